@@ -1,0 +1,254 @@
+package body
+
+import (
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/sluice-gateway/sluice/internal/jsonspan"
+)
+
+// Form is how far a body has been looked into.
+type Form uint8
+
+// The forms, from the least to the most decoded.
+const (
+	Empty Form = iota
+	Stream
+	Raw
+	Spans
+	Tree
+)
+
+// String returns the name of the form.
+func (f Form) String() string {
+	return [...]string{"empty", "stream", "raw", "spans", "tree"}[f]
+}
+
+// A Body is the payload of one message. The zero Body is empty. A Body is not
+// safe for concurrent use and is not copied; Share makes a second one.
+type Body struct {
+	form   Form
+	size   int64 // of a Stream; -1 when unknown
+	stream io.ReadCloser
+	raw    []byte
+	object *jsonspan.Object
+	tree   map[string]any
+	owned  *Buffer // behind raw and the spans, when it is ours
+	json   *Buffer // Spans or Tree written out, once somebody asked
+}
+
+// FromStream returns a body of unread bytes; size is their number, -1 when
+// unknown. The body owns r and closes it.
+func FromStream(r io.ReadCloser, size int64) Body {
+	return Body{form: Stream, stream: r, size: size}
+}
+
+// FromBytes returns a body over b, which stays the caller's and must not
+// change while the body lives.
+func FromBytes(b []byte) Body { return Body{form: Raw, raw: b} }
+
+// FromBuffer returns a body over b and takes ownership of it.
+func FromBuffer(b *Buffer) Body { return Body{form: Raw, raw: b.B, owned: b} }
+
+// Form returns how far the body has been looked into.
+func (b *Body) Form() Form { return b.form }
+
+// Size returns the number of bytes of a Stream or Raw body, 0 for an Empty
+// one, and -1 when it is unknown or depends on the encoding.
+func (b *Body) Size() int64 {
+	switch b.form {
+	case Empty:
+		return 0
+	case Stream:
+		return b.size
+	case Raw:
+		return int64(len(b.raw))
+	}
+	return -1
+}
+
+// Reader returns the unread bytes of a Stream, which the caller then owns, and
+// leaves the body empty. For every other form it returns nil.
+func (b *Body) Reader() io.ReadCloser {
+	if b.form != Stream {
+		return nil
+	}
+	r := b.stream
+	b.stream, b.form = nil, Empty
+	return r
+}
+
+// Bytes returns the body as bytes: those of the message for a Stream or Raw
+// body, compact JSON for the others. A Stream is read to its end, at most
+// limit bytes of it (limit <= 0: all), and becomes Raw.
+//
+// The result is valid until Close. After an error the body is empty.
+func (b *Body) Bytes(limit int64) ([]byte, error) {
+	switch b.form {
+	case Empty:
+		return nil, nil
+	case Stream:
+		buf := NewBuffer()
+		err := buf.ReadAll(b.stream, b.size, limit)
+		b.Close()
+		if err != nil {
+			buf.Free()
+			return nil, err
+		}
+		*b = FromBuffer(buf)
+	case Spans, Tree:
+		if b.json == nil {
+			b.json = NewBuffer()
+		}
+		var err error
+		b.json.B, err = b.AppendJSON(b.json.B[:0])
+		return b.json.B, err
+	}
+	return b.raw, nil
+}
+
+// Project turns the message into an object by p and leaves the body in the
+// form Spans. The error is that of reading, or one of package jsonspan.
+func (b *Body) Project(p *jsonspan.Projection, limit int64) error {
+	raw, err := b.Bytes(limit)
+	if err != nil {
+		return err
+	}
+	o := objects.Get().(*jsonspan.Object)
+	if err := p.Apply(o, raw); err != nil {
+		free(o)
+		return err
+	}
+	b.object, b.form = o, Spans
+	return nil
+}
+
+var objects = sync.Pool{New: func() any { return new(jsonspan.Object) }}
+
+func free(o *jsonspan.Object) {
+	o.Reset()
+	objects.Put(o)
+}
+
+// NewObject returns a body that holds an empty object, and the object. The
+// members that the caller puts into it must stay valid as long as the body.
+func NewObject() (Body, *jsonspan.Object) {
+	o := objects.Get().(*jsonspan.Object)
+	return Body{form: Spans, object: o}, o
+}
+
+// Object returns the members of a body in the form Spans or Tree. A tree is
+// written out first, members sorted by name. Any other form is an error: which
+// projection applies is for the caller to say.
+func (b *Body) Object() (*jsonspan.Object, error) {
+	switch b.form {
+	case Spans:
+		return b.object, nil
+	case Tree:
+		buf := NewBuffer()
+		var err error
+		if buf.B, err = jsonspan.AppendTree(buf.B, b.tree); err != nil {
+			buf.Free()
+			return nil, err
+		}
+		b.Close()
+		*b = FromBuffer(buf)
+		if err := b.Project(whole, 0); err != nil {
+			return nil, err
+		}
+		return b.object, nil
+	}
+	return nil, fmt.Errorf("a %s body has no members", b.form)
+}
+
+// whole keeps an object as it is.
+var whole = jsonspan.Compile(jsonspan.Rules{})
+
+// Tree returns the object as plain Go values; the body has the form Tree from
+// then on. Changes to the map are changes to the body.
+func (b *Body) Tree() (map[string]any, error) {
+	switch b.form {
+	case Tree:
+		return b.tree, nil
+	case Spans:
+		tree, err := b.object.Tree()
+		if err != nil {
+			return nil, err
+		}
+		b.SetTree(tree)
+		return tree, nil
+	}
+	return nil, fmt.Errorf("a %s body has no tree", b.form)
+}
+
+// SetTree replaces the body by a tree.
+func (b *Body) SetTree(tree map[string]any) {
+	b.Close()
+	*b = Body{form: Tree, tree: tree}
+}
+
+// AppendJSON appends a body in the form Spans or Tree as compact JSON.
+func (b *Body) AppendJSON(dst []byte) ([]byte, error) {
+	switch b.form {
+	case Spans:
+		return b.object.AppendJSON(dst), nil
+	case Tree:
+		return jsonspan.AppendTree(dst, b.tree)
+	}
+	return dst, fmt.Errorf("a %s body is not an object", b.form)
+}
+
+// Len returns the number of top-level members of a body in the form Spans or
+// Tree, and 0 for any other.
+func (b *Body) Len() int {
+	switch b.form {
+	case Spans:
+		return len(b.object.Members)
+	case Tree:
+		return len(b.tree)
+	}
+	return 0
+}
+
+// Share returns a second body over the same bytes. A Stream is read first, at
+// most limit bytes. The result owns nothing and is valid until b is closed.
+func (b *Body) Share(limit int64) (Body, error) {
+	raw, err := b.Bytes(limit)
+	if err != nil || b.form == Empty {
+		return Body{}, err
+	}
+	return FromBytes(raw), nil
+}
+
+// Close closes an unread stream, gives pooled memory back and leaves the body
+// empty. It may be called more than once.
+func (b *Body) Close() {
+	if b.stream != nil {
+		b.stream.Close() // nothing is lost: the bytes were not wanted
+	}
+	if b.object != nil {
+		free(b.object)
+	}
+	if b.owned != nil {
+		b.owned.Free()
+	}
+	if b.json != nil {
+		b.json.Free()
+	}
+	*b = Body{}
+}
+
+// WriteTo writes the body to w, from any form, and returns the number of bytes
+// written. A Stream is used up.
+func (b *Body) WriteTo(w io.Writer) (int64, error) {
+	if b.form == Stream {
+		return io.Copy(w, b.stream)
+	}
+	raw, err := b.Bytes(0)
+	if err != nil {
+		return 0, err
+	}
+	n, err := w.Write(raw)
+	return int64(n), err
+}

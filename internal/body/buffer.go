@@ -1,0 +1,67 @@
+package body
+
+import (
+	"errors"
+	"io"
+	"sync"
+)
+
+// ErrTooLarge is returned when a body is larger than the limit given.
+var ErrTooLarge = errors.New("body too large")
+
+const (
+	firstRead  = 4 << 10 // room for a body of unknown length
+	keepLimit  = 1 << 20 // larger buffers are left to the collector
+	sizedLimit = 1 << 20 // an announced length is believed only up to here
+)
+
+// A Buffer is pooled memory with one owner.
+type Buffer struct{ B []byte }
+
+var buffers = sync.Pool{New: func() any { return new(Buffer) }}
+
+// NewBuffer returns an empty buffer. Its owner calls Free once.
+func NewBuffer() *Buffer { return buffers.Get().(*Buffer) }
+
+// Free gives the memory back. The caller keeps no slice of it.
+func (b *Buffer) Free() {
+	if cap(b.B) > keepLimit {
+		b.B = nil
+	}
+	b.B = b.B[:0]
+	buffers.Put(b)
+}
+
+// ReadAll appends everything r has, up to limit bytes; limit <= 0 means no
+// limit. size is the announced length, -1 if unknown: a body of known length
+// is read without growing. The error is that of r, or [ErrTooLarge].
+func (b *Buffer) ReadAll(r io.Reader, size, limit int64) error {
+	if limit > 0 && size > limit {
+		return ErrTooLarge
+	}
+	room := int64(firstRead)
+	if size >= 0 {
+		room = min(size+1, sizedLimit) // the spare byte lets the last read meet the end
+	}
+	if free := cap(b.B) - len(b.B); int64(free) < room {
+		grown := make([]byte, len(b.B), len(b.B)+int(room))
+		copy(grown, b.B)
+		b.B = grown
+	}
+	for {
+		if len(b.B) == cap(b.B) {
+			b.B = append(b.B, 0)[:len(b.B)]
+		}
+		n, err := r.Read(b.B[len(b.B):cap(b.B)])
+		b.B = b.B[:len(b.B)+n]
+		if limit > 0 && int64(len(b.B)) > limit {
+			return ErrTooLarge
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,67 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+)
+
+// An Error is a failure with a public face. Whoever knows the cause makes it;
+// whoever answers the client reads Status, Code and Public from it. Nothing
+// else of an error ever leaves the gateway.
+type Error struct {
+	Status int    // HTTP status for the client; 0 lets the dialect decide
+	Code   string // stable name for logs and metrics, such as "breaker_open"
+	Public string // text the client may read; may be empty
+	Show   bool   // the client reads Public even if error texts are not asked for
+	Err    error  // cause, for operators only; may be nil
+}
+
+// Error returns the text for operators.
+func (e *Error) Error() string {
+	switch {
+	case e.Err != nil:
+		return fmt.Sprintf("%s: %v", e.Code, e.Err)
+	case e.Public != "":
+		return fmt.Sprintf("%s: %s", e.Code, e.Public)
+	}
+	return e.Code
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Names of the failures that the core itself produces. They are stable: logs,
+// metrics and problem documents carry them.
+const (
+	CodeBackendStatus      = "backend_status"      // the backend answered with a status that is no answer
+	CodeBackendUnreachable = "backend_unreachable" // no connection could be made; the call reached nobody
+	CodeBackendAborted     = "backend_aborted"     // the connection broke before the answer was whole
+	CodeBackendInvalid     = "backend_invalid"     // the answer could not be decoded
+	CodeBackendTooLarge    = "backend_too_large"   // the answer is larger than the limit
+	CodeNoHost             = "no_host"             // discovery knows no host
+	CodeTimeout            = "timeout"             // the deadline passed
+	CodeClientGone         = "client_gone"         // the client went away
+	CodeBadRequest         = "bad_request"         // the client's message cannot be used
+	CodeTooLarge           = "request_too_large"   // the client's body is larger than the limit
+	CodeNotFound           = "not_found"           // no endpoint has this path
+	CodeNotAllowed         = "method_not_allowed"  // the path has no endpoint of this method
+	CodeInternal           = "internal"            // a fault of ours
+	CodeMissingValue       = "missing_value"       // a placeholder has no value
+	CodeRedirects          = "too_many_redirects"  // the backend redirects in circles
+)
+
+// ErrUnreached marks a call that reached nobody: no connection was made, so
+// the request may be sent again, elsewhere, whatever its method.
+var ErrUnreached = errors.New("no connection was made")
+
+// AsError returns the [Error] in the chain of err. An err without one is a
+// fault of ours and comes back wrapped as [CodeInternal]; nil stays nil.
+func AsError(err error) *Error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	return &Error{Code: CodeInternal, Err: err}
+}

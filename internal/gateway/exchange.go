@@ -1,0 +1,183 @@
+package gateway
+
+import (
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sluice-gateway/sluice/internal/body"
+)
+
+// An Exchange is one request and its answer. It belongs to one goroutine at a
+// time.
+//
+// Exchanges come from [Acquire] and go back with Release. Everything reachable
+// from an exchange, strings and byte slices included, dies with its release;
+// what outlives it is copied.
+type Exchange struct {
+	In       Inbound    // what the client sent; read-only
+	Request  Request    // what the next hop will receive
+	Response Response   // what the previous hop will receive
+	Identity *Identity  // who asked, once authenticated
+	Parent   *Exchange  // nil for the client's own exchange
+	Client   netip.Addr // address of the client, as far as proxies are believed
+	Endpoint string     // pattern of the endpoint, once routed; for logs and metrics
+
+	Params  []string // path parameters, decoded, by index in the pattern
+	Rest    string   // what a wildcard matched: escaped, without a slash at its start
+	Results []Result // answers of earlier calls, in a sequence
+
+	Started time.Time // when the engine handed it over
+	Pin     any       // what the runtime holds for its sake
+	Err     error     // why the answer is a failure, for observers; nil for a good one
+
+	children  []*Exchange
+	slots     []any
+	onRelease []func()
+	replied   bool
+	inline    [8]string // room for Params
+}
+
+// Request is what travels towards the backend.
+type Request struct {
+	Method   string
+	Scheme   string // "http" or "https"
+	Host     string // authority: name or address, with port if not the default
+	Path     string // escaped, begins with "/"
+	RawQuery string // as it will be sent, without "?"
+	Query    Fields // the client's parameters that were let through, decoded
+	Header   Fields
+	Body     body.Body
+	Unpack   bool // the answer comes unpacked, whether it was sent so or in gzip
+}
+
+// Response is what travels back.
+type Response struct {
+	Status   int
+	Header   Fields
+	Body     body.Body
+	Complete bool // nothing is missing from the answer
+	Failed   bool // a backend is missing from it, not even described
+}
+
+// Identity is who asked, as established by an authenticator.
+type Identity struct {
+	Claims map[string]any // nil, bool, string, json.Number, []any, map[string]any
+}
+
+// A Result is the answer of an earlier call of a sequence. A nil Body stands
+// for a call that gave none.
+type Result struct {
+	Body *body.Body
+}
+
+var pool = sync.Pool{New: func() any { return new(Exchange) }}
+
+// Acquire returns an empty exchange for a message.
+func Acquire(in Inbound) *Exchange {
+	x := pool.Get().(*Exchange)
+	x.In = in
+	x.Params = x.inline[:0]
+	return x
+}
+
+// Child returns an exchange for one call on behalf of x. It sees the same
+// client, identity and parameters; its request is empty but for the method.
+// The child is released with x.
+func (x *Exchange) Child() *Exchange {
+	c := pool.Get().(*Exchange)
+	c.In, c.Parent = x.In, x
+	c.Identity, c.Client, c.Endpoint = x.Identity, x.Client, x.Endpoint
+	c.Params, c.Rest, c.Results = x.Params, x.Rest, x.Results
+	c.Request.Method = x.Request.Method
+	x.children = append(x.children, c)
+	return c
+}
+
+// OnRelease runs f when the exchange is released. Functions run in the
+// opposite order.
+func (x *Exchange) OnRelease(f func()) { x.onRelease = append(x.onRelease, f) }
+
+// Release takes the exchange and its children back. Neither they nor anything
+// reachable from them may be used afterwards.
+func (x *Exchange) Release() {
+	for _, c := range x.children {
+		c.Release()
+	}
+	x.Request.Body.Close()
+	x.Response.Body.Close()
+	for i := len(x.onRelease) - 1; i >= 0; i-- {
+		x.onRelease[i]()
+	}
+	clear(x.onRelease)
+	clear(x.slots)
+	clear(x.children)
+	clear(x.Request.Query)
+	clear(x.Request.Header)
+	clear(x.Response.Header)
+	*x = Exchange{
+		children:  x.children[:0],
+		slots:     x.slots[:0],
+		onRelease: x.onRelease[:0],
+		Request:   Request{Query: x.Request.Query[:0], Header: x.Request.Header[:0]},
+		Response:  Response{Header: x.Response.Header[:0]},
+	}
+	pool.Put(x)
+}
+
+// Reply ends the way in: the answer is in x.Response and no further stage or
+// connector is asked. Stages entered so far still leave.
+func (x *Exchange) Reply() { x.replied = true }
+
+// Replied reports whether the way in has ended.
+func (x *Exchange) Replied() bool { return x.replied }
+
+// A Slot is typed state of one stage on each exchange. The zero Slot is not
+// usable; sites hand slots out.
+type Slot[T any] struct{ index int }
+
+// SlotAt returns the slot with the given index. Indices are dealt out by the
+// site that owns the plan; no two stages of a plan share one.
+func SlotAt[T any](index int) Slot[T] { return Slot[T]{index} }
+
+// Get returns the state and whether it was set on this exchange.
+func (s Slot[T]) Get(x *Exchange) (T, bool) {
+	if s.index < len(x.slots) {
+		v, ok := x.slots[s.index].(T)
+		return v, ok
+	}
+	var zero T
+	return zero, false
+}
+
+// Set stores the state for the rest of the exchange.
+func (s Slot[T]) Set(x *Exchange, v T) {
+	for len(x.slots) <= s.index {
+		x.slots = append(x.slots, nil)
+	}
+	x.slots[s.index] = v
+}
+
+// Detach returns an exchange that asks what x asks and outlives it: the
+// client's message without its body, and the request with the header and the
+// parameters that were let through. It has no parent; its owner releases it.
+func Detach(x *Exchange) *Exchange {
+	c := Acquire(snapshot(x.In))
+	c.Client, c.Endpoint, c.Rest = x.Client, strings.Clone(x.Endpoint), strings.Clone(x.Rest)
+	c.Identity = x.Identity
+	for _, p := range x.Params {
+		c.Params = append(c.Params, strings.Clone(p))
+	}
+	c.Request.Method = strings.Clone(x.Request.Method)
+	c.Request.Query = cloneFields(c.Request.Query, x.Request.Query)
+	c.Request.Header = cloneFields(c.Request.Header, x.Request.Header)
+	return c
+}
+
+func cloneFields(dst, src Fields) Fields {
+	for _, f := range src {
+		dst.Add(strings.Clone(f.Name), strings.Clone(f.Value))
+	}
+	return dst
+}

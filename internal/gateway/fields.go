@@ -1,0 +1,134 @@
+package gateway
+
+import "strings"
+
+// A Field is one header line or one query parameter.
+type Field struct {
+	Name  string // canonical for headers, case-sensitive for parameters
+	Value string
+}
+
+// Fields is an ordered list of fields. Lookups scan: real messages carry few
+// fields, and a short scan beats a map and allocates nothing.
+//
+// Header names are stored in canonical form (see [Canonical]); the methods
+// compare names exactly, so a caller with a foreign name makes it canonical
+// first, at load where it can.
+type Fields []Field
+
+// Get returns the first value of name, or "" if there is none.
+func (f Fields) Get(name string) string {
+	for i := range f {
+		if f[i].Name == name {
+			return f[i].Value
+		}
+	}
+	return ""
+}
+
+// Has reports whether name is present.
+func (f Fields) Has(name string) bool {
+	for i := range f {
+		if f[i].Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// AppendValues appends all values of name to dst, in order, and returns it.
+func (f Fields) AppendValues(dst []string, name string) []string {
+	for i := range f {
+		if f[i].Name == name {
+			dst = append(dst, f[i].Value)
+		}
+	}
+	return dst
+}
+
+// Add appends one field.
+func (f *Fields) Add(name, value string) { *f = append(*f, Field{name, value}) }
+
+// Set replaces all fields called name by one, in the place of the first, or
+// appends it.
+func (f *Fields) Set(name, value string) {
+	for i := range *f {
+		if (*f)[i].Name == name {
+			(*f)[i].Value = value
+			rest := (*f)[i+1:]
+			rest.Del(name)
+			*f = (*f)[:i+1+len(rest)]
+			return
+		}
+	}
+	f.Add(name, value)
+}
+
+// Del removes every field called name and keeps the order of the others.
+func (f *Fields) Del(name string) {
+	kept := (*f)[:0]
+	for _, field := range *f {
+		if field.Name != name {
+			kept = append(kept, field)
+		}
+	}
+	clear((*f)[len(kept):])
+	*f = kept
+}
+
+// Canonical returns the canonical form of a header name: the first letter and
+// every letter after a hyphen in upper case, the others in lower case. A name
+// with a byte outside the token characters of RFC 9110, section 5.6.2, is
+// returned as it is. Names that are canonical already are returned without
+// allocating.
+func Canonical(name string) string {
+	upper := true
+	for i := range len(name) {
+		c := name[i]
+		if !tokenByte(c) {
+			return name
+		}
+		if upper && 'a' <= c && c <= 'z' || !upper && 'A' <= c && c <= 'Z' {
+			return canonicalise(name)
+		}
+		upper = c == '-'
+	}
+	return name
+}
+
+func canonicalise(name string) string {
+	var b strings.Builder
+	b.Grow(len(name))
+	upper := true
+	for i := range len(name) {
+		c := name[i]
+		switch {
+		case !tokenByte(c):
+			return name
+		case upper && 'a' <= c && c <= 'z':
+			c -= 'a' - 'A'
+		case !upper && 'A' <= c && c <= 'Z':
+			c += 'a' - 'A'
+		}
+		b.WriteByte(c)
+		upper = c == '-'
+	}
+	return b.String()
+}
+
+// tokenByte reports whether c is a tchar of RFC 9110, section 5.6.2.
+func tokenByte(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' ||
+		strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
+}
+
+// Token reports whether s is a token of RFC 9110, section 5.6.2: what a header
+// name or a method may look like.
+func Token(s string) bool {
+	for i := range len(s) {
+		if !tokenByte(s[i]) {
+			return false
+		}
+	}
+	return s != ""
+}

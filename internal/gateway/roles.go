@@ -1,0 +1,74 @@
+package gateway
+
+import (
+	"context"
+	"io"
+	"net/netip"
+)
+
+// A Connector answers an exchange: it reads x.Request and fills x.Response.
+//
+// Do returns promptly once ctx is done: whoever calls several connectors waits
+// for all of them, and their memory is taken back as soon as they return.
+type Connector interface {
+	Do(ctx context.Context, x *Exchange) error
+}
+
+// ConnectorFunc is a function as a [Connector].
+type ConnectorFunc func(ctx context.Context, x *Exchange) error
+
+// Do calls f.
+func (f ConnectorFunc) Do(ctx context.Context, x *Exchange) error { return f(ctx, x) }
+
+// A Stage acts on the way in. It may end the way in with x.Reply.
+type Stage interface {
+	Enter(ctx context.Context, x *Exchange) error
+}
+
+// StageFunc is a function as a [Stage] without a way out.
+type StageFunc func(ctx context.Context, x *Exchange) error
+
+// Enter calls f.
+func (f StageFunc) Enter(ctx context.Context, x *Exchange) error { return f(ctx, x) }
+
+// A Leaver also acts on the way out. It sees the error so far and returns the
+// error from there on: the same, another, or nil if it made an answer of it.
+type Leaver interface {
+	Leave(ctx context.Context, x *Exchange, err error) error
+}
+
+// LeaveFunc is a function as a [Stage] that acts on the way out only.
+type LeaveFunc func(ctx context.Context, x *Exchange, err error) error
+
+// Enter does nothing.
+func (LeaveFunc) Enter(context.Context, *Exchange) error { return nil }
+
+// Leave calls f.
+func (f LeaveFunc) Leave(ctx context.Context, x *Exchange, err error) error { return f(ctx, x, err) }
+
+// A Source brings exchanges in: a listener, a queue consumer, a gRPC server.
+// Run returns when ctx is done and all exchanges it brought are answered.
+type Source interface {
+	Run(ctx context.Context, to Connector) error
+}
+
+// Inbound is the engine's view of the client's message. It has more methods
+// than an interface of ours usually has because it is the whole boundary
+// between engines and everything else.
+//
+// All strings stay valid as long as the exchange; nothing else of an Inbound
+// may be kept. Methods other than Body are safe for concurrent use.
+type Inbound interface {
+	Method() string                              // as sent, never empty
+	Path() string                                // as sent: escaped, begins with "/", no query
+	RawQuery() string                            // as sent, without "?"
+	Host() string                                // the authority the client used
+	Proto() string                               // "HTTP/1.1", "HTTP/2.0"
+	Secure() bool                                // whether the client came over TLS
+	Peer() netip.AddrPort                        // the other end of the connection
+	Header(name string) string                   // first value of a canonical name, or ""
+	AppendHeader(dst Fields, name string) Fields // all values of one name
+	AppendHeaders(dst Fields) Fields             // everything, grouped by name
+	Body() io.Reader                             // usable once; nil when there is none
+	Length() int64                               // of the body; -1 when unknown
+}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package jsonspan
+
+const raceEnabled = false
