@@ -1,0 +1,71 @@
+package component
+
+import "sync"
+
+// A Keeper holds what survives a reload: counters, breakers, connection
+// pools, key sets. The zero Keeper is ready to use and safe for concurrent
+// use.
+type Keeper struct {
+	mu   sync.Mutex
+	kept map[string]*kept
+}
+
+type kept struct {
+	value any
+	close func()
+	users int
+}
+
+// Keep opens a resource that survives reload while its identity is unchanged:
+// the same component with the same id finds what the generation before it
+// opened. The id holds whatever must not change, the options as a rule. The
+// resource is closed when the last generation that uses it ends.
+//
+// Open is called at most once at a time for an id; it must not block, and it
+// may return a nil close.
+func Keep[T any](s *Site, id string, open func() (T, func(), error)) (T, error) {
+	return KeepIn(s.env, s.name+"\x00"+id, open)
+}
+
+// KeepIn is Keep for the core, which has no site.
+func KeepIn[T any](env *Env, name string, open func() (T, func(), error)) (T, error) {
+	k := env.Keeper
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	e := k.kept[name]
+	if e == nil {
+		v, closer, err := open()
+		if err != nil {
+			return v, err
+		}
+		e = &kept{value: v, close: closer}
+		if k.kept == nil {
+			k.kept = make(map[string]*kept)
+		}
+		k.kept[name] = e
+	}
+	e.users++
+	env.release = append(env.release, func() { k.release(name, e) })
+	return e.value.(T), nil
+}
+
+func (k *Keeper) release(name string, e *kept) {
+	k.mu.Lock()
+	e.users--
+	last := e.users == 0
+	if last {
+		delete(k.kept, name)
+	}
+	k.mu.Unlock()
+	if last && e.close != nil {
+		e.close()
+	}
+}
+
+// Release gives back what was kept for the generation. It is called once.
+func (e *Env) Release() {
+	for _, f := range e.release {
+		f()
+	}
+	e.release = nil
+}

@@ -1,0 +1,129 @@
+package component
+
+import (
+	"cmp"
+	"fmt"
+	"reflect"
+	"slices"
+
+	"github.com/sluice-gateway/sluice/internal/config"
+)
+
+// Scope is where in a configuration a namespace may stand.
+type Scope string
+
+// The scopes.
+const (
+	InService  Scope = "service"
+	InEndpoint Scope = "endpoint"
+	InBackend  Scope = "backend"
+)
+
+// Info is what a component says about itself.
+type Info struct {
+	Namespace string
+	Aliases   []string // historical names
+	Summary   string   // one sentence, ends with a period
+	Source    string   // embedded options.go: its comments are the manual
+
+	// Implicit components are built with their defaults where the
+	// configuration does not name them.
+	Implicit bool
+}
+
+// A Declaration is a namespace in one scope.
+type Declaration struct {
+	Info
+	Scope   Scope
+	Options reflect.Type
+
+	service  func(*ServiceSite) error
+	endpoint func(*EndpointSite) error
+	backend  func(*BackendSite) error
+}
+
+// Service declares a component of the service.
+func Service[O any](i Info, build func(*ServiceSite, O) error) Declaration {
+	return Declaration{Info: i, Scope: InService, Options: reflect.TypeFor[O](),
+		service: func(s *ServiceSite) error { return decodeAndBuild(&s.Site, func(o O) error { return build(s, o) }) }}
+}
+
+// Endpoint declares a component of endpoints.
+func Endpoint[O any](i Info, build func(*EndpointSite, O) error) Declaration {
+	return Declaration{Info: i, Scope: InEndpoint, Options: reflect.TypeFor[O](),
+		endpoint: func(s *EndpointSite) error {
+			return decodeAndBuild(&s.Site, func(o O) error { return build(s, o) })
+		}}
+}
+
+// Backend declares a component of backends.
+func Backend[O any](i Info, build func(*BackendSite, O) error) Declaration {
+	return Declaration{Info: i, Scope: InBackend, Options: reflect.TypeFor[O](),
+		backend: func(s *BackendSite) error { return decodeAndBuild(&s.Site, func(o O) error { return build(s, o) }) }}
+}
+
+// decodeAndBuild decodes the options of the site and builds the component,
+// unless the options are wrong. Whatever is wrong becomes a problem of the
+// site at the place of the key.
+func decodeAndBuild[O any](s *Site, build func(O) error) error {
+	var o O
+	if s.node != nil {
+		problems := config.Decode(s.node, &o)
+		s.problems = append(s.problems, problems...)
+		if config.HasErrors(problems) {
+			return nil
+		}
+	} else {
+		o = config.Defaults[O]()
+	}
+	return build(o)
+}
+
+// A Registry is a set of declarations.
+type Registry struct {
+	byName map[key]*Declaration
+	all    []*Declaration
+}
+
+type key struct {
+	scope Scope
+	name  string
+}
+
+// NewRegistry returns a registry of the given declarations. It panics when two
+// of them claim one name in one scope: that is a mistake in the program.
+func NewRegistry(d ...Declaration) *Registry {
+	r := &Registry{byName: make(map[key]*Declaration)}
+	r.add(d)
+	return r
+}
+
+func (r *Registry) add(ds []Declaration) {
+	for i := range ds {
+		d := &ds[i]
+		for _, name := range append([]string{d.Namespace}, d.Aliases...) {
+			k := key{d.Scope, name}
+			if r.byName[k] != nil {
+				panic(fmt.Sprintf("component %s is declared twice for the scope %s", name, d.Scope))
+			}
+			r.byName[k] = d
+		}
+		r.all = append(r.all, d)
+	}
+	slices.SortStableFunc(r.all, func(a, b *Declaration) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Scope, b.Scope))
+	})
+}
+
+// Find returns the declaration of a namespace or one of its aliases, or nil.
+func (r *Registry) Find(scope Scope, name string) *Declaration { return r.byName[key{scope, name}] }
+
+// All returns every declaration, sorted by namespace and scope.
+func (r *Registry) All() []*Declaration { return r.all }
+
+// Default is the registry that Register fills.
+var Default = NewRegistry()
+
+// Register adds declarations to Default. It is called from init and panics on
+// a duplicate.
+func Register(d ...Declaration) { Default.add(d) }

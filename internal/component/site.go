@@ -1,0 +1,336 @@
+package component
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/telemetry"
+)
+
+// A Clock tells the time.
+type Clock func() time.Time
+
+// A Hook is work at the start or the end of a generation.
+type Hook func(context.Context) error
+
+// Env is what a generation gives to all of its sites.
+type Env struct {
+	Service *config.Service
+	Clock   Clock
+	Keeper  *Keeper
+
+	// Dial returns a connector that speaks HTTP to backends with these
+	// settings. Equal settings share their connections. It does not dial.
+	// A nil TLS configuration stands for what the settings say.
+	Dial func(config.Transport, *tls.Config) (gateway.Connector, error)
+
+	// Log receives what happens; the logging component may replace its end.
+	Log *Log
+
+	Start     []Hook // in the order of building
+	Close     []Hook // to be run in the opposite order
+	Observers []telemetry.Observer
+	shared    map[any]any
+	release   []func()
+}
+
+// Placed is a stage at its place in a plan.
+type Placed struct {
+	Phase uint8
+	Name  string // namespace, or the name of a core step
+	Stage gateway.Stage
+	At    config.Pos
+}
+
+// Site is what all sites have in common.
+type Site struct {
+	env      *Env
+	name     string       // namespace that is being built
+	node     *config.Node // its options; nil when it is implicit
+	problems []*config.Problem
+	placed   []Placed
+	request  body.Form
+	response body.Form
+	slots    int
+}
+
+// Log returns a logger that names the component.
+func (s *Site) Log() *slog.Logger { return s.env.Log.Logger().With("component", s.name) }
+
+// Clock returns the clock of the gateway.
+func (s *Site) Clock() Clock { return s.env.Clock }
+
+// Service returns the configuration of the service.
+func (s *Site) Service() *config.Service { return s.env.Service }
+
+// Declared reports whether the configuration names the component. It is false
+// for an implicit component that runs on its defaults.
+func (s *Site) Declared() bool { return s.node != nil }
+
+// Dial returns a connector that speaks HTTP with the given settings, for
+// what a component asks of the world by itself. It does not dial.
+func (s *Site) Dial(t config.Transport) (gateway.Connector, error) { return s.env.Dial(t, nil) }
+
+// DialTLS is Dial with a TLS configuration that the settings cannot express.
+func (s *Site) DialTLS(t config.Transport, c *tls.Config) (gateway.Connector, error) {
+	return s.env.Dial(t, c)
+}
+
+// OnStart registers work for the start of the generation, before it serves.
+// An error keeps the generation from going live.
+func (s *Site) OnStart(f Hook) { s.env.Start = append(s.env.Start, f) }
+
+// OnClose registers work for the end of the generation, after its last
+// exchange. Closers run in the opposite order.
+func (s *Site) OnClose(f Hook) { s.env.Close = append(s.env.Close, f) }
+
+// Needs states the most decoded forms that the stages of the component look
+// at: of the request's body, and of the response's.
+func (s *Site) Needs(request, response body.Form) {
+	s.request = max(s.request, request)
+	s.response = max(s.response, response)
+}
+
+// Warn reports something that is allowed and probably not meant. The key is
+// relative to the options; "" is the component itself.
+func (s *Site) Warn(key string, err error) { s.report(config.Warning, config.CodeSuspicious, key, err) }
+
+// Note reports something that the operator may want to know.
+func (s *Site) Note(key string, err error) { s.report(config.Note, config.CodeNote, key, err) }
+
+func (s *Site) report(sev config.Severity, code, key string, err error) {
+	if s.node != nil {
+		s.problems = append(s.problems, s.node.ProblemAt(key, sev, code, err))
+	}
+}
+
+func (s *Site) place(phase uint8, st gateway.Stage) {
+	p := Placed{Phase: phase, Name: s.name, Stage: st}
+	if s.node != nil {
+		p.At = s.node.Pos
+	}
+	s.placed = append(s.placed, p)
+}
+
+// NewSlot reserves typed state on each exchange of the plan.
+func NewSlot[T any](s *Site) gateway.Slot[T] {
+	s.slots++
+	return gateway.SlotAt[T](s.slots - 1)
+}
+
+// build runs one declaration at this site and collects what goes wrong.
+func (s *Site) build(d *Declaration, n *config.Node, run func() error) {
+	s.name, s.node = d.Namespace, n
+	if err := run(); err != nil {
+		if n == nil {
+			n = s.env.Service.Node
+		}
+		s.problems = append(s.problems, n.Problems(config.Error, config.CodeInvalid, err)...)
+	}
+	s.name, s.node = "", nil
+}
+
+// Problems returns what went wrong or looks wrong so far.
+func (s *Site) Problems() []*config.Problem { return s.problems }
+
+// Placed returns the stages in the order in which they were placed.
+func (s *Site) Placed() []Placed { return s.placed }
+
+// Forms returns the most decoded forms needed of request and response.
+func (s *Site) Forms() (request, response body.Form) { return s.request, s.response }
+
+// ServiceSite is where components of the service are attached.
+type ServiceSite struct {
+	Site
+}
+
+// NewServiceSite returns the site of a generation.
+func NewServiceSite(env *Env) *ServiceSite {
+	return &ServiceSite{Site{env: env}}
+}
+
+// Build runs a declaration of the service with the options n, nil for the
+// defaults.
+func (s *ServiceSite) Build(d *Declaration, n *config.Node) {
+	s.build(d, n, func() error { return d.service(s) })
+}
+
+// Stage puts a stage into the service plan.
+func (s *ServiceSite) Stage(p ServicePhase, st gateway.Stage) { s.place(uint8(p), st) }
+
+// Observer registers an observer of all exchanges.
+func (s *ServiceSite) Observer(o telemetry.Observer) {
+	s.env.Observers = append(s.env.Observers, o)
+}
+
+// Logger replaces the end of the log by h: from now on all lines of the
+// generation go there.
+func (s *ServiceSite) Logger(h slog.Handler) { s.env.Log.redirect(h) }
+
+// EndpointSite is where components of an endpoint are attached.
+type EndpointSite struct {
+	Site
+	config  *config.Endpoint
+	params  []string
+	arrange Arrangement
+}
+
+// Arrangement is how the calls of an endpoint follow each other.
+type Arrangement struct {
+	Sequential          bool
+	Propagate           []string // respN or respN_path, for stages of later backends
+	AllowMultipleWrites bool
+}
+
+// NewEndpointSite returns the site of an endpoint whose path has the given
+// parameters, in order. Its slots begin where those of the service end.
+func NewEndpointSite(env *Env, service *ServiceSite, e *config.Endpoint, params []string) *EndpointSite {
+	return &EndpointSite{Site: Site{env: env, slots: service.slots}, config: e, params: params}
+}
+
+// Build runs a declaration of endpoints with the options n.
+func (s *EndpointSite) Build(d *Declaration, n *config.Node) {
+	s.build(d, n, func() error { return d.endpoint(s) })
+}
+
+// Config returns the endpoint, resolved. It is read-only.
+func (s *EndpointSite) Config() *config.Endpoint { return s.config }
+
+// Params returns the names of the path parameters; their values are in
+// x.Params at the same index.
+func (s *EndpointSite) Params() []string { return s.params }
+
+// Stage puts a stage into the plan of the endpoint.
+func (s *EndpointSite) Stage(p EndpointPhase, st gateway.Stage) { s.place(uint8(p), st) }
+
+// Arrange states how the calls of the endpoint follow each other.
+func (s *EndpointSite) Arrange(a Arrangement) { s.arrange = a }
+
+// Arrangement returns what Arrange stated.
+func (s *EndpointSite) Arrangement() Arrangement { return s.arrange }
+
+// Has reports whether the endpoint names the namespace.
+func (s *EndpointSite) Has(namespace string) bool { return s.config.ExtraConfig[namespace] != nil }
+
+// BackendSite is where components of a backend are attached.
+type BackendSite struct {
+	Site
+	config    *config.Backend
+	endpoint  *EndpointSite
+	connector gateway.Connector
+	transport config.Transport
+	redirects Redirects
+	reshape   func(map[string]any) map[string]any
+	shadow    *Shadow
+}
+
+// Redirects is what is done with a 3xx answer of a backend.
+type Redirects struct {
+	Return   bool // hand it to the caller
+	SendBody bool // follow 307 and 308 with method and body
+}
+
+// Shadow is a call whose answer nobody waits for.
+type Shadow struct {
+	Timeout time.Duration // 0 stands for that of the endpoint
+}
+
+// NewBackendSite returns the site of a backend of an endpoint.
+func NewBackendSite(env *Env, e *EndpointSite, b *config.Backend) *BackendSite {
+	return &BackendSite{Site: Site{env: env}, config: b, endpoint: e, transport: env.Service.Transport}
+}
+
+// Build runs a declaration of backends with the options n.
+func (s *BackendSite) Build(d *Declaration, n *config.Node) {
+	s.build(d, n, func() error { return d.backend(s) })
+}
+
+// Config returns the backend, resolved. It is read-only.
+func (s *BackendSite) Config() *config.Backend { return s.config }
+
+// Endpoint returns the site of the endpoint that the backend belongs to.
+func (s *BackendSite) Endpoint() *EndpointSite { return s.endpoint }
+
+// Params returns the names of the parameters, whose values are in x.Params at
+// the same index: those of the endpoint's path, then what a sequence
+// propagates.
+func (s *BackendSite) Params() []string {
+	return slices.Concat(s.endpoint.params, s.endpoint.arrange.Propagate)
+}
+
+// Stage puts a stage into the plan of the backend.
+func (s *BackendSite) Stage(p BackendPhase, st gateway.Stage) { s.place(uint8(p), st) }
+
+// Connector makes the call something else than HTTP to the hosts of the
+// backend. A backend has one connector at most.
+func (s *BackendSite) Connector(c gateway.Connector) error {
+	if s.connector != nil {
+		return errors.New("the backend has a connector already; use one of the two namespaces")
+	}
+	s.connector = c
+	return nil
+}
+
+// Transport returns the settings of the connections of this backend, which
+// begin as those of the service. Changes count for this backend only.
+func (s *BackendSite) Transport() *config.Transport { return &s.transport }
+
+// Redirects states what is done with a 3xx answer.
+func (s *BackendSite) Redirects(r Redirects) { s.redirects = r }
+
+// Reshape replaces allow, deny and mapping by a function on the tree, which
+// runs after target and before group.
+func (s *BackendSite) Reshape(f func(map[string]any) map[string]any) { s.reshape = f }
+
+// Shadow takes the answer of the backend out of the answer of the endpoint.
+func (s *BackendSite) Shadow(sh Shadow) { s.shadow = &sh }
+
+// Call is what the components of a backend decided about its call.
+type Call struct {
+	Connector gateway.Connector // nil for HTTP
+	Transport config.Transport
+	Redirects Redirects
+	Reshape   func(map[string]any) map[string]any
+	Shadow    *Shadow
+}
+
+// Call returns what the components of the backend decided.
+func (s *BackendSite) Call() Call {
+	return Call{s.connector, s.transport, s.redirects, s.reshape, s.shadow}
+}
+
+// A Key names a value that one component offers to others.
+type Key[T any] struct{ name string }
+
+// NewKey returns a key. Keys are compared by name and type.
+func NewKey[T any](name string) Key[T] { return Key[T]{name} }
+
+// Provide offers a value to every narrower scope. A second offer of the same
+// key is an error.
+func Provide[T any](s *ServiceSite, k Key[T], v T) error {
+	if _, taken := s.env.shared[k]; taken {
+		return fmt.Errorf("%s is provided twice", k.name)
+	}
+	if s.env.shared == nil {
+		s.env.shared = make(map[any]any)
+	}
+	s.env.shared[k] = v
+	return nil
+}
+
+// Use returns the value offered under k, and whether there is one.
+func Use[T any](s *Site, k Key[T]) (T, bool) { return Shared(s.env, k) }
+
+// Shared is Use for the core, which has no site.
+func Shared[T any](env *Env, k Key[T]) (T, bool) {
+	v, ok := env.shared[k].(T)
+	return v, ok
+}

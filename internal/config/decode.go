@@ -1,0 +1,569 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Decode fills into from n and returns every problem, sorted by place. It is
+// strict: a value must be of the type that it is decoded into, and a key that
+// is no comment must be known. Unknown keys are warnings; see [Strict].
+//
+// Where *into is zero, decoding starts from the defaults of its type. What the
+// document does not name keeps its value; lists and maps that it names are
+// replaced, structs are filled key by key. A text that holds a reference may
+// stand for a number or a boolean. A nil or null n is an empty object.
+//
+// With an Error among the problems *into must not be used. The nodes that
+// *into keeps belong to the document.
+//
+// Decode panics when T cannot be read from a configuration; see [SpecOf].
+func Decode[T any](n *Node, into *T) []*Problem { return decode(n, into, false) }
+
+// DecodeLoose is Decode as the core objects need it: keys of any letter case
+// are known, scalars are converted to the type that is expected, and a value
+// where a list is expected becomes a list of one.
+//
+// Compatibility: existing files rely on all of this. A number where a duration
+// is expected counts nanoseconds, with a warning below one millisecond. An
+// empty text stands for zero, and for an absent value of an enumeration.
+func DecodeLoose[T any](n *Node, into *T) []*Problem { return decode(n, into, true) }
+
+func decode[T any](n *Node, into *T, loose bool) []*Problem {
+	d := decoder{loose: loose}
+	s, v := SpecOf(reflect.TypeFor[T]()), reflect.ValueOf(into).Elem()
+	if n == nil || n.Kind == Null {
+		empty := &Node{Kind: Object}
+		if n != nil {
+			empty.Pos, empty.parent, empty.index = n.Pos, n.parent, n.index
+		}
+		n = empty
+	}
+	d.value(n, s, Rules{}, v)
+	Sort(d.problems)
+	return d.problems
+}
+
+type decoder struct {
+	loose    bool
+	problems []*Problem
+}
+
+func (d *decoder) report(p *Problem) { d.problems = append(d.problems, p) }
+
+// reject reports an error of n and returns false.
+func (d *decoder) reject(n *Node, code string, err error) bool {
+	d.report(n.Problem(Error, code, err))
+	return false
+}
+
+// weak reports whether scalars are converted.
+func (d *decoder) weak(n *Node) bool { return d.loose || n.secret }
+
+// value decodes n, which is not null, into v and applies rules. It reports
+// whether v itself could be read; problems of keys within an object do not
+// count.
+func (d *decoder) value(n *Node, s *Spec, rules Rules, v reflect.Value) (ok bool) {
+	if v.Kind() == reflect.Pointer {
+		if s.Type == nodeType {
+			v.Set(reflect.ValueOf(n))
+			return true
+		}
+		// What the pointer holds may be shared with other values.
+		fresh := reflect.New(v.Type().Elem())
+		if !v.IsNil() {
+			fresh.Elem().Set(v.Elem())
+		}
+		v.Set(fresh)
+		return d.value(n, s, rules, fresh.Elem())
+	}
+	setDefaults(s, v)
+	switch s.Shape {
+	case AnyShape:
+		ok = d.any(n, s, v)
+	case BoolShape:
+		ok = d.bool(n, s, v)
+	case IntShape, SecondsShape:
+		ok = d.int(n, s, v)
+	case FloatShape:
+		ok = d.float(n, s, v)
+	case TextShape:
+		ok = d.text(n, s, v)
+	case DurationShape:
+		ok = d.duration(n, s, v)
+	case SizeShape:
+		ok = d.size(n, s, v)
+	case ListShape:
+		ok = d.list(n, s, v)
+	case MapShape:
+		ok = d.mapping(n, s, v)
+	case ObjectShape:
+		ok = d.object(n, s, v)
+	case CustomShape:
+		err := v.Addr().Interface().(nodeUnmarshaler).UnmarshalNode(n)
+		ps := n.Problems(Error, CodeInvalid, err)
+		d.problems = append(d.problems, ps...)
+		ok = !HasErrors(ps)
+	}
+	if ok {
+		ok = d.check(n, s, rules, v)
+	}
+	if ok && s.validates {
+		ok = d.validate(n, v)
+	}
+	return ok || s.Shape == ObjectShape && n.Kind == Object
+}
+
+// validate calls the Validate of v's type.
+func (d *decoder) validate(n *Node, v reflect.Value) (ok bool) {
+	err := v.Addr().Interface().(validator).Validate()
+	ps := n.Problems(Error, CodeInvalid, err)
+	for _, p := range ps {
+		// A method of an embedded struct may be called twice: for itself and
+		// as a method of the outer struct.
+		if !slices.ContainsFunc(d.problems, func(q *Problem) bool {
+			return q.Path == p.Path && q.At == p.At && q.Err.Error() == p.Err.Error()
+		}) {
+			d.report(p)
+		}
+	}
+	return !HasErrors(ps)
+}
+
+func (d *decoder) any(n *Node, s *Spec, v reflect.Value) bool {
+	if s.Type == nodeType {
+		v.Set(reflect.ValueOf(n).Elem())
+		return true
+	}
+	if value := n.Value(); value != nil {
+		v.Set(reflect.ValueOf(value))
+	}
+	return true
+}
+
+func (d *decoder) bool(n *Node, s *Spec, v reflect.Value) bool {
+	switch {
+	case n.Kind == Bool:
+		v.SetBool(n.Text == "true")
+		return true
+	case n.Kind == Number && d.weak(n):
+		number, err := strconv.ParseFloat(n.Text, 64)
+		v.SetBool(number != 0)
+		return err == nil || d.wrongType(n, s)
+	case n.Kind == String && d.weak(n):
+		truth, err := strconv.ParseBool(n.Text)
+		v.SetBool(truth)
+		return err == nil || n.Text == "" || d.wrongType(n, s)
+	}
+	return d.wrongType(n, s)
+}
+
+// number returns the literal of a number, converted from another scalar where
+// that is allowed.
+func (d *decoder) number(n *Node) (literal string, ok bool) {
+	switch {
+	case n.Kind == Number:
+		return n.Text, true
+	case !d.weak(n):
+		return "", false
+	case n.Kind == Bool && n.Text == "true":
+		return "1", true
+	case n.Kind == Bool || n.Kind == String && n.Text == "":
+		return "0", true
+	case n.Kind == String:
+		return jsonNumber(n.Text)
+	}
+	return "", false
+}
+
+func (d *decoder) int(n *Node, s *Spec, v reflect.Value) bool {
+	literal, ok := d.number(n)
+	if !ok {
+		return d.wrongType(n, s)
+	}
+	if !isInteger(literal) {
+		// 1e3 and 3.0 are whole numbers in another spelling. Beyond 2^53 a
+		// float no longer tells them exactly.
+		f, err := strconv.ParseFloat(literal, 64)
+		switch whole := math.Trunc(f); {
+		case err != nil || math.Abs(f) > 1<<53:
+			return d.reject(n, CodeOutOfRange, fmt.Errorf("is out of range, got %s; write it with digits only", n.describe()))
+		case whole != f && !d.loose:
+			return d.reject(n, CodeWrongType, fmt.Errorf("must be a whole number, got %s; write %.0f", n.describe(), whole))
+		case whole != f:
+			d.report(n.Problem(Warning, CodeWrongType, fmt.Errorf("must be a whole number, got %s, read as %.0f", n.describe(), whole)))
+		}
+		literal = strconv.FormatFloat(math.Trunc(f), 'f', 0, 64)
+	}
+	bits := v.Type().Bits()
+	if v.CanUint() {
+		u, err := strconv.ParseUint(literal, 10, bits)
+		v.SetUint(u)
+		if err != nil {
+			return d.reject(n, CodeOutOfRange, fmt.Errorf("must be between 0 and %d, got %s", uint64(math.MaxUint64)>>(64-bits), n.describe()))
+		}
+		return true
+	}
+	i, err := strconv.ParseInt(literal, 10, bits)
+	v.SetInt(i)
+	switch {
+	case err != nil:
+		limit := int64(math.MaxInt64) >> (64 - bits)
+		return d.reject(n, CodeOutOfRange, fmt.Errorf("must be between %d and %d, got %s", -limit-1, limit, n.describe()))
+	case s.Shape != IntShape && i < 0:
+		return d.reject(n, CodeOutOfRange, fmt.Errorf("must not be negative, got %s", n.describe()))
+	}
+	return true
+}
+
+func isInteger(literal string) bool { return !strings.ContainsAny(literal, ".eE") }
+
+func (d *decoder) float(n *Node, s *Spec, v reflect.Value) bool {
+	literal, ok := d.number(n)
+	if !ok {
+		return d.wrongType(n, s)
+	}
+	f, err := strconv.ParseFloat(literal, v.Type().Bits())
+	v.SetFloat(f)
+	if err != nil {
+		return d.reject(n, CodeOutOfRange, fmt.Errorf("is out of range, got %s", n.describe()))
+	}
+	return true
+}
+
+func (d *decoder) text(n *Node, s *Spec, v reflect.Value) bool {
+	text := n.Text
+	switch {
+	case n.Kind == String:
+	case n.Kind == Number && d.weak(n):
+	case n.Kind == Bool && d.weak(n):
+		// Compatibility: booleans become the numbers that stand for them.
+		text = "0"
+		if n.Text == "true" {
+			text = "1"
+		}
+	default:
+		return d.wrongType(n, s)
+	}
+	if s.fold {
+		text = v.Addr().Interface().(folder).Fold(text)
+	}
+	v.SetString(text)
+	if s.Enum == nil || slices.Contains(s.Enum, text) || text == "" && d.loose {
+		return true
+	}
+	message := "must be one of " + enumerate(s.Enum) + ", got " + n.describe()
+	if near, found := Suggest(n.Text, s.Enum); found && !n.secret {
+		message += "; did you mean " + strconv.Quote(near) + "?"
+	}
+	return d.reject(n, CodeUnknownValue, errors.New(message))
+}
+
+func (d *decoder) duration(n *Node, s *Spec, v reflect.Value) bool {
+	switch {
+	case n.Kind == String:
+		length, err := parseDuration(n.Text)
+		if err != nil && n.secret {
+			err = coded(CodeBadDuration, `a secret text is no duration; store one such as "1m30s"`)
+		}
+		v.SetInt(int64(length))
+		ps := n.Problems(Error, CodeBadDuration, err)
+		d.problems = append(d.problems, ps...)
+		return err == nil
+	case n.Kind == Number && d.loose:
+		// Compatibility: a bare number counts nanoseconds.
+		f, err := strconv.ParseFloat(n.Text, 64)
+		switch {
+		case err != nil || f < 0 || f >= math.MaxInt64:
+			return d.reject(n, CodeBadDuration, fmt.Errorf(`is no duration, got %s; write one such as "1m30s"`, n.Text))
+		case f > 0 && f < float64(time.Millisecond):
+			d.report(n.Problem(Warning, CodeBadDuration,
+				fmt.Errorf("a number counts nanoseconds, so %s is less than a millisecond; write %q if seconds are meant", n.Text, n.Text+"s")))
+		}
+		v.SetInt(int64(f))
+		return true
+	case n.Kind == Number:
+		return d.reject(n, CodeBadDuration, fmt.Errorf("must be a duration, got %s; write %q for seconds or %q for milliseconds", n.Text, n.Text+"s", n.Text+"ms"))
+	}
+	return d.wrongType(n, s)
+}
+
+func (d *decoder) size(n *Node, s *Spec, v reflect.Value) bool {
+	if n.Kind != String || n.Text == "" && d.loose {
+		return d.int(n, s, v)
+	}
+	size, err := parseSize(n.Text)
+	if err != nil && n.secret {
+		err = coded(CodeWrongType, `a secret text is no size; store one such as "1MB"`)
+	}
+	v.SetInt(int64(size))
+	d.problems = append(d.problems, n.Problems(Error, CodeWrongType, err)...)
+	return err == nil
+}
+
+func (d *decoder) list(n *Node, s *Spec, v reflect.Value) bool {
+	items := n.Items
+	if n.Kind != Array {
+		// Compatibility: the reference wraps scalars, and objects where it
+		// expects objects.
+		structured := s.Item.Shape == ObjectShape || s.Item.Shape == MapShape || s.Item.Shape == AnyShape
+		if !d.weak(n) || (n.Kind == Object) != structured {
+			return d.wrongType(n, s)
+		}
+		items = []*Node{n}
+	}
+	ok := true
+	list := reflect.MakeSlice(v.Type(), len(items), len(items))
+	for i, item := range items {
+		if item.Kind == Null && !s.Item.takesNull() {
+			ok = d.reject(item, CodeWrongType, fmt.Errorf("entry %d of the list is null; write %s, or remove it", i, s.Item.noun()))
+			continue
+		}
+		ok = d.value(item, s.Item, Rules{}, list.Index(i)) && ok
+	}
+	v.Set(list)
+	return ok
+}
+
+func (d *decoder) mapping(n *Node, s *Spec, v reflect.Value) bool {
+	if n.Kind != Object {
+		return d.wrongType(n, s)
+	}
+	v.Set(reflect.MakeMapWithSize(v.Type(), len(n.Members)))
+	ok := true
+	for _, m := range n.Members {
+		if !s.HasComments() || !isComment(m.Key) {
+			ok = d.entry(m, s, v) && ok
+		}
+	}
+	return ok
+}
+
+// entry decodes one member into the map v. A null value is none, unless the
+// map takes anything.
+func (d *decoder) entry(m Member, s *Spec, v reflect.Value) bool {
+	if m.Value.Kind == Null && !s.Item.takesNull() {
+		return true
+	}
+	key := reflect.New(v.Type().Key()).Elem()
+	name := &Node{Kind: String, Text: m.Key, Pos: m.KeyPos, parent: m.Value.parent, index: m.Value.index}
+	ok := d.value(name, s.Keys, Rules{}, key)
+	value := reflect.New(v.Type().Elem()).Elem()
+	ok = d.value(m.Value, s.Item, Rules{}, value) && ok
+	v.SetMapIndex(key, value)
+	return ok
+}
+
+func (d *decoder) object(n *Node, s *Spec, v reflect.Value) bool {
+	if n.Kind != Object {
+		return d.wrongType(n, s)
+	}
+	for _, index := range s.self {
+		v.FieldByIndex(index).Set(reflect.ValueOf(n))
+	}
+	written := make([]*Node, len(s.Fields))
+	var rest []Member
+	for _, m := range n.Members {
+		i := s.field(m.Key, d.loose)
+		switch {
+		case i >= 0:
+			if other := written[i]; other != nil {
+				p := m.Value.Problem(Warning, CodeDuplicateKey, fmt.Errorf("the key occurs twice in different letter case; the value at %s is ignored, remove one of them", other.Pos))
+				p.At = m.KeyPos
+				d.report(p)
+			}
+			written[i] = m.Value
+		case isComment(m.Key):
+		case s.Rest != nil:
+			rest = append(rest, m)
+		default:
+			p := m.Value.Problem(Warning, CodeUnknownField, unknownKey(m.Key, s))
+			p.At = m.KeyPos
+			d.report(p)
+		}
+	}
+	ok := d.fields(n, s, v, written)
+	if s.Rest != nil {
+		ok = d.rest(rest, s.Rest, v) && ok
+	}
+	for _, e := range s.embedded {
+		if ok && e.spec.validates {
+			ok = d.validate(n, v.FieldByIndex(e.index))
+		}
+	}
+	return ok
+}
+
+// fields decodes the members that are known; written holds their values by
+// index of the field.
+func (d *decoder) fields(n *Node, s *Spec, v reflect.Value, written []*Node) bool {
+	ok := true
+	for i, f := range s.Fields {
+		value := written[i]
+		switch {
+		case value != nil && value.Kind != Null:
+			ok = d.value(value, f.Spec, f.Rules, f.In(v)) && ok
+		case f.Rules.Required:
+			p := n.Problem(Error, CodeRequired, fmt.Errorf("missing; add for instance %q: %s", f.Key, f.Spec.example()))
+			p.Path = joinPath(p.Path, string(appendPath(nil, []step{{key: f.Key, index: -1}})))
+			d.report(p)
+			ok = false
+		}
+	}
+	return ok
+}
+
+// rest decodes the members that no field names.
+func (d *decoder) rest(members []Member, f *Field, v reflect.Value) bool {
+	m := f.In(v)
+	m.Set(reflect.MakeMapWithSize(m.Type(), len(members)))
+	ok := true
+	for _, member := range members {
+		ok = d.entry(member, f.Spec, m) && ok
+	}
+	return ok
+}
+
+// unknownKey says that an object has no such key, and which it may have.
+func unknownKey(key string, s *Spec) error {
+	const few = 8
+	known := s.Known()
+	near, found := Suggest(key, known)
+	switch {
+	case found:
+		return fmt.Errorf("unknown key %q; did you mean %q?", key, near)
+	case len(known) == 0:
+		return fmt.Errorf("unknown key %q; the object has no keys", key)
+	case len(known) <= few:
+		return fmt.Errorf("unknown key %q; the keys are %s", key, enumerate(known))
+	}
+	return fmt.Errorf("unknown key %q; remove it, or write it with @ in front as a comment", key)
+}
+
+// wrongType reports that n is not what s expects, and what to write. It
+// returns false.
+func (d *decoder) wrongType(n *Node, s *Spec) bool {
+	return d.reject(n, CodeWrongType, fmt.Errorf("must be %s, got %s; write %s", s.noun(), n.describe(), s.instead(n)))
+}
+
+// instead returns what to write in place of n: n itself in the right form
+// where that is clear, otherwise an example.
+func (s *Spec) instead(n *Node) string {
+	switch {
+	case n.secret:
+	case n.Kind == String:
+		number, isNumber := jsonNumber(n.Text)
+		switch {
+		case s.Shape == BoolShape && (n.Text == "true" || n.Text == "false"),
+			s.Shape == FloatShape && isNumber,
+			(s.Shape == IntShape || s.Shape == SecondsShape) && isNumber && isInteger(number):
+			return n.Text + " without quotes"
+		case s.Shape == ListShape && s.Item.Shape == TextShape && s.Item.Enum == nil:
+			return "[" + n.describe() + "]"
+		}
+	case n.Kind == Number || n.Kind == Bool:
+		switch {
+		case s.Shape == TextShape && s.Enum == nil:
+			return strconv.Quote(n.Text)
+		case s.Shape == ListShape && s.Item.Shape == IntShape && n.Kind == Number && isInteger(n.Text):
+			return "[" + n.Text + "]"
+		}
+	}
+	return s.example()
+}
+
+// String names the type: "text", "list of objects".
+func (s *Spec) String() string {
+	if s.Shape == BoolShape {
+		return "boolean"
+	}
+	words := strings.Fields(s.noun())
+	return strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "a" || w == "an" }), " ")
+}
+
+// noun names the type with its article, for messages of the form "must be ...".
+func (s *Spec) noun() string {
+	switch s.Shape {
+	case BoolShape:
+		return "true or false"
+	case IntShape:
+		return "a whole number"
+	case FloatShape:
+		return "a number"
+	case TextShape:
+		return "a text"
+	case DurationShape:
+		return "a duration"
+	case SecondsShape:
+		return "a whole number of seconds"
+	case SizeShape:
+		return "a number of bytes"
+	case ListShape:
+		return "a list of " + s.Item.plural()
+	case MapShape:
+		return "an object of " + s.Item.plural()
+	case ObjectShape:
+		return "an object"
+	case CustomShape:
+		names := make([]string, len(s.Kinds))
+		for i, k := range s.Kinds {
+			names[i] = [...]string{"null", "a boolean", "a number", "a text", "a list", "an object"}[k]
+		}
+		return cmp.Or(strings.Join(names, " or "), "a value")
+	}
+	return "a value"
+}
+
+func (s *Spec) plural() string {
+	switch s.Shape {
+	case SecondsShape:
+		return "whole numbers of seconds"
+	case SizeShape:
+		return "numbers of bytes"
+	case ListShape:
+		return "lists of " + s.Item.plural()
+	case MapShape:
+		return "objects of " + s.Item.plural()
+	}
+	return s.String() + "s"
+}
+
+// example returns a value of the type as JSON, short enough for a message.
+func (s *Spec) example() string {
+	switch s.Shape {
+	case BoolShape:
+		return "true"
+	case IntShape:
+		return "10"
+	case FloatShape:
+		return "0.5"
+	case TextShape:
+		if len(s.Enum) > 0 {
+			return strconv.Quote(s.Enum[0])
+		}
+		return `"text"`
+	case DurationShape:
+		return `"1m30s"`
+	case SecondsShape:
+		return "60"
+	case SizeShape:
+		return `1048576 or "1MiB"`
+	case ListShape:
+		if s.Item.Shape == TextShape && s.Item.Enum == nil {
+			return `["a", "b"]`
+		}
+		return "[" + s.Item.example() + "]"
+	case MapShape:
+		return `{"name": ` + s.Item.example() + "}"
+	case ObjectShape:
+		return "{...}"
+	}
+	return "..."
+}

@@ -1,0 +1,76 @@
+// Package config reads a configuration and keeps the place of every value to
+// the end, so that whatever is wrong can be reported where it was written.
+//
+// # From bytes to nodes
+//
+// [Load] and [Parse] read JSON, YAML and TOML into one tree of [Node] values.
+// Each node knows its file, line and column, and its path in the document.
+// Texts of the form ${env:NAME} and ${file:PATH} are replaced while loading;
+// [Document.ApplyEnv] lets variables of the environment override values.
+//
+// # From nodes to options
+//
+// [Decode] fills a Go value from a node by reflection; it runs when a
+// configuration is loaded, never when a request is served. It is strict and
+// reports every problem, not the first. [DecodeLoose] is for the core objects,
+// which existing files write with keys of any letter case and with scalars of
+// any type.
+//
+// Fields are named by their json tag; a field without one is a mistake in the
+// program and panics. Embedded structs are flattened. Two tags are special: a
+// *Node field tagged "-" receives the node of the object itself, and a map
+// tagged "*" receives the members that no other field names. A value may be a
+// bool, a number, a text, a slice, a map from texts, a struct, a pointer to
+// one of these, [Duration], [Seconds], [Size], any or *Node for what stays
+// undecoded, or a type with its own UnmarshalNode.
+//
+// A type takes part through optional methods:
+//
+//	Defaults() T               the value that decoding starts from
+//	Validate() error           rules between values; see [At]
+//	Enum() []string            the values of a named string type
+//	Fold(string) string        brings a text to the spelling of Enum
+//	UnmarshalNode(*Node) error decodes by hand; pointer receiver
+//	NodeKinds() []Kind         the kinds that UnmarshalNode takes, for schemas
+//
+// Defaults of an outer type stand for the types within it; where they leave a
+// struct zero, its own Defaults fill it. Validate is called, inner values
+// first, for what the document names, and only where the value's own keys
+// could be read: a rule between values says nothing when one is missing.
+//
+// # Check tags
+//
+// The check tag of a field holds rules, separated by commas. They apply to
+// values that are written, not to defaults.
+//
+//	required   the key must be there, and not null
+//	nonempty   a text, list or map must not be empty
+//	min=N      numbers: at least N; durations: min=1s; texts: characters;
+//	max=N      lists and maps: entries
+//	unique     the entries of a list differ
+//	url        an absolute http or https URL with a host
+//	ip         an IPv4 or IPv6 address
+//	cidr       an address range, such as 10.0.0.0/8, or one address
+//	regexp     a regular expression in the syntax of package regexp
+//	token      a token of RFC 9110, section 5.6.2: a header name, a method
+//	deprecated the key works and is reported as outdated
+//
+// The rules about form, url to token, apply to each entry of a list of texts.
+// An unknown rule, or one that does not fit the type, panics when the type is
+// first used.
+//
+// # Comments and null
+//
+// A key that no field names and that begins with @, $, _ or # is a comment.
+// In a map of plain values (texts, numbers, any) every key is data: a
+// mapping may rename the field "_id". A null value is an absent one, except in
+// a list, where it is an error.
+//
+// # Reading types once
+//
+// [SpecOf] is the reading of a type that decoding works from. Package schema
+// builds JSON Schemas and the manual from the same reading; there is no second
+// list of fields.
+//
+// Sources: RFC 8259 (JSON), YAML 1.2.2, TOML 1.0.
+package config

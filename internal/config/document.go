@@ -1,0 +1,117 @@
+package config
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxDepth is how deep lists and objects may be nested; it is the limit of
+// encoding/json.
+const maxDepth = 10_000
+
+// A Document is a configuration as it was written, with the place of every
+// value.
+type Document struct {
+	Root *Node
+	File string
+}
+
+// LoadOptions is what loading takes from outside the file.
+type LoadOptions struct {
+	Environ  []string                          // KEY=VALUE, for ${env:KEY}; nil is no variable
+	ReadFile func(name string) ([]byte, error) // nil is os.ReadFile
+}
+
+// Load reads a file and replaces its references. The extension decides the
+// format: .yaml and .yml are YAML, .toml is TOML, everything else is JSON.
+// Relative names, also those in references, start in the working directory.
+//
+// The document is nil when the file cannot be read or its syntax is wrong. A
+// document with an Error among its problems must not be used.
+func Load(ctx context.Context, name string, o LoadOptions) (*Document, []*Problem) {
+	readFile := o.ReadFile
+	if readFile == nil {
+		readFile = os.ReadFile
+	}
+	unreadable := func(err error) (*Document, []*Problem) {
+		return nil, []*Problem{{At: Pos{File: name}, Code: CodeUnreadable, Err: err}}
+	}
+	if err := ctx.Err(); err != nil {
+		return unreadable(err)
+	}
+	data, err := readFile(name)
+	if err != nil {
+		if pathErr, ok := errors.AsType[*os.PathError](err); ok {
+			err = pathErr.Err // the name is in the place already
+		}
+		return unreadable(fmt.Errorf("cannot read the file: %w", err))
+	}
+	d, problems := Parse(name, data)
+	if d != nil {
+		problems = append(problems, d.ExpandReferences(o)...)
+		Sort(problems)
+	}
+	return d, problems
+}
+
+// Parse reads data in the format that the extension of name stands for, as
+// Load does, and leaves references as they are. data is not kept.
+func Parse(name string, data []byte) (*Document, []*Problem) {
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	var root *Node
+	var problems []*Problem
+	switch ext := strings.ToLower(filepath.Ext(name)); ext {
+	case ".yaml", ".yml":
+		root, problems = parseYAML(name, data)
+	case ".toml":
+		root, problems = parseTOML(name, data)
+	case ".properties", ".props", ".prop", ".hcl":
+		return nil, []*Problem{{
+			At:   Pos{File: name},
+			Code: CodeFormat,
+			Err:  fmt.Errorf("format not supported: %s; write JSON, YAML (.yaml, .yml) or TOML (.toml)", ext),
+		}}
+	default:
+		root, problems = parseJSON(name, string(data))
+	}
+	Sort(problems)
+	if root == nil {
+		return nil, problems
+	}
+	return &Document{Root: root, File: name}, problems
+}
+
+// A ruler turns offsets in a text into places. Asking in rising order reads
+// the text once in total.
+type ruler struct {
+	text   string
+	offset int
+	pos    Pos // of offset
+}
+
+func newRuler(file, text string) ruler {
+	return ruler{text: text, pos: Pos{File: file, Line: 1, Col: 1}}
+}
+
+// at returns the place of an offset between 0 and the length of the text.
+func (r *ruler) at(offset int) Pos {
+	if offset < r.offset {
+		*r = newRuler(r.pos.File, r.text)
+	}
+	for ; r.offset < offset; r.offset++ {
+		switch c := r.text[r.offset]; {
+		case c == '\n':
+			r.pos.Line++
+			r.pos.Col = 1
+		case utf8.RuneStart(c):
+			r.pos.Col++
+		}
+	}
+	return r.pos
+}

@@ -1,0 +1,196 @@
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const setPrefix = "SLUICE_SET__"
+
+// ApplyEnv lets variables of the environment override values of the document.
+// environ holds entries of the form KEY=VALUE; of equal keys the last counts.
+//
+//   - KRAKEND_<KEY> and SLUICE_<KEY> set the key of the root whose name is
+//     <KEY> in lower case, whether or not the file has it; SLUICE_ wins. known
+//     tells which keys exist, and which of them take a scalar or a list of
+//     scalars; [Spec.Settable] is such a function. Other variables and empty
+//     ones are ignored.
+//   - SLUICE_SET__a__b__c=value sets a nested key. A part matches a key that
+//     differs only in letter case or has other punctuation where the part has
+//     underscores: qos_ratelimit_router stands for qos/ratelimit/router. A
+//     number is an index of a list; the number of its items appends. Objects
+//     that are missing are created, with keys as the variable spells them. A
+//     value that is valid JSON is read as such, any other is a text.
+//
+// The place of such a value is "environment:KRAKEND_PORT". References in it are
+// not expanded. A root that is no object is left alone.
+//
+// Compatibility: KRAKEND_EXTRA_CONFIG and the like are errors. A port of the
+// form tcp://... is ignored with a warning; Kubernetes sets one for a service
+// that is called krakend or sluice.
+func (d *Document) ApplyEnv(environ []string, known func(key string) (isScalarOrList, ok bool)) []*Problem {
+	if d.Root == nil || d.Root.Kind != Object {
+		return nil
+	}
+	values := make(map[string]string, len(environ))
+	for _, variable := range environ {
+		name, value, _ := strings.Cut(variable, "=")
+		values[name] = value
+	}
+	var problems []*Problem
+	for _, name := range overrides(values) {
+		at, value := Pos{File: "environment:" + name}, values[name]
+		if path, nested := strings.CutPrefix(name, setPrefix); nested {
+			problems = append(problems, d.set(strings.Split(path, "__"), environmentValue(at, value), at)...)
+			continue
+		}
+		_, key, _ := strings.Cut(name, "_")
+		key = strings.ToLower(key)
+		settable, ok := known(key)
+		switch {
+		case !ok || value == "":
+		case key == "port" && strings.HasPrefix(value, "tcp://"):
+			problems = append(problems, &Problem{Path: key, At: at, Severity: Warning, Code: CodeIgnored,
+				Err: errors.New("this looks like a service link of Kubernetes and is ignored; set enableServiceLinks: false, or write a number")})
+		case !settable:
+			problems = append(problems, &Problem{Path: key, At: at, Code: CodeWrongType,
+				Err: fmt.Errorf("the key %q cannot be set by a variable of this name; unset it, or write %s%s__...", key, setPrefix, key)})
+		default:
+			d.Root.setMember(key, &Node{Kind: String, Pos: at, Text: value})
+		}
+	}
+	return problems
+}
+
+// overrides returns the names of variables that may override something, in the
+// order in which they apply: KRAKEND_, SLUICE_, SLUICE_SET__; each by name.
+func overrides(values map[string]string) []string {
+	var groups [3][]string
+	for name := range values {
+		switch {
+		case strings.HasPrefix(name, setPrefix):
+			groups[2] = append(groups[2], name)
+		case strings.HasPrefix(name, "SLUICE_"):
+			groups[1] = append(groups[1], name)
+		case strings.HasPrefix(name, "KRAKEND_"):
+			groups[0] = append(groups[0], name)
+		}
+	}
+	for _, g := range groups {
+		slices.Sort(g)
+	}
+	return slices.Concat(groups[:]...)
+}
+
+// environmentValue reads the value of a nested override. All of it has the
+// place of the variable.
+func environmentValue(at Pos, text string) *Node {
+	if !json.Valid([]byte(text)) {
+		return &Node{Kind: String, Pos: at, Text: text}
+	}
+	n, _ := parseJSON(at.File, text)
+	var place func(n *Node)
+	place = func(n *Node) {
+		n.Pos = at
+		for _, item := range n.Items {
+			place(item)
+		}
+		for i := range n.Members {
+			n.Members[i].KeyPos = at
+			place(n.Members[i].Value)
+		}
+	}
+	place(n)
+	return n
+}
+
+// set puts value at the end of path, relative to the root.
+func (d *Document) set(path []string, value *Node, at Pos) []*Problem {
+	n := d.Root
+	for i, part := range path {
+		last := i == len(path)-1
+		fail := func(format string, args ...any) []*Problem {
+			p := n.Problem(Error, CodeWrongType, fmt.Errorf(format, args...))
+			p.At = at
+			return []*Problem{p}
+		}
+		switch n.Kind {
+		case Null:
+			// An absent value; it becomes the object that the path goes through.
+			n.Kind, n.Pos = Object, at
+		case Array:
+			index, err := strconv.ParseUint(part, 10, 31)
+			if err != nil || int(index) > len(n.Items) {
+				return fail("%q is no index of a list of %d; write a number from 0 to %d", part, len(n.Items), len(n.Items))
+			}
+			if int(index) == len(n.Items) {
+				n.adopt(&Node{Pos: at})
+			}
+			n = n.Items[index]
+			if last {
+				n.replace(value)
+			}
+			continue
+		case Object:
+		default:
+			return fail("%q is no key here, because the value is %s; remove the variable", part, n.describe())
+		}
+		if part == "" {
+			return fail("the variable has an empty part; write %sa__b", setPrefix)
+		}
+		key := n.matchKey(part)
+		if last {
+			n.setMember(key, value)
+			continue
+		}
+		next := n.Get(key)
+		if next == nil {
+			next = &Node{Kind: Object, Pos: at}
+			n.adoptMember(key, at, next)
+		}
+		n = next
+	}
+	return nil
+}
+
+// setMember puts value at a key of any letter case.
+func (n *Node) setMember(key string, value *Node) {
+	if old := n.getFold(key); old != nil {
+		n.Members[old.index].KeyPos = value.Pos
+		old.replace(value)
+		return
+	}
+	n.adoptMember(key, value.Pos, value)
+}
+
+// matchKey returns the key of n that a part of a variable's name stands for,
+// and the part itself when there is none.
+func (n *Node) matchKey(part string) string {
+	if v := n.getFold(part); v != nil {
+		return n.Members[v.index].Key
+	}
+	want := variableName(part)
+	for _, m := range n.Members {
+		if variableName(m.Key) == want {
+			return m.Key
+		}
+	}
+	return part
+}
+
+// variableName spells a key as the name of a variable can.
+func variableName(key string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case 'a' <= r && r <= 'z':
+			return r - 'a' + 'A'
+		case 'A' <= r && r <= 'Z', '0' <= r && r <= '9':
+			return r
+		}
+		return '_'
+	}, key)
+}

@@ -1,0 +1,526 @@
+package config
+
+import (
+	_ "embed"
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// Source is the text of this file: its comments are the manual of the core
+// objects.
+//
+//go:embed options.go
+var Source string
+
+// Service is the root of a configuration.
+type Service struct {
+	// Version is the version of the format: 3.
+	Version int `json:"version"`
+
+	// Schema names the JSON Schema that editors use. It has no effect.
+	Schema string `json:"$schema"`
+
+	// Dialect chooses the defaults of behaviour: krakend behaves as existing
+	// files expect, sluice is strict and answers errors as problem documents.
+	Dialect Dialect `json:"dialect"`
+
+	// Behaviour overrides single defaults of the dialect.
+	Behaviour Behaviour `json:"behaviour"`
+
+	// Name labels this gateway in logs and telemetry.
+	Name string `json:"name"`
+
+	// Port is the TCP port to listen on; 0 stands for 8080.
+	Port int `json:"port" check:"min=0,max=65535"`
+
+	// ListenIP is the address to listen on, IPv4 or IPv6. Without it the
+	// gateway listens on all interfaces.
+	ListenIP string `json:"listen_ip"`
+
+	// Host lists the hosts of every backend that names none.
+	Host []string `json:"host"`
+
+	// Timeout is the time an endpoint has for its answer, unless it says
+	// otherwise; 0s stands for 2s.
+	Timeout Duration `json:"timeout"`
+
+	// CacheTTL is the max-age that complete answers announce in
+	// Cache-Control; 0s announces nothing.
+	CacheTTL Duration `json:"cache_ttl"`
+
+	// OutputEncoding is the encoding of answers for endpoints that name none.
+	OutputEncoding OutputEncoding `json:"output_encoding"`
+
+	// DisableRest allows variables inside a path segment, as in /file.{ext}.
+	DisableRest bool `json:"disable_rest"`
+
+	// DebugEndpoint serves /__debug/, which answers a pong and logs the
+	// request at debug level.
+	DebugEndpoint bool `json:"debug_endpoint"`
+
+	// EchoEndpoint serves /__echo/, which answers with the request it got.
+	EchoEndpoint bool `json:"echo_endpoint"`
+
+	// SequentialStart starts the async agents one after the other.
+	SequentialStart bool `json:"sequential_start"`
+
+	Server
+	Transport
+
+	// AllowInsecureConnections is the old place of the key of the same name in
+	// client_tls.
+	AllowInsecureConnections bool `json:"allow_insecure_connections"`
+
+	// TLS serves HTTPS.
+	TLS *ServerTLS `json:"tls"`
+
+	// Plugin names the folder of native plugins, which are not loaded.
+	Plugin *Plugin `json:"plugin"`
+
+	// AsyncAgent lists consumers of queues.
+	AsyncAgent []*Node `json:"async_agent"`
+
+	// Endpoints lists what clients can ask for.
+	Endpoints []*Endpoint `json:"endpoints"`
+
+	// ExtraConfig holds the options of service components, by namespace.
+	ExtraConfig map[string]*Node `json:"extra_config"`
+
+	Node *Node `json:"-"` // where the service was declared
+}
+
+// Server holds the limits towards clients.
+type Server struct {
+	// ReadTimeout limits reading a whole request, body included; 0s is no
+	// limit.
+	ReadTimeout Duration `json:"read_timeout"`
+
+	// ReadHeaderTimeout limits reading the header of a request; 0s is no
+	// limit, unset it is 10s.
+	ReadHeaderTimeout Duration `json:"read_header_timeout"`
+
+	// WriteTimeout limits writing an answer, counted from the end of the
+	// request's header; 0s is no limit.
+	WriteTimeout Duration `json:"write_timeout"`
+
+	// IdleTimeout is how long an idle connection of a client is kept; 0s
+	// stands for read_timeout, and if that is 0s too for read_header_timeout.
+	// Unset it is 120s.
+	IdleTimeout Duration `json:"idle_timeout"`
+
+	// MaxHeaderBytes limits the request line and the header of a request; 0
+	// stands for 1000000.
+	MaxHeaderBytes int `json:"max_header_bytes" check:"min=0"`
+
+	// MaxBodyBytes limits the body of a request; 0 is no limit. A larger one
+	// is answered with 413.
+	MaxBodyBytes Size `json:"max_body_bytes" check:"min=0"`
+
+	// MaxShutdownWaitTime is how long a stopping gateway waits for requests in
+	// flight; 0s waits for all of them.
+	MaxShutdownWaitTime Duration `json:"max_shutdown_wait_time"`
+
+	// UseH2C accepts HTTP/2 without TLS.
+	UseH2C bool `json:"use_h2c"`
+}
+
+// Transport holds the settings of connections to backends. It is comparable
+// but for its pointer: transports are shared by what Key returns.
+type Transport struct {
+	// DialerTimeout limits making a TCP connection; 0s is no limit of its own.
+	DialerTimeout Duration `json:"dialer_timeout"`
+
+	// DialerKeepAlive is the interval of TCP keep-alive probes; 0s stands for
+	// 15s.
+	DialerKeepAlive Duration `json:"dialer_keep_alive"`
+
+	// DialerFallbackDelay is the lead of IPv6 over IPv4 when a host has both;
+	// 0s stands for 300ms.
+	DialerFallbackDelay Duration `json:"dialer_fallback_delay"`
+
+	// DisableKeepAlives uses each connection for one request only.
+	DisableKeepAlives bool `json:"disable_keep_alives"`
+
+	// DisableCompression stops the gateway from asking for gzip by itself.
+	DisableCompression bool `json:"disable_compression"`
+
+	// MaxIdleConnections limits the idle connections to all hosts together; 0
+	// is no limit.
+	MaxIdleConnections int `json:"max_idle_connections" check:"min=0"`
+
+	// MaxIdleConnectionsPerHost limits the idle connections to one host; 0
+	// stands for 250.
+	MaxIdleConnectionsPerHost int `json:"max_idle_connections_per_host" check:"min=0"`
+
+	// IdleConnectionTimeout is how long an idle connection is kept; 0s keeps it
+	// until the host closes it, unset it is 90s.
+	IdleConnectionTimeout Duration `json:"idle_connection_timeout"`
+
+	// ResponseHeaderTimeout limits the wait for the header of an answer once
+	// the request is sent; 0s is no limit of its own.
+	ResponseHeaderTimeout Duration `json:"response_header_timeout"`
+
+	// ExpectContinueTimeout is how long to wait for 100 Continue before the
+	// body of a request with Expect is sent; 0s sends it at once.
+	ExpectContinueTimeout Duration `json:"expect_continue_timeout"`
+
+	// DNSCacheTTL is how often discovered hosts are looked up again; below 1s
+	// it is 30s.
+	DNSCacheTTL Duration `json:"dns_cache_ttl"`
+
+	// MaxResponseBytes limits an answer that is decoded; 0 is no limit. A
+	// larger one counts as a failed backend.
+	MaxResponseBytes Size `json:"max_response_bytes" check:"min=0"`
+
+	// ClientTLS configures TLS towards backends.
+	ClientTLS *ClientTLS `json:"client_tls"`
+
+	// Proxy is the forward proxy; without it the environment decides.
+	Proxy string `json:"-"`
+}
+
+// Behaviour holds every default that a dialect sets.
+type Behaviour struct {
+	// ErrorStatus is the status when no backend answered: 500, or by_cause,
+	// which is 502 for a backend that is unreachable, breaks off or cannot be
+	// decoded, 503 for an open breaker, a limit or no host, and 504 for a
+	// deadline.
+	ErrorStatus ErrorStatus `json:"error_status"`
+
+	// ErrorBody is the form of error bodies: plain text, mostly empty, or
+	// problem, a document of type application/problem+json (RFC 9457).
+	ErrorBody ErrorBody `json:"error_body"`
+
+	// MergeDeadline is the share of the endpoint's timeout that several
+	// backends have together, in percent.
+	MergeDeadline int `json:"merge_deadline" check:"min=0,max=100"`
+
+	// ConcurrentDeadline is the share of the endpoint's timeout that the
+	// concurrent calls of a backend have, in percent.
+	ConcurrentDeadline int `json:"concurrent_deadline" check:"min=0,max=100"`
+
+	// CompletedHeader names the response header that tells whether an answer
+	// is complete.
+	CompletedHeader string `json:"completed_header"`
+
+	// ProductHeader names the response header that carries the version of the
+	// gateway; "-" sends none.
+	ProductHeader string `json:"product_header"`
+
+	// DecodedStatuses is which statuses of a backend are decoded as an answer:
+	// ok, 200 and 201 only, or success, every 2xx.
+	DecodedStatuses DecodedStatuses `json:"decoded_statuses"`
+
+	// BreakerThreshold is when a breaker opens: more_than max_errors or at
+	// max_errors.
+	BreakerThreshold BreakerThreshold `json:"breaker_threshold"`
+
+	// UnknownKeys is what an unknown key of a core object or of a component
+	// that protects nothing is: a warning or an error.
+	UnknownKeys UnknownKeys `json:"unknown_keys"`
+}
+
+// Endpoint is one thing that clients can ask for.
+type Endpoint struct {
+	// Endpoint is the path, with {variables} and, at its end, a wildcard /*.
+	Endpoint string `json:"endpoint" check:"required"`
+
+	// Method is the HTTP method: GET, POST, PUT, PATCH or DELETE.
+	Method Method `json:"method"`
+
+	// Backend lists the calls that make the answer.
+	Backend []*Backend `json:"backend"`
+
+	// OutputEncoding is the encoding of the answer.
+	OutputEncoding OutputEncoding `json:"output_encoding"`
+
+	// Timeout is the time for the answer; 0s stands for that of the service.
+	Timeout Duration `json:"timeout"`
+
+	// CacheTTL is the max-age that complete answers announce in Cache-Control;
+	// 0s stands for that of the service.
+	CacheTTL Duration `json:"cache_ttl"`
+
+	// ConcurrentCalls is how many times each backend is called at once; the
+	// first good answer wins. 0 stands for 1.
+	ConcurrentCalls int `json:"concurrent_calls" check:"min=0,max=100"`
+
+	// InputHeaders lists the request headers that backends may see; * is all.
+	InputHeaders []string `json:"input_headers"`
+
+	// InputQueryStrings lists the query parameters that backends may see; * is
+	// all.
+	InputQueryStrings []string `json:"input_query_strings"`
+
+	// ExtraConfig holds the options of endpoint components, by namespace.
+	ExtraConfig map[string]*Node `json:"extra_config"`
+
+	Node *Node `json:"-"` // where the endpoint was declared
+}
+
+// Backend is one call.
+type Backend struct {
+	// URLPattern is the path and query to call, with {variables}.
+	URLPattern string `json:"url_pattern"`
+
+	// Host lists the hosts to balance over, or with sd the name to look up.
+	Host []string `json:"host"`
+
+	// Method is the HTTP method; without it that of the endpoint.
+	Method string `json:"method"`
+
+	// Encoding is how the answer is decoded.
+	Encoding Encoding `json:"encoding"`
+
+	// IsCollection expects an array and puts it under the key collection.
+	IsCollection bool `json:"is_collection"`
+
+	// Target replaces the answer by the object at this path.
+	Target string `json:"target"`
+
+	// Allow keeps only these paths.
+	Allow []string `json:"allow"`
+
+	// Deny removes these paths; it counts only without allow.
+	Deny []string `json:"deny"`
+
+	// Mapping renames first-level members, from old name to new name.
+	Mapping map[string]string `json:"mapping"`
+
+	// Group puts the answer under this key.
+	Group string `json:"group"`
+
+	// SD is how hosts are found: static, dns (SRV records) or dns-shared (the
+	// same, with one look-up for all backends of a name).
+	SD Discovery `json:"sd"`
+
+	// SDScheme is the scheme of discovered hosts; empty stands for http.
+	SDScheme Scheme `json:"sd_scheme"`
+
+	// Balance is how one of several hosts is chosen.
+	Balance Balance `json:"balance"`
+
+	// DisableHostSanitize takes the hosts as they are written.
+	DisableHostSanitize bool `json:"disable_host_sanitize"`
+
+	// InputHeaders filters the headers of the endpoint once more; absent or []
+	// passes all of them, [""] none.
+	InputHeaders []string `json:"input_headers"`
+
+	// InputQueryStrings filters the query parameters of the endpoint once
+	// more; absent or [] passes all of them, [""] none.
+	InputQueryStrings []string `json:"input_query_strings"`
+
+	// ExtraConfig holds the options of backend components, by namespace.
+	ExtraConfig map[string]*Node `json:"extra_config"`
+
+	Node *Node `json:"-"` // where the backend was declared
+}
+
+// Plugin names native plugins.
+type Plugin struct {
+	// Folder is where the plugins are.
+	Folder string `json:"folder" check:"required"`
+
+	// Pattern is the ending of their names.
+	Pattern string `json:"pattern" check:"required"`
+}
+
+// ServerTLS configures TLS towards clients.
+type ServerTLS struct {
+	// Disabled serves plain HTTP all the same.
+	Disabled bool `json:"disabled"`
+
+	// Keys lists certificates with their keys; the name that the client asks
+	// for chooses, the first is the fallback.
+	Keys []KeyPair `json:"keys"`
+
+	// PublicKey is the file of one more certificate, PEM.
+	PublicKey string `json:"public_key"`
+
+	// PrivateKey is the file of the key of public_key, PEM.
+	PrivateKey string `json:"private_key"`
+
+	TLSLimits
+
+	// PreferServerCipherSuites has no effect.
+	PreferServerCipherSuites bool `json:"prefer_server_cipher_suites"`
+
+	// EnableMTLS demands a certificate of every client.
+	EnableMTLS bool `json:"enable_mtls"`
+
+	// CACerts lists files of authorities that vouch for clients, PEM.
+	CACerts []string `json:"ca_certs"`
+
+	// DisableSystemCAPool trusts ca_certs only.
+	DisableSystemCAPool bool `json:"disable_system_ca_pool"`
+}
+
+// KeyPair is a certificate with its key.
+type KeyPair struct {
+	// PublicKey is the file of the certificate chain, PEM.
+	PublicKey string `json:"public_key" check:"required"`
+
+	// PrivateKey is the file of the key, PEM.
+	PrivateKey string `json:"private_key" check:"required"`
+}
+
+// ClientTLS configures TLS towards backends.
+type ClientTLS struct {
+	// AllowInsecureConnections accepts any certificate. For development only.
+	AllowInsecureConnections bool `json:"allow_insecure_connections"`
+
+	// CACerts lists files of authorities that vouch for backends, PEM.
+	CACerts []string `json:"ca_certs"`
+
+	// DisableSystemCAPool trusts ca_certs only.
+	DisableSystemCAPool bool `json:"disable_system_ca_pool"`
+
+	TLSLimits
+
+	// ClientCerts lists the certificates that the gateway shows to backends.
+	ClientCerts []ClientCert `json:"client_certs"`
+}
+
+// ClientCert is a certificate that the gateway shows.
+type ClientCert struct {
+	// Certificate is the file of the certificate chain, PEM.
+	Certificate string `json:"certificate" check:"required"`
+
+	// PrivateKey is the file of the key, PEM.
+	PrivateKey string `json:"private_key" check:"required"`
+}
+
+// TLSLimits bounds what is negotiated.
+type TLSLimits struct {
+	// MinVersion is the oldest version; empty stands for TLS13.
+	MinVersion TLSVersion `json:"min_version"`
+
+	// MaxVersion is the newest version; empty stands for TLS13.
+	MaxVersion TLSVersion `json:"max_version"`
+
+	// CipherSuites lists the suites of TLS 1.2 and older, by number.
+	CipherSuites []uint16 `json:"cipher_suites"`
+
+	// CurvePreferences lists the curves: 23 is P-256, 24 is P-384, 25 is P-521.
+	CurvePreferences []uint16 `json:"curve_preferences"`
+}
+
+// Defaults are the limits that protect a gateway that sets none: a client may
+// not hold a connection for ever without sending a header, and idle
+// connections end. An explicit "0s" lifts them.
+func (Service) Defaults() Service {
+	const second = Duration(1e9)
+	return Service{
+		Server:    Server{ReadHeaderTimeout: 10 * second, IdleTimeout: 120 * second},
+		Transport: Transport{IdleConnectionTimeout: 90 * second},
+	}
+}
+
+// Validate reports an address that is none and a version that is not ours.
+func (s Service) Validate() error {
+	if s.Version != 3 {
+		return At("version", fmt.Errorf("unsupported version: %d (want: 3)", s.Version))
+	}
+	if s.ListenIP != "" {
+		if _, err := netip.ParseAddr(s.ListenIP); err != nil {
+			return At("listen_ip", fmt.Errorf("invalid ip address %s; write an IPv4 or IPv6 address without a port", s.ListenIP))
+		}
+	}
+	return nil
+}
+
+// Dialect names a set of defaults.
+type Dialect string
+
+// The dialects.
+const (
+	KrakenD Dialect = "krakend"
+	Sluice  Dialect = "sluice"
+)
+
+// Enum lists the values.
+func (Dialect) Enum() []string { return []string{"krakend", "sluice"} }
+
+// ErrorStatus is how the status of a failed answer is chosen.
+type ErrorStatus string
+
+// Enum lists the values.
+func (ErrorStatus) Enum() []string { return []string{"500", "by_cause"} }
+
+// ErrorBody is the form of error bodies.
+type ErrorBody string
+
+// Enum lists the values.
+func (ErrorBody) Enum() []string { return []string{"plain", "problem"} }
+
+// DecodedStatuses is which statuses of a backend are an answer.
+type DecodedStatuses string
+
+// Enum lists the values.
+func (DecodedStatuses) Enum() []string { return []string{"ok", "success"} }
+
+// BreakerThreshold is when a breaker opens.
+type BreakerThreshold string
+
+// Enum lists the values.
+func (BreakerThreshold) Enum() []string { return []string{"more_than", "at"} }
+
+// UnknownKeys is how unknown keys are taken.
+type UnknownKeys string
+
+// Enum lists the values.
+func (UnknownKeys) Enum() []string { return []string{"warning", "error"} }
+
+// Method is a method of an endpoint; letter case is ignored.
+type Method string
+
+// Enum lists the values.
+func (Method) Enum() []string { return []string{"GET", "POST", "PUT", "PATCH", "DELETE"} }
+
+// Fold brings a value to the spelling of Enum.
+func (Method) Fold(s string) string { return strings.ToUpper(s) }
+
+// OutputEncoding is an encoding of answers.
+type OutputEncoding string
+
+// Enum lists the values.
+func (OutputEncoding) Enum() []string {
+	return []string{"json", "fast-json", "json-collection", "yaml", "xml", "negotiate", "string", "no-op"}
+}
+
+// Encoding is how the answer of a backend is decoded; letter case is ignored.
+type Encoding string
+
+// Enum lists the values.
+func (Encoding) Enum() []string {
+	return []string{"json", "safejson", "fast-json", "xml", "rss", "string", "yaml", "no-op"}
+}
+
+// Fold brings a value to the spelling of Enum.
+func (Encoding) Fold(s string) string { return strings.ToLower(s) }
+
+// Discovery is how the hosts of a backend are found.
+type Discovery string
+
+// Enum lists the values.
+func (Discovery) Enum() []string { return []string{"static", "dns", "dns-shared"} }
+
+// Scheme is the scheme of a host.
+type Scheme string
+
+// Enum lists the values.
+func (Scheme) Enum() []string { return []string{"http", "https"} }
+
+// Balance is how one of several hosts is chosen.
+type Balance string
+
+// Enum lists the values.
+func (Balance) Enum() []string { return []string{"round-robin", "random"} }
+
+// TLSVersion is a version of TLS.
+type TLSVersion string
+
+// Enum lists the values.
+func (TLSVersion) Enum() []string { return []string{"SSL3.0", "TLS10", "TLS11", "TLS12", "TLS13"} }

@@ -1,0 +1,289 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Defaults of the root that stand for a zero value.
+const (
+	DefaultPort           = 8080
+	DefaultTimeout        = Duration(2 * time.Second)
+	DefaultMaxHeaderBytes = 1_000_000
+	DefaultDNSCacheTTL    = Duration(30 * time.Second)
+	DefaultKeepAlive      = Duration(15 * time.Second)
+	DefaultFallbackDelay  = Duration(300 * time.Millisecond)
+	DefaultIdlePerHost    = 250
+)
+
+// behaviours is the table of the dialects: what each of them sets.
+var behaviours = map[Dialect]Behaviour{
+	KrakenD: {
+		ErrorStatus: "500", ErrorBody: "plain",
+		MergeDeadline: 85, ConcurrentDeadline: 75,
+		CompletedHeader: "X-Krakend-Completed", ProductHeader: "X-Krakend",
+		DecodedStatuses: "ok", BreakerThreshold: "more_than", UnknownKeys: "warning",
+	},
+	Sluice: {
+		ErrorStatus: "by_cause", ErrorBody: "problem",
+		MergeDeadline: 100, ConcurrentDeadline: 100,
+		CompletedHeader: "X-Sluice-Completed", ProductHeader: "-",
+		DecodedStatuses: "success", BreakerThreshold: "at", UnknownKeys: "error",
+	},
+}
+
+// Resolve decodes a document and fills in what it leaves open: the defaults of
+// its dialect, what endpoints inherit from the root and backends from their
+// endpoint, and hosts in their full form.
+//
+// It returns every problem of the core objects, sorted by place. With an
+// Error among them the service must not be used.
+func Resolve(d *Document) (*Service, []*Problem) {
+	s := new(Service)
+	problems := DecodeLoose(d.Root, s)
+	r := resolver{service: s, problems: problems}
+	r.root()
+	for i, e := range s.Endpoints {
+		if e != nil {
+			r.endpoint(i, e)
+		}
+	}
+	Sort(r.problems)
+	return s, r.problems
+}
+
+type resolver struct {
+	service  *Service
+	problems []*Problem
+}
+
+func (r *resolver) report(n *Node, key string, sev Severity, code string, err error) {
+	r.problems = append(r.problems, n.ProblemAt(key, sev, code, err))
+}
+
+func (r *resolver) root() {
+	s := r.service
+	if s.Dialect == "" {
+		s.Dialect = KrakenD
+	}
+	s.Behaviour = s.Behaviour.over(behaviours[s.Dialect])
+	if s.Port == 0 {
+		s.Port = DefaultPort
+	}
+	if s.Timeout == 0 {
+		s.Timeout = DefaultTimeout
+	}
+	if s.OutputEncoding == "" {
+		s.OutputEncoding = "json"
+	}
+	if s.MaxHeaderBytes == 0 {
+		s.MaxHeaderBytes = DefaultMaxHeaderBytes
+	}
+	if s.IdleTimeout == 0 {
+		s.IdleTimeout = s.ReadTimeout
+	}
+	if s.IdleTimeout == 0 {
+		s.IdleTimeout = s.ReadHeaderTimeout
+	}
+	if s.DNSCacheTTL < Duration(time.Second) {
+		s.DNSCacheTTL = DefaultDNSCacheTTL
+	}
+	if s.DialerKeepAlive == 0 {
+		s.DialerKeepAlive = DefaultKeepAlive
+	}
+	if s.DialerFallbackDelay == 0 {
+		s.DialerFallbackDelay = DefaultFallbackDelay
+	}
+	if s.MaxIdleConnectionsPerHost == 0 {
+		s.MaxIdleConnectionsPerHost = DefaultIdlePerHost
+	}
+	if s.AllowInsecureConnections {
+		tls := ClientTLS{TLSLimits: TLSLimits{MinVersion: "TLS12"}}
+		if s.ClientTLS != nil {
+			tls = *s.ClientTLS
+		}
+		tls.AllowInsecureConnections = true
+		s.ClientTLS = &tls
+	}
+	for i, h := range s.Host {
+		clean, err := CleanHost(h)
+		if err != nil {
+			r.report(s.Node, "host", Error, CodeInvalidHost, err)
+			continue
+		}
+		s.Host[i] = clean
+	}
+}
+
+// over returns b with the defaults of d wherever b says nothing.
+func (b Behaviour) over(d Behaviour) Behaviour {
+	fill(&b.ErrorStatus, d.ErrorStatus)
+	fill(&b.ErrorBody, d.ErrorBody)
+	fill(&b.MergeDeadline, d.MergeDeadline)
+	fill(&b.ConcurrentDeadline, d.ConcurrentDeadline)
+	fill(&b.CompletedHeader, d.CompletedHeader)
+	fill(&b.ProductHeader, d.ProductHeader)
+	fill(&b.DecodedStatuses, d.DecodedStatuses)
+	fill(&b.BreakerThreshold, d.BreakerThreshold)
+	fill(&b.UnknownKeys, d.UnknownKeys)
+	return b
+}
+
+func fill[T comparable](v *T, fallback T) {
+	if *v == *new(T) {
+		*v = fallback
+	}
+}
+
+func (r *resolver) endpoint(i int, e *Endpoint) {
+	s := r.service
+	if !strings.HasPrefix(e.Endpoint, "/") {
+		e.Endpoint = "/" + e.Endpoint
+	}
+	if e.Method == "" {
+		e.Method = "GET"
+	}
+	if e.Timeout == 0 {
+		e.Timeout = s.Timeout
+	}
+	if e.CacheTTL == 0 {
+		e.CacheTTL = s.CacheTTL
+	}
+	if e.OutputEncoding == "" {
+		e.OutputEncoding = s.OutputEncoding
+	}
+	if e.ConcurrentCalls == 0 {
+		e.ConcurrentCalls = 1
+	}
+	if len(e.Backend) == 0 {
+		r.report(e.Node, "backend", Error, CodeNoBackend,
+			fmt.Errorf("the endpoint %s has no backend; write at least one object with host and url_pattern", e.Endpoint))
+	}
+	for _, b := range e.Backend {
+		if b != nil {
+			r.backend(e, b)
+		}
+	}
+}
+
+func (r *resolver) backend(e *Endpoint, b *Backend) {
+	if b.URLPattern == "" {
+		r.report(b.Node, "url_pattern", Warning, CodeDefaultUsed, errors.New(`no url_pattern, so "/" is called; write the path of the service`))
+	}
+	if !strings.HasPrefix(b.URLPattern, "/") {
+		b.URLPattern = "/" + b.URLPattern
+	}
+	b.URLPattern, _, _ = strings.Cut(b.URLPattern, "#")
+	if b.Method == "" {
+		b.Method = string(e.Method)
+	}
+	b.Method = strings.ToUpper(b.Method)
+	if b.Encoding == "" {
+		b.Encoding = "json"
+	}
+	if e.OutputEncoding == "no-op" {
+		b.Encoding = "no-op"
+	}
+	if b.SD == "" {
+		b.SD = "static"
+	}
+	if b.SDScheme == "" {
+		b.SDScheme = "http"
+	}
+	if b.Balance == "" {
+		b.Balance = "round-robin"
+	}
+	if len(b.Host) == 0 {
+		b.Host = r.service.Host // clean already
+		return
+	}
+	if b.DisableHostSanitize {
+		return
+	}
+	hosts := make([]string, 0, len(b.Host))
+	for _, h := range b.Host {
+		clean, err := CleanHost(h)
+		if err != nil {
+			r.report(b.Node, "host", Error, CodeInvalidHost, err)
+			continue
+		}
+		hosts = append(hosts, clean)
+	}
+	b.Host = hosts
+}
+
+// CleanHost returns a host in its full form: scheme in lower case, http if
+// there is none, authority, base path without a slash at its end. The error
+// says what to write.
+func CleanHost(host string) (string, error) {
+	invalid := func(why string) (string, error) {
+		return "", fmt.Errorf("host %s not valid: invalid host: %s; write [http://|https://]name[:port][/base]", strconv.Quote(host), why)
+	}
+	scheme, rest, found := strings.Cut(host, "://")
+	if !found {
+		scheme, rest = "http", host
+	}
+	scheme = strings.ToLower(scheme)
+	if scheme != "http" && scheme != "https" {
+		return invalid("the scheme is not http or https")
+	}
+	authority, base, _ := strings.Cut(rest, "/")
+	name, port := authority, ""
+	if strings.HasPrefix(authority, "[") {
+		end := strings.IndexByte(authority, ']')
+		if end < 0 {
+			return invalid("the bracket of the address is not closed")
+		}
+		if a, err := netip.ParseAddr(authority[1:end]); err != nil || !a.Is6() {
+			return invalid("the brackets hold no IPv6 address")
+		}
+		name, port = authority[:end+1], authority[end+1:]
+		if port != "" && port[0] != ':' {
+			return invalid("only a port may follow the bracket")
+		}
+		port = strings.TrimPrefix(port, ":")
+		if port == "" && strings.HasSuffix(authority, ":") {
+			return invalid("the port is empty")
+		}
+	} else {
+		var hasPort bool
+		name, port, hasPort = strings.Cut(authority, ":")
+		if hasPort && port == "" {
+			return invalid("the port is empty")
+		}
+		for i := range len(name) {
+			if c := name[i]; !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '.' || c == '_' || c == '-') {
+				return invalid("a name holds letters, digits, dots, hyphens and underscores")
+			}
+		}
+	}
+	if name == "" {
+		return invalid("the name is empty")
+	}
+	if port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return invalid("the port is not between 1 and 65535")
+		}
+	}
+	for i := range len(base) {
+		if c := base[i]; c <= ' ' || c >= 0x7f || strings.IndexByte(`?#"<>\^{}|`+"`", c) >= 0 {
+			return invalid("the base path holds a character that must be escaped")
+		}
+	}
+	clean := scheme + "://" + authority
+	if base = strings.Trim(base, "/"); base != "" {
+		clean += "/" + base
+	}
+	return clean, nil
+}
+
+// BehaviourOf returns what a dialect sets.
+func BehaviourOf(d Dialect) Behaviour { return behaviours[d] }
+
+// BehaviourKeys returns the keys of the behaviour object, in their order.
+func BehaviourKeys() []string { return SpecOf(reflect.TypeFor[Behaviour]()).Known() }

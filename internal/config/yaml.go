@@ -1,0 +1,239 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// maxAliasNodes bounds what the aliases of a YAML document may grow to.
+const maxAliasNodes = 1_000_000
+
+// parseYAML reads one YAML document. The root is nil when the syntax is wrong
+// or a value has no counterpart in JSON.
+//
+// Aliases are replaced by copies whose places are those of the anchor. A merge
+// key (<<) adds the members that the object does not have itself. Keys that
+// are numbers or booleans are texts as they are written, and so are dates.
+//
+// Source: YAML 1.2.2; the merge key is of YAML 1.1.
+func parseYAML(file string, data []byte) (*Node, []*Problem) {
+	b := yamlBuilder{file: file, data: data, left: maxAliasNodes, open: make(map[*yaml.Node]bool)}
+	loader, err := yaml.NewLoader(bytes.NewReader(data))
+	if err != nil {
+		return nil, b.syntax(err)
+	}
+	var document, second yaml.Node
+	switch err := loader.Load(&document); {
+	case errors.Is(err, io.EOF) || err == nil && document.IsZero():
+		return nil, b.fail(&yaml.Node{Line: 1, Column: 1}, "the file is empty; write an object: key: value")
+	case err != nil:
+		return nil, b.syntax(err)
+	}
+	switch err := loader.Load(&second); {
+	case err == nil:
+		return nil, b.fail(&second, "the file holds several documents; write one")
+	case !errors.Is(err, io.EOF):
+		return nil, b.syntax(err)
+	}
+	root := new(Node)
+	b.value(root, document.Content[0], 1)
+	if HasErrors(b.problems) {
+		return nil, b.problems
+	}
+	return root, b.problems
+}
+
+type yamlBuilder struct {
+	file     string
+	data     []byte
+	aliases  []*yaml.Node        // those being followed, outermost first
+	left     int                 // nodes that aliases may still add
+	open     map[*yaml.Node]bool // lists and objects that are being read
+	problems []*Problem
+}
+
+// syntax reports an error of the library.
+func (b *yamlBuilder) syntax(err error) []*Problem {
+	at, message := Pos{File: b.file}, err.Error()
+	if e, ok := errors.AsType[*yaml.LoadError](err); ok {
+		message = e.Message
+		if e.ContextMsg != "" {
+			message = e.ContextMsg + ": " + message
+		}
+		at.Line, at.Col = e.Mark.Line, e.Mark.Column
+		if at.Line == 0 { // the reader knows the offset only
+			r := newRuler(b.file, string(b.data))
+			at = r.at(min(e.Mark.Index, len(b.data)))
+		}
+	}
+	b.problems = append(b.problems, &Problem{At: at, Code: CodeSyntax, Err: errors.New(message)})
+	return b.problems
+}
+
+// fail reports something that we do not accept, and returns all problems.
+func (b *yamlBuilder) fail(y *yaml.Node, format string, args ...any) []*Problem {
+	b.problems = append(b.problems, &Problem{At: b.at(y), Code: CodeSyntax, Err: fmt.Errorf(format, args...)})
+	return b.problems
+}
+
+func (b *yamlBuilder) at(y *yaml.Node) Pos { return Pos{b.file, y.Line, y.Column} }
+
+// follow counts the values that aliases cause and reports whether there may be
+// more. It complains once, about the outermost alias.
+func (b *yamlBuilder) follow() bool {
+	if len(b.aliases) == 0 {
+		return true
+	}
+	b.left--
+	if b.left == -1 {
+		b.fail(b.aliases[0], "the aliases of the file expand to more than %d values; write fewer", maxAliasNodes)
+	}
+	return b.left >= 0
+}
+
+// value reads y into n, whose parent is set.
+func (b *yamlBuilder) value(n *Node, y *yaml.Node, depth int) {
+	if !b.follow() {
+		return
+	}
+	if y.Kind == yaml.AliasNode {
+		if b.open[y.Alias] {
+			b.fail(y, "the alias *%s stands within the value that it names; write the value out", y.Value)
+			return
+		}
+		b.aliases = append(b.aliases, y)
+		b.value(n, y.Alias, depth)
+		b.aliases = b.aliases[:len(b.aliases)-1]
+		return
+	}
+	n.Pos = b.at(y)
+	if y.Kind == yaml.ScalarNode {
+		b.scalar(n, y)
+		return
+	}
+	if depth > maxDepth {
+		b.fail(y, "lists and objects are nested more than %d deep", maxDepth)
+		return
+	}
+	if tag := y.ShortTag(); tag != "!!map" && tag != "!!seq" {
+		b.fail(y, "the tag %s is not supported; remove it", tag)
+		return
+	}
+	b.open[y] = true
+	defer delete(b.open, y)
+	if y.Kind == yaml.SequenceNode {
+		n.Kind = Array
+		for _, item := range y.Content {
+			child := new(Node)
+			n.adopt(child)
+			b.value(child, item, depth+1)
+		}
+		return
+	}
+	n.Kind = Object
+	b.members(n, y, depth)
+	b.settle(n)
+}
+
+// members reads the members of y into n. Own members come first, so that
+// merged ones find them.
+func (b *yamlBuilder) members(n *Node, y *yaml.Node, depth int) {
+	var merges []*yaml.Node
+	for i := 0; i < len(y.Content); i += 2 {
+		k, v := y.Content[i], y.Content[i+1]
+		if k.ShortTag() == "!!merge" {
+			merges = append(merges, v)
+			continue
+		}
+		if key, ok := b.key(k); ok {
+			child := new(Node)
+			n.adoptMember(key, b.at(k), child)
+			b.value(child, v, depth+1)
+		}
+	}
+	for _, m := range merges {
+		b.merge(n, m, depth)
+	}
+}
+
+// merge adds to n the members of a merge key's value that n does not have. Of
+// several objects the first goes first.
+func (b *yamlBuilder) merge(n *Node, y *yaml.Node, depth int) {
+	if !b.follow() {
+		return
+	}
+	switch {
+	case y.Kind == yaml.AliasNode && b.open[y.Alias]:
+		b.fail(y, "the alias *%s stands within the value that it names; write the value out", y.Value)
+	case y.Kind == yaml.AliasNode:
+		b.aliases = append(b.aliases, y)
+		b.merge(n, y.Alias, depth)
+		b.aliases = b.aliases[:len(b.aliases)-1]
+	case y.Kind == yaml.SequenceNode:
+		for _, item := range y.Content {
+			b.merge(n, item, depth)
+		}
+	case y.Kind == yaml.MappingNode:
+		b.open[y] = true
+		defer delete(b.open, y)
+		source := new(Node)
+		b.members(source, y, depth)
+		b.settle(source)
+		for _, m := range source.Members {
+			if n.Get(m.Key) == nil {
+				n.adoptMember(m.Key, m.KeyPos, m.Value)
+			}
+		}
+	default:
+		b.fail(y, "a merge key takes an object or a list of objects; write <<: *name")
+	}
+}
+
+// settle drops overridden members. What stands behind an alias is reported
+// where it was written, once.
+func (b *yamlBuilder) settle(n *Node) {
+	if ps := n.dropDuplicates(); len(b.aliases) == 0 {
+		b.problems = append(b.problems, ps...)
+	}
+}
+
+// key returns the text of a key.
+func (b *yamlBuilder) key(y *yaml.Node) (string, bool) {
+	at := y
+	if y.Kind == yaml.AliasNode {
+		y = y.Alias
+	}
+	if tag := y.ShortTag(); y.Kind != yaml.ScalarNode || tag == "!!null" || tag == "!!binary" {
+		b.fail(at, "a key must be a text; write it in quotes")
+		return "", false
+	}
+	return y.Value, true
+}
+
+func (b *yamlBuilder) scalar(n *Node, y *yaml.Node) {
+	n.Text = y.Value
+	switch tag := y.ShortTag(); tag {
+	case "!!null":
+		n.Kind, n.Text = Null, ""
+	case "!!str", "!!timestamp", "!!merge":
+		n.Kind = String
+	case "!!bool":
+		var truth bool
+		if err := y.Load(&truth); err != nil {
+			b.fail(y, "%q is neither true nor false", y.Value)
+		}
+		n.Kind, n.Text = Bool, fmt.Sprint(truth)
+	case "!!int", "!!float":
+		literal, ok := jsonNumber(y.Value)
+		if !ok {
+			b.problems = append(b.problems, n.Problem(Error, CodeSyntax, notANumber(y.Value)))
+		}
+		n.Kind, n.Text = Number, literal
+	default:
+		b.fail(y, "the tag %s is not supported; remove it", tag)
+	}
+}

@@ -1,0 +1,165 @@
+package schema
+
+import (
+	"fmt"
+	"reflect"
+
+	"github.com/sluice-gateway/sluice/internal/config"
+)
+
+// Draft is the dialect of the schemas, for the $schema of a document that is
+// composed of them.
+const Draft = "https://json-schema.org/draft/2020-12/schema"
+
+// commentKeys matches the keys that are comments everywhere.
+const commentKeys = "^[@$_#]"
+
+const (
+	durationPattern = `^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`
+	sizePattern     = `^[0-9]+ *([bB]|[kKmMgG][iI]?[bB])?$`
+	tokenPattern    = "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
+)
+
+// JSONSchema returns the JSON Schema of the options type t; source is the text
+// of the file that declares it. The caller owns the result. encoding/json
+// writes it in the same way every time.
+//
+// The schema says what to write. Decoding takes more: null for an absent key,
+// a reference such as ${env:X} for any scalar, and for core objects keys of any
+// letter case and scalars of other types.
+//
+// Source: JSON Schema, draft 2020-12.
+func JSONSchema(t reflect.Type, source string) (map[string]any, error) {
+	root, err := Root(t, source)
+	if err != nil {
+		return nil, fmt.Errorf("schema of %s: %w", t, err)
+	}
+	return root.JSONSchema(), nil
+}
+
+// JSONSchema returns the JSON Schema of what f describes.
+func (f Field) JSONSchema() map[string]any {
+	s := f.typeSchema()
+	if f.Doc != "" {
+		s["description"] = f.Doc
+	}
+	if f.Default != nil {
+		s["default"] = f.Default
+	}
+	if f.Deprecated {
+		s["deprecated"] = true
+	}
+	return s
+}
+
+func (f Field) typeSchema() map[string]any {
+	switch f.Shape {
+	case config.BoolShape:
+		return map[string]any{"type": "boolean"}
+	case config.IntShape, config.SecondsShape:
+		s := map[string]any{"type": "integer"}
+		if f.Unsigned || f.Shape == config.SecondsShape {
+			s["minimum"] = 0
+		}
+		return f.bound(s, "minimum", "maximum")
+	case config.FloatShape:
+		return f.bound(map[string]any{"type": "number"}, "minimum", "maximum")
+	case config.SizeShape:
+		return f.bound(map[string]any{"type": []string{"integer", "string"}, "minimum": 0, "pattern": sizePattern}, "minimum", "maximum")
+	case config.DurationShape:
+		return map[string]any{"type": "string", "pattern": durationPattern}
+	case config.TextShape:
+		s := f.bound(map[string]any{"type": "string"}, "minLength", "maxLength")
+		if f.Enum != nil {
+			s["enum"] = f.Enum
+		}
+		return withFormat(s, f.Format)
+	case config.ListShape:
+		item := *f.Item
+		item.Format = f.Format
+		s := f.bound(map[string]any{"type": "array", "items": item.JSONSchema()}, "minItems", "maxItems")
+		if f.Unique {
+			s["uniqueItems"] = true
+		}
+		return s
+	case config.MapShape:
+		s := f.bound(map[string]any{"type": "object", "additionalProperties": f.Item.JSONSchema()}, "minProperties", "maxProperties")
+		if f.Keys != nil {
+			s["propertyNames"] = map[string]any{"enum": f.Keys}
+		}
+		if f.Comments {
+			s["patternProperties"] = map[string]any{commentKeys: true}
+			if f.Keys != nil {
+				s["propertyNames"] = map[string]any{"anyOf": []any{s["propertyNames"], map[string]any{"pattern": commentKeys}}}
+			}
+		}
+		return s
+	case config.ObjectShape:
+		return f.objectSchema()
+	case config.CustomShape:
+		if len(f.Kinds) > 0 {
+			kinds := make([]string, len(f.Kinds))
+			for i, k := range f.Kinds {
+				kinds[i] = k.String()
+			}
+			return map[string]any{"type": kinds}
+		}
+	}
+	return map[string]any{}
+}
+
+func (f Field) objectSchema() map[string]any {
+	if f.Recursive {
+		return map[string]any{"type": "object"}
+	}
+	properties, required := make(map[string]any, len(f.Fields)), []string{}
+	s := map[string]any{
+		"type":                 "object",
+		"properties":           properties,
+		"patternProperties":    map[string]any{commentKeys: true},
+		"additionalProperties": false,
+	}
+	for _, field := range f.Fields {
+		if field.Name == "*" {
+			s["additionalProperties"] = field.Item.JSONSchema()
+			continue
+		}
+		properties[field.Name] = field.JSONSchema()
+		if field.Required {
+			required = append(required, field.Name)
+		}
+	}
+	if len(required) > 0 {
+		s["required"] = required
+	}
+	return s
+}
+
+// bound adds the bounds of f under their names for the type.
+func (f Field) bound(s map[string]any, lower, upper string) map[string]any {
+	if f.NonEmpty {
+		s[lower] = 1
+	}
+	if f.Min != nil {
+		s[lower] = *f.Min
+	}
+	if f.Max != nil {
+		s[upper] = *f.Max
+	}
+	return s
+}
+
+// withFormat adds what a check tag says of the form of a text.
+func withFormat(s map[string]any, format string) map[string]any {
+	switch format {
+	case "url":
+		s["format"], s["pattern"] = "uri", "^https?://"
+	case "ip":
+		s["anyOf"] = []any{map[string]any{"format": "ipv4"}, map[string]any{"format": "ipv6"}}
+	case "regexp":
+		s["format"] = "regex"
+	case "token":
+		s["pattern"] = tokenPattern
+	}
+	return s
+}
