@@ -1,0 +1,219 @@
+package balance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+const (
+	defaultTTL    = 30 * time.Second
+	minTTL        = time.Second
+	lookupTimeout = 5 * time.Second
+)
+
+// DiscoveryOptions are the settings of a discovery. The zero value is ready
+// for use.
+type DiscoveryOptions struct {
+	Options
+
+	Resolver Resolver      // DNS(nil) if nil
+	TTL      time.Duration // between lookups; below 1s means 30s
+
+	// Report is told when lookups begin to fail, with the cause, and when they
+	// work again, with a nil error. It is never called twice at once for one
+	// name. It may be nil.
+	Report func(name string, err error)
+}
+
+// A Discovery keeps sets of hosts in step with the SRV records of one name. It
+// is safe for concurrent use.
+type Discovery struct {
+	name    string
+	options DiscoveryOptions
+	release func() // called when the last user has left; may be nil
+
+	mu      sync.Mutex
+	sets    map[string]*Set // by scheme
+	records []SRV           // of the last good answer
+	failing bool
+
+	users sync.Mutex // held while they come and go
+	count int
+	stop  context.CancelFunc
+	done  chan struct{} // closed when the refreshing goroutine has ended
+}
+
+// NewDiscovery returns a discovery of name, which has not looked anything up.
+// It returns ErrNoHost for an empty name.
+func NewDiscovery(name string, o DiscoveryOptions) (*Discovery, error) {
+	if name == "" {
+		return nil, ErrNoHost
+	}
+	if o.Resolver == nil {
+		o.Resolver = DNS(nil)
+	}
+	if o.TTL < minTTL {
+		o.TTL = defaultTTL
+	}
+	if o.Report == nil {
+		o.Report = func(string, error) {}
+	}
+	return &Discovery{name: name, options: o, sets: map[string]*Set{}}, nil
+}
+
+// Hosts returns the set of the hosts under a scheme, such as "http". It is the
+// same set at every call and has no hosts before the first answer.
+func (d *Discovery) Hosts(scheme string) *Set {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := d.sets[scheme]
+	if s == nil {
+		s = newSet(d.options.Options)
+		d.sets[scheme] = s
+		d.fill(scheme, s)
+	}
+	return s
+}
+
+// Start looks the name up and then goes on in the background, every TTL, and
+// every second as long as there was no answer at all. A lookup that fails is
+// reported and leaves the hosts as they were. Start returns after the first
+// lookup, or when ctx ends; ctx does not limit the time after that.
+//
+// Every Start needs a Close; those after the first wait for its lookup and join
+// what is running.
+func (d *Discovery) Start(ctx context.Context) {
+	d.users.Lock()
+	defer d.users.Unlock()
+	if d.count++; d.count > 1 {
+		return
+	}
+	d.lookup(ctx)
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	d.stop, d.done = stop, done
+	go func() {
+		defer close(done)
+		d.refresh(running)
+	}()
+}
+
+// Close ends what Start began, once it was called as often as Start, and waits
+// for the goroutine. The hosts stay. A Close without a Start panics.
+func (d *Discovery) Close() {
+	d.users.Lock()
+	defer d.users.Unlock()
+	if d.count--; d.count > 0 {
+		return
+	}
+	d.stop()
+	<-d.done
+	if d.release != nil {
+		d.release()
+	}
+}
+
+// refresh looks up until ctx ends.
+func (d *Discovery) refresh(ctx context.Context) {
+	timer := time.NewTimer(d.wait())
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+			d.lookup(ctx)
+			timer.Reset(d.wait())
+		}
+	}
+}
+
+// wait returns the time to the next lookup.
+func (d *Discovery) wait() time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.records) == 0 {
+		return minTTL
+	}
+	return d.options.TTL
+}
+
+// lookup asks once and exchanges the hosts of every set.
+func (d *Discovery) lookup(ctx context.Context) {
+	limited, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	records, err := d.options.Resolver(limited, d.name)
+	if ctx.Err() != nil {
+		return // given up, which says nothing about the name
+	}
+	if usable := len(Addresses("", records)) > 0; usable {
+		err = nil
+	} else if err == nil {
+		err = errors.New("no usable record")
+	}
+	if err != nil {
+		err = fmt.Errorf("srv records of %s: %w", d.name, err)
+	}
+
+	d.mu.Lock()
+	changed := d.failing != (err != nil)
+	d.failing = err != nil
+	if err == nil {
+		d.records = records
+		for scheme, s := range d.sets {
+			d.fill(scheme, s)
+		}
+	}
+	d.mu.Unlock()
+	if changed {
+		d.options.Report(d.name, err)
+	}
+}
+
+// fill gives s the hosts of the last good answer. The lock is held.
+func (d *Discovery) fill(scheme string, s *Set) {
+	if addresses := Addresses(scheme, d.records); len(addresses) > 0 {
+		s.replace(addresses)
+	}
+}
+
+// Shared hands out one discovery per name, so that any number of backends
+// costs one lookup. It is safe for concurrent use.
+type Shared struct {
+	options DiscoveryOptions
+
+	mu     sync.Mutex
+	byName map[string]*Discovery
+}
+
+// NewShared returns a registry without names; o is used for all of them.
+func NewShared(o DiscoveryOptions) *Shared {
+	return &Shared{options: o, byName: map[string]*Discovery{}}
+}
+
+// Discovery returns the discovery of name. Each user calls its Start and
+// Close; the name is forgotten when the last one has left. It returns
+// ErrNoHost for an empty name.
+func (s *Shared) Discovery(name string) (*Discovery, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if d := s.byName[name]; d != nil {
+		return d, nil
+	}
+	d, err := NewDiscovery(name, s.options)
+	if err != nil {
+		return nil, err
+	}
+	d.release = func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.byName[name] == d {
+			delete(s.byName, name)
+		}
+	}
+	s.byName[name] = d
+	return d, nil
+}

@@ -1,0 +1,284 @@
+package jwk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/fetch"
+)
+
+// Bounds of a [Remote].
+const (
+	DefaultCooldown = 10 * time.Second // of a cached set
+
+	downloadTimeout = 5 * time.Second
+	downloadLimit   = 1 << 20
+	redirects       = 5
+	failurePause    = time.Second      // between downloads of a cached set that fail
+	forcedWindow    = 10 * time.Second // in which unknown names cause two downloads at most
+	cooledNames     = 1024             // that are remembered
+)
+
+// RemoteOptions say where a set is and how long it is believed.
+type RemoteOptions struct {
+	URL       string
+	By        Strategy
+	Connector gateway.Connector
+	Header    gateway.Fields // sent with each download; canonical names
+
+	// Lifetime is how long a downloaded set is used without asking again. With
+	// 0 the set is downloaded for every Find.
+	Lifetime time.Duration
+
+	// Cooldown is how long a name that was unknown, or whose download failed,
+	// causes no other download. 0 is none, and DefaultCooldown with a
+	// Lifetime, where a failed download does not count against its name.
+	Cooldown time.Duration
+
+	Clock func() time.Time
+}
+
+// A Remote is the key set behind a URL. It is safe for concurrent use.
+//
+// There is one download at a time, which everybody who needs it waits for. It
+// has 5 seconds and 1 MiB, and it outlives the request that caused it. A set
+// older than its lifetime, but not twice as old, is still used while one
+// download renews it, so that no request waits for the provider.
+//
+// A name that a fresh set does not hold causes a download, because the
+// provider may have a new key; but no more than two in 10 seconds, whatever
+// names clients invent.
+type Remote struct {
+	o    RemoteOptions
+	last atomic.Pointer[dated] // the newest set; nil without Lifetime
+
+	mu      sync.Mutex
+	running *download
+	failure error     // of the last download of a cached set
+	retry   time.Time // when the next one may start after a failure
+	forced  [2]time.Time
+	cooled  cooldown
+	closed  bool
+
+	wg sync.WaitGroup
+}
+
+type dated struct {
+	set *Set
+	at  time.Time
+}
+
+type download struct {
+	done   chan struct{} // closed when set and err are final
+	set    *Set
+	err    error
+	cancel context.CancelFunc
+}
+
+// finished is the channel of a download that ended before somebody waited.
+var finished = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+// Reasons not to ask the provider.
+var (
+	errCooling = fmt.Errorf("%w; the provider was asked a moment ago", ErrUnknown)
+	errClosed  = errors.New("the key set is closed")
+)
+
+// NewRemote returns the set at o.URL. It does not download it. The caller
+// closes it.
+func NewRemote(o RemoteOptions) *Remote {
+	r := &Remote{o: o}
+	r.cooled.seed = maphash.MakeSeed()
+	return r
+}
+
+// Find returns the keys with the given name, as [Set.Find] does, and downloads
+// the set where that is needed. It waits until ctx is done at most. The errors
+// are [ErrUnknown], that of the context, and that of the download.
+func (r *Remote) Find(ctx context.Context, name string) ([]*Key, error) {
+	now := r.o.Clock()
+	last := r.last.Load()
+	fresh := last != nil && now.Sub(last.at) < r.o.Lifetime
+	if last != nil && now.Sub(last.at) < 2*r.o.Lifetime {
+		if keys, err := last.set.Find(ctx, name); err == nil {
+			if !fresh {
+				r.renew(now)
+			}
+			return keys, nil
+		}
+	}
+	d, err := r.join(name, now, last, fresh)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-d.done:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	var keys []*Key
+	if err = d.err; err == nil {
+		keys, err = d.set.Find(ctx, name)
+	}
+	if err != nil {
+		r.cool(name, err)
+	}
+	return keys, err
+}
+
+// Preload starts the first download of a cached set, and does not wait for it.
+func (r *Remote) Preload() {
+	if r.o.Lifetime > 0 && r.last.Load() == nil {
+		r.renew(r.o.Clock())
+	}
+}
+
+// renew starts a download in the background, unless there is one or the last
+// one has just failed.
+func (r *Remote) renew(now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.running == nil && !r.closed && !now.Before(r.retry) {
+		r.start()
+	}
+}
+
+// join returns the download that will tell about a name, or why there is none.
+// Seen is the set that the name was looked for in, which is fresh or not; if
+// there is a newer one by now, that is the download.
+func (r *Remote) join(name string, now time.Time, seen *dated, fresh bool) (*download, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	newest := r.last.Load()
+	switch {
+	case newest != seen:
+		return &download{done: finished, set: newest.set}, nil
+	case r.closed:
+		return nil, errClosed
+	case r.cooled.holds(name, now):
+		return nil, errCooling
+	case r.running != nil:
+		return r.running, nil
+	case now.Before(r.retry):
+		return nil, r.failure
+	case fresh && now.Sub(r.forced[0]) < forcedWindow:
+		return nil, errCooling
+	case fresh:
+		r.forced[0], r.forced[1] = r.forced[1], now
+	}
+	return r.start(), nil
+}
+
+// cool keeps a name from causing another download for a while.
+func (r *Remote) cool(name string, err error) {
+	d := r.o.Cooldown
+	if d == 0 && r.o.Lifetime > 0 && errors.Is(err, ErrUnknown) {
+		d = DefaultCooldown
+	}
+	if d > 0 {
+		now := r.o.Clock()
+		r.mu.Lock()
+		r.cooled.add(name, now, now.Add(d))
+		r.mu.Unlock()
+	}
+}
+
+// start starts a download. The caller holds the lock.
+func (r *Remote) start() *download {
+	ctx, cancel := context.WithTimeout(context.Background(), downloadTimeout)
+	d := &download{done: make(chan struct{}), cancel: cancel}
+	r.running = d
+	r.wg.Go(func() {
+		defer cancel()
+		d.set, d.err = r.load(ctx)
+		r.finish(d)
+	})
+	return d
+}
+
+func (r *Remote) load(ctx context.Context) (*Set, error) {
+	doc, err := fetch.Get(ctx, r.o.Connector, r.o.URL, fetch.Options{
+		Header: r.o.Header, Limit: downloadLimit, Redirects: redirects,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("key set: %w", err)
+	}
+	media := strings.ToLower(doc.Type)
+	if !strings.HasPrefix(media, "application/json") && !strings.HasPrefix(media, "application/jwk-set+json") {
+		return nil, fmt.Errorf("key set: the content type is %q instead of application/json or application/jwk-set+json", doc.Type)
+	}
+	set, err := Parse(doc.Body, r.o.By)
+	if err != nil {
+		return nil, fmt.Errorf("key set: %w", err)
+	}
+	return set, nil
+}
+
+// finish hands the download over to those who wait.
+func (r *Remote) finish(d *download) {
+	now := r.o.Clock()
+	r.mu.Lock()
+	r.running = nil
+	switch {
+	case r.o.Lifetime == 0:
+	case d.err != nil:
+		r.failure, r.retry = d.err, now.Add(failurePause)
+	default:
+		r.last.Store(&dated{d.set, now})
+	}
+	r.mu.Unlock()
+	close(d.done)
+}
+
+// Close ends a download that is running and waits for its end. Finding and
+// preloading afterwards download nothing.
+func (r *Remote) Close() {
+	r.mu.Lock()
+	r.closed = true
+	if r.running != nil {
+		r.running.cancel()
+	}
+	r.mu.Unlock()
+	r.wg.Wait()
+}
+
+// A cooldown remembers names for a while, as many as cooledNames of them. It
+// keeps hashes, so that long names cost no more than short ones.
+type cooldown struct {
+	seed  maphash.Seed
+	until map[uint64]time.Time
+}
+
+func (c *cooldown) holds(name string, now time.Time) bool {
+	return now.Before(c.until[maphash.String(c.seed, name)])
+}
+
+// add remembers a name. Without room, those that are over are forgotten; if
+// there is none, the name is not remembered.
+func (c *cooldown) add(name string, now, until time.Time) {
+	if len(c.until) >= cooledNames {
+		for hash, end := range c.until {
+			if !now.Before(end) {
+				delete(c.until, hash)
+			}
+		}
+		if len(c.until) >= cooledNames {
+			return
+		}
+	}
+	if c.until == nil {
+		c.until = make(map[uint64]time.Time)
+	}
+	c.until[maphash.String(c.seed, name)] = until
+}

@@ -1,0 +1,46 @@
+package place
+
+import (
+	"testing"
+
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
+)
+
+func TestNames(t *testing.T) {
+	doc, problems := config.Parse("gateway.json", []byte(`{
+		"endpoints": [{}, {"backend": [{"extra_config": {"workflow": {}}}]}],
+		"async_agent": [{}]
+	}`))
+	if config.HasErrors(problems) {
+		t.Fatal(problems)
+	}
+	outer := doc.Root.Get("endpoints").Items[1]
+	nested := outer.Get("backend").Items[0].Get("extra_config").Get("workflow")
+	tests := []struct {
+		name     string
+		node     *config.Node
+		endpoint string
+		want     string
+	}{
+		{"an endpoint", outer, "/a/{id}", "GET /a/{id}"},
+		{"a nested endpoint", nested, "/__workflow/w",
+			"GET /__workflow/w at endpoints[1].backend[0].extra_config.workflow"},
+		{"a consumer", doc.Root.Get("async_agent").Items[0], "", "GET  at async_agent[0]"},
+		{"an endpoint of no document", nil, "/a", "GET /a"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			backends := []*config.Backend{{}, {}}
+			e := &config.Endpoint{Method: "GET", Endpoint: tt.endpoint, Backend: backends, Node: tt.node}
+			env := &component.Env{Service: new(config.Service)}
+			es := component.NewEndpointSite(env, component.NewServiceSite(env), e, nil)
+			if got := Endpoint(es); got != tt.want {
+				t.Errorf("Endpoint = %q, want %q", got, tt.want)
+			}
+			if got := Backend(component.NewBackendSite(env, es, backends[1])); got != tt.want+" backend 1" {
+				t.Errorf("Backend = %q, want %q", got, tt.want+" backend 1")
+			}
+		})
+	}
+}

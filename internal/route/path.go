@@ -1,0 +1,194 @@
+package route
+
+import (
+	"net/url"
+	"strings"
+)
+
+// A path is a request path as on the wire. It starts with a slash and its
+// escapes are valid.
+type path string
+
+// segment returns the decoded segment that starts at pos, where it ends, and
+// where the next one starts: beyond the end of the path when there is none.
+// It allocates only for a segment with escapes.
+func (p path) segment(pos int) (text string, end, next int) {
+	escaped := false
+	end, next = len(p), len(p)+1
+scan:
+	for i := pos; i < len(p); i++ {
+		switch p[i] {
+		case '/':
+			end, next = i, i+1
+			break scan
+		case '%':
+			if escapedSlash(string(p[i:])) {
+				end, next = i, i+3
+				break scan
+			}
+			escaped = true
+		}
+	}
+	text = string(p[pos:end])
+	if escaped {
+		text, _ = url.PathUnescape(text) // valid by the type's contract
+	}
+	return text, end, next
+}
+
+func escapedSlash(s string) bool {
+	return len(s) > 2 && s[0] == '%' && s[1] == '2' && s[2]|0x20 == 'f'
+}
+
+// An order says how tidily a path is written; larger is worse.
+type order uint8
+
+const (
+	tidy    order = iota
+	slashes       // empty segments before the last one
+	dots          // segments . or ..
+)
+
+// order returns the worst that the path contains.
+func (p path) order() order {
+	worst := tidy
+	for pos := 1; pos <= len(p); {
+		text, _, next := p.segment(pos)
+		switch {
+		case dot(text):
+			return dots
+		case text == "" && next <= len(p):
+			worst = slashes
+		}
+		pos = next
+	}
+	return worst
+}
+
+// dot reports whether s is a dot segment, RFC 3986, section 3.3.
+func dot(s string) bool { return s == "." || s == ".." }
+
+// A piece is one segment of a path, on its way to another spelling.
+type piece struct {
+	raw  string // as on the wire, with the slash before it
+	text string // decoded
+}
+
+// pieces splits the path; there is always at least one.
+func (p path) pieces() []piece {
+	var out []piece
+	start := 0 // of the separator
+	for pos := 1; pos <= len(p); {
+		text, end, next := p.segment(pos)
+		out = append(out, piece{string(p[start:end]), text})
+		start, pos = end, next
+	}
+	return out
+}
+
+// clean resolves dot segments as RFC 3986, section 5.2.4 does, and removes
+// empty segments but for the last. Dots cannot climb above the root. The
+// result has at least one piece.
+func clean(pieces []piece) []piece {
+	out := make([]piece, 0, len(pieces))
+	for i, p := range pieces {
+		switch p.text {
+		case "..":
+			out = out[:max(0, len(out)-1)]
+		case "", ".":
+		default:
+			out = append(out, p)
+			continue
+		}
+		if i == len(pieces)-1 {
+			out = append(out, piece{raw: "/"})
+		}
+	}
+	// What was an inner segment may begin the path now.
+	if rest, ok := cutSlash(out[0].raw); ok {
+		out[0].raw = "/" + rest
+	}
+	return out
+}
+
+// cutSlash removes a slash, escaped or not, from the start of s.
+func cutSlash(s string) (rest string, found bool) {
+	if escapedSlash(s) {
+		return s[3:], true
+	}
+	return strings.CutPrefix(s, "/")
+}
+
+// join is the reverse of pieces.
+func join(pieces []piece) path {
+	var b strings.Builder
+	for _, p := range pieces {
+		b.WriteString(p.raw)
+	}
+	return path(b.String())
+}
+
+// climbs reports whether the dots of pieces lead above their start.
+func climbs(pieces []piece) bool {
+	depth := 0
+	for _, p := range pieces {
+		switch p.text {
+		case "", ".":
+		case "..":
+			if depth--; depth < 0 {
+				return true
+			}
+		default:
+			depth++
+		}
+	}
+	return false
+}
+
+// collapse removes the slashes that follow another one, escaped or not.
+func collapse(p path) path {
+	if !strings.Contains(string(p), "//") && strings.IndexByte(string(p), '%') < 0 {
+		return p
+	}
+	pieces := p.pieces()
+	out := pieces[:0]
+	for i, p := range pieces {
+		if p.text != "" || i == len(pieces)-1 {
+			out = append(out, p)
+		}
+	}
+	if rest, ok := cutSlash(out[0].raw); ok {
+		out[0].raw = "/" + rest
+	}
+	return join(out)
+}
+
+// appendSegment appends text to dst as one escaped path segment.
+func appendSegment(dst []byte, text string) []byte {
+	for i := range len(text) {
+		dst = appendByte(dst, text[i])
+	}
+	return dst
+}
+
+// appendRaw appends raw, a path with valid escapes, to dst. Escapes and
+// slashes stay; bytes that may not stand in a path are escaped.
+func appendRaw(dst []byte, raw path) []byte {
+	for i := range len(raw) {
+		if c := raw[i]; c == '%' || c == '/' {
+			dst = append(dst, c)
+		} else {
+			dst = appendByte(dst, c)
+		}
+	}
+	return dst
+}
+
+// appendByte appends c, escaped unless it is a pchar of RFC 3986, section 3.3.
+func appendByte(dst []byte, c byte) []byte {
+	const digits = "0123456789ABCDEF"
+	if alphanumeric(c) || strings.IndexByte("-._~!$&'()*+,;=:@", c) >= 0 {
+		return append(dst, c)
+	}
+	return append(dst, '%', digits[c>>4], digits[c&15])
+}

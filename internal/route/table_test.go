@@ -1,0 +1,436 @@
+package route
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// build makes a table of routes, each written "METHOD pattern"; a route is its
+// own value.
+func build(t testing.TB, o Options, routes ...string) *Table[string] {
+	t.Helper()
+	b := NewBuilder[string](o)
+	for _, r := range routes {
+		method, pattern, _ := strings.Cut(r, " ")
+		if err := b.Add(method, pattern, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b.Build()
+}
+
+// summary renders a match on one line.
+func summary(m Match[string]) string {
+	switch m.Outcome {
+	case Found:
+		s := m.Value
+		for i, v := range m.Params {
+			s += fmt.Sprintf(" %s=%q", m.Names[i], v)
+		}
+		if strings.HasSuffix(m.Pattern, "/*") {
+			s += fmt.Sprintf(" rest=%q", m.Rest)
+		}
+		return s
+	case MethodNotAllowed:
+		return "405 " + strings.Join(m.Allow, ", ")
+	case Redirect:
+		return fmt.Sprintf("to %s: %v", m.Location, m.Reason)
+	case BadParam:
+		return "400 " + m.Text
+	}
+	return "404"
+}
+
+// A search case has a request, written "METHOD path" or "path" for GET, and
+// the summary of its match.
+type findTest struct{ request, want string }
+
+func runFind(t *testing.T, table *Table[string], tests []findTest) {
+	t.Helper()
+	for _, tt := range tests {
+		method, path, found := strings.Cut(tt.request, " ")
+		if !found {
+			method, path = "GET", tt.request
+		}
+		if got := summary(table.Find(method, path, nil)); got != tt.want {
+			t.Errorf("Find(%s %s) = %s, want %s", method, path, got, tt.want)
+		}
+	}
+}
+
+func TestFindPrecedence(t *testing.T) {
+	table := build(t, Options{DisableRest: true},
+		"GET /", "GET /static/foo", "GET /static/{x}",
+		"GET /a/b/c", "GET /a/{x}/d", "GET /{p}/b/e",
+		"GET /file.{ext}", "GET /file.min.{ext}", "GET /{name}", "GET /file.json",
+		"GET /v{ver}/x/{id}",
+		"GET /u/{a}", "GET /u/{b}/c", "POST /u/{other}",
+		"GET /pair/{id}/{Id}",
+	)
+	runFind(t, table, []findTest{
+		{"/", "GET /"},
+		{"/static/foo", "GET /static/foo"},
+		{"/static/bar", `GET /static/{x} x="bar"`},
+		{"/static/bar/baz", "404"},
+		{"/a/b/c", "GET /a/b/c"},
+		{"/a/b/d", `GET /a/{x}/d x="b"`},
+		{"/a/b/e", `GET /{p}/b/e p="a"`},
+		{"/a/b/f", "404"},
+		{"/file.json", "GET /file.json"},
+		{"/file.xml", `GET /file.{ext} ext="xml"`},
+		{"/file.min.js", `GET /file.min.{ext} ext="js"`},
+		{"/file.", `GET /{name} name="file."`},
+		{"/files", `GET /{name} name="files"`},
+		{"/v2/x/7", `GET /v{ver}/x/{id} ver="2" id="7"`},
+		{"/v/x/7", "404"},
+		{"/u/1", `GET /u/{a} a="1"`},
+		{"/u/1/c", `GET /u/{b}/c b="1"`},
+		{"POST /u/1", `POST /u/{other} other="1"`},
+		{"/pair/1/2", `GET /pair/{id}/{Id} id="1" Id="2"`},
+		{"", "404"},
+		{"*", "404"},
+		{"static/foo", "404"},
+	})
+}
+
+func TestFindLiterals(t *testing.T) {
+	table := build(t, Options{},
+		"GET /c/:id", "GET /q?b=1", "GET /p%20", "GET /sp ace&/é", "GET /a/x{id}", "GET /a//b", "GET /z/{v}")
+	runFind(t, table, []findTest{
+		{"/c/:id", "GET /c/:id"},
+		{"/c/7", "404"},
+		{"/q%3Fb=1", "GET /q?b=1"},
+		{"/q", "404"},
+		{"/p%2520", "GET /p%20"},
+		{"/p%20", "404"},
+		{"/sp%20ace%26/%C3%A9", "GET /sp ace&/é"},
+		{"/sp%20ace&/é", "GET /sp ace&/é"},
+		{"/a/x%7bid%7D", "GET /a/x{id}"},
+		{"/a/x7", "404"},
+		{"/a//b", "GET /a//b"},
+		{"/%63/:id", "GET /c/:id"},
+		{"/z/a+b", `GET /z/{v} v="a+b"`},
+	})
+}
+
+func TestFindMethods(t *testing.T) {
+	routes := []string{"POST /a", "GET /a", "GET /b", "PUT /v/*", "GET /v/x"}
+	runFind(t, build(t, Options{}, routes...), []findTest{
+		{"PUT /a", "405 GET, POST"},
+		{"HEAD /a", "405 GET, POST"},
+		{"get /a", "405 GET, POST"},
+		{"PUT /b", "405 GET"},
+		{"POST /v/x", "405 GET, PUT"},
+		{"POST /v/y", "405 PUT"},
+		{"PUT /nowhere", "404"},
+		{"HEAD /a/", "404"},
+		{"PUT /a/", "404"},
+	})
+	runFind(t, build(t, Options{DisableMethodNotAllowed: true}, routes...), []findTest{
+		{"PUT /a", "404"},
+		{"HEAD /a", "404"},
+	})
+}
+
+func TestFindRedirects(t *testing.T) {
+	routes := []string{
+		"GET /p", "GET /slash/", "POST /p", "GET /u/{id}", "GET /Case/Sensitive", "GET /Case/{x}/End",
+		"GET /é/x y", "GET /wild/*", "GET /wild/Explicit", "GET /both", "GET /both/", "GET /nest//deep", "GET //host/",
+	}
+	const slash, uncleaned, letters = ": slash at the end", ": repeated slashes or dot segments", ": letter case"
+	tests := []struct {
+		name    string
+		options Options
+		cases   []findTest
+	}{
+		{"all on", Options{}, []findTest{
+			{"/p/", "to /p" + slash},
+			{"POST /p/", "to /p" + slash},
+			{"/slash", "to /slash/" + slash},
+			{"/u/7/", "to /u/7" + slash},
+			{"/u/a%20b/", "to /u/a%20b" + slash},
+			{"/u/%C3%A9%22/", "to /u/%C3%A9%22" + slash},
+			{"/u/", "404"},
+			{"/u", "404"},
+			{"/both", "GET /both"},
+			{"/both/", "GET /both/"},
+			{"/BOTH/", "to /both/" + letters},
+			{"/P", "to /p" + letters},
+			{"/P/", "to /p" + letters},
+			{"/case/sensitive", "to /Case/Sensitive" + letters},
+			{"/case/MiXed/end", "to /Case/MiXed/End" + letters},
+			{"/É/X%20Y", "to /%C3%A9/x%20y" + letters},
+			{"//p", "to /p" + uncleaned},
+			{"/./p", "to /p" + uncleaned},
+			{"/x/../p", "to /p" + uncleaned},
+			{"/x/%2e%2E/p", "to /p" + uncleaned},
+			{"/x%2F..%2fp", "to /p" + uncleaned},
+			{"/../../p", "to /p" + uncleaned},
+			{"/p/.", "to /p" + uncleaned},
+			{"/p/x/..", "to /p" + uncleaned},
+			{"//u///1", "to /u/1" + uncleaned},
+			{"//evil.example/%2e%2e/p", "to /p" + uncleaned},
+			{"/x//y", "404"},
+			{"//host", "404"},
+			{"/nest//deep/", "to /nest//deep" + slash},
+			{"/WILD/a%2Fb", "to /wild/a%2Fb" + letters},
+			{"/WILD", "to /wild" + letters},
+			{"/WILD/explicit", "to /wild/Explicit" + letters},
+			{"/x/../wild/a", "to /wild/a" + uncleaned},
+			{"/U/a%252Fb", "400 error: encoded url params"},
+		}},
+		{"only the first", Options{DisableTrailingSlashRedirect: true}, []findTest{
+			{"/p/", "to /p" + slash},
+			{"/slash", "to /slash/" + slash},
+			{"/P", "to /p" + letters},
+			{"//p", "to /p" + uncleaned},
+		}},
+		{"only the second", Options{DisableFixedPathRedirect: true}, []findTest{
+			{"/p/", "to /p" + slash},
+			{"/slash", "to /slash/" + slash},
+			{"/P", "404"},
+			{"/WILD/x", "404"},
+			{"//p", "404"},
+			{"/x/../p", "404"},
+		}},
+		{"both", Options{DisableTrailingSlashRedirect: true, DisableFixedPathRedirect: true}, []findTest{
+			{"/p/", "404"},
+			{"/slash", "404"},
+			{"/P", "404"},
+			{"//p", "404"},
+			{"/x/../p", "404"},
+		}},
+		{"remove_extra_slash", Options{RemoveExtraSlash: true}, []findTest{
+			{"//u///1", `GET /u/{id} id="1"`},
+			{"/%2Fu%2f/1", `GET /u/{id} id="1"`},
+			{"//p", "GET /p"},
+			{"//p//", "to /p" + slash},
+			{"/x/..//p", "to /p" + uncleaned},
+			{"/wild//a", `GET /wild/* rest="a"`},
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			runFind(t, build(t, tt.options, routes...), tt.cases)
+		})
+	}
+}
+
+func TestFindParams(t *testing.T) {
+	routes := []string{"GET /u/{id}", "GET /two/{a}/{b}", "GET /f.{ext}", "GET /w/{svc}/*"}
+	tests := []struct {
+		name    string
+		options Options
+		cases   []findTest
+	}{
+		{"checked", Options{DisableRest: true}, []findTest{
+			{"/u/a%20b", `GET /u/{id} id="a b"`},
+			{"/u/a@b:c;d,e=f!$'()*", `GET /u/{id} id="a@b:c;d,e=f!$'()*"`},
+			{"/u/%C3%A9", `GET /u/{id} id="é"`},
+			{"/u/a%3Fb", "400 error: encoded url params"},
+			{"/u/a%23b", "400 error: encoded url params"},
+			{"/u/a#b", "400 error: encoded url params"},
+			{"/u/a%2525b", "400 error: encoded url params"},
+			{"/u/%252e%252e", "400 error: encoded url params"},
+			{"/u/a%25b", `400 error: invalid URL escape "%b"`},
+			{"/u/a%3F%25b", `400 error: invalid URL escape "%b"`},
+			{"/u/a%zz", `400 error: invalid URL escape "%zz"`},
+			{"/nowhere%", `400 error: invalid URL escape "%"`},
+			{"/u/a%2Fb", "404"},
+			{"/two/a%2Fb", `GET /two/{a}/{b} a="a" b="b"`},
+			{"/u/..", "400 error: dot segment in url params"},
+			{"/u/.", "400 error: dot segment in url params"},
+			{"/u/%2e%2E", "400 error: dot segment in url params"},
+			{"/two/x/..", "400 error: dot segment in url params"},
+			{"/f..", "400 error: dot segment in url params"},
+			{"/f.%2e.", "400 error: dot segment in url params"},
+			{"/u/...", `GET /u/{id} id="..."`},
+			{"/w/a%3Fb/c", "400 error: encoded url params"},
+			{"POST /u/..", "405 GET"},
+		}},
+		{"disable_path_decoding", Options{DisableRest: true, DisablePathDecoding: true}, []findTest{
+			{"/u/a%3Fb", `GET /u/{id} id="a?b"`},
+			{"/u/a%2525b", `GET /u/{id} id="a%25b"`},
+			{"/u/a%25b", `GET /u/{id} id="a%b"`},
+			{"/u/a%2Fb", "404"},
+			{"/u/%2e%2e", "400 error: dot segment in url params"},
+			{"/u/..", "400 error: dot segment in url params"},
+			{"/u/%zz", `400 error: invalid URL escape "%zz"`},
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			runFind(t, build(t, tt.options, routes...), tt.cases)
+		})
+	}
+}
+
+func TestFindWildcards(t *testing.T) {
+	table := build(t, Options{},
+		"GET /v1/*", "GET /v1/long/*", "GET /v1/explicit", "GET /v1/explicit/{id}", "GET /v2/{svc}/*",
+		"GET /{any}/x/y/*", "GET /v3/*", "GET /v3", "GET /top", "POST /v1/posted")
+	runFind(t, table, []findTest{
+		{"/v1", `GET /v1/* rest=""`},
+		{"/v1/", `GET /v1/* rest=""`},
+		{"/v1/hello", `GET /v1/* rest="hello"`},
+		{"/v1/a/b", `GET /v1/* rest="a/b"`},
+		{"/v1/a/b/", `GET /v1/* rest="a/b/"`},
+		{"/v1/a%2Fb%20c", `GET /v1/* rest="a%2Fb%20c"`},
+		{"/v1/a%3Fb%2525", `GET /v1/* rest="a%3Fb%2525"`},
+		{"/v1/posted", `GET /v1/* rest="posted"`},
+		{"/v1x", "404"},
+		{"/v1/long", `GET /v1/long/* rest=""`},
+		{"/v1/long/z", `GET /v1/long/* rest="z"`},
+		{"/v1/longer", `GET /v1/* rest="longer"`},
+		{"/v1/x/y/z", `GET /{any}/x/y/* any="v1" rest="z"`},
+		{"/v1/explicit", "GET /v1/explicit"},
+		{"/v1/explicit/7", `GET /v1/explicit/{id} id="7"`},
+		{"/v1/explicit/7/8", `GET /v1/* rest="explicit/7/8"`},
+		{"/v2/s/a", `GET /v2/{svc}/* svc="s" rest="a"`},
+		{"/v2/s", `GET /v2/{svc}/* svc="s" rest=""`},
+		{"/v2/s%2Fa%2fb", `GET /v2/{svc}/* svc="s" rest="a%2fb"`},
+		{"/v2/", "404"},
+		{"/v3", "GET /v3"},
+		{"/v3/", `GET /v3/* rest=""`},
+
+		// Dots stay below the prefix, whatever their spelling.
+		{"/v1/a/../b", `GET /v1/* rest="b"`},
+		{"/v1/a/./b", `GET /v1/* rest="a/b"`},
+		{"/v1/a/%2e%2E/b%20", `GET /v1/* rest="b%20"`},
+		{"/v1/a%2F..%2Fb", `GET /v1/* rest="b"`},
+		{"/v1/a/..", `GET /v1/* rest=""`},
+		{"/v1/.", `GET /v1/* rest=""`},
+		{"/v1/a//../b", `GET /v1/* rest="b"`},
+		{"/v1/long/../b", `GET /v1/* rest="b"`},
+		{"/v1%2Fa/../b", `GET /v1/* rest="b"`},
+		{"/v1/../top", "to /top: repeated slashes or dot segments"},
+		{"/v1/../secret", "404"},
+		{"/v1/../v1/a", "to /v1/a: repeated slashes or dot segments"},
+		{"/v1/a/../../top", "to /top: repeated slashes or dot segments"},
+		{"/v1/..%2F..%2Fetc", "404"},
+		{"/v2/../x", "404"},
+
+		// A wildcard never takes another spelling of an explicit route.
+		{"/v1/x/../explicit", "to /v1/explicit: repeated slashes or dot segments"},
+		{"/v1//explicit", "to /v1/explicit: repeated slashes or dot segments"},
+		{"/v1/a%2F..%2Fexplicit", "to /v1/explicit: repeated slashes or dot segments"},
+		{"/v1%2Fexplicit", "GET /v1/explicit"},
+
+		// Other repeated slashes are data, but for those at the start.
+		{"/v1//a", `GET /v1/* rest="a"`},
+		{"/v1/%2f/a", `GET /v1/* rest="a"`},
+		{"/v1/http://h/x", `GET /v1/* rest="http://h/x"`},
+	})
+}
+
+func TestFindReservedPaths(t *testing.T) {
+	table := build(t, Options{}, "GET /__health", "GET /__debug/*", "GET /*")
+	runFind(t, table, []findTest{
+		{"/__health", "GET /__health"},
+		{"/__debug/x", `GET /__debug/* rest="x"`},
+		{"/other/x", `GET /* rest="other/x"`},
+		{"/", `GET /* rest=""`},
+	})
+}
+
+func TestFindReusesParams(t *testing.T) {
+	table := build(t, Options{}, "GET /a/{x}/{y}")
+	buffer := []string{"old", "old", "old"}
+	m := table.Find("GET", "/a/1/2", buffer)
+	if !slices.Equal(m.Params, []string{"1", "2"}) || &m.Params[0] != &buffer[0] {
+		t.Errorf("params %q are not in the buffer, which has %q", m.Params, buffer)
+	}
+}
+
+func TestAddErrors(t *testing.T) {
+	tests := []struct {
+		name          string
+		first, second string
+		want          string // empty for none
+	}{
+		{"same path", "/a", "/a", "GET /a is already routed as GET /a"},
+		{"other names", "/u/{a}/x", "/u/{b}/x", "GET /u/{b}/x is already routed as GET /u/{a}/x"},
+		{"same word", "/f.{a}", "/f.{b}", "GET /f.{b} is already routed as GET /f.{a}"},
+		{"same wildcard", "/v/{a}/*", "/v/{b}/*", "GET /v/{b}/* is already routed as GET /v/{a}/*"},
+		{"names differ at one position", "/u/{a}", "/u/{b}/c", ""},
+		{"slash at the end", "/a", "/a/", ""},
+		{"wildcard and its prefix", "/a/*", "/a", ""},
+		{"malformed", "/a", "/a/*x", "write \"/a/*\""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := NewBuilder[int](Options{DisableRest: true})
+			if err := b.Add("GET", tt.first, 1); err != nil {
+				t.Fatal(err)
+			}
+			err := b.Add("GET", tt.second, 2)
+			if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("Add(%q) after %q = %v, want %q", tt.second, tt.first, err, tt.want)
+			}
+			if tt.want == "" {
+				return
+			}
+			if m := b.Build().Find("GET", strings.NewReplacer("{", "", "}", "", "/*", "").Replace(tt.first), nil); m.Value != 1 {
+				t.Errorf("after a refused Add the table finds %d, want 1", m.Value)
+			}
+		})
+	}
+}
+
+func TestExplain(t *testing.T) {
+	table := build(t, Options{DisableRest: true},
+		"GET /a/b", "GET /a/{x}", "GET /a/b{x}", "GET /{p}/{q}", "GET /a/*", "GET /{p}/*", "POST /a/{x}", "DELETE /a/b")
+	tests := []struct {
+		method, path string
+		want         []string
+	}{
+		{"GET", "/a/b", []string{
+			"GET /a/b wins",
+			"GET /a/{x} loses to /a/b: in segment 2 a literal goes before a variable",
+			"GET /{p}/{q} loses to /a/b: in segment 1 a literal goes before a variable",
+			"GET /a/* loses to /a/b: explicit paths go before wildcards",
+			"GET /{p}/* loses to /a/b: explicit paths go before wildcards",
+			"DELETE /a/b serves DELETE only",
+			"POST /a/{x} serves POST only",
+		}},
+		{"PUT", "/a/b/c", []string{"GET /a/* serves GET only", "GET /{p}/* serves GET only"}},
+		{"GET", "/A/B/", []string{
+			"GET /{p}/* wins",
+		}},
+		{"POST", "/A/x", []string{
+			"POST /a/{x} wins after a redirect to /a/x (letter case)",
+			"GET /a/{x} serves GET only",
+			"GET /{p}/{q} serves GET only",
+			"GET /a/* serves GET only",
+			"GET /{p}/* serves GET only",
+		}},
+		{"POST", "/a/..", []string{
+			"POST /a/{x} wins, and refuses the request: error: dot segment in url params",
+			"GET /a/{x} serves GET only",
+			"GET /{p}/{q} serves GET only",
+			"GET /a/* serves GET only",
+			"GET /{p}/* serves GET only",
+		}},
+		{"GET", "/a/b/../../..", []string{
+			"GET /a/* dot segments or repeated slashes lead elsewhere",
+			"GET /{p}/* dot segments or repeated slashes lead elsewhere",
+		}},
+		{"GET", "/", nil},
+		{"GET", "/a/%zz", nil},
+		{"GET", "a", nil},
+	}
+	for _, tt := range tests {
+		var got []string
+		for _, c := range table.Explain(tt.method, tt.path) {
+			got = append(got, c.Method+" "+c.Pattern+" "+c.Why)
+			if c.Wins != strings.HasPrefix(c.Why, "wins") {
+				t.Errorf("Explain(%s %s): %+v contradicts itself", tt.method, tt.path, c)
+			}
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("Explain(%s %s) =\n%s\nwant\n%s", tt.method, tt.path, strings.Join(got, "\n"), strings.Join(tt.want, "\n"))
+		}
+	}
+}

@@ -1,0 +1,225 @@
+package route
+
+import (
+	"slices"
+	"strings"
+)
+
+// A node stands for the segments that lead to it from the root. The last
+// segment of a path that ends in a slash is the empty literal.
+type node struct {
+	exact    *route // ends here
+	wild     *route // takes everything below
+	literals map[string]*node
+	words    map[string]*node // by the text before the variable
+	lengths  []int            // of the keys of words, longest first
+	variable *node
+}
+
+// add hangs r into the tree. If another route has the same shape, it is
+// returned and the tree stays as it was.
+func (n *node) add(r *route) (other *route) {
+	for _, p := range r.parts {
+		n = n.grow(p)
+	}
+	end := &n.exact
+	if r.wild {
+		end = &n.wild
+	}
+	if *end != nil {
+		return *end
+	}
+	*end = r
+	return nil
+}
+
+// grow returns the child for p, which it makes if need be.
+func (n *node) grow(p part) *node {
+	if p.kind == variable {
+		if n.variable == nil {
+			n.variable = &node{}
+		}
+		return n.variable
+	}
+	children := &n.literals
+	if p.kind == word {
+		children = &n.words
+	}
+	if *children == nil {
+		*children = map[string]*node{}
+	}
+	c, ok := (*children)[p.text]
+	if !ok {
+		c = &node{}
+		(*children)[p.text] = c
+		if at, known := slices.BinarySearchFunc(n.lengths, len(p.text), longestFirst); p.kind == word && !known {
+			n.lengths = slices.Insert(n.lengths, at, len(p.text))
+		}
+	}
+	return c
+}
+
+func longestFirst(a, b int) int { return b - a }
+
+// A search walks a tree along a path. Every node stands for other segments, so
+// none is visited twice.
+type search struct {
+	path
+	wild  *route // with the longest prefix met so far
+	depth int    // of wild
+	at    int    // where the rest of wild starts
+}
+
+// walk returns the explicit route for the path from pos on, which is where a
+// segment starts or beyond the end. When there is none it has met every
+// wildcard whose prefix fits.
+func (s *search) walk(n *node, pos, depth int) *route {
+	if n.wild != nil && (s.wild == nil || depth > s.depth) {
+		s.wild, s.depth, s.at = n.wild, depth, min(pos, len(s.path))
+	}
+	if pos > len(s.path) {
+		return n.exact
+	}
+	text, _, next := s.segment(pos)
+	if c := n.literals[text]; c != nil {
+		if r := s.walk(c, next, depth+1); r != nil {
+			return r
+		}
+	}
+	if text == "" {
+		return nil
+	}
+	for _, l := range n.lengths {
+		if l >= len(text) {
+			continue
+		}
+		if c := n.words[text[:l]]; c != nil {
+			if r := s.walk(c, next, depth+1); r != nil {
+				return r
+			}
+		}
+	}
+	if n.variable == nil {
+		return nil
+	}
+	return s.walk(n.variable, next, depth+1)
+}
+
+// lookup returns the route that serves p as it is written, and what a wildcard
+// takes of it.
+func (n *node) lookup(p path) (r *route, rest string) {
+	s := search{path: p}
+	if r := s.walk(n, 1, 0); r != nil || s.wild == nil {
+		return r, ""
+	}
+	order := p.order()
+	if order == tidy {
+		return s.wild, string(p[s.at:])
+	}
+	// The wildcard is chosen by the path that a backend may make of this one.
+	pieces := p.pieces()
+	cleaned := clean(pieces)
+	s = search{path: join(cleaned)}
+	if s.walk(n, 1, 0) != nil || s.wild == nil {
+		return nil, ""
+	}
+	prefix := len(s.wild.parts)
+	same := func(a, b piece) bool { return a.text == b.text }
+	if len(pieces) < prefix || !slices.EqualFunc(pieces[:prefix], cleaned[:prefix], same) || climbs(pieces[prefix:]) {
+		return nil, ""
+	}
+	if order == dots {
+		return s.wild, string(s.path[s.at:])
+	}
+	rest = string(join(pieces[prefix:]))
+	for more := true; more; {
+		rest, more = cutSlash(rest)
+	}
+	return s.wild, rest
+}
+
+// appendValues appends the variables of r in p, which r matches, to values.
+func (r *route) appendValues(values []string, p path) []string {
+	pos := 1
+	for _, part := range r.parts {
+		text, _, next := p.segment(pos)
+		if part.kind != literal {
+			values = append(values, text[len(part.text):])
+		}
+		pos = next
+	}
+	return values
+}
+
+// A respelling looks for a route under another spelling of a path.
+type respelling struct {
+	pieces []piece
+	// spellings has the literal texts of the table by their folded form. With
+	// nil, letter case counts and wildcards are left out.
+	spellings map[string][]string
+
+	wild  []byte // location under the wildcard with the longest prefix
+	depth int    // of wild
+}
+
+// walk returns the canonical path of an explicit route for pieces from i on:
+// location and what n's subtree makes of them, with or without a slash at the
+// end. It returns nil when there is none.
+func (s *respelling) walk(n *node, i int, location []byte) []byte {
+	if s.spellings != nil && n.wild != nil && (s.wild == nil || i > s.depth) {
+		s.wild, s.depth = appendRaw(slices.Clone(location), join(s.pieces[i:])), i
+	}
+	if i == len(s.pieces) {
+		if n.exact != nil {
+			return location
+		}
+		if c := n.literals[""]; c != nil && c.exact != nil {
+			return append(location, '/')
+		}
+		return nil
+	}
+	text := s.pieces[i].text
+	location = append(location, '/')
+	next := func(c *node, segment string) []byte {
+		if c == nil {
+			return nil
+		}
+		return s.walk(c, i+1, appendSegment(location, segment))
+	}
+	for _, spelling := range s.candidates(text) {
+		if found := next(n.literals[spelling], spelling); found != nil {
+			return found
+		}
+	}
+	if text == "" {
+		if i == len(s.pieces)-1 && n.exact != nil {
+			return location[:len(location)-1]
+		}
+		return nil
+	}
+	for _, l := range n.lengths {
+		if l >= len(text) {
+			continue
+		}
+		for _, spelling := range s.candidates(text[:l]) {
+			if found := next(n.words[spelling], spelling+text[l:]); found != nil {
+				return found
+			}
+		}
+	}
+	return next(n.variable, text)
+}
+
+// candidates returns the texts that stand for text, itself first.
+func (s *respelling) candidates(text string) []string {
+	out := []string{text}
+	for _, spelling := range s.spellings[fold(text)] {
+		if spelling != text {
+			out = append(out, spelling)
+		}
+	}
+	return out
+}
+
+// fold returns the form in which texts that differ in letter case are equal.
+func fold(s string) string { return strings.ToLower(s) }
