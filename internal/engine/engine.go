@@ -1,0 +1,118 @@
+package engine
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"time"
+
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+)
+
+// A Handler answers the exchanges of a server.
+type Handler interface {
+	// Do fills x.Response. An error says that no answer can be given any more:
+	// the server aborts the connection, or the stream of HTTP/2, so that the
+	// client notices.
+	gateway.Connector
+
+	// Done ends an exchange that Do was called with, even if Do panicked:
+	// written counts the bytes of the body that were sent, err is why sending
+	// broke off, nil if it did not. The handler releases x before it returns;
+	// x.In and everything obtained from it die then.
+	Done(x *gateway.Exchange, written int64, err error)
+}
+
+// Settings configure a server. They are fixed for its life.
+type Settings struct {
+	ReadTimeout       time.Duration               // whole request; 0 is no limit
+	ReadHeaderTimeout time.Duration               // header of a request; 0 is ReadTimeout
+	WriteTimeout      time.Duration               // answer, counted from the end of the request's header; 0 is no limit
+	IdleTimeout       time.Duration               // between two requests; 0 is ReadTimeout
+	MaxHeaderBytes    int                         // request line and header; 0 is 1 MB
+	TLS               *tls.Config                 // nil serves plain HTTP
+	H2C               bool                        // accept HTTP/2 by prior knowledge without TLS
+	ErrorLog          func(msg string, err error) // what clients did wrong; nil discards it
+}
+
+// A Server serves clients.
+//
+// What a server owes every answer, whatever engine:
+//
+//   - The body is sent as it comes: bytes that were read are on their way to
+//     the client before the next read that may block. The header of server-sent
+//     events does not wait for the first of them.
+//   - A body of known size is announced with Content-Length and is never
+//     shorter; a body that breaks off aborts the connection. A client that was
+//     told no size and reads to the end of the connection, as HTTP/1.0 does,
+//     finds it reset.
+//   - Fields of x.Response.Header that are [PerHop] are not sent; the server
+//     makes its own. Neither are names that are no token and values that are
+//     not [ValidValue], so that nothing can be smuggled into the header.
+//   - HEAD, 204 and 304 carry no body. The length that the answer to HEAD
+//     announces is the size of the body, which is not read.
+//   - A body without a Content-Type gets one by the look of its first bytes
+//     (WHATWG MIME Sniffing), unless it has a Content-Encoding. There is a
+//     Date, and no Server of ours.
+//   - A status that is not between 200 and 999 is a failure of the handler:
+//     the connection is aborted.
+//   - Trailers are not passed on.
+//   - The context of Do ends when the client is gone.
+//
+// And every request:
+//
+//   - Its target has a path: "OPTIONS *" and CONNECT are refused with 400.
+//   - A body that breaks off ends in an error that is not io.EOF.
+//   - The client is told to continue (100) when the body is read for the first
+//     time, if it waits for that.
+//   - The answer does not wait for a body that nobody reads.
+type Server interface {
+	// Serve accepts connections from l until Shutdown or a failure of l, and
+	// returns nil after Shutdown. It is called once.
+	Serve(l net.Listener, h Handler) error
+
+	// Shutdown stops accepting, waits for the exchanges in flight until ctx is
+	// done, then cuts those that are left and returns the error of ctx.
+	Shutdown(ctx context.Context) error
+}
+
+// A Client speaks HTTP to backends: it sends x.Request and fills x.Response
+// with status, header and a body that streams.
+//
+// What a client owes every call:
+//
+//   - Path and query go out byte for byte. The Host is x.Request.Host, never a
+//     field; fields that are [PerHop] are not sent, and no field is added but
+//     those that frame the body. A path, query, method or field that cannot be
+//     sent unchanged is refused with [gateway.CodeBadRequest].
+//   - An error wraps [gateway.ErrUnreached] if and only if no connection was
+//     made, so that nothing of the request can have reached anyone. The body
+//     of the request is then unread, and the call may be made again.
+//   - x.Request.Body is read, never closed. A stream is not closed either; a
+//     read of it that blocks may outlive a call that ctx has ended.
+//   - Redirects, compression and statuses are left to the caller.
+//   - A body of known size travels with Content-Length, another one chunked;
+//     POST, PUT and PATCH without a body say so with Content-Length: 0. A
+//     request body that breaks off aborts the call.
+//   - A response body that breaks off ends in an error that is not io.EOF.
+//   - The answers to HEAD, 204 and 304 have no body. If the one to HEAD
+//     announces a length, its body is [Unsent] of that size.
+//   - Fields of the answer that are [PerHop], and those its Connection names,
+//     are removed. The others are sorted by name, values of one name in order.
+//   - Interim answers (1xx) and trailers are dropped.
+//   - Closing the body of the response, or the end of ctx, frees the
+//     connection.
+//   - Errors are made by [Failure]: of type *[gateway.Error], with a Public text
+//     that names no host and no address.
+type Client interface {
+	gateway.Connector
+
+	// Close closes idle connections.
+	Close()
+}
+
+// NewClient makes a client from settings. Engines provide one. The TLS
+// settings stay the caller's; nil stands for those of the Go library. A proxy
+// that is no URL fails every call as one that reached nobody.
+type NewClient func(config.Transport, *tls.Config) Client

@@ -1,0 +1,55 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+
+	"github.com/sluice-gateway/sluice/internal/gateway"
+)
+
+// Failure returns the error of a call that ended with err. reached says whether
+// a connection was made for it; without one the result wraps
+// [gateway.ErrUnreached].
+//
+// If ctx is done, that is the reason, whatever err is: [gateway.CodeTimeout]
+// for its deadline, [gateway.CodeClientGone] otherwise. An err that is a
+// [gateway.Error] already is returned as it is.
+func Failure(ctx context.Context, err error, reached bool) *gateway.Error {
+	cause := err
+	if !reached && !errors.Is(err, gateway.ErrUnreached) {
+		cause = fmt.Errorf("%w: %w", gateway.ErrUnreached, err)
+	}
+	switch ended := ctx.Err(); {
+	case errors.Is(ended, context.DeadlineExceeded):
+		return &gateway.Error{Code: gateway.CodeTimeout, Public: "context deadline exceeded", Err: cause}
+	case ended != nil:
+		return &gateway.Error{Code: gateway.CodeClientGone, Public: "context canceled", Err: cause}
+	}
+	if e, ok := errors.AsType[*gateway.Error](err); ok {
+		return e
+	}
+	if !reached {
+		return &gateway.Error{Code: gateway.CodeBackendUnreachable, Public: unreachable(err), Err: cause}
+	}
+	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
+		return &gateway.Error{Code: gateway.CodeTimeout, Public: "timeout awaiting the answer", Err: cause}
+	}
+	return &gateway.Error{Code: gateway.CodeBackendAborted, Public: "connection broken", Err: cause}
+}
+
+// unreachable says why there is no connection, without saying where to.
+func unreachable(err error) string {
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		return "no such host"
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return "connection refused"
+	}
+	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
+		return "timeout making the connection"
+	}
+	return "no connection was made"
+}

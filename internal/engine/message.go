@@ -1,0 +1,65 @@
+package engine
+
+import (
+	"io"
+
+	"github.com/sluice-gateway/sluice/internal/gateway"
+)
+
+// PerHop reports whether the field with this canonical name is between two
+// neighbours only (RFC 9110, section 7.6.1) or frames the message. Engines make
+// these fields themselves and take them from no one.
+func PerHop(name string) bool {
+	switch name {
+	case "Connection", "Content-Length", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization",
+		"Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade":
+		return true
+	}
+	return false
+}
+
+// ValidValue reports whether v may be the value of a field: it holds no
+// control character but tabs (RFC 9110, section 5.5).
+func ValidValue(v string) bool {
+	for i := range len(v) {
+		if c := v[i]; c < ' ' && c != '\t' || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// ValidRequest reports whether a request can be sent as it is: a method that
+// is a token, a path from the root, and neither spaces nor control characters
+// where they would end the request line or a field.
+func ValidRequest(r *gateway.Request) bool {
+	if !gateway.Token(r.Method) || r.Path == "" || r.Path[0] != '/' || !printable(r.Path) || !printable(r.RawQuery) {
+		return false
+	}
+	for _, f := range r.Header {
+		if !gateway.Token(f.Name) || !ValidValue(f.Value) {
+			return false
+		}
+	}
+	return true
+}
+
+// printable reports whether s holds neither spaces nor control characters.
+func printable(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// Unsent is the stream of an answer to HEAD that announces a length: a body of
+// that size of which no byte was sent. Servers announce the size in turn and
+// expect no bytes.
+var Unsent io.ReadCloser = unsent{}
+
+type unsent struct{}
+
+func (unsent) Read([]byte) (int, error) { return 0, io.EOF }
+func (unsent) Close() error             { return nil }

@@ -1,0 +1,326 @@
+package nethttp
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/net/http/httpproxy"
+
+	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/engine"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+)
+
+const (
+	handshakeTimeout = 10 * time.Second
+
+	// longestDial ends attempts to connect that have no limit of their own
+	// once every call that waited for them is long over.
+	longestDial = 30 * time.Second
+
+	// A connection of HTTP/2 carries many calls, so one that is dead without
+	// anybody having said so would fail them for minutes.
+	pingAfter   = 30 * time.Second
+	pingTimeout = 15 * time.Second
+)
+
+// client is an [engine.Client] on http.Transport.
+type client struct {
+	transport *http.Transport
+	proxy     func(*url.URL) (*url.URL, error) // nil when there is none
+}
+
+// NewClient returns a client with connections of its own.
+func NewClient(t config.Transport, s *tls.Config) engine.Client {
+	if s != nil {
+		s = s.Clone() // the transport adds its protocols
+	}
+	dialer := &net.Dialer{
+		Timeout:       time.Duration(t.DialerTimeout),
+		KeepAlive:     time.Duration(t.DialerKeepAlive),
+		FallbackDelay: time.Duration(t.DialerFallbackDelay),
+	}
+	if dialer.Timeout == 0 {
+		dialer.Timeout = longestDial
+	}
+	c := &client{proxy: proxyFor(t.Proxy)}
+	c.transport = &http.Transport{
+		DialContext:           dial(dialer),
+		TLSClientConfig:       s,
+		TLSHandshakeTimeout:   handshakeTimeout,
+		DisableKeepAlives:     t.DisableKeepAlives,
+		DisableCompression:    true, // whoever made the request knows what to ask for
+		MaxIdleConns:          t.MaxIdleConnections,
+		MaxIdleConnsPerHost:   t.MaxIdleConnectionsPerHost,
+		IdleConnTimeout:       time.Duration(t.IdleConnectionTimeout),
+		ResponseHeaderTimeout: time.Duration(t.ResponseHeaderTimeout),
+		ExpectContinueTimeout: time.Duration(t.ExpectContinueTimeout),
+		Protocols:             new(http.Protocols),
+		HTTP2:                 &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
+	}
+	if t.MaxIdleConnectionsPerHost == 0 {
+		c.transport.MaxIdleConnsPerHost = config.DefaultIdlePerHost
+	}
+	c.transport.Protocols.SetHTTP1(true)
+	c.transport.Protocols.SetHTTP2(true)
+	if c.proxy != nil {
+		c.transport.Proxy = func(r *http.Request) (*url.URL, error) { return c.proxy(r.URL) }
+	}
+	return c
+}
+
+// dial marks failures as calls that reached nobody. The mark tells such a
+// failure from the trouble of an earlier connection that was idle too long,
+// for which the transport made the failed one.
+func dial(d *net.Dialer) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := d.DialContext(ctx, network, address)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", gateway.ErrUnreached, err)
+		}
+		return conn, nil
+	}
+}
+
+// proxyFor returns what chooses the forward proxy for a URL: always the given
+// one, or what the environment says now. It returns nil if there never is one.
+func proxyFor(address string) func(*url.URL) (*url.URL, error) {
+	if address == "" {
+		env := httpproxy.FromEnvironment()
+		if env.HTTPProxy == "" && env.HTTPSProxy == "" {
+			return nil
+		}
+		return env.ProxyFunc()
+	}
+	u, err := url.Parse(address)
+	if err == nil && u.Host == "" {
+		err = errors.New("the proxy has no host")
+	}
+	return func(*url.URL) (*url.URL, error) { return u, err }
+}
+
+// Close closes idle connections.
+func (c *client) Close() { c.transport.CloseIdleConnections() }
+
+// Do makes the call.
+func (c *client) Do(ctx context.Context, x *gateway.Exchange) error {
+	call := &call{}
+	r, err := call.request(ctx, &x.Request, c.proxy)
+	if err != nil {
+		return err
+	}
+	res, err := c.roundTrip(ctx, call, r)
+	if err == nil {
+		err = call.answer(res, &x.Response)
+	}
+	if err == nil {
+		return nil
+	}
+	call.body.end()
+	if cause := call.body.failure(); cause != nil && ctx.Err() == nil {
+		return requestBodyError(cause)
+	}
+	return engine.Failure(ctx, err, call.reached.Load() && !errors.Is(err, gateway.ErrUnreached))
+}
+
+// unsendable is the error of a request that cannot be sent as it is.
+func unsendable(why string) error {
+	return &gateway.Error{Status: http.StatusBadRequest, Code: gateway.CodeBadRequest, Public: "the request cannot be sent", Err: errors.New(why)}
+}
+
+// requestBodyError is the error of a call whose request body broke off with
+// err.
+func requestBodyError(err error) error {
+	if e, ok := errors.AsType[*gateway.Error](err); ok {
+		return e
+	}
+	return &gateway.Error{Status: http.StatusBadRequest, Code: gateway.CodeBadRequest, Public: "the request body broke off", Err: err}
+}
+
+// roundTrip calls the transport. The transport returns only when nobody reads
+// the body of the request any more, and a read from a client that stalls may
+// take for ever; so for a stream it runs beside the caller, who leaves when ctx
+// is done. The goroutine then ends with that read.
+func (c *client) roundTrip(ctx context.Context, call *call, r *http.Request) (*http.Response, error) {
+	if call.body.stream == nil {
+		return c.transport.RoundTrip(r)
+	}
+	type outcome struct {
+		res *http.Response
+		err error
+	}
+	done := make(chan outcome)
+	go func() {
+		res, err := c.transport.RoundTrip(r)
+		select {
+		case done <- outcome{res, err}:
+		case <-ctx.Done():
+			if res != nil {
+				res.Body.Close()
+			}
+		}
+	}()
+	select {
+	case o := <-done:
+		return o.res, o.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// A call is what one request needs besides the values of net/http: allocated
+// at once, and not pooled, because goroutines of the transport may hold parts
+// of it when the call is over. It is also the body of the answer.
+type call struct {
+	url     url.URL
+	body    requestStream
+	trace   httptrace.ClientTrace
+	reached atomic.Bool // a connection was made
+	values  [12]string  // room for the values of the header
+	res     *http.Response
+}
+
+// request makes the request of net/http. The error is a *[gateway.Error].
+func (c *call) request(ctx context.Context, q *gateway.Request, proxy func(*url.URL) (*url.URL, error)) (*http.Request, error) {
+	if !engine.ValidRequest(q) {
+		return nil, unsendable("its method, path, query or a field holds what would end it")
+	}
+	c.url = url.URL{Scheme: q.Scheme, Host: q.Host, RawQuery: q.RawQuery}
+	if err := c.path(q, proxy); err != nil {
+		return nil, err
+	}
+	c.trace.GotConn = c.connected
+	r := (&http.Request{
+		Method: q.Method,
+		URL:    &c.url,
+		Header: c.header(q.Header),
+		Proto:  "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}).WithContext(httptrace.WithClientTrace(ctx, &c.trace))
+	r.ContentLength = q.Body.Size()
+	switch size := r.ContentLength; {
+	case size == 0:
+		return r, nil
+	case q.Body.Form() == body.Stream:
+		stream := q.Body.Reader()
+		q.Body = body.FromStream(stream, size) // ours to read, not to close
+		c.body.stream, c.body.left = stream, size
+	default:
+		raw, err := q.Body.Bytes(0)
+		if err != nil {
+			return nil, requestBodyError(err)
+		}
+		c.body.raw = raw
+		r.ContentLength = int64(len(raw))
+	}
+	r.Body, r.GetBody = &c.body, c.body.again
+	return r, nil
+}
+
+// connected notes that somebody is at the other end.
+func (c *call) connected(httptrace.GotConnInfo) { c.reached.Store(true) }
+
+// path puts the path into the URL such that it goes out as it is. Opaque does
+// that for every path but one that begins with two slashes, which net/http
+// takes for an authority. Towards a proxy the target is absolute, and net/http
+// leaves that to whoever uses Opaque.
+func (c *call) path(q *gateway.Request, proxy func(*url.URL) (*url.URL, error)) error {
+	if proxy != nil && q.Scheme == "http" {
+		if via, err := proxy(&c.url); err == nil && via != nil && via.Scheme != "socks5" && via.Scheme != "socks5h" {
+			c.url.Opaque = "//" + q.Host + q.Path
+			return nil
+		}
+	}
+	if !strings.HasPrefix(q.Path, "//") {
+		c.url.Opaque = q.Path
+		return nil
+	}
+	decoded, err := url.PathUnescape(q.Path)
+	c.url.Path, c.url.RawPath = decoded, q.Path
+	if err != nil || c.url.EscapedPath() != q.Path {
+		return unsendable("its path begins with two slashes and holds what would be escaped")
+	}
+	return nil
+}
+
+// header returns the fields that may be sent. The values share one array.
+func (c *call) header(fields gateway.Fields) http.Header {
+	h := make(http.Header, len(fields)+1)
+	values := c.values[:0]
+	if len(fields) > len(c.values) {
+		values = make([]string, 0, len(fields))
+	}
+	for _, f := range fields {
+		if engine.PerHop(f.Name) || f.Name == "Host" {
+			continue
+		}
+		if earlier, repeated := h[f.Name]; repeated {
+			h[f.Name] = append(earlier, f.Value)
+			continue
+		}
+		values = append(values, f.Value)
+		h[f.Name] = values[len(values)-1 : len(values) : len(values)]
+	}
+	if _, named := h["User-Agent"]; !named {
+		h["User-Agent"] = nil // or net/http sends its own
+	}
+	return h
+}
+
+// answer fills the response with the head of res and a body that streams.
+func (c *call) answer(res *http.Response, to *gateway.Response) error {
+	if res.StatusCode == http.StatusSwitchingProtocols {
+		res.Body.Close()
+		return &gateway.Error{Code: gateway.CodeBackendInvalid, Public: "invalid answer", Err: errors.New("the backend switches protocols unasked")}
+	}
+	h := res.Header
+	for _, list := range h["Connection"] {
+		for name := range strings.SplitSeq(list, ",") {
+			delete(h, gateway.Canonical(strings.TrimSpace(name)))
+		}
+	}
+	for name := range h {
+		if engine.PerHop(name) {
+			delete(h, name)
+		}
+	}
+	to.Status = res.StatusCode
+	to.Header = appendSorted(to.Header[:0], h)
+	to.Body.Close()
+	switch {
+	case res.Request.Method == http.MethodHead && res.ContentLength > 0:
+		to.Body = body.FromStream(engine.Unsent, res.ContentLength)
+	case res.Body != http.NoBody && res.ContentLength != 0:
+		c.res = res
+		to.Body = body.FromStream(c, res.ContentLength)
+		return nil
+	}
+	c.body.end()
+	res.Body.Close() // empty
+	return nil
+}
+
+// Read reads the body of the answer.
+func (c *call) Read(p []byte) (int, error) {
+	n, err := c.res.Body.Read(p)
+	if err != nil && err != io.EOF {
+		err = engine.Failure(c.res.Request.Context(), err, true)
+	}
+	return n, err
+}
+
+// Close ends the call.
+func (c *call) Close() error {
+	c.body.end()
+	return c.res.Body.Close()
+}

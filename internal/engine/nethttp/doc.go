@@ -1,0 +1,12 @@
+// Package nethttp is the engine on the standard library: net/http serves the
+// clients and calls the backends.
+//
+// It speaks HTTP/1.1 and HTTP/2 in both directions, with and without TLS, and
+// takes forward proxies of every kind. It is the engine for what needs the
+// types of net/http, and the one that others are compared with.
+//
+// Messages are net/http's, everything around them is not: what the standard
+// library would add by itself (a User-Agent, Accept-Encoding, a pause to read
+// an unread body) is switched off, and adapters, buffers and per-call values
+// are few and, where nobody else can hold them, pooled.
+package nethttp

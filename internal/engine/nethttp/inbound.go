@@ -1,0 +1,163 @@
+package nethttp
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sluice-gateway/sluice/internal/gateway"
+)
+
+// inbound is a [gateway.Inbound] over a request of net/http.
+type inbound struct {
+	r           *http.Request
+	path, query string
+	body        *requestBody // nil as long as nobody asks
+}
+
+var inbounds = sync.Pool{New: func() any { return new(inbound) }}
+
+// acquire returns a view of r. Its path is empty if the target of r has none:
+// an asterisk, or the authority of CONNECT.
+func acquire(r *http.Request) *inbound {
+	in := inbounds.Get().(*inbound)
+	in.r = r
+	in.path, in.query = target(r)
+	return in
+}
+
+// release takes the view back. Nobody may use it any more.
+func (in *inbound) release() {
+	*in = inbound{}
+	inbounds.Put(in)
+}
+
+// target returns path and query as they were sent (RFC 9112, section 3.2). A
+// target in absolute form without a path means the root.
+func target(r *http.Request) (path, query string) {
+	path, query, _ = strings.Cut(r.RequestURI, "?")
+	if strings.HasPrefix(path, "/") {
+		return path, query
+	}
+	_, authority, absolute := strings.Cut(path, "://")
+	if !absolute || r.Method == http.MethodConnect {
+		return "", ""
+	}
+	if slash := strings.IndexByte(authority, '/'); slash >= 0 {
+		return authority[slash:], query
+	}
+	return "/", query
+}
+
+func (in *inbound) Method() string   { return in.r.Method }
+func (in *inbound) Path() string     { return in.path }
+func (in *inbound) RawQuery() string { return in.query }
+func (in *inbound) Host() string     { return in.r.Host }
+func (in *inbound) Proto() string    { return in.r.Proto }
+func (in *inbound) Secure() bool     { return in.r.TLS != nil }
+func (in *inbound) Length() int64    { return in.r.ContentLength }
+
+// Peer returns the zero address for a connection that has none.
+func (in *inbound) Peer() netip.AddrPort {
+	peer, err := netip.ParseAddrPort(in.r.RemoteAddr)
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	return peer
+}
+
+func (in *inbound) Header(name string) string {
+	if values := in.r.Header[name]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}
+
+func (in *inbound) AppendHeader(dst gateway.Fields, name string) gateway.Fields {
+	for _, v := range in.r.Header[name] {
+		dst = append(dst, gateway.Field{Name: name, Value: v})
+	}
+	return dst
+}
+
+// AppendHeaders appends the fields sorted by name.
+func (in *inbound) AppendHeaders(dst gateway.Fields) gateway.Fields {
+	return appendSorted(dst, in.r.Header)
+}
+
+// Body returns a reader that nobody can close: the message is the engine's.
+func (in *inbound) Body() io.Reader {
+	if in.r.ContentLength == 0 {
+		return nil
+	}
+	if in.body == nil {
+		in.body = &requestBody{r: in.r.Body}
+	}
+	return in.body
+}
+
+// patience is how long a client may go on sending a body that nobody reads any
+// more, before the connection is given up.
+const patience = 5 * time.Second
+
+// finish ends the reading of the body after the answer. What is left of it is
+// read by net/http, to use the connection again; it does so without a limit of
+// its own.
+func (in *inbound) finish(w http.ResponseWriter) {
+	conn, ok := w.(interface{ SetReadDeadline(time.Time) error })
+	if !ok || in.r.ContentLength == 0 || in.r.ProtoMajor != 1 {
+		return
+	}
+	if in.body != nil {
+		in.body.stop(func() { conn.SetReadDeadline(time.Unix(1, 0)) })
+	}
+	conn.SetReadDeadline(time.Now().Add(patience)) // fails if the connection is broken, which ends the reading too
+}
+
+// A requestBody is the body of a request for as long as the exchange lasts. A
+// call that was given up may still be reading it then.
+type requestBody struct {
+	mu   sync.Mutex // held while reading
+	r    io.Reader
+	over bool
+}
+
+var errAnswered = errors.New("the request was answered")
+
+// Read reads on.
+func (b *requestBody) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.over {
+		return 0, errAnswered
+	}
+	return b.r.Read(p)
+}
+
+// stop ends the reading. If somebody is at it, interrupt makes that return.
+func (b *requestBody) stop(interrupt func()) {
+	if !b.mu.TryLock() {
+		interrupt()
+		b.mu.Lock()
+	}
+	b.over = true
+	b.mu.Unlock()
+}
+
+// appendSorted appends the fields of h sorted by name, the values of one name
+// in their order.
+func appendSorted(dst gateway.Fields, h http.Header) gateway.Fields {
+	before := len(dst)
+	for name, values := range h {
+		for _, v := range values {
+			dst = append(dst, gateway.Field{Name: name, Value: v})
+		}
+	}
+	slices.SortStableFunc(dst[before:], func(a, b gateway.Field) int { return strings.Compare(a.Name, b.Name) })
+	return dst
+}

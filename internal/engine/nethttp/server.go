@@ -1,0 +1,284 @@
+package nethttp
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/engine"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+)
+
+// server is an [engine.Server] on http.Server.
+type server struct {
+	http    http.Server
+	handler engine.Handler
+}
+
+// NewServer returns a server that is not listening yet.
+func NewServer(s engine.Settings) engine.Server {
+	srv := &server{}
+	srv.http = http.Server{
+		Handler:           srv,
+		TLSConfig:         s.TLS,
+		ReadTimeout:       s.ReadTimeout,
+		ReadHeaderTimeout: s.ReadHeaderTimeout,
+		WriteTimeout:      s.WriteTimeout,
+		IdleTimeout:       s.IdleTimeout,
+		MaxHeaderBytes:    s.MaxHeaderBytes,
+		ErrorLog:          log.New(&errorLog{s.ErrorLog}, "", 0),
+		Protocols:         new(http.Protocols),
+
+		DisableGeneralOptionsHandler: true,
+	}
+	srv.http.Protocols.SetHTTP1(true)
+	srv.http.Protocols.SetHTTP2(true)
+	srv.http.Protocols.SetUnencryptedHTTP2(s.H2C)
+	return srv
+}
+
+// Serve answers the clients of l.
+func (s *server) Serve(l net.Listener, h engine.Handler) error {
+	s.handler = h
+	serve := s.http.Serve
+	if s.http.TLSConfig != nil {
+		serve = func(l net.Listener) error { return s.http.ServeTLS(l, "", "") }
+	}
+	if err := serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// Shutdown drains the server and cuts what is left when ctx is done.
+func (s *server) Shutdown(ctx context.Context) error {
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(err, s.http.Close())
+	}
+	return err
+}
+
+// errInterrupted stands for the outcome of an exchange until it is known. It
+// is seen by observers only if the handler or a body panicked.
+var errInterrupted = errors.New("interrupted by a panic")
+
+// ServeHTTP turns one request into an exchange and the exchange into the
+// answer.
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	in := acquire(r)
+	if in.path == "" {
+		in.release()
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	if r.ContentLength != 0 {
+		fullDuplex(w)
+	}
+	x := gateway.Acquire(in)
+	out := answer{w: w, r: r}
+	out.err = errInterrupted
+	defer func() {
+		s.handler.Done(x, out.written, out.err)
+		if out.err == nil {
+			in.finish(w)
+		}
+		in.release()
+		if out.err != nil && out.err != errInterrupted {
+			out.abort()
+		}
+	}()
+	if err := s.handler.Do(r.Context(), x); err != nil {
+		out.err = err
+		return
+	}
+	out.send(x)
+}
+
+// fullDuplex lets the answer begin while the request is still being read:
+// otherwise a client that stalls in its upload would never get the answer that
+// tells it so.
+func fullDuplex(w http.ResponseWriter) {
+	if d, ok := w.(interface{ EnableFullDuplex() error }); ok {
+		d.EnableFullDuplex() // HTTP/2 is full duplex anyway
+	}
+}
+
+// An answer on its way to the client.
+type answer struct {
+	w       http.ResponseWriter
+	r       *http.Request
+	written int64 // bytes of the body
+	err     error // why it broke off
+}
+
+// send writes x.Response.
+func (a *answer) send(x *gateway.Exchange) {
+	res := &x.Response
+	if res.Status < 200 || res.Status > 999 {
+		a.err = &gateway.Error{Code: gateway.CodeInternal, Err: errors.New("no status of an answer: " + strconv.Itoa(res.Status))}
+		return
+	}
+	raw, stream, size, err := payload(&res.Body)
+	if err != nil {
+		a.err = err
+		return
+	}
+	if stream != nil {
+		defer stream.Close()
+	}
+	head := a.r.Method == http.MethodHead
+	if stream == engine.Unsent && !head {
+		size = 0
+	}
+	bodiless := res.Status == http.StatusNoContent || res.Status == http.StatusNotModified
+	announced := size
+	if bodiless || head && size == 0 {
+		announced = -1
+	}
+	a.header(res.Header, announced)
+	a.w.WriteHeader(res.Status)
+	switch a.err = nil; {
+	case head || bodiless || size == 0:
+	case stream == nil:
+		a.write(raw)
+	default:
+		if strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
+			a.flush()
+		}
+		a.copy(stream, size)
+	}
+}
+
+// payload returns the body as bytes or as a stream, and its size, -1 if it is
+// unknown.
+func payload(b *body.Body) (raw []byte, stream io.ReadCloser, size int64, err error) {
+	if size = b.Size(); b.Form() == body.Stream {
+		return nil, b.Reader(), size, nil
+	}
+	raw, err = b.Bytes(0)
+	return raw, nil, int64(len(raw)), err
+}
+
+// header fills the header of the answer. size is announced unless it is
+// negative. The values of all fields share one array.
+func (a *answer) header(fields gateway.Fields, size int64) {
+	h := a.w.Header()
+	values := make([]string, 0, len(fields)+1)
+	for _, f := range fields {
+		if engine.PerHop(f.Name) || !gateway.Token(f.Name) || !engine.ValidValue(f.Value) {
+			continue
+		}
+		if earlier, repeated := h[f.Name]; repeated {
+			h[f.Name] = append(earlier, f.Value)
+			continue
+		}
+		values = append(values, f.Value)
+		h[f.Name] = values[len(values)-1 : len(values) : len(values)]
+	}
+	if size >= 0 {
+		values = append(values, strconv.FormatInt(size, 10))
+		h["Content-Length"] = values[len(values)-1:]
+	}
+}
+
+// buffers holds the memory that streams pass through.
+var buffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
+
+// copy sends a stream of the given size, -1 if it is unknown, and lets no byte
+// wait while it reads on.
+func (a *answer) copy(from io.Reader, size int64) {
+	buf := buffers.Get().(*[32 << 10]byte)
+	defer buffers.Put(buf)
+	for {
+		n, err := from.Read(buf[:])
+		if size >= 0 && a.written+int64(n) > size {
+			a.err = &gateway.Error{Code: gateway.CodeBackendInvalid, Err: errors.New("the body is longer than announced")}
+			return
+		}
+		if n > 0 && !a.write(buf[:n]) {
+			return
+		}
+		switch {
+		case a.written == size:
+			return
+		case err == io.EOF && size >= 0:
+			a.err = &gateway.Error{Code: gateway.CodeBackendAborted, Err: io.ErrUnexpectedEOF}
+			return
+		case err == io.EOF:
+			return
+		case err != nil:
+			a.err = err
+			return
+		}
+		if n > 0 && !a.flush() {
+			return
+		}
+	}
+}
+
+// write sends bytes of the body and reports whether that went well.
+func (a *answer) write(p []byte) bool {
+	n, err := a.w.Write(p)
+	a.written += int64(n)
+	return a.sent(err)
+}
+
+// flush hands what was written to the network and reports whether that went
+// well.
+func (a *answer) flush() bool {
+	return a.sent(a.w.(interface{ FlushError() error }).FlushError())
+}
+
+func (a *answer) sent(err error) bool {
+	if err != nil {
+		a.err = &gateway.Error{Code: gateway.CodeClientGone, Err: err}
+	}
+	return err == nil
+}
+
+// abort ends the connection, or the stream of HTTP/2, in the middle of the
+// answer. On HTTP/1 it closes the connection itself, because net/http would
+// first read what is left of the request and wait for a client that stalls. A
+// client that was promised nothing but the end of the connection would take
+// that for the end of the body, so it is reset; and TLS ends without the alert
+// that vouches for what came before.
+func (a *answer) abort() {
+	hijacker, ok := a.w.(http.Hijacker)
+	if !ok {
+		panic(http.ErrAbortHandler)
+	}
+	conn, _, err := hijacker.Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	if encrypted, ok := conn.(*tls.Conn); ok {
+		conn = encrypted.NetConn()
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok && !a.r.ProtoAtLeast(1, 1) {
+		tcp.SetLinger(0) // whether it works or not, the connection ends here
+	}
+	conn.Close()
+}
+
+// errorLog turns the lines of http.Server's log into errors. Only the first
+// line is kept: the others are the stack of a panic.
+type errorLog struct {
+	to func(msg string, err error)
+}
+
+func (l *errorLog) Write(p []byte) (int, error) {
+	if l.to != nil {
+		line, _, _ := strings.Cut(string(p), "\n")
+		l.to("http server", errors.New(strings.TrimPrefix(line, "http: ")))
+	}
+	return len(p), nil
+}

@@ -1,0 +1,104 @@
+package plan
+
+import (
+	"context"
+
+	"github.com/sluice-gateway/sluice/internal/gateway"
+)
+
+// An address is the first step of a backend plan. It finds the request with
+// what the endpoint selected, takes away what this backend may not see, and
+// writes method, path and query.
+type address struct {
+	method   string
+	template *template
+	path     string // when the template's path is fixed
+	wildcard bool   // the rest of the client's path follows
+	query    selection
+	queries  bool // whether query filters at all
+	header   headerFilter
+	compress bool // gzip is asked for unless the client's own wish passes
+	decodes  bool // the answer is decoded, so only what we unpack may be asked for
+}
+
+func newAddress(method string, t *template, wildcard bool) *address {
+	a := &address{method: method, template: t, wildcard: wildcard}
+	if fixed(t.path) && !wildcard {
+		a.path = "/"
+		if len(t.path) > 0 {
+			a.path = t.path[0].text
+		}
+	}
+	return a
+}
+
+// Enter writes the request line and filters the header.
+func (a *address) Enter(_ context.Context, x *gateway.Exchange) error {
+	r := &x.Request
+	r.Method = a.method
+	if r.Path = a.path; a.path == "" {
+		var room [256]byte
+		path, err := appendParts(room[:0], a.template.path, inPath, x)
+		if err != nil {
+			return err
+		}
+		if a.wildcard && x.Rest != "" {
+			path = append(append(trimSlash(path), '/'), x.Rest...)
+		}
+		r.Path = string(path)
+	}
+	if err := a.writeQuery(x); err != nil {
+		return err
+	}
+	a.header.apply(&r.Header)
+	a.askEncoding(r)
+	return nil
+}
+
+func trimSlash(path []byte) []byte {
+	if n := len(path); n > 0 && path[n-1] == '/' {
+		return path[:n-1]
+	}
+	return path
+}
+
+func (a *address) writeQuery(x *gateway.Exchange) error {
+	r := &x.Request
+	if a.queries && !a.query.all {
+		kept := r.Query[:0]
+		for _, f := range r.Query {
+			if a.query.pass(f.Name) {
+				kept = append(kept, f)
+			}
+		}
+		r.Query = kept
+	}
+	if len(r.Query) == 0 && fixed(a.template.query) {
+		r.RawQuery = ""
+		if len(a.template.query) > 0 {
+			r.RawQuery = a.template.query[0].text
+		}
+		return nil
+	}
+	var room [256]byte
+	query, err := appendParts(room[:0], a.template.query, inQuery, x)
+	if err != nil {
+		return err
+	}
+	r.RawQuery = string(appendSorted(query, r.Query))
+	return nil
+}
+
+// askEncoding decides which compression the backend may use. Where the answer
+// is decoded, only what can be unpacked is asked for, whatever the client said.
+func (a *address) askEncoding(r *gateway.Request) {
+	const name = "Accept-Encoding"
+	if a.decodes {
+		r.Header.Del(name)
+	}
+	r.Unpack = a.decodes
+	if a.compress && !r.Header.Has(name) && !r.Header.Has("Range") && r.Method != "HEAD" {
+		r.Header.Add(name, "gzip")
+		r.Unpack = true
+	}
+}

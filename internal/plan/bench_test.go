@@ -1,0 +1,126 @@
+package plan_test
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/plan"
+)
+
+// compile makes a generation whose backends are answered in memory.
+func compile(t testing.TB, text string, backend gateway.Connector) *plan.Generation {
+	t.Helper()
+	d, problems := config.Parse("test.json", []byte(text))
+	if config.HasErrors(problems) {
+		t.Fatal(config.Format(problems))
+	}
+	g, problems := plan.Compile(d, plan.Options{
+		Registry: component.Default,
+		Product:  "Sluice 0",
+		Env: &component.Env{
+			Clock:  time.Now,
+			Keeper: new(component.Keeper),
+			Log:    component.NewLog(slog.DiscardHandler),
+			Dial:   func(config.Transport, *tls.Config) (gateway.Connector, error) { return backend, nil },
+		},
+	})
+	if g == nil {
+		t.Fatal(config.Format(problems))
+	}
+	t.Cleanup(func() { g.Close(context.Background()) })
+	return g
+}
+
+// inMemory answers every call with one text.
+func inMemory(text string) gateway.Connector {
+	return gateway.ConnectorFunc(func(_ context.Context, x *gateway.Exchange) error {
+		x.Response.Status = 200
+		x.Response.Body = body.FromBytes([]byte(text))
+		return nil
+	})
+}
+
+// object returns a JSON object of about n bytes with twenty members.
+func object(prefix string, n int) string {
+	var b strings.Builder
+	b.WriteByte('{')
+	for i := range 20 {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, `"%s_%02d":{"name":"item %d","text":%q}`, prefix, i, i, strings.Repeat("x", max(1, n/20-40)))
+	}
+	b.WriteByte('}')
+	return b.String()
+}
+
+const merge = `{"version":3,"endpoints":[{"endpoint":"/merge/{id}","backend":[
+	{"url_pattern":"/a/{id}","host":["http://a"],"allow":["a_00","a_03.name","a_07"],"mapping":{"a_00":"title"},"group":"a"},
+	{"url_pattern":"/b/{id}","host":["http://b"],"deny":["a_01"]}]}]}`
+
+const noop = `{"version":3,"endpoints":[{"endpoint":"/raw/{id}","output_encoding":"no-op","backend":[
+	{"url_pattern":"/raw/{id}","host":["http://a"]}]}]}`
+
+// requests are the paths whose cost is watched: name, configuration, path,
+// answer of each backend, and how many allocations a request may make.
+var requests = []struct {
+	name, config, path, answer string
+	allocs                     float64
+}{
+	{"noop/2KB", noop, "/raw/7", object("a", 2<<10), 8},
+	{"merge/2KB", merge, "/merge/7", object("a", 2<<10), 24},
+	{"merge/20KB", merge, "/merge/7", object("a", 20<<10), 24},
+}
+
+func do(tb testing.TB, g *plan.Generation, in gateway.Inbound) {
+	x := gateway.Acquire(in)
+	if err := g.Do(context.Background(), x); err != nil {
+		tb.Fatal(err)
+	}
+	if _, err := x.Response.Body.WriteTo(io.Discard); err != nil || x.Response.Status != 200 {
+		tb.Fatalf("status %d, %v", x.Response.Status, err)
+	}
+	x.Release()
+}
+
+func BenchmarkDo(b *testing.B) {
+	for _, r := range requests {
+		b.Run(r.name, func(b *testing.B) {
+			g := compile(b, r.config, inMemory(r.answer))
+			in := testx.Request{Path: r.path}.Inbound()
+			b.ReportAllocs()
+			b.SetBytes(int64(len(r.answer)))
+			for b.Loop() {
+				do(b, g, in)
+			}
+		})
+	}
+}
+
+// TestAllocations is the budget of the request path: more allocations than
+// these are a regression.
+func TestAllocations(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	for _, r := range requests {
+		t.Run(r.name, func(t *testing.T) {
+			g := compile(t, r.config, inMemory(r.answer))
+			in := testx.Request{Path: r.path}.Inbound()
+			if got := testing.AllocsPerRun(200, func() { do(t, g, in) }); got > r.allocs {
+				t.Errorf("%v allocations a request, the budget is %v", got, r.allocs)
+			}
+		})
+	}
+}

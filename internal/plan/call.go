@@ -1,0 +1,208 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/sluice-gateway/sluice/internal/balance"
+	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+)
+
+// An origin server, taken apart once.
+type server struct {
+	scheme, authority, base string
+}
+
+func parseServer(host string) server {
+	scheme, rest, found := strings.Cut(host, "://")
+	if !found {
+		scheme, rest = "http", host
+	}
+	authority, base, _ := strings.Cut(rest, "/")
+	s := server{scheme: strings.ToLower(scheme), authority: authority}
+	if base = strings.TrimSuffix(base, "/"); base != "" {
+		s.base = "/" + base
+	}
+	return s
+}
+
+// aim points the request at the server. The path is the one below its base.
+func (s *server) aim(r *gateway.Request, path string) {
+	r.Scheme, r.Host, r.Path = s.scheme, s.authority, path
+	if s.base != "" {
+		r.Path = s.base + path
+	}
+}
+
+// A call to one of several hosts. A host that could not be reached never got
+// the request, so the next one gets it, whatever the method.
+type balanced struct {
+	hosts *balance.Balancer
+	next  gateway.Connector
+}
+
+// Do tries hosts until one is reached or the deadline passes.
+func (b *balanced) Do(ctx context.Context, x *gateway.Exchange) error {
+	path := x.Request.Path
+	tries := b.hosts.Hosts().Len()
+	for {
+		host := b.hosts.Next()
+		if host == nil {
+			return noHost(ctx, x)
+		}
+		s := parseServer(host.Address)
+		s.aim(&x.Request, path)
+		err := b.next.Do(ctx, x)
+		if err == nil || !errors.Is(err, gateway.ErrUnreached) {
+			host.OK()
+			return err
+		}
+		if ctx.Err() == nil {
+			host.Fail()
+		}
+		if tries--; tries <= 0 || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// noHost is the call of a backend that has no host to call.
+func noHost(context.Context, *gateway.Exchange) error {
+	return &gateway.Error{Code: gateway.CodeNoHost, Public: "no host is known"}
+}
+
+// direct is the call to the only host.
+type direct struct {
+	server server
+	next   gateway.Connector
+}
+
+// Do calls the host.
+func (d *direct) Do(ctx context.Context, x *gateway.Exchange) error {
+	d.server.aim(&x.Request, x.Request.Path)
+	return d.next.Do(ctx, x)
+}
+
+// templated is a call whose host is made of values of the request.
+type templated struct {
+	hosts [][]part
+	next  gateway.Connector
+}
+
+// Do calls the first host, and the others in their order while nobody is
+// reached.
+func (t *templated) Do(ctx context.Context, x *gateway.Exchange) error {
+	path := x.Request.Path
+	var err error
+	for _, parts := range t.hosts {
+		var room [128]byte
+		host, bad := appendParts(room[:0], parts, inHost, x)
+		if bad != nil {
+			return bad
+		}
+		s := parseServer(string(host))
+		s.aim(&x.Request, path)
+		if err = t.next.Do(ctx, x); !errors.Is(err, gateway.ErrUnreached) {
+			return err
+		}
+	}
+	return err
+}
+
+// maxRedirects bounds how often a backend may send the gateway elsewhere.
+const maxRedirects = 10
+
+// redirected follows the redirects of a backend (RFC 9110, section 15.4).
+type redirected struct {
+	first    gateway.Connector // chooses a host
+	next     gateway.Connector // calls the host that a redirect names
+	sendBody bool              // 307 and 308 are followed with the body
+	limit    int64
+}
+
+// Do calls, and calls again where the answer points to.
+func (f *redirected) Do(ctx context.Context, x *gateway.Exchange) error {
+	if f.sendBody {
+		if err := buffer(&x.Request.Body, f.limit); err != nil {
+			return err
+		}
+	}
+	next := f.first
+	for range maxRedirects + 1 {
+		hasBody := x.Request.Body.Form() != body.Empty
+		if err := next.Do(ctx, x); err != nil {
+			return err
+		}
+		again, err := f.follow(x, hasBody)
+		if err != nil || !again {
+			return err
+		}
+		next = f.next
+	}
+	return &gateway.Error{Code: gateway.CodeRedirects, Public: "too many redirects"}
+}
+
+// follow points the request at the target of the answer. It reports false for
+// an answer that is none or that cannot be followed.
+func (f *redirected) follow(x *gateway.Exchange, hasBody bool) (bool, error) {
+	r := &x.Request
+	location := x.Response.Header.Get("Location")
+	if location == "" {
+		return false, nil
+	}
+	method := r.Method
+	switch x.Response.Status {
+	case 301, 302, 303:
+		if method != "GET" && method != "HEAD" {
+			method = "GET"
+		}
+	case 307, 308:
+		if hasBody && !f.sendBody {
+			return false, nil
+		}
+	default:
+		return false, nil
+	}
+	from := url.URL{Scheme: r.Scheme, Host: r.Host}
+	here, err := from.Parse(r.Path)
+	if err != nil {
+		return false, &gateway.Error{Code: gateway.CodeBackendInvalid, Public: "invalid redirect", Err: err}
+	}
+	to, err := here.Parse(location)
+	if err != nil || to.Scheme != "http" && to.Scheme != "https" || to.Host == "" {
+		return false, &gateway.Error{Code: gateway.CodeBackendInvalid, Public: "invalid redirect", Err: fmt.Errorf("location %q", location)}
+	}
+	if method != r.Method {
+		r.Method = method
+		r.Body.Close()
+		r.Header.Del(contentType)
+	}
+	if !sameDomain(r.Host, to.Host) || r.Scheme == "https" && to.Scheme == "http" {
+		r.Header.Del("Authorization")
+		r.Header.Del("Cookie")
+	}
+	r.Header.Del("Referer")
+	if r.Scheme != "https" || to.Scheme == "https" {
+		r.Header.Add("Referer", here.String())
+	}
+	r.Scheme, r.Host, r.Path, r.RawQuery = to.Scheme, to.Host, to.EscapedPath(), to.RawQuery
+	if r.Path == "" {
+		r.Path = "/"
+	}
+	x.Response.Body.Close()
+	x.Response.Header = x.Response.Header[:0]
+	x.Response.Status = 0
+	return true, nil
+}
+
+// sameDomain reports whether credentials for one host may go to the other: the
+// same host or a name below it.
+func sameDomain(from, to string) bool {
+	from, to = (&url.URL{Host: from}).Hostname(), (&url.URL{Host: to}).Hostname()
+	return strings.EqualFold(from, to) ||
+		len(to) > len(from) && strings.EqualFold(to[len(to)-len(from):], from) && to[len(to)-len(from)-1] == '.'
+}

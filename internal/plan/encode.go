@@ -1,0 +1,163 @@
+package plan
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/codec"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/jsonspan"
+)
+
+// An encode is the step of an endpoint that turns data into bytes for the
+// client and states whether the answer is complete. Failures get their status
+// and their public text here.
+type encode struct {
+	output    codec.Output
+	completed string // name of the header
+	product   gateway.Field
+	cache     string // Cache-Control of complete answers; "" for none
+	byCause   bool   // the status of a failure follows its cause
+	messages  bool   // failures carry their text
+}
+
+func newEncode(s *config.Service, e *config.Endpoint, messages bool, product gateway.Field) *encode {
+	output, _ := codec.OutputNamed(string(e.OutputEncoding)) // an enumeration: checked when it was decoded
+	enc := &encode{
+		output:    output,
+		completed: s.Behaviour.CompletedHeader,
+		product:   product,
+		byCause:   s.Behaviour.ErrorStatus == "by_cause",
+		messages:  messages,
+	}
+	if e.CacheTTL > 0 {
+		enc.cache = "public, max-age=" + strconv.Itoa(int(time.Duration(e.CacheTTL)/time.Second))
+	}
+	return enc
+}
+
+// Enter does nothing.
+func (*encode) Enter(context.Context, *gateway.Exchange) error { return nil }
+
+// Leave writes the answer.
+func (e *encode) Leave(_ context.Context, x *gateway.Exchange, err error) error {
+	r := &x.Response
+	if err != nil {
+		e.mark(r, false)
+		return e.public(err)
+	}
+	if form := r.Body.Form(); form != body.Spans && form != body.Tree {
+		e.mark(r, false) // bytes for the client already
+		return nil
+	}
+	r.Complete = r.Complete && r.Body.Len() > 0
+	output := e.output
+	if output == codec.Negotiated {
+		output = codec.Negotiate(accept(x.In))
+		r.Header.Add("Vary", "Accept")
+	}
+	buf := body.NewBuffer()
+	if buf.B, err = appendOutput(buf.B, &r.Body, output); err != nil {
+		buf.Free()
+		e.mark(r, false)
+		return e.public(&gateway.Error{Code: gateway.CodeInternal, Err: err})
+	}
+	r.Body.Close()
+	r.Body = body.FromBuffer(buf)
+	r.Header.Set(contentType, output.ContentType())
+	if r.Status == 0 {
+		r.Status = 200
+	}
+	if e.cache != "" && r.Complete {
+		r.Header.Set("Cache-Control", e.cache)
+	}
+	e.mark(r, r.Complete)
+	return nil
+}
+
+// accept returns the Accept field of a client, its lines joined.
+func accept(in gateway.Inbound) string {
+	var room [2]gateway.Field
+	lines := in.AppendHeader(room[:0], "Accept")
+	if len(lines) == 0 {
+		return ""
+	}
+	all := lines[0].Value
+	for _, line := range lines[1:] {
+		all += ", " + line.Value
+	}
+	return all
+}
+
+// mark adds the headers of the gateway.
+func (e *encode) mark(r *gateway.Response, complete bool) {
+	if e.product.Name != "" {
+		r.Header.Set(e.product.Name, e.product.Value)
+	}
+	r.Header.Set(e.completed, strconv.FormatBool(complete))
+}
+
+// appendOutput appends the object in the encoding of the client.
+func appendOutput(dst []byte, b *body.Body, output codec.Output) ([]byte, error) {
+	switch output {
+	case codec.JSONCollection, codec.String:
+		o, err := b.Object()
+		if err != nil {
+			return dst, err
+		}
+		if output == codec.String {
+			if v, ok := o.Get("content"); ok && jsonspan.KindOf(v) == jsonspan.KindString {
+				dst = jsonspan.AppendUnquoted(dst, v)
+			}
+			return dst, nil
+		}
+		if v, ok := o.Get("collection"); ok && jsonspan.KindOf(v) == jsonspan.KindArray {
+			return append(dst, v...), nil
+		}
+		return append(dst, "[]"...), nil
+	case codec.XML, codec.YAML:
+		tree, err := b.Tree()
+		if err != nil {
+			return dst, err
+		}
+		if output == codec.XML {
+			return codec.AppendXML(dst, tree)
+		}
+		return codec.AppendYAML(dst, tree)
+	}
+	return b.AppendJSON(dst)
+}
+
+// public returns the failure with the status of the dialect, and with its
+// text if the configuration asks for texts.
+func (e *encode) public(err error) error {
+	face := *gateway.AsError(err)
+	if face.Status == 0 {
+		face.Status = 500
+		if e.byCause {
+			face.Status = statusOf(face.Code)
+		}
+	}
+	face.Show = face.Show || e.messages
+	face.Err = err
+	return &face
+}
+
+// statusOf is the status of a failure by its cause.
+func statusOf(code string) int {
+	switch code {
+	case gateway.CodeBackendStatus, gateway.CodeBackendUnreachable, gateway.CodeBackendAborted,
+		gateway.CodeBackendInvalid, gateway.CodeBackendTooLarge, gateway.CodeRedirects:
+		return 502
+	case "breaker_open", "rate_limit", gateway.CodeNoHost:
+		return 503
+	case gateway.CodeTimeout:
+		return 504
+	case gateway.CodeClientGone:
+		return 499
+	}
+	return 500
+}

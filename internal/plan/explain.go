@@ -1,0 +1,97 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/route"
+)
+
+// An Explanation is what happens to a request, without sending it.
+type Explanation struct {
+	Outcome    string            // in words: which route wins, or why none does
+	Candidates []route.Candidate // the routes that were compared, the winner first
+	Service    []Step
+	Endpoint   *EndpointPlan // nil when no endpoint answers
+}
+
+// A Step is one step of a plan.
+type Step struct {
+	Phase, Name string
+	Out         bool       // it also acts on the way out
+	At          config.Pos // zero for steps of the core
+}
+
+// An EndpointPlan is the compiled plan of an endpoint.
+type EndpointPlan struct {
+	Method, Pattern string
+	At              config.Pos
+	Timeout         time.Duration
+	Steps           []Step
+	Calls           string // how the backends are called
+	Backends        []BackendPlan
+}
+
+// A BackendPlan is the compiled plan of a backend.
+type BackendPlan struct {
+	Method, Pattern string
+	At              config.Pos
+	Hosts           []string
+	Shadow          bool
+	Calls           int // at once
+	Steps           []Step
+}
+
+// Explain says which endpoint answers a request and what its plan does. The
+// target is a path, with or without a query.
+func (g *Generation) Explain(method, target string) Explanation {
+	path, _, _ := strings.Cut(target, "?")
+	m := g.table.Find(method, path, nil)
+	e := Explanation{Candidates: g.table.Explain(method, path), Service: describe(g.plan.steps)}
+	switch m.Outcome {
+	case route.Found:
+		e.Outcome = fmt.Sprintf("%s %s answers", m.Value.Method, m.Value.Pattern)
+		e.Endpoint = m.Value.describe()
+	case route.Redirect:
+		e.Outcome = fmt.Sprintf("redirected to %s (%v)", m.Location, m.Reason)
+	case route.MethodNotAllowed:
+		e.Outcome = fmt.Sprintf("405: the path is served for %s only", strings.Join(m.Allow, ", "))
+	case route.BadParam:
+		e.Outcome = "400: " + m.Text
+	default:
+		e.Outcome = "404: no endpoint has this path"
+	}
+	return e
+}
+
+func describe(steps []step) []Step {
+	out := make([]Step, len(steps))
+	for i, s := range steps {
+		out[i] = Step{Phase: s.phase, Name: s.name, Out: s.leave != nil, At: s.at}
+	}
+	return out
+}
+
+func (e *Endpoint) describe() *EndpointPlan {
+	p := &EndpointPlan{
+		Method: e.Method, Pattern: e.Pattern, At: e.Config.Node.Pos,
+		Timeout: e.plan.limit, Steps: describe(e.plan.steps),
+	}
+	switch e.plan.tail.(type) {
+	case *parallel:
+		p.Calls = "all backends at once, answers merged in this order"
+	case *sequence:
+		p.Calls = "one backend after the other, answers merged in this order"
+	default:
+		p.Calls = "one backend"
+	}
+	for _, b := range e.branches {
+		p.Backends = append(p.Backends, BackendPlan{
+			Method: b.config.Method, Pattern: b.config.URLPattern, At: b.config.Node.Pos,
+			Hosts: b.config.Host, Shadow: b.shadow, Calls: b.calls, Steps: describe(b.plan.steps),
+		})
+	}
+	return p
+}

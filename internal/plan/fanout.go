@@ -1,0 +1,431 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/jsonspan"
+)
+
+// A branch is one backend of an endpoint: its plan, or the race that runs it.
+type branch struct {
+	run     gateway.Connector
+	decodes bool // the answer has members
+}
+
+// begin gives a call its request: what the endpoint selected, in memory of its
+// own, and a body of its own.
+func begin(x *gateway.Exchange, payload body.Body) *gateway.Exchange {
+	c := x.Child()
+	c.Request.Query = append(c.Request.Query, x.Request.Query...)
+	c.Request.Header = append(c.Request.Header, x.Request.Header...)
+	c.Request.Body = payload
+	return c
+}
+
+// single is the tail of an endpoint with one backend: it runs on the caller's
+// goroutine, and the client's body is passed on as it comes.
+type single struct {
+	branch
+	copies  bool  // the body is needed more than once
+	limit   int64 // of the client's body, when it is read
+	shadows *shadows
+}
+
+// Do runs the call and hands its answer up.
+func (s *single) Do(ctx context.Context, x *gateway.Exchange) error {
+	if s.copies {
+		if err := buffer(&x.Request.Body, s.limit); err != nil {
+			return err
+		}
+	}
+	s.shadows.start(x)
+	payload := x.Request.Body
+	x.Request.Body = body.Body{}
+	c := begin(x, payload)
+	err := s.run.Do(ctx, c)
+	if err != nil {
+		passFace(x, c, err)
+		return err
+	}
+	r := &x.Response
+	r.Status, r.Complete = c.Response.Status, c.Response.Complete
+	if s.decodes {
+		r.Status = 0
+	} else {
+		r.Header = append(r.Header, c.Response.Header...)
+	}
+	r.Body, c.Response.Body = c.Response.Body, body.Body{}
+	return nil
+}
+
+// passFace hands up the content type of a failure that carries the status and
+// the words of the backend.
+func passFace(x, c *gateway.Exchange, err error) {
+	if e := gateway.AsError(err); e.Status != 0 {
+		if t := c.Response.Header.Get(contentType); t != "" {
+			x.Response.Header.Set(contentType, t)
+		}
+	}
+}
+
+// empty is the tail of an endpoint whose one backend is not decoded although
+// its output is: there is an answer, and it has no members.
+type empty struct{ single }
+
+// Do runs the call and answers with an empty object.
+func (e *empty) Do(ctx context.Context, x *gateway.Exchange) error {
+	err := e.single.Do(ctx, x)
+	if err == nil {
+		x.Response.Body.Close()
+		x.Response.Body, _ = body.NewObject()
+		x.Response.Status, x.Response.Header = 0, x.Response.Header[:0]
+	}
+	return err
+}
+
+// buffer reads a stream into memory. A client body that breaks off never goes
+// on as a whole one.
+func buffer(b *body.Body, limit int64) error {
+	if b.Form() != body.Stream {
+		return nil
+	}
+	_, err := b.Bytes(limit)
+	return bodyError(err)
+}
+
+// bodyError is the failure of reading the client's body.
+func bodyError(err error) error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*gateway.Error](err); ok {
+		return e
+	}
+	if errors.Is(err, body.ErrTooLarge) {
+		return &gateway.Error{Status: 413, Code: gateway.CodeTooLarge, Public: "the request body is too large"}
+	}
+	return &gateway.Error{Status: 400, Code: gateway.CodeBadRequest, Public: "the request body broke off", Err: err}
+}
+
+// parallel is the tail of an endpoint with several backends that are called at
+// once. Their answers are merged in the order of declaration.
+type parallel struct {
+	branches []branch
+	limit    int64
+	deadline time.Duration // of all calls together; 0 for that of the endpoint
+	shadows  *shadows
+}
+
+// Do calls every backend and waits for all of them.
+func (p *parallel) Do(ctx context.Context, x *gateway.Exchange) error {
+	if err := buffer(&x.Request.Body, p.limit); err != nil {
+		return err
+	}
+	p.shadows.start(x)
+	ctx = within(ctx, x, p.deadline)
+	var room [8]call
+	calls := room[:0]
+	for i := range p.branches {
+		payload, err := x.Request.Body.Share(0)
+		if err != nil {
+			return bodyError(err)
+		}
+		calls = append(calls, call{branch: &p.branches[i], x: begin(x, payload)})
+	}
+	var wg sync.WaitGroup
+	for i := range calls[:len(calls)-1] {
+		wg.Go(func() { calls[i].do(ctx) })
+	}
+	calls[len(calls)-1].do(ctx)
+	wg.Wait()
+	return join(x, calls)
+}
+
+// within derives the deadline of several calls together.
+func within(ctx context.Context, x *gateway.Exchange, d time.Duration) context.Context {
+	if d == 0 {
+		return ctx
+	}
+	ctx, cancel := context.WithTimeout(ctx, d)
+	x.OnRelease(cancel)
+	return ctx
+}
+
+// A call is one run of a branch.
+type call struct {
+	branch *branch
+	x      *gateway.Exchange
+	err    error
+}
+
+// failed reports whether the call failed, also if its failure comes as data:
+// then the answer has members and is not complete.
+func (c *call) failed() bool {
+	r := &c.x.Response
+	return c.err != nil || c.branch.decodes && !r.Complete && r.Body.Len() > 0
+}
+
+func (c *call) do(ctx context.Context) {
+	c.err = c.branch.run.Do(ctx, c.x)
+}
+
+// join merges the answers that came, in order; later members replace earlier
+// ones of the same name. It fails only if no answer came.
+func join(x *gateway.Exchange, calls []call) error {
+	whole, failed, first := true, false, -1
+	for i := range calls {
+		c := &calls[i]
+		if c.err != nil {
+			whole, failed = false, true
+			continue
+		}
+		whole = whole && c.x.Response.Complete
+		if first < 0 {
+			first = i
+		}
+	}
+	if first < 0 {
+		return allFailed(calls)
+	}
+	result, members := body.NewObject()
+	for i := range calls {
+		c := &calls[i]
+		if c.err != nil || !c.branch.decodes {
+			continue
+		}
+		if err := mergeInto(members, c.x); err != nil {
+			result.Close()
+			return &gateway.Error{Code: gateway.CodeInternal, Err: err}
+		}
+	}
+	x.Response.Body, x.Response.Complete, x.Response.Failed = result, whole, failed
+	return nil
+}
+
+func mergeInto(members *jsonspan.Object, x *gateway.Exchange) error {
+	o, err := x.Response.Body.Object()
+	if err != nil {
+		return err
+	}
+	members.Merge(o)
+	return nil
+}
+
+// allFailed is the failure of an endpoint none of whose backends answered: the
+// cause of the first, the texts of all.
+func allFailed(calls []call) error {
+	if len(calls) == 1 {
+		return calls[0].err
+	}
+	first := gateway.AsError(calls[0].err)
+	all := &gateway.Error{Code: first.Code}
+	var texts []string
+	var errs []error
+	for i := range calls {
+		if e := gateway.AsError(calls[i].err); e.Public != "" {
+			texts = append(texts, e.Public)
+		}
+		errs = append(errs, calls[i].err)
+	}
+	if first.Code == gateway.CodeBadRequest || first.Code == gateway.CodeTooLarge {
+		all.Status = first.Status // the client's fault, whatever the backends are
+	}
+	all.Public, all.Err = strings.Join(texts, "\n"), errors.Join(errs...)
+	return all
+}
+
+// sequence is the tail of an endpoint whose backends are called one after the
+// other: each may use the answers of those before it.
+type sequence struct {
+	branches  []branch
+	propagate []propagated
+	limit     int64
+	deadline  time.Duration
+	shadows   *shadows
+}
+
+// propagated is a value of an earlier answer that later stages see as a
+// parameter.
+type propagated struct {
+	index int
+	path  []string // nil for the whole payload
+}
+
+// Do calls the backends in order until one fails or answers with an error.
+func (s *sequence) Do(ctx context.Context, x *gateway.Exchange) error {
+	if err := buffer(&x.Request.Body, s.limit); err != nil {
+		return err
+	}
+	s.shadows.start(x)
+	ctx = within(ctx, x, s.deadline)
+	var room [8]call
+	calls := room[:0]
+	results := make([]gateway.Result, 0, len(s.branches))
+	for i := range s.branches {
+		payload, err := x.Request.Body.Share(0)
+		if err != nil {
+			return bodyError(err)
+		}
+		c := call{branch: &s.branches[i], x: begin(x, payload)}
+		c.x.Results = results
+		c.x.Params = s.params(x.Params, results)
+		c.do(ctx)
+		calls = append(calls, c)
+		if c.failed() {
+			break
+		}
+		results = append(results, gateway.Result{Body: &c.x.Response.Body})
+	}
+	if err := calls[0].err; err != nil {
+		passFace(x, calls[0].x, err)
+		return err
+	}
+	if err := join(x, calls); err != nil {
+		return err
+	}
+	x.Response.Complete = x.Response.Complete && len(calls) == len(s.branches)
+	return nil
+}
+
+// params returns the parameters of the path followed by the propagated values.
+// A value that no answer holds is empty.
+func (s *sequence) params(path []string, results []gateway.Result) []string {
+	if len(s.propagate) == 0 {
+		return path
+	}
+	all := append(make([]string, 0, len(path)+len(s.propagate)), path...)
+	for _, p := range s.propagate {
+		var text string
+		if p.index < len(results) {
+			if p.path != nil {
+				text, _ = resultText(results[p.index], p.path)
+			} else if raw, err := results[p.index].Body.Bytes(s.limit); err == nil {
+				text = string(raw)
+			}
+		}
+		all = append(all, text)
+	}
+	return all
+}
+
+// race is the connector of concurrent calls: it runs a plan several times at
+// once and takes the first good answer.
+type race struct {
+	plan     gateway.Connector
+	calls    int
+	deadline time.Duration // 0 for that of the endpoint
+}
+
+// Do starts all calls, takes the first complete answer and ends the others.
+// The winner lives on: its body may still stream.
+func (r *race) Do(ctx context.Context, x *gateway.Exchange) error {
+	if err := buffer(&x.Request.Body, 0); err != nil {
+		return err
+	}
+	ctx = within(ctx, x, r.deadline)
+	runners := make([]runner, r.calls)
+	done := make(chan *runner, r.calls)
+	for i := range runners {
+		payload, err := x.Request.Body.Share(0)
+		if err != nil {
+			return bodyError(err)
+		}
+		run := &runners[i]
+		run.branch = &branch{run: r.plan}
+		run.x = begin(x, payload)
+		run.ctx, run.cancel = context.WithCancel(ctx)
+		x.OnRelease(run.cancel)
+	}
+	for i := range runners {
+		go func() {
+			runners[i].do(runners[i].ctx)
+			done <- &runners[i]
+		}()
+	}
+	var winner, details *runner
+	var failure error
+	for range runners {
+		run := <-done
+		switch {
+		case winner != nil:
+		case run.err == nil && run.x.Response.Complete:
+			winner = run
+			for i := range runners {
+				if &runners[i] != run {
+					runners[i].cancel()
+				}
+			}
+		case run.err == nil:
+			details = run
+		case failure == nil || !errors.Is(run.err, context.Canceled):
+			failure = run.err
+		}
+	}
+	if winner == nil {
+		winner = details
+	}
+	if winner == nil {
+		return failure
+	}
+	x.Response, winner.x.Response = winner.x.Response, gateway.Response{}
+	return nil
+}
+
+type runner struct {
+	call
+	ctx    context.Context
+	cancel context.CancelFunc
+}
+
+// shadows are backends whose answers nobody waits for.
+type shadows struct {
+	plans []shadowPlan
+	wg    *sync.WaitGroup // of the generation, which outlives the calls
+	limit int64
+}
+
+type shadowPlan struct {
+	run     gateway.Connector
+	timeout time.Duration
+}
+
+// start sends a copy of the request to every shadow. The calls go on when the
+// client has been answered; each ends by its own deadline.
+func (s *shadows) start(x *gateway.Exchange) {
+	if s == nil {
+		return
+	}
+	payload, err := x.Request.Body.Bytes(s.limit)
+	if err != nil {
+		return // the call that counts meets the same error
+	}
+	for i := range s.plans {
+		p := &s.plans[i]
+		c := gateway.Detach(x)
+		if len(payload) > 0 {
+			c.Request.Body = body.FromBytes([]byte(string(payload)))
+		}
+		s.wg.Go(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), p.timeout)
+			defer cancel()
+			if err := p.run.Do(ctx, c); err == nil {
+				drain(&c.Response.Body)
+			}
+			c.Release()
+		})
+	}
+}
+
+// drain reads what a shadow answers, so that its connection can be used again.
+func drain(b *body.Body) {
+	const enough = 1 << 20
+	if b.Form() == body.Stream {
+		b.Bytes(enough) // nobody waits for the answer, nor for its error
+	}
+}

@@ -1,0 +1,140 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+
+	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/route"
+	"github.com/sluice-gateway/sluice/internal/telemetry"
+)
+
+// Do answers an exchange: it finds out who asks, runs the service plan, and
+// makes an answer of whatever went wrong. The error is what went wrong, for
+// observers; the answer is in x.Response all the same, unless the client is
+// gone.
+func (g *Generation) Do(ctx context.Context, x *gateway.Exchange) error {
+	x.Client = g.client.of(x.In)
+	err := g.plan.Do(ctx, x)
+	if err != nil {
+		render(x, err, g.problem)
+	}
+	return err
+}
+
+// Observers returns who wants to know how exchanges end.
+func (g *Generation) Observers() []telemetry.Observer { return g.env.Observers }
+
+// Logger returns the log of the generation.
+func (g *Generation) Logger() *slog.Logger { return g.env.Log.Logger() }
+
+// Discard gives back what was kept for a generation that is not started.
+func (g *Generation) Discard() { g.env.Release() }
+
+// Start runs what components registered for the start, in the order in which
+// they were built. An error names the first that failed; those that were
+// started before it are closed.
+func (g *Generation) Start(ctx context.Context) error {
+	for _, f := range g.env.Start {
+		if err := f(ctx); err != nil {
+			return errors.Join(err, g.Close(ctx))
+		}
+	}
+	return nil
+}
+
+// Close ends the generation after its last exchange: it waits for shadows,
+// runs what components registered for the end, in the opposite order, and
+// gives back what was kept.
+func (g *Generation) Close(ctx context.Context) error {
+	g.shadows.Wait()
+	var errs []error
+	for i := len(g.env.Close) - 1; i >= 0; i-- {
+		errs = append(errs, g.env.Close[i](ctx))
+	}
+	g.env.Release()
+	return errors.Join(errs...)
+}
+
+// route is the tail of the service plan: it finds the endpoint and runs its
+// plan.
+func (g *Generation) route(ctx context.Context, x *gateway.Exchange) error {
+	m := g.table.Find(x.In.Method(), x.In.Path(), x.Params)
+	switch m.Outcome {
+	case route.Found:
+		x.Endpoint, x.Params, x.Rest = m.Pattern, m.Params, m.Rest
+		return m.Value.plan.Do(ctx, x)
+	case route.MethodNotAllowed:
+		if g.Router.AutoOptions && x.In.Method() == "OPTIONS" {
+			x.Response.Status = 200
+			x.Response.Header.Set("Allow", strings.Join(m.Allow, ", "))
+			g.mark(x)
+			return nil
+		}
+		return g.notAllowed(x, m.Allow)
+	case route.Redirect:
+		return redirect(x, m.Location)
+	case route.BadParam:
+		return &gateway.Error{Status: 400, Code: gateway.CodeBadRequest, Public: m.Text, Show: true}
+	}
+	return g.notFound(x)
+}
+
+// mark adds the header of the product.
+func (g *Generation) mark(x *gateway.Exchange) {
+	if g.product.Name != "" {
+		x.Response.Header.Set(g.product.Name, g.product.Value)
+	}
+}
+
+// refuse fails with a text or the configured document.
+func (g *Generation) refuse(x *gateway.Exchange, e *gateway.Error) error {
+	g.mark(x)
+	h := &x.Response.Header
+	h.Set(g.Service.Behaviour.CompletedHeader, "false")
+	if text := g.Router.ErrorBody[e.Status]; text != nil {
+		x.Response.Status = e.Status
+		h.Set(contentType, "application/json; charset=utf-8")
+		x.Response.Body = body.FromBytes(text)
+		x.Reply()
+		return nil
+	}
+	h.Set(contentType, "text/plain")
+	return e
+}
+
+func (g *Generation) notFound(x *gateway.Exchange) error {
+	return g.refuse(x, &gateway.Error{Status: 404, Code: gateway.CodeNotFound, Public: "404 page not found", Show: true})
+}
+
+func (g *Generation) notAllowed(x *gateway.Exchange, allow []string) error {
+	if g.Router.AutoOptions {
+		allow = append(allow[:len(allow):len(allow)], "OPTIONS")
+	}
+	x.Response.Header.Set("Allow", strings.Join(allow, ", "))
+	return g.refuse(x, &gateway.Error{Status: 405, Code: gateway.CodeNotAllowed, Public: "405 method not allowed", Show: true})
+}
+
+// redirect points the client to the spelling that is served. GET may be
+// repeated as GET (301); other methods keep method and body (307).
+func redirect(x *gateway.Exchange, path string) error {
+	target := path
+	if q := x.In.RawQuery(); q != "" {
+		target += "?" + q
+	}
+	r := &x.Response
+	r.Status = 307
+	if x.In.Method() == "GET" {
+		r.Status = 301
+		r.Header.Set(contentType, "text/html; charset=utf-8")
+		r.Body = body.FromBytes([]byte(`<a href="` + htmlEscape(target) + "\">Moved Permanently</a>.\n\n"))
+	}
+	r.Header.Set("Location", target)
+	x.Reply()
+	return nil
+}
+
+var htmlEscape = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;", "'", "&#39;").Replace

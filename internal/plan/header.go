@@ -1,0 +1,132 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/sluice-gateway/sluice/internal/gateway"
+)
+
+// Headers that the gateway writes itself on the way to backends.
+const (
+	userAgent     = "User-Agent"
+	forwardedFor  = "X-Forwarded-For"
+	forwardedHost = "X-Forwarded-Host"
+	forwardedVia  = "X-Forwarded-Via"
+	contentType   = "Content-Type"
+)
+
+// hopByHop lists the fields that describe one connection (RFC 9110, section
+// 7.6.1), and those that the engine writes from the message itself.
+var hopByHop = []string{
+	"Connection", "Content-Length", "Expect", "Host", "Keep-Alive", "Proxy-Authenticate",
+	"Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
+}
+
+// A headerSelection is what an endpoint lets through, with the fields that the
+// gateway adds.
+type headerSelection struct {
+	selection
+	product string // of the gateway, as in User-Agent
+}
+
+// newHeaderSelection compiles input_headers. With an empty list the
+// Content-Type of the client passes alone; as soon as a header is named, it
+// must be named too.
+func newHeaderSelection(list []string, product string) headerSelection {
+	if len(list) == 0 {
+		list = []string{contentType}
+	}
+	s := headerSelection{newSelection(list, true), product}
+	s.names = slices.DeleteFunc(s.names, func(name string) bool {
+		return slices.Contains(hopByHop, name) || name == forwardedFor || name == forwardedHost || name == forwardedVia
+	})
+	return s
+}
+
+// fill puts the selected fields of the client and those of the gateway into
+// the request.
+func (s *headerSelection) fill(x *gateway.Exchange) {
+	h := x.Request.Header
+	if s.all {
+		h = x.In.AppendHeaders(h)
+		h = slices.DeleteFunc(h, func(f gateway.Field) bool {
+			return slices.Contains(hopByHop, f.Name) || f.Name == forwardedFor || f.Name == forwardedHost || f.Name == forwardedVia
+		})
+	} else {
+		for _, name := range s.names {
+			h = x.In.AppendHeader(h, name)
+		}
+	}
+	if x.In.Header("Connection") != "" {
+		h = withoutNamed(h, x.In.AppendHeader(nil, "Connection"))
+	}
+	if h.Has(userAgent) {
+		h.Add(forwardedVia, s.product)
+	} else {
+		h.Add(userAgent, s.product)
+	}
+	h.Add(forwardedFor, x.Client.String())
+	h.Add(forwardedHost, x.In.Host())
+	x.Request.Header = h
+}
+
+// withoutNamed removes the fields that the lines of a Connection field name.
+func withoutNamed(h, connection gateway.Fields) gateway.Fields {
+	for _, line := range connection {
+		if !plainConnection(line.Value) {
+			h = slices.DeleteFunc(h, func(f gateway.Field) bool { return listed(line.Value, f.Name) })
+		}
+	}
+	return h
+}
+
+// plainConnection reports whether a Connection field holds one of the options
+// that name no other field.
+func plainConnection(v string) bool {
+	return strings.EqualFold(v, "keep-alive") || strings.EqualFold(v, "close")
+}
+
+// listed reports whether a comma-separated list holds name, letter case
+// ignored.
+func listed(list, name string) bool {
+	for item := range strings.SplitSeq(list, ",") {
+		if strings.EqualFold(strings.TrimSpace(item), name) {
+			return true
+		}
+	}
+	return false
+}
+
+// A headerFilter is the second filter, that of a backend. The fields of the
+// gateway pass it always.
+type headerFilter struct {
+	selection
+	on      bool
+	product string
+}
+
+func newHeaderFilter(list []string, product string) headerFilter {
+	return headerFilter{newSelection(list, true), len(list) > 0, product}
+}
+
+// apply removes what the backend may not see.
+func (f *headerFilter) apply(h *gateway.Fields) {
+	if !f.on || f.all {
+		return
+	}
+	agent := false
+	*h = slices.DeleteFunc(*h, func(field gateway.Field) bool {
+		switch field.Name {
+		case forwardedFor, forwardedHost, forwardedVia:
+			return false
+		case userAgent:
+			agent = agent || f.pass(userAgent)
+		}
+		return !f.pass(field.Name)
+	})
+	if !agent {
+		h.Del(forwardedVia)
+		h.Set(userAgent, f.product)
+	}
+}

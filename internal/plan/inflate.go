@@ -1,0 +1,84 @@
+package plan
+
+import (
+	"compress/gzip"
+	"context"
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+)
+
+// unpacked is a call whose answer is unpacked where the request says so.
+type unpacked struct{ next gateway.Connector }
+
+// Do calls and unpacks gzip.
+func (u *unpacked) Do(ctx context.Context, x *gateway.Exchange) error {
+	if err := u.next.Do(ctx, x); err != nil {
+		return err
+	}
+	r := &x.Response
+	if !x.Request.Unpack || r.Body.Form() != body.Stream || !strings.EqualFold(r.Header.Get("Content-Encoding"), "gzip") {
+		return nil
+	}
+	r.Header.Del("Content-Encoding")
+	r.Body = body.FromStream(&inflater{source: r.Body.Reader()}, -1)
+	return nil
+}
+
+var inflaters sync.Pool // of *gzip.Reader
+
+// An inflater unpacks a stream. The header is read with the first byte that is
+// wanted, so that an answer can be passed on before its body begins.
+type inflater struct {
+	source io.ReadCloser
+	gz     *gzip.Reader
+	err    error
+}
+
+func (i *inflater) Read(p []byte) (int, error) {
+	if i.err != nil {
+		return 0, i.err
+	}
+	if i.gz == nil {
+		if i.err = i.open(); i.err != nil {
+			return 0, i.err
+		}
+	}
+	n, err := i.gz.Read(p)
+	if err != nil {
+		i.err = unpackError(err)
+	}
+	return n, i.err
+}
+
+func (i *inflater) open() (err error) {
+	if gz, ok := inflaters.Get().(*gzip.Reader); ok {
+		i.gz, err = gz, gz.Reset(i.source)
+	} else {
+		i.gz, err = gzip.NewReader(i.source)
+	}
+	return unpackError(err)
+}
+
+// unpackError keeps the end of the stream and errors of the connection, and
+// gives everything else the face of a broken answer.
+func unpackError(err error) error {
+	if err == nil || err == io.EOF {
+		return err
+	}
+	if e := gateway.AsError(err); e.Code != gateway.CodeInternal {
+		return err
+	}
+	return &gateway.Error{Code: gateway.CodeBackendInvalid, Public: "invalid gzip", Err: err}
+}
+
+func (i *inflater) Close() error {
+	if i.gz != nil {
+		inflaters.Put(i.gz)
+		i.gz, i.err = nil, io.ErrClosedPipe
+	}
+	return i.source.Close()
+}

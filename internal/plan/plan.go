@@ -1,0 +1,113 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+)
+
+// A step is one stage in a plan.
+type step struct {
+	enter gateway.Stage
+	leave gateway.Leaver // nil when the stage has no way out
+	name  string         // namespace, or a core step such as "shape"
+	phase string
+	at    config.Pos // where it was configured
+}
+
+// A Plan runs its steps inwards, its tail, then its steps outwards.
+type Plan struct {
+	steps []step
+	tail  gateway.Connector
+	limit time.Duration // deadline derived on entry; 0 for none
+}
+
+// A Failure is an error with the step that it came from.
+type Failure struct {
+	Step string
+	At   config.Pos
+	Err  error
+}
+
+// Error returns the text for operators.
+func (f *Failure) Error() string {
+	if f.At.Line == 0 {
+		return fmt.Sprintf("%s: %v", f.Step, f.Err)
+	}
+	return fmt.Sprintf("%s (%s): %v", f.Step, f.At, f.Err)
+}
+
+// Unwrap returns the error of the step.
+func (f *Failure) Unwrap() error { return f.Err }
+
+// Do runs the plan. The deadline of the plan holds until x is released,
+// because an answer that streams is read after Do has returned.
+func (p *Plan) Do(ctx context.Context, x *gateway.Exchange) error {
+	if p.limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, p.limit)
+		x.OnRelease(cancel)
+	}
+	n, err := p.in(ctx, x)
+	return p.out(ctx, x, n, err)
+}
+
+// in runs the steps inwards and the tail. It returns how many stages entered;
+// a stage that failed to enter does not leave.
+func (p *Plan) in(ctx context.Context, x *gateway.Exchange) (n int, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = panicked(v)
+		}
+	}()
+	for n < len(p.steps) && !x.Replied() {
+		s := &p.steps[n]
+		if err := s.enter.Enter(ctx, x); err != nil {
+			return n, s.failed(err)
+		}
+		n++
+	}
+	if x.Replied() {
+		return n, nil
+	}
+	return n, p.tail.Do(ctx, x)
+}
+
+// out lets the first n stages leave. One that panics leaves the others their
+// turn, so that whatever was taken on the way in is given back.
+func (p *Plan) out(ctx context.Context, x *gateway.Exchange, n int, err error) (result error) {
+	defer func() {
+		if v := recover(); v != nil {
+			result = p.out(ctx, x, n, panicked(v))
+		}
+	}()
+	for n > 0 {
+		n--
+		s := &p.steps[n]
+		if s.leave == nil {
+			continue
+		}
+		if after := s.leave.Leave(ctx, x, err); after != err {
+			err = s.failed(after)
+		}
+	}
+	return err
+}
+
+// panicked makes an error of a panic, so that one request dies and not the
+// gateway.
+func panicked(v any) error {
+	return &gateway.Error{Code: gateway.CodeInternal, Err: fmt.Errorf("panic: %v\n%s", v, debug.Stack())}
+}
+
+// failed wraps an error with the step, unless an inner step did so already.
+func (s *step) failed(err error) error {
+	if _, known := err.(*Failure); err == nil || known {
+		return err
+	}
+	return &Failure{s.name, s.at, err}
+}

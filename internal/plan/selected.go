@@ -1,0 +1,61 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+)
+
+// A selected is the first step of an endpoint: it makes the request that goes
+// on of what the client sent and the endpoint lets through.
+type selected struct {
+	header  headerSelection
+	query   selection
+	maximum int64 // bytes of the body; 0 is no limit
+}
+
+// Enter fills the request.
+func (s *selected) Enter(_ context.Context, x *gateway.Exchange) error {
+	r := &x.Request
+	r.Method = x.In.Method()
+	if s.query.all || len(s.query.names) > 0 {
+		r.Query = appendQuery(r.Query, x.In.RawQuery(), s.query.pass)
+	}
+	s.header.fill(x)
+	in := x.In.Body()
+	if in == nil {
+		return nil
+	}
+	if s.maximum > 0 && x.In.Length() > s.maximum {
+		return bodyError(body.ErrTooLarge)
+	}
+	r.Body = body.FromStream(&clientBody{r: in, left: s.maximum, limited: s.maximum > 0}, x.In.Length())
+	return nil
+}
+
+// A clientBody is the client's body on its way: within the limit, and with
+// errors that say whose fault they are.
+type clientBody struct {
+	r       io.Reader
+	left    int64
+	limited bool
+}
+
+func (c *clientBody) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	if c.limited {
+		if c.left -= int64(n); c.left < 0 {
+			return 0, bodyError(body.ErrTooLarge)
+		}
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = bodyError(err)
+	}
+	return n, err
+}
+
+// Close does nothing: the engine owns the client's message.
+func (*clientBody) Close() error { return nil }

@@ -1,0 +1,164 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/codec"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/jsonspan"
+)
+
+// A shape is the step that makes data of a backend's answer: it looks at the
+// status, decodes, cuts, renames and groups. A body that a stage inside of it
+// has made data of already passes untouched.
+type shape struct {
+	encoding   config.Encoding
+	collection bool
+	success    bool // every 2xx is an answer, not only 200 and 201
+	limit      int64
+	projection *jsonspan.Projection
+	reshape    func(map[string]any) map[string]any // replaces allow, deny and mapping
+	group      string                              // applied after reshape
+}
+
+func newShape(s *config.Service, b *config.Backend, reshape func(map[string]any) map[string]any) *shape {
+	sh := &shape{
+		encoding:   b.Encoding,
+		collection: b.IsCollection,
+		success:    s.Behaviour.DecodedStatuses == "success",
+		limit:      int64(s.MaxResponseBytes),
+		reshape:    reshape,
+		group:      b.Group,
+	}
+	rules := jsonspan.Rules{Target: b.Target, Allow: b.Allow, Deny: b.Deny, Mapping: b.Mapping, Group: b.Group}
+	if reshape != nil {
+		rules = jsonspan.Rules{Target: b.Target}
+	}
+	switch {
+	case b.Encoding == "safejson":
+		rules.Shape = jsonspan.ExpectAny
+	case b.IsCollection && (b.Encoding == "json" || b.Encoding == "fast-json"):
+		rules.Shape = jsonspan.ExpectCollection
+	}
+	sh.projection = jsonspan.Compile(rules)
+	return sh
+}
+
+// Enter does nothing.
+func (*shape) Enter(context.Context, *gateway.Exchange) error { return nil }
+
+// Leave decodes the answer.
+func (s *shape) Leave(_ context.Context, x *gateway.Exchange, err error) error {
+	if err != nil {
+		return err
+	}
+	r := &x.Response
+	if s.encoding == "no-op" {
+		r.Complete = true
+		return nil
+	}
+	if form := r.Body.Form(); form == body.Spans || form == body.Tree {
+		return nil
+	}
+	if !answered(r.Status, s.success) {
+		return &gateway.Error{
+			Code:   gateway.CodeBackendStatus,
+			Public: fmt.Sprintf("invalid status code %d", r.Status),
+		}
+	}
+	if r.Complete, err = s.decode(&r.Body, r.Status); err != nil {
+		return s.refused(err)
+	}
+	return nil
+}
+
+// answered reports whether a status comes with data.
+func answered(status int, success bool) bool {
+	return status == 200 || status == 201 || success && status >= 200 && status < 300
+}
+
+// refused gives an error of reading or decoding its public face.
+func (s *shape) refused(err error) error {
+	if e, ok := errors.AsType[*gateway.Error](err); ok {
+		return e
+	}
+	if errors.Is(err, body.ErrTooLarge) {
+		return &gateway.Error{Code: gateway.CodeBackendTooLarge, Public: "the answer is too large", Err: err}
+	}
+	return &gateway.Error{Code: gateway.CodeBackendInvalid, Public: fmt.Sprintf("invalid %s: %v", s.encoding, err), Err: err}
+}
+
+// decode makes data of b and reports whether it is an answer: null is none,
+// although nothing is wrong with it, unless something was made of it.
+func (s *shape) decode(b *body.Body, status int) (complete bool, err error) {
+	if s.success && (status == 204 || status == 205) {
+		b.Close()
+		*b, _ = body.NewObject()
+		return true, s.project(b, []byte("{}"))
+	}
+	raw, err := b.Bytes(s.limit)
+	if err != nil {
+		return false, err
+	}
+	switch s.encoding {
+	case "json", "fast-json", "safejson":
+		null := jsonspan.KindOf(raw) == jsonspan.KindNull
+		if err := b.Project(s.projection, s.limit); err != nil {
+			return false, err
+		}
+		return !null || b.Len() > 0, s.finish(b)
+	}
+	tree, err := s.tree(raw)
+	if err != nil {
+		return false, err
+	}
+	text, err := jsonspan.AppendTree(nil, tree)
+	if err != nil {
+		return false, err
+	}
+	return true, s.project(b, text)
+}
+
+// project replaces b by what the projection makes of text.
+func (s *shape) project(b *body.Body, text []byte) error {
+	b.Close()
+	*b = body.FromBytes(text)
+	if err := b.Project(s.projection, 0); err != nil {
+		return err
+	}
+	return s.finish(b)
+}
+
+// tree decodes what is not JSON.
+func (s *shape) tree(raw []byte) (map[string]any, error) {
+	switch s.encoding {
+	case "xml":
+		return codec.DecodeXML(raw, s.collection)
+	case "yaml":
+		return codec.DecodeYAML(raw, s.collection)
+	case "rss":
+		return codec.DecodeRSS(raw)
+	}
+	return codec.DecodeString(raw), nil
+}
+
+// finish runs what works on a tree.
+func (s *shape) finish(b *body.Body) error {
+	if s.reshape == nil {
+		return nil
+	}
+	tree, err := b.Tree()
+	if err != nil {
+		return err
+	}
+	tree = s.reshape(tree)
+	if s.group != "" {
+		tree = map[string]any{s.group: tree}
+	}
+	b.SetTree(tree)
+	return nil
+}

@@ -1,0 +1,411 @@
+package plan
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/jsonspan"
+)
+
+// place is where in a URL a value goes; it decides how the value is escaped.
+type place uint8
+
+const (
+	inPath place = iota
+	inQuery
+	inHost
+)
+
+// origin is where a value comes from.
+type origin uint8
+
+const (
+	literal origin = iota
+	fromParam
+	fromResult
+	fromClaim
+	fromHeader
+	fromQuery
+)
+
+// A part is a literal or a placeholder of a template.
+type part struct {
+	origin origin
+	text   string // the literal, ready to send, or the placeholder as written
+	index  int    // of the parameter or the earlier result
+	path   []string
+	name   string // of the header or query parameter
+}
+
+// A template is a compiled url_pattern or host: values are looked up by index
+// and escaped for the place where they go, so that a value can never become
+// structure.
+type template struct {
+	path  []part
+	query []part
+}
+
+// scope is what the placeholders of a template may refer to.
+type scope struct {
+	params  []string // names of the path parameters
+	results int      // how many earlier answers there are; -1 outside of a sequence
+}
+
+// errUndefined marks a placeholder that names nothing.
+var errUndefined = errors.New("undefined")
+
+// parseTemplate compiles a url_pattern. The error names the placeholder and
+// what may stand there.
+func parseTemplate(pattern string, s scope) (*template, error) {
+	path, query, _ := strings.Cut(pattern, "?")
+	t := new(template)
+	var err error
+	if t.path, err = parseParts(path, inPath, s); err != nil {
+		return nil, err
+	}
+	t.query, err = parseParts(query, inQuery, s)
+	return t, err
+}
+
+func parseParts(text string, where place, s scope) ([]part, error) {
+	var parts []part
+	for text != "" {
+		open := strings.IndexByte(text, '{')
+		if open < 0 {
+			break
+		}
+		end := strings.IndexByte(text[open:], '}')
+		if end < 0 {
+			break
+		}
+		name := text[open+1 : open+end]
+		if open > 0 {
+			parts = append(parts, part{text: cleanLiteral(text[:open], where)})
+		}
+		p, err := parsePlaceholder(name, s)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, p)
+		text = text[open+end+1:]
+	}
+	if text != "" {
+		parts = append(parts, part{text: cleanLiteral(text, where)})
+	}
+	return parts, nil
+}
+
+func parsePlaceholder(name string, s scope) (part, error) {
+	p := part{text: name}
+	if i := slices.Index(s.params, name); i >= 0 {
+		p.origin, p.index = fromParam, i
+		return p, nil
+	}
+	kind, rest, dotted := strings.Cut(name, ".")
+	switch {
+	case dotted && kind == "JWT" && rest != "":
+		p.origin, p.path, p.name = fromClaim, strings.Split(rest, "."), rest
+		return p, nil
+	case dotted && kind == "input_headers" && rest != "":
+		p.origin, p.name = fromHeader, gateway.Canonical(rest)
+		return p, nil
+	case dotted && kind == "input_query_strings" && rest != "":
+		p.origin, p.name = fromQuery, rest
+		return p, nil
+	}
+	if n, path, ok := parseResult(name); ok {
+		p.origin, p.index, p.path = fromResult, n, strings.Split(path, ".")
+		return p, nil
+	}
+	return p, fmt.Errorf("%w output param '%s'", errUndefined, name)
+}
+
+// parseResult takes a name such as resp0_user.id apart.
+func parseResult(name string) (index int, path string, ok bool) {
+	digits, path, found := strings.Cut(strings.TrimPrefix(name, "resp"), "_")
+	n, err := strconv.Atoi(digits)
+	return n, path, found && strings.HasPrefix(name, "resp") && err == nil && n >= 0 && path != ""
+}
+
+// cleanLiteral escapes what may not stand in a URL and leaves the rest as it
+// is written.
+func cleanLiteral(text string, where place) string {
+	if where == inHost {
+		return text
+	}
+	var b strings.Builder
+	for i := range len(text) {
+		c := text[i]
+		if c <= ' ' || c >= 0x7f || strings.IndexByte("\"<>\\^`{|}#", c) >= 0 {
+			fmt.Fprintf(&b, "%%%02X", c)
+			continue
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
+}
+
+// results returns the highest index of an earlier answer that the template
+// refers to, or -1.
+func (t *template) results() int {
+	highest := -1
+	for _, parts := range [][]part{t.path, t.query} {
+		for _, p := range parts {
+			if p.origin == fromResult {
+				highest = max(highest, p.index)
+			}
+		}
+	}
+	return highest
+}
+
+// uses reports whether a placeholder of this origin occurs.
+func (t *template) uses(o origin) bool {
+	has := func(p part) bool { return p.origin == o }
+	return slices.ContainsFunc(t.path, has) || slices.ContainsFunc(t.query, has)
+}
+
+// fixed reports whether the template holds no placeholder.
+func fixed(parts []part) bool {
+	return len(parts) == 0 || len(parts) == 1 && parts[0].origin == literal
+}
+
+// badValue says that a value of the client may not stand where it would go.
+func badValue(why string) error {
+	return &gateway.Error{Status: 400, Code: gateway.CodeBadRequest, Public: why}
+}
+
+// appendParts appends the parts with the values of x, escaped for their place.
+// The error is a *gateway.Error: 400 for a value that may not be there or a
+// header or parameter that is missing, [gateway.CodeMissingValue] for a claim
+// or an earlier answer without the value.
+func appendParts(dst []byte, parts []part, where place, x *gateway.Exchange) ([]byte, error) {
+	segment := len(dst) // where the current path segment begins
+	built := false      // whether a value is part of it
+	for i := range parts {
+		p := &parts[i]
+		if p.origin == literal {
+			dst = append(dst, p.text...)
+			if where != inPath {
+				continue
+			}
+			if slash := strings.LastIndexByte(p.text, '/'); slash >= 0 {
+				first := strings.IndexByte(p.text, '/')
+				if built && dotSegment(dst[segment:len(dst)-len(p.text)+first]) {
+					return dst, badValue("a path may not hold dot segments")
+				}
+				segment, built = len(dst)-len(p.text)+slash+1, false
+			}
+			continue
+		}
+		value, err := p.value(x)
+		if err != nil {
+			return dst, err
+		}
+		switch where {
+		case inPath:
+			if dotSegment(value) {
+				return dst, badValue("a path may not hold dot segments")
+			}
+			dst, built = appendSegment(dst, value), true
+		case inQuery:
+			dst = appendQueryValue(dst, value)
+		case inHost:
+			if !hostValue(value) {
+				return dst, badValue("a host may hold letters, digits, dots and hyphens only")
+			}
+			dst = append(dst, value...)
+		}
+	}
+	if built && dotSegment(dst[segment:]) {
+		return dst, badValue("a path may not hold dot segments")
+	}
+	return dst, nil
+}
+
+func dotSegment[T string | []byte](s T) bool {
+	return string(s) == "." || string(s) == ".."
+}
+
+func hostValue(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '.' || c == '-') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// value returns the text that the placeholder stands for.
+func (p *part) value(x *gateway.Exchange) (string, error) {
+	switch p.origin {
+	case fromParam:
+		return x.Params[p.index], nil
+	case fromHeader:
+		if v := x.In.Header(p.name); v != "" {
+			return v, nil
+		}
+		return "", badValue("the header " + p.name + " is missing")
+	case fromQuery:
+		if v, ok := queryValue(x.In.RawQuery(), p.name); ok {
+			return v, nil
+		}
+		return "", badValue("the query parameter " + p.name + " is missing")
+	case fromClaim:
+		if x.Identity != nil {
+			if v, ok := claim(x.Identity.Claims, p.name, p.path); ok {
+				text := claimText(v)
+				if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f || r == '?' || r == '#' }) {
+					return "", badValue("a claim holds a character that may not stand in a URL")
+				}
+				return text, nil
+			}
+		}
+		return "", &gateway.Error{Code: gateway.CodeMissingValue, Err: fmt.Errorf("the token has no claim %s", p.name)}
+	}
+	if p.index < len(x.Results) {
+		if v, ok := resultText(x.Results[p.index], p.path); ok {
+			return v, nil
+		}
+	}
+	return "", &gateway.Error{Code: gateway.CodeMissingValue, Err: fmt.Errorf("no earlier answer holds %s", p.text)}
+}
+
+// claim finds a claim by its literal name, or else by its path, in which
+// numbers are array positions.
+func claim(claims map[string]any, name string, path []string) (any, bool) {
+	if v, ok := claims[name]; ok {
+		return v, v != nil
+	}
+	var v any = claims
+	for _, key := range path {
+		switch level := v.(type) {
+		case map[string]any:
+			v = level[key]
+		case []any:
+			i, err := strconv.Atoi(key)
+			if err != nil || i < 0 || i >= len(level) {
+				return nil, false
+			}
+			v = level[i]
+		default:
+			return nil, false
+		}
+	}
+	return v, v != nil
+}
+
+// claimText is a value as text: lists joined with commas, objects as JSON.
+func claimText(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case json.Number:
+		return string(v)
+	case bool:
+		return strconv.FormatBool(v)
+	case []any:
+		texts := make([]string, len(v))
+		for i, item := range v {
+			texts[i] = claimText(item)
+		}
+		return strings.Join(texts, ",")
+	}
+	text, err := jsonspan.AppendTree(nil, v)
+	if err != nil {
+		return "" // claims were decoded from JSON, so they can be written
+	}
+	return string(text)
+}
+
+// resultText finds a value in an earlier answer and returns it as text: lists
+// joined with commas, objects as compact JSON, null as "<nil>".
+func resultText(r gateway.Result, path []string) (string, bool) {
+	if r.Body == nil {
+		return "", false
+	}
+	o, err := r.Body.Object()
+	if err != nil {
+		return "", false
+	}
+	v, ok := o.Get(path[0])
+	if ok {
+		v, ok = jsonspan.Lookup(v, path[1:]...)
+	}
+	if !ok {
+		return "", false
+	}
+	return spanText(v), true
+}
+
+func spanText(v []byte) string {
+	switch jsonspan.KindOf(v) {
+	case jsonspan.KindString:
+		return string(jsonspan.AppendUnquoted(nil, v))
+	case jsonspan.KindNull:
+		return "<nil>"
+	case jsonspan.KindArray, jsonspan.KindObject:
+		tree, err := jsonspan.Tree(v)
+		if err != nil {
+			return "" // the span was validated when it was cut
+		}
+		if list, ok := tree.([]any); ok {
+			return joined(list)
+		}
+		return claimText(tree)
+	}
+	return string(v)
+}
+
+func joined(list []any) string {
+	texts := make([]string, len(list))
+	for i, item := range list {
+		if texts[i] = "<nil>"; item != nil {
+			texts[i] = claimText(item)
+		}
+	}
+	return strings.Join(texts, ",")
+}
+
+const upperHex = "0123456789ABCDEF"
+
+// appendSegment appends s as one path segment: what RFC 3986, section 3.3,
+// calls pchar stays, everything else is escaped.
+func appendSegment(dst []byte, s string) []byte {
+	for i := range len(s) {
+		c := s[i]
+		if unreserved(c) || strings.IndexByte("!$&'()*+,;=:@", c) >= 0 {
+			dst = append(dst, c)
+			continue
+		}
+		dst = append(dst, '%', upperHex[c>>4], upperHex[c&15])
+	}
+	return dst
+}
+
+// appendQueryValue appends s as one name or value of a form-encoded query.
+func appendQueryValue(dst []byte, s string) []byte {
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case unreserved(c):
+			dst = append(dst, c)
+		case c == ' ':
+			dst = append(dst, '+')
+		default:
+			dst = append(dst, '%', upperHex[c>>4], upperHex[c&15])
+		}
+	}
+	return dst
+}
+
+// unreserved reports whether c never needs escaping: RFC 3986, section 2.3.
+func unreserved(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' ||
+		c == '-' || c == '.' || c == '_' || c == '~'
+}

@@ -1,0 +1,44 @@
+package runtime
+
+import (
+	"sync/atomic"
+
+	"github.com/sluice-gateway/sluice/internal/plan"
+)
+
+// A generation is a compiled configuration with the number of its users: the
+// gateway itself as long as it is live, and every request that began in it.
+type generation struct {
+	*plan.Generation
+	users atomic.Int64
+	ended atomic.Bool
+	idle  chan struct{} // closed when the last user has left
+}
+
+func newGeneration(g *plan.Generation) *generation {
+	gen := &generation{Generation: g, idle: make(chan struct{})}
+	gen.users.Store(1)
+	return gen
+}
+
+// pin returns the live generation, held for the caller. Between the load and
+// the count another generation may have gone live and this one may have ended;
+// the second look finds out, and a live generation cannot have ended, because
+// the gateway itself uses it.
+func (g *Gateway) pin() *generation {
+	for {
+		gen := g.live.Load()
+		gen.users.Add(1)
+		if gen == g.live.Load() {
+			return gen
+		}
+		gen.unpin()
+	}
+}
+
+// unpin gives the generation back.
+func (gen *generation) unpin() {
+	if gen.users.Add(-1) == 0 && gen.ended.CompareAndSwap(false, true) {
+		close(gen.idle)
+	}
+}

@@ -1,0 +1,334 @@
+package runtime
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/engine"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/tlsx"
+	"github.com/sluice-gateway/sluice/internal/plan"
+	"github.com/sluice-gateway/sluice/internal/telemetry"
+)
+
+// Options are what a gateway is made of.
+type Options struct {
+	// Load returns the configuration as it is now. It is called at the start
+	// and at each reload.
+	Load func(context.Context) (*config.Document, []*config.Problem)
+
+	Registry  *component.Registry
+	NewServer func(engine.Settings) engine.Server
+	NewClient engine.NewClient
+	Log       slog.Handler // where the log ends unless the configuration says otherwise
+	Product   string       // name and version
+	Missing   func(scope, namespace string) bool
+	Strict    bool
+
+	// Adjust changes the service after it was resolved, for flags that win
+	// over the file; nil changes nothing.
+	Adjust func(*config.Service)
+}
+
+// A Gateway runs one configuration after the other. Load makes the first one
+// live; only then may it serve.
+type Gateway struct {
+	options  Options
+	keeper   component.Keeper
+	live     atomic.Pointer[generation]
+	tls      atomic.Pointer[tls.Config]
+	draining atomic.Bool
+	retiring sync.WaitGroup
+
+	mu sync.Mutex // one load at a time
+}
+
+// New returns a gateway without a configuration.
+func New(o Options) *Gateway { return &Gateway{options: o} }
+
+// ErrConfig says that a configuration has errors; the problems say which.
+var ErrConfig = errors.New("the configuration has errors")
+
+// Compile makes a generation of the configuration without starting anything
+// and gives it back at once. It returns every problem.
+func (g *Gateway) Compile(ctx context.Context) (*plan.Generation, []*config.Problem) {
+	gen, problems := g.compile(ctx)
+	if gen != nil {
+		gen.Discard()
+	}
+	return gen, problems
+}
+
+func (g *Gateway) compile(ctx context.Context) (*plan.Generation, []*config.Problem) {
+	d, problems := g.options.Load(ctx)
+	if d == nil || config.HasErrors(problems) {
+		return nil, problems
+	}
+	env := &component.Env{
+		Clock:  time.Now,
+		Keeper: &g.keeper,
+		Log:    component.NewLog(g.options.Log),
+	}
+	env.Dial = func(t config.Transport, c *tls.Config) (gateway.Connector, error) { return g.dial(env, t, c) }
+	gen, more := plan.Compile(d, plan.Options{
+		Registry: g.options.Registry,
+		Env:      env,
+		Product:  g.options.Product,
+		Missing:  g.options.Missing,
+		Strict:   g.options.Strict,
+		Adjust:   g.options.Adjust,
+		Ready:    func() bool { return !g.draining.Load() },
+	})
+	problems = append(problems, more...)
+	config.Sort(problems)
+	return gen, problems
+}
+
+// Load compiles the configuration, starts it beside the live one and swaps. A
+// configuration with errors, or one that does not start, leaves everything as
+// it was; then the error is ErrConfig or that of the start.
+func (g *Gateway) Load(ctx context.Context) ([]*config.Problem, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	compiled, problems := g.compile(ctx)
+	if compiled == nil {
+		return problems, ErrConfig
+	}
+	problems = append(problems, g.fixed(compiled.Service)...)
+	serverTLS, err := serverTLS(compiled.Service)
+	if err != nil {
+		compiled.Discard()
+		return problems, err
+	}
+	if err := compiled.Start(ctx); err != nil {
+		return problems, err
+	}
+	g.tls.Store(serverTLS)
+	old := g.live.Swap(newGeneration(compiled))
+	if old != nil {
+		g.retire(old)
+	}
+	return problems, nil
+}
+
+// fixed reports what a reload cannot change.
+func (g *Gateway) fixed(next *config.Service) []*config.Problem {
+	live := g.live.Load()
+	if live == nil {
+		return nil
+	}
+	was := live.Service
+	var problems []*config.Problem
+	report := func(key string) {
+		problems = append(problems, next.Node.ProblemAt(key, config.Warning, config.CodeNeedsRestart,
+			errors.New("the listener keeps its old setting; restart the gateway to change it")))
+	}
+	if was.Port != next.Port {
+		report("port")
+	}
+	if was.ListenIP != next.ListenIP {
+		report("listen_ip")
+	}
+	if (was.TLS == nil || was.TLS.Disabled) != (next.TLS == nil || next.TLS.Disabled) {
+		report("tls")
+	}
+	if was.Server != next.Server {
+		report("")
+	}
+	return problems
+}
+
+// retire ends a generation that is no longer live: after its last request, or
+// when the time to wait for it is over.
+func (g *Gateway) retire(gen *generation) {
+	gen.unpin()
+	g.retiring.Go(func() {
+		var limit <-chan time.Time
+		if wait := time.Duration(gen.Service.MaxShutdownWaitTime); wait > 0 {
+			timer := time.NewTimer(wait)
+			defer timer.Stop()
+			limit = timer.C
+		}
+		select {
+		case <-gen.idle:
+		case <-limit:
+		}
+		if err := gen.Close(context.Background()); err != nil {
+			g.Logger().Error("closing the old configuration", "error", err)
+		}
+	})
+}
+
+// Logger returns the log of the live configuration, or the one of the options
+// while there is none.
+func (g *Gateway) Logger() *slog.Logger {
+	if gen := g.live.Load(); gen != nil {
+		return gen.Logger()
+	}
+	return slog.New(g.options.Log)
+}
+
+// Service returns the live configuration.
+func (g *Gateway) Service() *config.Service { return g.live.Load().Service }
+
+// serverTLS returns the TLS settings towards clients, nil for plain HTTP.
+func serverTLS(s *config.Service) (*tls.Config, error) {
+	if s.TLS == nil || s.TLS.Disabled {
+		return nil, nil
+	}
+	return tlsx.Server(s.TLS)
+}
+
+// Listen opens the listener of the live configuration.
+func (g *Gateway) Listen(ctx context.Context) (net.Listener, error) {
+	s := g.Service()
+	var lc net.ListenConfig
+	return lc.Listen(ctx, "tcp", net.JoinHostPort(s.ListenIP, strconv.Itoa(s.Port)))
+}
+
+// Serve answers clients from l until ctx is done, then drains: no new
+// connections, requests in flight may end within max_shutdown_wait_time. It
+// returns nil after a stop that was asked for, and the error of the listener
+// or of requests that had to be cut otherwise.
+func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
+	s := g.Service()
+	settings := engine.Settings{
+		ReadTimeout:       time.Duration(s.ReadTimeout),
+		ReadHeaderTimeout: time.Duration(s.ReadHeaderTimeout),
+		WriteTimeout:      time.Duration(s.WriteTimeout),
+		IdleTimeout:       time.Duration(s.IdleTimeout),
+		MaxHeaderBytes:    s.MaxHeaderBytes,
+		H2C:               s.UseH2C,
+		ErrorLog:          func(msg string, err error) { g.Logger().Debug(msg, "error", err) },
+	}
+	if c := g.tls.Load(); c != nil {
+		settings.TLS = c.Clone()
+		settings.TLS.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return g.tls.Load(), nil }
+	}
+	server := g.options.NewServer(settings)
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(l, g) }()
+	select {
+	case err := <-failed:
+		return errors.Join(err, g.stop(context.Background(), server))
+	case <-ctx.Done():
+	}
+	err := g.stop(context.Background(), server)
+	return errors.Join(err, <-failed)
+}
+
+// stop drains the server and ends the live generation.
+func (g *Gateway) stop(ctx context.Context, server engine.Server) error {
+	g.draining.Store(true)
+	if wait := time.Duration(g.Service().MaxShutdownWaitTime); wait > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, wait)
+		defer cancel()
+	}
+	err := server.Shutdown(ctx)
+	g.Close()
+	return err
+}
+
+// Close ends the live generation and waits for those that were retired. The
+// gateway must not serve any more.
+func (g *Gateway) Close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if gen := g.live.Load(); gen != nil && !gen.ended.Load() {
+		g.retire(gen)
+	}
+	g.retiring.Wait()
+}
+
+// Do answers an exchange in the live generation. It fails only if the client
+// is gone, so that there is nobody to answer.
+func (g *Gateway) Do(ctx context.Context, x *gateway.Exchange) error {
+	gen := g.pin()
+	x.Pin, x.Started = gen, time.Now()
+	err := gen.Generation.Do(ctx, x)
+	x.Err = err
+	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
+		x.Response.Status = 499 // nobody sees it but observers
+		return &gateway.Error{Status: 499, Code: gateway.CodeClientGone, Err: err}
+	}
+	return nil
+}
+
+// Done ends an exchange.
+func (g *Gateway) Done(x *gateway.Exchange, written int64, err error) {
+	gen := x.Pin.(*generation)
+	if observers := gen.Observers(); len(observers) > 0 {
+		o := telemetry.Outcome{Started: x.Started, Took: time.Since(x.Started), Status: x.Response.Status, Written: written, Err: err}
+		if o.Err == nil {
+			o.Err = x.Err
+		}
+		for _, observer := range observers {
+			observer.Observe(x, o)
+		}
+	}
+	x.Release()
+	gen.unpin()
+}
+
+// dial returns a client for these settings. Clients with equal settings, the
+// contents of certificate files included, are one client, which survives
+// reloads.
+func (g *Gateway) dial(env *component.Env, t config.Transport, c *tls.Config) (gateway.Connector, error) {
+	open := func() (engine.Client, func(), error) {
+		client := g.options.NewClient(t, c)
+		return client, client.Close, nil
+	}
+	if c != nil {
+		client, closer, err := open()
+		env.Close = append(env.Close, func(context.Context) error { closer(); return nil })
+		return client, err
+	}
+	c, err := tlsx.Client(t.ClientTLS)
+	if err != nil {
+		return nil, config.At("client_tls", err)
+	}
+	id, err := transportID(t)
+	if err != nil {
+		return nil, err
+	}
+	return component.KeepIn(env, id, open)
+}
+
+// transportID is equal for transports that may share their connections.
+func transportID(t config.Transport) (string, error) {
+	text, err := json.Marshal(t)
+	if err != nil {
+		return "", fmt.Errorf("transport settings: %w", err)
+	}
+	sum := sha256.New()
+	sum.Write(text)
+	sum.Write([]byte(t.Proxy))
+	if t.ClientTLS != nil {
+		files := append([]string(nil), t.ClientTLS.CACerts...)
+		for _, pair := range t.ClientTLS.ClientCerts {
+			files = append(files, pair.Certificate, pair.PrivateKey)
+		}
+		for _, name := range files {
+			data, err := os.ReadFile(name)
+			if err != nil {
+				return "", err
+			}
+			sum.Write(data)
+		}
+	}
+	return fmt.Sprintf("transport %x", sum.Sum(nil)), nil
+}
