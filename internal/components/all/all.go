@@ -1,0 +1,14 @@
+package all
+
+import (
+	_ "github.com/sluice-gateway/sluice/internal/components/auth/jose"
+	_ "github.com/sluice-gateway/sluice/internal/components/backend/httpbackend"
+	_ "github.com/sluice-gateway/sluice/internal/components/proxy"
+	_ "github.com/sluice-gateway/sluice/internal/components/qos/circuitbreaker"
+	_ "github.com/sluice-gateway/sluice/internal/components/qos/httpcache"
+	_ "github.com/sluice-gateway/sluice/internal/components/qos/ratelimit"
+	_ "github.com/sluice-gateway/sluice/internal/components/router"
+	_ "github.com/sluice-gateway/sluice/internal/components/security/cors"
+	_ "github.com/sluice-gateway/sluice/internal/components/telemetry/logging"
+	_ "github.com/sluice-gateway/sluice/internal/components/validation/cel"
+)

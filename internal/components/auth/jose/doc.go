@@ -1,0 +1,60 @@
+// Package jose is auth/validator: it lets a request to an endpoint pass only
+// with a valid token, a signed JWT (RFC 7519) in the compact form of JWS (RFC
+// 7515). The token is verified offline, with the keys of a JWK set; the
+// provider of the tokens is asked for its keys and for nothing else.
+//
+// # Where the token comes from
+//
+// From the header auth_header_name, after "Bearer " in any letter case or
+// without a scheme. Only when that header is absent or empty, from the cookie
+// cookie_key.
+//
+// # What is checked, in this order
+//
+//   - The token is in compact form, strictly: no padding, no other spelling of
+//     the same bytes, no member twice in header or claims, no crit.
+//   - Its alg is the configured one. No key is looked for otherwise.
+//   - A key has the token's id, by key_identify_strategy, and its type, alg,
+//     use and key_ops allow it to verify. Keys, addresses and certificates
+//     inside the token are not looked at.
+//   - The signature.
+//   - exp, nbf and iat, which are numbers, with leeway; iss; aud.
+//   - roles, then scopes.
+//
+// A request that fails is answered with 401 and an empty body, for roles and
+// scopes with 403; WWW-Authenticate says as much as RFC 6750 wants it to.
+// Requests that pass carry their claims for the layers behind, as {JWT.x} in
+// the URLs of backends, in expressions, and as headers by propagate_claims.
+//
+// A propagated header replaces what the client sent under its name. Backends
+// see it only if input_headers names it, rate limits and scripts of the
+// endpoint see it regardless: it is withdrawn behind them.
+//
+// # Keys
+//
+// A set comes from a file, read at the start, or from a URL. With cache it is
+// downloaded in the background at the start and again when cache_duration is
+// over; a renewal holds up no request, and while it fails the old keys count
+// for as long again. A key id that is not in the set causes a download, because
+// the provider may have a new key, but no more than two in 10 seconds.
+// Endpoints with the same URL and the same settings share a set, and it
+// survives reloads. Without cache every request downloads the set once.
+//
+// A download has 5 seconds within the endpoint's timeout and 1 MiB. Its answer
+// must have the status 200 and the type application/json or
+// application/jwk-set+json. Redirects from https to http are not followed.
+//
+// # The service
+//
+// In the root, auth/validator holds shared_cache_duration: endpoints with
+// cache and the same URL then share one set, whatever their own
+// cache_duration. Keys never cross URLs.
+//
+// # Encrypted files
+//
+// With secret_url and cypher_key the file is encrypted in two steps: a data
+// key of 32 bytes encrypts the file, the secret encrypts the data key. Both
+// are AES-256-GCM without additional data, written as 12 bytes of nonce, then
+// ciphertext, then 16 bytes of tag. The file holds these bytes, cypher_key
+// their base64.
+package jose

@@ -1,0 +1,314 @@
+package jose
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	_ "embed"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/jwk"
+)
+
+//go:embed options.go
+var source string
+
+var info = component.Info{
+	Namespace: "auth/validator",
+	Aliases:   []string{"github.com/devopsfaith/krakend-jose/validator"},
+	Summary:   "Lets requests pass only with a valid token, a signed JWT.",
+	Source:    source,
+}
+
+func init() {
+	component.Register(component.Service(info, buildShared), component.Endpoint(info, build))
+}
+
+// sharedCache is how long endpoints share the key set of a URL.
+var sharedCache = component.NewKey[time.Duration]("auth/validator shared cache")
+
+func buildShared(s *component.ServiceSite, o SharedOptions) error {
+	return component.Provide(s, sharedCache, cmp.Or(o.SharedCacheDuration, defaultCacheDuration).Duration())
+}
+
+func build(s *component.EndpointSite, o Options) error {
+	k, err := openKeys(s, o)
+	if err != nil {
+		return err
+	}
+	v := &validator{
+		keys:   k,
+		alg:    o.Alg,
+		by:     o.KeyIdentifyStrategy,
+		header: gateway.Canonical(o.AuthHeaderName),
+		cookie: defaultCookie,
+		rules: rules{
+			issuer:     o.Issuer,
+			audience:   o.Audience,
+			leeway:     max(time.Duration(o.Leeway), time.Second),
+			requireExp: o.RequireExp,
+		},
+		roles:      requirement{claim: pathOf(cmp.Or(o.RolesKey, defaultRolesKey), o.RolesKeyIsNested && dotted(o.RolesKey)), words: o.Roles},
+		scopes:     requirement{claim: pathOf(o.ScopesKey, true), words: o.Scopes, all: o.ScopesMatcher == "all"},
+		keepArrays: o.PropagateClaimsPreserveArray,
+		clock:      s.Clock(),
+	}
+	if o.CookieKey != nil {
+		v.cookie = *o.CookieKey
+	}
+	if o.OperationDebug {
+		v.log = s.Log()
+		v.message = "[ENDPOINT: " + s.Config().Endpoint + "][JWTValidator] request refused"
+	}
+	var unlisted withdrawal
+	for i, pair := range o.PropagateClaims {
+		p := propagation{claim: pathOf(pair[0], dotted(pair[0])), header: gateway.Canonical(pair[1])}
+		v.propagate = append(v.propagate, p)
+		if !lists(s.Config().InputHeaders, p.header) {
+			unlisted = append(unlisted, p.header)
+			s.Note(fmt.Sprintf("propagate_claims[%d]", i), fmt.Errorf("backends do not see %s; add it to input_headers if they should", p.header))
+		}
+	}
+	advise(s, o)
+	s.Stage(component.EndpointAuthenticate, v)
+	if unlisted != nil {
+		s.Stage(component.EndpointScriptProxy, unlisted)
+	}
+	return nil
+}
+
+// lists reports whether input_headers lets a header pass.
+func lists(input []string, header string) bool {
+	return slices.ContainsFunc(input, func(name string) bool {
+		return name == "*" || gateway.Canonical(name) == header
+	})
+}
+
+// advise reports what is allowed and protects less than it may seem to.
+func advise(s *component.EndpointSite, o Options) {
+	if o.CookieKey == nil {
+		s.Warn("cookie_key", errors.New("is not set, so a cookie access_token is taken for a token as well, "+
+			`which other sites can make a browser send; write the name of your cookie, or "" for none`))
+	}
+	if !o.RequireExp {
+		s.Note("require_exp", errors.New("is not set, so a token without exp is valid for ever"))
+	}
+	if o.JWKLocalPath != "" {
+		if o.JWKURL != "" {
+			s.Note("jwk_url", errors.New("has no effect: jwk_local_path wins"))
+		}
+		return
+	}
+	switch {
+	case !o.secure():
+		s.Warn("jwk_url", errors.New("fetches the keys by http: whoever is on the way can replace them; write https://"))
+	case o.DisableJWKSecurity:
+		s.Warn("disable_jwk_security", errors.New("is set, so the certificate behind jwk_url is not verified: "+
+			"whoever is on the way can replace the keys; remove it"))
+	}
+	for i, pin := range o.JWKFingerprints {
+		if digest, err := decodePin(pin); err == nil && len(digest) != sha256.Size {
+			s.Warn(fmt.Sprintf("jwk_fingerprints[%d]", i), fmt.Errorf("has %d bytes and never matches; write the base64url of a SHA-256, 32 bytes", len(digest)))
+		}
+	}
+	for i, id := range o.CipherSuites {
+		for _, suite := range tls.InsecureCipherSuites() {
+			if suite.ID == id {
+				s.Warn(fmt.Sprintf("cipher_suites[%d]", i), fmt.Errorf("%s is known to be weak; remove it", suite.Name))
+			}
+		}
+	}
+}
+
+// A validator is the stage that establishes who asks.
+type validator struct {
+	keys       keys
+	alg        jwk.Algorithm
+	by         jwk.Strategy
+	header     string // that holds the token
+	cookie     string // that holds it otherwise; "" for none
+	rules      rules
+	roles      requirement
+	scopes     requirement
+	propagate  []propagation
+	keepArrays bool
+	clock      component.Clock
+
+	log     *slog.Logger // nil unless refusals are logged
+	message string
+}
+
+// A propagation is a claim that becomes a header.
+type propagation struct {
+	claim  path
+	header string
+}
+
+// errNoToken refuses a request that offers no token, rather than a bad one.
+var errNoToken = errors.New("the request has no token")
+
+// Names of the refusals, for logs and metrics.
+const (
+	codeMissing = "token_missing"
+	codeInvalid = "token_invalid"
+	codeRole    = "role_missing"
+	codeScope   = "scope_missing"
+)
+
+// Challenges in WWW-Authenticate.
+//
+// Source: RFC 6750, section 3.
+const (
+	challengeMissing = `Bearer realm="api"`
+	challengeInvalid = `Bearer error="invalid_token"`
+	challengeScope   = `Bearer error="insufficient_scope"`
+)
+
+// Enter lets x pass with its identity, or refuses it.
+func (v *validator) Enter(ctx context.Context, x *gateway.Exchange) error {
+	claims, err := v.authenticate(ctx, x.In)
+	switch {
+	case errors.Is(err, errNoToken):
+		return v.refuse(x, 401, codeMissing, challengeMissing, err)
+	case err != nil:
+		return v.refuse(x, 401, codeInvalid, challengeInvalid, err)
+	case !v.roles.met(claims):
+		return v.refuse(x, 403, codeRole, "", errors.New("the token holds none of the roles"))
+	case !v.scopes.met(claims):
+		return v.refuse(x, 403, codeScope, challengeScope, errors.New("the token lacks scopes"))
+	}
+	x.Identity = &gateway.Identity{Claims: claims}
+	for i := range v.propagate {
+		v.propagate[i].apply(&x.Request.Header, claims, v.keepArrays)
+	}
+	return nil
+}
+
+func (v *validator) refuse(x *gateway.Exchange, status int, code, challenge string, reason error) error {
+	if challenge != "" {
+		x.Response.Header.Set("Www-Authenticate", challenge)
+	}
+	if v.log != nil {
+		v.log.Error(v.message, "status", status, "reason", reason)
+	}
+	return &gateway.Error{Status: status, Code: code, Err: reason}
+}
+
+// authenticate returns the claims of a message with a valid token.
+func (v *validator) authenticate(ctx context.Context, in gateway.Inbound) (map[string]any, error) {
+	text, err := v.find(in)
+	if err != nil {
+		return nil, err
+	}
+	payload, err := v.open(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	claims, err := decodeObject(payload)
+	if err != nil {
+		return nil, fmt.Errorf("claims of the token: %w", err)
+	}
+	return claims, v.rules.check(claims, v.clock())
+}
+
+// open returns the payload of a token, verified.
+func (v *validator) open(ctx context.Context, text string) ([]byte, error) {
+	t, err := parseToken(text)
+	if err != nil {
+		return nil, err
+	}
+	if t.text("alg") != string(v.alg) {
+		return nil, fmt.Errorf("the alg of the token is not %s", v.alg)
+	}
+	if _, critical := t.header["crit"]; critical {
+		return nil, errors.New("the token has a crit header, of which nothing is understood")
+	}
+	id := v.by.ID(t.text("kid"), t.text("x5t"), t.text("x5t#S256"))
+	candidates, err := v.keys.Find(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("key %.64q: %w", id, err)
+	}
+	if !v.verify(candidates, &t) {
+		return nil, fmt.Errorf("key %.64q: no key with this id has made the signature", id)
+	}
+	return t.payload, nil
+}
+
+// verify reports whether one of the keys has made the signature.
+func (v *validator) verify(candidates []*jwk.Key, t *token) bool {
+	return slices.ContainsFunc(candidates, func(k *jwk.Key) bool {
+		return k.Fits(v.alg) && k.Verify(v.alg, t.signed, t.signature)
+	})
+}
+
+// find returns the text that should be a token. A header with another scheme
+// offers none, and does not make the cookie count.
+func (v *validator) find(in gateway.Inbound) (string, error) {
+	value := in.Header(v.header)
+	if value == "" {
+		if v.cookie != "" {
+			value = cookie(in, v.cookie)
+		}
+		if value == "" {
+			return "", errNoToken
+		}
+		return value, nil
+	}
+	const scheme = "Bearer "
+	if len(value) >= len(scheme) && strings.EqualFold(value[:len(scheme)], scheme) {
+		value = strings.Trim(value[len(scheme):], " ")
+	}
+	if value == "" || strings.Contains(value, " ") {
+		return "", fmt.Errorf("%w: the header has another scheme than Bearer", errNoToken)
+	}
+	return value, nil
+}
+
+// cookie returns the value of the first cookie of a name.
+//
+// Source: RFC 6265, section 4.2.1.
+func cookie(in gateway.Inbound, name string) string {
+	for _, f := range in.AppendHeader(nil, "Cookie") {
+		for pair := range strings.SplitSeq(f.Value, ";") {
+			if n, value, _ := strings.Cut(strings.Trim(pair, " \t"), "="); n == name {
+				return strings.Trim(value, `"`)
+			}
+		}
+	}
+	return ""
+}
+
+// apply replaces the header by the claim. A claim that is missing empties it,
+// so that nothing of the client's is left.
+func (p *propagation) apply(h *gateway.Fields, claims map[string]any, keepArrays bool) {
+	claim := p.claim.lookup(claims)
+	list, _ := claim.([]any)
+	if !keepArrays || len(list) == 0 {
+		h.Set(p.header, headerText(claim))
+		return
+	}
+	h.Del(p.header)
+	for _, v := range list {
+		h.Add(p.header, headerText(v))
+	}
+}
+
+// A withdrawal is the propagated headers that backends may not see. It takes
+// them away behind the layers that may.
+type withdrawal []string
+
+// Enter removes the headers.
+func (w withdrawal) Enter(_ context.Context, x *gateway.Exchange) error {
+	for _, name := range w {
+		x.Request.Header.Del(name)
+	}
+	return nil
+}

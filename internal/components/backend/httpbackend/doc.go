@@ -1,0 +1,34 @@
+// Package httpbackend holds the two namespaces that tune calls over HTTP:
+// backend/http says what becomes of a status that is no answer, and
+// backend/http/client how the call is made.
+//
+// # backend/http
+//
+// A status other than 200 and 201 (in the dialect sluice: other than 2xx)
+// makes a backend fail, and the client learns nothing of it. Two options
+// change that:
+//
+//   - return_error_code answers the client with the status of the backend. It
+//     counts where one backend decides about the answer: the only backend of
+//     the endpoint that is no shadow, or the first of a sequence. With
+//     router.return_error_msg the client gets the words and the Content-Type
+//     of the backend as well, otherwise an empty body.
+//   - return_error_details puts status, body and Content-Type of the backend
+//     under error_<alias> into the answer, which then has status 200 and is
+//     not complete. It works with any number of backends. The filters of the
+//     backend (target, allow, deny, mapping, group) do not touch it.
+//
+// Details win over the code. Neither concerns failures without a status:
+// connections that break, answers that cannot be decoded, deadlines. With
+// encoding no-op every status reaches the client as it is, and both have no
+// effect.
+//
+// Compatibility: an alias that is empty or no text silently disables both
+// options in KrakenD; here it is an error at start.
+//
+// # backend/http/client
+//
+// The options take the place of those of the service, for this backend only:
+// TLS settings, a forward proxy, and what is done with redirects. Backends with
+// equal settings share their connections.
+package httpbackend

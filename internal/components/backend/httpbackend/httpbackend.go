@@ -1,0 +1,177 @@
+package httpbackend
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"strconv"
+
+	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/jsonspan"
+)
+
+//go:embed options.go
+var source string
+
+var info = component.Info{
+	Namespace: "backend/http",
+	Aliases:   []string{"github.com/devopsfaith/krakend/http"},
+	Summary:   "Tells the client with which status a backend failed.",
+	Source:    source,
+}
+
+var clientInfo = component.Info{
+	Namespace: "backend/http/client",
+	Summary:   "Sets TLS, forward proxy and redirects of one backend.",
+	Source:    source,
+}
+
+func init() {
+	component.Register(
+		component.Backend(info, build),
+		component.Backend(clientInfo, buildClient),
+	)
+}
+
+func build(s *component.BackendSite, o Options) error {
+	b := s.Config()
+	st := status{
+		success: s.Service().Behaviour.DecodedStatuses == "success",
+		limit:   int64(s.Service().MaxResponseBytes),
+	}
+	switch {
+	case !o.ReturnErrorCode && o.ReturnErrorDetails == nil:
+		s.Warn("", errors.New("has no effect; set return_error_code or return_error_details"))
+		return nil
+	case b.Encoding == "no-op":
+		s.Warn("", errors.New("has no effect with encoding no-op: every status reaches the client as it is"))
+		return nil
+	case o.ReturnErrorDetails != nil:
+		if o.ReturnErrorCode {
+			s.Warn("return_error_code", errors.New("has no effect with return_error_details"))
+		}
+		s.Needs(body.Empty, body.Raw)
+		s.Stage(component.BackendStatus, &details{st, "error_" + *o.ReturnErrorDetails})
+		return nil
+	}
+	r, _ := component.Use(&s.Site, component.RouterKey)
+	if r.ErrorMessages {
+		s.Needs(body.Empty, body.Raw)
+	}
+	s.Stage(component.BackendStatus, &code{st, r.ErrorMessages})
+	return nil
+}
+
+// status is what both stages know of statuses.
+type status struct {
+	success bool  // every 2xx is an answer, not only 200 and 201
+	limit   int64 // bytes of a body that is read; 0 is no limit
+}
+
+// Enter does nothing.
+func (status) Enter(context.Context, *gateway.Exchange) error { return nil }
+
+// answered reports whether a status comes with data.
+func (s status) answered(status int) bool {
+	return status == 200 || status == 201 || s.success && status >= 200 && status < 300
+}
+
+// read returns the body of a failed answer.
+func (s status) read(b *body.Body) ([]byte, error) {
+	raw, err := b.Bytes(s.limit)
+	if errors.Is(err, body.ErrTooLarge) {
+		err = &gateway.Error{Code: gateway.CodeBackendTooLarge, Public: "the answer is too large", Err: err}
+	}
+	return raw, err
+}
+
+// A code makes the status of a failed backend that of the answer, where one
+// backend decides: alone, or first of a sequence. Of several that are called at
+// once none does, and the core passes the status by.
+type code struct {
+	status
+	messages bool // with the words of the backend
+}
+
+// Leave turns an answer that is none into an error with its status.
+func (c *code) Leave(_ context.Context, x *gateway.Exchange, err error) error {
+	r := &x.Response
+	if err != nil || c.answered(r.Status) {
+		return err
+	}
+	failure := &gateway.Error{
+		Status: r.Status,
+		Code:   gateway.CodeBackendStatus,
+		Public: "invalid status code " + strconv.Itoa(r.Status),
+	}
+	contentType := r.Header.Get("Content-Type")
+	r.Header = r.Header[:0]
+	if c.messages {
+		text, err := c.read(&r.Body)
+		if err != nil {
+			return err
+		}
+		failure.Public = string(text)
+		if contentType != "" {
+			r.Header.Add("Content-Type", contentType)
+		}
+	}
+	r.Body.Close()
+	return failure
+}
+
+// A details stage makes an object of a failed answer.
+type details struct {
+	status
+	key string
+}
+
+// Leave replaces an answer that is none by its description. The status of the
+// response stays the backend's.
+func (d *details) Leave(_ context.Context, x *gateway.Exchange, err error) error {
+	r := &x.Response
+	if err != nil || d.answered(r.Status) {
+		return err
+	}
+	text, err := d.read(&r.Body)
+	if err != nil {
+		return err
+	}
+	description := []byte(`{"http_status_code":`)
+	description = strconv.AppendInt(description, int64(r.Status), 10)
+	if len(text) > 0 {
+		description = append(description, `,"http_body":`...)
+		description = jsonspan.AppendString(description, string(text))
+	}
+	if t := r.Header.Get("Content-Type"); t != "" {
+		description = append(description, `,"http_body_encoding":`...)
+		description = jsonspan.AppendString(description, t)
+	}
+	description = append(description, '}')
+	r.Body.Close()
+	var o *jsonspan.Object
+	r.Body, o = body.NewObject()
+	o.Set(d.key, description)
+	r.Complete = false
+	return nil
+}
+
+func buildClient(s *component.BackendSite, o ClientOptions) error {
+	t := s.Transport()
+	if o.ClientTLS != nil {
+		t.ClientTLS = o.ClientTLS
+		if o.ClientTLS.AllowInsecureConnections {
+			s.Warn("client_tls.allow_insecure_connections", errors.New("accepts any certificate; use it for development only"))
+		}
+	}
+	if o.ProxyAddress != "" {
+		t.Proxy = o.ProxyAddress
+	}
+	if o.NoRedirect && o.SendBodyOnRedirect {
+		s.Warn("send_body_on_redirect", errors.New("has no effect with no_redirect"))
+	}
+	s.Redirects(component.Redirects{Return: o.NoRedirect, SendBody: o.SendBodyOnRedirect})
+	return nil
+}

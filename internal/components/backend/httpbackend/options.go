@@ -1,0 +1,69 @@
+package httpbackend
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+
+	"github.com/sluice-gateway/sluice/internal/config"
+)
+
+// Options configures backend/http.
+type Options struct {
+	// ReturnErrorCode answers the client with the status of a failed backend.
+	// It counts for the only backend of an endpoint and for the first backend
+	// of a sequence.
+	ReturnErrorCode bool `json:"return_error_code"`
+
+	// ReturnErrorDetails puts status, body and Content-Type of a failed backend
+	// into the answer, under the key error_ followed by this text. It wins over
+	// return_error_code.
+	ReturnErrorDetails *string `json:"return_error_details"`
+}
+
+// Validate reports an alias that is empty.
+func (o Options) Validate() error {
+	if o.ReturnErrorDetails != nil && *o.ReturnErrorDetails == "" {
+		return config.At("return_error_details",
+			errors.New("must not be empty; write a name for the backend, such as \"users\", or remove the key"))
+	}
+	return nil
+}
+
+// ClientOptions configures backend/http/client.
+type ClientOptions struct {
+	// ClientTLS configures TLS towards this backend, in the place of client_tls
+	// at the root.
+	ClientTLS *config.ClientTLS `json:"client_tls"`
+
+	// NoRedirect hands redirects of the backend back instead of following
+	// them: to the client with encoding no-op, otherwise the backend fails.
+	NoRedirect bool `json:"no_redirect"`
+
+	// ProxyAddress is the forward proxy that calls go through, with scheme
+	// (http, https or socks5) and port. Without it the environment decides.
+	ProxyAddress string `json:"proxy_address"`
+
+	// SendBodyOnRedirect follows redirects of status 307 and 308 with the
+	// method and the body of the request. Without it such a redirect of a
+	// request with a body is not followed.
+	SendBodyOnRedirect bool `json:"send_body_on_redirect"`
+}
+
+// Validate reports a proxy that is no address.
+func (o ClientOptions) Validate() error {
+	if o.ProxyAddress == "" {
+		return nil
+	}
+	// The text may hold a password, so that no message repeats it.
+	u, err := url.Parse(o.ProxyAddress)
+	switch {
+	case err != nil || u.Hostname() == "":
+		err = errors.New("is not an address; write scheme, host and port, such as http://proxy.example.com:3128")
+	case u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "socks5":
+		err = fmt.Errorf("scheme %q is not supported; write http, https or socks5", u.Scheme)
+	case u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "":
+		err = errors.New("has more than scheme, host and port; remove the rest")
+	}
+	return config.At("proxy_address", err)
+}

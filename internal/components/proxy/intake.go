@@ -1,0 +1,153 @@
+package proxy
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+)
+
+// An intaker limits and unpacks the body of the client's request.
+type intaker struct {
+	limit  int64 // bytes, unpacked; 0 is no limit
+	unpack bool
+}
+
+// intake places the stage that reads the body of the request as the options
+// say, and where they are silent as the namespace router says. It comes before
+// whatever looks at the body.
+func intake(s *component.EndpointSite, o EndpointOptions) {
+	r, _ := component.Use(&s.Site, component.RouterKey)
+	in := intaker{limit: r.MaxPayload, unpack: r.DecompressGzip}
+	if o.MaxPayload != nil {
+		in.limit = int64(*o.MaxPayload)
+	}
+	if o.DecompressGzip != nil {
+		in.unpack = *o.DecompressGzip
+	}
+	if in.limit == 0 && !in.unpack {
+		return
+	}
+	if in.limit == 0 {
+		// What the service accepts at most counts for what it unpacks to.
+		in.limit = int64(s.Service().MaxBodyBytes)
+		if in.limit == 0 && o.DecompressGzip != nil {
+			s.Warn("decompress_gzip", errors.New("unpacks without a limit; set max_payload as well"))
+		}
+	}
+	s.Stage(component.EndpointAdmit, in)
+}
+
+// Enter refuses a body that says it is too large, and sees to it that one that
+// does not say so is cut off.
+func (in intaker) Enter(_ context.Context, x *gateway.Exchange) error {
+	b := &x.Request.Body
+	size := b.Size()
+	if in.limit > 0 && size > in.limit {
+		return tooLarge()
+	}
+	if b.Form() == body.Empty {
+		return nil
+	}
+	packed := in.unpack && packed(x)
+	if !packed && size >= 0 {
+		return nil
+	}
+	var r io.ReadCloser
+	if b.Form() == body.Stream {
+		r = b.Reader()
+	} else {
+		raw, err := b.Bytes(0)
+		if err != nil {
+			return err
+		}
+		r = io.NopCloser(bytes.NewReader(raw))
+	}
+	if packed {
+		r = &unpacked{from: r}
+		size = -1
+		x.Request.Header.Del("Content-Encoding")
+	}
+	if in.limit > 0 {
+		r = &limited{ReadCloser: r, left: in.limit}
+	}
+	*b = body.FromStream(r, size)
+	return nil
+}
+
+func tooLarge() error {
+	return &gateway.Error{Status: 413, Code: gateway.CodeTooLarge, Public: "the request body is too large"}
+}
+
+// packed reports whether the body is in gzip and nothing else. The client's
+// own header tells: the one of the request holds what backends may see.
+func packed(x *gateway.Exchange) bool {
+	var room [2]gateway.Field
+	codings := x.In.AppendHeader(room[:0], "Content-Encoding")
+	if len(codings) != 1 {
+		return false
+	}
+	coding := strings.TrimSpace(codings[0].Value)
+	return strings.EqualFold(coding, "gzip") || strings.EqualFold(coding, "x-gzip")
+}
+
+// An unpacked stream is the content of one in gzip. The reader is not pooled:
+// a client library may close the body while it still reads from it.
+type unpacked struct {
+	from io.ReadCloser
+	gzip *gzip.Reader // nil before the first read
+}
+
+// Read unpacks. An error of the stream itself passes as it is.
+func (u *unpacked) Read(p []byte) (int, error) {
+	if u.gzip == nil {
+		z, err := gzip.NewReader(u.from)
+		if err != nil {
+			return 0, broken(err)
+		}
+		u.gzip = z
+	}
+	n, err := u.gzip.Read(p)
+	if err != nil && err != io.EOF {
+		err = broken(err)
+	}
+	return n, err
+}
+
+// Close closes the packed stream.
+func (u *unpacked) Close() error { return u.from.Close() }
+
+// broken is the failure of unpacking: the client sent what it did not
+// announce.
+func broken(err error) error {
+	if _, ok := errors.AsType[*gateway.Error](err); ok {
+		return err
+	}
+	return &gateway.Error{Status: 400, Code: gateway.CodeBadRequest, Public: "the request body is not in gzip", Err: err}
+}
+
+// A limited stream fails when it turns out longer than allowed. The bytes up
+// to the limit are delivered before that.
+type limited struct {
+	io.ReadCloser
+	left int64
+}
+
+// Read reads what is allowed, and one byte more to find the end.
+func (l *limited) Read(p []byte) (int, error) {
+	if int64(len(p)) > l.left+1 {
+		p = p[:l.left+1]
+	}
+	n, err := l.ReadCloser.Read(p)
+	if int64(n) > l.left {
+		n, err = int(l.left), tooLarge()
+	}
+	l.left -= int64(n)
+	return n, err
+}

@@ -1,0 +1,161 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/flatmap"
+)
+
+// EndpointOptions configures proxy in an endpoint.
+type EndpointOptions struct {
+	// Sequential calls the backends one after the other. A url_pattern may use
+	// {respN_path}, a value of the answer of the N-th backend, counted from 0.
+	Sequential bool `json:"sequential"`
+
+	// SequentialPropagatedParams lists values of earlier answers, respN_path or
+	// respN for a whole answer of encoding no-op, that scripts, policies and
+	// modifiers of later backends can use.
+	SequentialPropagatedParams []string `json:"sequential_propagated_params"`
+
+	// Combiner names how answers are merged. There is one way, and every name
+	// stands for it: members in the order of declaration, later ones win.
+	Combiner string `json:"combiner"`
+
+	// FlatmapFilter moves, deletes and appends parts of the merged answer, in
+	// the order of the list. It needs two backends.
+	FlatmapFilter []Operation `json:"flatmap_filter"`
+
+	// Static adds fixed data to the answer.
+	Static *Static `json:"static"`
+
+	// AllowMultipleWrites allows several backends whose method is not GET, in
+	// any place. A gateway cannot take the first write back when the second
+	// fails.
+	AllowMultipleWrites bool `json:"allow_multiple_writes"`
+
+	// MaxPayload limits the body of a request, in bytes, unpacked if it is
+	// unpacked; 0 is no limit. A larger one is answered with 413. Absent, the
+	// option of the namespace router counts.
+	MaxPayload *config.Size `json:"max_payload"`
+
+	// DecompressGzip unpacks request bodies that come with Content-Encoding:
+	// gzip before they are used. Absent, the option of the namespace router
+	// counts.
+	DecompressGzip *bool `json:"decompress_gzip"`
+
+	// ForceSandboxedRequest has no effect: every backend has its own copy of
+	// the request.
+	ForceSandboxedRequest bool `json:"force_sandboxed_request"`
+}
+
+// Validate reports parameters that cannot have a value.
+func (o EndpointOptions) Validate() error {
+	var errs []error
+	for i, p := range o.SequentialPropagatedParams {
+		if !propagated.MatchString(p) {
+			errs = append(errs, config.At(fmt.Sprintf("sequential_propagated_params[%d]", i),
+				fmt.Errorf("%q names no value of an answer; write one such as resp0_user.id", p)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// propagated is the pattern that the published schema states.
+var propagated = regexp.MustCompile(`^resp([0-9]+)(_[^\s]+)?$`)
+
+// BackendOptions configures proxy in a backend.
+type BackendOptions struct {
+	// Shadow calls the backend with a copy of the request and ignores its
+	// answer, its errors and its time.
+	Shadow bool `json:"shadow"`
+
+	// ShadowTimeout is the time that the call of a shadow has; 0s stands for
+	// the timeout of the endpoint.
+	ShadowTimeout config.Duration `json:"shadow_timeout"`
+
+	// FlatmapFilter moves, deletes and appends parts of the answer, in the
+	// order of the list. It takes the place of allow, deny and mapping, runs
+	// after target and before group. An empty list does nothing.
+	FlatmapFilter []Operation `json:"flatmap_filter"`
+
+	// MaxPayload has no effect; write it in the endpoint.
+	MaxPayload config.Size `json:"max_payload"`
+
+	// DecompressGzip has no effect; write it in the endpoint.
+	DecompressGzip bool `json:"decompress_gzip"`
+}
+
+// Operation is one step of flatmap_filter. Paths are keys and array positions
+// with dots between them; * stands for any of them.
+type Operation struct {
+	// Type is move, del or append.
+	Type OperationType `json:"type" check:"required"`
+
+	// Args lists paths: for move the source and the destination, for append
+	// the array to take from and the array to append to, for del all that goes.
+	Args []string `json:"args" check:"required"`
+}
+
+// Validate reports an operation that lacks a path.
+func (o Operation) Validate() error {
+	switch {
+	case o.Type != "del" && len(o.Args) < 2:
+		return config.At("args", fmt.Errorf("%s needs two paths; write [\"source\", \"destination\"]", o.Type))
+	case len(o.Args) == 0:
+		return config.At("args", fmt.Errorf("%s needs a path; write [\"path.to.delete\"]", o.Type))
+	}
+	return nil
+}
+
+// OperationType is what an operation does.
+type OperationType string
+
+// Enum lists the values.
+func (OperationType) Enum() []string { return []string{"move", "del", "append"} }
+
+// compile returns the filter of a list.
+func compile(list []Operation) (*flatmap.Filter, error) {
+	ops := make([]flatmap.Op, len(list))
+	for i, o := range list {
+		ops[i] = flatmap.Op{Type: string(o.Type), Args: o.Args}
+	}
+	return flatmap.Compile(ops)
+}
+
+// Static is fixed data for the answer of an endpoint.
+type Static struct {
+	// Data holds the members that are added. They replace members of the same
+	// name.
+	Data *config.Node `json:"data"`
+
+	// Strategy is when they are added; absent, always.
+	Strategy Strategy `json:"strategy"`
+}
+
+// Validate reports data that is no object.
+func (s Static) Validate() error {
+	if s.Data != nil && s.Data.Kind != config.Object {
+		return config.At("data", fmt.Errorf("must be an object, got %s", s.Data.Kind))
+	}
+	return nil
+}
+
+// Strategy is when static data is added to an answer.
+type Strategy string
+
+// The strategies.
+const (
+	Always     Strategy = "always"
+	Success    Strategy = "success"
+	Complete   Strategy = "complete"
+	Errored    Strategy = "errored"
+	Incomplete Strategy = "incomplete"
+)
+
+// Enum lists the values.
+func (Strategy) Enum() []string {
+	return []string{"always", "success", "complete", "errored", "incomplete"}
+}

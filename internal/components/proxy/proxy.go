@@ -1,0 +1,183 @@
+package proxy
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/flatmap"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+)
+
+//go:embed options.go
+var source string
+
+var (
+	aliases = []string{"github.com/devopsfaith/krakend/proxy", "github_com/devopsfaith/krakend/proxy"}
+
+	endpointInfo = component.Info{
+		Namespace: "proxy",
+		Aliases:   aliases,
+		Summary:   "Sets how the calls of an endpoint follow each other and what is made of their answers.",
+		Source:    source,
+		Implicit:  true, // limits of the namespace router hold for every endpoint
+	}
+
+	backendInfo = component.Info{
+		Namespace: "proxy",
+		Aliases:   aliases,
+		Summary:   "Makes a call a shadow, or rearranges its answer.",
+		Source:    source,
+	}
+)
+
+func init() {
+	component.Register(
+		component.Endpoint(endpointInfo, buildEndpoint),
+		component.Backend(backendInfo, buildBackend),
+	)
+}
+
+func buildEndpoint(s *component.EndpointSite, o EndpointOptions) error {
+	arrange(s, o)
+	intake(s, o)
+	raw := s.Config().OutputEncoding == "no-op"
+	several := realBackends(s.Config()) > 1
+	if len(o.FlatmapFilter) > 0 {
+		switch {
+		case raw:
+			s.Warn("flatmap_filter", errors.New("has no effect with no-op output"))
+		case !several:
+			s.Warn("flatmap_filter", errors.New("has no effect with one backend; write it in the backend"))
+		default:
+			f, err := compile(o.FlatmapFilter)
+			if err != nil {
+				return err
+			}
+			s.Needs(body.Empty, body.Tree)
+			s.Stage(component.EndpointFlatmap, filter{f})
+		}
+	}
+	if o.Static != nil {
+		switch {
+		case raw:
+			s.Warn("static", errors.New("has no effect with no-op output"))
+		case o.Static.Data == nil:
+			s.Warn("static", errors.New("has no effect without data"))
+		default:
+			s.Needs(body.Empty, body.Spans)
+			s.Stage(component.EndpointStatic, newStatic(o.Static))
+		}
+	}
+	if o.Combiner != "" && o.Combiner != "default" {
+		s.Warn("combiner", fmt.Errorf("%q is not known; answers are merged in the order of declaration", o.Combiner))
+	}
+	if o.ForceSandboxedRequest {
+		s.Note("force_sandboxed_request", errors.New("has no effect: every backend has its own copy of the request"))
+	}
+	return nil
+}
+
+// arrange states the order of the calls.
+func arrange(s *component.EndpointSite, o EndpointOptions) {
+	s.Arrange(component.Arrangement{
+		Sequential:          o.Sequential,
+		Propagate:           o.SequentialPropagatedParams,
+		AllowMultipleWrites: o.AllowMultipleWrites,
+	})
+	if !o.Sequential {
+		if len(o.SequentialPropagatedParams) > 0 {
+			s.Warn("sequential_propagated_params", errors.New("has no effect without sequential"))
+		}
+		return
+	}
+	calls := realBackends(s.Config())
+	if calls == 1 {
+		s.Note("sequential", errors.New("has no effect with one backend"))
+	}
+	for i, p := range o.SequentialPropagatedParams {
+		number := propagated.FindStringSubmatch(p)[1]
+		if n, err := strconv.Atoi(number); err != nil || n >= calls-1 {
+			s.Warn(fmt.Sprintf("sequential_propagated_params[%d]", i),
+				fmt.Errorf("no call follows that of backend %s, so nothing can use its answer", number))
+		}
+	}
+}
+
+// realBackends counts the backends whose answer counts.
+func realBackends(e *config.Endpoint) int {
+	n := 0
+	for _, b := range e.Backend {
+		if !shadowed(b) {
+			n++
+		}
+	}
+	return n
+}
+
+func shadowed(b *config.Backend) bool {
+	for _, name := range append([]string{backendInfo.Namespace}, aliases...) {
+		if n := b.ExtraConfig[name]; n != nil {
+			var o BackendOptions
+			config.Decode(n, &o) // the site of the backend reports what is wrong
+			return o.Shadow
+		}
+	}
+	return false
+}
+
+// A filter rearranges the merged answer.
+type filter struct{ flatmap *flatmap.Filter }
+
+// Enter does nothing.
+func (filter) Enter(context.Context, *gateway.Exchange) error { return nil }
+
+// Leave runs the filter on an answer, whole or partial.
+func (f filter) Leave(_ context.Context, x *gateway.Exchange, err error) error {
+	if err != nil {
+		return err
+	}
+	tree, err := x.Response.Body.Tree()
+	if err != nil {
+		return err
+	}
+	x.Response.Body.SetTree(f.flatmap.Apply(tree))
+	return nil
+}
+
+func buildBackend(s *component.BackendSite, o BackendOptions) error {
+	if o.Shadow {
+		s.Shadow(component.Shadow{Timeout: time.Duration(o.ShadowTimeout)})
+	} else if o.ShadowTimeout > 0 {
+		s.Warn("shadow_timeout", errors.New("has no effect without shadow"))
+	}
+	if o.MaxPayload > 0 {
+		s.Warn("max_payload", errors.New("has no effect in a backend; write it in the endpoint"))
+	}
+	if o.DecompressGzip {
+		s.Warn("decompress_gzip", errors.New("has no effect in a backend; write it in the endpoint"))
+	}
+	if len(o.FlatmapFilter) == 0 {
+		return nil
+	}
+	b := s.Config()
+	if b.Encoding == "no-op" {
+		s.Warn("flatmap_filter", errors.New("has no effect with encoding no-op"))
+		return nil
+	}
+	f, err := compile(o.FlatmapFilter)
+	if err != nil {
+		return err
+	}
+	if len(b.Allow)+len(b.Deny)+len(b.Mapping) > 0 {
+		s.Warn("flatmap_filter", errors.New("takes the place of allow, deny and mapping, which have no effect"))
+	}
+	s.Reshape(f.Apply)
+	return nil
+}

@@ -1,0 +1,167 @@
+package circuitbreaker
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/sony/gobreaker/v2"
+
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/place"
+)
+
+//go:embed options.go
+var source string
+
+var info = component.Info{
+	Namespace: "qos/circuit-breaker",
+	Aliases:   []string{"github.com/devopsfaith/krakend-circuitbreaker/gobreaker"},
+	Summary:   "Stops calling a backend that keeps failing.",
+	Source:    source,
+}
+
+func init() { component.Register(component.Backend(info, build)) }
+
+func build(s *component.BackendSite, o Options) error {
+	at := place.Backend(s)
+	failures := uint32(o.MaxErrors)
+	if s.Service().Behaviour.BreakerThreshold != "at" {
+		failures++ // Compatibility: max_errors failures are borne, the next one opens.
+	}
+	id := fmt.Sprintf("%s: %d failures in %d s, open for %d s", at, failures, o.Interval, o.Timeout)
+	b, err := component.Keep(&s.Site, id, func() (*breaker, func(), error) {
+		return newBreaker(o, failures), nil, nil
+	})
+	if err != nil {
+		return err
+	}
+	st := &stage{
+		breaker: b,
+		noop:    s.Config().Encoding == "no-op",
+		done:    component.NewSlot[func(error)](&s.Site),
+	}
+	if o.LogStatusChange {
+		st.log = s.Log().With("name", o.Name, "place", at)
+	}
+	s.Stage(component.BackendBreaker, st)
+	return nil
+}
+
+// A breaker is the state of one backend. Several generations may use it at a
+// time.
+type breaker struct {
+	*gobreaker.TwoStepCircuitBreaker[struct{}]
+
+	changed atomic.Bool // whether changes holds any
+	mu      sync.Mutex
+	changes []change // not reported yet
+}
+
+// A change is a step from one state to another.
+type change struct{ from, to gobreaker.State }
+
+func newBreaker(o Options, failures uint32) *breaker {
+	b := new(breaker)
+	b.TwoStepCircuitBreaker = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
+		MaxRequests: 1,
+		Interval:    o.Interval.Duration(),
+		Timeout:     o.Timeout.Duration(),
+		ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= failures },
+		IsExcluded:  func(err error) bool { return err == errGivenUp },
+		OnStateChange: func(_ string, from, to gobreaker.State) {
+			b.note(change{from, to})
+		},
+	})
+	return b
+}
+
+// note keeps a change until the stage that caused it reports it, a moment
+// later: the breaker outlives loggers, and it calls this while it is locked.
+func (b *breaker) note(c change) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.changes = append(b.changes, c)
+	b.changed.Store(true)
+}
+
+// report logs the changes that were noted and forgets them; log may be nil.
+func (b *breaker) report(ctx context.Context, log *slog.Logger) {
+	if !b.changed.Load() {
+		return
+	}
+	b.mu.Lock()
+	changes := b.changes
+	b.changes = nil
+	b.changed.Store(false)
+	b.mu.Unlock()
+	if log == nil {
+		return
+	}
+	for _, c := range changes {
+		log.WarnContext(ctx, "circuit breaker changed", "from", c.from.String(), "to", c.to.String())
+	}
+}
+
+// Refusals of a breaker that is not closed.
+var (
+	errOpen  = &gateway.Error{Code: "breaker_open", Public: "circuit breaker is open"}
+	errProbe = &gateway.Error{Code: "breaker_open", Public: "too many requests"}
+)
+
+// Outcomes of a call that have no error of their own.
+var (
+	errGivenUp    = errors.New("nobody waits for the answer")
+	errIncomplete = errors.New("the answer tells about a failure")
+)
+
+// A stage asks the breaker on the way in and tells it the outcome on the way
+// out.
+type stage struct {
+	breaker *breaker
+	noop    bool
+	done    gateway.Slot[func(error)]
+	log     *slog.Logger // nil unless changes are logged
+}
+
+func (s *stage) Enter(ctx context.Context, x *gateway.Exchange) error {
+	done, err := s.breaker.Allow()
+	s.breaker.report(ctx, s.log)
+	switch err {
+	case nil:
+		s.done.Set(x, done)
+		return nil
+	case gobreaker.ErrTooManyRequests:
+		return errProbe
+	}
+	return errOpen
+}
+
+func (s *stage) Leave(ctx context.Context, x *gateway.Exchange, err error) error {
+	if done, ok := s.done.Get(x); ok {
+		done(s.outcome(ctx, x, err))
+		s.breaker.report(ctx, s.log)
+	}
+	return err
+}
+
+// outcome returns what the breaker learns of a call: nil for a success.
+func (s *stage) outcome(ctx context.Context, x *gateway.Exchange, err error) error {
+	switch {
+	case err != nil && givenUp(ctx, err):
+		return errGivenUp
+	case err == nil && !x.Response.Complete && !s.noop:
+		return errIncomplete
+	}
+	return err
+}
+
+// givenUp reports whether a failed call was cancelled rather than late.
+func givenUp(ctx context.Context, err error) bool {
+	return errors.Is(ctx.Err(), context.Canceled) || gateway.AsError(err).Code == gateway.CodeClientGone
+}

@@ -1,0 +1,23 @@
+// Package circuitbreaker implements qos/circuit-breaker: a backend that keeps
+// failing is left alone for a while.
+//
+// A breaker is closed, open or half-open. Closed, it counts consecutive
+// failures; a success, or the end of the interval, makes it count anew. Too
+// many failures open it, and for the timeout every call fails at once without
+// being made. Then it is half-open: one call is let through as a probe, others
+// fail, and the probe decides whether the breaker closes or opens again.
+//
+// A failure is whatever made the backend give no answer: no connection, a
+// status that is no answer, a body that cannot be decoded, a deadline, and the
+// refusal of a stage closer to the backend, such as its rate limit. An answer
+// that only tells about a failure, as return_error_details makes, counts as
+// one. With no-op the gateway does not judge: every answer is a success. A
+// call that was given up because its client left, or because another answer
+// was faster, does not count either way.
+//
+// Each backend entry has a breaker of its own, kept over reloads as long as
+// its thresholds stay the same.
+//
+// Source: M. Nygard, Release It!, 2007, section 5.2; the state machine is that
+// of sony/gobreaker.
+package circuitbreaker

@@ -1,0 +1,26 @@
+package circuitbreaker
+
+import "github.com/sluice-gateway/sluice/internal/config"
+
+// Options configures qos/circuit-breaker.
+type Options struct {
+	// Interval is the window, in seconds, in which failures are counted. The
+	// count restarts when the window ends; 0 never restarts it.
+	Interval config.Seconds `json:"interval" check:"required"`
+
+	// Timeout is how many seconds an open breaker waits before it lets a probe
+	// through; 0 stands for 60.
+	Timeout config.Seconds `json:"timeout" check:"required"`
+
+	// MaxErrors is how many consecutive failures the breaker bears. In the
+	// dialect krakend one more opens it; in the dialect sluice this many do.
+	// The option behaviour.breaker_threshold chooses. With 0 the first failure
+	// opens it.
+	MaxErrors int `json:"max_errors" check:"required,min=0,max=1000000"`
+
+	// Name labels the breaker in the log.
+	Name string `json:"name"`
+
+	// LogStatusChange reports each opening and closing at warning level.
+	LogStatusChange bool `json:"log_status_change"`
+}

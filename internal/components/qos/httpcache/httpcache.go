@@ -1,0 +1,75 @@
+package httpcache
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sluice-gateway/sluice/internal/component"
+)
+
+//go:embed options.go
+var source string
+
+var info = component.Info{
+	Namespace: "qos/http-cache",
+	Aliases:   []string{"github.com/devopsfaith/krakend-httpcache"},
+	Summary:   "Keeps answers of a backend in memory while they are fresh.",
+	Source:    source,
+}
+
+func init() { component.Register(component.Backend(info, build)) }
+
+// excluded lists what a cache must keep away from: calls that are no HTTP, and
+// calls whose credentials are the gateway's.
+var excluded = []string{
+	"auth/aws-sigv4", "auth/client-credentials", "auth/gcp", "auth/ntlm",
+	"github.com/devopsfaith/krakend-oauth2-clientcredentials",
+	"ai/llm", "backend/amqp/consumer", "backend/amqp/producer", "backend/grpc", "backend/lambda",
+	"backend/pubsub/publisher", "backend/pubsub/publisher/kafka",
+	"backend/pubsub/subscriber", "backend/pubsub/subscriber/kafka",
+	"backend/static-filesystem", "plugin/http-client", "workflow",
+}
+
+func build(s *component.BackendSite, o Options) error {
+	b := s.Config()
+	for _, name := range excluded {
+		if b.ExtraConfig[name] != nil {
+			s.Warn("", fmt.Errorf("has no effect together with %s", name))
+			return nil
+		}
+	}
+	if slices.ContainsFunc(b.Host, func(h string) bool { return strings.Contains(h, "{") }) {
+		s.Warn("", errors.New("has no effect when the host is made of values of the request"))
+		return nil
+	}
+	switch {
+	case o.MaxItems == 0 && o.MaxSize == 0:
+		s.Note("", errors.New("the store has no limit; set max_items and max_size"))
+	case o.MaxItems == 0:
+		s.Note("max_size", errors.New("the number of stored answers has no limit; set max_items as well"))
+	case o.MaxSize == 0:
+		s.Note("max_items", errors.New("the memory of stored answers has no limit; set max_size as well"))
+	}
+	id := fmt.Sprintf("%d\x00%d", o.MaxItems, o.MaxSize)
+	origin := string(b.SD) + " " + string(b.SDScheme) + " " + strings.Join(b.Host, " ")
+	if !o.Shared {
+		e := s.Endpoint().Config()
+		id += fmt.Sprintf("\x00%s %s\x00%d\x00%s %s\x00%s", e.Method, e.Endpoint, slices.Index(e.Backend, b), b.Method, b.URLPattern, origin)
+	}
+	st, err := component.Keep(&s.Site, id, func() (*store, func(), error) {
+		return newStore(o.MaxItems, int64(o.MaxSize)), nil, nil
+	})
+	if err != nil {
+		return err
+	}
+	s.Stage(component.BackendCache, &cache{
+		store:  st,
+		origin: origin,
+		clock:  s.Clock(),
+		calls:  component.NewSlot[*call](&s.Site),
+	})
+	return nil
+}

@@ -1,0 +1,647 @@
+package httpcache
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
+)
+
+func node(t testing.TB, text string) *config.Node {
+	t.Helper()
+	d, problems := config.Parse("test.json", []byte(text))
+	if d == nil {
+		t.Fatalf("%s: %v", text, problems)
+	}
+	return d.Root
+}
+
+// A world is a gateway with a clock of its own.
+type world struct {
+	env *component.Env
+	now time.Time
+}
+
+func newWorld() *world {
+	w := &world{now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
+	w.env = &component.Env{
+		Service: new(config.Service),
+		Clock:   func() time.Time { return w.now },
+		Keeper:  new(component.Keeper),
+	}
+	return w
+}
+
+func (w *world) date(after time.Duration) string {
+	return w.now.Add(after).UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT")
+}
+
+func (w *world) site(t testing.TB, e *config.Endpoint, b *config.Backend, options string) *component.BackendSite {
+	t.Helper()
+	es := component.NewEndpointSite(w.env, component.NewServiceSite(w.env), e, nil)
+	s := component.NewBackendSite(w.env, es, b)
+	s.Build(component.Default.Find(component.InBackend, "qos/http-cache"), node(t, options))
+	for _, p := range s.Problems() {
+		if p.Severity == config.Error {
+			t.Fatalf("%s: %v", options, p)
+		}
+	}
+	return s
+}
+
+func (w *world) cache(t testing.TB, options string) *cache {
+	t.Helper()
+	b := &config.Backend{Host: []string{"http://a"}, URLPattern: "/x"}
+	s := w.site(t, &config.Endpoint{Endpoint: "/e", Method: "GET", Backend: []*config.Backend{b}}, b, options)
+	return s.Placed()[0].Stage.(*cache)
+}
+
+// A request is GET /x unless it says otherwise. Headers are "Name: value".
+type ask struct {
+	method, path string
+	header       []string
+	body         string
+	known        bool // the client is authenticated
+	unpack       bool
+}
+
+// A reply is 200 unless it says otherwise.
+type reply struct {
+	status int
+	header []string
+	text   string
+	err    error
+	breaks bool // the body breaks off after the text
+	raw    bool // the body is in memory already
+	length bool // the length is announced
+}
+
+func fields(lines []string) gateway.Fields {
+	var f gateway.Fields
+	for _, line := range lines {
+		name, value, _ := strings.Cut(line, ": ")
+		f.Add(gateway.Canonical(name), value)
+	}
+	return f
+}
+
+// A result is what a client sees of an exchange, and what the backend saw.
+type result struct {
+	status int
+	text   string
+	header gateway.Fields
+	called bool
+	sent   gateway.Fields // what the backend got
+	err    error
+}
+
+var errBroken = errors.New("connection broke")
+
+// run sends a request through the stage, to a backend that answers with r.
+func run(t testing.TB, c *cache, a ask, r reply) result {
+	t.Helper()
+	x := testx.Request{Method: a.method, Header: fields(a.header)}.Exchange(t)
+	if x.Request.Path = a.path; a.path == "" {
+		x.Request.Path = "/x"
+	}
+	x.Request.Unpack = a.unpack
+	if a.known {
+		x.Identity = new(gateway.Identity)
+	}
+	if a.body != "" {
+		x.Request.Body = body.FromBytes([]byte(a.body))
+	}
+	var got result
+	err := c.Enter(t.Context(), x)
+	if err != nil {
+		return result{err: err}
+	}
+	if !x.Replied() {
+		got.called = true
+		got.sent = slices.Clone(x.Request.Header)
+		x.Request.Host, x.Request.Path = "a:80", "/base/x" // as the connector does
+		x.Request.Header.Set("Authorization", "of the gateway")
+		if err = r.err; err == nil {
+			r.fill(x)
+		}
+	}
+	err = c.Leave(t.Context(), x, err)
+	if err != nil {
+		got.err = err
+		return got
+	}
+	text, err := x.Response.Body.Bytes(0)
+	got.status, got.text, got.header, got.err = x.Response.Status, string(text), slices.Clone(x.Response.Header), err
+	return got
+}
+
+func (r reply) fill(x *gateway.Exchange) {
+	x.Response.Status = 200
+	if r.status != 0 {
+		x.Response.Status = r.status
+	}
+	x.Response.Header = fields(r.header)
+	var stream io.Reader = iotest.OneByteReader(strings.NewReader(r.text))
+	size := int64(-1)
+	if r.length {
+		size = int64(len(r.text))
+	}
+	switch {
+	case r.raw:
+		x.Response.Body = body.FromBytes([]byte(r.text))
+		return
+	case r.breaks:
+		stream, size = io.MultiReader(stream, iotest.ErrReader(errBroken)), -1
+	case r.text == "":
+		return
+	}
+	x.Response.Body = body.FromStream(io.NopCloser(stream), size)
+}
+
+// TestStored asks twice, a second apart, and checks whether the second answer
+// comes from the store.
+func TestStored(t *testing.T) {
+	w := newWorld()
+	fresh := "Cache-Control: max-age=60"
+	tests := []struct {
+		name  string
+		first ask
+		reply reply
+		then  ask
+		hit   bool
+	}{
+		{"max-age", ask{}, reply{header: []string{fresh}, text: "a"}, ask{}, true},
+		{"any letter case", ask{}, reply{header: []string{"Cache-Control: Max-Age=60"}, text: "a"}, ask{}, true},
+		{"quoted number", ask{}, reply{header: []string{`Cache-Control: max-age="60"`}, text: "a"}, ask{}, true},
+		{"announced length", ask{}, reply{header: []string{fresh}, text: "abc", length: true}, ask{}, true},
+		{"bytes in memory", ask{}, reply{header: []string{fresh}, text: "abc", raw: true}, ask{}, true},
+		{"empty body", ask{}, reply{header: []string{fresh}}, ask{}, true},
+		{"no freshness", ask{}, reply{text: "a"}, ask{}, false},
+		{"no-store", ask{}, reply{header: []string{fresh + ", no-store"}, text: "a"}, ask{}, false},
+		{"private", ask{}, reply{header: []string{fresh + ", PRIVATE"}, text: "a"}, ask{}, false},
+		{"private field", ask{}, reply{header: []string{fresh + `, private="set-cookie, x"`}, text: "a"}, ask{}, false},
+		{"no-cache", ask{}, reply{header: []string{fresh, "Cache-Control: no-cache"}, text: "a"}, ask{}, false},
+		{"max-age of zero", ask{}, reply{header: []string{"Cache-Control: max-age=0"}, text: "a"}, ask{}, false},
+		{"max-age that is no number", ask{}, reply{header: []string{"Cache-Control: max-age=1m"}, text: "a"}, ask{}, false},
+		{"negative max-age", ask{}, reply{header: []string{"Cache-Control: max-age=-60"}, text: "a"}, ask{}, false},
+		{"huge max-age", ask{}, reply{header: []string{"Cache-Control: max-age=99999999999999999999"}, text: "a"}, ask{}, true},
+		{"first max-age counts", ask{}, reply{header: []string{"Cache-Control: max-age=0, max-age=60"}, text: "a"}, ask{}, false},
+		{"s-maxage before max-age", ask{}, reply{header: []string{"Cache-Control: max-age=0, s-maxage=60"}, text: "a"}, ask{}, true},
+		{"s-maxage of zero", ask{}, reply{header: []string{fresh + ", s-maxage=0"}, text: "a"}, ask{}, false},
+		{"directive within quotes", ask{}, reply{header: []string{`Cache-Control: x="a, no-store", max-age=60`}, text: "a"}, ask{}, true},
+		{"Expires", ask{}, reply{header: []string{"Expires: " + w.date(time.Minute)}, text: "a"}, ask{}, true},
+		{"Expires from Date", ask{}, reply{header: []string{"Date: " + w.date(0), "Expires: " + w.date(time.Minute)}, text: "a"}, ask{}, true},
+		{"Expires in an old form", ask{}, reply{header: []string{"Expires: " + w.now.Add(time.Minute).Format("Monday, 02-Jan-06 15:04:05 GMT")}, text: "a"}, ask{}, true},
+		{"Expires that is past", ask{}, reply{header: []string{"Expires: " + w.date(-time.Minute)}, text: "a"}, ask{}, false},
+		{"Expires that is no date", ask{}, reply{header: []string{"Expires: 0"}, text: "a"}, ask{}, false},
+		{"max-age before Expires", ask{}, reply{header: []string{fresh, "Expires: 0"}, text: "a"}, ask{}, true},
+		{"old Date", ask{}, reply{header: []string{fresh, "Date: " + w.date(-time.Hour)}, text: "a"}, ask{}, false},
+		{"old Age", ask{}, reply{header: []string{fresh, "Age: 60"}, text: "a"}, ask{}, false},
+		{"203", ask{}, reply{status: 203, header: []string{fresh}, text: "a"}, ask{}, true},
+		{"301", ask{}, reply{status: 301, header: []string{fresh}, text: "a"}, ask{}, true},
+		{"404", ask{}, reply{status: 404, header: []string{fresh}, text: "a"}, ask{}, true},
+		{"410", ask{}, reply{status: 410, header: []string{fresh}, text: "a"}, ask{}, true},
+		{"201", ask{}, reply{status: 201, header: []string{fresh}, text: "a"}, ask{}, false},
+		{"206", ask{}, reply{status: 206, header: []string{fresh}, text: "a"}, ask{}, false},
+		{"302", ask{}, reply{status: 302, header: []string{fresh}, text: "a"}, ask{}, false},
+		{"403", ask{}, reply{status: 403, header: []string{fresh}, text: "a"}, ask{}, false},
+		{"500", ask{}, reply{status: 500, header: []string{fresh}, text: "a"}, ask{}, false},
+		{"failure", ask{}, reply{err: errBroken}, ask{}, false},
+		{"body that breaks off", ask{}, reply{header: []string{fresh}, text: "a", breaks: true}, ask{}, false},
+
+		{"another path", ask{path: "/x"}, reply{header: []string{fresh}, text: "a"}, ask{path: "/y"}, false},
+		{"HEAD", ask{method: "HEAD"}, reply{header: []string{fresh}}, ask{method: "HEAD"}, true},
+		{"HEAD after GET", ask{}, reply{header: []string{fresh}, text: "a"}, ask{method: "HEAD"}, false},
+		{"OPTIONS", ask{method: "OPTIONS"}, reply{header: []string{fresh}, text: "a"}, ask{method: "OPTIONS"}, false},
+		{"POST", ask{method: "POST"}, reply{header: []string{fresh}, text: "a"}, ask{method: "POST"}, false},
+		{"GET with a body", ask{body: "q"}, reply{header: []string{fresh}, text: "a"}, ask{body: "q"}, false},
+		{"range", ask{header: []string{"Range: bytes=0-1"}}, reply{header: []string{fresh}, text: "a"}, ask{}, false},
+		{"range of what is stored", ask{}, reply{header: []string{fresh}, text: "a"}, ask{header: []string{"Range: bytes=0-1"}}, false},
+		{"condition of the client", ask{}, reply{header: []string{fresh}, text: "a"}, ask{header: []string{`If-None-Match: "a"`}}, false},
+
+		{"Authorization", ask{header: []string{"Authorization: 1"}}, reply{header: []string{fresh}, text: "a"}, ask{header: []string{"Authorization: 1"}}, false},
+		{"Authorization and public", ask{header: []string{"Authorization: 1"}}, reply{header: []string{fresh + ", public"}, text: "a"}, ask{header: []string{"Authorization: 2"}}, true},
+		{"Authorization later", ask{}, reply{header: []string{fresh}, text: "a"}, ask{header: []string{"Authorization: 1"}}, false},
+		{"Cookie", ask{header: []string{"Cookie: 1"}}, reply{header: []string{fresh}, text: "a"}, ask{header: []string{"Cookie: 1"}}, false},
+		{"Cookie and public", ask{header: []string{"Cookie: 1"}}, reply{header: []string{fresh + ", public"}, text: "a"}, ask{}, true},
+		{"Set-Cookie", ask{}, reply{header: []string{fresh, "Set-Cookie: a=1"}, text: "a"}, ask{}, false},
+		{"Set-Cookie and public", ask{}, reply{header: []string{fresh + ", public", "Set-Cookie: a=1"}, text: "a"}, ask{}, true},
+		{"claim of the same user", ask{known: true, header: []string{"X-User: 1"}}, reply{header: []string{fresh}, text: "a"}, ask{known: true, header: []string{"X-User: 1"}}, true},
+		{"claim of another user", ask{known: true, header: []string{"X-User: 1"}}, reply{header: []string{fresh}, text: "a"}, ask{known: true, header: []string{"X-User: 2"}}, false},
+		{"claim the first had not", ask{known: true}, reply{header: []string{fresh}, text: "a"}, ask{known: true, header: []string{"X-User: 2"}}, false},
+		{"claim the second has not", ask{known: true, header: []string{"X-User: 1"}}, reply{header: []string{fresh}, text: "a"}, ask{known: true}, false},
+		{"known after unknown", ask{}, reply{header: []string{fresh}, text: "a"}, ask{known: true, header: []string{"X-User: 2"}}, false},
+		{"unknown after known", ask{known: true, header: []string{"X-User: 1"}}, reply{header: []string{fresh}, text: "a"}, ask{}, false},
+		{"claims and public", ask{known: true, header: []string{"X-User: 1"}}, reply{header: []string{fresh + ", public"}, text: "a"}, ask{known: true, header: []string{"X-User: 2"}}, true},
+		{"header of an unknown client", ask{header: []string{"X-A: 1"}}, reply{header: []string{fresh}, text: "a"}, ask{header: []string{"X-A: 2"}}, true},
+
+		{"Vary and equal", ask{header: []string{"X-A: 1"}}, reply{header: []string{fresh, "Vary: x-a"}, text: "a"}, ask{header: []string{"X-A: 1"}}, true},
+		{"Vary and different", ask{header: []string{"X-A: 1"}}, reply{header: []string{fresh, "Vary: Accept, x-a"}, text: "a"}, ask{header: []string{"X-A: 2"}}, false},
+		{"Vary and absent", ask{header: []string{"X-A: 1"}}, reply{header: []string{fresh, "Vary: x-a"}, text: "a"}, ask{}, false},
+		{"Vary over several values", ask{header: []string{"X-A: 1", "X-A: 2"}}, reply{header: []string{fresh, "Vary: X-A"}, text: "a"}, ask{header: []string{"X-A: 1", "X-A: 2"}}, true},
+		{"Vary: *", ask{}, reply{header: []string{fresh, "Vary: *"}, text: "a"}, ask{}, false},
+		{"Vary: Authorization of the gateway", ask{}, reply{header: []string{fresh, "Vary: Authorization"}, text: "a"}, ask{}, true},
+		{"packed for who unpacks", ask{}, reply{header: []string{fresh, "Content-Encoding: gzip"}, text: "a"}, ask{unpack: true}, false},
+
+		{"request with no-store is not stored", ask{header: []string{"Cache-Control: no-store"}}, reply{header: []string{fresh}, text: "a"}, ask{}, false},
+		{"request with no-store is not answered", ask{}, reply{header: []string{fresh}, text: "a"}, ask{header: []string{"Cache-Control: no-store"}}, false},
+		{"request with no-cache", ask{}, reply{header: []string{fresh}, text: "a"}, ask{header: []string{"Cache-Control: no-cache"}}, false},
+		{"request with Pragma", ask{}, reply{header: []string{fresh}, text: "a"}, ask{header: []string{"Pragma: no-cache"}}, false},
+		{"Pragma beside Cache-Control", ask{}, reply{header: []string{fresh}, text: "a"}, ask{header: []string{"Pragma: no-cache", "Cache-Control: max-age=9"}}, true},
+		{"request for a younger answer", ask{}, reply{header: []string{fresh}, text: "a"}, ask{header: []string{"Cache-Control: max-age=0"}}, false},
+		{"request for a young answer", ask{}, reply{header: []string{fresh}, text: "a"}, ask{header: []string{"Cache-Control: max-age=1"}}, true},
+		{"request for a fresher answer", ask{}, reply{header: []string{fresh}, text: "a"}, ask{header: []string{"Cache-Control: min-fresh=60"}}, false},
+		{"request for a fresh answer", ask{}, reply{header: []string{fresh}, text: "a"}, ask{header: []string{"Cache-Control: min-fresh=59"}}, true},
+		{"request for the store only", ask{}, reply{header: []string{fresh}, text: "a"}, ask{header: []string{"Cache-Control: only-if-cached"}}, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld()
+			c := w.cache(t, `{}`)
+			first := run(t, c, tt.first, tt.reply)
+			if !first.called {
+				t.Fatal("the first request did not reach the backend")
+			}
+			if got := first.text; !tt.reply.breaks && got != tt.reply.text && tt.reply.err == nil {
+				t.Errorf("first answer: got %q, want %q", got, tt.reply.text)
+			}
+			w.now = w.now.Add(time.Second)
+			second := run(t, c, tt.then, reply{text: "second"})
+			if second.called == tt.hit {
+				t.Fatalf("second request: reached the backend %v, want %v", second.called, !tt.hit)
+			}
+			if !tt.hit {
+				return
+			}
+			if second.text != first.text || second.status != first.status {
+				t.Errorf("from the store: got %d %q, want %d %q", second.status, second.text, first.status, first.text)
+			}
+			if age := second.header.Get("Age"); age != "1" {
+				t.Errorf("Age: got %q, want 1", age)
+			}
+			if second.header.Has("Set-Cookie") {
+				t.Error("a cookie went to another client")
+			}
+		})
+	}
+}
+
+func TestExpiry(t *testing.T) {
+	stale := func(directive string) []string { return []string{"Cache-Control: max-age=10, " + directive} }
+	const tag, modified = `Etag: "v1"`, "Last-Modified: Sun, 22 Nov 2026 10:00:00 GMT"
+	tests := []struct {
+		name   string
+		header []string // of the first answer
+		after  time.Duration
+		ask    []string // header of the second request
+		reply  reply    // to the second request
+		called bool
+		sent   []string // validators that the backend gets
+		text   string   // of the second answer
+		status int
+	}{
+		{"fresh until the end", stale(""), 9 * time.Second, nil, reply{text: "b"}, false, nil, "a", 200},
+		{"stale at the end", stale(""), 10 * time.Second, nil, reply{text: "b"}, true, nil, "b", 200},
+		{"validated by tag", append(stale(""), tag), 10 * time.Second, nil, reply{status: 304}, true, []string{`If-None-Match: "v1"`}, "a", 200},
+		{"validated by date", append(stale(""), modified), 10 * time.Second, nil, reply{status: 304}, true,
+			[]string{"If-Modified-Since: Sun, 22 Nov 2026 10:00:00 GMT"}, "a", 200},
+		{"validated by both", append(stale(""), tag, modified), 10 * time.Second, nil, reply{status: 304}, true,
+			[]string{`If-None-Match: "v1"`, "If-Modified-Since: Sun, 22 Nov 2026 10:00:00 GMT"}, "a", 200},
+		{"changed meanwhile", append(stale(""), tag), 10 * time.Second, nil, reply{text: "b"}, true, []string{`If-None-Match: "v1"`}, "b", 200},
+		{"validator alone", []string{tag}, time.Second, nil, reply{status: 304}, true, []string{`If-None-Match: "v1"`}, "a", 200},
+		{"no-cache is validated", []string{tag, "Cache-Control: max-age=60, no-cache"}, time.Second, nil, reply{status: 304}, true,
+			[]string{`If-None-Match: "v1"`}, "a", 200},
+		{"client asks for validation", append(stale(""), tag), time.Second, []string{"Cache-Control: no-cache"}, reply{status: 304}, true,
+			[]string{`If-None-Match: "v1"`}, "a", 200},
+		{"304 that nobody asked for", stale(""), 10 * time.Second, nil, reply{status: 304}, true, nil, "", 304},
+
+		{"client takes any stale answer", stale(""), 20 * time.Second, []string{"Cache-Control: max-stale"}, reply{text: "b"}, false, nil, "a", 200},
+		{"client takes it as stale as it is", stale(""), 20 * time.Second, []string{"Cache-Control: max-stale=10"}, reply{text: "b"}, false, nil, "a", 200},
+		{"client takes it less stale", stale(""), 20 * time.Second, []string{"Cache-Control: max-stale=9"}, reply{text: "b"}, true, nil, "b", 200},
+		{"backend forbids stale answers", stale("must-revalidate"), 20 * time.Second, []string{"Cache-Control: max-stale"}, reply{text: "b"}, true, nil, "b", 200},
+		{"backend forbids them to caches", stale("proxy-revalidate"), 20 * time.Second, []string{"Cache-Control: max-stale"}, reply{text: "b"}, true, nil, "b", 200},
+		{"s-maxage forbids them", []string{"Cache-Control: s-maxage=10"}, 20 * time.Second, []string{"Cache-Control: max-stale"}, reply{text: "b"}, true, nil, "b", 200},
+		{"dropped ten minutes later", stale(""), 611 * time.Second, []string{"Cache-Control: max-stale"}, reply{text: "b"}, true, nil, "b", 200},
+
+		{"stale for an error", stale("stale-if-error=30"), 40 * time.Second, nil, reply{status: 500, text: "e"}, true, nil, "a", 200},
+		{"stale for a failure", stale("stale-if-error=30"), 40 * time.Second, nil, reply{err: errBroken}, true, nil, "a", 200},
+		{"stale for an error, as the client says", stale(""), 40 * time.Second, []string{"Cache-Control: stale-if-error=30"}, reply{status: 503}, true, nil, "a", 200},
+		{"too stale for an error", stale("stale-if-error=30"), 41 * time.Second, nil, reply{status: 500, text: "e"}, true, nil, "e", 500},
+		{"not for a client's mistake", stale("stale-if-error=30"), 20 * time.Second, nil, reply{status: 404, text: "e"}, true, nil, "e", 404},
+		{"not when it is forbidden", stale("stale-if-error=30, must-revalidate"), 20 * time.Second, nil, reply{status: 500, text: "e"}, true, nil, "e", 500},
+		{"not unless someone says so", stale(""), 20 * time.Second, nil, reply{status: 500, text: "e"}, true, nil, "e", 500},
+		{"kept long for errors", stale("stale-if-error=3600"), 30 * time.Minute, nil, reply{status: 502}, true, nil, "a", 200},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld()
+			c := w.cache(t, `{}`)
+			run(t, c, ask{}, reply{header: tt.header, text: "a"})
+			w.now = w.now.Add(tt.after)
+			got := run(t, c, ask{header: tt.ask}, tt.reply)
+			if got.err != nil || got.called != tt.called || got.text != tt.text || got.status != tt.status {
+				t.Errorf("got called %v, %d %q, %v, want called %v, %d %q", got.called, got.status, got.text, got.err, tt.called, tt.status, tt.text)
+			}
+			var validators gateway.Fields
+			for _, f := range got.sent {
+				if strings.HasPrefix(f.Name, "If-") {
+					validators = append(validators, f)
+				}
+			}
+			if want := fields(tt.sent); !slices.Equal(validators, want) {
+				t.Errorf("validators: got %v, want %v", validators, want)
+			}
+		})
+	}
+}
+
+func TestRenewal(t *testing.T) {
+	w := newWorld()
+	c := w.cache(t, `{}`)
+	run(t, c, ask{}, reply{header: []string{"Cache-Control: max-age=10", `Etag: "v1"`, "Date: " + w.date(0), "Content-Type: text/a", "X-A: 1"}, text: "a"})
+	w.now = w.now.Add(20 * time.Second)
+	got := run(t, c, ask{}, reply{status: 304, header: []string{"Cache-Control: max-age=100", "Content-Type: text/b", "X-A: 2", "X-A: 3"}})
+	if got.status != 200 || got.text != "a" || got.header.Get("Age") != "0" {
+		t.Errorf("renewed: got %d %q of age %s, want 200 a of age 0", got.status, got.text, got.header.Get("Age"))
+	}
+	if ct, xa := got.header.Get("Content-Type"), got.header.AppendValues(nil, "X-A"); ct != "text/a" || !slices.Equal(xa, []string{"2", "3"}) {
+		t.Errorf("header: got Content-Type %s and X-A %v, want text/a and [2 3]", ct, xa)
+	}
+	w.now = w.now.Add(99 * time.Second)
+	if got := run(t, c, ask{}, reply{text: "b"}); got.called || got.text != "a" || got.header.Get("Age") != "99" {
+		t.Errorf("after renewal: got called %v, %q of age %s, want a of age 99 from the store", got.called, got.text, got.header.Get("Age"))
+	}
+	w.now = w.now.Add(time.Second)
+	if got := run(t, c, ask{}, reply{status: 304, header: []string{"Cache-Control: no-store"}}); got.text != "a" {
+		t.Errorf("renewed for the last time: got %q, want a", got.text)
+	}
+	if got := run(t, c, ask{}, reply{text: "b"}); !got.called || len(got.sent) != 0 {
+		t.Errorf("after no-store: got called %v with %v, want a plain call", got.called, got.sent)
+	}
+}
+
+func TestOnlyIfCached(t *testing.T) {
+	c := newWorld().cache(t, `{}`)
+	got := run(t, c, ask{header: []string{"Cache-Control: only-if-cached"}}, reply{})
+	if e := gateway.AsError(got.err); e == nil || e.Status != 504 {
+		t.Errorf("nothing stored: got %v, want 504", got.err)
+	}
+}
+
+func TestUnsafeMethods(t *testing.T) {
+	fresh := []string{"Cache-Control: max-age=60"}
+	for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "PURGE"} {
+		for _, r := range []reply{{}, {status: 500}, {err: errBroken}} {
+			c := newWorld().cache(t, `{}`)
+			run(t, c, ask{}, reply{header: fresh, text: "a"})
+			run(t, c, ask{method: "HEAD"}, reply{header: fresh})
+			run(t, c, ask{path: "/y"}, reply{header: fresh, text: "y"})
+			run(t, c, ask{method: method}, r)
+			if got := run(t, c, ask{}, reply{}); !got.called {
+				t.Errorf("%s, answer %+v: GET is still answered from the store", method, r)
+			}
+			if got := run(t, c, ask{method: "HEAD"}, reply{}); !got.called {
+				t.Errorf("%s, answer %+v: HEAD is still answered from the store", method, r)
+			}
+			if got := run(t, c, ask{path: "/y"}, reply{}); got.called {
+				t.Errorf("%s, answer %+v: another URL was forgotten", method, r)
+			}
+		}
+	}
+}
+
+func TestLimits(t *testing.T) {
+	fresh := []string{"Cache-Control: max-age=60"}
+	hits := func(t *testing.T, c *cache, paths ...string) (hit []string) {
+		t.Helper()
+		for _, p := range paths {
+			if got := run(t, c, ask{path: p}, reply{}); !got.called {
+				hit = append(hit, p)
+			}
+		}
+		return hit
+	}
+	t.Run("items", func(t *testing.T) {
+		c := newWorld().cache(t, `{"max_items":2,"max_size":1000000}`)
+		run(t, c, ask{path: "/1"}, reply{header: fresh, text: "1"})
+		run(t, c, ask{path: "/2"}, reply{header: fresh, text: "2"})
+		run(t, c, ask{path: "/1"}, reply{})
+		run(t, c, ask{path: "/3"}, reply{header: fresh, text: "3"})
+		if got := hits(t, c, "/1", "/2", "/3"); !slices.Equal(got, []string{"/1", "/3"}) {
+			t.Errorf("got %v, want the two used last", got)
+		}
+	})
+	t.Run("bytes", func(t *testing.T) {
+		c := newWorld().cache(t, `{"max_items":100,"max_size":10000}`)
+		text := strings.Repeat("x", 4000)
+		for _, p := range []string{"/1", "/2", "/3"} {
+			run(t, c, ask{path: p}, reply{header: fresh, text: text})
+		}
+		if got := hits(t, c, "/1", "/2", "/3"); !slices.Equal(got, []string{"/2", "/3"}) {
+			t.Errorf("got %v, want the two used last", got)
+		}
+		if c.store.bytes > 10000 {
+			t.Errorf("memory: got %d, want 10000 at most", c.store.bytes)
+		}
+	})
+	for _, length := range []bool{false, true} {
+		t.Run(fmt.Sprintf("large body, announced %v", length), func(t *testing.T) {
+			c := newWorld().cache(t, `{"max_items":100,"max_size":1024}`)
+			text := strings.Repeat("x", 5000)
+			if got := run(t, c, ask{}, reply{header: fresh, text: text, length: length}); got.text != text {
+				t.Errorf("answer: got %d bytes, want %d", len(got.text), len(text))
+			}
+			if got := hits(t, c, "/x"); got != nil {
+				t.Errorf("got %v from the store, want nothing", got)
+			}
+		})
+	}
+	t.Run("useless answers are dropped", func(t *testing.T) {
+		w := newWorld()
+		c := w.cache(t, `{}`)
+		for i := range 100 {
+			run(t, c, ask{path: fmt.Sprintf("/%d", i)}, reply{header: fresh, text: "a"})
+		}
+		w.now = w.now.Add(time.Minute + keepStale + time.Second)
+		run(t, c, ask{path: "/new"}, reply{})
+		if n, m := len(c.store.byKey), c.store.recent.Len(); n+m+len(c.store.dying) != 0 || c.store.bytes != 0 {
+			t.Errorf("got %d answers of %d bytes, want none", n, c.store.bytes)
+		}
+	})
+}
+
+// TestStreams checks that an answer is passed on as it comes and stored as
+// soon as it was read.
+func TestStreams(t *testing.T) {
+	w := newWorld()
+	c := w.cache(t, `{}`)
+	x := testx.Request{Path: "/x"}.Exchange(t)
+	if err := c.Enter(t.Context(), x); err != nil {
+		t.Fatal(err)
+	}
+	from, to := io.Pipe()
+	x.Response.Status = 200
+	x.Response.Header = fields([]string{"Cache-Control: max-age=60"})
+	x.Response.Body = body.FromStream(from, 2)
+	if err := c.Leave(t.Context(), x, nil); err != nil {
+		t.Fatal(err)
+	}
+	r := x.Response.Body.Reader()
+	defer r.Close()
+	buf := make([]byte, 10)
+	for i, want := range []string{"a", "b"} {
+		go to.Write([]byte(want))
+		if n, err := r.Read(buf); err != nil || string(buf[:n]) != want {
+			t.Fatalf("read %d: got %q, %v, want %q at once", i, buf[:n], err, want)
+		}
+		if got := run(t, c, ask{path: "/x"}, reply{}); got.called != (i == 0) {
+			t.Errorf("after %d of 2 bytes: reached the backend %v", i+1, got.called)
+		}
+	}
+}
+
+func TestStores(t *testing.T) {
+	fresh := []string{"Cache-Control: max-age=60"}
+	w := newWorld()
+	stage := func(endpoint, host, options string) *cache {
+		b := &config.Backend{Host: []string{host}, URLPattern: "/x"}
+		e := &config.Endpoint{Endpoint: endpoint, Method: "GET", Backend: []*config.Backend{b}}
+		return w.site(t, e, b, options).Placed()[0].Stage.(*cache)
+	}
+	tests := []struct {
+		name string
+		a, b *cache
+		hit  bool
+	}{
+		{"one backend", stage("/1", "http://a", `{}`), stage("/1", "http://a", `{}`), true},
+		{"two endpoints", stage("/2", "http://a", `{}`), stage("/3", "http://a", `{}`), false},
+		{"two endpoints that share", stage("/4", "http://a", `{"shared":true}`), stage("/5", "http://a", `{"shared":true}`), true},
+		{"one that shares", stage("/6", "http://c", `{"shared":true}`), stage("/7", "http://c", `{}`), false},
+		{"two hosts that share", stage("/8", "http://d", `{"shared":true}`), stage("/9", "http://e", `{"shared":true}`), false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			run(t, tt.a, ask{}, reply{header: fresh, text: "a"})
+			if got := run(t, tt.b, ask{}, reply{}); got.called == tt.hit {
+				t.Errorf("got a hit %v, want %v", !got.called, tt.hit)
+			}
+		})
+	}
+}
+
+func TestSurvivesReload(t *testing.T) {
+	w := newWorld()
+	run(t, w.cache(t, `{}`), ask{}, reply{header: []string{"Cache-Control: max-age=60"}, text: "a"})
+	next := newWorld()
+	next.env.Keeper = w.env.Keeper
+	c := next.cache(t, `{}`)
+	w.env.Release()
+	if got := run(t, c, ask{}, reply{}); got.called {
+		t.Error("the next generation lost what was stored")
+	}
+	next.env.Release()
+	if got := run(t, next.cache(t, `{}`), ask{}, reply{}); !got.called {
+		t.Error("the store outlived its last user")
+	}
+}
+
+func TestBuild(t *testing.T) {
+	with := func(name string) *config.Backend {
+		return &config.Backend{Host: []string{"http://a"}, ExtraConfig: map[string]*config.Node{name: node(t, `{}`)}}
+	}
+	host := &config.Backend{Host: []string{"http://{input_headers.X}"}}
+	plain := &config.Backend{Host: []string{"http://a"}}
+	tests := []struct {
+		name     string
+		backend  *config.Backend
+		options  string
+		stages   int
+		problems []string // beginnings
+	}{
+		{"both limits", plain, `{"max_items":10,"max_size":4096}`, 1, nil},
+		{"no limit", plain, `{}`, 1, []string{"note : the store has no limit"}},
+		{"items only", plain, `{"max_items":10}`, 1, []string{"note max_items: "}},
+		{"size only", plain, `{"max_size":4096}`, 1, []string{"note max_size: "}},
+		{"too small", plain, `{"max_items":0,"max_size":1023}`, 0, []string{"error max_items: ", "error max_size: "}},
+		{"wrong type", plain, `{"shared":"yes","max_items":1,"max_size":4096}`, 0, []string{"error shared: "}},
+		{"client credentials", with("auth/client-credentials"), `{}`, 0, []string{"warning : has no effect together with auth/client-credentials"}},
+		{"lambda", with("backend/lambda"), `{}`, 0, []string{"warning : has no effect together with backend/lambda"}},
+		{"client plugin", with("plugin/http-client"), `{}`, 0, []string{"warning : has no effect together with plugin/http-client"}},
+		{"host of the request", host, `{}`, 0, []string{"warning : has no effect when the host"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld()
+			es := component.NewEndpointSite(w.env, component.NewServiceSite(w.env), &config.Endpoint{Backend: []*config.Backend{tt.backend}}, nil)
+			s := component.NewBackendSite(w.env, es, tt.backend)
+			s.Build(component.Default.Find(component.InBackend, "github.com/devopsfaith/krakend-httpcache"), node(t, tt.options))
+			var got []string
+			for _, p := range s.Problems() {
+				got = append(got, p.Severity.String()+" "+p.Path+": "+p.Err.Error())
+			}
+			if !slices.EqualFunc(got, tt.problems, strings.HasPrefix) {
+				t.Errorf("%s: got %q, want %q", tt.options, got, tt.problems)
+			}
+			if n := len(s.Placed()); n != tt.stages {
+				t.Errorf("%s: got %d stages, want %d", tt.options, n, tt.stages)
+			}
+		})
+	}
+}
+
+// FuzzDirectives checks that reading Cache-Control neither panics nor hangs,
+// and that no list makes an answer fresher than its largest number.
+func FuzzDirectives(f *testing.F) {
+	f.Add(`max-age=60, s-maxage="10", private="a,b", no-cache`)
+	f.Add(`,,=,"`)
+	f.Add(`x="\",max-age=1`)
+	f.Fuzz(func(t *testing.T, value string) {
+		d := readDirectives(gateway.Fields{{Name: "Cache-Control", Value: value}})
+		for _, got := range []time.Duration{d.maxAge, d.sMaxAge, d.minFresh, d.staleIfError} {
+			if got < absent || got > (1<<31)*time.Second {
+				t.Errorf("%q: got %v", value, got)
+			}
+		}
+		if !strings.Contains(strings.ToLower(value), "no-store") && d.noStore {
+			t.Errorf("%q: no-store came from nowhere", value)
+		}
+	})
+}
+
+func BenchmarkHit(b *testing.B) {
+	w := newWorld()
+	c := w.cache(b, `{"max_items":10,"max_size":100000}`)
+	run(b, c, ask{}, reply{header: []string{"Cache-Control: max-age=60", "Content-Type: application/json"}, text: strings.Repeat("x", 2000)})
+	x := testx.Request{Path: "/x", Header: fields([]string{"Accept: */*", "User-Agent: x"})}.Exchange(b)
+	ctx := b.Context()
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := c.Enter(ctx, x); err != nil || x.Response.Status != 200 {
+			b.Fatal(err, x.Response.Status)
+		}
+	}
+}
+
+func TestHitBudget(t *testing.T) {
+	if race {
+		t.Skip("the race detector counts its own allocations")
+	}
+	w := newWorld()
+	c := w.cache(t, `{}`)
+	run(t, c, ask{}, reply{header: []string{"Cache-Control: max-age=60"}, text: "a"})
+	x := testx.Request{Path: "/x"}.Exchange(t)
+	ctx := t.Context()
+	if got := testing.AllocsPerRun(100, func() { c.Enter(ctx, x) }); got > 0 || !x.Replied() {
+		t.Errorf("allocations: got %v and a hit %v, want 0 and true", got, x.Replied())
+	}
+}

@@ -1,0 +1,154 @@
+package httpcache
+
+import (
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+)
+
+// A request is what the cache looks at. The stages inside of the cache and the
+// connector change the request of the exchange, so this holds it as it was on
+// the way in. It borrows from the exchange.
+type request struct {
+	key    []byte
+	method string
+	header gateway.Fields
+	rules  directives
+	unpack bool // the answer must come without Content-Encoding
+	known  bool // the client was authenticated
+}
+
+// A call is what Enter hands to Leave about a request that goes to the
+// backend.
+type call struct {
+	request
+	asked time.Time
+	stale *entry // stored answer to this request; nil if there is none
+	asks  bool   // the request carries the validators of stale
+}
+
+var calls = sync.Pool{New: func() any { return new(call) }}
+
+// newCall reads the request of x. The origin tells backends apart in keys.
+func newCall(x *gateway.Exchange, origin string) *call {
+	k := calls.Get().(*call)
+	r := &x.Request
+	k.method = r.Method
+	k.header = append(k.header, r.Header...)
+	k.unpack, k.known = r.Unpack, x.Identity != nil
+	k.rules = readDirectives(k.header)
+	if !k.header.Has("Cache-Control") && strings.EqualFold(k.header.Get("Pragma"), "no-cache") {
+		k.rules.noCache = true
+	}
+	for _, part := range [...]string{origin, " ", r.Host, r.Path, "?", r.RawQuery, " ", r.Method} {
+		k.key = append(k.key, part...)
+	}
+	return k
+}
+
+// keyOf returns the key of the same URL with another method. It overwrites the
+// key of the call.
+func (k *call) keyOf(method string) []byte {
+	k.key = append(k.key[:len(k.key)-len(k.method)], method...)
+	k.method = method
+	return k.key
+}
+
+func (k *call) release() {
+	clear(k.header)
+	*k = call{request: request{key: k.key[:0], header: k.header[:0]}}
+	calls.Put(k)
+}
+
+// safe reports whether a method changes nothing (RFC 9110, section 9.2.1).
+func safe(method string) bool {
+	return method == "GET" || method == "HEAD" || method == "OPTIONS" || method == "TRACE"
+}
+
+// passes reports whether a request goes by the store, in both directions: its
+// answer depends on more than the key and Vary tell, or is a part only.
+func passes(r *gateway.Request) bool {
+	if r.Method != "GET" && r.Method != "HEAD" || r.Body.Form() != body.Empty && r.Body.Size() != 0 {
+		return true
+	}
+	for i := range r.Header {
+		switch r.Header[i].Name {
+		case "Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range":
+			return true
+		}
+	}
+	return false
+}
+
+// personal reports whether the request carries the credentials of a client.
+func (r *request) personal() bool {
+	return r.header.Has("Authorization") || r.header.Has("Cookie")
+}
+
+// vary returns the fields of the request that select the answer with the given
+// header, copied: those that its Vary names and, unless it is public, those
+// that may tell authenticated clients from each other. It reports false for an
+// answer that no second request selects.
+//
+// Source: RFC 9111, section 4.1.
+func (r *request) vary(header gateway.Fields, public bool) (gateway.Fields, bool) {
+	var selected gateway.Fields
+	add := func(name string) {
+		if !selected.Has(name) {
+			selected.Add(strings.Clone(name), strings.Clone(joined(r.header, name)))
+		}
+	}
+	for _, f := range header {
+		if f.Name != "Vary" {
+			continue
+		}
+		for name := range strings.SplitSeq(f.Value, ",") {
+			switch name = strings.TrimSpace(name); name {
+			case "*":
+				return nil, false
+			case "":
+			default:
+				add(gateway.Canonical(name))
+			}
+		}
+	}
+	if r.known && !public {
+		for _, f := range r.header {
+			if telling(f.Name) {
+				add(f.Name)
+			}
+		}
+	}
+	return selected, true
+}
+
+// telling reports whether a field may tell one user from another. Those that
+// every client sends, and those that the gateway writes on every call, do not:
+// whether they select an answer is for Vary to say.
+func telling(name string) bool {
+	switch name {
+	case "Accept", "Accept-Charset", "Accept-Encoding", "Accept-Language", "Cache-Control", "Content-Type",
+		"Origin", "Pragma", "Referer", "Traceparent", "Tracestate", "User-Agent",
+		"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Via", "X-Request-Id":
+		return false
+	}
+	return true
+}
+
+// joined returns all values of a field as one, "" if there is none.
+func joined(h gateway.Fields, name string) string {
+	value, found := "", false
+	for i := range h {
+		switch {
+		case h[i].Name != name:
+		case found:
+			value += ", " + h[i].Value
+		default:
+			value, found = h[i].Value, true
+		}
+	}
+	return value
+}

@@ -1,0 +1,23 @@
+// Package ratelimit implements qos/ratelimit/router, the limits of an endpoint
+// and of its clients, and qos/ratelimit/proxy, the limit of the calls to one
+// backend.
+//
+// All of them are token buckets: full at the start, one token for each
+// request, refilled evenly and never above their capacity. A rate of 5 in
+// every second with a capacity of 10 lets ten requests through at once and
+// then one every 200 ms.
+//
+// On an endpoint the client's bucket is asked first, so that a client over its
+// limit, answered with 429, spends nothing of what all clients share; when
+// that is used up the answer is 503. Both carry Retry-After. A backend over
+// its limit is not called and counts as failed.
+//
+// A client is who the strategy says: an address, the value of a header, or a
+// path parameter. A request that does not say who it is has no bucket and gets
+// 429. At most 262,144 buckets are kept for an endpoint; beyond that the client
+// that is closest to a full bucket is forgotten.
+//
+// Counters live in this process: N gateways behind an even balancer let N
+// times the rate through, so divide a total by N. They survive a reload as
+// long as the endpoint and the figures stay the same.
+package ratelimit

@@ -1,0 +1,219 @@
+package ratelimit
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/bucket"
+	"github.com/sluice-gateway/sluice/internal/kit/place"
+)
+
+//go:embed options.go
+var source string
+
+var endpointInfo = component.Info{
+	Namespace: "qos/ratelimit/router",
+	Aliases:   []string{"github.com/devopsfaith/krakend-ratelimit/juju/router"},
+	Summary:   "Limits the requests to an endpoint, of all clients and of each.",
+	Source:    source,
+}
+
+var backendInfo = component.Info{
+	Namespace: "qos/ratelimit/proxy",
+	Aliases:   []string{"github.com/devopsfaith/krakend-ratelimit/juju/proxy"},
+	Summary:   "Limits the calls to a backend.",
+	Source:    source,
+}
+
+func init() {
+	component.Register(
+		component.Endpoint(endpointInfo, buildEndpoint),
+		component.Backend(backendInfo, buildBackend),
+	)
+}
+
+// maxClients is how many buckets an endpoint keeps, about 100 bytes each.
+const maxClients = 1 << 18
+
+func buildEndpoint(s *component.EndpointSite, o EndpointOptions) error {
+	if o.Every < second {
+		if o.Every > 0 {
+			s.Warn("every", fmt.Errorf("%s is below 1s and counts as 1s; write 1s and the rate for that", o.Every))
+		}
+		o.Every = second
+	}
+	if o.MaxRate == 0 && o.ClientMaxRate == 0 {
+		s.Warn("", errors.New("nothing is limited; set max_rate, client_max_rate or both"))
+		return nil
+	}
+	name := place.Endpoint(s)
+	st := &endpointLimit{clock: s.Clock()}
+	var err error
+	if o.MaxRate > 0 {
+		if st.all, err = keepBucket(&s.Site, name, o.MaxRate, o.Every, o.Capacity); err != nil {
+			return err
+		}
+	}
+	if o.ClientMaxRate > 0 {
+		if st.client, err = clientOf(o, s.Params()); err != nil {
+			return err
+		}
+		if st.clients, err = keepClients(&s.Site, name, o); err != nil {
+			return err
+		}
+	}
+	s.Stage(component.EndpointLimit, st)
+	return nil
+}
+
+func buildBackend(s *component.BackendSite, o BackendOptions) error {
+	if o.MaxRate == 0 {
+		s.Warn("max_rate", errors.New("0 is no limit; write how many calls are allowed"))
+		return nil
+	}
+	b, err := keepBucket(&s.Site, place.Backend(s), o.MaxRate, o.Every, o.Capacity)
+	if err != nil {
+		return err
+	}
+	s.Stage(component.BackendLimit, &backendLimit{clock: s.Clock(), bucket: b})
+	return nil
+}
+
+// keepBucket returns the bucket that everybody at the place shares. One with
+// the same figures is the same after a reload.
+func keepBucket(s *component.Site, at string, rate float64, every config.Duration, capacity int) (*bucket.Bucket, error) {
+	perSecond, tokens := bucket.Rate(rate, time.Duration(every), capacity)
+	logAtStart(s, at, "all", perSecond, tokens)
+	id := fmt.Sprintf("%s: all: %v/s up to %d", at, perSecond, tokens)
+	return component.Keep(s, id, func() (*bucket.Bucket, func(), error) {
+		return bucket.New(perSecond, tokens), nil, nil
+	})
+}
+
+// keepClients returns the buckets of the clients of an endpoint. Those with
+// the same figures and the same idea of a client are the same after a reload.
+func keepClients(s *component.Site, at string, o EndpointOptions) (*bucket.Store, error) {
+	perSecond, tokens := bucket.Rate(o.ClientMaxRate, time.Duration(o.Every), o.ClientCapacity)
+	logAtStart(s, at, "each client", perSecond, tokens)
+	id := fmt.Sprintf("%s: by %s %q: %v/s up to %d", at, o.Strategy, o.Key, perSecond, tokens)
+	return component.Keep(s, id, func() (*bucket.Store, func(), error) {
+		return bucket.NewStore(perSecond, tokens, maxClients), nil, nil
+	})
+}
+
+// logAtStart tells the effective bucket, which the options only imply.
+func logAtStart(s *component.Site, at, who string, perSecond float64, capacity int) {
+	log := s.Log()
+	s.OnStart(func(ctx context.Context) error {
+		log.DebugContext(ctx, "rate limited", "place", at, "limit_of", who, "tokens_per_second", perSecond, "capacity", capacity)
+		return nil
+	})
+}
+
+// Refusals of an endpoint. Their bodies stay empty.
+var (
+	errClient   = &gateway.Error{Status: 429, Code: "rate_limit", Err: errors.New("the client is over its limit")}
+	errStranger = &gateway.Error{Status: 429, Code: "rate_limit", Err: errors.New("the request does not say who the client is")}
+	errAll      = &gateway.Error{Status: 503, Code: "rate_limit", Err: errors.New("the endpoint is over its limit")}
+)
+
+// errBackend is the failure of a call that was not made. Compatibility: its
+// text is spelt as clients of the incumbent know it.
+var errBackend = &gateway.Error{Code: "rate_limit", Public: "rate limit exceded"}
+
+// An endpointLimit takes a token of the client, then one of all clients.
+type endpointLimit struct {
+	clock   component.Clock
+	clients *bucket.Store // nil without a limit for clients
+	client  func(*gateway.Exchange) (key string, known bool)
+	all     *bucket.Bucket // nil without a limit for all
+}
+
+func (l *endpointLimit) Enter(_ context.Context, x *gateway.Exchange) error {
+	now := l.clock()
+	if l.clients != nil {
+		key, known := l.client(x)
+		if !known {
+			return errStranger
+		}
+		if ok, wait := l.clients.Take(key, now); !ok {
+			retryAfter(x, wait)
+			return errClient
+		}
+	}
+	if l.all != nil && !l.all.Take(now) {
+		retryAfter(x, l.all.RetryAfter(now))
+		return errAll
+	}
+	return nil
+}
+
+// retryAfter tells the client when to come back, in whole seconds: RFC 9110,
+// section 10.2.3.
+func retryAfter(x *gateway.Exchange, wait time.Duration) {
+	seconds := max(1, (int64(wait)+int64(time.Second)-1)/int64(time.Second))
+	x.Response.Header.Set("Retry-After", strconv.FormatInt(seconds, 10))
+}
+
+// A backendLimit takes a token for each call.
+type backendLimit struct {
+	clock  component.Clock
+	bucket *bucket.Bucket
+}
+
+func (l *backendLimit) Enter(context.Context, *gateway.Exchange) error {
+	if !l.bucket.Take(l.clock()) {
+		return errBackend
+	}
+	return nil
+}
+
+// clientOf returns the function that names the client of an exchange, and
+// false when it does not say who it is. params are the path parameters of the
+// endpoint. Names that are kept must be copied: they die with the exchange.
+func clientOf(o EndpointOptions, params []string) (func(*gateway.Exchange) (string, bool), error) {
+	key := gateway.Canonical(o.Key)
+	switch o.Strategy {
+	case ByHeader:
+		if !gateway.Token(key) {
+			return nil, config.At("key", fmt.Errorf("%q is no header name; write one such as X-Api-Key", o.Key))
+		}
+		return func(x *gateway.Exchange) (string, bool) {
+			value := x.In.Header(key)
+			return value, value != ""
+		}, nil
+	case ByParam:
+		i := slices.Index(params, o.Key)
+		if i < 0 {
+			return nil, config.At("key", fmt.Errorf("the path of the endpoint has no {%s}; %s", o.Key, remedy(params)))
+		}
+		return func(x *gateway.Exchange) (string, bool) { return x.Params[i], true }, nil
+	}
+	if key == "" {
+		return func(x *gateway.Exchange) (string, bool) { return addressKey(x.Client), true }, nil
+	}
+	if !gateway.Token(key) {
+		return nil, config.At("key", fmt.Errorf("%q is no header name; write one such as X-Real-Ip, or drop the key", o.Key))
+	}
+	return func(x *gateway.Exchange) (string, bool) {
+		if a, ok := firstAddress(x.In.Header(key)); ok {
+			return addressKey(a), true
+		}
+		return addressKey(x.Client), true
+	}, nil
+}
+
+func remedy(params []string) string {
+	if len(params) == 0 {
+		return "use another strategy"
+	}
+	return fmt.Sprintf("write one of %q", params)
+}

@@ -1,0 +1,20 @@
+// Package router is the namespace router: how the gateway itself behaves in
+// front of all endpoints. It decides how paths are matched, what the answers
+// of the gateway's own paths and of failures look like, whose word is believed
+// about the address of a client, and which requests the access log leaves out.
+//
+// The namespace has no stage. It checks its options and offers them to the
+// core and to other components under [component.RouterKey].
+//
+// # Client address
+//
+// The header of a proxy is believed only when the proxy itself is trusted.
+// Without trusted_proxies these are the private, loopback and link-local
+// ranges: a balancer in front of the gateway keeps working, and a client on
+// the internet cannot choose its address. forwarded_by_client_ip: false
+// believes nobody, and an empty trusted_proxies has the same effect.
+//
+// Compatibility: KrakenD believes every peer unless forwarded_by_client_ip is
+// false, ignores proxies that it cannot parse, and drops the whole namespace
+// when one value has the wrong type. Here each of them is an error at start.
+package router

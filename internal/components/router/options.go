@@ -1,0 +1,194 @@
+package router
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+)
+
+// Options configures router.
+type Options struct {
+	// ReturnErrorMsg writes the text of an error as the body of failed answers.
+	// The texts name no host and no address.
+	ReturnErrorMsg bool `json:"return_error_msg"`
+
+	// ErrorBody replaces the plain text of answers that reach no endpoint.
+	ErrorBody ErrorBody `json:"error_body"`
+
+	// AutoOptions answers OPTIONS on every declared path with 200, an empty
+	// body and the declared methods in Allow.
+	AutoOptions bool `json:"auto_options"`
+
+	// DisableHandleMethodNotAllowed answers 404 instead of 405 when a path is
+	// declared with other methods.
+	DisableHandleMethodNotAllowed bool `json:"disable_handle_method_not_allowed"`
+
+	// DisableRedirectTrailingSlash stops redirects to the same path with or
+	// without a slash at its end. It works only together with
+	// disable_redirect_fixed_path.
+	DisableRedirectTrailingSlash bool `json:"disable_redirect_trailing_slash"`
+
+	// DisableRedirectFixedPath stops redirects from paths with double slashes,
+	// dot segments or another letter case to the declared path.
+	DisableRedirectFixedPath bool `json:"disable_redirect_fixed_path"`
+
+	// RemoveExtraSlash serves a path with double slashes as if they were
+	// single, without a redirect.
+	RemoveExtraSlash bool `json:"remove_extra_slash"`
+
+	// DisablePathDecoding turns off the check that refuses path parameters
+	// which still hold an escape sequence, "?" or "#" once they are decoded.
+	DisablePathDecoding bool `json:"disable_path_decoding"`
+
+	// DisableHealth removes the health endpoint.
+	DisableHealth bool `json:"disable_health"`
+
+	// HealthPath is the path of the health endpoint.
+	HealthPath string `json:"health_path"`
+
+	// HideVersionHeader keeps the version out of the product header.
+	HideVersionHeader bool `json:"hide_version_header"`
+
+	// DisableAccessLog turns the access log off.
+	DisableAccessLog bool `json:"disable_access_log"`
+
+	// LoggerSkipPaths lists paths, as clients send them and without query,
+	// that the access log leaves out.
+	LoggerSkipPaths []string `json:"logger_skip_paths"`
+
+	// ForwardedByClientIP takes the address of the client from the headers of
+	// remote_ip_headers when the peer is a trusted proxy. false always takes
+	// the address of the peer.
+	ForwardedByClientIP bool `json:"forwarded_by_client_ip"`
+
+	// TrustedProxies lists the addresses and networks (CIDR) whose forwarding
+	// headers are believed. Absent, the private, loopback and link-local ranges
+	// are trusted; an empty list trusts nobody.
+	TrustedProxies []string `json:"trusted_proxies"`
+
+	// RemoteIPHeaders lists the headers that carry the address of the client,
+	// in the order in which they are asked. Absent, they are X-Forwarded-For
+	// and X-Real-Ip; an empty list asks none.
+	RemoteIPHeaders []string `json:"remote_ip_headers"`
+
+	// AppEngine takes the address of the client from the header
+	// X-Appengine-Remote-Addr, which is only safe behind Google App Engine.
+	AppEngine bool `json:"app_engine"`
+
+	// MaxMultipartMemory has no effect: the gateway parses no forms.
+	MaxMultipartMemory int64 `json:"max_multipart_memory"`
+
+	// MaxPayload limits the body of a request, in bytes; 0 is no limit. A
+	// larger one is answered with 413. The option of the same name in the
+	// namespace proxy of an endpoint takes its place there.
+	MaxPayload config.Size `json:"max_payload"`
+
+	// DecompressGzip unpacks request bodies that come with Content-Encoding:
+	// gzip before they are used, unless it is 0 or false. Together with
+	// max_payload it is safe against bodies that unpack to gigabytes.
+	DecompressGzip Switch `json:"decompress_gzip"`
+
+	// DisableGzip turns the compression of answers off.
+	DisableGzip bool `json:"disable_gzip"`
+
+	// UseH2C is the old place of use_h2c at the root of the configuration.
+	UseH2C bool `json:"use_h2c" check:"deprecated"`
+}
+
+// ErrorBody holds the bodies of answers that reach no endpoint.
+type ErrorBody struct {
+	// NotFound is the JSON object that a path without endpoint answers with.
+	NotFound *config.Node `json:"404"`
+
+	// MethodNotAllowed is the JSON object that a path answers with when it has
+	// no endpoint of the method.
+	MethodNotAllowed *config.Node `json:"405"`
+}
+
+// Switch is on or off, written as a boolean or as a number that is not 0.
+type Switch bool
+
+// UnmarshalNode reads a boolean or a whole number.
+func (s *Switch) UnmarshalNode(n *config.Node) error {
+	switch {
+	case n.Kind == config.Bool:
+		*s = n.Text == "true"
+	case n.Kind == config.Number && !strings.ContainsAny(n.Text, ".eE-"):
+		*s = n.Text != "0"
+	default:
+		return fmt.Errorf("must be a boolean or a whole number, got %s; write true or 1 to unpack", n.Kind)
+	}
+	return nil
+}
+
+// NodeKinds are the kinds that UnmarshalNode takes.
+func (Switch) NodeKinds() []config.Kind { return []config.Kind{config.Bool, config.Number} }
+
+// Defaults believes the headers of proxies that are trusted.
+func (Options) Defaults() Options {
+	return Options{ForwardedByClientIP: true}
+}
+
+// Validate reports proxies, headers, paths and bodies that cannot be used.
+func (o Options) Validate() error {
+	var errs []error
+	at := func(path string, err error) { errs = append(errs, config.At(path, err)) }
+	for i, entry := range o.TrustedProxies {
+		if _, err := parseProxy(entry); err != nil {
+			at(fmt.Sprintf("trusted_proxies[%d]", i), err)
+		}
+	}
+	for i, name := range o.RemoteIPHeaders {
+		if !gateway.Token(name) {
+			at(fmt.Sprintf("remote_ip_headers[%d]", i), fmt.Errorf("%q is not the name of a header; write one such as X-Forwarded-For", name))
+		}
+	}
+	if p := o.HealthPath; p != "" && (p[0] != '/' || strings.ContainsAny(p, "?#{}*")) {
+		at("health_path", fmt.Errorf("%q is not a plain path; write one that begins with a slash, such as /healthz", p))
+	}
+	for _, b := range o.ErrorBody.list() {
+		if b.node != nil && b.node.Kind != config.Object {
+			at("error_body."+b.key, fmt.Errorf("must be an object, got %s", b.node.Kind))
+		}
+	}
+	if o.MaxMultipartMemory < 0 {
+		at("max_multipart_memory", errors.New("must be 0 or more"))
+	}
+	return errors.Join(errs...)
+}
+
+type errorBody struct {
+	status int
+	key    string
+	node   *config.Node
+}
+
+func (e ErrorBody) list() []errorBody {
+	return []errorBody{{404, "404", e.NotFound}, {405, "405", e.MethodNotAllowed}}
+}
+
+// parseProxy reads an address or a network. IPv4 written as IPv6 counts as
+// IPv4, because that is how peers are compared.
+func parseProxy(entry string) (netip.Prefix, error) {
+	invalid := fmt.Errorf("%q is neither an address nor a network; write one such as 10.0.0.7 or 10.0.0.0/8", entry)
+	if !strings.Contains(entry, "/") {
+		a, err := netip.ParseAddr(entry)
+		if err != nil || a.Zone() != "" {
+			return netip.Prefix{}, invalid
+		}
+		a = a.Unmap()
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(entry)
+	if err != nil {
+		return netip.Prefix{}, invalid
+	}
+	if a := p.Addr(); a.Is4In6() && p.Bits() >= 96 {
+		p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
+	}
+	return p.Masked(), nil
+}

@@ -1,0 +1,96 @@
+package cors
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sluice-gateway/sluice/internal/config"
+)
+
+// Options configures security/cors.
+type Options struct {
+	// AllowOrigins lists the origins whose pages may read answers, such as
+	// https://shop.example.com. One * in an origin stands for any text:
+	// https://*.example.com allows every host below example.com and not
+	// example.com itself. A lone * allows every origin. Letter case is ignored.
+	AllowOrigins []string `json:"allow_origins" check:"nonempty"`
+
+	// AllowMethods lists the methods that pages of other origins may use.
+	AllowMethods []Method `json:"allow_methods" check:"nonempty"`
+
+	// AllowHeaders lists the request headers that pages of other origins may
+	// send. An empty list, or a * in it, allows every header. Letter case is
+	// ignored.
+	AllowHeaders []string `json:"allow_headers" check:"token"`
+
+	// ExposeHeaders lists the response headers that pages of other origins may
+	// read besides the few that browsers always show.
+	ExposeHeaders []string `json:"expose_headers" check:"token"`
+
+	// MaxAge is how long browsers may remember the answer of a preflight, in
+	// whole seconds; below 1s it is not announced, and browsers use their
+	// default of five seconds.
+	MaxAge config.Duration `json:"max_age"`
+
+	// AllowCredentials lets pages of other origins send cookies and read the
+	// answers to them. It cannot be combined with an origin of *.
+	AllowCredentials bool `json:"allow_credentials"`
+
+	// AllowPrivateNetwork lets pages of the internet reach a gateway in a
+	// private network.
+	AllowPrivateNetwork bool `json:"allow_private_network"`
+
+	// OptionsPassthrough lets the router answer preflights; the headers are
+	// added to its answer. It is meant for auto_options of router.
+	OptionsPassthrough bool `json:"options_passthrough"`
+
+	// OptionsSuccessStatus is the status of answers to preflights.
+	OptionsSuccessStatus int `json:"options_success_status" check:"min=200,max=299"`
+
+	// Debug logs why a permission was given or not, at debug level.
+	Debug bool `json:"debug"`
+}
+
+// Method is a method that pages of other origins may use; letter case is
+// ignored.
+type Method string
+
+// Enum lists the values.
+func (Method) Enum() []string {
+	return []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+}
+
+// Fold brings a value to the spelling of Enum.
+func (Method) Fold(s string) string { return strings.ToUpper(s) }
+
+// Defaults allow every origin the three methods that need no preflight.
+func (Options) Defaults() Options {
+	return Options{
+		AllowOrigins:         []string{"*"},
+		AllowMethods:         []Method{"GET", "HEAD", "POST"},
+		OptionsSuccessStatus: 204,
+	}
+}
+
+// Validate reports origins that cannot match, and credentials for everybody.
+func (o Options) Validate() error {
+	var errs []error
+	for i, origin := range o.AllowOrigins {
+		at := fmt.Sprintf("allow_origins[%d]", i)
+		switch {
+		case strings.Count(origin, "*") > 1:
+			errs = append(errs, config.At(at, fmt.Errorf("%q has more than one *; write one, as in https://*.example.com", origin)))
+		case origin == "":
+			errs = append(errs, config.At(at, errors.New("an empty origin matches nothing; write scheme://host, or *")))
+		case strings.HasSuffix(origin, "/"):
+			errs = append(errs, config.At(at, fmt.Errorf("%q matches nothing, an origin has no path; write %q", origin, strings.TrimRight(origin, "/"))))
+		}
+	}
+	if o.AllowCredentials && slices.Contains(o.AllowOrigins, "*") {
+		errs = append(errs, config.At("allow_credentials",
+			errors.New("browsers refuse credentials for the origin *; list the origins in allow_origins")))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,161 @@
+package logging
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"io"
+	"os"
+
+	"github.com/sluice-gateway/sluice/internal/component"
+)
+
+//go:embed options.go
+var source string
+
+var aliases = []string{"github_com/devopsfaith/krakend-gologging", "github.com/devopsfaith/krakend-gologging"}
+
+var (
+	info = component.Info{
+		Namespace: "telemetry/logging",
+		Aliases:   aliases,
+		Summary:   "Sets where the log goes and how its lines look.",
+		Source:    source,
+		Implicit:  true,
+	}
+	backendInfo = component.Info{
+		Namespace: "telemetry/logging",
+		Aliases:   aliases,
+		Summary:   "Writes a line for each call to a backend.",
+		Source:    source,
+		Implicit:  true, // the service may ask for lines of every backend
+	}
+)
+
+func init() {
+	component.Register(
+		component.Service(info, build),
+		component.Backend(backendInfo, buildBackend),
+	)
+}
+
+// linesKey is where the service says how calls to backends are told of.
+var linesKey = component.NewKey[*Lines]("backend lines of telemetry/logging")
+
+func build(s *component.ServiceSite, o Options) error {
+	if err := buildAccess(s, o); err != nil {
+		return err
+	}
+	if o.Backend != nil {
+		if err := component.Provide(s, linesKey, o.Backend); err != nil {
+			return err
+		}
+	}
+	if !s.Declared() {
+		s.Logger(newHandler(o.Level.slog(), stream(os.Stderr, plain)))
+		return nil
+	}
+	var sinks []func(*record) error
+	if o.Stdout {
+		format, err := format(o, terminal(os.Stdout))
+		if err != nil {
+			return err
+		}
+		sinks = append(sinks, stream(os.Stdout, format))
+	}
+	if o.Syslog {
+		sinks = append(sinks, openSyslog(s, o.SyslogFacility))
+	}
+	if len(sinks) == 0 {
+		s.Warn("stdout", errors.New("is off, and so is syslog: the application log goes nowhere; set one of them"))
+	}
+	if o.CustomFormat != "" && o.Format != "custom" {
+		s.Warn("custom_format", errors.New(`has no effect without "format": "custom"`))
+	}
+	s.Logger(newHandler(o.Level.slog(), sinks...))
+	return nil
+}
+
+// format returns the format of lines on standard output.
+func format(o Options, colours bool) (recordFormat, error) {
+	switch o.Format {
+	case "logstash":
+		return logstash, nil
+	case "custom":
+		return compileRecord(o.CustomFormat, colours)
+	}
+	line, err := compileRecord("%{time:2006/01/02 - 15:04:05.000} %{color}▶ %{level}%{color:reset} %{message}", colours)
+	if err != nil || o.Prefix == "" {
+		return line, err
+	}
+	return func(dst []byte, r *record) []byte {
+		return line(append(append(dst, o.Prefix...), ' '), r)
+	}, nil
+}
+
+// terminal reports whether a file shows colours to a person.
+func terminal(f *os.File) bool {
+	about, err := f.Stat()
+	return err == nil && about.Mode()&os.ModeCharDevice != 0
+}
+
+// openSyslog returns a sink for the system log, which is connected when the
+// generation starts. Until then, and if that is not possible, lines go to
+// standard error.
+func openSyslog(s *component.ServiceSite, f Facility) func(*record) error {
+	system := &systemLog{instead: stream(os.Stderr, plain)}
+	log := s.Log()
+	s.OnStart(func(context.Context) error {
+		if err := system.connect(f); err != nil {
+			log.Warn("system log cannot be reached, writing to standard error", "error", err)
+		}
+		return nil
+	})
+	s.OnClose(func(context.Context) error { return system.disconnect() })
+	return system.sink
+}
+
+// buildAccess installs the access log, unless the namespace router turns it
+// off.
+func buildAccess(s *component.ServiceSite, o Options) error {
+	if o.AccessLogCustomFormat != "" && o.AccessLogFormat != "custom" {
+		s.Warn("access_log_custom_format", errors.New(`has no effect without "access_log_format": "custom"`))
+	}
+	r, _ := component.Use(&s.Site, component.RouterKey)
+	if r.NoAccessLog {
+		return nil
+	}
+	pattern, named := accessPatterns[o.AccessLogFormat]
+	if !named {
+		pattern = o.AccessLogCustomFormat
+	}
+	t, err := compileLine(pattern, o.Prefix, o.AccessLogMissingKeyMarker)
+	if err != nil {
+		return err
+	}
+	s.Observer(&accessLog{template: t, explains: pattern == defaultAccess, out: os.Stdout, skip: r.SkipLogPaths})
+	return nil
+}
+
+func buildBackend(s *component.BackendSite, o BackendOptions) error {
+	lines := o.Backend
+	if lines == nil {
+		lines, _ = component.Use(&s.Site, linesKey)
+	}
+	if lines == nil {
+		if s.Declared() {
+			s.Warn("", errors.New("has no effect without backend"))
+		}
+		return nil
+	}
+	t, err := compileLine(lines.CustomFormat, lines.Prefix, lines.NoValue)
+	if err != nil {
+		return err
+	}
+	c := &callLog{template: t, out: io.Writer(os.Stdout), clock: s.Clock(), open: component.NewSlot[*line](&s.Site)}
+	if lines.LogWithLevel != "" {
+		c.log, c.level = s.Log(), lines.LogWithLevel.slog()
+	}
+	s.Stage(component.BackendObserve, c)
+	return nil
+}

@@ -1,0 +1,197 @@
+package cel
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"sync"
+
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+
+	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+)
+
+//go:embed options.go
+var manual string
+
+var info = component.Info{
+	Namespace: "validation/cel",
+	Aliases:   []string{"github.com/devopsfaith/krakend-cel"},
+	Summary:   "Demands that expressions over the request, the token or the answer hold.",
+	Source:    manual,
+}
+
+func init() {
+	component.Register(
+		component.Endpoint(info, buildEndpoint),
+		component.Backend(info, buildBackend),
+	)
+}
+
+// validators are the names of the component that verifies tokens.
+var validators = []string{"auth/validator", "github.com/devopsfaith/krakend-jose/validator"}
+
+func buildEndpoint(s *component.EndpointSite, o Options) error {
+	src := newSource(s.Clock(), s.Params())
+	src.noop = s.Config().OutputEncoding == "no-op"
+	verified := false
+	for _, name := range validators {
+		verified = verified || s.Has(name)
+	}
+	stages, err := build(&s.Site, src, verified, o)
+	if err != nil {
+		return err
+	}
+	place(stages[onToken], func(g *guard) { s.Stage(component.EndpointAuthenticate, gateway.StageFunc(g.hold)) })
+	place(stages[onRequest], func(g *guard) { s.Stage(component.EndpointCheck, gateway.StageFunc(g.hold)) })
+	place(stages[onResponse], func(g *guard) { s.Stage(component.EndpointCheck, gateway.LeaveFunc(g.after)) })
+	return nil
+}
+
+func buildBackend(s *component.BackendSite, o Options) error {
+	src := newSource(s.Clock(), s.Params())
+	src.backend = true
+	src.noop = s.Config().Encoding == "no-op"
+	stages, err := build(&s.Site, src, false, o)
+	if err != nil {
+		return err
+	}
+	place(stages[onRequest], func(g *guard) { s.Stage(component.BackendCheck, gateway.StageFunc(g.hold)) })
+	place(stages[onResponse], func(g *guard) { s.Stage(component.BackendCheck, gateway.LeaveFunc(g.after)) })
+	return nil
+}
+
+func place(g *guard, put func(*guard)) {
+	if len(g.checks) > 0 {
+		put(g)
+	}
+}
+
+// build compiles the expressions and sorts them by phase. The error holds
+// every problem, at the expression that has it. verified tells whether there
+// is a token to check.
+func build(s *component.Site, src *source, verified bool, o Options) (*[phases]*guard, error) {
+	var guards [phases]*guard
+	for p := range guards {
+		guards[p] = &guard{source: src}
+	}
+	guards[onToken].status = 401
+	var errs []error
+	for i, c := range o {
+		e, err := compile(c.CheckExpr)
+		switch {
+		case err != nil:
+		case e.phase == onToken && !verified:
+			err = errors.New("JWT needs a verified token; configure auth/validator on the endpoint, and write the expression there")
+		case e.data && src.noop:
+			err = errors.New("resp_data is not decoded with the encoding no-op; use another encoding, or resp_metadata_status and resp_metadata_headers")
+		}
+		if err != nil {
+			errs = append(errs, config.At(path(i), fmt.Errorf("the expression cannot be used: %w", err)))
+			continue
+		}
+		if !e.result.IsExactType(types.BoolType) && !e.result.IsExactType(types.DynType) {
+			s.Warn(path(i), fmt.Errorf("the result is of type %s and never true; compare it with something", e.result))
+		}
+		for _, name := range e.params {
+			if err := src.look(name); err != nil {
+				s.Warn(path(i), err)
+			}
+		}
+		if e.data {
+			s.Needs(body.Empty, body.Tree)
+		}
+		guards[e.phase].add(e, c.CheckExpr)
+	}
+	return &guards, errors.Join(errs...)
+}
+
+// A guard holds the expressions of one phase.
+type guard struct {
+	*source
+	status int // of a refusal; 0 lets the dialect decide
+	data   bool
+	checks []check
+}
+
+// A check is an expression with its refusal.
+type check struct {
+	*expression
+	text   string
+	denied *gateway.Error
+}
+
+// errFalse is the cause of a refusal without an error.
+var errFalse = errors.New("it is not true")
+
+func (g *guard) add(e *expression, text string) {
+	c := check{expression: e, text: text}
+	c.denied = g.refusal(len(g.checks), text, errFalse)
+	g.checks = append(g.checks, c)
+	g.data = g.data || e.data
+}
+
+// refusal returns the error of the expression with the given number. Clients
+// learn the number, unless it was about a token.
+func (g *guard) refusal(number int, text string, cause error) *gateway.Error {
+	e := &gateway.Error{Status: g.status, Code: "cel_rejected", Err: fmt.Errorf("evaluator #%d: %s: %w", number, text, cause)}
+	if g.status == 0 {
+		e.Public = fmt.Sprintf("request aborted by evaluator #%d", number)
+	}
+	return e
+}
+
+// after is hold on the way out. An exchange that failed has no answer to check.
+func (g *guard) after(ctx context.Context, x *gateway.Exchange, err error) error {
+	if err != nil {
+		return err
+	}
+	return g.hold(ctx, x)
+}
+
+var activations = sync.Pool{New: func() any { return new(activation) }}
+
+// hold returns nil when all expressions are true, and the refusal of the first
+// that is not.
+func (g *guard) hold(ctx context.Context, x *gateway.Exchange) error {
+	a := activations.Get().(*activation)
+	defer func() {
+		*a = activation{}
+		activations.Put(a)
+	}()
+	a.source, a.x = g.source, x
+	if g.data {
+		if err := a.decode(); err != nil {
+			return &gateway.Error{Code: gateway.CodeInternal, Err: fmt.Errorf("resp_data: %w", err)}
+		}
+	}
+	for i := range g.checks {
+		c := &g.checks[i]
+		holds, err := c.holds(ctx, a)
+		if err != nil {
+			return g.refusal(i, c.text, err)
+		}
+		if !holds {
+			return c.denied
+		}
+	}
+	return nil
+}
+
+// holds evaluates the expression. Only one with loops can take long, so only
+// it is watched.
+func (e *expression) holds(ctx context.Context, a *activation) (bool, error) {
+	var v ref.Val
+	var err error
+	if e.loops {
+		v, _, err = e.program.ContextEval(ctx, a)
+	} else {
+		v, _, err = e.program.Eval(a)
+	}
+	return v == types.True, err
+}

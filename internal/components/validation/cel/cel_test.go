@@ -1,0 +1,640 @@
+package cel
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"cel.dev/cel-go/common/types"
+
+	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/jsonspan"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
+)
+
+// A fixture is where expressions are attached: the endpoint
+// GET /users/{id_user}/{b}, or its backend.
+type fixture struct {
+	backend   bool
+	validator bool
+	noop      bool
+	now       time.Time
+}
+
+// list returns options with the given expressions.
+func list(exprs ...string) string {
+	o := make(Options, len(exprs))
+	for i, e := range exprs {
+		o[i].CheckExpr = e
+	}
+	var b strings.Builder
+	b.WriteString("[")
+	for i, e := range exprs {
+		if i > 0 {
+			b.WriteString(",")
+		}
+		quoted, _ := json.Marshal(e)
+		fmt.Fprintf(&b, `{"check_expr":%s}`, quoted)
+	}
+	return b.String() + "]"
+}
+
+// A plan is what the component placed, with the forms of the bodies it needs.
+type plan struct {
+	placed   []component.Placed
+	problems []*config.Problem
+	response body.Form
+}
+
+func (f fixture) build(t testing.TB, options string) plan {
+	t.Helper()
+	doc, problems := config.Parse("options.json", []byte(options))
+	if config.HasErrors(problems) {
+		t.Fatalf("parse %s: %v", options, problems)
+	}
+	if f.now.IsZero() {
+		f.now = time.Date(2026, 11, 22, 13, 4, 5, 67e6, time.UTC) // a Sunday
+	}
+	env := &component.Env{
+		Service: new(config.Service),
+		Keeper:  new(component.Keeper),
+		Clock:   func() time.Time { return f.now },
+		Log:     component.NewLog(slog.DiscardHandler),
+	}
+	e := &config.Endpoint{Method: "GET", Endpoint: "/users/{id_user}/{b}", OutputEncoding: "json", Backend: []*config.Backend{{Encoding: "json"}}}
+	if f.validator {
+		e.ExtraConfig = map[string]*config.Node{"auth/validator": doc.Root}
+	}
+	if f.noop {
+		e.OutputEncoding, e.Backend[0].Encoding = "no-op", "no-op"
+	}
+	endpoint := component.NewEndpointSite(env, component.NewServiceSite(env), e, []string{"id_user", "b"})
+	site := &endpoint.Site
+	if f.backend {
+		b := component.NewBackendSite(env, endpoint, e.Backend[0])
+		b.Build(component.Default.Find(component.InBackend, "validation/cel"), doc.Root)
+		site = &b.Site
+	} else {
+		endpoint.Build(component.Default.Find(component.InEndpoint, "validation/cel"), doc.Root)
+	}
+	request, response := site.Forms()
+	if request != body.Empty {
+		t.Errorf("needs the request as %s, want none of it", request)
+	}
+	return plan{site.Placed(), site.Problems(), response}
+}
+
+// run takes an exchange through the stages and returns what became of it.
+func (p plan) run(ctx context.Context, x *gateway.Exchange) error {
+	entered := 0
+	var err error
+	for _, s := range p.placed {
+		if err = s.Stage.Enter(ctx, x); err != nil {
+			break
+		}
+		entered++
+	}
+	for entered--; entered >= 0; entered-- {
+		if l, ok := p.placed[entered].Stage.(gateway.Leaver); ok {
+			err = l.Leave(ctx, x, err)
+		}
+	}
+	return err
+}
+
+// message is the request of all tests.
+var message = testx.Request{
+	Method: "GET", Path: "/users/7/a%2Fb", Query: "q=1&q=2&empty=",
+	Header: gateway.Fields{
+		{Name: "X-Role", Value: "admin"}, {Name: "X-Many", Value: "1"}, {Name: "X-Many", Value: "2"}, {Name: "User-Agent", Value: "test"},
+	},
+}
+
+const answer = `{"id":7,"big":9007199254740993,"price":1.5,"text":"7","word":"seven","flag":true,"none":null,
+	"g":{"id":8},"list":[1,"two",3],"names":["a","b"]}`
+
+// exchange returns an exchange with the message and the answer.
+func exchange(t testing.TB, backend bool) *gateway.Exchange {
+	t.Helper()
+	x := message.Exchange(t)
+	x.Params = append(x.Params, "7", "a/b")
+	x.Identity = &gateway.Identity{Claims: map[string]any{
+		"sub": "u1", "n": json.Number("5"), "o": map[string]any{"a": "x", "n": json.Number("2")},
+		"aud": []any{"one", json.Number("2")}, "request_id": "a", "ok": true,
+	}}
+	if backend {
+		x.Request.Method, x.Request.Path = "POST", "/internal/7%20"
+	}
+	x.Response.Status, x.Response.Complete = 201, true
+	x.Response.Header = gateway.Fields{{Name: "X-Back", Value: "one"}, {Name: "X-Back", Value: "two"}}
+	x.Response.Body = body.FromBytes([]byte(answer))
+	if err := x.Response.Body.Project(jsonspan.Compile(jsonspan.Rules{}), 0); err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+func TestExpressions(t *testing.T) {
+	endpoint := fixture{validator: true}
+	tests := []struct {
+		expr  string
+		where fixture
+		want  bool
+	}{
+		// Requests.
+		{"req_method == 'GET'", endpoint, true},
+		{"req_method == 'POST'", fixture{backend: true}, true},
+		{"req_path == '/users/7/a/b'", endpoint, true},
+		{"req_path == '/internal/7 '", fixture{backend: true}, true},
+		{"req_params.Id_user == '7'", endpoint, true},
+		{"req_params.B == 'a/b'", fixture{backend: true}, true},
+		{"int(req_params.Id_user) < 10", endpoint, true},
+		{"has(req_params.Id_user) && size(req_params) == 2", endpoint, true},
+		{"req_headers['X-Role'][0] == 'admin'", endpoint, true},
+		{"'admin' in req_headers['X-Role']", endpoint, true},
+		{"req_headers['X-Many'] == ['1', '2']", endpoint, true},
+		{"'X-Role' in req_headers", endpoint, true},
+		{"'x-role' in req_headers", endpoint, false},
+		{"req_headers['X-None'][0] == ''", endpoint, false},
+		{"!('X-None' in req_headers)", endpoint, true},
+		{"has(req_headers.Accept) || 'User-Agent' in req_headers", endpoint, true},
+		{"req_querystring.q == ['1', '2'] && req_querystring.empty[0] == ''", endpoint, true},
+		{"has(req_querystring.q) && !has(req_querystring.p)", endpoint, true},
+		{"req_querystring.p[0] == '1'", endpoint, false},
+		{"req_headers.exists(h, h.startsWith('X-'))", endpoint, true},
+		{"req_headers['X-Many'].all(v, int(v) > 1)", endpoint, false},
+		{"size(req_headers) == 3 && req_querystring == {'q': ['1', '2'], 'empty': ['']}", endpoint, true},
+		{"{'q': ['1', '2'], 'empty': ['']} == req_querystring && type(req_headers) == map", endpoint, true},
+		{"req_headers.map(h, req_headers[h][0]).exists(v, v == 'admin')", endpoint, true},
+
+		// Neither request nor answer.
+		{"timestamp(now).getDayOfWeek() == 0", endpoint, true},
+		{"timestamp(now).getDayOfWeek() in [1, 2, 3, 4, 5]", endpoint, false},
+		{"now == '2026-11-22T13:04:05.067Z'", endpoint, true},
+		{"true", endpoint, true},
+		{"false", endpoint, false},
+		{"false", fixture{backend: true}, false},
+		{"1 + 1 == 2", endpoint, true},
+
+		// Answers.
+		{"resp_completed", endpoint, true},
+		{"resp_completed && req_method == 'GET'", endpoint, true},
+		{"resp_data.id == '7'", endpoint, true},
+		{"'7' == resp_data.id", endpoint, true},
+		{"int(resp_data.id) == 7", endpoint, true},
+		{"double(resp_data.price) == 1.5", endpoint, true},
+		{"resp_data.id == 7", endpoint, true},
+		{"7 == resp_data.id", endpoint, true},
+		{"resp_data.id != 7", endpoint, false},
+		{"7 != resp_data.id", endpoint, false},
+		{"resp_data.id != 8 && resp_data.id != '8'", endpoint, true},
+		{"resp_data.id > 5 && 5 < resp_data.id && resp_data.id >= 7 && resp_data.id <= 7 && resp_data.id < 10", endpoint, true},
+		{"resp_data.id > 7", endpoint, false},
+		{"resp_data.price > 1.4 && resp_data.price < 2", endpoint, true},
+		{"resp_data.big == 9007199254740993", endpoint, true},
+		{"resp_data.big == 9007199254740992", endpoint, false},
+		{"resp_data.word == 7", endpoint, false},
+		{"resp_data.word != 7", endpoint, true},
+		{"resp_data.word > 5", endpoint, false},
+		{"resp_data.flag > 5", endpoint, false},
+		{"resp_data.g > 5", endpoint, false},
+		{"resp_data.word > 'a' && resp_data.word == 'seven'", endpoint, true},
+		{"resp_data.id.startsWith('7') && 'a' + resp_data.id == 'a7' && resp_data.id.matches('^[0-9]$')", endpoint, true},
+		{"resp_data.id in ['6', '7']", endpoint, true},
+		{"resp_data.g.id == '8' && resp_data['g']['id'] == 8", fixture{backend: true}, true},
+		{"resp_data.none == null && resp_data.flag == true && resp_data.flag", endpoint, true},
+		{"resp_data.list[0] == 1 && resp_data.list[1] == 'two' && size(resp_data.list) == 3", endpoint, true},
+		{"resp_data.list.exists(v, v == 3)", endpoint, true},
+		{"resp_data.names == ['a', 'b']", endpoint, true},
+		{"has(resp_data.g.id) && !has(resp_data.g.x) && 'id' in resp_data", endpoint, true},
+		{"resp_data.missing == 1", endpoint, false},
+		{"resp_data.id", endpoint, false},
+		{"resp_metadata_status == 0 && size(resp_metadata_headers) == 0", endpoint, true},
+		{"resp_metadata_status == 0", fixture{backend: true}, true},
+		{"resp_metadata_status == 201", fixture{noop: true}, true},
+		{"resp_metadata_headers['X-Back'] == ['one', 'two']", fixture{noop: true}, true},
+		{"resp_metadata_status == 201 && 'X-Back' in resp_metadata_headers", fixture{noop: true, backend: true}, true},
+		{"resp_data.all(k, k != 'secret')", endpoint, true},
+
+		// Tokens.
+		{"JWT.sub == 'u1'", endpoint, true},
+		{".JWT.sub == 'u2'", endpoint, false},
+		{"JWT.n == 5 && int(JWT.n) == 5 && JWT.n > 4.5", endpoint, true},
+		{"JWT.n == '5'", endpoint, false},
+		{"JWT.o.a == 'x' && JWT.o.n == 2 && JWT['o']['n'] == 2.0", endpoint, true},
+		{"'one' in JWT.aud && 2 in JWT.aud && JWT.aud[1] == 2", endpoint, true},
+		{"JWT.aud.exists(a, a == 2)", endpoint, true},
+		{"JWT.request_id == 'a'", endpoint, true},
+		{"has(JWT.sub) && !has(JWT.email)", endpoint, true},
+		{"JWT.email == 'x'", endpoint, false},
+		{"JWT.ok", endpoint, true},
+		{"JWT.sub", endpoint, false},
+		{"JWT.sub == 'u1' && timestamp(now).getFullYear() == 2026", endpoint, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.expr, func(t *testing.T) {
+			p := tt.where.build(t, list(tt.expr))
+			if len(p.problems) > 0 {
+				t.Fatalf("problems: %v", p.problems)
+			}
+			err := p.run(t.Context(), exchange(t, tt.where.backend))
+			if (err == nil) != tt.want {
+				t.Errorf("holds = %v (%v), want %v", err == nil, err, tt.want)
+			}
+			e := gateway.AsError(err)
+			if err == nil {
+				return
+			}
+			token := strings.Contains(tt.expr, "JWT")
+			wantStatus, wantPublic := 0, "request aborted by evaluator #0"
+			if token {
+				wantStatus, wantPublic = 401, ""
+			}
+			if e.Code != "cel_rejected" || e.Status != wantStatus || e.Public != wantPublic {
+				t.Errorf("refusal %d %s %q, want %d cel_rejected %q", e.Status, e.Code, e.Public, wantStatus, wantPublic)
+			}
+		})
+	}
+}
+
+func TestPhases(t *testing.T) {
+	type at = []component.EndpointPhase
+	tests := []struct {
+		name     string
+		exprs    []string
+		want     at
+		response body.Form
+	}{
+		{"token", []string{"JWT.sub == 'req_method'"}, at{component.EndpointAuthenticate}, body.Empty},
+		{"a claim called like a variable", []string{"JWT.req_method == 'x' && JWT['resp_data'] == 'x'"}, at{component.EndpointAuthenticate}, body.Empty},
+		{"request", []string{"req_method == 'resp_data JWT'"}, at{component.EndpointCheck}, body.Empty},
+		{"now", []string{"now != ''"}, at{component.EndpointCheck}, body.Empty},
+		{"answer without its data", []string{"resp_completed"}, at{component.EndpointCheck}, body.Empty},
+		{"answer with its data", []string{"resp_data.id == 1"}, at{component.EndpointCheck}, body.Tree},
+		{"all three", []string{"resp_completed", "req_method == 'GET'", "JWT.sub == 'a'"},
+			at{component.EndpointAuthenticate, component.EndpointCheck, component.EndpointCheck}, body.Empty},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p := fixture{validator: true}.build(t, list(tt.exprs...))
+			if len(p.problems) > 0 || len(p.placed) != len(tt.want) {
+				t.Fatalf("placed %d stages, problems %v, want %d stages and no problem", len(p.placed), p.problems, len(tt.want))
+			}
+			for i, s := range p.placed {
+				if got := component.EndpointPhase(s.Phase); got != tt.want[i] {
+					t.Errorf("stage %d in phase %s, want %s", i, got, tt.want[i])
+				}
+			}
+			if p.response != tt.response {
+				t.Errorf("needs the answer as %s, want %s", p.response, tt.response)
+			}
+		})
+	}
+}
+
+// TestNumbering checks that expressions are counted from 0 within their phase.
+func TestNumbering(t *testing.T) {
+	tests := []struct {
+		name  string
+		exprs []string
+		want  string
+	}{
+		{"the second of two", []string{"true", "false"}, "request aborted by evaluator #1"},
+		{"the first that fails counts", []string{"false", "false"}, "request aborted by evaluator #0"},
+		{"answers count on their own", []string{"req_method == 'GET'", "resp_completed", "!resp_completed"}, "request aborted by evaluator #1"},
+		{"an error counts as false", []string{"true", "req_headers['X-None'][0] == 'a'"}, "request aborted by evaluator #1"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p := fixture{}.build(t, list(tt.exprs...))
+			err := p.run(t.Context(), exchange(t, false))
+			if got := gateway.AsError(err); err == nil || got.Public != tt.want {
+				t.Errorf("error %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestProblems(t *testing.T) {
+	tests := []struct {
+		name    string
+		where   fixture
+		options string
+		path    string
+		text    string
+	}{
+		{"syntax", fixture{}, list("true", "req_method =="), "[1].check_expr", "column 14"},
+		{"unknown variable", fixture{}, list("req_metod == 'GET'"), "[0].check_expr", "column 1: undeclared reference to 'req_metod'"},
+		{"unknown function", fixture{}, list("shout(req_method)"), "[0].check_expr", "shout"},
+		{"types", fixture{}, list("req_method > 5"), "[0].check_expr", "column 12"},
+		{"second line", fixture{}, list("true &&\n nope"), "[0].check_expr", "line 2, column 2"},
+		{"a broken regular expression", fixture{}, list("req_method.matches('(')"), "[0].check_expr", "regexp"},
+		{"syntax in a JWT expression", fixture{validator: true}, list("JWT.sub =="), "[0].check_expr", "column"},
+		{"JWT without validator", fixture{}, list("JWT.sub == 'a'"), "[0].check_expr", "auth/validator"},
+		{"JWT on a backend", fixture{backend: true, validator: true}, list("JWT.sub == 'a'"), "[0].check_expr", "auth/validator"},
+		{"JWT with req", fixture{validator: true}, list("JWT.sub == req_method"), "[0].check_expr", "two expressions"},
+		{"JWT with resp", fixture{validator: true}, list("JWT.sub == 'a' && resp_completed"), "[0].check_expr", "two expressions"},
+		{"resp_data with no-op", fixture{noop: true}, list("resp_data.id == 1"), "[0].check_expr", "no-op"},
+		{"an empty expression", fixture{}, list("true", " "), "[1].check_expr", "empty"},
+		{"no expression", fixture{}, `[{}]`, "[0].check_expr", ""},
+		{"an empty list", fixture{}, `[]`, "", "checks nothing"},
+		{"an object", fixture{}, `{"check_expr":"true"}`, "", "list"},
+		{"a number", fixture{}, `[{"check_expr":1}]`, "[0].check_expr", "text"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p := tt.where.build(t, tt.options)
+			if len(p.placed) > 0 || !config.HasErrors(p.problems) {
+				t.Fatalf("options %s: placed %d stages, problems %v, want none and an error", tt.options, len(p.placed), p.problems)
+			}
+			if got := p.problems[0]; got.Path != tt.path || !strings.Contains(got.Err.Error(), tt.text) {
+				t.Errorf("options %s: %q: %v, want %q at %q", tt.options, got.Path, got.Err, tt.text, tt.path)
+			}
+		})
+	}
+}
+
+func TestEveryProblemIsReported(t *testing.T) {
+	p := fixture{}.build(t, list("nope", "true", "JWT.a == 'b'"))
+	if len(p.problems) != 2 || p.problems[0].Path != "[0].check_expr" || p.problems[1].Path != "[2].check_expr" {
+		t.Errorf("problems = %v, want one at [0] and one at [2]", p.problems)
+	}
+}
+
+func TestModExprIsUnknown(t *testing.T) {
+	p := fixture{}.build(t, `[{"check_expr":"true","mod_expr":"x"}]`)
+	if len(p.problems) != 1 || p.problems[0].Code != config.CodeUnknownField {
+		t.Errorf("problems = %v, want an unknown field", p.problems)
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	tests := []struct {
+		name  string
+		where fixture
+		expr  string
+		text  string
+	}{
+		{"a result that is no boolean", fixture{}, "req_method", "never true"},
+		{"a parameter in lower case", fixture{}, "has(req_params.id_user)", `"Id_user" "B"`},
+		{"a parameter by index", fixture{}, "req_params['X'] == 'a'", "never has a value"},
+		{"a parameter by membership", fixture{}, "'X' in req_params", "never has a value"},
+		{"an earlier answer at the endpoint", fixture{}, "req_params.Resp0_id == 'a'", "never has a value"},
+		{"a whole earlier answer", fixture{backend: true}, "req_params.Resp0 == 'a'", "never has a value"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p := tt.where.build(t, list(tt.expr))
+			if len(p.problems) != 1 || p.problems[0].Severity != config.Warning || !strings.Contains(p.problems[0].Err.Error(), tt.text) {
+				t.Fatalf("problems = %v, want a warning with %q", p.problems, tt.text)
+			}
+			if err := p.run(t.Context(), exchange(t, false)); err == nil {
+				t.Errorf("%s holds, want it refused", tt.expr)
+			}
+		})
+	}
+}
+
+// TestEarlierAnswers looks values of earlier calls up, whatever form their
+// bodies have.
+func TestEarlierAnswers(t *testing.T) {
+	tests := []struct {
+		expr string
+		want bool
+	}{
+		{"req_params.Resp0_word == 'seven' && req_params.Resp0_id == '7'", true},
+		{"req_params['Resp0_g.id'] == '8'", true},
+		{"req_params.Resp0_flag == 'true' && req_params.Resp0_none == '<nil>'", true},
+		{"req_params.Resp0_list == '1,two,3'", true},
+		{"req_params.Resp0_g == '{\"id\":8}'", true},
+		{"has(req_params.Resp0_missing)", false},
+		{"'Resp0_g.id.x' in req_params", false},
+		{"'Resp1_id' in req_params", false},
+		{"'Resp2_id' in req_params", false},
+	}
+	for _, form := range []body.Form{body.Spans, body.Tree} {
+		for _, tt := range tests {
+			t.Run(form.String()+" "+tt.expr, func(t *testing.T) {
+				p := fixture{backend: true}.build(t, list(tt.expr))
+				if len(p.problems) > 0 {
+					t.Fatal(p.problems)
+				}
+				x := exchange(t, true)
+				earlier := &exchange(t, true).Response.Body
+				if form == body.Tree {
+					if _, err := earlier.Tree(); err != nil {
+						t.Fatal(err)
+					}
+				}
+				x.Results = []gateway.Result{{Body: earlier}, {}}
+				if err := p.run(t.Context(), x); (err == nil) != tt.want {
+					t.Errorf("holds = %v (%v), want %v", err == nil, err, tt.want)
+				}
+				if earlier.Form() != form {
+					t.Errorf("the earlier answer became %s, want it left %s", earlier.Form(), form)
+				}
+			})
+		}
+	}
+}
+
+func TestLeave(t *testing.T) {
+	failed := &gateway.Error{Code: gateway.CodeTimeout}
+	t.Run("a failure passes unchanged", func(t *testing.T) {
+		p := fixture{}.build(t, list("resp_data.id == 1"))
+		x := exchange(t, false)
+		if err := p.placed[0].Stage.(gateway.Leaver).Leave(t.Context(), x, failed); err != failed {
+			t.Errorf("error %v, want %v", err, failed)
+		}
+	})
+	t.Run("an incomplete answer is checked", func(t *testing.T) {
+		p := fixture{}.build(t, list("resp_completed"))
+		x := exchange(t, false)
+		x.Response.Complete = false
+		if err := p.run(t.Context(), x); err == nil {
+			t.Error("an incomplete answer passes resp_completed")
+		}
+	})
+	t.Run("an answer without a body is empty", func(t *testing.T) {
+		p := fixture{}.build(t, list("size(resp_data) == 0"))
+		x := exchange(t, false)
+		x.Response.Body.Close()
+		if err := p.run(t.Context(), x); err != nil {
+			t.Errorf("error %v, want none", err)
+		}
+	})
+	t.Run("a body that is not decoded is refused", func(t *testing.T) {
+		p := fixture{}.build(t, list("!has(resp_data.id)"))
+		x := exchange(t, false)
+		x.Response.Body = body.FromBytes([]byte(answer))
+		if err := p.run(t.Context(), x); err == nil {
+			t.Error("a condition on data that is unknown holds")
+		}
+	})
+}
+
+func TestNoIdentity(t *testing.T) {
+	p := fixture{validator: true}.build(t, list("!has(JWT.sub)"))
+	x := exchange(t, false)
+	x.Identity = nil
+	if e := gateway.AsError(p.run(t.Context(), x)); e == nil || e.Status != 401 {
+		t.Errorf("error %v, want a 401", e)
+	}
+}
+
+// TestLoopsEnd checks that an expression over a large answer ends with its
+// budget, and with the deadline.
+func TestLoopsEnd(t *testing.T) {
+	const expr = "resp_data.l.all(a, resp_data.l.all(b, resp_data.l.all(c, a + b + c != 'x')))"
+	p := fixture{}.build(t, list(expr))
+	if len(p.problems) > 0 {
+		t.Fatal(p.problems)
+	}
+	numbers := make([]any, 10000)
+	for i := range numbers {
+		numbers[i] = json.Number("1")
+	}
+	run := func(ctx context.Context) error {
+		x := testx.Request{}.Exchange(t)
+		x.Response.Body.SetTree(map[string]any{"l": numbers})
+		return p.run(ctx, x)
+	}
+	t.Run("budget", func(t *testing.T) {
+		if err := run(t.Context()); err == nil || !strings.Contains(err.Error(), "cost limit") {
+			t.Errorf("error %v, want the cost limit", err)
+		}
+	})
+	t.Run("deadline", func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if err := run(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error %v, want %v", err, context.DeadlineExceeded)
+		}
+	})
+}
+
+func TestAlias(t *testing.T) {
+	for _, scope := range []component.Scope{component.InEndpoint, component.InBackend} {
+		if component.Default.Find(scope, "github.com/devopsfaith/krakend-cel") == nil {
+			t.Errorf("the historical name is unknown at the scope %s", scope)
+		}
+	}
+	p := fixture{}.build(t, list("true"))
+	if len(p.placed) != 1 {
+		t.Errorf("placed %d stages, want 1", len(p.placed))
+	}
+}
+
+// TestConcurrent evaluates on many exchanges at once, for the race detector.
+func TestConcurrent(t *testing.T) {
+	p := fixture{validator: true}.build(t, list("JWT.n == 5", "req_headers['X-Role'][0] == 'admin'", "resp_data.list.exists(v, v == 3)"))
+	xs := make([]*gateway.Exchange, 8)
+	for i := range xs {
+		xs[i] = exchange(t, false)
+	}
+	ctx := t.Context()
+	var wg sync.WaitGroup
+	for _, x := range xs {
+		wg.Go(func() {
+			for range 50 {
+				if err := p.run(ctx, x); err != nil {
+					t.Errorf("error %v, want none", err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// FuzzCompile checks that no text makes compiling or evaluating panic, and
+// that whatever compiles is evaluated in some phase.
+func FuzzCompile(f *testing.F) {
+	for _, seed := range []string{"true", "req_headers['X'][0] == 'a'", "resp_data.id > 5", "JWT.a", "[1].all(x, x > 0)", "'", "now.matches('(')", "req_params.Resp0_a"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		e, err := compile(text)
+		if err != nil {
+			return
+		}
+		if e.phase >= phases {
+			t.Fatalf("compile(%q) has phase %d", text, e.phase)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, _ = e.holds(ctx, &activation{source: newSource(time.Now, nil), x: exchange(t, false), answer: map[string]any{}})
+	})
+}
+
+func FuzzParseNumber(f *testing.F) {
+	for _, seed := range []string{"7", "-1", "1.5e3", "18446744073709551615", "inf", "0x1", "1_0", "+1", "", "1e999", "-", "."} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		// Every JSON number is one, and equal to itself read as a double.
+		if !json.Valid([]byte(text)) || strings.Trim(text, "0123456789+-.eE") != "" || strings.TrimSpace(text) != text {
+			return
+		}
+		var want float64
+		if err := json.Unmarshal([]byte(text), &want); err != nil {
+			return // too large for a double
+		}
+		v := parseNumber(types.String(text))
+		if !isNumber(v) || v.ConvertToType(types.DoubleType).Value() != want {
+			t.Errorf("parseNumber(%q) = %v, want %v", text, v, want)
+		}
+	})
+}
+
+func BenchmarkHold(b *testing.B) {
+	for _, expr := range []string{
+		"req_method == 'GET'",
+		"'X-Role' in req_headers && req_headers['X-Role'][0] == 'admin'",
+		"JWT.n == 5 && JWT.o.a == 'x'",
+		"resp_data.id > 5",
+		"resp_data.list.exists(v, v == 3)",
+	} {
+		b.Run(expr, func(b *testing.B) {
+			p := fixture{validator: true}.build(b, list(expr))
+			x := exchange(b, false)
+			ctx := b.Context()
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := p.run(ctx, x); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func TestAllocations(t *testing.T) {
+	tests := []struct {
+		expr   string
+		budget float64
+	}{
+		{"req_method == 'GET'", 3},
+		{"'X-Role' in req_headers && req_headers['X-Role'][0] == 'admin'", 4},
+		{"JWT.sub == 'u1'", 3},
+		{"resp_data.id > 5", 3},
+	}
+	for _, tt := range tests {
+		t.Run(tt.expr, func(t *testing.T) {
+			p := fixture{validator: true}.build(t, list(tt.expr))
+			x := exchange(t, false)
+			ctx := t.Context()
+			if n := testing.AllocsPerRun(100, func() { _ = p.run(ctx, x) }); n > tt.budget {
+				t.Errorf("%v allocations per request, want at most %v", n, tt.budget)
+			}
+		})
+	}
+}

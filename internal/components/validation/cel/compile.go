@@ -1,0 +1,166 @@
+package cel
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/operators"
+	"cel.dev/cel-go/common/types"
+)
+
+// Names of the variables.
+const (
+	varToken           = "JWT"
+	varNow             = "now"
+	varMethod          = "req_method"
+	varPath            = "req_path"
+	varParams          = "req_params"
+	varHeaders         = "req_headers"
+	varQuery           = "req_querystring"
+	varCompleted       = "resp_completed"
+	varMetadataStatus  = "resp_metadata_status"
+	varMetadataHeaders = "resp_metadata_headers"
+	varData            = "resp_data"
+)
+
+// costLimit is what an expression with loops may cost: a fraction of a second,
+// which is a loop over some hundred thousand elements.
+const costLimit = 1_000_000
+
+// interruptEvery is how many rounds of a loop run between two looks at the
+// deadline.
+const interruptEvery = 100
+
+// environments returns the environments of the expressions on data and of
+// those on tokens. They differ in what a JSON number is: a text or a double.
+var environments = sync.OnceValues(func() (*[2]*cel.Env, error) {
+	texts := cel.MapType(cel.StringType, cel.ListType(cel.StringType))
+	data, err := cel.NewEnv(
+		cel.CustomTypeAdapter(adapter{numberAsText}),
+		cel.Variable(varToken, cel.MapType(cel.StringType, cel.DynType)),
+		cel.Variable(varNow, cel.StringType),
+		cel.Variable(varMethod, cel.StringType),
+		cel.Variable(varPath, cel.StringType),
+		cel.Variable(varParams, cel.MapType(cel.StringType, cel.StringType)),
+		cel.Variable(varHeaders, texts),
+		cel.Variable(varQuery, texts),
+		cel.Variable(varCompleted, cel.BoolType),
+		cel.Variable(varMetadataStatus, cel.IntType),
+		cel.Variable(varMetadataHeaders, texts),
+		cel.Variable(varData, cel.MapType(cel.StringType, cel.DynType)),
+	)
+	if err != nil {
+		return nil, err
+	}
+	token, err := data.Extend(cel.CustomTypeAdapter(adapter{numberAsDouble}))
+	return &[2]*cel.Env{data, token}, err
+})
+
+// A phase is when an expression is evaluated.
+type phase uint8
+
+const (
+	onRequest phase = iota
+	onToken
+	onResponse
+	phases
+)
+
+// An expression is ready to be evaluated, by many exchanges at a time.
+type expression struct {
+	program cel.Program
+	phase   phase
+	loops   bool
+	data    bool     // whether it uses resp_data
+	params  []string // names that it looks up in req_params, as far as they are literals
+	result  *cel.Type
+}
+
+// compile returns the expression with the given text. The error names every
+// problem with its column.
+func compile(text string) (*expression, error) {
+	envs, err := environments()
+	if err != nil {
+		return nil, err
+	}
+	checked, issues := envs[0].Compile(text)
+	if issues.Err() != nil {
+		return nil, describe(issues)
+	}
+	e := &expression{result: checked.OutputType()}
+	var token, request, response bool
+	ast.PostOrderVisit(checked.NativeRep().Expr(), ast.NewExprVisitor(func(n ast.Expr) {
+		switch n.Kind() {
+		case ast.ComprehensionKind:
+			e.loops = true
+		case ast.IdentKind:
+			name := n.AsIdent()
+			token = token || name == varToken
+			request = request || strings.HasPrefix(name, "req_")
+			response = response || strings.HasPrefix(name, "resp_")
+			e.data = e.data || name == varData
+		}
+		if name, ok := paramName(n); ok {
+			e.params = append(e.params, name)
+		}
+	}))
+	env := envs[0]
+	switch {
+	case token && (request || response):
+		return nil, errors.New("JWT is known when the token is verified, req_ and resp_ variables are known later; write two expressions")
+	case token:
+		e.phase, env = onToken, envs[1]
+	case response:
+		e.phase = onResponse
+	}
+	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize)}
+	if e.data {
+		options = append(options, cel.CustomDecoratorV2(compareNumbers))
+	}
+	if e.loops {
+		options = append(options, cel.CostLimit(costLimit), cel.InterruptCheckFrequency(interruptEvery))
+	}
+	e.program, err = env.Program(checked, options...)
+	return e, err
+}
+
+// describe returns what is wrong with an expression, for people.
+func describe(issues *cel.Issues) error {
+	var errs []error
+	for _, e := range issues.Errors() {
+		place := fmt.Sprintf("column %d", e.Location.Column()+1)
+		if e.Location.Line() > 1 {
+			place = fmt.Sprintf("line %d, %s", e.Location.Line(), place)
+		}
+		errs = append(errs, fmt.Errorf("%s: %s", place, strings.TrimSuffix(e.Message, " (in container '')")))
+	}
+	return errors.Join(errs...)
+}
+
+// paramName returns the name that n looks up in req_params: req_params.Id,
+// req_params['Id'] or 'Id' in req_params.
+func paramName(n ast.Expr) (string, bool) {
+	isParams := func(n ast.Expr) bool { return n.Kind() == ast.IdentKind && n.AsIdent() == varParams }
+	var key ast.Expr
+	switch n.Kind() {
+	case ast.SelectKind:
+		return n.AsSelect().FieldName(), isParams(n.AsSelect().Operand())
+	case ast.CallKind:
+		args := n.AsCall().Args()
+		switch name := n.AsCall().FunctionName(); {
+		case name == operators.Index && isParams(args[0]):
+			key = args[1]
+		case name == operators.In && isParams(args[1]):
+			key = args[0]
+		}
+	}
+	if key == nil || key.Kind() != ast.LiteralKind {
+		return "", false
+	}
+	name, ok := key.AsLiteral().(types.String)
+	return string(name), ok
+}

@@ -1,0 +1,47 @@
+// Package cel implements validation/cel: conditions in the Common Expression
+// Language that a request, a token or an answer must meet.
+//
+// The options are a list of expressions. All of them must be true; the first
+// that is not ends the exchange. When an expression is evaluated follows from
+// the variables it uses:
+//
+//	JWT                    once the token is verified; 401 if not true
+//	resp_*, also with req_*  after the answer; the exchange, or that backend, fails
+//	anything else          before the answer; the same
+//
+// The last line includes expressions of now alone, such as opening hours, and
+// constants. Within each of the three, expressions are numbered from 0 in the
+// order of the list, and failures name the number.
+//
+// # Variables
+//
+//	now                    text, RFC 3339 with milliseconds
+//	req_method, req_path   of the client at an endpoint, of the call at a backend
+//	req_params             texts by name; the first letter of a name is in upper case
+//	req_headers            lists of texts by canonical name, of the headers let through
+//	req_querystring        lists of texts by name, of the parameters let through
+//	resp_completed         whether no backend is missing
+//	resp_metadata_status   with no-op; otherwise 0
+//	resp_metadata_headers  with no-op; otherwise empty
+//	resp_data              the answer
+//	JWT                    the claims; numbers are doubles
+//
+// In a sequence, the backends after the first find values of earlier answers
+// in req_params, as Resp0_id or, deeper, req_params['Resp0_user.id'].
+//
+// Compatibility: the numbers of resp_data are texts, so that int(resp_data.id)
+// == 7 and resp_data.id == '7' hold. Beyond that, a text that is a number
+// compares with numbers as one: resp_data.id == 7 and resp_data.id > 5 hold as
+// well.
+//
+// # Nothing fails open
+//
+// An expression that does not compile, uses an unknown variable or is empty
+// keeps the gateway from starting, and so does JWT where no token is verified.
+// At run time an error, such as a missing member, and a result that is no
+// boolean count as false. Expressions with loops end when they have looked at
+// some hundred thousand elements, and with the deadline of the exchange.
+//
+// Source: the CEL language definition, cel-spec v0.2, as implemented by
+// cel.dev/cel-go.
+package cel

@@ -1,0 +1,230 @@
+package cel
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"cel.dev/cel-go/interpreter"
+
+	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/jsonspan"
+)
+
+// nowLayout is RFC 3339 with milliseconds.
+const nowLayout = "2006-01-02T15:04:05.000Z07:00"
+
+// A source knows where the variables of an endpoint or a backend come from.
+type source struct {
+	clock   component.Clock
+	backend bool
+	noop    bool
+	params  []string // as req_params names them, by index of the path parameter
+	results []result // of earlier calls, that some expression looks up
+}
+
+// A result is a name in req_params that stands for a value of an earlier
+// answer.
+type result struct {
+	name string
+	call int      // index among the calls of the sequence
+	path []string // of the value in its answer
+}
+
+var resultName = regexp.MustCompile(`^Resp(0|[1-9][0-9]{0,3})_(.+)$`)
+
+// newSource returns a source for an endpoint whose path has the given
+// parameters.
+func newSource(clock component.Clock, params []string) *source {
+	s := &source{clock: clock}
+	for _, p := range params {
+		s.params = append(s.params, strings.ToUpper(p[:1])+p[1:])
+	}
+	return s
+}
+
+// look makes req_params hold name. It returns an error when nothing can be
+// behind it.
+func (s *source) look(name string) error {
+	if slices.Contains(s.params, name) {
+		return nil
+	}
+	m := resultName.FindStringSubmatch(name)
+	if m == nil || !s.backend {
+		return fmt.Errorf("req_params.%s never has a value; the parameters here are %q", name, s.params)
+	}
+	call, _ := strconv.Atoi(m[1])
+	s.results = append(s.results, result{name, call, strings.Split(m[2], ".")})
+	return nil
+}
+
+// An activation resolves the variables of one exchange, only when an expression
+// asks for them.
+type activation struct {
+	*source
+	x      *gateway.Exchange
+	now    string
+	params map[string]any
+	answer map[string]any // resp_data, if an expression uses it
+
+	headers, query, metadata fieldMap
+}
+
+// Parent returns nil: there are no other variables.
+func (a *activation) Parent() interpreter.Activation { return nil }
+
+// ResolveName returns the value of a variable and whether there is one.
+func (a *activation) ResolveName(name string) (any, bool) {
+	switch name {
+	case varNow:
+		if a.now == "" {
+			a.now = a.clock().Format(nowLayout)
+		}
+		return a.now, true
+	case varToken:
+		if a.x.Identity == nil {
+			return nil, false
+		}
+		return a.x.Identity.Claims, true
+	case varMethod:
+		if a.backend {
+			return a.x.Request.Method, true
+		}
+		return a.x.In.Method(), true
+	case varPath:
+		if a.backend {
+			return unescape(a.x.Request.Path), true
+		}
+		return unescape(a.x.In.Path()), true
+	case varParams:
+		if a.params == nil {
+			a.params = a.collectParams()
+		}
+		return a.params, true
+	case varHeaders:
+		a.headers.fields = a.x.Request.Header
+		return &a.headers, true
+	case varQuery:
+		a.query.fields = a.x.Request.Query
+		return &a.query, true
+	case varCompleted:
+		return a.x.Response.Complete, true
+	case varMetadataStatus:
+		if a.noop {
+			return a.x.Response.Status, true
+		}
+		return 0, true
+	case varMetadataHeaders:
+		if a.noop {
+			a.metadata.fields = a.x.Response.Header
+		}
+		return &a.metadata, true
+	case varData:
+		return a.answer, true
+	}
+	return nil, false
+}
+
+// decode makes the answer of x available as resp_data. An exchange that was
+// answered without a body has an empty one.
+func (a *activation) decode() error {
+	if a.x.Response.Body.Form() == body.Empty {
+		a.answer = map[string]any{}
+		return nil
+	}
+	var err error
+	a.answer, err = a.x.Response.Body.Tree()
+	return err
+}
+
+func (a *activation) collectParams() map[string]any {
+	m := make(map[string]any, len(a.source.params)+len(a.results))
+	for i, name := range a.source.params {
+		if i < len(a.x.Params) {
+			m[name] = a.x.Params[i]
+		}
+	}
+	for _, r := range a.results {
+		if r.call >= len(a.x.Results) || a.x.Results[r.call].Body == nil {
+			continue
+		}
+		if v, ok := lookup(a.x.Results[r.call].Body, r.path); ok {
+			m[r.name] = text(v)
+		}
+	}
+	return m
+}
+
+// lookup returns a value of an earlier answer, which others may be reading at
+// the same time: it leaves the form of b alone.
+func lookup(b *body.Body, path []string) (any, bool) {
+	switch b.Form() {
+	case body.Spans:
+		object, err := b.Object()
+		if err != nil {
+			return nil, false
+		}
+		member, ok := object.Get(path[0])
+		if !ok {
+			return nil, false
+		}
+		value, ok := jsonspan.Lookup(member, path[1:]...)
+		if !ok {
+			return nil, false
+		}
+		v, err := jsonspan.Tree(value)
+		return v, err == nil
+	case body.Tree:
+		tree, err := b.Tree()
+		if err != nil {
+			return nil, false
+		}
+		var v any = tree
+		for _, name := range path {
+			object, ok := v.(map[string]any)
+			if !ok {
+				return nil, false
+			}
+			if v, ok = object[name]; !ok {
+				return nil, false
+			}
+		}
+		return v, true
+	}
+	return nil, false
+}
+
+// text returns a value as it is put into the requests of a sequence: texts
+// and numbers as they are, lists joined by commas, objects as JSON.
+// Compatibility: null is <nil>.
+func text(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "<nil>"
+	case []any:
+		parts := make([]string, len(v))
+		for i, item := range v {
+			parts[i] = text(item)
+		}
+		return strings.Join(parts, ",")
+	case map[string]any:
+		if b, err := jsonspan.AppendTree(nil, v); err == nil {
+			return string(b)
+		}
+	}
+	return fmt.Sprint(v)
+}
+
+// unescape returns a path decoded, so that no spelling of it evades a
+// condition. A path with broken escapes stays as it is.
+func unescape(path string) string {
+	if decoded, err := url.PathUnescape(path); err == nil {
+		return decoded
+	}
+	return path
+}
