@@ -1,0 +1,248 @@
+package archtest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/sluice-gateway/sluice"
+
+// A pkg is what go list says of a package of ours.
+type pkg struct {
+	ImportPath string
+	Dir        string
+	GoFiles    []string
+	Imports    []string
+}
+
+// name is the path below internal, or below the module for what is not.
+func (p *pkg) name() string { return short(p.ImportPath) }
+
+func short(path string) string {
+	path = strings.TrimPrefix(path, module+"/")
+	return strings.TrimPrefix(path, "internal/")
+}
+
+func ours(path string) bool { return strings.HasPrefix(path, module+"/") }
+
+// standard reports whether a path is of the standard library.
+func standard(path string) bool {
+	first, _, _ := strings.Cut(path, "/")
+	return !strings.Contains(first, ".")
+}
+
+func packages(t *testing.T) []*pkg {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Dir,GoFiles,Imports", module+"/...")
+	out, err := cmd.Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			t.Fatalf("go list: %s", exit.Stderr)
+		}
+		t.Fatal(err)
+	}
+	var all []*pkg
+	d := json.NewDecoder(bytes.NewReader(out))
+	for {
+		p := new(pkg)
+		if err := d.Decode(p); err == io.EOF {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+// layers lists what each package of the core may import of ours. Packages that
+// are not listed are components, kit and tools, which have rules of their own.
+var layers = map[string][]string{
+	"jsonspan":  {},
+	"body":      {"jsonspan"},
+	"gateway":   {"body"},
+	"config":    {},
+	"telemetry": {"gateway"},
+	"component": {"body", "config", "gateway", "telemetry"},
+	"codec":     {"jsonspan"},
+	"flatmap":   {},
+	"route":     {},
+	"balance":   {},
+	"schema":    {"config"},
+	"published": {},
+	"engine":    {"config", "gateway"},
+	"plan":      {"balance", "body", "codec", "component", "config", "gateway", "jsonspan", "route", "telemetry"},
+	"runtime":   {"component", "config", "engine", "gateway", "kit/tlsx", "plan", "telemetry"},
+	"demo":      {"body", "engine", "gateway"},
+	"cli":       {"component", "config", "demo", "engine", "kit/watch", "manual", "plan", "published", "route", "runtime"},
+}
+
+func TestLayers(t *testing.T) {
+	for _, p := range packages(t) {
+		allowed, core := layers[p.name()]
+		if !core {
+			continue
+		}
+		for _, path := range p.Imports {
+			if ours(path) && !slices.Contains(allowed, short(path)) {
+				t.Errorf("%s imports %s; it may import %v", p.name(), short(path), allowed)
+			}
+		}
+	}
+}
+
+// TestVocabulary keeps the nouns on the standard library.
+func TestVocabulary(t *testing.T) {
+	for _, p := range packages(t) {
+		if !slices.Contains([]string{"gateway", "body", "jsonspan", "telemetry", "component"}, p.name()) {
+			continue
+		}
+		for _, path := range p.Imports {
+			if !standard(path) && !ours(path) {
+				t.Errorf("%s imports %s; it may use the standard library only", p.name(), path)
+			}
+		}
+	}
+}
+
+// TestComponents keeps components apart: they share through kit or a key, and
+// only the import list knows them all.
+func TestComponents(t *testing.T) {
+	allowed := []string{"body", "codec", "component", "config", "flatmap", "gateway", "jsonspan", "telemetry"}
+	for _, p := range packages(t) {
+		isComponent := strings.HasPrefix(p.name(), "components/") && p.name() != "components/all"
+		for _, path := range p.Imports {
+			if !ours(path) {
+				continue
+			}
+			target := short(path)
+			switch {
+			case strings.HasPrefix(target, "components/") && p.name() != "components/all" && target != "components/all":
+				t.Errorf("%s imports %s; only components/all imports components", p.name(), target)
+			case isComponent && !slices.Contains(allowed, target) && !strings.HasPrefix(target, "kit/"):
+				t.Errorf("%s imports %s; a component may import %v and kit", p.name(), target, allowed)
+			}
+		}
+	}
+}
+
+// TestKit keeps the helpers below the components.
+func TestKit(t *testing.T) {
+	for _, p := range packages(t) {
+		if !strings.HasPrefix(p.name(), "kit/") {
+			continue
+		}
+		for _, path := range p.Imports {
+			target := short(path)
+			if ours(path) && (target == "plan" || target == "runtime" || target == "cli" || strings.HasPrefix(target, "components/")) {
+				t.Errorf("%s imports %s; kit serves components and knows none of them", p.name(), target)
+			}
+		}
+	}
+}
+
+// TestHTTP keeps the types of HTTP libraries inside the engines.
+func TestHTTP(t *testing.T) {
+	libraries := []string{"net/http", "golang.org/x/net/http2", "github.com/valyala/fasthttp"}
+	for _, p := range packages(t) {
+		if strings.HasPrefix(p.name(), "engine/") {
+			continue
+		}
+		for _, path := range p.Imports {
+			for _, library := range libraries {
+				if path == library || strings.HasPrefix(path, library+"/") {
+					t.Errorf("%s imports %s; only engine/* may", p.name(), path)
+				}
+			}
+		}
+	}
+}
+
+// TestDocumented wants a doc.go in every package.
+func TestDocumented(t *testing.T) {
+	for _, p := range packages(t) {
+		if len(p.GoFiles) > 0 && p.name() != "cmd/sluice" && !slices.Contains(p.GoFiles, "doc.go") {
+			t.Errorf("%s has no doc.go", p.name())
+		}
+	}
+}
+
+// forbidden are the calls that a component may not make: the site gives what
+// it needs of the world.
+var forbidden = map[string][]string{
+	"os":       {"Getenv", "Environ", "LookupEnv", "Exit"},
+	"time":     {"Now", "Since", "Until", "Sleep"},
+	"log":      {"Print", "Printf", "Println", "Fatal", "Fatalf", "Fatalln", "Panic"},
+	"log/slog": {"Default", "Debug", "Info", "Warn", "Error", "SetDefault"},
+}
+
+// TestWorld keeps components from reading the environment, the wall clock and
+// global loggers, and init from doing anything but Register.
+func TestWorld(t *testing.T) {
+	for _, p := range packages(t) {
+		if !strings.HasPrefix(p.name(), "components/") {
+			continue
+		}
+		for _, name := range p.GoFiles {
+			file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, name), nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkWorld(t, p.name()+"/"+name, file)
+		}
+	}
+}
+
+func checkWorld(t *testing.T, name string, file *ast.File) {
+	t.Helper()
+	imported := make(map[string]string) // local name to path
+	for _, spec := range file.Imports {
+		path := strings.Trim(spec.Path.Value, `"`)
+		local := path[strings.LastIndexByte(path, '/')+1:]
+		if spec.Name != nil {
+			local = spec.Name.Name
+		}
+		imported[local] = path
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.SelectorExpr:
+			if x, ok := n.X.(*ast.Ident); ok && slices.Contains(forbidden[imported[x.Name]], n.Sel.Name) {
+				t.Errorf("%s uses %s.%s; the site gives it", name, x.Name, n.Sel.Name)
+			}
+		case *ast.FuncDecl:
+			if n.Name.Name == "init" && n.Recv == nil && !onlyRegisters(n.Body) {
+				t.Errorf("%s: init may do nothing but component.Register", name)
+			}
+		}
+		return true
+	})
+}
+
+func onlyRegisters(body *ast.BlockStmt) bool {
+	for _, stmt := range body.List {
+		expr, ok := stmt.(*ast.ExprStmt)
+		if !ok {
+			return false
+		}
+		call, ok := expr.X.(*ast.CallExpr)
+		if !ok {
+			return false
+		}
+		sel, ok := call.Fun.(*ast.SelectorExpr)
+		if !ok || sel.Sel.Name != "Register" {
+			return false
+		}
+	}
+	return true
+}

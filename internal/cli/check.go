@@ -1,0 +1,225 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/runtime"
+)
+
+func (a *app) checkCommand() *cobra.Command {
+	var c check
+	cmd := &cobra.Command{
+		Use:     "check -c FILE",
+		Aliases: []string{"validate"},
+		Short:   "Report every problem of a configuration",
+		Long: "Report every problem of a configuration, with its place and what to write\n" +
+			"instead. Nothing is started and the network is not used.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if c.explainDialect {
+				return a.printDialects()
+			}
+			if err := needFile(c.file); err != nil {
+				return err
+			}
+			return a.check(cmd, c)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&c.file, "config", "c", "", "configuration file: .json, .yaml, .yml or .toml")
+	flags.BoolVarP(&c.lint, "lint", "l", false, "unknown keys and other warnings are errors")
+	flags.BoolVarP(&c.lintOffline, "lint-no-network", "n", false, "the same as --lint, which never needs the network")
+	flags.BoolVarP(&c.routes, "test-gin-routes", "t", false, "accepted; routes are always checked")
+	flags.CountVarP(&c.dump, "debug", "d", "print what the configuration means; repeat for more")
+	flags.StringVarP(&c.indent, "indent", "i", "\t", "indentation of --debug")
+	flags.StringVar(&c.format, "format", "text", "text, json or sarif")
+	flags.BoolVar(&c.explainDialect, "explain-dialect", false, "print what each dialect sets")
+	return cmd
+}
+
+// check holds the flags of the command.
+type check struct {
+	file, format, indent string
+	lint, lintOffline    bool
+	routes               bool
+	dump                 int
+	explainDialect       bool
+}
+
+func (a *app) check(cmd *cobra.Command, c check) error {
+	if !slices.Contains([]string{"text", "json", "sarif"}, c.format) {
+		return &exitError{exitUsage, fmt.Errorf("unknown format %q; write text, json or sarif", c.format)}
+	}
+	lint := c.lint || c.lintOffline
+	o := a.options(c.file)
+	o.Log = slog.DiscardHandler
+	o.Strict = lint
+	gen, problems := runtime.New(o).Compile(cmd.Context())
+	if lint {
+		problems = config.Strict(problems)
+	}
+	failed := gen == nil || config.HasErrors(problems)
+	switch c.format {
+	case "json":
+		a.writeJSON(jsonReport(problems, !failed))
+	case "sarif":
+		a.writeJSON(sarifReport(problems))
+	default:
+		for _, p := range problems {
+			fmt.Fprintln(a.stderr, line(p))
+		}
+		if gen != nil && c.dump > 0 {
+			dump(a.stdout, gen.Service, c.dump, c.indent)
+		}
+		if !failed {
+			fmt.Fprintf(a.stdout, "%s: Syntax OK!\n", c.file)
+		}
+	}
+	if failed {
+		return &exitError{exitConfig, nil}
+	}
+	return nil
+}
+
+func (a *app) writeJSON(v any) {
+	enc := json.NewEncoder(a.stdout)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		fmt.Fprintln(a.stderr, "sluice:", err)
+	}
+}
+
+// A jsonProblem is a problem for programs.
+type jsonProblem struct {
+	File     string `json:"file"`
+	Line     int    `json:"line"`
+	Column   int    `json:"column"`
+	Path     string `json:"path"`
+	Severity string `json:"severity"`
+	Code     string `json:"code"`
+	Message  string `json:"message"`
+}
+
+func jsonReport(problems []*config.Problem, ok bool) any {
+	list := make([]jsonProblem, len(problems))
+	for i, p := range problems {
+		list[i] = jsonProblem{p.At.File, p.At.Line, p.At.Col, p.Path, p.Severity.String(), p.Code, p.Err.Error()}
+	}
+	return struct {
+		OK       bool          `json:"ok"`
+		Problems []jsonProblem `json:"problems"`
+	}{ok, list}
+}
+
+// sarifReport is the report in the Static Analysis Results Interchange Format
+// (OASIS SARIF 2.1.0), which code review systems show beside the line.
+func sarifReport(problems []*config.Problem) any {
+	type object = map[string]any
+	levels := map[config.Severity]string{config.Error: "error", config.Warning: "warning", config.Note: "note"}
+	var rules []object
+	var seen []string
+	results := []object{}
+	for _, p := range problems {
+		if !slices.Contains(seen, p.Code) {
+			seen = append(seen, p.Code)
+			rules = append(rules, object{"id": p.Code})
+		}
+		results = append(results, object{
+			"ruleId":  p.Code,
+			"level":   levels[p.Severity],
+			"message": object{"text": strings.TrimPrefix(p.Path+": "+p.Err.Error(), ": ")},
+			"locations": []object{{"physicalLocation": object{
+				"artifactLocation": object{"uri": p.At.File},
+				"region":           object{"startLine": max(p.At.Line, 1), "startColumn": max(p.At.Col, 1)},
+			}}},
+		})
+	}
+	return object{
+		"$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+		"version": "2.1.0",
+		"runs": []object{{
+			"tool":    object{"driver": object{"name": "sluice", "version": Version, "rules": rules}},
+			"results": results,
+		}},
+	}
+}
+
+// printDialects prints what each dialect sets.
+func (a *app) printDialects() error {
+	var rows []map[string]any
+	for _, d := range []config.Dialect{config.KrakenD, config.Sluice} {
+		text, err := json.Marshal(config.BehaviourOf(d))
+		if err != nil {
+			return err
+		}
+		row := map[string]any{}
+		if err := json.Unmarshal(text, &row); err != nil {
+			return err
+		}
+		rows = append(rows, row)
+	}
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "behaviour\tkrakend\tsluice")
+	for _, key := range config.BehaviourKeys() {
+		fmt.Fprintf(w, "%s\t%v\t%v\n", key, rows[0][key], rows[1][key])
+	}
+	return w.Flush()
+}
+
+// dump prints what a configuration means. Values that came from the
+// environment or from files are masked.
+func dump(w io.Writer, s *config.Service, depth int, indent string) {
+	fmt.Fprintf(w, "Global settings\n%sName: %s\n%sPort: %d\n%sDialect: %s\n", indent, s.Name, indent, s.Port, indent, s.Dialect)
+	dumpComponents(w, s.ExtraConfig, depth, indent)
+	fmt.Fprintf(w, "%d API endpoints:\n", len(s.Endpoints))
+	for _, e := range s.Endpoints {
+		fmt.Fprintf(w, "%s- %s %s\n", indent, e.Method, e.Endpoint)
+		in := strings.Repeat(indent, 2)
+		fmt.Fprintf(w, "%sTimeout: %v\n", in, e.Timeout)
+		if depth > 1 {
+			fmt.Fprintf(w, "%sOutput encoding: %s\n%sHeaders: %q\n%sQuery strings: %q\n%sConcurrent calls: %d\n",
+				in, e.OutputEncoding, in, e.InputHeaders, in, e.InputQueryStrings, in, e.ConcurrentCalls)
+		}
+		dumpComponents(w, e.ExtraConfig, depth, in)
+		fmt.Fprintf(w, "%sConnecting to %d backends:\n", in, len(e.Backend))
+		for _, b := range e.Backend {
+			dumpBackend(w, b, depth, in, indent)
+		}
+	}
+}
+
+func dumpBackend(w io.Writer, b *config.Backend, depth int, in, indent string) {
+	fmt.Fprintf(w, "%s- %s %s\n", in+indent, b.Method, b.URLPattern)
+	in += indent + indent
+	fmt.Fprintf(w, "%sHosts: %v\n", in, b.Host)
+	if depth > 1 {
+		fmt.Fprintf(w, "%sEncoding: %s\n%sDiscovery: %s\n", in, b.Encoding, in, b.SD)
+		fmt.Fprintf(w, "%sTarget: %q\n%sGroup: %q\n%sMapping: %v\n", in, b.Target, in, b.Group, in, b.Mapping)
+	}
+	dumpComponents(w, b.ExtraConfig, depth, in)
+}
+
+func dumpComponents(w io.Writer, extra map[string]*config.Node, depth int, in string) {
+	var names []string
+	for name := range extra {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		fmt.Fprintf(w, "%sComponent: %s", in, name)
+		if depth > 1 {
+			fmt.Fprintf(w, " %s", extra[name].MaskedJSON())
+		}
+		fmt.Fprintln(w)
+	}
+}

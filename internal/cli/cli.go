@@ -1,0 +1,180 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"reflect"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/engine"
+	"github.com/sluice-gateway/sluice/internal/published"
+	"github.com/sluice-gateway/sluice/internal/runtime"
+)
+
+// Version is the version of the gateway. Releases set it when they link.
+var Version = "0.1.0-dev"
+
+// product is how the gateway names itself to backends.
+func product() string { return "Sluice " + Version }
+
+// Engine is what serves and calls.
+type Engine struct {
+	NewServer func(engine.Settings) engine.Server
+	NewClient engine.NewClient
+}
+
+// Exit codes.
+const (
+	exitConfig  = 1
+	exitUsage   = 2
+	exitRuntime = 3
+)
+
+// exitError is an error with the code it ends the program with.
+type exitError struct {
+	code int
+	err  error // nil when everything has been said
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// Main runs the command that the arguments name and returns the exit code.
+func Main(args []string, e Engine) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// A second signal ends the program at once.
+	context.AfterFunc(ctx, stop)
+	return run(ctx, args, e, os.Stdout, os.Stderr)
+}
+
+func run(ctx context.Context, args []string, e Engine, stdout, stderr io.Writer) int {
+	app := &app{engine: e, stdout: stdout, stderr: stderr}
+	root := app.root()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	if exit, ok := errors.AsType[*exitError](err); ok {
+		if exit.err != nil {
+			fmt.Fprintln(stderr, "sluice:", exit.err)
+		}
+		return exit.code
+	}
+	fmt.Fprintf(stderr, "sluice: %v\nRun 'sluice help' for the commands and their flags.\n", err)
+	return exitUsage
+}
+
+// app is what all commands share.
+type app struct {
+	engine         Engine
+	stdout, stderr io.Writer
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "sluice",
+		Short:         "An API gateway that merges, filters and protects",
+		Long:          "Sluice serves the endpoints that one configuration file declares: it calls the\nbackends of each, cuts and merges their answers, and guards what it serves.",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.AddCommand(a.runCommand(), a.checkCommand(), a.explainCommand(), a.initCommand(), a.demoCommand(), a.versionCommand())
+	return root
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "version",
+		Short: "Print the version of the gateway and of its parts",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			goVersion := "unknown"
+			if info, ok := debug.ReadBuildInfo(); ok {
+				goVersion = info.GoVersion
+			}
+			if asJSON {
+				fmt.Fprintf(a.stdout, "{\"version\":%q,\"go\":%q}\n", Version, goVersion)
+				return nil
+			}
+			fmt.Fprintf(a.stdout, "sluice %s\ngo %s\n", Version, strings.TrimPrefix(goVersion, "go"))
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// loader returns the function that reads a configuration file and lets the
+// environment override it.
+func loader(file string) func(context.Context) (*config.Document, []*config.Problem) {
+	return func(ctx context.Context) (*config.Document, []*config.Problem) {
+		environ := os.Environ()
+		if p := templates(environ); p != nil {
+			return nil, []*config.Problem{p}
+		}
+		d, problems := config.Load(ctx, file, config.LoadOptions{Environ: environ})
+		if d != nil {
+			known := config.SpecOf(reflect.TypeFor[config.Service]()).Settable
+			problems = append(problems, d.ApplyEnv(environ, known)...)
+		}
+		return d, problems
+	}
+}
+
+// templates refuses the switch of flexible configuration: a template that is
+// read as if it were a configuration says something else than it means.
+func templates(environ []string) *config.Problem {
+	for _, variable := range environ {
+		name, value, _ := strings.Cut(variable, "=")
+		if name == "FC_ENABLE" && !slices.Contains([]string{"", "0", "false", "no"}, value) {
+			return &config.Problem{At: config.Pos{File: "environment:FC_ENABLE"}, Code: config.CodeFormat,
+				Err: errors.New("templates are not supported yet; render the configuration first and unset FC_ENABLE")}
+		}
+	}
+	return nil
+}
+
+// options are the runtime options for a file, whatever the command.
+func (a *app) options(file string) runtime.Options {
+	return runtime.Options{
+		Load:      loader(file),
+		Registry:  component.Default,
+		NewServer: a.engine.NewServer,
+		NewClient: a.engine.NewClient,
+		Product:   product(),
+		Missing:   published.Has,
+	}
+}
+
+// needFile is the check that a command has its -c flag.
+func needFile(file string) error {
+	if file == "" {
+		return &exitError{exitUsage, errors.New("no configuration file; write -c FILE")}
+	}
+	return nil
+}

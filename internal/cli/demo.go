@@ -1,0 +1,47 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/demo"
+)
+
+func (a *app) demoCommand() *cobra.Command {
+	var port int
+	var show bool
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Serve a sample shop: gateway and services in one process",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			shop, err := demo.Open(a.engine.NewServer)
+			if err != nil {
+				return &exitError{exitRuntime, err}
+			}
+			defer shop.Close()
+			text := shop.Configuration()
+			if show {
+				fmt.Fprintf(a.stdout, "%s", text)
+				return nil
+			}
+			o := a.options("demo")
+			o.Load = func(context.Context) (*config.Document, []*config.Problem) {
+				return config.Parse("demo.json", text)
+			}
+			o.Adjust = func(s *config.Service) { s.Port = port }
+			fmt.Fprint(a.stdout, "A sample shop behind a gateway. Try, in another terminal:\n\n")
+			for _, try := range demo.Tries {
+				fmt.Fprintf(a.stdout, "  curl http://localhost:%d%-18s # %s\n", port, try.Path, try.Shows)
+			}
+			fmt.Fprint(a.stdout, "\nCtrl-C ends it.\n\n")
+			return a.serve(cmd.Context(), o, "", false)
+		},
+	}
+	cmd.Flags().IntVarP(&port, "port", "p", config.DefaultPort, "TCP port")
+	cmd.Flags().BoolVar(&show, "show", false, "print the configuration of the gateway and end")
+	return cmd
+}

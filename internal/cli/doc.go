@@ -1,0 +1,9 @@
+// Package cli is the command line: it reads arguments, calls the runtime and
+// prints. Results go to standard output, diagnostics to standard error, and
+// the exit code says what happened:
+//
+//	0  success, or a stop that was asked for
+//	1  the configuration has errors, or findings under --lint
+//	2  the command line is wrong
+//	3  something failed at run time, such as a port that is taken
+package cli

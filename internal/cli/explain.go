@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/plan"
+	"github.com/sluice-gateway/sluice/internal/runtime"
+)
+
+func (a *app) explainCommand() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "explain -c FILE [METHOD] PATH",
+		Short: "Say which endpoint answers a request, why, and what its plan does",
+		Long: "Say which endpoint answers a request, why, and what its plan does: every step\n" +
+			"in its order, with the line of the configuration that put it there. Nothing is\n" +
+			"sent anywhere.",
+		Example: "  sluice explain -c gateway.json /v1/products\n  sluice explain -c gateway.json POST '/orders/7?express=1'",
+		Args:    cobra.RangeArgs(1, 2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := needFile(file); err != nil {
+				return err
+			}
+			method, path := "GET", args[0]
+			if len(args) == 2 {
+				method, path = args[0], args[1]
+			}
+			if !strings.HasPrefix(path, "/") {
+				return &exitError{exitUsage, fmt.Errorf("%q is no path; a path begins with a slash", path)}
+			}
+			o := a.options(file)
+			o.Log = slog.DiscardHandler
+			gen, problems := runtime.New(o).Compile(cmd.Context())
+			if gen == nil {
+				a.print(problems)
+				return &exitError{exitConfig, nil}
+			}
+			e := gen.Explain(method, path)
+			printExplanation(a.stdout, method, path, e)
+			if e.Endpoint == nil {
+				return &exitError{exitConfig, errors.New("no endpoint answers " + method + " " + path)}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVarP(&file, "config", "c", "", "configuration file: .json, .yaml, .yml or .toml")
+	return cmd
+}
+
+func printExplanation(w io.Writer, method, path string, e plan.Explanation) {
+	fmt.Fprintf(w, "%s %s: %s\n", method, path, e.Outcome)
+	if len(e.Candidates) > 0 {
+		fmt.Fprintln(w, "\nRoutes that were compared:")
+		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		for _, c := range e.Candidates {
+			fmt.Fprintf(t, "  %s\t%s\t%s\n", c.Method, c.Pattern, c.Why)
+		}
+		t.Flush()
+	}
+	fmt.Fprintln(w, "\nService plan:")
+	printSteps(w, "  ", e.Service)
+	if e.Endpoint == nil {
+		return
+	}
+	p := e.Endpoint
+	fmt.Fprintf(w, "\nEndpoint plan, %s, timeout %v:\n", p.At, p.Timeout)
+	printSteps(w, "  ", p.Steps)
+	fmt.Fprintf(w, "  calls: %s\n", p.Calls)
+	for i, b := range p.Backends {
+		fmt.Fprintf(w, "\n  Backend %d, %s: %s %s", i, b.At, b.Method, b.Pattern)
+		if b.Calls > 1 {
+			fmt.Fprintf(w, ", %d calls at once, the first good one wins", b.Calls)
+		}
+		if b.Shadow {
+			fmt.Fprint(w, ", a shadow: nobody waits for its answer")
+		}
+		fmt.Fprintln(w)
+		printSteps(w, "    ", b.Steps)
+		fmt.Fprintf(w, "    hosts: %s\n", strings.Join(b.Hosts, ", "))
+	}
+}
+
+func printSteps(w io.Writer, indent string, steps []plan.Step) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, s := range steps {
+		way := "in"
+		if s.Out {
+			way = "in and out"
+		}
+		at := "core"
+		if s.At != (config.Pos{}) {
+			at = s.At.String()
+		}
+		fmt.Fprintf(t, "%s%s\t%s\t%s\t%s\n", indent, s.Phase, s.Name, way, at)
+	}
+	t.Flush()
+}

@@ -1,0 +1,390 @@
+package conformance
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/sluice-gateway/sluice/internal/component"
+	_ "github.com/sluice-gateway/sluice/internal/components/all"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
+	"github.com/sluice-gateway/sluice/internal/published"
+	"github.com/sluice-gateway/sluice/internal/runtime"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestTranscripts plays every transcript.
+func TestTranscripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no transcripts: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			play(t, file)
+		})
+	}
+}
+
+// A stage is what a transcript runs on.
+type stage struct {
+	backends map[string]*backend
+	latches  *latches
+	address  string // of the gateway
+	stop     func()
+	problems []*config.Problem
+	started  error
+	last     *answer
+}
+
+func play(t *testing.T, file string) {
+	s := &stage{backends: make(map[string]*backend), latches: new(latches)}
+	for _, name := range []string{"A", "B", "C"} {
+		s.backends[name] = newBackend(t, s.latches)
+	}
+	dead := deadAddress(t)
+	var names []string
+	for name, b := range s.backends {
+		names = append(names, "$"+name, b.address, "$host"+name, strings.TrimPrefix(b.address, "http://"))
+	}
+	replacer := strings.NewReplacer(append(names, "$DEAD", dead)...)
+	s.latches.expand = replacer.Replace
+	var environ []string
+	t.Cleanup(func() {
+		if s.stop != nil {
+			s.stop()
+		}
+	})
+	for _, part := range readTranscript(t, file) {
+		at := fmt.Sprintf("%s:%d", file, part.line)
+		words := strings.Fields(part.name)
+		switch words[0] {
+		case "config":
+			if s.stop != nil {
+				s.stop()
+			}
+			name := "gateway.json"
+			if len(words) > 1 {
+				name = words[1]
+			}
+			s.start(t, name, replacer.Replace(part.text), environ)
+			environ = nil
+		case "environment":
+			environ = strings.Fields(replacer.Replace(part.text))
+		case "backend":
+			m, err := parseMessage(part.text)
+			if err != nil || len(words) != 4 {
+				t.Fatalf("%s: %q: %v", at, part.name, err)
+			}
+			b := s.backends[words[1]]
+			b.mu.Lock()
+			b.script[words[2]+" "+words[3]] = m
+			b.mu.Unlock()
+		case "request":
+			s.request(t, at, replacer.Replace(part.text))
+		case "answer":
+			s.compare(t, at, replacer.Replace(part.text))
+		case "seen":
+			compareSeen(t, at, s.backends[words[1]].take(), replacer.Replace(part.text))
+		case "problems":
+			compareProblems(t, at, s, part.text)
+		default:
+			t.Fatalf("%s: unknown section %q", at, part.name)
+		}
+	}
+}
+
+// deadAddress returns an address that refuses connections.
+func deadAddress(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return "http://" + l.Addr().String()
+}
+
+// start runs a gateway on a free port, with a configuration file of this name
+// and text and with these variables of the environment.
+func (s *stage) start(t *testing.T, name, text string, environ []string) {
+	t.Helper()
+	readFile := func(string) ([]byte, error) { return []byte(text), nil }
+	g := runtime.New(runtime.Options{
+		Load: func(ctx context.Context) (*config.Document, []*config.Problem) {
+			d, problems := config.Load(ctx, name, config.LoadOptions{Environ: environ, ReadFile: readFile})
+			if d != nil {
+				known := config.SpecOf(reflect.TypeFor[config.Service]()).Settable
+				problems = append(problems, d.ApplyEnv(environ, known)...)
+			}
+			return d, problems
+		},
+		Registry:  component.Default,
+		NewServer: nethttp.NewServer,
+		NewClient: nethttp.NewClient,
+		Log:       slog.DiscardHandler,
+		Product:   "Sluice 0",
+		Missing:   published.Has,
+	})
+	s.stop, s.address = nil, ""
+	if s.problems, s.started = g.Load(t.Context()); s.started != nil {
+		return
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.address = l.Addr().String()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- g.Serve(ctx, l) }()
+	s.stop = func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("stop: %v", err)
+		}
+		s.stop = nil
+	}
+}
+
+// An answer is what the client got.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+	broken error
+	failed error // no answer at all
+	took   time.Duration
+}
+
+// request sends a request byte by byte as the transcript writes it, with Host
+// and Content-Length added where they are missing.
+func (s *stage) request(t *testing.T, at, text string) {
+	t.Helper()
+	if s.address == "" {
+		t.Fatalf("%s: the gateway does not run: %v %v", at, s.started, config.Format(s.problems))
+	}
+	m, err := parseMessage(text)
+	if err != nil {
+		t.Fatalf("%s: %v", at, err)
+	}
+	conn, err := net.Dial("tcp", s.address)
+	if err != nil {
+		t.Fatalf("%s: %v", at, err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	started := time.Now()
+	if m.direction("gzip") != "" {
+		m.body = string(pack([]byte(m.body)))
+		m.fields = append(m.fields, field{"Content-Encoding", "gzip"})
+	}
+	if m.direction("chunked") != "" {
+		m.body = fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(m.body), m.body)
+		m.fields = append(m.fields, field{"Transfer-Encoding", "chunked"})
+	}
+	var b strings.Builder
+	line := m.first
+	if strings.Count(line, " ") == 1 {
+		line += " HTTP/1.1"
+	}
+	b.WriteString(line + "\r\n")
+	has := func(name string) bool {
+		return slices.ContainsFunc(m.fields, func(f field) bool { return strings.EqualFold(f.name, name) })
+	}
+	if !has("Host") {
+		b.WriteString("Host: gateway.test\r\n")
+	}
+	if m.body != "" && !has("Content-Length") && !has("Transfer-Encoding") {
+		b.WriteString("Content-Length: " + strconv.Itoa(len(m.body)) + "\r\n")
+	}
+	for _, f := range m.fields {
+		if !strings.HasPrefix(f.name, "@") {
+			b.WriteString(f.name + ": " + f.value + "\r\n")
+		}
+	}
+	b.WriteString("\r\n" + m.body)
+	if _, err := io.WriteString(conn, b.String()); err != nil {
+		t.Fatalf("%s: %v", at, err)
+	}
+	if m.direction("end") != "" {
+		conn.(*net.TCPConn).CloseWrite()
+	}
+	if name := m.direction("leave"); name != "" {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		s.latches.wait(ctx, name)
+		s.last = &answer{failed: errors.New("the client left")}
+		return
+	}
+	s.last = s.readAnswer(conn, &m)
+	s.last.took = time.Since(started)
+}
+
+func (s *stage) readAnswer(conn net.Conn, m *message) *answer {
+	method, _, _ := strings.Cut(m.first, " ")
+	response, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
+	if err != nil {
+		return &answer{failed: err}
+	}
+	defer response.Body.Close()
+	a := &answer{status: response.StatusCode, header: response.Header}
+	if at, name, ok := mark(m.direction("got")); ok {
+		a.body = make([]byte, at)
+		if _, a.broken = io.ReadFull(response.Body, a.body); a.broken != nil {
+			return a
+		}
+		s.latches.open(name)
+	}
+	rest, err := io.ReadAll(response.Body)
+	a.body, a.broken = append(a.body, rest...), err
+	return a
+}
+
+func (s *stage) compare(t *testing.T, at, text string) {
+	t.Helper()
+	want, err := parseMessage(text)
+	if err != nil {
+		t.Fatalf("%s: %v", at, err)
+	}
+	got := s.last
+	if want.direction("broken") != "" {
+		if got.failed == nil && got.broken == nil {
+			t.Errorf("%s: the answer is whole: %d %q", at, got.status, got.body)
+		}
+		return
+	}
+	if got.failed != nil || got.broken != nil {
+		t.Errorf("%s: no whole answer: %v", at, errors.Join(got.failed, got.broken))
+		return
+	}
+	if strconv.Itoa(got.status) != want.first {
+		t.Errorf("%s: status %d, want %s; body %q", at, got.status, want.first, got.body)
+	}
+	compareFields(t, at, got.header, &want)
+	if limit, err := time.ParseDuration(want.direction("within")); err == nil && got.took > limit {
+		t.Errorf("%s: the answer took %v, want at most %v", at, got.took, limit)
+	}
+	if !want.hasAny {
+		return
+	}
+	isJSON := strings.Contains(got.header.Get("Content-Type"), "json") && want.direction("exact") == "" && want.body != ""
+	if isJSON {
+		if same, err := sameJSON(got.body, []byte(want.body)); !same || err != nil {
+			t.Errorf("%s: body %s, want %s (%v)", at, got.body, want.body, err)
+		}
+	} else if string(got.body) != want.body {
+		t.Errorf("%s: body %q, want %q", at, got.body, want.body)
+	}
+}
+
+func compareFields(t *testing.T, at string, got http.Header, want *message) {
+	t.Helper()
+	names, values := want.wanted()
+	for _, name := range names {
+		have := got[http.CanonicalHeaderKey(name)]
+		if len(values[name]) == 1 && values[name][0] == "" {
+			if len(have) > 0 {
+				t.Errorf("%s: %s is %q, want none", at, name, have)
+			}
+			continue
+		}
+		if !slices.Equal(have, values[name]) {
+			t.Errorf("%s: %s is %q, want %q", at, name, have, values[name])
+		}
+	}
+}
+
+// compareSeen compares what a backend got with messages separated by lines of
+// "---".
+func compareSeen(t *testing.T, at string, seen []message, text string) {
+	t.Helper()
+	var wants []string
+	if strings.TrimSpace(text) != "none" {
+		wants = strings.Split(text, "\n---\n")
+	}
+	if len(seen) != len(wants) {
+		t.Errorf("%s: the backend got %d requests, want %d: %v", at, len(seen), len(wants), seen)
+		return
+	}
+	for i, w := range wants {
+		want, err := parseMessage(strings.TrimLeft(w, "\n"))
+		if err != nil {
+			t.Fatalf("%s: %v", at, err)
+		}
+		got := seen[i]
+		if got.first != want.first {
+			t.Errorf("%s: request %d is %q, want %q", at, i, got.first, want.first)
+		}
+		header := http.Header{}
+		for _, f := range got.fields {
+			header[f.name] = append(header[f.name], f.value)
+		}
+		compareFields(t, at, header, &want)
+		if length := want.direction("length"); length != "" && length != got.direction("length") {
+			t.Errorf("%s: request %d has the length %s, want %s", at, i, got.direction("length"), length)
+		}
+		if want.hasAny && got.body != want.body {
+			t.Errorf("%s: request %d has the body %q, want %q", at, i, got.body, want.body)
+		}
+	}
+}
+
+func compareProblems(t *testing.T, at string, s *stage, text string) {
+	t.Helper()
+	all := config.Format(s.problems)
+	for line := range strings.SplitSeq(strings.TrimSpace(text), "\n") {
+		switch line {
+		case "starts":
+			if s.started != nil {
+				t.Errorf("%s: the gateway did not start:\n%s", at, all)
+			}
+		case "stops":
+			if s.started == nil {
+				t.Errorf("%s: the gateway started; problems:\n%s", at, all)
+			}
+		case "none":
+			if len(s.problems) > 0 {
+				t.Errorf("%s: the configuration has problems:\n%s", at, all)
+			}
+		case "":
+		default:
+			if !strings.Contains(all, line) {
+				t.Errorf("%s: no problem says %q; problems:\n%s", at, line, all)
+			}
+		}
+	}
+}
+
+// sameJSON compares as values; numbers are compared by their text.
+func sameJSON(a, b []byte) (bool, error) {
+	var x, y any
+	for _, side := range []struct {
+		text []byte
+		into *any
+	}{{a, &x}, {b, &y}} {
+		d := json.NewDecoder(strings.NewReader(string(side.text)))
+		d.UseNumber()
+		if err := d.Decode(side.into); err != nil {
+			return false, fmt.Errorf("%q: %w", side.text, err)
+		}
+	}
+	return reflect.DeepEqual(x, y), nil
+}

@@ -1,0 +1,47 @@
+// Package conformance runs transcripts against a gateway: configuration,
+// requests, what the backends answer and see, and the answers that clients get,
+// all over real sockets.
+//
+// A transcript is a file below testdata, named after the section of the
+// contract that it covers. Its sections:
+//
+//	-- config --            the configuration; $A, $B and $C are the addresses of
+//	                        scripted backends, $hostA, $hostB and $hostC the same
+//	                        without scheme, $DEAD one that refuses connections.
+//	                        The file is called gateway.json, unless its name
+//	                        follows the word
+//	-- environment --       variables for the next configuration, KEY=VALUE, with
+//	                        blanks or line ends between them
+//	-- backend A GET /x --  an answer of backend A: status, fields, body. Fields
+//	                        that begin with @ are directions: @delay: 50ms,
+//	                        @hang: yes, @reset: yes, @cut: 10 (break off after so
+//	                        many bytes of the body), @gzip: yes, @chunked: yes,
+//	                        @wait: NAME (until another answer says @release: NAME;
+//	                        several names wait for each of them),
+//	                        @pause: 10 NAME (the same after so many bytes of the
+//	                        body), @gone: NAME (releases NAME when the gateway
+//	                        gives up on the call). The path * stands for every
+//	                        path without an answer of its own
+//	-- request --           request line, fields, body. Directions: @gzip: yes and
+//	                        @chunked: yes as above, @got: 10 NAME (releases NAME
+//	                        after so many bytes of the answer's body), @leave: NAME
+//	                        (closes the connection as soon as NAME is released),
+//	                        @end: yes (sends no more after what is written)
+//	-- answer --            status, fields that must be there with these values,
+//	                        and the body. "Name:" alone is a field that must not
+//	                        be there. A body is compared as JSON if the answer is
+//	                        JSON, unless "@exact: yes" asks for the bytes; no
+//	                        blank line leaves the body alone; "@broken: yes" is an
+//	                        answer that must break off; "@within: 1s" limits the
+//	                        time until the answer was whole
+//	-- seen A --            what backend A got since the last look: request lines
+//	                        with fields and body as above; "none" for nothing.
+//	                        Requests whose body broke off do not count
+//	-- problems --          texts that must be among the problems of the
+//	                        configuration, one a line; "stops" if it must not
+//	                        start, "starts" if it must all the same, "none" if
+//	                        there must be no problem at all
+//
+// With "@quoted: yes" a body is written as a Go string, for bytes that are no
+// text. Everything before the first section says in words what the file shows.
+package conformance
