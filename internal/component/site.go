@@ -24,6 +24,7 @@ type Hook func(context.Context) error
 // Env is what a generation gives to all of its sites.
 type Env struct {
 	Service *config.Service
+	Product string // name and version, as User-Agent shows them
 	Clock   Clock
 	Keeper  *Keeper
 
@@ -57,8 +58,7 @@ type Site struct {
 	node     *config.Node // its options; nil when it is implicit
 	problems []*config.Problem
 	placed   []Placed
-	request  body.Form
-	response body.Form
+	needs    []Need
 	slots    int
 }
 
@@ -70,6 +70,9 @@ func (s *Site) Clock() Clock { return s.env.Clock }
 
 // Service returns the configuration of the service.
 func (s *Site) Service() *config.Service { return s.env.Service }
+
+// Product returns name and version of the gateway, as User-Agent shows them.
+func (s *Site) Product() string { return s.env.Product }
 
 // Declared reports whether the configuration names the component. It is false
 // for an implicit component that runs on its defaults.
@@ -92,11 +95,17 @@ func (s *Site) OnStart(f Hook) { s.env.Start = append(s.env.Start, f) }
 // exchange. Closers run in the opposite order.
 func (s *Site) OnClose(f Hook) { s.env.Close = append(s.env.Close, f) }
 
+// A Need is the most decoded form in which a component looks at a body.
+type Need struct {
+	Name              string // namespace
+	Request, Response body.Form
+	Node              *config.Node // the options; nil when the component is implicit
+}
+
 // Needs states the most decoded forms that the stages of the component look
 // at: of the request's body, and of the response's.
 func (s *Site) Needs(request, response body.Form) {
-	s.request = max(s.request, request)
-	s.response = max(s.response, response)
+	s.needs = append(s.needs, Need{s.name, request, response, s.node})
 }
 
 // Warn reports something that is allowed and probably not meant. The key is
@@ -144,8 +153,8 @@ func (s *Site) Problems() []*config.Problem { return s.problems }
 // Placed returns the stages in the order in which they were placed.
 func (s *Site) Placed() []Placed { return s.placed }
 
-// Forms returns the most decoded forms needed of request and response.
-func (s *Site) Forms() (request, response body.Form) { return s.request, s.response }
+// Stated returns what the components of the site need.
+func (s *Site) Stated() []Need { return s.needs }
 
 // ServiceSite is where components of the service are attached.
 type ServiceSite struct {

@@ -3,7 +3,7 @@
 //
 // One shape runs from listener to backend socket: Do(ctx, *Exchange) error. A
 // [Connector] answers an exchange; a [Stage] acts on the way in and, if it is
-// also a [Leaver], on the way out; a [Source] brings exchanges in.
+// also a [Leaver], on the way out.
 //
 // The package knows no HTTP library, no configuration and no policy. It
 // imports the standard library and package body, and every other package of

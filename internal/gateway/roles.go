@@ -46,12 +46,6 @@ func (LeaveFunc) Enter(context.Context, *Exchange) error { return nil }
 // Leave calls f.
 func (f LeaveFunc) Leave(ctx context.Context, x *Exchange, err error) error { return f(ctx, x, err) }
 
-// A Source brings exchanges in: a listener, a queue consumer, a gRPC server.
-// Run returns when ctx is done and all exchanges it brought are answered.
-type Source interface {
-	Run(ctx context.Context, to Connector) error
-}
-
 // Inbound is the engine's view of the client's message. It has more methods
 // than an interface of ours usually has because it is the whole boundary
 // between engines and everything else.

@@ -27,12 +27,12 @@ func compile(t testing.TB, text string, backend gateway.Connector) *plan.Generat
 	}
 	g, problems := plan.Compile(d, plan.Options{
 		Registry: component.Default,
-		Product:  "Sluice 0",
 		Env: &component.Env{
-			Clock:  time.Now,
-			Keeper: new(component.Keeper),
-			Log:    component.NewLog(slog.DiscardHandler),
-			Dial:   func(config.Transport, *tls.Config) (gateway.Connector, error) { return backend, nil },
+			Product: "Sluice 0",
+			Clock:   time.Now,
+			Keeper:  new(component.Keeper),
+			Log:     component.NewLog(slog.DiscardHandler),
+			Dial:    func(config.Transport, *tls.Config) (gateway.Connector, error) { return backend, nil },
 		},
 	})
 	if g == nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/balance"
+	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
@@ -21,7 +22,6 @@ import (
 type Options struct {
 	Registry *component.Registry
 	Env      *component.Env                     // Service is filled in by Compile
-	Product  string                             // name and version, as User-Agent shows them
 	Resolver balance.Resolver                   // nil for the resolver of the system
 	Missing  func(scope, namespace string) bool // reports what is known and not built yet
 	Strict   bool                               // unknown keys are errors whatever the dialect says
@@ -179,7 +179,7 @@ func (c *compiler) build(scope component.Scope, owner *config.Node, extra map[st
 		}
 		seen[d] = name
 		if name != d.Namespace {
-			c.problems = append(c.problems, n.Problem(config.Note, config.CodeOldName, fmt.Errorf("%s is the old name of %s", name, d.Namespace)))
+			c.problems = append(c.problems, n.Problem(config.Warning, config.CodeOldName, fmt.Errorf("%s is the old name of %s; write the new one", name, d.Namespace)))
 		}
 		jobs = append(jobs, job{d, n})
 	}
@@ -253,7 +253,7 @@ func (c *compiler) product() gateway.Field {
 	if name == "-" {
 		return gateway.Field{}
 	}
-	version := c.Product[strings.LastIndexByte(c.Product, ' ')+1:]
+	version := c.env.Product[strings.LastIndexByte(c.env.Product, ' ')+1:]
 	if c.g.Router.HideVersion {
 		version = "undefined"
 	}
@@ -269,7 +269,7 @@ func (c *compiler) routes() {
 		DisableFixedPathRedirect:     r.NoFixedPath,
 		RemoveExtraSlash:             r.RemoveExtraSlash,
 		DisablePathDecoding:          r.NoPathDecoding,
-		DisableMethodNotAllowed:      r.NoMethodNotAllowed,
+		DisableMethodNotAllowed:      r.NoMethodNotAllowed && !r.AutoOptions,
 	})
 	for _, e := range c.g.Service.Endpoints {
 		compiled := c.endpoint(e)
@@ -316,6 +316,7 @@ type endpointBuilder struct {
 	site    *component.EndpointSite
 	real    []*branchPlan
 	shadows []*branchPlan
+	whole   bool // a stage looks at the client's body
 }
 
 func (b *endpointBuilder) build() *Endpoint {
@@ -332,14 +333,16 @@ func (b *endpointBuilder) build() *Endpoint {
 	if !b.sound() {
 		return nil
 	}
+	b.checkNeeds(&b.site.Site, e.OutputEncoding == "no-op")
 	enc := newEncode(b.g.Service, e, b.g.Router.ErrorMessages, b.g.product)
 	placed := append(b.site.Placed(),
 		component.Placed{Phase: uint8(component.EndpointEncode), Name: "encode", Stage: enc})
 	steps := makeSteps(placed, func(p uint8) string { return component.EndpointPhase(p).String() })
 	sel := &selected{
-		header:  newHeaderSelection(e.InputHeaders, b.Product),
+		header:  newHeaderSelection(e.InputHeaders, b.env.Product),
 		query:   newSelection(e.InputQueryStrings, false),
 		maximum: int64(b.g.Service.MaxBodyBytes),
+		whole:   b.whole,
 	}
 	first := step{enter: sel, name: "select", phase: "select", at: e.Node.Pos}
 	return &Endpoint{
@@ -390,6 +393,18 @@ func (b *endpointBuilder) sound() bool {
 			fmt.Errorf("each write is sent %d times; keep concurrent_calls for calls that may be repeated", e.ConcurrentCalls))
 	}
 	return true
+}
+
+// checkNeeds refuses what looks into answers that are passed through, and
+// notes whether anything looks at the client's body.
+func (b *endpointBuilder) checkNeeds(s *component.Site, raw bool) {
+	for _, n := range s.Stated() {
+		b.whole = b.whole || n.Request >= body.Raw
+		if raw && n.Response > body.Raw && n.Node != nil {
+			b.problems = append(b.problems, n.Node.Problem(config.Error, config.CodeInvalid, fmt.Errorf(
+				"%s looks into the answer, which no-op passes through; choose another encoding, or remove it", n.Name)))
+		}
+	}
 }
 
 // share returns a part of the endpoint's timeout; 0 when it is the whole.
@@ -450,6 +465,7 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 	site := component.NewBackendSite(b.env, b.site, be)
 	b.compiler.build(component.InBackend, be.Node, be.ExtraConfig, site.Build)
 	b.problems = append(b.problems, site.Problems()...)
+	b.checkNeeds(&site.Site, be.Encoding == "no-op")
 	call := site.Call()
 	bp := &branchPlan{config: be, shadow: call.Shadow != nil, calls: b.config.ConcurrentCalls}
 	tail := call.Connector
@@ -492,7 +508,7 @@ func (b *endpointBuilder) newAddress(i int, be *config.Backend) *address {
 	a := newAddress(be.Method, t, strings.HasSuffix(b.config.Endpoint, "/*"))
 	a.decodes = be.Encoding != "no-op"
 	a.queries, a.query = len(be.InputQueryStrings) > 0, newSelection(be.InputQueryStrings, false)
-	a.header = newHeaderFilter(be.InputHeaders, b.Product)
+	a.header = newHeaderFilter(be.InputHeaders, b.env.Product)
 	return a
 }
 
@@ -608,10 +624,10 @@ func (c *compiler) discovered(s *component.BackendSite, next gateway.Connector) 
 		TTL:      time.Duration(c.g.Service.DNSCacheTTL),
 		Report: func(name string, err error) {
 			if err != nil {
-				s.Log().Warn("service discovery failing, last hosts kept", "name", name, "error", err)
+				c.env.Log.Logger().Warn("service discovery failing, last hosts kept", "name", name, "error", err)
 				return
 			}
-			s.Log().Info("service discovery works again", "name", name)
+			c.env.Log.Logger().Info("service discovery works again", "name", name)
 		},
 	}
 	id := fmt.Sprintf("srv\x00%s\x00%s\x00%d", name, be.SDScheme, o.TTL)

@@ -57,6 +57,10 @@ func (g *Generation) Explain(method, target string) Explanation {
 	case route.Redirect:
 		e.Outcome = fmt.Sprintf("redirected to %s (%v)", m.Location, m.Reason)
 	case route.MethodNotAllowed:
+		if g.Router.AutoOptions && method == "OPTIONS" {
+			e.Outcome = "200: the path is served for " + strings.Join(m.Allow, ", ")
+			break
+		}
 		e.Outcome = fmt.Sprintf("405: the path is served for %s only", strings.Join(m.Allow, ", "))
 	case route.BadParam:
 		e.Outcome = "400: " + m.Text

@@ -348,8 +348,7 @@ func (r *race) Do(ctx context.Context, x *gateway.Exchange) error {
 			done <- &runners[i]
 		}()
 	}
-	var winner, details *runner
-	var failure error
+	var winner, details, failed *runner
 	for range runners {
 		run := <-done
 		switch {
@@ -363,15 +362,16 @@ func (r *race) Do(ctx context.Context, x *gateway.Exchange) error {
 			}
 		case run.err == nil:
 			details = run
-		case failure == nil || !errors.Is(run.err, context.Canceled):
-			failure = run.err
+		case failed == nil || !errors.Is(run.err, context.Canceled):
+			failed = run
 		}
 	}
 	if winner == nil {
 		winner = details
 	}
 	if winner == nil {
-		return failure
+		passFace(x, failed.x, failed.err)
+		return failed.err
 	}
 	x.Response, winner.x.Response = winner.x.Response, gateway.Response{}
 	return nil

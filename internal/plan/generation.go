@@ -68,13 +68,7 @@ func (g *Generation) route(ctx context.Context, x *gateway.Exchange) error {
 		x.Endpoint, x.Params, x.Rest = m.Pattern, m.Params, m.Rest
 		return m.Value.plan.Do(ctx, x)
 	case route.MethodNotAllowed:
-		if g.Router.AutoOptions && x.In.Method() == "OPTIONS" {
-			x.Response.Status = 200
-			x.Response.Header.Set("Allow", strings.Join(m.Allow, ", "))
-			g.mark(x)
-			return nil
-		}
-		return g.notAllowed(x, m.Allow)
+		return g.wrongMethod(x, m.Allow)
 	case route.Redirect:
 		return redirect(x, m.Location)
 	case route.BadParam:
@@ -110,7 +104,18 @@ func (g *Generation) notFound(x *gateway.Exchange) error {
 	return g.refuse(x, &gateway.Error{Status: 404, Code: gateway.CodeNotFound, Public: "404 page not found", Show: true})
 }
 
-func (g *Generation) notAllowed(x *gateway.Exchange, allow []string) error {
+// wrongMethod answers for a path that has other methods only.
+func (g *Generation) wrongMethod(x *gateway.Exchange, allow []string) error {
+	switch {
+	case g.Router.AutoOptions && x.In.Method() == "OPTIONS":
+		x.Response.Status = 200
+		x.Response.Header.Set("Allow", strings.Join(allow, ", "))
+		g.mark(x)
+		x.Reply()
+		return nil
+	case g.Router.NoMethodNotAllowed:
+		return g.notFound(x)
+	}
 	if g.Router.AutoOptions {
 		allow = append(allow[:len(allow):len(allow)], "OPTIONS")
 	}

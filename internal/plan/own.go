@@ -1,16 +1,21 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/jsonspan"
+	"github.com/sluice-gateway/sluice/internal/route"
 )
 
 // An own is the step that answers the paths of the gateway itself: health,
@@ -18,6 +23,7 @@ import (
 type own struct {
 	g           *Generation
 	health      string // path; "" when it is switched off
+	ready, live string // paths; "" when an endpoint has taken them
 	debug, echo bool
 	now         func() time.Time
 }
@@ -29,11 +35,27 @@ const (
 	echoPath  = "/__echo"
 )
 
+// newOwn returns the step. Compatibility: readiness and liveness give way to
+// endpoints, because existing files may declare their paths; the health path
+// is the gateway's, and an endpoint there is an error.
 func (c *compiler) newOwn() *own {
-	o := &own{g: c.g, debug: c.g.Service.DebugEndpoint, echo: c.g.Service.EchoEndpoint, now: c.env.Clock}
+	o := &own{
+		g: c.g, ready: readyPath, live: livePath,
+		debug: c.g.Service.DebugEndpoint, echo: c.g.Service.EchoEndpoint, now: c.env.Clock,
+	}
 	if !c.g.Router.NoHealth {
-		if o.health = c.g.Router.HealthPath; o.health == "" {
-			o.health = "/__health"
+		o.health = cmp.Or(c.g.Router.HealthPath, "/__health")
+	}
+	for _, e := range c.g.Service.Endpoints {
+		switch path := e.Endpoint; {
+		case e.Method != "GET":
+		case path == o.health:
+			c.report(e.Node, "endpoint", config.Error, config.CodeDuplicateEndpoint,
+				fmt.Errorf("GET %s is the health path of the gateway; choose another path here or for health_path of the namespace router", path))
+		case path == readyPath:
+			o.ready = ""
+		case path == livePath:
+			o.live = ""
 		}
 	}
 	return o
@@ -47,10 +69,10 @@ func (o *own) Enter(_ context.Context, x *gateway.Exchange) error {
 		return o.get(x, o.health, o.answerHealth)
 	case !strings.HasPrefix(path, "/__"):
 		return nil
-	case strings.TrimSuffix(path, "/") == readyPath:
-		return o.get(x, readyPath, o.answerReady)
-	case strings.TrimSuffix(path, "/") == livePath:
-		return o.get(x, livePath, func(x *gateway.Exchange) error {
+	case o.ready != "" && strings.TrimSuffix(path, "/") == o.ready:
+		return o.get(x, o.ready, o.answerReady)
+	case o.live != "" && strings.TrimSuffix(path, "/") == o.live:
+		return o.get(x, o.live, func(x *gateway.Exchange) error {
 			return reply(x, 200, []byte(`{"status":"ok"}`))
 		})
 	case o.debug && below(path, debugPath):
@@ -66,15 +88,20 @@ func below(path, root string) bool {
 	return found && (rest == "" || rest[0] == '/')
 }
 
-// get serves a path by GET only, and points other spellings to it.
+// get serves a path by GET, and points other spellings to it. Other methods
+// are left to endpoints that have them.
 func (o *own) get(x *gateway.Exchange, path string, answer func(*gateway.Exchange) error) error {
-	x.Endpoint = path
-	if x.In.Method() != "GET" {
-		if o.g.Router.NoMethodNotAllowed {
-			return o.g.notFound(x)
+	if method := x.In.Method(); method != "GET" {
+		m := o.g.table.Find(method, path, nil)
+		if m.Outcome == route.Found {
+			return nil
 		}
-		return o.g.notAllowed(x, []string{"GET"})
+		x.Endpoint = path
+		allow := append([]string{"GET"}, m.Allow...)
+		slices.Sort(allow)
+		return o.g.wrongMethod(x, slices.Compact(allow))
 	}
+	x.Endpoint = path
 	if x.In.Path() != path {
 		return redirect(x, path)
 	}

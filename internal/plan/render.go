@@ -8,13 +8,25 @@ import (
 	"github.com/sluice-gateway/sluice/internal/jsonspan"
 )
 
-// reasons are the titles of problem documents: the reason phrases of RFC 9110,
-// section 15, for the statuses that the gateway itself answers.
+// reasons are the titles of problem documents, which are the reason phrases of
+// the status: RFC 9110, sections 15.4 to 15.6, RFC 4918, RFC 6585 and RFC 7725.
+// 499 is for observers: nobody is there to read it.
 var reasons = map[int]string{
-	400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
-	405: "Method Not Allowed", 413: "Content Too Large", 429: "Too Many Requests",
-	431: "Request Header Fields Too Large", 499: "Client Closed Request",
-	500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout",
+	300: "Multiple Choices", 301: "Moved Permanently", 302: "Found", 303: "See Other",
+	304: "Not Modified", 307: "Temporary Redirect", 308: "Permanent Redirect",
+	400: "Bad Request", 401: "Unauthorized", 402: "Payment Required", 403: "Forbidden",
+	404: "Not Found", 405: "Method Not Allowed", 406: "Not Acceptable",
+	407: "Proxy Authentication Required", 408: "Request Timeout", 409: "Conflict", 410: "Gone",
+	411: "Length Required", 412: "Precondition Failed", 413: "Content Too Large",
+	414: "URI Too Long", 415: "Unsupported Media Type", 416: "Range Not Satisfiable",
+	417: "Expectation Failed", 421: "Misdirected Request", 422: "Unprocessable Content",
+	423: "Locked", 424: "Failed Dependency", 426: "Upgrade Required",
+	428: "Precondition Required", 429: "Too Many Requests",
+	431: "Request Header Fields Too Large", 451: "Unavailable For Legal Reasons",
+	499: "Client Closed Request",
+	500: "Internal Server Error", 501: "Not Implemented", 502: "Bad Gateway",
+	503: "Service Unavailable", 504: "Gateway Timeout", 505: "HTTP Version Not Supported",
+	507: "Insufficient Storage", 511: "Network Authentication Required",
 }
 
 // render makes the answer of a failure: a problem document, or plain text that

@@ -15,6 +15,7 @@ type selected struct {
 	header  headerSelection
 	query   selection
 	maximum int64 // bytes of the body; 0 is no limit
+	whole   bool  // the body is read before any stage runs
 }
 
 // Enter fills the request.
@@ -33,6 +34,9 @@ func (s *selected) Enter(_ context.Context, x *gateway.Exchange) error {
 		return bodyError(body.ErrTooLarge)
 	}
 	r.Body = body.FromStream(&clientBody{r: in, left: s.maximum, limited: s.maximum > 0}, x.In.Length())
+	if s.whole {
+		return buffer(&r.Body, s.maximum)
+	}
 	return nil
 }
 

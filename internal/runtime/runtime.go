@@ -78,15 +78,15 @@ func (g *Gateway) compile(ctx context.Context) (*plan.Generation, []*config.Prob
 		return nil, problems
 	}
 	env := &component.Env{
-		Clock:  time.Now,
-		Keeper: &g.keeper,
-		Log:    component.NewLog(g.options.Log),
+		Product: g.options.Product,
+		Clock:   time.Now,
+		Keeper:  &g.keeper,
+		Log:     component.NewLog(g.options.Log),
 	}
 	env.Dial = func(t config.Transport, c *tls.Config) (gateway.Connector, error) { return g.dial(env, t, c) }
 	gen, more := plan.Compile(d, plan.Options{
 		Registry: g.options.Registry,
 		Env:      env,
-		Product:  g.options.Product,
 		Missing:  g.options.Missing,
 		Strict:   g.options.Strict,
 		Adjust:   g.options.Adjust,

@@ -180,8 +180,8 @@ func sameJSON(t testing.TB, got []byte, want string) bool {
 func TestFlatmap(t *testing.T) {
 	const options = `{"flatmap_filter":[{"type":"move","args":["a.x","y"]},{"type":"del","args":["b"]}]}`
 	s := endpoint(t, component.Router{}, &config.Endpoint{Backend: backends(t, 2)}, options)
-	if _, response := s.Forms(); response != body.Tree {
-		t.Errorf("response form: got %s, want tree", response)
+	if n := s.Stated(); len(n) != 1 || n[0].Response != body.Tree {
+		t.Errorf("needs: got %v, want a tree", n)
 	}
 	stage := s.Placed()[0]
 	if p := component.EndpointPhase(stage.Phase); p != component.EndpointFlatmap {

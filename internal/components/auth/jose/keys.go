@@ -94,7 +94,7 @@ func openRemote(s *component.EndpointSite, o Options, roots []byte) (keys, error
 	ro := jwk.RemoteOptions{
 		URL:      o.JWKURL,
 		By:       o.KeyIdentifyStrategy,
-		Header:   gateway.Fields{{Name: "User-Agent", Value: "Sluice"}, {Name: "Accept", Value: "application/json, application/jwk-set+json"}},
+		Header:   gateway.Fields{{Name: "User-Agent", Value: s.Product()}, {Name: "Accept", Value: "application/json, application/jwk-set+json"}},
 		Lifetime: lifetime(s, o),
 		Clock:    s.Clock(),
 	}

@@ -162,6 +162,7 @@ type site struct {
 func newSite(t testing.TB, to gateway.Connector) *site {
 	s := new(site)
 	s.env = &component.Env{
+		Product: "Sluice 0",
 		Service: new(config.Service),
 		Clock:   func() time.Time { return now },
 		Keeper:  new(component.Keeper),

@@ -86,9 +86,12 @@ func (f fixture) build(t testing.TB, options string) plan {
 	} else {
 		endpoint.Build(component.Default.Find(component.InEndpoint, "validation/cel"), doc.Root)
 	}
-	request, response := site.Forms()
-	if request != body.Empty {
-		t.Errorf("needs the request as %s, want none of it", request)
+	var response body.Form
+	for _, n := range site.Stated() {
+		if n.Request != body.Empty {
+			t.Errorf("needs the request as %s, want none of it", n.Request)
+		}
+		response = max(response, n.Response)
 	}
 	return plan{site.Placed(), site.Problems(), response}
 }
