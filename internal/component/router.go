@@ -25,7 +25,6 @@ type Router struct {
 	MaxPayload         int64 // bytes of a request body; 0 is no limit
 	DecompressGzip     bool
 	UseH2C             bool
-	NoGzip             bool
 }
 
 // RouterKey is where the router namespace offers its settings.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -45,8 +46,8 @@ var behaviours = map[Dialect]Behaviour{
 // Error among them the service must not be used.
 func Resolve(d *Document) (*Service, []*Problem) {
 	s := new(Service)
-	problems := DecodeLoose(d.Root, s)
-	r := resolver{service: s, problems: problems}
+	r := resolver{service: s, problems: DecodeLoose(d.Root, s)}
+	r.validate(d.Root)
 	r.root()
 	for i, e := range s.Endpoints {
 		if e != nil {
@@ -60,6 +61,19 @@ func Resolve(d *Document) (*Service, []*Problem) {
 type resolver struct {
 	service  *Service
 	problems []*Problem
+}
+
+// validate reports what [Service.Validate] says of keys that could be read.
+// Decoding asks it only when all of them could.
+func (r *resolver) validate(root *Node) {
+	if !HasErrors(r.problems) || root.Kind != Object {
+		return
+	}
+	for _, p := range root.Problems(Error, CodeInvalid, r.service.Validate()) {
+		if !slices.ContainsFunc(r.problems, func(q *Problem) bool { return q.Path == p.Path }) {
+			r.problems = append(r.problems, p)
+		}
+	}
 }
 
 func (r *resolver) report(n *Node, key string, sev Severity, code string, err error) {

@@ -16,8 +16,12 @@ type Error struct {
 	Err    error  // cause, for operators only; may be nil
 }
 
-// Error returns the text for operators.
+// Error returns the text for operators. What a cause of the same name says is
+// not said twice.
 func (e *Error) Error() string {
+	if cause, ok := errors.AsType[*Error](e.Err); ok && cause.Code == e.Code {
+		return e.Err.Error()
+	}
 	switch {
 	case e.Err != nil:
 		return fmt.Sprintf("%s: %v", e.Code, e.Err)

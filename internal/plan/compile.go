@@ -21,12 +21,13 @@ import (
 // Options are what a compilation needs from outside.
 type Options struct {
 	Registry *component.Registry
-	Env      *component.Env                     // Service is filled in by Compile
-	Resolver balance.Resolver                   // nil for the resolver of the system
-	Missing  func(scope, namespace string) bool // reports what is known and not built yet
-	Strict   bool                               // unknown keys are errors whatever the dialect says
-	Ready    func() bool                        // what /__ready answers; nil for always
-	Adjust   func(*config.Service)              // changes the resolved service; nil changes nothing
+	Env      *component.Env                          // Service is filled in by Compile
+	Resolver balance.Resolver                        // nil for the resolver of the system
+	Missing  func(scope, namespace string) bool      // reports what is known and not built yet
+	Strict   bool                                    // unknown keys are errors whatever the dialect says
+	Ready    func() bool                             // what /__ready answers; nil for always
+	Adjust   func(*config.Service)                   // changes the resolved service; nil changes nothing
+	Check    func(*config.Service) []*config.Problem // more to look at before anything is compiled; may be nil
 }
 
 // A Generation is a compiled configuration. It is immutable; Start and Close
@@ -51,16 +52,18 @@ type Endpoint struct {
 	Method, Pattern string
 	Config          *config.Endpoint
 
-	plan     *Plan
-	branches []*branchPlan // for explanations
+	plan       *Plan
+	branches   []*branchPlan // for explanations
+	sequential bool
 }
 
 // branchPlan is a compiled backend with what explanations say of it.
 type branchPlan struct {
-	config *config.Backend
-	plan   *Plan
-	shadow bool
-	calls  int
+	config  *config.Backend
+	plan    *Plan
+	shadow  bool
+	calls   int
+	demands []demand
 }
 
 // compiler holds the work in progress.
@@ -79,6 +82,9 @@ func Compile(d *config.Document, o Options) (*Generation, []*config.Problem) {
 	svc, problems := config.Resolve(d)
 	if o.Adjust != nil {
 		o.Adjust(svc)
+	}
+	if o.Check != nil {
+		problems = append(problems, o.Check(svc)...)
 	}
 	c := &compiler{Options: o, env: o.Env, problems: problems}
 	c.env.Service = svc
@@ -346,11 +352,12 @@ func (b *endpointBuilder) build() *Endpoint {
 	}
 	first := step{enter: sel, name: "select", phase: "select", at: e.Node.Pos}
 	return &Endpoint{
-		Method:   string(e.Method),
-		Pattern:  e.Endpoint,
-		Config:   e,
-		plan:     &Plan{steps: append([]step{first}, steps...), tail: b.tail(), limit: time.Duration(e.Timeout)},
-		branches: slices.Concat(b.real, b.shadows),
+		Method:     string(e.Method),
+		Pattern:    e.Endpoint,
+		Config:     e,
+		plan:       &Plan{steps: append([]step{first}, steps...), tail: b.tail(), limit: time.Duration(e.Timeout)},
+		branches:   slices.Concat(b.real, b.shadows),
+		sequential: b.site.Arrangement().Sequential,
 	}
 }
 
@@ -435,6 +442,7 @@ func (b *endpointBuilder) tail() gateway.Connector {
 	}
 	a := b.site.Arrangement()
 	deadline := b.share(b.g.Service.Behaviour.MergeDeadline)
+	var tail gateway.Connector
 	switch {
 	case len(branches) == 1:
 		one := single{branch: branches[0], copies: b.real[0].calls > 1, limit: limit, shadows: sh}
@@ -443,9 +451,14 @@ func (b *endpointBuilder) tail() gateway.Connector {
 		}
 		return &one
 	case a.Sequential:
-		return &sequence{branches: branches, propagate: parsePropagated(a.Propagate), limit: limit, deadline: deadline, shadows: sh}
+		tail = &sequence{branches: branches, propagate: parsePropagated(a.Propagate), limit: limit, deadline: deadline, shadows: sh}
+	default:
+		tail = &parallel{branches: branches, limit: limit, deadline: deadline, shadows: sh}
 	}
-	return &parallel{branches: branches, limit: limit, deadline: deadline, shadows: sh}
+	if needs := demandsOf(b.real); len(needs) > 0 {
+		tail = &demanding{needs, tail}
+	}
+	return tail
 }
 
 func parsePropagated(names []string) []propagated {
@@ -480,6 +493,7 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 	if addr == nil {
 		return nil
 	}
+	bp.demands = demands(be, addr.template, b.site.Params())
 	addr.compress = !call.Transport.DisableCompression
 	placed := append(site.Placed(),
 		component.Placed{Phase: uint8(component.BackendAddress), Name: "address", Stage: addr, At: be.Node.Pos},
@@ -493,11 +507,7 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 
 // newAddress compiles the url_pattern and the filters of a backend.
 func (b *endpointBuilder) newAddress(i int, be *config.Backend) *address {
-	results := -1
-	if b.site.Arrangement().Sequential {
-		results = i
-	}
-	t, err := parseTemplate(be.URLPattern, scope{b.site.Params(), results})
+	t, err := parseTemplate(be.URLPattern, b.site.Params())
 	if err != nil {
 		b.report(be.Node, "url_pattern", config.Error, config.CodeUndefinedVariable, fmt.Errorf(
 			"%w! endpoint: %s %s, backend: %d. input: [%s]; use a variable of the endpoint, {respN_field}, {JWT.claim}, {input_headers.Name} or {input_query_strings.name}",
@@ -554,6 +564,9 @@ func (c *compiler) newHTTP(s *component.BackendSite, call component.Call) (gatew
 func (c *compiler) hosts(s *component.BackendSite, next gateway.Connector) (gateway.Connector, error) {
 	be := s.Config()
 	if be.SD != "static" {
+		if slices.ContainsFunc(be.Host, func(h string) bool { return strings.Contains(h, "{") }) {
+			return nil, errors.New("a name that is looked up cannot hold placeholders; remove sd, or write the name out")
+		}
 		return c.discovered(s, next)
 	}
 	hosts := c.callable(be)
@@ -563,7 +576,7 @@ func (c *compiler) hosts(s *component.BackendSite, next gateway.Connector) (gate
 	if slices.ContainsFunc(hosts, func(h string) bool { return strings.Contains(h, "{") }) {
 		t := &templated{next: next}
 		for _, h := range hosts {
-			parts, err := parseParts(h, inHost, scope{s.Endpoint().Params(), -1})
+			parts, err := parseParts(h, inHost, s.Endpoint().Params())
 			if err != nil {
 				return nil, err
 			}

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -57,11 +58,14 @@ func (g *Generation) Explain(method, target string) Explanation {
 	case route.Redirect:
 		e.Outcome = fmt.Sprintf("redirected to %s (%v)", m.Location, m.Reason)
 	case route.MethodNotAllowed:
-		if g.Router.AutoOptions && method == "OPTIONS" {
-			e.Outcome = "200: the path is served for " + strings.Join(m.Allow, ", ")
-			break
+		switch allow := strings.Join(m.Allow, ", "); {
+		case g.Router.AutoOptions && method == "OPTIONS":
+			e.Outcome = "200: the path is served for " + allow
+		case g.Router.NoMethodNotAllowed:
+			e.Outcome = fmt.Sprintf("404: the path is served for %s only", allow)
+		default:
+			e.Outcome = fmt.Sprintf("405: the path is served for %s only", allow)
 		}
-		e.Outcome = fmt.Sprintf("405: the path is served for %s only", strings.Join(m.Allow, ", "))
 	case route.BadParam:
 		e.Outcome = "400: " + m.Text
 	default:
@@ -83,13 +87,12 @@ func (e *Endpoint) describe() *EndpointPlan {
 		Method: e.Method, Pattern: e.Pattern, At: e.Config.Node.Pos,
 		Timeout: e.plan.limit, Steps: describe(e.plan.steps),
 	}
-	switch e.plan.tail.(type) {
-	case *parallel:
+	p.Calls = "one backend"
+	if real := slices.DeleteFunc(slices.Clone(e.branches), func(b *branchPlan) bool { return b.shadow }); len(real) > 1 {
 		p.Calls = "all backends at once, answers merged in this order"
-	case *sequence:
-		p.Calls = "one backend after the other, answers merged in this order"
-	default:
-		p.Calls = "one backend"
+		if e.sequential {
+			p.Calls = "one backend after the other, answers merged in this order"
+		}
 	}
 	for _, b := range e.branches {
 		p.Backends = append(p.Backends, BackendPlan{

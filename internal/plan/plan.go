@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -106,7 +107,7 @@ func panicked(v any) error {
 
 // failed wraps an error with the step, unless an inner step did so already.
 func (s *step) failed(err error) error {
-	if _, known := err.(*Failure); err == nil || known {
+	if _, known := errors.AsType[*Failure](err); err == nil || known {
 		return err
 	}
 	return &Failure{s.name, s.at, err}

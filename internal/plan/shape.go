@@ -89,7 +89,11 @@ func (s *shape) refused(err error) error {
 	if errors.Is(err, body.ErrTooLarge) {
 		return &gateway.Error{Code: gateway.CodeBackendTooLarge, Public: "the answer is too large", Err: err}
 	}
-	return &gateway.Error{Code: gateway.CodeBackendInvalid, Public: fmt.Sprintf("invalid %s: %v", s.encoding, err), Err: err}
+	public := fmt.Sprintf("invalid %s", s.encoding)
+	if _, ours := errors.AsType[*jsonspan.SyntaxError](err); ours || errors.Is(err, jsonspan.ErrShape) {
+		public += ": " + err.Error() // other decoders speak of themselves
+	}
+	return &gateway.Error{Code: gateway.CodeBackendInvalid, Public: public, Err: err}
 }
 
 // decode makes data of b and reports whether it is an answer: null is none,

@@ -50,29 +50,24 @@ type template struct {
 	query []part
 }
 
-// scope is what the placeholders of a template may refer to.
-type scope struct {
-	params  []string // names of the path parameters
-	results int      // how many earlier answers there are; -1 outside of a sequence
-}
-
 // errUndefined marks a placeholder that names nothing.
 var errUndefined = errors.New("undefined")
 
-// parseTemplate compiles a url_pattern. The error names the placeholder and
+// parseTemplate compiles a url_pattern; params are the names of the parameters
+// that it may use. The error names the placeholder and
 // what may stand there.
-func parseTemplate(pattern string, s scope) (*template, error) {
+func parseTemplate(pattern string, params []string) (*template, error) {
 	path, query, _ := strings.Cut(pattern, "?")
 	t := new(template)
 	var err error
-	if t.path, err = parseParts(path, inPath, s); err != nil {
+	if t.path, err = parseParts(path, inPath, params); err != nil {
 		return nil, err
 	}
-	t.query, err = parseParts(query, inQuery, s)
+	t.query, err = parseParts(query, inQuery, params)
 	return t, err
 }
 
-func parseParts(text string, where place, s scope) ([]part, error) {
+func parseParts(text string, where place, params []string) ([]part, error) {
 	var parts []part
 	for text != "" {
 		open := strings.IndexByte(text, '{')
@@ -87,7 +82,7 @@ func parseParts(text string, where place, s scope) ([]part, error) {
 		if open > 0 {
 			parts = append(parts, part{text: cleanLiteral(text[:open], where)})
 		}
-		p, err := parsePlaceholder(name, s)
+		p, err := parsePlaceholder(name, params)
 		if err != nil {
 			return nil, err
 		}
@@ -100,9 +95,9 @@ func parseParts(text string, where place, s scope) ([]part, error) {
 	return parts, nil
 }
 
-func parsePlaceholder(name string, s scope) (part, error) {
+func parsePlaceholder(name string, params []string) (part, error) {
 	p := part{text: name}
-	if i := slices.Index(s.params, name); i >= 0 {
+	if i := slices.Index(params, name); i >= 0 {
 		p.origin, p.index = fromParam, i
 		return p, nil
 	}

@@ -52,27 +52,39 @@ type Gateway struct {
 	tls      atomic.Pointer[tls.Config]
 	draining atomic.Bool
 	retiring sync.WaitGroup
+	cut      chan struct{} // closed when retired generations are not waited for any more
 
-	mu sync.Mutex // one load at a time
+	mu     sync.Mutex // one load at a time
+	closed bool
 }
 
 // New returns a gateway without a configuration.
-func New(o Options) *Gateway { return &Gateway{options: o} }
+func New(o Options) *Gateway { return &Gateway{options: o, cut: make(chan struct{})} }
 
 // ErrConfig says that a configuration has errors; the problems say which.
 var ErrConfig = errors.New("the configuration has errors")
 
+// ErrClosed says that a gateway was closed and takes no configuration any more.
+var ErrClosed = errors.New("the gateway is closed")
+
 // Compile makes a generation of the configuration without starting anything
 // and gives it back at once. It returns every problem.
 func (g *Gateway) Compile(ctx context.Context) (*plan.Generation, []*config.Problem) {
-	gen, problems := g.compile(ctx)
-	if gen != nil {
-		gen.Discard()
+	next, problems := g.compile(ctx)
+	if next == nil {
+		return nil, problems
 	}
-	return gen, problems
+	next.Discard()
+	return next.Generation, problems
 }
 
-func (g *Gateway) compile(ctx context.Context) (*plan.Generation, []*config.Problem) {
+// A compilation is a generation that is not started yet.
+type compilation struct {
+	*plan.Generation
+	tls *tls.Config // towards clients; nil for plain HTTP
+}
+
+func (g *Gateway) compile(ctx context.Context) (*compilation, []*config.Problem) {
 	d, problems := g.options.Load(ctx)
 	if d == nil || config.HasErrors(problems) {
 		return nil, problems
@@ -84,40 +96,72 @@ func (g *Gateway) compile(ctx context.Context) (*plan.Generation, []*config.Prob
 		Log:     component.NewLog(g.options.Log),
 	}
 	env.Dial = func(t config.Transport, c *tls.Config) (gateway.Connector, error) { return g.dial(env, t, c) }
-	gen, more := plan.Compile(d, plan.Options{
+	next := new(compilation)
+	var more []*config.Problem
+	next.Generation, more = plan.Compile(d, plan.Options{
 		Registry: g.options.Registry,
 		Env:      env,
 		Missing:  g.options.Missing,
 		Strict:   g.options.Strict,
 		Adjust:   g.options.Adjust,
+		Check:    next.check,
 		Ready:    func() bool { return !g.draining.Load() },
 	})
 	problems = append(problems, more...)
 	config.Sort(problems)
-	return gen, problems
+	if next.Generation == nil {
+		return nil, problems
+	}
+	return next, problems
+}
+
+// check makes the TLS settings towards clients and looks at those towards
+// backends, which every dial would find wrong again.
+func (c *compilation) check(s *config.Service) []*config.Problem {
+	var problems []*config.Problem
+	report := func(key string, sev config.Severity, code string, err error) {
+		problems = append(problems, s.Node.Problems(sev, code, config.At(key, err))...)
+	}
+	if s.TLS != nil && !s.TLS.Disabled {
+		for _, warning := range tlsx.ServerWarnings(s.TLS) {
+			report("tls", config.Warning, config.CodeSuspicious, warning)
+		}
+		var err error
+		if c.tls, err = tlsx.Server(s.TLS); err != nil {
+			report("tls", config.Error, config.CodeInvalid, err)
+		}
+	}
+	if s.ClientTLS != nil {
+		for _, warning := range tlsx.ClientWarnings(s.ClientTLS) {
+			report("client_tls", config.Warning, config.CodeSuspicious, warning)
+		}
+		if _, err := tlsx.Client(s.ClientTLS); err != nil {
+			report("client_tls", config.Error, config.CodeInvalid, err)
+		}
+	}
+	return problems
 }
 
 // Load compiles the configuration, starts it beside the live one and swaps. A
 // configuration with errors, or one that does not start, leaves everything as
-// it was; then the error is ErrConfig or that of the start.
+// it was; then the error is ErrConfig or that of the start. After Close it is
+// ErrClosed.
 func (g *Gateway) Load(ctx context.Context) ([]*config.Problem, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.closed {
+		return nil, ErrClosed
+	}
 	compiled, problems := g.compile(ctx)
 	if compiled == nil {
 		return problems, ErrConfig
 	}
 	problems = append(problems, g.fixed(compiled.Service)...)
-	serverTLS, err := serverTLS(compiled.Service)
-	if err != nil {
-		compiled.Discard()
-		return problems, err
-	}
 	if err := compiled.Start(ctx); err != nil {
 		return problems, err
 	}
-	g.tls.Store(serverTLS)
-	old := g.live.Swap(newGeneration(compiled))
+	g.tls.Store(compiled.tls)
+	old := g.live.Swap(newGeneration(compiled.Generation))
 	if old != nil {
 		g.retire(old)
 	}
@@ -132,39 +176,36 @@ func (g *Gateway) fixed(next *config.Service) []*config.Problem {
 	}
 	was := live.Service
 	var problems []*config.Problem
-	report := func(key string) {
-		problems = append(problems, next.Node.ProblemAt(key, config.Warning, config.CodeNeedsRestart,
-			errors.New("the listener keeps its old setting; restart the gateway to change it")))
-	}
-	if was.Port != next.Port {
-		report("port")
-	}
-	if was.ListenIP != next.ListenIP {
-		report("listen_ip")
-	}
-	if (was.TLS == nil || was.TLS.Disabled) != (next.TLS == nil || next.TLS.Disabled) {
-		report("tls")
-	}
-	if was.Server != next.Server {
-		report("")
+	for _, setting := range []struct {
+		key     string
+		changed bool
+	}{
+		{"port", was.Port != next.Port},
+		{"listen_ip", was.ListenIP != next.ListenIP},
+		{"tls", (was.TLS == nil || was.TLS.Disabled) != (next.TLS == nil || next.TLS.Disabled)},
+		{"read_timeout", was.ReadTimeout != next.ReadTimeout},
+		{"read_header_timeout", was.ReadHeaderTimeout != next.ReadHeaderTimeout},
+		{"write_timeout", was.WriteTimeout != next.WriteTimeout},
+		{"idle_timeout", was.IdleTimeout != next.IdleTimeout},
+		{"max_header_bytes", was.MaxHeaderBytes != next.MaxHeaderBytes},
+		{"use_h2c", was.UseH2C != next.UseH2C},
+	} {
+		if setting.changed {
+			problems = append(problems, next.Node.ProblemAt(setting.key, config.Warning, config.CodeNeedsRestart,
+				errors.New("the listener keeps its old setting; restart the gateway to change it")))
+		}
 	}
 	return problems
 }
 
-// retire ends a generation that is no longer live: after its last request, or
-// when the time to wait for it is over.
+// retire ends a generation that is no longer live, after its last request. Only
+// a gateway that is closed may not wait so long.
 func (g *Gateway) retire(gen *generation) {
 	gen.unpin()
 	g.retiring.Go(func() {
-		var limit <-chan time.Time
-		if wait := time.Duration(gen.Service.MaxShutdownWaitTime); wait > 0 {
-			timer := time.NewTimer(wait)
-			defer timer.Stop()
-			limit = timer.C
-		}
 		select {
 		case <-gen.idle:
-		case <-limit:
+		case <-g.cut:
 		}
 		if err := gen.Close(context.Background()); err != nil {
 			g.Logger().Error("closing the old configuration", "error", err)
@@ -183,14 +224,6 @@ func (g *Gateway) Logger() *slog.Logger {
 
 // Service returns the live configuration.
 func (g *Gateway) Service() *config.Service { return g.live.Load().Service }
-
-// serverTLS returns the TLS settings towards clients, nil for plain HTTP.
-func serverTLS(s *config.Service) (*tls.Config, error) {
-	if s.TLS == nil || s.TLS.Disabled {
-		return nil, nil
-	}
-	return tlsx.Server(s.TLS)
-}
 
 // Listen opens the listener of the live configuration.
 func (g *Gateway) Listen(ctx context.Context) (net.Listener, error) {
@@ -243,13 +276,20 @@ func (g *Gateway) stop(ctx context.Context, server engine.Server) error {
 	return err
 }
 
-// Close ends the live generation and waits for those that were retired. The
-// gateway must not serve any more.
+// Close ends the live generation and waits for those that were retired, no
+// longer than max_shutdown_wait_time. The gateway must not serve any more.
 func (g *Gateway) Close() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if gen := g.live.Load(); gen != nil && !gen.ended.Load() {
-		g.retire(gen)
+	if g.closed {
+		return
+	}
+	g.closed = true
+	if live := g.live.Load(); live != nil {
+		g.retire(live)
+		if wait := time.Duration(live.Service.MaxShutdownWaitTime); wait > 0 {
+			defer time.AfterFunc(wait, func() { close(g.cut) }).Stop()
+		}
 	}
 	g.retiring.Wait()
 }
@@ -271,6 +311,8 @@ func (g *Gateway) Do(ctx context.Context, x *gateway.Exchange) error {
 // Done ends an exchange.
 func (g *Gateway) Done(x *gateway.Exchange, written int64, err error) {
 	gen := x.Pin.(*generation)
+	defer gen.unpin()
+	defer x.Release()
 	if observers := gen.Observers(); len(observers) > 0 {
 		o := telemetry.Outcome{Started: x.Started, Took: time.Since(x.Started), Status: x.Response.Status, Written: written, Err: err}
 		if o.Err == nil {
@@ -280,8 +322,6 @@ func (g *Gateway) Done(x *gateway.Exchange, written int64, err error) {
 			observer.Observe(x, o)
 		}
 	}
-	x.Release()
-	gen.unpin()
 }
 
 // dial returns a client for these settings. Clients with equal settings, the

@@ -63,7 +63,9 @@ func play(t *testing.T, file string) {
 	dead := deadAddress(t)
 	var names []string
 	for name, b := range s.backends {
-		names = append(names, "$"+name, b.address, "$host"+name, strings.TrimPrefix(b.address, "http://"))
+		host := strings.TrimPrefix(b.address, "http://")
+		_, port, _ := net.SplitHostPort(host)
+		names = append(names, "$"+name, b.address, "$host"+name, host, "$port"+name, port)
 	}
 	replacer := strings.NewReplacer(append(names, "$DEAD", dead)...)
 	s.latches.expand = replacer.Replace
@@ -200,6 +202,9 @@ func (s *stage) request(t *testing.T, at, text string) {
 		m.body = fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(m.body), m.body)
 		m.fields = append(m.fields, field{"Transfer-Encoding", "chunked"})
 	}
+	if n, err := strconv.Atoi(m.direction("pad")); err == nil {
+		m.fields = append(m.fields, field{"X-Pad", strings.Repeat("x", n)})
+	}
 	var b strings.Builder
 	line := m.first
 	if strings.Count(line, " ") == 1 {
@@ -246,6 +251,9 @@ func (s *stage) readAnswer(conn net.Conn, m *message) *answer {
 	}
 	defer response.Body.Close()
 	a := &answer{status: response.StatusCode, header: response.Header}
+	if response.Close {
+		a.header.Set("Connection", "close") // ReadResponse took it out
+	}
 	if at, name, ok := mark(m.direction("got")); ok {
 		a.body = make([]byte, at)
 		if _, a.broken = io.ReadFull(response.Body, a.body); a.broken != nil {
@@ -281,6 +289,11 @@ func (s *stage) compare(t *testing.T, at, text string) {
 	compareFields(t, at, got.header, &want)
 	if limit, err := time.ParseDuration(want.direction("within")); err == nil && got.took > limit {
 		t.Errorf("%s: the answer took %v, want at most %v", at, got.took, limit)
+	}
+	for _, f := range want.fields {
+		if f.name == "@has" && !strings.Contains(string(got.body), f.value) {
+			t.Errorf("%s: body %q has no %q", at, got.body, f.value)
+		}
 	}
 	if !want.hasAny {
 		return

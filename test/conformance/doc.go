@@ -7,7 +7,8 @@
 //
 //	-- config --            the configuration; $A, $B and $C are the addresses of
 //	                        scripted backends, $hostA, $hostB and $hostC the same
-//	                        without scheme, $DEAD one that refuses connections.
+//	                        without scheme, $portA and so on their ports alone,
+//	                        $DEAD an address that refuses connections.
 //	                        The file is called gateway.json, unless its name
 //	                        follows the word
 //	-- environment --       variables for the next configuration, KEY=VALUE, with
@@ -26,14 +27,16 @@
 //	                        @chunked: yes as above, @got: 10 NAME (releases NAME
 //	                        after so many bytes of the answer's body), @leave: NAME
 //	                        (closes the connection as soon as NAME is released),
-//	                        @end: yes (sends no more after what is written)
+//	                        @end: yes (sends no more after what is written), @pad:
+//	                        9000 (a field X-Pad of so many bytes)
 //	-- answer --            status, fields that must be there with these values,
 //	                        and the body. "Name:" alone is a field that must not
 //	                        be there. A body is compared as JSON if the answer is
 //	                        JSON, unless "@exact: yes" asks for the bytes; no
 //	                        blank line leaves the body alone; "@broken: yes" is an
 //	                        answer that must break off; "@within: 1s" limits the
-//	                        time until the answer was whole
+//	                        time until the answer was whole; "@has: text" is a part
+//	                        of the body, as often as needed
 //	-- seen A --            what backend A got since the last look: request lines
 //	                        with fields and body as above; "none" for nothing.
 //	                        Requests whose body broke off do not count

@@ -92,8 +92,9 @@ type Options struct {
 	// max_payload it is safe against bodies that unpack to gigabytes.
 	DecompressGzip Switch `json:"decompress_gzip"`
 
-	// DisableGzip turns the compression of answers off.
-	DisableGzip bool `json:"disable_gzip"`
+	// DisableGzip keeps answers uncompressed. They always are: the gateway does
+	// not compress towards clients, so only true says what happens.
+	DisableGzip *bool `json:"disable_gzip"`
 
 	// UseH2C is the old place of use_h2c at the root of the configuration.
 	UseH2C bool `json:"use_h2c" check:"deprecated"`

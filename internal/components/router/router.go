@@ -41,7 +41,6 @@ func build(s *component.ServiceSite, o Options) error {
 		MaxPayload:         int64(o.MaxPayload),
 		DecompressGzip:     bool(o.DecompressGzip),
 		UseH2C:             o.UseH2C,
-		NoGzip:             o.DisableGzip,
 	}
 	for _, b := range o.ErrorBody.list() {
 		if b.node == nil {
@@ -99,6 +98,9 @@ func advise(s *component.ServiceSite, o Options, r component.Router) {
 	}
 	if bool(o.DecompressGzip) && o.MaxPayload == 0 && s.Service().MaxBodyBytes == 0 {
 		s.Warn("decompress_gzip", errors.New("unpacks without a limit; set max_payload as well"))
+	}
+	if o.DisableGzip != nil && !*o.DisableGzip {
+		s.Warn("disable_gzip", errors.New("is false, and answers are not compressed all the same; compress in front of the gateway"))
 	}
 	if o.MaxMultipartMemory > 0 {
 		s.Note("max_multipart_memory", errors.New("has no effect: the gateway parses no forms"))

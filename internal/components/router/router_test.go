@@ -73,7 +73,7 @@ func TestOptions(t *testing.T) {
 		{"gzip by number", `{"decompress_gzip":1,"max_payload":10}`, component.Router{DecompressGzip: true, MaxPayload: 10}},
 		{"gzip by boolean", `{"decompress_gzip":true,"max_payload":10}`, component.Router{DecompressGzip: true, MaxPayload: 10}},
 		{"gzip off", `{"decompress_gzip":0}`, component.Router{}},
-		{"no compression", `{"disable_gzip":true}`, component.Router{NoGzip: true}},
+		{"no compression", `{"disable_gzip":true}`, component.Router{}},
 		{"clear-text HTTP/2", `{"use_h2c":true}`, component.Router{UseH2C: true}},
 		{"comments", `{"@comment":"why"}`, component.Router{}},
 	}
