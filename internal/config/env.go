@@ -58,7 +58,7 @@ func (d *Document) ApplyEnv(environ []string, known func(key string) (isScalarOr
 				Err: errors.New("this looks like a service link of Kubernetes and is ignored; set enableServiceLinks: false, or write a number")})
 		case !settable:
 			problems = append(problems, &Problem{Path: key, At: at, Code: CodeWrongType,
-				Err: fmt.Errorf("the key %q cannot be set by a variable of this name; unset it, or write %s%s__...", key, setPrefix, key)})
+				Err: fmt.Errorf("the key %q cannot be set by a variable of this name; unset it, or set keys below it by %s%s__<path>", key, setPrefix, key)})
 		default:
 			d.Root.setMember(key, &Node{Kind: String, Pos: at, Text: value})
 		}

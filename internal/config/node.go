@@ -63,6 +63,20 @@ func (n *Node) Get(key string) *Node {
 	return nil
 }
 
+// Masked returns the texts that were read from the value of a key, whatever its
+// letter case, with *** in place of those that are secret: for output that
+// people see. The texts are one, or as many as the list at the key has items.
+func (n *Node) Masked(key string, texts ...string) []string {
+	v := n.getFold(key)
+	shown := slices.Clone(texts)
+	for i := range shown {
+		if v.Secret() || v != nil && i < len(v.Items) && v.Items[i].secret {
+			shown[i] = mask
+		}
+	}
+	return shown
+}
+
 // getFold is Get for a key of any letter case; the exact key goes first.
 func (n *Node) getFold(key string) *Node {
 	if v := n.Get(key); v != nil || n == nil {
@@ -239,7 +253,7 @@ func (n *Node) appendJSON(dst []byte, mask bool) []byte {
 		return append(dst, n.Text...)
 	case String:
 		if mask && n.secret {
-			return append(dst, `"***"`...)
+			return append(dst, `"`+mask+`"`...)
 		}
 		return appendQuoted(dst, n.Text)
 	case Array:

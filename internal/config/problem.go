@@ -230,12 +230,48 @@ func coded(code, format string, args ...any) error {
 }
 
 // Problem returns a problem of the value n. A nil n gives one without a place.
+// Secret texts of n and of its entries are masked where the error repeats them.
 func (n *Node) Problem(sev Severity, code string, err error) *Problem {
-	p := &Problem{Path: n.Path(), Severity: sev, Code: code, Err: err}
+	p := &Problem{Path: n.Path(), Severity: sev, Code: code, Err: n.masked(err)}
 	if n != nil {
 		p.At = n.Pos
 	}
 	return p
+}
+
+// mask stands for a secret.
+const mask = "***"
+
+// maskedError is an error whose text would tell a secret.
+type maskedError struct {
+	text string
+	err  error
+}
+
+func (e *maskedError) Error() string { return e.text }
+func (e *maskedError) Unwrap() error { return e.err }
+
+// masked returns err with *** in place of the secret texts of n, of its items
+// and of its members.
+func (n *Node) masked(err error) error {
+	if n == nil || err == nil {
+		return err
+	}
+	values := append([]*Node{n}, n.Items...)
+	for _, m := range n.Members {
+		values = append(values, m.Value)
+	}
+	text := err.Error()
+	for _, v := range values {
+		if v.secret && v.Text != "" {
+			quoted := strconv.Quote(v.Text)
+			text = strings.NewReplacer(v.Text, mask, quoted[1:len(quoted)-1], mask).Replace(text)
+		}
+	}
+	if text == err.Error() {
+		return err
+	}
+	return &maskedError{text, err}
 }
 
 // ProblemAt returns a problem of the value at path, relative to n; "" is n.

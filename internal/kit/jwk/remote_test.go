@@ -124,7 +124,7 @@ func TestRemoteCache(t *testing.T) {
 		time.Sleep(15*time.Minute - 1)
 		p.want(t, r, "a", true, 1)
 		r.Preload()
-		time.Sleep(1) // the lifetime is over: used once more while it is renewed
+		time.Sleep(1 * time.Nanosecond) // the lifetime is over: used once more while it is renewed
 		p.want(t, r, "a", true, 2)
 		p.want(t, r, "a", true, 2)
 
@@ -197,7 +197,7 @@ func TestRemoteCacheCooldown(t *testing.T) {
 		p.want(t, r, "b", false, 2)
 		time.Sleep(time.Minute - 1)
 		p.want(t, r, "b", false, 2)
-		time.Sleep(1)
+		time.Sleep(1 * time.Nanosecond)
 		p.want(t, r, "b", false, 3)
 	})
 }
