@@ -72,6 +72,7 @@ type compiler struct {
 	env      *component.Env
 	g        *Generation
 	service  *component.ServiceSite
+	broken   map[int]bool // endpoints with an error already
 	problems []*config.Problem
 }
 
@@ -89,7 +90,8 @@ func Compile(d *config.Document, o Options) (*Generation, []*config.Problem) {
 	c := &compiler{Options: o, env: o.Env, problems: problems}
 	c.env.Service = svc
 	c.g = &Generation{Service: svc, env: o.Env, problem: svc.Behaviour.ErrorBody == "problem", ready: o.Ready}
-	if !config.HasErrors(problems) {
+	if svc.Node != nil {
+		c.broken = brokenEndpoints(problems)
 		c.compile()
 	}
 	c.applyPolicy()
@@ -99,6 +101,19 @@ func Compile(d *config.Document, o Options) (*Generation, []*config.Problem) {
 		return nil, c.problems
 	}
 	return c.g, c.problems
+}
+
+// brokenEndpoints returns the indices of the endpoints that problems keep from
+// being looked at any further.
+func brokenEndpoints(problems []*config.Problem) map[int]bool {
+	broken := make(map[int]bool)
+	for _, p := range problems {
+		var i int
+		if _, err := fmt.Sscanf(strings.ToLower(p.Path), "endpoints[%d]", &i); err == nil && p.Severity == config.Error {
+			broken[i] = true
+		}
+	}
+	return broken
 }
 
 // applyPolicy raises unknown keys to errors where they are errors: everywhere
@@ -146,6 +161,7 @@ func (c *compiler) compile() {
 	c.g.plan = &Plan{
 		steps: makeSteps(steps, func(p uint8) string { return component.ServicePhase(p).String() }),
 		tail:  gateway.ConnectorFunc(c.g.route),
+		name:  "route",
 	}
 }
 
@@ -277,7 +293,10 @@ func (c *compiler) routes() {
 		DisablePathDecoding:          r.NoPathDecoding,
 		DisableMethodNotAllowed:      r.NoMethodNotAllowed && !r.AutoOptions,
 	})
-	for _, e := range c.g.Service.Endpoints {
+	for i, e := range c.g.Service.Endpoints {
+		if c.broken[i] {
+			continue
+		}
 		compiled := c.endpoint(e)
 		if compiled == nil {
 			continue
@@ -355,7 +374,7 @@ func (b *endpointBuilder) build() *Endpoint {
 		Method:     string(e.Method),
 		Pattern:    e.Endpoint,
 		Config:     e,
-		plan:       &Plan{steps: append([]step{first}, steps...), tail: b.tail(), limit: time.Duration(e.Timeout)},
+		plan:       &Plan{steps: append([]step{first}, steps...), tail: b.tail(), name: "backends", at: e.Node.Pos, limit: time.Duration(e.Timeout)},
 		branches:   slices.Concat(b.real, b.shadows),
 		sequential: b.site.Arrangement().Sequential,
 	}
@@ -498,7 +517,7 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 	placed := append(site.Placed(),
 		component.Placed{Phase: uint8(component.BackendAddress), Name: "address", Stage: addr, At: be.Node.Pos},
 		component.Placed{Phase: uint8(component.BackendShape), Name: "shape", Stage: newShape(b.g.Service, be, call.Reshape), At: be.Node.Pos})
-	bp.plan = &Plan{steps: makeSteps(placed, func(p uint8) string { return component.BackendPhase(p).String() }), tail: tail}
+	bp.plan = &Plan{steps: makeSteps(placed, func(p uint8) string { return component.BackendPhase(p).String() }), tail: tail, name: "call", at: be.Node.Pos}
 	if bp.shadow {
 		bp.plan.limit = cmp.Or(call.Shadow.Timeout, time.Duration(b.config.Timeout))
 	}

@@ -46,7 +46,10 @@ func (c *compiler) newOwn() *own {
 	if !c.g.Router.NoHealth {
 		o.health = cmp.Or(c.g.Router.HealthPath, "/__health")
 	}
-	for _, e := range c.g.Service.Endpoints {
+	for i, e := range c.g.Service.Endpoints {
+		if c.broken[i] {
+			continue
+		}
 		switch path := e.Endpoint; {
 		case e.Method != "GET":
 		case path == o.health:

@@ -24,10 +24,12 @@ type step struct {
 type Plan struct {
 	steps []step
 	tail  gateway.Connector
+	name  string // of the tail, such as "call"
+	at    config.Pos
 	limit time.Duration // deadline derived on entry; 0 for none
 }
 
-// A Failure is an error with the step that it came from.
+// A Failure is an error with the step that it came from, or the tail.
 type Failure struct {
 	Step string
 	At   config.Pos
@@ -62,20 +64,24 @@ func (p *Plan) Do(ctx context.Context, x *gateway.Exchange) error {
 func (p *Plan) in(ctx context.Context, x *gateway.Exchange) (n int, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = panicked(v)
+			name, at := p.name, p.at
+			if n < len(p.steps) {
+				name, at = p.steps[n].name, p.steps[n].at
+			}
+			err = failed(name, at, panicked(v))
 		}
 	}()
 	for n < len(p.steps) && !x.Replied() {
 		s := &p.steps[n]
 		if err := s.enter.Enter(ctx, x); err != nil {
-			return n, s.failed(err)
+			return n, failed(s.name, s.at, err)
 		}
 		n++
 	}
 	if x.Replied() {
 		return n, nil
 	}
-	return n, p.tail.Do(ctx, x)
+	return n, failed(p.name, p.at, p.tail.Do(ctx, x))
 }
 
 // out lets the first n stages leave. One that panics leaves the others their
@@ -83,7 +89,8 @@ func (p *Plan) in(ctx context.Context, x *gateway.Exchange) (n int, err error) {
 func (p *Plan) out(ctx context.Context, x *gateway.Exchange, n int, err error) (result error) {
 	defer func() {
 		if v := recover(); v != nil {
-			result = p.out(ctx, x, n, panicked(v))
+			s := &p.steps[n]
+			result = p.out(ctx, x, n, failed(s.name, s.at, panicked(v)))
 		}
 	}()
 	for n > 0 {
@@ -93,7 +100,7 @@ func (p *Plan) out(ctx context.Context, x *gateway.Exchange, n int, err error) (
 			continue
 		}
 		if after := s.leave.Leave(ctx, x, err); after != err {
-			err = s.failed(after)
+			err = failed(s.name, s.at, after)
 		}
 	}
 	return err
@@ -105,10 +112,14 @@ func panicked(v any) error {
 	return &gateway.Error{Code: gateway.CodeInternal, Err: fmt.Errorf("panic: %v\n%s", v, debug.Stack())}
 }
 
-// failed wraps an error with the step, unless an inner step did so already.
-func (s *step) failed(err error) error {
-	if _, known := errors.AsType[*Failure](err); err == nil || known {
+// failed wraps an error with the step it came from, unless an inner one did so
+// already.
+func failed(name string, at config.Pos, err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, known := errors.AsType[*Failure](err); known {
 		return err
 	}
-	return &Failure{s.name, s.at, err}
+	return &Failure{name, at, err}
 }

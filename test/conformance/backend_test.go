@@ -69,7 +69,11 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (b *backend) answer(w http.ResponseWriter, r *http.Request, m message) {
 	if name := m.direction("gone"); name != "" {
 		stop := context.AfterFunc(r.Context(), func() { b.latches.open(name) })
-		defer stop()
+		defer func() {
+			if stop() && r.Context().Err() != nil {
+				b.latches.open(name) // given up just now, and nobody has said so
+			}
+		}()
 	}
 	if name := m.direction("release"); name != "" {
 		b.latches.open(name)
