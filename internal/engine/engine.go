@@ -33,7 +33,7 @@ type Settings struct {
 	MaxHeaderBytes    int                         // request line and header; 0 is 1 MB
 	TLS               *tls.Config                 // nil serves plain HTTP
 	H2C               bool                        // accept HTTP/2 by prior knowledge without TLS
-	ErrorLog          func(msg string, err error) // what clients did wrong; nil discards it
+	ErrorLog          func(msg string, err error) // what clients did wrong, and panics of the handler, one line each; nil discards it
 }
 
 // A Server serves clients.

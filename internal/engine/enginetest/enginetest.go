@@ -55,12 +55,29 @@ func Run(t *testing.T, e Engine) {
 			for _, c := range group.cases {
 				t.Run(c.name, func(t *testing.T) {
 					before := goleak.IgnoreCurrent()
-					t.Cleanup(func() { goleak.VerifyNone(t, before) })
+					t.Cleanup(func() { leftovers(t, before) })
 					c.run(&trial{t, e})
 				})
 			}
 		})
 	}
+}
+
+// leftovers waits until no goroutine of the case is left.
+func leftovers(t *testing.T, before goleak.Option) {
+	t.Helper()
+	err := goleak.Find(before)
+	for end := time.Now().Add(patience); err != nil && time.Now().Before(end); {
+		err = goleak.Find(before)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// named runs a part of a case.
+func (t *trial) named(name string, run func(t *trial)) {
+	t.Run(name, func(sub *testing.T) { run(&trial{sub, t.Engine}) })
 }
 
 // context returns a context that ends with the patience of the case.

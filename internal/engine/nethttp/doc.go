@@ -9,4 +9,9 @@
 // library would add by itself (a User-Agent, Accept-Encoding, a pause to read
 // an unread body) is switched off, and adapters, buffers and per-call values
 // are few and, where nobody else can hold them, pooled.
+//
+// What it cannot do: the standard library keeps a Connection field to itself
+// when it asks to close, so the fields that such an answer of a backend names
+// besides are passed on; and a body of known size that a client uploads is
+// gathered in pieces of 4 KB.
 package nethttp

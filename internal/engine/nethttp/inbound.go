@@ -15,6 +15,7 @@ import (
 
 // inbound is a [gateway.Inbound] over a request of net/http.
 type inbound struct {
+	w           http.ResponseWriter
 	r           *http.Request
 	path, query string
 	body        *requestBody // nil as long as nobody asks
@@ -24,9 +25,9 @@ var inbounds = sync.Pool{New: func() any { return new(inbound) }}
 
 // acquire returns a view of r. Its path is empty if the target of r has none:
 // an asterisk, or the authority of CONNECT.
-func acquire(r *http.Request) *inbound {
+func acquire(w http.ResponseWriter, r *http.Request) *inbound {
 	in := inbounds.Get().(*inbound)
-	in.r = r
+	in.w, in.r = w, r
 	in.path, in.query = target(r)
 	return in
 }
@@ -96,47 +97,120 @@ func (in *inbound) Body() io.Reader {
 		return nil
 	}
 	if in.body == nil {
-		in.body = &requestBody{r: in.r.Body}
+		in.body = &requestBody{w: in.w, r: in.r.Body}
 	}
 	return in.body
 }
 
+// A reading is how far the body of a request was read when its answer begins.
+type reading uint8
+
+const (
+	unread     reading = iota // nobody has begun
+	unfinished                // somebody has begun and may go on
+	broken                    // it cannot be read any further
+	finished                  // to its end; or there is none, or it is HTTP/2's
+)
+
+// settle returns how far the body was read when an answer begins. Once the
+// answer is complete nobody may begin to read any more.
+func (in *inbound) settle(complete bool) reading {
+	switch {
+	case in.r.ContentLength == 0 || in.r.ProtoMajor != 1:
+		return finished
+	case in.body == nil:
+		return unread
+	}
+	return in.body.settle(complete)
+}
+
 // patience is how long a client may go on sending a body that nobody reads any
-// more, before the connection is given up.
+// more before the connection is given up.
 const patience = 5 * time.Second
 
-// finish ends the reading of the body after the answer. What is left of it is
-// read by net/http, to use the connection again; it does so without a limit of
-// its own.
-func (in *inbound) finish(w http.ResponseWriter) {
-	conn, ok := w.(interface{ SetReadDeadline(time.Time) error })
-	if !ok || in.r.ContentLength == 0 || in.r.ProtoMajor != 1 {
+// finish ends the reading of the body after an answer. What is left of it is
+// read by net/http before it closes the connection, so that a client that sends
+// first and reads later gets its answer; it does so without a limit of its own,
+// and gets one here. A client that was not told to continue sends nothing.
+func (in *inbound) finish() {
+	limit := patience
+	switch in.settle(true) {
+	case finished:
 		return
+	case unread:
+		if in.Header("Expect") != "" {
+			limit = 0
+		}
+	case broken:
+		limit = 0
 	}
+	in.stop(limit)
+}
+
+// stop ends the reading of the body here at once, and what net/http reads of it
+// after the limit.
+func (in *inbound) stop(limit time.Duration) {
+	conn := http.NewResponseController(in.w)
 	if in.body != nil {
 		in.body.stop(func() { conn.SetReadDeadline(time.Unix(1, 0)) })
 	}
-	conn.SetReadDeadline(time.Now().Add(patience)) // fails if the connection is broken, which ends the reading too
+	conn.SetReadDeadline(time.Now().Add(limit)) // fails on a broken connection, which is read no more
 }
 
 // A requestBody is the body of a request for as long as the exchange lasts. A
 // call that was given up may still be reading it then.
 type requestBody struct {
+	w    http.ResponseWriter
 	mu   sync.Mutex // held while reading
 	r    io.Reader
+	read reading
 	over bool
 }
 
 var errAnswered = errors.New("the request was answered")
 
-// Read reads on.
+// Read reads on. With the first read net/http learns that the answer may begin
+// while the request is still arriving: otherwise it would read the rest itself
+// before it sends a byte.
 func (b *requestBody) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.over {
 		return 0, errAnswered
 	}
-	return b.r.Read(p)
+	b.begin()
+	n, err := b.r.Read(p)
+	switch err {
+	case nil:
+	case io.EOF:
+		b.read = finished
+	default:
+		b.read = broken
+	}
+	return n, err
+}
+
+// begin notes that somebody reads the body.
+func (b *requestBody) begin() {
+	if b.read == unread {
+		b.read = unfinished
+		http.NewResponseController(b.w).EnableFullDuplex() // HTTP/2 always is
+	}
+}
+
+// settle returns how far the body was read. A call that begins to answer may
+// yet begin to read.
+func (b *requestBody) settle(complete bool) reading {
+	if !b.mu.TryLock() {
+		return unfinished
+	}
+	defer b.mu.Unlock()
+	if !complete {
+		b.begin()
+	} else if b.read == unread {
+		b.over = true
+	}
+	return b.read
 }
 
 // stop ends the reading. If somebody is at it, interrupt makes that return.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/engine"
@@ -74,68 +76,47 @@ var errInterrupted = errors.New("interrupted by a panic")
 // ServeHTTP turns one request into an exchange and the exchange into the
 // answer.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	in := acquire(r)
+	in := acquire(w, r)
+	defer in.release()
 	if in.path == "" {
-		in.release()
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
-	if r.ContentLength != 0 {
-		fullDuplex(w)
-	}
 	x := gateway.Acquire(in)
-	out := answer{w: w, r: r}
-	out.err = errInterrupted
+	out := answer{w: w, in: in, err: errInterrupted}
 	defer func() {
 		s.handler.Done(x, out.written, out.err)
-		if out.err == nil {
-			in.finish(w)
-		}
-		in.release()
-		if out.err != nil && out.err != errInterrupted {
-			out.abort()
-		}
+		out.end()
 	}()
-	if err := s.handler.Do(r.Context(), x); err != nil {
-		out.err = err
-		return
+	err := s.handler.Do(r.Context(), x)
+	if err == nil {
+		err = out.send(x)
 	}
-	out.send(x)
-}
-
-// fullDuplex lets the answer begin while the request is still being read:
-// otherwise a client that stalls in its upload would never get the answer that
-// tells it so.
-func fullDuplex(w http.ResponseWriter) {
-	if d, ok := w.(interface{ EnableFullDuplex() error }); ok {
-		d.EnableFullDuplex() // HTTP/2 is full duplex anyway
-	}
+	out.err = err
 }
 
 // An answer on its way to the client.
 type answer struct {
 	w       http.ResponseWriter
-	r       *http.Request
+	in      *inbound
 	written int64 // bytes of the body
 	err     error // why it broke off
 }
 
-// send writes x.Response.
-func (a *answer) send(x *gateway.Exchange) {
+// send writes x.Response. The error is why it broke off.
+func (a *answer) send(x *gateway.Exchange) error {
 	res := &x.Response
 	if res.Status < 200 || res.Status > 999 {
-		a.err = &gateway.Error{Code: gateway.CodeInternal, Err: errors.New("no status of an answer: " + strconv.Itoa(res.Status))}
-		return
+		return &gateway.Error{Code: gateway.CodeInternal, Err: fmt.Errorf("%d is no status of an answer", res.Status)}
 	}
 	raw, stream, size, err := payload(&res.Body)
 	if err != nil {
-		a.err = err
-		return
+		return err
 	}
 	if stream != nil {
 		defer stream.Close()
 	}
-	head := a.r.Method == http.MethodHead
+	head := a.in.r.Method == http.MethodHead
 	if stream == engine.Unsent && !head {
 		size = 0
 	}
@@ -145,17 +126,21 @@ func (a *answer) send(x *gateway.Exchange) {
 		announced = -1
 	}
 	a.header(res.Header, announced)
-	a.w.WriteHeader(res.Status)
-	switch a.err = nil; {
-	case head || bodiless || size == 0:
-	case stream == nil:
-		a.write(raw)
-	default:
-		if strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
-			a.flush()
-		}
-		a.copy(stream, size)
+	if err := a.begin(res.Status, stream == nil); err != nil {
+		return err
 	}
+	switch {
+	case head || bodiless || size == 0:
+		return nil
+	case stream == nil:
+		return a.write(raw)
+	}
+	if strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
+		if err := a.flush(); err != nil {
+			return err
+		}
+	}
+	return a.copy(stream, size)
 }
 
 // payload returns the body as bytes or as a stream, and its size, -1 if it is
@@ -190,59 +175,101 @@ func (a *answer) header(fields gateway.Fields, size int64) {
 	}
 }
 
+// begin sends the header. complete says that nothing of the answer depends on
+// the request any more.
+//
+// A request body that nobody has begun to read is then read by net/http before
+// it sends anything, so that the connection can be used again. It may take a
+// moment for that, no more: the deadline makes it close the connection instead.
+func (a *answer) begin(status int, complete bool) error {
+	switch a.in.settle(complete) {
+	case unfinished, broken:
+		a.w.Header()["Connection"] = closing
+	case unread:
+		conn := http.NewResponseController(a.w)
+		conn.SetReadDeadline(time.Now().Add(moment)) // on a broken connection nothing is read anyway
+		a.w.WriteHeader(status)
+		err := a.flush()
+		conn.SetReadDeadline(time.Time{})
+		return err
+	}
+	a.w.WriteHeader(status)
+	return nil
+}
+
+// moment is how long the rest of a request that nobody wants may take to
+// arrive before the connection is given up for it.
+const moment = 50 * time.Millisecond
+
+// closing are the values of Connection when it is not used again.
+var closing = []string{"close"}
+
 // buffers holds the memory that streams pass through.
 var buffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 
 // copy sends a stream of the given size, -1 if it is unknown, and lets no byte
 // wait while it reads on.
-func (a *answer) copy(from io.Reader, size int64) {
+func (a *answer) copy(from io.Reader, size int64) error {
 	buf := buffers.Get().(*[32 << 10]byte)
 	defer buffers.Put(buf)
 	for {
-		n, err := from.Read(buf[:])
+		n, readErr := from.Read(buf[:])
 		if size >= 0 && a.written+int64(n) > size {
-			a.err = &gateway.Error{Code: gateway.CodeBackendInvalid, Err: errors.New("the body is longer than announced")}
-			return
+			return &gateway.Error{Code: gateway.CodeBackendInvalid, Err: errors.New("the body is longer than announced")}
 		}
-		if n > 0 && !a.write(buf[:n]) {
-			return
+		if n > 0 {
+			if err := a.write(buf[:n]); err != nil {
+				return err
+			}
 		}
-		switch {
-		case a.written == size:
-			return
-		case err == io.EOF && size >= 0:
-			a.err = &gateway.Error{Code: gateway.CodeBackendAborted, Err: io.ErrUnexpectedEOF}
-			return
-		case err == io.EOF:
-			return
-		case err != nil:
-			a.err = err
-			return
+		if a.written == size || readErr == io.EOF && size < 0 {
+			return nil
 		}
-		if n > 0 && !a.flush() {
-			return
+		if n > 0 {
+			if err := a.flush(); err != nil {
+				return err
+			}
+		}
+		if readErr == io.EOF {
+			return &gateway.Error{Code: gateway.CodeBackendAborted, Err: io.ErrUnexpectedEOF}
+		}
+		if readErr != nil {
+			return readErr
 		}
 	}
 }
 
-// write sends bytes of the body and reports whether that went well.
-func (a *answer) write(p []byte) bool {
+// write sends bytes of the body.
+func (a *answer) write(p []byte) error {
 	n, err := a.w.Write(p)
 	a.written += int64(n)
-	return a.sent(err)
+	return gone(err)
 }
 
-// flush hands what was written to the network and reports whether that went
-// well.
-func (a *answer) flush() bool {
-	return a.sent(a.w.(interface{ FlushError() error }).FlushError())
+// flush hands what was written to the network.
+func (a *answer) flush() error {
+	return gone(a.w.(interface{ FlushError() error }).FlushError())
 }
 
-func (a *answer) sent(err error) bool {
-	if err != nil {
-		a.err = &gateway.Error{Code: gateway.CodeClientGone, Err: err}
+// gone returns the error of a write that did not reach the client.
+func gone(err error) error {
+	if err == nil {
+		return nil
 	}
-	return err == nil
+	return &gateway.Error{Code: gateway.CodeClientGone, Err: err}
+}
+
+// end leaves the connection in a state that net/http can go on with, or ends
+// it.
+func (a *answer) end() {
+	if a.err == nil {
+		a.in.finish()
+		return
+	}
+	a.in.stop(0)
+	if a.err != errInterrupted { // net/http logs a panic and closes the connection
+		a.abort()
+	}
 }
 
 // abort ends the connection, or the stream of HTTP/2, in the middle of the
@@ -263,7 +290,7 @@ func (a *answer) abort() {
 	if encrypted, ok := conn.(*tls.Conn); ok {
 		conn = encrypted.NetConn()
 	}
-	if tcp, ok := conn.(*net.TCPConn); ok && !a.r.ProtoAtLeast(1, 1) {
+	if tcp, ok := conn.(*net.TCPConn); ok && !a.in.r.ProtoAtLeast(1, 1) {
 		tcp.SetLinger(0) // whether it works or not, the connection ends here
 	}
 	conn.Close()

@@ -1,0 +1,789 @@
+package enginetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sluice-gateway/sluice/internal/engine"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+)
+
+var serverCases = cases{
+	{"a request is seen as it was sent", requestsAsSent},
+	{"fields are grouped by name and sorted", fieldsGrouped},
+	{"a target without a path is refused", targetsWithoutPath},
+	{"a malformed request never reaches the handler", malformedRequests},
+	{"answers are framed by what is known of them", answerFraming},
+	{"hop-by-hop fields of an answer are not sent", answerHygiene},
+	{"nothing can be smuggled into the header", answerInjection},
+	{"what the server adds to a header", answerAdditions},
+	{"a type is guessed only where it is missing", guessedTypes},
+	{"a connection serves one request after the other", keepAlive},
+	{"pipelined requests are answered in order", pipelining},
+	{"a client of HTTP/1.0", oldClients},
+	{"bytes arrive before the next read", answersStream},
+	{"server-sent events begin before the first event", eventsBeginAtOnce},
+	{"a body that breaks off aborts the connection", brokenAnswers},
+	{"an error or a panic of the handler aborts the connection", failingHandlers},
+	{"bodies of requests are read to their end", requestBodies},
+	{"a broken request body ends in an error", brokenRequests},
+	{"a client that expects 100 is told to continue when it is read", expectContinue},
+	{"a client that expects 100 is answered at once when it is not read", expectUnread},
+	{"an unread body does not disturb the next request", unreadBody},
+	{"the answer does not wait for a body that nobody reads", unreadStalledBody},
+	{"a header that is too large is refused with 431", largeHeader},
+	{"a header that is too slow ends the connection", slowHeader},
+	{"a body that is too slow ends in an error", slowBody},
+	{"a client that does not take its answer loses it", slowReader},
+	{"an idle connection ends", idleEnds},
+	{"the context ends when the client is gone", clientGone},
+	{"Shutdown waits for what is in flight", shutdownDrains},
+	{"Shutdown cuts what does not end in time", shutdownCuts},
+	{"a panic of the handler is logged in one line", panicLogged},
+}
+
+// get is a request that is complete.
+const get = "GET / HTTP/1.1\r\nHost: gateway.test\r\n\r\n"
+
+// describe answers with everything an exchange says about its request.
+func describe(_ context.Context, x *gateway.Exchange) error {
+	var b strings.Builder
+	in := x.In
+	fmt.Fprintf(&b, "%s %s|%s %s host=%s secure=%t length=%d", in.Method(), in.Path(), in.RawQuery(), in.Proto(), in.Host(), in.Secure(), in.Length())
+	if r := in.Body(); r != nil {
+		text, err := io.ReadAll(r)
+		fmt.Fprintf(&b, " body=%q err=%v", text, err)
+	}
+	answer(x, 200, b.String(), "Content-Type", "text/plain")
+	return nil
+}
+
+func requestsAsSent(t *trial) {
+	d := t.open(engine.Settings{}, describe)
+	tests := []struct {
+		start string
+		want  string
+	}{
+		{"GET / HTTP/1.1", "GET /| HTTP/1.1 host=h.test:81"},
+		{"GET /? HTTP/1.1", "GET /| HTTP/1.1 host=h.test:81"},
+		{"GET /a%2Fb//c/./d/../e?x=%20&y&&z=a?b HTTP/1.1", "GET /a%2Fb//c/./d/../e|x=%20&y&&z=a?b HTTP/1.1 host=h.test:81"},
+		{"GET //a//b/ HTTP/1.1", "GET //a//b/| HTTP/1.1 host=h.test:81"},
+		{"GET http://other.test:82/a%20b?c HTTP/1.1", "GET /a%20b|c HTTP/1.1 host=other.test:82"},
+		{"GET http://other.test HTTP/1.1", "GET /| HTTP/1.1 host=other.test"},
+		{"GET http://other.test?a=/b HTTP/1.1", "GET /|a=/b HTTP/1.1 host=other.test"},
+		{"PURGE /x HTTP/1.1", "PURGE /x| HTTP/1.1 host=h.test:81"},
+		{"get /x HTTP/1.1", "get /x| HTTP/1.1 host=h.test:81"},
+		{"OPTIONS /x HTTP/1.1", "OPTIONS /x| HTTP/1.1 host=h.test:81"},
+	}
+	w := t.dial(d.addr)
+	for _, tt := range tests {
+		w.lines(tt.start, "Host: h.test:81", "")
+		w.want(200, tt.want+" secure=false length=0")
+	}
+}
+
+func fieldsGrouped(t *trial) {
+	peers := make(chan string, 1)
+	d := t.open(engine.Settings{}, func(_ context.Context, x *gateway.Exchange) error {
+		var b strings.Builder
+		for _, f := range x.In.AppendHeaders(gateway.Fields{{Name: "Z", Value: "kept"}}) {
+			fmt.Fprintf(&b, "%s=%s;", f.Name, f.Value)
+		}
+		fmt.Fprintf(&b, " first %q none %q all %d", x.In.Header("X-B"), x.In.Header("X-C"), len(x.In.AppendHeader(nil, "X-B")))
+		answer(x, 200, b.String())
+		peers <- x.In.Peer().String()
+		return nil
+	})
+	w := t.dial(d.addr)
+	w.lines("GET / HTTP/1.1", "x-b: 1", "Host: h", "ACCEPT: a,b", "X-B:2", "x-a:  spaced out \t", "X-B:", "")
+	w.want(200, `Z=kept;Accept=a,b;X-A=spaced out;X-B=1;X-B=2;X-B=; first "1" none "" all 3`)
+	if got, want := await(t, "the peer", peers), w.LocalAddr().String(); got != want {
+		t.Errorf("peer %s, want %s", got, want)
+	}
+}
+
+func targetsWithoutPath(t *trial) {
+	d := t.open(engine.Settings{}, reply(200, ""))
+	for _, start := range []string{"OPTIONS * HTTP/1.1", "CONNECT h.test:443 HTTP/1.1"} {
+		w := t.dial(d.addr)
+		w.lines(start, "Host: h.test:443", "")
+		if h := w.head(); h.start != "HTTP/1.1 400 Bad Request" {
+			t.Errorf("%s: answer %q, want 400", start, h.start)
+		}
+	}
+	if n := d.asked.Load(); n != 0 {
+		t.Errorf("the handler was asked %d times, want never", n)
+	}
+}
+
+func malformedRequests(t *trial) {
+	const h = "Host: h\r\n"
+	tests := []struct {
+		name, text string
+	}{
+		{"a length that is no number beside chunked", "POST / HTTP/1.1\r\n" + h + "Content-Length: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+		{"two codings", "POST / HTTP/1.1\r\n" + h + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+		{"an unknown coding", "POST / HTTP/1.1\r\n" + h + "Transfer-Encoding: x, chunked\r\n\r\n0\r\n\r\n"},
+		{"a coding with a control character", "POST / HTTP/1.1\r\n" + h + "Transfer-Encoding: \vchunked\r\n\r\n0\r\n\r\n"},
+		{"two lengths", "POST / HTTP/1.1\r\n" + h + "Content-Length: 0\r\nContent-Length: 5\r\n\r\n"},
+		{"a list of lengths", "POST / HTTP/1.1\r\n" + h + "Content-Length: 0, 0\r\n\r\n"},
+		{"a length with a sign", "POST / HTTP/1.1\r\n" + h + "Content-Length: +0\r\n\r\n"},
+		{"a negative length", "POST / HTTP/1.1\r\n" + h + "Content-Length: -1\r\n\r\n"},
+		{"a length of 2^64", "POST / HTTP/1.1\r\n" + h + "Content-Length: 18446744073709551616\r\n\r\n"},
+		{"a space before the colon", "GET / HTTP/1.1\r\n" + h + "X-A : b\r\n\r\n"},
+		{"a length with a space before the colon", "POST / HTTP/1.1\r\n" + h + "Content-Length : 0\r\n\r\n"},
+		{"a field without a colon", "GET / HTTP/1.1\r\n" + h + "XA\r\n\r\n"},
+		{"a field without a name", "GET / HTTP/1.1\r\n" + h + ": x\r\n\r\n"},
+		{"a null byte in a value", "GET / HTTP/1.1\r\n" + h + "X-A: a\x00b\r\n\r\n"},
+		{"a carriage return in a value", "GET / HTTP/1.1\r\n" + h + "X-A: a\rX-B: c\r\n\r\n"},
+		{"two hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"},
+		{"no host", "GET / HTTP/1.1\r\n\r\n"},
+		{"a host with a space", "GET / HTTP/1.1\r\nHost: a b/c\r\n\r\n"},
+		{"a space in the target", "GET /a b HTTP/1.1\r\n" + h + "\r\n"},
+		{"two spaces before the target", "GET  / HTTP/1.1\r\n" + h + "\r\n"},
+		{"a version without a dot", "GET / HTTP/11\r\n" + h + "\r\n"},
+		{"a method that is no token", "G(T / HTTP/1.1\r\n" + h + "\r\n"},
+		{"a space before the first field", "GET / HTTP/1.1\r\n X-A: b\r\n" + h + "\r\n"},
+		{"an escape that is none", "GET /%zz HTTP/1.1\r\n" + h + "\r\n"},
+		{"a control character in the target", "GET /\x01 HTTP/1.1\r\n" + h + "\r\n"},
+	}
+	d := t.open(engine.Settings{}, reply(200, ""))
+	for _, tt := range tests {
+		w := t.dial(d.addr)
+		w.send(tt.text, get)
+		text, _ := w.rest()
+		if text != "" && !strings.HasPrefix(text, "HTTP/1.1 4") && !strings.HasPrefix(text, "HTTP/1.1 5") {
+			t.Errorf("%s: answered with %q", tt.name, text)
+		}
+		if n := d.asked.Swap(0); n != 0 {
+			t.Errorf("%s: the handler was asked %d times, want never", tt.name, n)
+		}
+	}
+}
+
+func answerFraming(t *trial) {
+	stream := func(text string, size int64) func(context.Context, *gateway.Exchange) error {
+		return func(ctx context.Context, x *gateway.Exchange) error {
+			return streaming(io.NopCloser(strings.NewReader(text)), size, "Content-Type", "a/b")(ctx, x)
+		}
+	}
+	status := func(n int, text string) func(context.Context, *gateway.Exchange) error {
+		return reply(n, text, "Content-Type", "a/b")
+	}
+	long := strings.Repeat("0123456789", 10000)
+	tests := []struct {
+		name    string
+		method  string
+		do      func(context.Context, *gateway.Exchange) error
+		status  int
+		length  string
+		chunked bool
+		body    string
+	}{
+		{"empty", "GET", status(200, ""), 200, "0", false, ""},
+		{"bytes", "GET", status(201, "hello"), 201, "5", false, "hello"},
+		{"many bytes", "POST", status(200, long), 200, "100000", false, long},
+		{"a stream of known size", "GET", stream("hello", 5), 200, "5", false, "hello"},
+		{"a long stream of known size", "GET", stream(long, 100000), 200, "100000", false, long},
+		{"a stream of size 0", "GET", stream("", 0), 200, "0", false, ""},
+		{"a stream of unknown size", "GET", stream("hello", -1), 200, "", true, "hello"},
+		{"a long stream of unknown size", "GET", stream(long, -1), 200, "", true, long},
+		{"HEAD of nothing", "HEAD", status(200, ""), 200, "", false, ""},
+		{"HEAD of bytes", "HEAD", status(200, "hello"), 200, "5", false, ""},
+		{"HEAD of a stream of known size", "HEAD", stream("hello", 5), 200, "5", false, ""},
+		{"HEAD of a stream of unknown size", "HEAD", stream("hello", -1), 200, "", false, ""},
+		{"HEAD of what a backend announced", "HEAD", streaming(engine.Unsent, 1<<40), 200, "1099511627776", false, ""},
+		{"GET of what a backend announced only", "GET", streaming(engine.Unsent, 1<<40), 200, "0", false, ""},
+		{"204 with bytes", "GET", status(204, "hello"), 204, "", false, ""},
+		{"304 with a stream", "GET", func(ctx context.Context, x *gateway.Exchange) error {
+			err := stream("hello", 5)(ctx, x)
+			x.Response.Status = 304
+			return err
+		}, 304, "", false, ""},
+		{"an error with a body", "GET", status(500, "oh"), 500, "2", false, "oh"},
+		{"a status without a name", "GET", status(599, ""), 599, "0", false, ""},
+	}
+	var current func(context.Context, *gateway.Exchange) error
+	d := t.open(engine.Settings{}, func(ctx context.Context, x *gateway.Exchange) error { return current(ctx, x) })
+	w := t.dial(d.addr)
+	for _, tt := range tests {
+		current = tt.do
+		w.lines(tt.method+" / HTTP/1.1", "Host: h", "")
+		h := w.head()
+		if want := fmt.Sprintf("HTTP/1.1 %d ", tt.status); !strings.HasPrefix(h.start, want) {
+			t.Errorf("%s: %q, want %q", tt.name, h.start, want)
+		}
+		if got := h.get("Content-Length"); got != tt.length {
+			t.Errorf("%s: length %q, want %q", tt.name, got, tt.length)
+		}
+		if got := h.get("Transfer-Encoding"); (got == "chunked") != tt.chunked || got != "" && !tt.chunked {
+			t.Errorf("%s: coding %q, want chunked %t", tt.name, got, tt.chunked)
+		}
+		text := ""
+		if tt.method != "HEAD" {
+			text = w.content(h)
+		}
+		if text != tt.body {
+			t.Errorf("%s: body of %d bytes, want %d", tt.name, len(text), len(tt.body))
+		}
+		if o := await(t, "the end of the exchange", d.done); o.err != nil || o.written != int64(len(tt.body)) {
+			t.Errorf("%s: written %d, %v, want %d", tt.name, o.written, o.err, len(tt.body))
+		}
+	}
+}
+
+func answerHygiene(t *trial) {
+	d := t.open(engine.Settings{}, reply(200, "hello",
+		"Connection", "close, X-A", "Keep-Alive", "timeout=5", "Transfer-Encoding", "gzip", "Content-Length", "99",
+		"Upgrade", "h2c", "Te", "trailers", "Trailer", "X-T", "Proxy-Connection", "close", "Proxy-Authenticate", "Basic",
+		"X-A", "1", "Content-Type", "a/b", "Set-Cookie", "a=1", "Set-Cookie", "b=2"))
+	w := t.dial(d.addr)
+	for range 2 {
+		w.send(get)
+		h := w.want(200, "hello")
+		if got, want := h.names(), []string{"Content-Length", "Content-Type", "Date", "Set-Cookie", "Set-Cookie", "X-A"}; !slices.Equal(got, want) {
+			t.Errorf("fields %v, want %v", got, want)
+		}
+		if got, want := h.get("Set-Cookie"), "a=1, b=2"; got != want {
+			t.Errorf("Set-Cookie %q, want %q", got, want)
+		}
+	}
+}
+
+func answerInjection(t *trial) {
+	d := t.open(engine.Settings{}, reply(200, "hello", "Content-Type", "a/b",
+		"X-Cr", "a\rX-Evil: 1", "X-Lf", "a\nX-Evil: 1", "X-Crlf", "a\r\n\r\n<evil>", "X-Nul", "a\x00b", "X-Del", "a\x7fb",
+		"X-Evil: 1\r\nX-Name", "a", "X Space", "a", "", "a", "X-Tab", "a\tb", "X-High", "gr\xfc\xdfe"))
+	w := t.dial(d.addr)
+	w.send(get)
+	h := w.want(200, "hello")
+	if got, want := h.names(), []string{"Content-Length", "Content-Type", "Date", "X-High", "X-Tab"}; !slices.Equal(got, want) {
+		t.Errorf("fields %q, want %q", got, want)
+	}
+	if got, want := h.get("X-Tab")+" "+h.get("X-High"), "a\tb gr\xfc\xdfe"; got != want {
+		t.Errorf("values %q, want %q", got, want)
+	}
+}
+
+func answerAdditions(t *trial) {
+	const date = "Sun, 06 Nov 1994 08:49:37 GMT"
+	d := t.open(engine.Settings{}, func(_ context.Context, x *gateway.Exchange) error {
+		answer(x, 200, "")
+		if x.In.Path() == "/dated" {
+			x.Response.Header.Add("Date", date)
+			x.Response.Header.Add("Server", "backend")
+		}
+		return nil
+	})
+	w := t.dial(d.addr)
+	w.lines("GET / HTTP/1.1", "Host: h", "")
+	h := w.want(200, "")
+	if got, want := h.names(), []string{"Content-Length", "Date"}; !slices.Equal(got, want) {
+		t.Errorf("fields %v, want %v", got, want)
+	}
+	if at, err := time.Parse("Mon, 02 Jan 2006 15:04:05 GMT", h.get("Date")); err != nil || time.Since(at).Abs() > time.Minute {
+		t.Errorf("date %q, want now", h.get("Date"))
+	}
+	w.lines("GET /dated HTTP/1.1", "Host: h", "")
+	if h = w.want(200, ""); h.get("Date") != date || h.get("Server") != "backend" {
+		t.Errorf("date %q of server %q, want those of the answer", h.get("Date"), h.get("Server"))
+	}
+}
+
+func guessedTypes(t *trial) {
+	tests := []struct {
+		body   string
+		fields []string
+		want   string
+	}{
+		{`{"a":1}`, nil, "text/plain; charset=utf-8"},
+		{"<html><body>", nil, "text/html; charset=utf-8"},
+		{"\x89PNG\r\n\x1a\n", nil, "image/png"},
+		{"<html>", []string{"Content-Type", "a/b"}, "a/b"},
+		{"<html>", []string{"Content-Encoding", "gzip"}, ""},
+		{"", nil, ""},
+	}
+	var i int
+	d := t.open(engine.Settings{}, func(ctx context.Context, x *gateway.Exchange) error {
+		tt := tests[i]
+		if x.In.Path() == "/stream" {
+			return streaming(io.NopCloser(strings.NewReader(tt.body)), -1, tt.fields...)(ctx, x)
+		}
+		return reply(200, tt.body, tt.fields...)(ctx, x)
+	})
+	w := t.dial(d.addr)
+	for i = range tests {
+		for _, path := range []string{"/", "/stream"} {
+			w.lines("GET "+path+" HTTP/1.1", "Host: h", "")
+			if got := w.want(200, tests[i].body).get("Content-Type"); got != tests[i].want {
+				t.Errorf("%s: type of %q: %q, want %q", path, tests[i].body, got, tests[i].want)
+			}
+		}
+	}
+}
+
+func keepAlive(t *trial) {
+	d := t.open(engine.Settings{}, reply(200, "hello"))
+	w := t.dial(d.addr)
+	for range 3 {
+		w.send(get)
+		w.want(200, "hello")
+	}
+	w.lines("GET / HTTP/1.1", "Host: h", "Connection: close", "")
+	if h := w.want(200, "hello"); h.get("Connection") != "close" {
+		t.Errorf("Connection %q, want close", h.get("Connection"))
+	}
+	w.closed()
+}
+
+func pipelining(t *trial) {
+	d := t.open(engine.Settings{}, describe)
+	w := t.dial(d.addr)
+	w.send("POST /1 HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nabGET /2 HTTP/1.1\r\nHost: h\r\n\r\n" +
+		"POST /3 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nc\r\n0\r\n\r\nGET /4 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+	w.want(200, `POST /1| HTTP/1.1 host=h secure=false length=2 body="ab" err=<nil>`)
+	w.want(200, `GET /2| HTTP/1.1 host=h secure=false length=0`)
+	w.want(200, `POST /3| HTTP/1.1 host=h secure=false length=-1 body="c" err=<nil>`)
+	w.want(200, `GET /4| HTTP/1.1 host=h secure=false length=0`)
+	w.closed()
+}
+
+func oldClients(t *trial) {
+	d := t.open(engine.Settings{}, func(ctx context.Context, x *gateway.Exchange) error {
+		switch x.In.Path() {
+		case "/unknown":
+			return streaming(io.NopCloser(strings.NewReader("hello")), -1)(ctx, x)
+		case "/broken":
+			return streaming(breaking("hel", errBroken), -1)(ctx, x)
+		}
+		return describe(ctx, x)
+	})
+	w := t.dial(d.addr)
+	w.send("GET /a HTTP/1.0\r\n\r\n")
+	text, orderly := w.rest()
+	if !strings.HasSuffix(text, "\r\n\r\nGET /a| HTTP/1.0 host= secure=false length=0") || !orderly {
+		t.Errorf("known size: %q, orderly %t", text, orderly)
+	}
+
+	w = t.dial(d.addr)
+	for range 2 {
+		w.send("GET /a HTTP/1.0\r\nHost: h\r\nConnection: keep-alive\r\n\r\n")
+		h := w.head()
+		if h.get("Connection") != "keep-alive" {
+			t.Errorf("Connection %q, want keep-alive", h.get("Connection"))
+		}
+		w.content(h)
+	}
+
+	w = t.dial(d.addr)
+	w.send("GET /unknown HTTP/1.0\r\n\r\n")
+	text, orderly = w.rest()
+	if !strings.HasSuffix(text, "\r\n\r\nhello") || strings.Contains(text, "Transfer-Encoding") || !orderly {
+		t.Errorf("unknown size: %q, orderly %t", text, orderly)
+	}
+
+	w = t.dial(d.addr)
+	w.send("GET /broken HTTP/1.0\r\n\r\n")
+	if text, orderly = w.rest(); orderly {
+		t.Errorf("a broken body ends in order after %q", text)
+	}
+}
+
+func answersStream(t *trial) {
+	for _, size := range []int64{9, -1} {
+		r, source := io.Pipe()
+		d := t.open(engine.Settings{}, streaming(r, size, "Content-Type", "a/b"))
+		w := t.dial(d.addr)
+		w.send(get)
+		var h head
+		for i, part := range []string{"one", "two", "six"} {
+			// The pipe takes a part when it is read, and nothing comes after it
+			// before it was seen here.
+			go io.WriteString(source, part)
+			if i == 0 {
+				h = w.head()
+			}
+			var got string
+			if h.get("Transfer-Encoding") == "chunked" {
+				got = w.chunk()
+			} else {
+				got = w.exactly(len(part))
+			}
+			if got != part {
+				t.Errorf("size %d: part %q, want %q", size, got, part)
+			}
+		}
+		source.Close()
+		if size < 0 && w.chunk() != "" {
+			t.Error("the body does not end")
+		}
+		if o := await(t, "the end of the exchange", d.done); o.err != nil || o.written != 9 {
+			t.Errorf("size %d: written %d, %v, want 9", size, o.written, o.err)
+		}
+	}
+}
+
+func eventsBeginAtOnce(t *trial) {
+	r, source := io.Pipe()
+	d := t.open(engine.Settings{}, streaming(r, -1, "Content-Type", "text/event-stream; charset=utf-8"))
+	w := t.dial(d.addr)
+	w.send(get)
+	if h := w.head(); h.get("Content-Type") != "text/event-stream; charset=utf-8" {
+		t.Errorf("header %v", h)
+	}
+	io.WriteString(source, "data: 1\n\n")
+	if got := w.chunk(); got != "data: 1\n\n" {
+		t.Errorf("event %q", got)
+	}
+	source.Close()
+	if got := w.chunk(); got != "" {
+		t.Errorf("event %q after the end", got)
+	}
+}
+
+func brokenAnswers(t *trial) {
+	tests := []struct {
+		name   string
+		stream io.ReadCloser
+		size   int64
+		seen   string
+	}{
+		{"an error, known size", breaking("hel", errBroken), 5, "hel"},
+		{"an error, unknown size", breaking("hel", errBroken), -1, "3\r\nhel\r\n"},
+		{"an error at once", breaking("", errBroken), -1, ""},
+		{"too short", io.NopCloser(strings.NewReader("hel")), 5, "hel"},
+		{"too long", io.NopCloser(strings.NewReader("hello")), 3, ""},
+		{"a panic, known size", panickingBody{}, 5, ""},
+		{"a panic, unknown size", panickingBody{}, -1, ""},
+	}
+	for _, tt := range tests {
+		w := &watched{Reader: tt.stream}
+		d := t.open(engine.Settings{}, streaming(w, tt.size))
+		c := t.dial(d.addr)
+		c.send(get, get)
+		text, _ := c.rest()
+		_, text, _ = strings.Cut(text, "\r\n\r\n")
+		if text != tt.seen {
+			t.Errorf("%s: body %q, want %q", tt.name, text, tt.seen)
+		}
+		if o := await(t, "the end of the exchange", d.done); o.err == nil {
+			t.Errorf("%s: no error", tt.name)
+		}
+		if !w.closed.Load() {
+			t.Errorf("%s: the stream was not closed", tt.name)
+		}
+		if n := d.asked.Load(); n != 1 {
+			t.Errorf("%s: %d requests were served, want 1", tt.name, n)
+		}
+	}
+}
+
+func failingHandlers(t *trial) {
+	panicking := func(context.Context, *gateway.Exchange) error { panic("on purpose") }
+	tests := []struct {
+		name string
+		do   func(context.Context, *gateway.Exchange) error
+	}{
+		{"an error", func(_ context.Context, x *gateway.Exchange) error {
+			answer(x, 200, "never seen")
+			return errBroken
+		}},
+		{"no status", reply(0, "")},
+		{"an interim status", reply(101, "")},
+		{"a status of four digits", reply(1000, "")},
+		{"a panic", panicking},
+	}
+	for _, tt := range tests {
+		for _, request := range []string{get, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nab"} {
+			d := t.open(engine.Settings{}, tt.do)
+			w := t.dial(d.addr)
+			w.send(request)
+			w.closed()
+			if o := await(t, "the end of the exchange", d.done); o.err == nil || o.written != 0 {
+				t.Errorf("%s: written %d, %v, want an error", tt.name, o.written, o.err)
+			}
+		}
+	}
+}
+
+// A panickingBody is a stream with a fault.
+type panickingBody struct{}
+
+func (panickingBody) Read([]byte) (int, error) { panic("on purpose") }
+func (panickingBody) Close() error             { return nil }
+
+func requestBodies(t *trial) {
+	long := strings.Repeat("0123456789", 10000)
+	tests := []struct {
+		framing, body string
+		want          string
+		length        int
+	}{
+		{"Content-Length: 0", "", "", 0},
+		{"Content-Length: 5", "hello", "hello", 5},
+		{"Content-Length: 100000", long, long, 100000},
+		{"Transfer-Encoding: chunked", "0\r\n\r\n", "", -1},
+		{"Transfer-Encoding: chunked", "2;x=y\r\nhe\r\n3\r\nllo\r\n0\r\nX-Trailer: a\r\n\r\n", "hello", -1},
+		{"Transfer-Encoding: chunked", "186a0\r\n" + long + "\r\n0\r\n\r\n", long, -1},
+	}
+	d := t.open(engine.Settings{}, describe)
+	w := t.dial(d.addr)
+	for _, tt := range tests {
+		for _, method := range []string{"POST", "GET", "DELETE"} {
+			w.lines(method+" / HTTP/1.1", "Host: h", tt.framing, "")
+			w.send(tt.body)
+			want := fmt.Sprintf("%s /| HTTP/1.1 host=h secure=false length=%d", method, tt.length)
+			if tt.length != 0 {
+				want += fmt.Sprintf(" body=%q err=<nil>", tt.want)
+			}
+			w.want(200, want)
+		}
+	}
+}
+
+func brokenRequests(t *trial) {
+	tests := []struct {
+		name, text string
+	}{
+		{"a length that is not reached", "Content-Length: 5\r\n\r\nhel"},
+		{"a chunk that is not complete", "Transfer-Encoding: chunked\r\n\r\n5\r\nhel"},
+		{"a last chunk that is missing", "Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n"},
+		{"a size that is none", "Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\nzz\r\n"},
+		{"a size with a prefix", "Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n0x0\r\n\r\n"},
+		{"more than the chunk holds", "Transfer-Encoding: chunked\r\n\r\n3\r\nhello\r\n0\r\n\r\n"},
+	}
+	for _, tt := range tests {
+		got := make(chan error, 1)
+		d := t.open(engine.Settings{}, func(_ context.Context, x *gateway.Exchange) error {
+			_, err := io.ReadAll(x.In.Body())
+			got <- err
+			return err
+		})
+		w := t.dial(d.addr)
+		w.send("POST / HTTP/1.1\r\nHost: h\r\n", tt.text)
+		w.Conn.(*net.TCPConn).CloseWrite()
+		if err := await(t, "the error", got); err == nil {
+			t.Errorf("%s: the body ends in order", tt.name)
+		}
+		w.closed()
+	}
+}
+
+func expectContinue(t *trial) {
+	d := t.open(engine.Settings{}, describe)
+	w := t.dial(d.addr)
+	for range 2 {
+		w.lines("POST / HTTP/1.1", "Host: h", "Expect: 100-continue", "Content-Length: 5", "")
+		if h := w.head(); h.start != "HTTP/1.1 100 Continue" {
+			t.Fatalf("answer %q, want 100", h.start)
+		}
+		w.send("hello")
+		w.want(200, `POST /| HTTP/1.1 host=h secure=false length=5 body="hello" err=<nil>`)
+	}
+}
+
+func expectUnread(t *trial) {
+	d := t.open(engine.Settings{}, reply(403, "no"))
+	w := t.dial(d.addr)
+	w.lines("POST / HTTP/1.1", "Host: h", "Expect: 100-continue", "Content-Length: 5", "")
+	w.want(403, "no")
+	w.closed()
+}
+
+func unreadBody(t *trial) {
+	d := t.open(engine.Settings{}, reply(200, "hello"))
+	for _, request := range []string{
+		fmt.Sprintf("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n%s", len(get), get),
+		fmt.Sprintf("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(get), get),
+	} {
+		d.asked.Store(0)
+		w := t.dial(d.addr)
+		w.send(request)
+		w.want(200, "hello")
+		w.send(get)
+		w.want(200, "hello")
+		if n := d.asked.Load(); n != 2 {
+			t.Errorf("%d requests were seen, want 2", n)
+		}
+	}
+}
+
+func unreadStalledBody(t *trial) {
+	d := t.open(engine.Settings{}, reply(413, "too much"))
+	w := t.dial(d.addr)
+	w.lines("POST / HTTP/1.1", "Host: h", "Content-Length: 1000000", "")
+	w.want(413, "too much")
+}
+
+func largeHeader(t *trial) {
+	d := t.open(engine.Settings{MaxHeaderBytes: 8 << 10}, reply(200, ""))
+	w := t.dial(d.addr)
+	w.lines("GET / HTTP/1.1", "Host: h", "X-A: "+strings.Repeat("a", 7<<10), "")
+	w.want(200, "")
+	w.lines("GET / HTTP/1.1", "Host: h", "X-A: "+strings.Repeat("a", 16<<10), "")
+	if h := w.head(); !strings.HasPrefix(h.start, "HTTP/1.1 431 ") {
+		t.Errorf("answer %q, want 431", h.start)
+	}
+	if n := d.asked.Load(); n != 1 {
+		t.Errorf("%d requests were served, want 1", n)
+	}
+}
+
+func slowHeader(t *trial) {
+	d := t.open(engine.Settings{ReadHeaderTimeout: 50 * time.Millisecond}, reply(200, ""))
+	for _, beginning := range []string{"", "GET / HTTP/1.1\r\nHost: h\r\n"} {
+		w := t.dial(d.addr)
+		w.send(beginning)
+		w.closed()
+	}
+	if n := d.asked.Load(); n != 0 {
+		t.Errorf("%d requests were served, want none", n)
+	}
+}
+
+func slowBody(t *trial) {
+	got := make(chan error, 1)
+	d := t.open(engine.Settings{ReadTimeout: 50 * time.Millisecond}, func(_ context.Context, x *gateway.Exchange) error {
+		_, err := io.ReadAll(x.In.Body())
+		got <- err
+		answer(x, 408, "")
+		return nil
+	})
+	w := t.dial(d.addr)
+	w.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhel")
+	if err := await(t, "the error", got); err == nil {
+		t.Error("the body ends in order")
+	}
+	w.want(408, "")
+	w.closed()
+}
+
+func slowReader(t *trial) {
+	d := t.open(engine.Settings{WriteTimeout: 50 * time.Millisecond}, streaming(io.NopCloser(endless{}), -1))
+	w := t.dial(d.addr)
+	w.send(get)
+	if o := await(t, "the end of the exchange", d.done); o.err == nil {
+		t.Error("an endless answer ended well")
+	}
+	if text, _ := w.rest(); strings.HasSuffix(text, "\r\n0\r\n\r\n") {
+		t.Error("an endless answer has an end")
+	}
+}
+
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) { return len(p), nil }
+
+func idleEnds(t *trial) {
+	d := t.open(engine.Settings{IdleTimeout: 50 * time.Millisecond}, reply(200, ""))
+	w := t.dial(d.addr)
+	w.send(get)
+	w.want(200, "")
+	w.closed()
+}
+
+func clientGone(t *trial) {
+	for _, request := range []string{get, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello"} {
+		entered, left := make(chan struct{}), make(chan error, 1)
+		d := t.open(engine.Settings{}, func(ctx context.Context, x *gateway.Exchange) error {
+			if r := x.In.Body(); r != nil {
+				if _, err := io.ReadAll(r); err != nil {
+					return err
+				}
+			}
+			close(entered)
+			select {
+			case <-ctx.Done():
+				left <- nil
+			case <-time.After(patience):
+				left <- errors.New("the context does not end")
+			}
+			return ctx.Err()
+		})
+		w := t.dial(d.addr)
+		w.send(request)
+		await(t, "the handler", entered)
+		w.Close()
+		t.must(await(t, "the end of the context", left))
+		if o := await(t, "the end of the exchange", d.done); o.err == nil {
+			t.Error("no error")
+		}
+	}
+}
+
+func shutdownDrains(t *trial) {
+	entered, leave := make(chan struct{}), make(chan struct{})
+	d := t.open(engine.Settings{}, func(ctx context.Context, x *gateway.Exchange) error {
+		if x.In.Path() == "/slow" {
+			close(entered)
+			<-leave
+		}
+		answer(x, 200, "hello")
+		return nil
+	})
+	idle, busy := t.dial(d.addr), t.dial(d.addr)
+	idle.send(get)
+	idle.want(200, "hello")
+	busy.lines("GET /slow HTTP/1.1", "Host: h", "")
+	await(t, "the handler", entered)
+	stopped := make(chan error, 1)
+	go func() { stopped <- d.server.Shutdown(t.context()) }()
+	idle.closed()
+	if conn, err := net.Dial("tcp", d.addr); err == nil {
+		conn.Close()
+		t.Error("new connections are accepted")
+	}
+	select {
+	case err := <-stopped:
+		t.Errorf("Shutdown returned %v before the last answer", err)
+	default:
+	}
+	close(leave)
+	busy.want(200, "hello")
+	busy.closed()
+	t.must(await(t, "Shutdown", stopped))
+	t.must(await(t, "Serve", d.stopped))
+	d.stopped <- nil // for the end of the case
+}
+
+func shutdownCuts(t *trial) {
+	entered := make(chan struct{})
+	d := t.open(engine.Settings{}, func(ctx context.Context, x *gateway.Exchange) error {
+		close(entered)
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	w := t.dial(d.addr)
+	w.send(get)
+	await(t, "the handler", entered)
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	if err := d.server.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Shutdown = %v, want the end of the context", err)
+	}
+	w.closed()
+	if o := await(t, "the end of the exchange", d.done); o.err == nil {
+		t.Error("no error")
+	}
+}
+
+func panicLogged(t *trial) {
+	lines := make(chan string, 10)
+	d := t.open(engine.Settings{ErrorLog: func(msg string, err error) { lines <- msg + ": " + err.Error() }}, func(context.Context, *gateway.Exchange) error {
+		panic(bytes.ErrTooLarge)
+	})
+	w := t.dial(d.addr)
+	w.send(get)
+	w.closed()
+	line := await(t, "a line", lines)
+	if strings.ContainsAny(line, "\n\r") || strings.Contains(line, ".go") {
+		t.Errorf("line %q shows the stack", line)
+	}
+}

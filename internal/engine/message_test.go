@@ -1,0 +1,76 @@
+package engine
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/sluice-gateway/sluice/internal/gateway"
+)
+
+func TestPerHop(t *testing.T) {
+	for name, want := range map[string]bool{
+		"Connection": true, "Keep-Alive": true, "Te": true, "Trailer": true, "Transfer-Encoding": true, "Upgrade": true,
+		"Proxy-Connection": true, "Proxy-Authenticate": true, "Proxy-Authorization": true, "Content-Length": true,
+		"": false, "Content-Type": false, "Authorization": false, "Www-Authenticate": false, "Expect": false, "Host": false,
+	} {
+		if got := PerHop(name); got != want {
+			t.Errorf("PerHop(%q) = %t, want %t", name, got, want)
+		}
+	}
+}
+
+func TestValidValue(t *testing.T) {
+	for value, want := range map[string]bool{
+		"": true, "a b\tc": true, "gr\xfc\xdfe": true, `!"#~`: true,
+		"a\r": false, "a\nb": false, "\x00": false, "a\x1f": false, "\x7f": false,
+	} {
+		if got := ValidValue(value); got != want {
+			t.Errorf("ValidValue(%q) = %t, want %t", value, got, want)
+		}
+	}
+}
+
+func TestValidRequest(t *testing.T) {
+	header := func(name, value string) gateway.Fields {
+		return gateway.Fields{{Name: "A", Value: "b"}, {Name: name, Value: value}}
+	}
+	tests := []struct {
+		name string
+		r    gateway.Request
+		want bool
+	}{
+		{"a path", gateway.Request{Method: "GET", Path: "/"}, true},
+		{"everything", gateway.Request{Method: "M-SEARCH", Path: "//a%2F\xff", RawQuery: "a=?&/", Header: header("X-A", "")}, true},
+		{"no method", gateway.Request{Path: "/"}, false},
+		{"a method with a space", gateway.Request{Method: "GET ", Path: "/"}, false},
+		{"no path", gateway.Request{Method: "GET"}, false},
+		{"a path in the air", gateway.Request{Method: "GET", Path: "a"}, false},
+		{"a path with a space", gateway.Request{Method: "GET", Path: "/ "}, false},
+		{"a query with a control character", gateway.Request{Method: "GET", Path: "/", RawQuery: "\x7f"}, false},
+		{"a field without a name", gateway.Request{Method: "GET", Path: "/", Header: header("", "b")}, false},
+		{"a field with a line", gateway.Request{Method: "GET", Path: "/", Header: header("X-A", "a\r\nb: c")}, false},
+	}
+	for _, tt := range tests {
+		if got := ValidRequest(&tt.r); got != tt.want {
+			t.Errorf("%s: ValidRequest = %t, want %t", tt.name, got, tt.want)
+		}
+	}
+}
+
+// FuzzValidRequest: a request that is valid keeps its shape on the wire. It has
+// one request line of three words and one line for each field.
+func FuzzValidRequest(f *testing.F) {
+	f.Add("GET", "/a", "b=c", "X-A", "d")
+	f.Add("GET", "/a\r\n", "b c", "X-A: x\r\nX-B", "d\n")
+	f.Fuzz(func(t *testing.T, method, path, query, name, value string) {
+		r := gateway.Request{Method: method, Path: path, RawQuery: query, Header: gateway.Fields{{Name: name, Value: value}}}
+		if !ValidRequest(&r) {
+			return
+		}
+		text := method + " " + path + "?" + query + " HTTP/1.1\r\n" + name + ": " + value
+		lines := strings.FieldsFunc(text, func(c rune) bool { return c == '\r' || c == '\n' })
+		if len(lines) != 2 || len(strings.Split(lines[0], " ")) != 3 || strings.Index(lines[1], ":") != len(name) {
+			t.Errorf("%q", text)
+		}
+	})
+}
