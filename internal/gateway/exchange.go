@@ -30,6 +30,7 @@ type Exchange struct {
 
 	Started time.Time // when the engine handed it over
 	Pin     any       // what the runtime holds for its sake
+	Frame   any       // what the runner keeps between sending and collecting
 	Err     error     // why the answer is a failure, for observers; nil for a good one
 
 	children  []*Exchange

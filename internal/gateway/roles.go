@@ -20,6 +20,24 @@ type ConnectorFunc func(ctx context.Context, x *Exchange) error
 // Do calls f.
 func (f ConnectorFunc) Do(ctx context.Context, x *Exchange) error { return f(ctx, x) }
 
+// A Beginner is a [Connector] that can send now and collect later, so that
+// several calls wait for their answers at the same time on one goroutine.
+type Beginner interface {
+	Connector
+
+	// Begin sends the request of x if that can be done at once, without waiting
+	// for anybody. It reports false for a call of which nothing was done; that
+	// one is for Do. A call that was begun must be finished.
+	Begin(ctx context.Context, x *Exchange) (Pending, bool)
+}
+
+// A Pending call has been sent; its answer has not been read.
+type Pending interface {
+	// Finish reads the answer and does what is left of Do, under the context
+	// that the call was begun with. It is called once.
+	Finish() error
+}
+
 // A Stage acts on the way in. It may end the way in with x.Reply.
 type Stage interface {
 	Enter(ctx context.Context, x *Exchange) error

@@ -42,32 +42,38 @@ func (s *server) aim(r *gateway.Request, path string) {
 // the request, so the next one gets it, whatever the method.
 type balanced struct {
 	hosts *balance.Balancer
-	next  gateway.Connector
+	next  splitter
 }
 
 // Do tries hosts until one is reached or the deadline passes.
 func (b *balanced) Do(ctx context.Context, x *gateway.Exchange) error {
+	var turn *balance.Host
+	if f, begun := x.Frame.(*frame); begun {
+		turn = f.host
+	}
+	return b.try(ctx, x, turn, b.hosts.Hosts().Len(), nil)
+}
+
+// try calls one host after the other, turn first if it is not nil, until one is
+// reached, the deadline passes or so many were tried. Without any left the
+// result is err.
+func (b *balanced) try(ctx context.Context, x *gateway.Exchange, turn *balance.Host, tries int, err error) error {
 	path := x.Request.Path
-	tries := b.hosts.Hosts().Len()
-	for {
-		host := b.hosts.Next()
-		if host == nil {
-			return noHost(ctx, x)
+	for first := true; first && err == nil || tries > 0; tries-- {
+		first = false
+		host := turn
+		if turn = nil; host == nil {
+			if host = b.hosts.Next(); host == nil {
+				return noHost(ctx, x)
+			}
 		}
 		s := parseServer(host.Address)
 		s.aim(&x.Request, path)
-		err := b.next.Do(ctx, x)
-		if err == nil || !errors.Is(err, gateway.ErrUnreached) {
-			host.OK()
-			return err
-		}
-		if ctx.Err() == nil {
-			host.Fail()
-		}
-		if tries--; tries <= 0 || ctx.Err() != nil {
+		if err = b.next.Do(ctx, x); !b.report(ctx, host, err) {
 			return err
 		}
 	}
+	return err
 }
 
 // noHost is the call of a backend that has no host to call.
@@ -78,7 +84,7 @@ func noHost(context.Context, *gateway.Exchange) error {
 // direct is the call to the only host.
 type direct struct {
 	server server
-	next   gateway.Connector
+	next   splitter
 }
 
 // Do calls the host.
@@ -131,20 +137,33 @@ func (f *redirected) Do(ctx context.Context, x *gateway.Exchange) error {
 			return err
 		}
 	}
-	next := f.first
-	for range maxRedirects + 1 {
-		hasBody := x.Request.Body.Form() != body.Empty
-		if err := next.Do(ctx, x); err != nil {
-			return err
-		}
+	hasBody := sendsBody(x)
+	if err := f.first.Do(ctx, x); err != nil {
+		return err
+	}
+	return f.chase(ctx, x, hasBody)
+}
+
+// chase follows the answer in x as long as it points elsewhere.
+func (f *redirected) chase(ctx context.Context, x *gateway.Exchange, hasBody bool) error {
+	for range maxRedirects {
 		again, err := f.follow(x, hasBody)
 		if err != nil || !again {
 			return err
 		}
-		next = f.next
+		hasBody = sendsBody(x)
+		if err := f.next.Do(ctx, x); err != nil {
+			return err
+		}
+	}
+	if again, err := f.follow(x, hasBody); err != nil || !again {
+		return err
 	}
 	return &gateway.Error{Code: gateway.CodeRedirects, Public: "too many redirects"}
 }
+
+// sendsBody reports whether the request has a body.
+func sendsBody(x *gateway.Exchange) bool { return x.Request.Body.Form() != body.Empty }
 
 // follow points the request at the target of the answer. It reports false for
 // an answer that is none or that cannot be followed.

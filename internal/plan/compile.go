@@ -568,7 +568,7 @@ func (c *compiler) newHTTP(s *component.BackendSite, call component.Call) (gatew
 	if err != nil {
 		return nil, err
 	}
-	next := gateway.Connector(&unpacked{client})
+	next := &unpacked{client}
 	first, err := c.hosts(s, next)
 	if err != nil {
 		return nil, config.At("host", err)
@@ -580,7 +580,7 @@ func (c *compiler) newHTTP(s *component.BackendSite, call component.Call) (gatew
 }
 
 // hosts returns the connector that chooses among the hosts of a backend.
-func (c *compiler) hosts(s *component.BackendSite, next gateway.Connector) (gateway.Connector, error) {
+func (c *compiler) hosts(s *component.BackendSite, next splitter) (gateway.Connector, error) {
 	be := s.Config()
 	if be.SD != "static" {
 		if slices.ContainsFunc(be.Host, func(h string) bool { return strings.Contains(h, "{") }) {
@@ -635,7 +635,7 @@ func (c *compiler) callable(be *config.Backend) []string {
 	return hosts
 }
 
-func (c *compiler) balanced(be *config.Backend, set *balance.Set, next gateway.Connector) (gateway.Connector, error) {
+func (c *compiler) balanced(be *config.Backend, set *balance.Set, next splitter) (gateway.Connector, error) {
 	strategy, err := balance.ParseStrategy(string(be.Balance))
 	if err != nil {
 		return nil, err
@@ -644,7 +644,7 @@ func (c *compiler) balanced(be *config.Backend, set *balance.Set, next gateway.C
 }
 
 // discovered returns the connector of a backend whose hosts are looked up.
-func (c *compiler) discovered(s *component.BackendSite, next gateway.Connector) (gateway.Connector, error) {
+func (c *compiler) discovered(s *component.BackendSite, next splitter) (gateway.Connector, error) {
 	be := s.Config()
 	_, name, found := strings.Cut(be.Host[0], "://")
 	if !found {

@@ -44,7 +44,9 @@ func (s *single) Do(ctx context.Context, x *gateway.Exchange) error {
 			return err
 		}
 	}
-	s.shadows.start(x)
+	if err := s.shadows.start(x); err != nil {
+		return err
+	}
 	payload := x.Request.Body
 	x.Request.Body = body.Body{}
 	c := begin(x, payload)
@@ -127,7 +129,9 @@ func (p *parallel) Do(ctx context.Context, x *gateway.Exchange) error {
 	if err := buffer(&x.Request.Body, p.limit); err != nil {
 		return err
 	}
-	p.shadows.start(x)
+	if err := p.shadows.start(x); err != nil {
+		return err
+	}
 	ctx = within(ctx, x, p.deadline)
 	var room [8]call
 	calls := room[:0]
@@ -138,13 +142,32 @@ func (p *parallel) Do(ctx context.Context, x *gateway.Exchange) error {
 		}
 		calls = append(calls, call{branch: &p.branches[i], x: begin(x, payload)})
 	}
-	var wg sync.WaitGroup
-	for i := range calls[:len(calls)-1] {
-		wg.Go(func() { calls[i].do(ctx) })
-	}
-	calls[len(calls)-1].do(ctx)
-	wg.Wait()
+	collect(ctx, calls)
 	return join(x, calls)
+}
+
+// collect sends what can be sent at once and then reads the answers in order,
+// on this goroutine. Calls that have to wait before they are sent get
+// goroutines of their own, all but the last if nothing else is left to do.
+func collect(ctx context.Context, calls []call) {
+	sent := 0
+	for i := range calls {
+		if calls[i].begin(ctx) {
+			sent++
+		}
+	}
+	var wg sync.WaitGroup
+	for i := range calls {
+		if c := &calls[i]; !c.sent && (sent > 0 || i < len(calls)-1) {
+			wg.Go(func() { c.finish(ctx) })
+		}
+	}
+	for i := range calls {
+		if c := &calls[i]; c.sent || sent == 0 && i == len(calls)-1 {
+			c.finish(ctx)
+		}
+	}
+	wg.Wait()
 }
 
 // within derives the deadline of several calls together.
@@ -162,6 +185,24 @@ type call struct {
 	branch *branch
 	x      *gateway.Exchange
 	err    error
+	sent   bool // what is left waits for the answer only
+}
+
+// begin sends the request if that can be done at once, and reports whether it
+// did. finish must be called in either case.
+func (c *call) begin(ctx context.Context) bool {
+	p, ok := c.branch.run.(*Plan)
+	c.sent = ok && p.begin(ctx, c.x)
+	return c.sent
+}
+
+// finish makes or completes the call.
+func (c *call) finish(ctx context.Context) {
+	if p, ok := c.branch.run.(*Plan); ok {
+		c.err = p.finish(ctx, c.x)
+		return
+	}
+	c.do(ctx)
 }
 
 // failed reports whether the call failed, also if its failure comes as data:
@@ -262,7 +303,9 @@ func (s *sequence) Do(ctx context.Context, x *gateway.Exchange) error {
 	if err := buffer(&x.Request.Body, s.limit); err != nil {
 		return err
 	}
-	s.shadows.start(x)
+	if err := s.shadows.start(x); err != nil {
+		return err
+	}
 	ctx = within(ctx, x, s.deadline)
 	var room [8]call
 	calls := room[:0]
@@ -396,14 +439,15 @@ type shadowPlan struct {
 }
 
 // start sends a copy of the request to every shadow. The calls go on when the
-// client has been answered; each ends by its own deadline.
-func (s *shadows) start(x *gateway.Exchange) {
+// client has been answered; each ends by its own deadline. The error is that of
+// reading the client's body, which nobody gets then.
+func (s *shadows) start(x *gateway.Exchange) error {
 	if s == nil {
-		return
+		return nil
 	}
 	payload, err := x.Request.Body.Bytes(s.limit)
 	if err != nil {
-		return // the call that counts meets the same error
+		return bodyError(err)
 	}
 	for i := range s.plans {
 		p := &s.plans[i]
@@ -420,6 +464,7 @@ func (s *shadows) start(x *gateway.Exchange) {
 			c.Release()
 		})
 	}
+	return nil
 }
 
 // drain reads what a shadow answers, so that its connection can be used again.

@@ -19,13 +19,18 @@ func (u *unpacked) Do(ctx context.Context, x *gateway.Exchange) error {
 	if err := u.next.Do(ctx, x); err != nil {
 		return err
 	}
+	unpack(x)
+	return nil
+}
+
+// unpack makes a plain stream of an answer in gzip, where the request says so.
+func unpack(x *gateway.Exchange) {
 	r := &x.Response
 	if !x.Request.Unpack || r.Body.Form() != body.Stream || !strings.EqualFold(r.Header.Get("Content-Encoding"), "gzip") {
-		return nil
+		return
 	}
 	r.Header.Del("Content-Encoding")
 	r.Body = body.FromStream(&inflater{source: r.Body.Reader()}, -1)
-	return nil
 }
 
 var inflaters sync.Pool // of *gzip.Reader

@@ -55,20 +55,19 @@ func (p *Plan) Do(ctx context.Context, x *gateway.Exchange) error {
 		ctx, cancel = context.WithTimeout(ctx, p.limit)
 		x.OnRelease(cancel)
 	}
-	n, err := p.in(ctx, x)
+	n, err := p.enter(ctx, x)
+	if err == nil && !x.Replied() {
+		err = p.answer(ctx, x, false)
+	}
 	return p.out(ctx, x, n, err)
 }
 
-// in runs the steps inwards and the tail. It returns how many stages entered;
-// a stage that failed to enter does not leave.
-func (p *Plan) in(ctx context.Context, x *gateway.Exchange) (n int, err error) {
+// enter runs the steps inwards. It returns how many stages entered; a stage
+// that failed to enter does not leave.
+func (p *Plan) enter(ctx context.Context, x *gateway.Exchange) (n int, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			name, at := p.name, p.at
-			if n < len(p.steps) {
-				name, at = p.steps[n].name, p.steps[n].at
-			}
-			err = failed(name, at, panicked(v))
+			err = failed(p.steps[n].name, p.steps[n].at, panicked(v))
 		}
 	}()
 	for n < len(p.steps) && !x.Replied() {
@@ -78,10 +77,20 @@ func (p *Plan) in(ctx context.Context, x *gateway.Exchange) (n int, err error) {
 		}
 		n++
 	}
-	if x.Replied() {
-		return n, nil
+	return n, nil
+}
+
+// answer runs the tail, or collects the answer of a tail that has sent.
+func (p *Plan) answer(ctx context.Context, x *gateway.Exchange, sent bool) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = failed(p.name, p.at, panicked(v))
+		}
+	}()
+	if sent {
+		return failed(p.name, p.at, p.tail.(splitter).finish(ctx, x))
 	}
-	return n, failed(p.name, p.at, p.tail.Do(ctx, x))
+	return failed(p.name, p.at, p.tail.Do(ctx, x))
 }
 
 // out lets the first n stages leave. One that panics leaves the others their
