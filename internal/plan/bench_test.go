@@ -78,9 +78,9 @@ var requests = []struct {
 	name, config, path, answer string
 	allocs                     float64
 }{
-	{"noop/2KB", noop, "/raw/7", object("a", 2<<10), 8},
-	{"merge/2KB", merge, "/merge/7", object("a", 2<<10), 24},
-	{"merge/20KB", merge, "/merge/7", object("a", 20<<10), 24},
+	{"noop/2KB", noop, "/raw/7", object("a", 2<<10), 6},
+	{"merge/2KB", merge, "/merge/7", object("a", 2<<10), 15},
+	{"merge/20KB", merge, "/merge/7", object("a", 20<<10), 15},
 }
 
 func do(tb testing.TB, g *plan.Generation, in gateway.Inbound) {

@@ -170,16 +170,6 @@ func collect(ctx context.Context, calls []call) {
 	wg.Wait()
 }
 
-// within derives the deadline of several calls together.
-func within(ctx context.Context, x *gateway.Exchange, d time.Duration) context.Context {
-	if d == 0 {
-		return ctx
-	}
-	ctx, cancel := context.WithTimeout(ctx, d)
-	x.OnRelease(cancel)
-	return ctx
-}
-
 // A call is one run of a branch.
 type call struct {
 	branch *branch

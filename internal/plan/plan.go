@@ -50,11 +50,7 @@ func (f *Failure) Unwrap() error { return f.Err }
 // Do runs the plan. The deadline of the plan holds until x is released,
 // because an answer that streams is read after Do has returned.
 func (p *Plan) Do(ctx context.Context, x *gateway.Exchange) error {
-	if p.limit > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, p.limit)
-		x.OnRelease(cancel)
-	}
+	ctx = within(ctx, x, p.limit)
 	n, err := p.enter(ctx, x)
 	if err == nil && !x.Replied() {
 		err = p.answer(ctx, x, false)
