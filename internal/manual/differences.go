@@ -1,0 +1,35 @@
+package manual
+
+// A difference is something that we do differently on purpose.
+type difference struct{ where, theirs, ours, why string }
+
+// differences are those that hold in the krakend dialect too; what the dialects
+// differ in is printed by sluice check --explain-dialect.
+var differences = []difference{
+	{"merging", "the answer that arrives last wins a collision", "the backend declared last wins", "one request, one answer: ten thousand identical requests give one body"},
+	{"mapping", "renames run in random order", "simultaneous; swaps and chains work, identity does nothing", "random results serve nobody"},
+	{"JSON text", "keys sorted, `<>&` escaped", "members keep the order, the escapes and the number text of the backend", "equal as JSON, and no tree is needed"},
+	{"unknown enumeration values", "ignored, mostly read as json", "error at start, with the nearest value", "a typo must not choose the behaviour"},
+	{"unknown namespaces", "ignored", "error at start", "an endpoint whose protection is misspelt would be public"},
+	{"wrong types in components", "the component is skipped", "error at start with the place", "nothing fails open"},
+	{"several writes under a non-GET endpoint", "allowed by the newest release, route dropped by v2.3", "error at start unless `proxy.allow_multiple_writes`", "a gateway cannot undo the first write when the second fails"},
+	{"no host, only shadow backends", "start, then 500", "error at start", "it can never work"},
+	{"duplicate endpoints, several variable names at one place", "crash", "clean error; several names work", "a message, not a stack trace"},
+	{"placeholder values", "inserted as text, then parsed as a URL", "escaped for their place; `.` and `..` are refused", "parameter injection and path traversal"},
+	{"missing `{respN_…}` or `{JWT.…}`", "the internal template text reaches the service", "that backend fails without a call", "nothing internal leaks, nothing unintended is asked for"},
+	{"client address", "any client may choose it", "forwarding headers count from trusted proxies only; by default private, loopback and link-local peers", "spoofing defeats every limit by address"},
+	{"request bodies", "sent chunked, shared at random between GET backends", "known length kept, every backend has its copy", "many services refuse chunked uploads"},
+	{"bodies that break off", "forwarded as complete", "aborted on both sides", "the receiver must notice"},
+	{"hop-by-hop header fields", "passed on with `*`", "never cross the gateway, nor what Connection names", "RFC 9110, section 7.6.1"},
+	{"balancing", "random on several cores", "round robin on any number of cores; dead hosts are passed over and retried", "as documented; one dead host fails no request"},
+	{"`qos/http-cache`", "stores private answers, ignores Authorization", "RFC 9111, never one user's answer for another", "data protection"},
+	{"error texts", "name internal hosts and addresses", "the same leading text without them", "nothing internal leaks"},
+	{"rate limits", "twice the capacity passes after a pause", "never more than the capacity", "a bucket holds what it holds"},
+	{"`yaml` output", "numbers are quoted", "plain numbers", "a number is a number"},
+	{"`negotiate`", "q-values ignored", "honoured", "RFC 9110, section 12.5.1"},
+	{"SIGHUP", "ends the process", "reloads the configuration", "no restart, no dropped request"},
+	{"exit codes", "0 even if the port is taken", "1 configuration, 2 usage, 3 run time", "supervisors look at them"},
+	{"own paths", "`/__health`", "`/__ready` and `/__live` too, unless an endpoint takes them", "probes for orchestrators"},
+	{"`router.disable_gzip: false`", "answers are compressed (Enterprise)", "a warning: answers are never compressed", "compression belongs in front; existing community files rely on plain answers"},
+	{"token without `exp`", "accepted for ever", "the same, with a note at start; `require_exp` refuses it", "opt-in, as files rely on it"},
+}

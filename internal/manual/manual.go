@@ -1,0 +1,173 @@
+package manual
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/schema"
+)
+
+// Schema returns the JSON Schema of a whole configuration, for editors: the
+// core objects with the namespaces of every component where they belong.
+func Schema(r *component.Registry) ([]byte, error) {
+	root, err := schema.JSONSchema(reflect.TypeFor[config.Service](), config.Source)
+	if err != nil {
+		return nil, err
+	}
+	root["$schema"] = schema.Draft
+	root["title"] = "Sluice configuration"
+	endpoints := items(root, "endpoints")
+	backends := items(endpoints, "backend")
+	for scope, object := range map[component.Scope]map[string]any{
+		component.InService: root, component.InEndpoint: endpoints, component.InBackend: backends,
+	} {
+		if object == nil {
+			return nil, fmt.Errorf("the schema of the %s has no place", scope)
+		}
+		extra, err := namespaces(r, scope)
+		if err != nil {
+			return nil, err
+		}
+		object["properties"].(map[string]any)["extra_config"] = extra
+	}
+	text, err := json.MarshalIndent(root, "", "  ")
+	return append(text, '\n'), err
+}
+
+// items returns the schema of the entries of a list, nil if there is none.
+func items(object map[string]any, key string) map[string]any {
+	properties, _ := object["properties"].(map[string]any)
+	list, _ := properties[key].(map[string]any)
+	entry, _ := list["items"].(map[string]any)
+	return entry
+}
+
+// namespaces returns the schema of an extra_config.
+func namespaces(r *component.Registry, scope component.Scope) (map[string]any, error) {
+	properties := map[string]any{}
+	for _, d := range r.All() {
+		if d.Scope != scope {
+			continue
+		}
+		s, err := schema.JSONSchema(d.Options, d.Source)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", d.Namespace, err)
+		}
+		s["title"] = d.Namespace
+		s["description"] = d.Summary
+		for _, name := range append([]string{d.Namespace}, d.Aliases...) {
+			properties[name] = s
+		}
+	}
+	return map[string]any{
+		"type":                 "object",
+		"description":          fmt.Sprintf("The options of %s components, by namespace.", scope),
+		"properties":           properties,
+		"patternProperties":    map[string]any{"^[@$_#]": true},
+		"additionalProperties": false,
+	}, nil
+}
+
+// A Page is a file of the reference.
+type Page struct {
+	Name string // file name
+	Text string
+}
+
+// Pages returns the reference: a page for the core objects, one for each
+// namespace, and an index.
+func Pages(r *component.Registry) ([]Page, error) {
+	pages := []Page{}
+	core, err := corePage()
+	if err != nil {
+		return nil, err
+	}
+	pages = append(pages, core)
+	byName := make(map[string][]*component.Declaration)
+	for _, d := range r.All() {
+		byName[d.Namespace] = append(byName[d.Namespace], d)
+	}
+	var index strings.Builder
+	index.WriteString("# Reference\n\nGenerated from the option types. Every key with its type, default and bounds.\n\n" +
+		"- [Core objects](core.md): the root, endpoints, backends, TLS\n")
+	for _, name := range sortedKeys(byName) {
+		p, err := namespacePage(name, byName[name])
+		if err != nil {
+			return nil, err
+		}
+		pages = append(pages, p)
+		fmt.Fprintf(&index, "- [%s](%s) (%s): %s\n", name, p.Name, scopes(byName[name]), byName[name][0].Summary)
+	}
+	index.WriteString("\nProblems that `sluice check` reports carry a stable code:\n\n| Code | Meaning |\n|---|---|\n")
+	for _, c := range config.Codes {
+		fmt.Fprintf(&index, "| `%s` | %s |\n", c.Code, c.Meaning)
+	}
+	return append(pages, Page{"README.md", index.String()}), nil
+}
+
+func corePage() (Page, error) {
+	var b strings.Builder
+	b.WriteString("# Core objects\n\nKeys match whatever their letter case. Durations are texts such as `500ms`, `2s`\nor `1m30s`.\n")
+	for _, object := range []struct {
+		title string
+		of    reflect.Type
+	}{
+		{"The root", reflect.TypeFor[config.Service]()},
+		{"Endpoints", reflect.TypeFor[config.Endpoint]()},
+		{"Backends", reflect.TypeFor[config.Backend]()},
+	} {
+		table, err := schema.Manual(object.of, config.Source)
+		if err != nil {
+			return Page{}, err
+		}
+		fmt.Fprintf(&b, "\n## %s\n\n%s", object.title, table)
+	}
+	return Page{"core.md", b.String()}, nil
+}
+
+func namespacePage(name string, ds []*component.Declaration) (Page, error) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# %s\n\n%s\n", name, ds[0].Summary)
+	var aliases []string
+	for _, d := range ds {
+		for _, a := range d.Aliases {
+			if !slices.Contains(aliases, a) {
+				aliases = append(aliases, a)
+			}
+		}
+	}
+	for _, a := range aliases {
+		fmt.Fprintf(&b, "\nOld name: `%s`.\n", a)
+	}
+	for _, d := range ds {
+		table, err := schema.Manual(d.Options, d.Source)
+		if err != nil {
+			return Page{}, fmt.Errorf("%s: %w", name, err)
+		}
+		fmt.Fprintf(&b, "\n## In the %s\n\n%s", d.Scope, table)
+	}
+	return Page{strings.ReplaceAll(name, "/", "-") + ".md", b.String()}, nil
+}
+
+func scopes(ds []*component.Declaration) string {
+	names := make([]string, len(ds))
+	for i, d := range ds {
+		names[i] = string(d.Scope)
+	}
+	return strings.Join(names, ", ")
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, cmp.Compare[string])
+	return keys
+}

@@ -1,0 +1,166 @@
+package manual
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/sluice-gateway/sluice/internal/component"
+	_ "github.com/sluice-gateway/sluice/internal/components/all"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/published"
+)
+
+var update = flag.Bool("update", false, "write the generated files")
+
+const root = "../.."
+
+// current compares a generated file with what is in the repository.
+func current(t *testing.T, name string, text []byte) {
+	t.Helper()
+	path := filepath.Join(root, name)
+	if *update {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	have, err := os.ReadFile(path)
+	if err != nil || string(have) != string(text) {
+		t.Errorf("%s is out of date (%v); run make generate", name, err)
+	}
+}
+
+func TestSchemaIsCurrent(t *testing.T) {
+	text, err := Schema(component.Default)
+	if err != nil {
+		t.Fatal(err)
+	}
+	current(t, "schema/sluice.schema.json", text)
+}
+
+func TestPagesAreCurrent(t *testing.T) {
+	pages, err := Pages(component.Default)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, p := range pages {
+		names = append(names, p.Name)
+		current(t, "docs/reference/"+p.Name, []byte(p.Text))
+	}
+	files, err := os.ReadDir(filepath.Join(root, "docs/reference"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if !slices.Contains(names, f.Name()) {
+			t.Errorf("docs/reference/%s describes nothing that is built; remove it", f.Name())
+		}
+	}
+}
+
+// proofs finds the tests of keys by reading the tests: a key is proved by the
+// file that configures it.
+type proofs struct {
+	files []string // in the order of preference
+	text  map[string]string
+}
+
+var readProofs = sync.OnceValues(func() (*proofs, error) {
+	p := &proofs{text: make(map[string]string)}
+	for _, pattern := range []string{
+		"test/conformance/testdata/*.txtar",
+		"internal/components/*/*_test.go", "internal/components/*/*/*_test.go",
+		"test/*/*_test.go", "internal/runtime/*_test.go", "internal/plan/*_test.go", "internal/config/*_test.go",
+		"internal/kit/tlsx/*_test.go", "internal/engine/*/*_test.go", "internal/cli/*_test.go", "internal/cli/testdata/*",
+	} {
+		files, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range files {
+			data, err := os.ReadFile(f)
+			if err != nil {
+				continue // a folder
+			}
+			name := strings.TrimPrefix(filepath.ToSlash(f), root+"/")
+			p.files = append(p.files, name)
+			p.text[name] = string(data)
+		}
+	}
+	return p, nil
+})
+
+// of returns the file that configures the key of a namespace: one that names
+// both, as JSON or as the key of a YAML or TOML line.
+func (p *proofs) of(namespace, key string) string {
+	names := regexp.MustCompile(`(?m)["\x60]` + regexp.QuoteMeta(key) + `["\x60]|^\s*-?\s*` + regexp.QuoteMeta(key) + `\s*[:=]`)
+	folder := "internal/components/" + strings.ReplaceAll(namespace, "-", "") + "/"
+	for _, f := range p.files {
+		about := namespace == published.Core || strings.Contains(p.text[f], `"`+namespace+`"`) || strings.HasPrefix(f, folder)
+		if about && (key == "" || strings.HasPrefix(key, "<") || names.MatchString(p.text[f])) {
+			return f
+		}
+	}
+	return ""
+}
+
+// TestCompatibility has a row for every published key, and a test for every
+// row that works.
+func TestCompatibility(t *testing.T) {
+	p, err := readProofs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := Rows(component.Default, p.of)
+	published := 0
+	for _, r := range rows {
+		published++
+		where := fmt.Sprintf("%s %s %s", r.Scope, r.Namespace, r.Key)
+		switch {
+		case r.State == Missing:
+			t.Errorf("%s is published and unknown to the options of the namespace", where)
+		case r.State == Works && r.Test == "":
+			t.Errorf("%s works and no test configures it", where)
+		}
+	}
+	if published < 2267 {
+		t.Errorf("%d rows, there are 2267 published keys at least", published)
+	}
+	current(t, "docs/compatibility.md", []byte(Compatibility(rows)))
+}
+
+// TestKnows shows how paths of keys are looked up.
+func TestKnows(t *testing.T) {
+	tests := []struct {
+		key  string
+		want bool
+	}{
+		{"port", true}, {"prot", false}, {"host[]", true}, {"host[].x", false},
+		{"tls.keys[].public_key", true}, {"tls.keys[].public", false}, {"endpoints", true},
+	}
+	for _, tt := range tests {
+		if got := knows(specOf(component.Default, "service", published.Core), tt.key); got != tt.want {
+			t.Errorf("knows(%q) = %v, want %v", tt.key, got, tt.want)
+		}
+	}
+}
+
+// TestCodes has a meaning for every code that a problem can carry.
+func TestCodes(t *testing.T) {
+	for _, c := range config.Codes {
+		if c.Code == "" || c.Meaning == "" {
+			t.Errorf("code %q has the meaning %q", c.Code, c.Meaning)
+		}
+	}
+}
