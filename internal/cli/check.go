@@ -3,8 +3,9 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
+	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -23,7 +24,7 @@ func (a *app) checkCommand() *cobra.Command {
 		Short:   "Report every problem of a configuration",
 		Long: "Report every problem of a configuration, with its place and what to write\n" +
 			"instead. Nothing is started and the network is not used.",
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if c.explainDialect {
 				return a.printDialects()
@@ -35,13 +36,13 @@ func (a *app) checkCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&c.file, "config", "c", "", "configuration file: .json, .yaml, .yml or .toml")
+	configFlag(cmd, &c.file)
 	flags.BoolVarP(&c.lint, "lint", "l", false, "unknown keys and other warnings are errors")
 	flags.BoolVarP(&c.lintOffline, "lint-no-network", "n", false, "the same as --lint, which never needs the network")
 	flags.BoolVarP(&c.routes, "test-gin-routes", "t", false, "accepted; routes are always checked")
-	flags.CountVarP(&c.dump, "debug", "d", "print what the configuration means; repeat for more")
-	flags.StringVarP(&c.indent, "indent", "i", "\t", "indentation of --debug")
-	flags.StringVar(&c.format, "format", "text", "text, json or sarif")
+	flags.CountVarP(&c.dump, "debug", "d", "print what the configuration means; repeat for more, -ddd is all")
+	flags.StringVarP(&c.indent, "indent", "i", "\t", "`TEXT` that indents the lines of --debug")
+	flags.StringVar(&c.format, "format", "text", "`FORM` of the report: text, json or sarif")
 	flags.BoolVar(&c.explainDialect, "explain-dialect", false, "print what each dialect sets")
 	return cmd
 }
@@ -78,7 +79,9 @@ func (a *app) check(cmd *cobra.Command, c check) error {
 			fmt.Fprintln(a.stderr, line(p))
 		}
 		if gen != nil && c.dump > 0 {
-			dump(a.stdout, gen.Service, c.dump, c.indent)
+			if err := dump(a.stdout, gen.Service, c.dump, c.indent); err != nil {
+				return &exitError{exitRuntime, err}
+			}
 		}
 		if !failed {
 			fmt.Fprintf(a.stdout, "%s: Syntax OK!\n", c.file)
@@ -121,25 +124,26 @@ func jsonReport(problems []*config.Problem, ok bool) any {
 	}{ok, list}
 }
 
-// sarifReport is the report in the Static Analysis Results Interchange Format
-// (OASIS SARIF 2.1.0), which code review systems show beside the line.
+// sarifReport is the report in the Static Analysis Results Interchange Format,
+// which code review systems show beside the line.
+//
+// Source: OASIS SARIF 2.1.0.
 func sarifReport(problems []*config.Problem) any {
 	type object = map[string]any
-	levels := map[config.Severity]string{config.Error: "error", config.Warning: "warning", config.Note: "note"}
-	var rules []object
-	var seen []string
-	results := []object{}
+	rules, results := []object{}, []object{}
+	index := make(map[string]int) // of a rule
 	for _, p := range problems {
-		if !slices.Contains(seen, p.Code) {
-			seen = append(seen, p.Code)
-			rules = append(rules, object{"id": p.Code})
+		if _, known := index[p.Code]; !known {
+			index[p.Code] = len(rules)
+			rules = append(rules, object{"id": p.Code, "shortDescription": object{"text": meaning(p.Code)}})
 		}
 		results = append(results, object{
-			"ruleId":  p.Code,
-			"level":   levels[p.Severity],
-			"message": object{"text": strings.TrimPrefix(p.Path+": "+p.Err.Error(), ": ")},
+			"ruleId":    p.Code,
+			"ruleIndex": index[p.Code],
+			"level":     p.Severity.String(), // SARIF has the same three
+			"message":   object{"text": strings.TrimPrefix(p.Path+": "+p.Err.Error(), ": ")},
 			"locations": []object{{"physicalLocation": object{
-				"artifactLocation": object{"uri": p.At.File},
+				"artifactLocation": object{"uri": uri(p.At.File)},
 				"region":           object{"startLine": max(p.At.Line, 1), "startColumn": max(p.At.Col, 1)},
 			}}},
 		})
@@ -148,10 +152,30 @@ func sarifReport(problems []*config.Problem) any {
 		"$schema": "https://json.schemastore.org/sarif-2.1.0.json",
 		"version": "2.1.0",
 		"runs": []object{{
-			"tool":    object{"driver": object{"name": "sluice", "version": Version, "rules": rules}},
-			"results": results,
+			"tool":       object{"driver": object{"name": "sluice", "version": Version, "rules": rules}},
+			"columnKind": "unicodeCodePoints",
+			"results":    results,
 		}},
 	}
+}
+
+// meaning returns what a code stands for.
+func meaning(code string) string {
+	for _, c := range config.Codes {
+		if c.Code == code {
+			return c.Meaning
+		}
+	}
+	return code
+}
+
+// uri returns the name of a file as a URI, relative if the name is.
+func uri(file string) string {
+	u := url.URL{Path: filepath.ToSlash(file)}
+	if filepath.IsAbs(file) {
+		u.Scheme = "file"
+	}
+	return u.String()
 }
 
 // printDialects prints what each dialect sets.
@@ -174,52 +198,4 @@ func (a *app) printDialects() error {
 		fmt.Fprintf(w, "%s\t%v\t%v\n", key, rows[0][key], rows[1][key])
 	}
 	return w.Flush()
-}
-
-// dump prints what a configuration means. Values that came from the
-// environment or from files are masked.
-func dump(w io.Writer, s *config.Service, depth int, indent string) {
-	fmt.Fprintf(w, "Global settings\n%sName: %s\n%sPort: %d\n%sDialect: %s\n", indent, s.Name, indent, s.Port, indent, s.Dialect)
-	dumpComponents(w, s.ExtraConfig, depth, indent)
-	fmt.Fprintf(w, "%d API endpoints:\n", len(s.Endpoints))
-	for _, e := range s.Endpoints {
-		fmt.Fprintf(w, "%s- %s %s\n", indent, e.Method, e.Endpoint)
-		in := strings.Repeat(indent, 2)
-		fmt.Fprintf(w, "%sTimeout: %v\n", in, e.Timeout)
-		if depth > 1 {
-			fmt.Fprintf(w, "%sOutput encoding: %s\n%sHeaders: %q\n%sQuery strings: %q\n%sConcurrent calls: %d\n",
-				in, e.OutputEncoding, in, e.InputHeaders, in, e.InputQueryStrings, in, e.ConcurrentCalls)
-		}
-		dumpComponents(w, e.ExtraConfig, depth, in)
-		fmt.Fprintf(w, "%sConnecting to %d backends:\n", in, len(e.Backend))
-		for _, b := range e.Backend {
-			dumpBackend(w, b, depth, in, indent)
-		}
-	}
-}
-
-func dumpBackend(w io.Writer, b *config.Backend, depth int, in, indent string) {
-	fmt.Fprintf(w, "%s- %s %s\n", in+indent, b.Method, b.URLPattern)
-	in += indent + indent
-	fmt.Fprintf(w, "%sHosts: %v\n", in, b.Host)
-	if depth > 1 {
-		fmt.Fprintf(w, "%sEncoding: %s\n%sDiscovery: %s\n", in, b.Encoding, in, b.SD)
-		fmt.Fprintf(w, "%sTarget: %q\n%sGroup: %q\n%sMapping: %v\n", in, b.Target, in, b.Group, in, b.Mapping)
-	}
-	dumpComponents(w, b.ExtraConfig, depth, in)
-}
-
-func dumpComponents(w io.Writer, extra map[string]*config.Node, depth int, in string) {
-	var names []string
-	for name := range extra {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		fmt.Fprintf(w, "%sComponent: %s", in, name)
-		if depth > 1 {
-			fmt.Fprintf(w, " %s", extra[name].MaskedJSON())
-		}
-		fmt.Fprintln(w)
-	}
 }

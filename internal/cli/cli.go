@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -96,22 +97,52 @@ func (a *app) root() *cobra.Command {
 		Use:           "sluice",
 		Short:         "An API gateway that merges, filters and protects",
 		Long:          "Sluice serves the endpoints that one configuration file declares: it calls the\nbackends of each, cuts and merges their answers, and guards what it serves.",
+		Version:       Version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SetVersionTemplate("sluice {{.Version}}\n")
 	root.CompletionOptions.DisableDefaultCmd = true
+	var oneStream bool
+	root.PersistentFlags().BoolVar(&oneStream, "compat-stderr", false, "write results to standard error too, as KrakenD does")
+	root.PersistentPreRun = func(*cobra.Command, []string) {
+		if oneStream {
+			a.stdout = a.stderr
+		}
+	}
+	root.SetHelpCommand(helpCommand(root))
 	root.AddCommand(a.runCommand(), a.checkCommand(), a.explainCommand(), a.initCommand(), a.demoCommand(), a.versionCommand())
 	return root
+}
+
+// helpCommand is that of cobra, but for a topic that does not exist, which is a
+// wrong command line.
+func helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Explain a command",
+		RunE: func(_ *cobra.Command, args []string) error {
+			cmd, rest, err := root.Find(args)
+			if err != nil {
+				return err
+			}
+			if len(rest) > 0 {
+				return fmt.Errorf("unexpected argument %q; write one COMMAND", rest[0])
+			}
+			cmd.InitDefaultHelpFlag()
+			cmd.InitDefaultVersionFlag()
+			return cmd.Help()
+		},
+	}
 }
 
 func (a *app) versionCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "version",
-		Short: "Print the version of the gateway and of its parts",
-		Args:  cobra.NoArgs,
+		Short: "Print the version of the gateway and of Go",
+		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			goVersion := "unknown"
 			if info, ok := debug.ReadBuildInfo(); ok {
@@ -169,6 +200,35 @@ func (a *app) options(file string) runtime.Options {
 		Product:   product(),
 		Missing:   published.Has,
 	}
+}
+
+// configFlag declares the flag that every command with a configuration has.
+func configFlag(cmd *cobra.Command, file *string) {
+	cmd.Flags().StringVarP(file, "config", "c", "", "configuration `FILE`: .json, .yaml, .yml or .toml")
+}
+
+// noArgs is the check that a command got flags only. The usual mistake is a
+// file without its flag.
+func noArgs(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("unexpected argument %q; a configuration is named by -c FILE", args[0])
+	}
+	return nil
+}
+
+// port is the value of a flag: a TCP port, 0 for any that is free.
+type port uint16
+
+func (p *port) String() string { return strconv.Itoa(int(*p)) }
+func (*port) Type() string     { return "PORT" }
+
+func (p *port) Set(text string) error {
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err != nil {
+		return errors.New("must be a number from 0 to 65535")
+	}
+	*p = port(n)
+	return nil
 }
 
 // needFile is the check that a command has its -c flag.

@@ -24,14 +24,22 @@ func (a *app) explainCommand() *cobra.Command {
 			"in its order, with the line of the configuration that put it there. Nothing is\n" +
 			"sent anywhere.",
 		Example: "  sluice explain -c gateway.json /v1/products\n  sluice explain -c gateway.json POST '/orders/7?express=1'",
-		Args:    cobra.RangeArgs(1, 2),
+		Args: func(_ *cobra.Command, args []string) error {
+			switch {
+			case len(args) == 0:
+				return errors.New("no path; write the one to explain, such as /v1/products")
+			case len(args) > 2:
+				return fmt.Errorf("unexpected argument %q; write [METHOD] PATH", args[2])
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := needFile(file); err != nil {
 				return err
 			}
 			method, path := "GET", args[0]
 			if len(args) == 2 {
-				method, path = args[0], args[1]
+				method, path = strings.ToUpper(args[0]), args[1]
 			}
 			if !strings.HasPrefix(path, "/") {
 				return &exitError{exitUsage, fmt.Errorf("%q is no path; a path begins with a slash", path)}
@@ -44,6 +52,7 @@ func (a *app) explainCommand() *cobra.Command {
 				return &exitError{exitConfig, nil}
 			}
 			e := gen.Explain(method, path)
+			hide(gen, e.Endpoint)
 			printExplanation(a.stdout, method, path, e)
 			if e.Endpoint == nil {
 				return &exitError{exitConfig, errors.New("no endpoint answers " + method + " " + path)}
@@ -51,8 +60,28 @@ func (a *app) explainCommand() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVarP(&file, "config", "c", "", "configuration file: .json, .yaml, .yml or .toml")
+	configFlag(cmd, &file)
 	return cmd
+}
+
+// hide masks the hosts and patterns of a plan that came from the environment or
+// from files.
+func hide(gen *plan.Generation, p *plan.EndpointPlan) {
+	if p == nil {
+		return
+	}
+	for _, e := range gen.Endpoints {
+		if e.Method != p.Method || e.Pattern != p.Pattern {
+			continue
+		}
+		for _, b := range e.Config.Backend {
+			for i := range p.Backends {
+				if shown := &p.Backends[i]; shown.At == b.Node.Pos && shown.Pattern == b.URLPattern {
+					shown.Hosts, shown.Pattern = hosts(gen.Service, b), pattern(b)
+				}
+			}
+		}
+	}
 }
 
 func printExplanation(w io.Writer, method, path string, e plan.Explanation) {

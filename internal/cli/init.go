@@ -18,7 +18,12 @@ func (a *app) initCommand() *cobra.Command {
 		Use:   "init [FILE]",
 		Short: "Write a commented configuration to begin with",
 		Long:  "Write a commented configuration to begin with, sluice.yaml unless FILE says\notherwise. A file that exists is never overwritten. FILE may be - for standard\noutput.",
-		Args:  cobra.MaximumNArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return fmt.Errorf("unexpected argument %q; write one FILE", args[1])
+			}
+			return nil
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			file := "sluice.yaml"
 			if len(args) == 1 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"sync"
@@ -19,7 +20,8 @@ import (
 
 func (a *app) runCommand() *cobra.Command {
 	var file string
-	var port, debug int
+	var listen port
+	var debug int
 	var watching bool
 	cmd := &cobra.Command{
 		Use:   "run -c FILE",
@@ -28,56 +30,94 @@ func (a *app) runCommand() *cobra.Command {
 			"requests in flight; a second signal ends at once. SIGHUP reads the configuration\n" +
 			"again and swaps it in without dropping a request; one with errors is reported\n" +
 			"and the live one keeps serving.",
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := needFile(file); err != nil {
 				return err
 			}
 			o := a.options(file)
 			o.Adjust = func(s *config.Service) {
-				if port != 0 {
-					s.Port = port
+				if cmd.Flags().Changed("port") {
+					s.Port = int(listen)
 				}
 				s.DebugEndpoint = s.DebugEndpoint || debug > 0
 			}
-			return a.serve(cmd.Context(), o, file, watching)
+			s := serving{options: o}
+			if watching {
+				s.watch = file
+			}
+			return a.serve(cmd.Context(), s)
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&file, "config", "c", "", "configuration file: .json, .yaml, .yml or .toml")
-	flags.IntVarP(&port, "port", "p", 0, "TCP port, wins over the file")
+	configFlag(cmd, &file)
+	flags.VarP(&listen, "port", "p", "TCP port, wins over the file; 0 is any that is free")
 	flags.CountVarP(&debug, "debug", "d", "serve /__debug/")
 	flags.BoolVar(&watching, "watch", false, "reload when the configuration or a certificate changes")
 	return cmd
 }
 
+// serving is what serve needs to know.
+type serving struct {
+	options runtime.Options
+	watch   string         // the configuration to watch; "" is none
+	ready   func(net.Addr) // called before the first request is answered; may be nil
+}
+
 // serve runs a gateway until ctx is done.
-func (a *app) serve(ctx context.Context, o runtime.Options, file string, watching bool) error {
-	o.Log = newHandler(a.stderr, slog.LevelInfo)
-	g := runtime.New(o)
+func (a *app) serve(ctx context.Context, s serving) error {
+	s.options.Log = newHandler(a.stderr, slog.LevelInfo)
+	g := runtime.New(s.options)
+	// From the beginning, because a signal that nobody takes ends the program.
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	var watcher *watch.Watcher
+	var watchErr error
+	if s.watch != "" {
+		// Before the configuration is read: a change in between is not lost.
+		if watcher, watchErr = watch.New(s.watch); watchErr == nil {
+			defer watcher.Close()
+		}
+	}
 	problems, err := g.Load(ctx)
 	a.print(problems)
-	if errors.Is(err, runtime.ErrConfig) {
+	switch {
+	case errors.Is(err, runtime.ErrConfig):
 		return &exitError{exitConfig, nil}
-	}
-	if err != nil {
-		return &exitError{exitConfig, err}
+	case err != nil:
+		return &exitError{exitRuntime, err}
+	case watchErr != nil:
+		g.Close()
+		return &exitError{exitRuntime, fmt.Errorf("watching %s: %w", s.watch, watchErr)}
 	}
 	l, err := g.Listen(ctx)
 	if err != nil {
 		g.Close()
+		if errors.Is(err, syscall.EADDRINUSE) {
+			err = fmt.Errorf("%w; stop what uses it, or choose another port with -p", err)
+		}
 		return &exitError{exitRuntime, err}
+	}
+	if s.ready != nil {
+		s.ready(l.Addr())
 	}
 	g.Logger().Info("serving", "address", l.Addr().String(), "endpoints", len(g.Service().Endpoints), "version", Version)
 
 	reload := func() { a.reload(ctx, g) }
 	var background sync.WaitGroup
-	watchers, stop := context.WithCancel(ctx)
-	background.Go(func() { onHangup(watchers, reload) })
-	if watching {
+	until, stop := context.WithCancel(ctx)
+	background.Go(func() { forEach(until, hangup, reload) })
+	background.Go(func() {
+		<-until.Done()
+		if ctx.Err() != nil {
+			g.Logger().Info("stopping, requests in flight may end")
+		}
+	})
+	if watcher != nil {
 		background.Go(func() {
-			files := func() []string { return watched(file, g.Service()) }
-			if err := watch.Files(watchers, files, reload); err != nil {
+			files := func() []string { return watched(s.watch, g.Service()) }
+			if err := watcher.Run(until, files, reload); err != nil {
 				g.Logger().Error("no longer watching the configuration", "error", err)
 			}
 		})
@@ -85,22 +125,22 @@ func (a *app) serve(ctx context.Context, o runtime.Options, file string, watchin
 	err = g.Serve(ctx, l)
 	stop()
 	background.Wait()
-	if err != nil {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return &exitError{exitRuntime, fmt.Errorf("requests in flight were cut when max_shutdown_wait_time was over: %w", err)}
+	case err != nil:
 		return &exitError{exitRuntime, err}
 	}
 	return nil
 }
 
-// onHangup calls f for each SIGHUP until ctx is done.
-func onHangup(ctx context.Context, f func()) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
+// forEach calls f for each signal until ctx is done.
+func forEach(ctx context.Context, signals <-chan os.Signal, f func()) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-hangup:
+		case <-signals:
 			f()
 		}
 	}

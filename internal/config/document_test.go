@@ -193,3 +193,37 @@ func TestSecretsStayHidden(t *testing.T) {
 		t.Errorf("in clear: %s", text)
 	}
 }
+
+// TestSecretsInErrors masks the secrets of a value and of its entries in errors
+// that repeat them, and in texts that were read from them.
+func TestSecretsInErrors(t *testing.T) {
+	d, _ := config.Parse("f.yaml", []byte(`{plain: a, Text: "${env:S}", list: [b, "${env:S}"], object: {key: "${env:S}"}}`))
+	d.ExpandReferences(config.LoadOptions{Environ: []string{"S=hunter\"2"}})
+	cause := errors.New("cause")
+	for _, key := range []string{"Text", "list", "list[1]", "object", "object.key"} {
+		for _, format := range []string{"%s is wrong: %w", "%q is wrong: %w"} {
+			p := d.Root.ProblemAt(key, config.Error, config.CodeInvalid, fmt.Errorf(format, `hunter"2`, cause))
+			if text := p.Error(); strings.Contains(text, "hunter") || !strings.Contains(text, "***") {
+				t.Errorf("%s, %s: %s", key, format, text)
+			}
+			if !errors.Is(p, cause) {
+				t.Errorf("%s: the cause is lost: %v", key, p)
+			}
+		}
+	}
+	tests := []struct {
+		key   string
+		texts []string
+		want  []string
+	}{
+		{"plain", []string{"a"}, []string{"a"}},
+		{"text", []string{`hunter"2`}, []string{"***"}},
+		{"list", []string{"http://b", `http://hunter"2`}, []string{"http://b", "***"}},
+		{"absent", []string{"default"}, []string{"default"}},
+	}
+	for _, tt := range tests {
+		if got := d.Root.Masked(tt.key, tt.texts...); !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("Masked(%q, %q) = %q, want %q", tt.key, tt.texts, got, tt.want)
+		}
+	}
+}

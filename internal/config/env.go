@@ -159,7 +159,7 @@ func (d *Document) set(path []string, value *Node, at Pos) []*Problem {
 
 // setMember puts value at a key of any letter case.
 func (n *Node) setMember(key string, value *Node) {
-	if old := n.getFold(key); old != nil {
+	if old := n.GetFold(key); old != nil {
 		n.Members[old.index].KeyPos = value.Pos
 		old.replace(value)
 		return
@@ -170,7 +170,7 @@ func (n *Node) setMember(key string, value *Node) {
 // matchKey returns the key of n that a part of a variable's name stands for,
 // and the part itself when there is none.
 func (n *Node) matchKey(part string) string {
-	if v := n.getFold(part); v != nil {
+	if v := n.GetFold(part); v != nil {
 		return n.Members[v.index].Key
 	}
 	want := variableName(part)

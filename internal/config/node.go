@@ -67,18 +67,19 @@ func (n *Node) Get(key string) *Node {
 // letter case, with *** in place of those that are secret: for output that
 // people see. The texts are one, or as many as the list at the key has items.
 func (n *Node) Masked(key string, texts ...string) []string {
-	v := n.getFold(key)
+	v := n.GetFold(key)
 	shown := slices.Clone(texts)
 	for i := range shown {
 		if v.Secret() || v != nil && i < len(v.Items) && v.Items[i].secret {
-			shown[i] = mask
+			shown[i] = hidden
 		}
 	}
 	return shown
 }
 
-// getFold is Get for a key of any letter case; the exact key goes first.
-func (n *Node) getFold(key string) *Node {
+// GetFold is Get for a key of any letter case, as core objects have them; the
+// exact key goes first.
+func (n *Node) GetFold(key string) *Node {
 	if v := n.Get(key); v != nil || n == nil {
 		return v
 	}
@@ -195,7 +196,7 @@ func (n *Node) locate(steps []step) (inner *Node, rest []step) {
 		var next *Node
 		switch {
 		case s.index < 0:
-			next = n.getFold(s.key)
+			next = n.GetFold(s.key)
 		case n != nil && s.index < len(n.Items):
 			next = n.Items[s.index]
 		}
@@ -253,7 +254,7 @@ func (n *Node) appendJSON(dst []byte, mask bool) []byte {
 		return append(dst, n.Text...)
 	case String:
 		if mask && n.secret {
-			return append(dst, `"`+mask+`"`...)
+			return append(dst, `"`+hidden+`"`...)
 		}
 		return appendQuoted(dst, n.Text)
 	case Array:

@@ -239,8 +239,8 @@ func (n *Node) Problem(sev Severity, code string, err error) *Problem {
 	return p
 }
 
-// mask stands for a secret.
-const mask = "***"
+// hidden stands for a secret.
+const hidden = "***"
 
 // maskedError is an error whose text would tell a secret.
 type maskedError struct {
@@ -265,7 +265,7 @@ func (n *Node) masked(err error) error {
 	for _, v := range values {
 		if v.secret && v.Text != "" {
 			quoted := strconv.Quote(v.Text)
-			text = strings.NewReplacer(v.Text, mask, quoted[1:len(quoted)-1], mask).Replace(text)
+			text = strings.NewReplacer(v.Text, hidden, quoted[1:len(quoted)-1], hidden).Replace(text)
 		}
 	}
 	if text == err.Error() {

@@ -138,7 +138,7 @@ type Static struct {
 // Validate reports data that is no object.
 func (s Static) Validate() error {
 	if s.Data != nil && s.Data.Kind != config.Object {
-		return config.At("data", fmt.Errorf("must be an object, got %s", s.Data.Kind))
+		return config.At("data", fmt.Errorf(`must be an object, got %s; write one such as {"name": "value"}`, s.Data.Kind))
 	}
 	return nil
 }

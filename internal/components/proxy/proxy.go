@@ -69,7 +69,7 @@ func buildEndpoint(s *component.EndpointSite, o EndpointOptions) error {
 		case raw:
 			s.Warn("static", errors.New("has no effect with no-op output"))
 		case o.Static.Data == nil:
-			s.Warn("static", errors.New("has no effect without data"))
+			s.Warn("static", errors.New("has no effect without data; add it, or remove static"))
 		default:
 			s.Needs(body.Empty, body.Spans)
 			s.Stage(component.EndpointStatic, newStatic(o.Static))
@@ -93,7 +93,7 @@ func arrange(s *component.EndpointSite, o EndpointOptions) {
 	})
 	if !o.Sequential {
 		if len(o.SequentialPropagatedParams) > 0 {
-			s.Warn("sequential_propagated_params", errors.New("has no effect without sequential"))
+			s.Warn("sequential_propagated_params", errors.New("has no effect without sequential; set it, or remove the list"))
 		}
 		return
 	}
@@ -155,7 +155,7 @@ func buildBackend(s *component.BackendSite, o BackendOptions) error {
 	if o.Shadow {
 		s.Shadow(component.Shadow{Timeout: time.Duration(o.ShadowTimeout)})
 	} else if o.ShadowTimeout > 0 {
-		s.Warn("shadow_timeout", errors.New("has no effect without shadow"))
+		s.Warn("shadow_timeout", errors.New("has no effect without shadow; set it, or remove the key"))
 	}
 	if o.MaxPayload > 0 {
 		s.Warn("max_payload", errors.New("has no effect in a backend; write it in the endpoint"))

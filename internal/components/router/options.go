@@ -153,7 +153,7 @@ func (o Options) Validate() error {
 	}
 	for _, b := range o.ErrorBody.list() {
 		if b.node != nil && b.node.Kind != config.Object {
-			at("error_body."+b.key, fmt.Errorf("must be an object, got %s", b.node.Kind))
+			at("error_body."+b.key, fmt.Errorf(`must be an object, got %s; write one such as {"error": "not found"}`, b.node.Kind))
 		}
 	}
 	if o.MaxMultipartMemory < 0 {

@@ -118,11 +118,11 @@ func limitWarnings(l *config.TLSLimits) []error {
 	}
 	for v := max(oldest, tls.VersionTLS10); v < latest; v++ {
 		if !spoken(v, effectiveSuites(l)) {
-			warnings = append(warnings, config.At("cipher_suites", fmt.Errorf("no suite can be used with %s, so handshakes with it fail", tls.VersionName(v))))
+			warnings = append(warnings, config.At("cipher_suites", fmt.Errorf("no suite can be used with %s, so handshakes with it fail; add one that can, or raise min_version", tls.VersionName(v))))
 		}
 	}
 	if len(l.CipherSuites) > 0 && oldest == tls.VersionTLS13 {
-		warnings = append(warnings, config.At("cipher_suites", errors.New("the suites of TLS 1.3 are not configurable and older versions are not spoken, so the list has no effect")))
+		warnings = append(warnings, config.At("cipher_suites", errors.New("the suites of TLS 1.3 are not configurable and older versions are not spoken, so the list has no effect; remove it, or write TLS12 in min_version")))
 	}
 	for i, id := range l.CipherSuites {
 		if s := suite(id); s != nil && s.Insecure {

@@ -3,83 +3,125 @@ package watch
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
 )
 
-// quiet is how long the folders must be still before a change counts.
-const quiet = 100 * time.Millisecond
+const (
+	quiet    = 100 * time.Millisecond // how long the folders must be still before a change counts
+	patience = time.Second            // how long folders that are never still are waited for
+)
 
-// Files calls changed whenever the contents of one of the files have changed,
-// until ctx is done. Files returns the files to watch; it is asked again after
-// each change, since a new configuration may name others. Calls of changed do
-// not overlap.
+// A Watcher knows files and what they held.
+type Watcher struct {
+	notify *fsnotify.Watcher
+	held   map[string][sha256.Size]byte // by name; zero for a file that cannot be read
+}
+
+// New returns a watcher of files. What they hold from now on is what Run
+// compares them with, so that a change between New and Run is not lost. The
+// caller closes the watcher. The error says that a folder cannot be watched.
+func New(files ...string) (*Watcher, error) {
+	notify, err := fsnotify.NewWatcher()
+	if err != nil {
+		return nil, err
+	}
+	w := &Watcher{notify: notify, held: make(map[string][sha256.Size]byte)}
+	if err := w.add(files); err != nil {
+		return nil, errors.Join(err, notify.Close())
+	}
+	return w, nil
+}
+
+// Run calls changed whenever the contents of one of the files have changed,
+// until ctx is done. Files returns the files to watch: it is asked at the start
+// and after each change, since a new configuration may name others. Calls of
+// changed do not overlap. A file that changes meanwhile is a change of its own.
 //
 // The error says that a folder cannot be watched; the files are then not.
-func Files(ctx context.Context, files func() []string, changed func()) error {
-	w, err := fsnotify.NewWatcher()
-	if err != nil {
+func (w *Watcher) Run(ctx context.Context, files func() []string, changed func()) error {
+	if err := w.add(files()); err != nil {
 		return err
 	}
-	defer w.Close()
-	names := files()
-	if err := watchFolders(w, names); err != nil {
-		return err
-	}
-	last := digest(names)
 	var timer <-chan time.Time
+	var first time.Time // event since the files were looked at
+	touched := func() {
+		if timer == nil {
+			first = time.Now()
+		}
+		timer = time.After(min(quiet, patience-time.Since(first)))
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-w.Events:
-			timer = time.After(quiet)
-		case err := <-w.Errors:
-			return err
+		case <-w.notify.Events:
+			touched()
+		case err := <-w.notify.Errors:
+			if !errors.Is(err, fsnotify.ErrEventOverflow) {
+				return err
+			}
+			touched() // events were lost, and the files tell
 		case <-timer:
 			timer = nil
-			now := digest(names)
-			if slices.Equal(now, last) {
+			if !w.look() {
 				continue
 			}
 			changed()
-			names = files()
-			if err := watchFolders(w, names); err != nil {
+			if err := w.add(files()); err != nil {
 				return err
 			}
-			last = digest(names)
 		}
 	}
 }
 
-// watchFolders watches the folders of the files, and those that links lead to.
-func watchFolders(w *fsnotify.Watcher, files []string) error {
+// Close stops watching. It must not be called before Run has returned.
+func (w *Watcher) Close() error { return w.notify.Close() }
+
+// look reads the files again and reports whether one of them has changed.
+func (w *Watcher) look() bool {
+	before := maps.Clone(w.held)
+	for name := range w.held {
+		w.held[name] = digest(name)
+	}
+	return !maps.Equal(before, w.held)
+}
+
+// add watches the folders of files, and those that links lead to, and forgets
+// other files. What is known of a file stays known.
+func (w *Watcher) add(files []string) error {
+	held := make(map[string][sha256.Size]byte, len(files))
 	for _, name := range files {
-		folders := []string{filepath.Dir(name)}
-		if real, err := filepath.EvalSymlinks(name); err == nil {
-			folders = append(folders, filepath.Dir(real))
+		if err := w.notify.Add(filepath.Dir(name)); err != nil {
+			return err
 		}
-		for _, folder := range folders {
-			if err := w.Add(folder); err != nil {
+		// Where a link leads to may be gone before it is watched. The link has
+		// changed then, which is seen in its own folder.
+		if real, err := filepath.EvalSymlinks(name); err == nil {
+			if err := w.notify.Add(filepath.Dir(real)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
 		}
+		sum, known := w.held[name]
+		if !known {
+			sum = digest(name)
+		}
+		held[name] = sum
 	}
+	w.held = held
 	return nil
 }
 
-// digest returns a digest of each file; an unreadable one has none.
-func digest(files []string) []string {
-	sums := make([]string, len(files))
-	for i, name := range files {
-		if data, err := os.ReadFile(name); err == nil {
-			sum := sha256.Sum256(data)
-			sums[i] = string(sum[:])
-		}
+func digest(name string) [sha256.Size]byte {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return [sha256.Size]byte{}
 	}
-	return sums
+	return sha256.Sum256(data)
 }

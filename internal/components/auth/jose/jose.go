@@ -99,7 +99,7 @@ func advise(s *component.EndpointSite, o Options) {
 			`which other sites can make a browser send; write the name of your cookie, or "" for none`))
 	}
 	if !o.RequireExp {
-		s.Note("require_exp", errors.New("is not set, so a token without exp is valid for ever"))
+		s.Note("require_exp", errors.New("is not set, so a token without exp is valid for ever; set it to refuse such tokens"))
 	}
 	if o.JWKLocalPath != "" {
 		if o.JWKURL != "" {

@@ -70,7 +70,7 @@ func build(s *component.ServiceSite, o Options) error {
 		s.Warn("stdout", errors.New("is off, and so is syslog: the application log goes nowhere; set one of them"))
 	}
 	if o.CustomFormat != "" && o.Format != "custom" {
-		s.Warn("custom_format", errors.New(`has no effect without "format": "custom"`))
+		s.Warn("custom_format", errors.New(`has no effect without "format": "custom"; set it, or remove the pattern`))
 	}
 	s.Logger(newHandler(o.Level.slog(), sinks...))
 	return nil
@@ -119,7 +119,7 @@ func openSyslog(s *component.ServiceSite, f Facility) func(*record) error {
 // off.
 func buildAccess(s *component.ServiceSite, o Options) error {
 	if o.AccessLogCustomFormat != "" && o.AccessLogFormat != "custom" {
-		s.Warn("access_log_custom_format", errors.New(`has no effect without "access_log_format": "custom"`))
+		s.Warn("access_log_custom_format", errors.New(`has no effect without "access_log_format": "custom"; set it, or remove the pattern`))
 	}
 	r, _ := component.Use(&s.Site, component.RouterKey)
 	if r.NoAccessLog {
@@ -144,7 +144,7 @@ func buildBackend(s *component.BackendSite, o BackendOptions) error {
 	}
 	if lines == nil {
 		if s.Declared() {
-			s.Warn("", errors.New("has no effect without backend"))
+			s.Warn("", errors.New("has no effect without backend; add it, or remove the namespace"))
 		}
 		return nil
 	}

@@ -1,0 +1,424 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/sluice-gateway/sluice/internal/config"
+)
+
+// minimal is right, and has nothing that is unnecessary.
+const minimal = `{
+  "version": 3,
+  "endpoints": [
+    { "endpoint": "/x", "backend": [{ "url_pattern": "/x", "host": ["http://x:8000"] }] }
+  ]
+}
+`
+
+// faulty is one mistake after the other, in the three formats: of core objects,
+// of components, and of both where they are found together.
+var faulty = map[string]string{
+	"faulty.json": `{
+  "version": 3,
+  "port": 70000,
+  "endpoints": [
+    {
+      "endpoint": "/v1/users/{id}",
+      "timeout": "2",
+      "concurrent_calls": [1],
+      "backend": [
+        { "url_pattern": "/users", "hots": ["http://users:8000"] }
+      ]
+    },
+    { "endpoint": "v2", "method": "GOT", "backend": [] },
+    { "backend": [{ "url_pattern": "/c", "host": "http://a b" }] }
+  ]
+}
+`,
+	"faulty.yaml": `version: 3
+host: [http://a]
+endpoints:
+  - endpoint: /a/{id}
+    extra_config:
+      qos/ratelimit/router: {max_rate: ten}
+      qos/ratelimit/ruter: {}
+      auth/basic: {}
+      qos/circuit-breaker: {interval: 1, timeout: 1, max_errors: 1}
+    backend:
+      - url_pattern: /{b}
+  - endpoint: /a/{name}
+    output_encodin: json
+    backend:
+      - {url_pattern: /d, extra_config: {proxy: {shadow: "no"}}}
+  - endpoint: /no-op
+    output_encoding: no-op
+    backend: [{url_pattern: /1}, {url_pattern: /2}]
+  - endpoint: /writes
+    method: POST
+    backend: [{url_pattern: /1}, {url_pattern: /2}]
+`,
+	"faulty.toml": `version = 3
+dialekt = "sluice"
+
+[extra_config.router]
+trusted_proxies = ["10.0.0.0/8", "all"]
+helth_path = "/up"
+
+[extra_config."security/cors"]
+allow_credentials = true
+max_age = 60
+
+[[endpoints]]
+endpoint = "/a"
+backend = [{ url_pattern = "/a", extra_config = { "validation/cel" = [{ check_expr = "resp_data.x ==" }] } }]
+`,
+}
+
+// form is how every problem is written: place, path, what is wrong, and, behind
+// a semicolon or by naming what is allowed, what to write instead.
+var form = regexp.MustCompile(`^[\w.-]+:\d+:\d+: [\w.\[\]"/-]+: .+`)
+
+// TestProblems reports every problem with its place, in every format.
+func TestProblems(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for name, text := range faulty {
+		write(t, name, text)
+		got := invoke(t, "check", "-c", name)
+		if got.code != 1 || got.stdout != "" {
+			t.Errorf("%s: exit code %d, standard output %q", name, got.code, got.stdout)
+		}
+		for line := range strings.Lines(got.stderr) {
+			if !form.MatchString(line) {
+				t.Errorf("%s: %q is not file:line:col: path: message", name, line)
+			}
+		}
+		golden(t, name+".txt", got.stderr)
+	}
+}
+
+// TestDocuments reports files that cannot be read or are no documents.
+func TestDocuments(t *testing.T) {
+	t.Chdir(t.TempDir())
+	tests := []struct{ name, text, want string }{
+		{"broken.json", "{\n  \"version\": 3,\n}\n", "broken.json:3:1: "},
+		{"broken.yaml", "version: 3\nendpoints: [\n", "broken.yaml:"},
+		{"broken.toml", "version = 3\nport = \n", "broken.toml:2:"},
+		{"gateway.hcl", "", "gateway.hcl: format not supported: .hcl; write JSON, YAML (.yaml, .yml) or TOML (.toml)"},
+		{"list.json", "[]", "list.json:1:1: "},
+		{"empty.json", "", "empty.json:1:1: "},
+	}
+	for _, tt := range tests {
+		got := invoke(t, "check", "-c", write(t, tt.name, tt.text))
+		if got.code != 1 || !strings.HasPrefix(got.stderr, tt.want) || got.stdout != "" {
+			t.Errorf("%s: %+v, want 1 and %q", tt.name, got, tt.want)
+		}
+	}
+	want := "missing.json: cannot read the file: no such file or directory\n"
+	if got := invoke(t, "check", "-c", "missing.json"); got != (result{1, "", want}) {
+		t.Errorf("a file that is missing: %+v, want %q", got, want)
+	}
+	for _, command := range []string{"run", "explain"} {
+		args := []string{command, "-c", "missing.json", "/x"}
+		if command == "run" {
+			args = args[:3]
+		}
+		if got := invoke(t, args...); got != (result{1, "", want}) {
+			t.Errorf("%s with a file that is missing: %+v, want %q", command, got, want)
+		}
+	}
+}
+
+// TestCheck goes through the flags. A warning is told and does no harm unless
+// findings are errors.
+func TestCheck(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, ext := range []string{"json", "yaml", "toml"} {
+		right, doubtful := "right."+ext, "doubtful."+ext
+		text := map[string]string{
+			"json": `{"version": 3%s, "endpoints": []}`,
+			"yaml": "version: 3\n%s\nendpoints: []\n",
+			"toml": "version = 3\n%s\nendpoints = []\n",
+		}[ext]
+		unknown := map[string]string{"json": `, "nmae": "x"`, "yaml": "nmae: x", "toml": `nmae = "x"`}[ext]
+		write(t, right, fmt.Sprintf(text, ""))
+		write(t, doubtful, fmt.Sprintf(text, unknown))
+		message := `unknown key "nmae"; did you mean "name"?`
+		tests := []struct {
+			args string
+			code int
+			want string // on standard error; "" is nothing
+		}{
+			{"check -c " + right, 0, ""},
+			{"validate -c " + right, 0, ""},
+			{"check --config " + right, 0, ""},
+			{"check --config=" + right, 0, ""},
+			{"check -tlc " + right, 0, ""},
+			{"check -c " + right + " -l -n -t", 0, ""},
+			{"check -c " + doubtful, 0, message + " (warning)\n"},
+			{"check -tc " + doubtful, 0, message + " (warning)\n"},
+			{"check --lint -c " + doubtful, 1, message + "\n"},
+			{"check -tlc " + doubtful, 1, message + "\n"},
+			{"check --lint-no-network -c " + doubtful, 1, message + "\n"},
+			{"check --test-gin-routes --lint -c " + doubtful, 1, message + "\n"},
+		}
+		for _, tt := range tests {
+			got := invoke(t, strings.Fields(tt.args)...)
+			ok := ""
+			if tt.code == 0 {
+				ok = tt.args[strings.LastIndexAny(tt.args[:strings.LastIndex(tt.args, ext)], " =")+1:strings.LastIndex(tt.args, ext)] + ext + ": Syntax OK!\n"
+			}
+			if got.code != tt.code || !strings.HasSuffix(got.stderr, tt.want) || (got.stderr == "") != (tt.want == "") || got.stdout != ok {
+				t.Errorf("sluice %s: %+v, want code %d, %q and %q", tt.args, got, tt.code, ok, tt.want)
+			}
+		}
+	}
+}
+
+// TestOneStream writes everything to standard error for scripts that expect it
+// there.
+func TestOneStream(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "gateway.json", minimal)
+	if got, want := invoke(t, "check", "-c", "gateway.json", "--compat-stderr"), (result{0, "", "gateway.json: Syntax OK!\n"}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
+func TestJSON(t *testing.T) {
+	t.Chdir(t.TempDir())
+	type report struct {
+		OK       bool
+		Problems []struct {
+			File, Path, Severity, Code, Message string
+			Line, Column                        int
+		}
+	}
+	read := func(name, text string, args ...string) (report, int) {
+		got := invoke(t, append([]string{"check", "--format", "json", "-c", write(t, name, text)}, args...)...)
+		var r report
+		if err := json.Unmarshal([]byte(got.stdout), &r); err != nil || got.stderr != "" {
+			t.Fatalf("%v, standard error %q\n%s", err, got.stderr, got.stdout)
+		}
+		return r, got.code
+	}
+	if r, code := read("right.json", minimal); code != 0 || !r.OK || r.Problems == nil || len(r.Problems) > 0 {
+		t.Errorf("right: %d, %+v", code, r)
+	}
+	unknown := strings.Replace(minimal, `"version"`, `"nmae": "x", "version"`, 1)
+	if r, code := read("doubtful.json", unknown); code != 0 || !r.OK || len(r.Problems) != 1 || r.Problems[0].Severity != "warning" {
+		t.Errorf("doubtful: %d, %+v", code, r)
+	}
+	if r, code := read("doubtful.json", unknown, "--lint"); code != 1 || r.OK || r.Problems[0].Severity != "error" {
+		t.Errorf("doubtful, --lint: %d, %+v", code, r)
+	}
+	for name, text := range faulty {
+		r, code := read(name, text)
+		if code != 1 || r.OK {
+			t.Errorf("%s: %d, ok %t", name, code, r.OK)
+		}
+		var b strings.Builder
+		for _, p := range r.Problems {
+			fmt.Fprintf(&b, "%s:%d:%d: %s: %s", p.File, p.Line, p.Column, p.Path, p.Message)
+			if p.Severity != "error" {
+				fmt.Fprintf(&b, " (%s)", p.Severity)
+			}
+			b.WriteByte('\n')
+			if !slices.ContainsFunc(config.Codes, func(c struct{ Code, Meaning string }) bool { return c.Code == p.Code }) {
+				t.Errorf("%s: the code %q is not documented", name, p.Code)
+			}
+		}
+		golden(t, name+".txt", b.String()) // the same problems as in the text
+	}
+	if r, _ := read("broken.json", "{"); len(r.Problems) != 1 || r.Problems[0].Code != config.CodeSyntax {
+		t.Errorf("broken: %+v", r)
+	}
+}
+
+// TestSARIF checks the structure that review systems demand: sections 3.13,
+// 3.14, 3.19, 3.27 and 3.28 to 3.30 of SARIF 2.1.0.
+func TestSARIF(t *testing.T) {
+	t.Chdir(t.TempDir())
+	type log struct {
+		Schema  string `json:"$schema"`
+		Version string
+		Runs    []struct {
+			Tool struct {
+				Driver struct {
+					Name, Version string
+					Rules         []struct {
+						ID               string
+						ShortDescription struct{ Text string }
+					}
+				}
+			}
+			Results []struct {
+				RuleID, Level string
+				RuleIndex     *int
+				Message       struct{ Text string }
+				Locations     []struct {
+					PhysicalLocation struct {
+						ArtifactLocation struct{ URI string }
+						Region           struct{ StartLine, StartColumn int }
+					}
+				}
+			}
+		}
+	}
+	files := map[string]string{
+		"right.json":  minimal,
+		"broken.json": "{",
+		// A name that is no URI as it stands.
+		"mit Umlaut ä.json": `{"version": 3, "nmae": "x"}`,
+	}
+	for name, text := range faulty {
+		files[name] = text
+	}
+	for name, text := range files {
+		got := invoke(t, "check", "--format", "sarif", "-c", write(t, name, text))
+		var l log
+		if err := json.Unmarshal([]byte(got.stdout), &l); err != nil || got.stderr != "" {
+			t.Fatalf("%s: %v, standard error %q\n%s", name, err, got.stderr, got.stdout)
+		}
+		if l.Version != "2.1.0" || !strings.HasSuffix(l.Schema, "sarif-2.1.0.json") || len(l.Runs) != 1 {
+			t.Fatalf("%s: version %q, schema %q, %d runs", name, l.Version, l.Schema, len(l.Runs))
+		}
+		r := l.Runs[0]
+		if r.Tool.Driver.Name != "sluice" || r.Tool.Driver.Version != Version || r.Results == nil || r.Tool.Driver.Rules == nil {
+			t.Errorf("%s: driver %+v, results %v", name, r.Tool.Driver, r.Results)
+		}
+		problems := strings.Count(invoke(t, "check", "-c", name).stderr, "\n")
+		if len(r.Results) != problems {
+			t.Errorf("%s: %d results for %d problems", name, len(r.Results), problems)
+		}
+		for _, rule := range r.Tool.Driver.Rules {
+			if rule.ID == "" || rule.ShortDescription.Text == "" {
+				t.Errorf("%s: rule %+v", name, rule)
+			}
+		}
+		for _, res := range r.Results {
+			if res.RuleIndex == nil || r.Tool.Driver.Rules[*res.RuleIndex].ID != res.RuleID {
+				t.Errorf("%s: the rule of %+v is another one", name, res)
+			}
+			if !slices.Contains([]string{"error", "warning", "note"}, res.Level) || res.Message.Text == "" || len(res.Locations) != 1 {
+				t.Errorf("%s: result %+v", name, res)
+			}
+			at := res.Locations[0].PhysicalLocation
+			uri := strings.NewReplacer(" ", "%20", "ä", "%C3%A4").Replace(name)
+			if at.ArtifactLocation.URI != uri || at.Region.StartLine < 1 || at.Region.StartColumn < 1 {
+				t.Errorf("%s: location %+v", name, at)
+			}
+		}
+	}
+}
+
+func TestExplainDialect(t *testing.T) {
+	got := invoke(t, "check", "--explain-dialect")
+	if got.code != 0 || got.stderr != "" {
+		t.Errorf("%+v", got)
+	}
+	golden(t, "dialects.txt", got.stdout)
+}
+
+// full is a configuration with something at every place that a dump shows, and
+// secrets wherever one can be.
+const full = `{
+  "version": 3,
+  "name": "${env:SECRET}",
+  "host": ["http://users:8000", "http://${env:SECRET}"],
+  "timeout": "3s",
+  "tls": { "disabled": true },
+  "extra_config": { "router": { "hide_version_header": true } },
+  "endpoints": [
+    {
+      "endpoint": "/v1/users/{id}",
+      "input_headers": ["X-Trace", "${env:SECRET}"],
+      "input_query_strings": ["q"],
+      "extra_config": { "validation/cel": [{ "check_expr": "req_params.Id != '${file:secret.txt}'" }] },
+      "backend": [
+        { "url_pattern": "/users/{id}?key=${env:SECRET}", "allow": ["name"], "deny": ["id"] },
+        {
+          "url_pattern": "/score/{id}",
+          "Host": ["http://${file:secret.txt}:8000"],
+          "Mapping": { "a": "b", "c": "${env:SECRET}" },
+          "target": "data",
+          "group": "score",
+          "extra_config": { "backend/http/client": { "proxy_address": "http://user:${env:SECRET}@proxy:3128" } }
+        }
+      ]
+    }
+  ]
+}
+`
+
+// TestDump prints what a configuration means in three depths, without secrets.
+func TestDump(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv("SECRET", "hunter2")
+	write(t, "secret.txt", "swordfish\n")
+	write(t, "full.json", full)
+	for _, depth := range []string{"-d", "-dd", "-ddd"} {
+		got := invoke(t, "check", "-c", "full.json", depth, "-i", "  ")
+		if got.code != 0 {
+			t.Errorf("%s: %+v", depth, got)
+		}
+		golden(t, "dump"+depth+".txt", got.stdout)
+	}
+	for _, args := range []string{"check -ddd", "check -dd --format json", "check -dd --format sarif", "check", "explain /v1/users/7"} {
+		got := invoke(t, append(strings.Fields(args), "-c", "full.json")...)
+		for _, secret := range []string{"hunter2", "swordfish"} {
+			if strings.Contains(got.stdout+got.stderr, secret) {
+				t.Errorf("sluice %s tells a secret:\n%s%s", args, got.stdout, got.stderr)
+			}
+		}
+	}
+	// Nor does a problem of a secret.
+	t.Setenv("SECRET", "hunter 2")
+	got := invoke(t, "check", "-c", "full.json")
+	if got.code != 1 || strings.Contains(got.stderr, "hunter") || !strings.Contains(got.stderr, "***") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestEnvironment lets variables override the file, and refuses those that
+// cannot be meant.
+func TestEnvironment(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "gateway.json", `{"version": 3, "port": 1, "endpoints": []}`)
+	tests := []struct {
+		name    string
+		environ []string
+		code    int
+		want    string // on either stream
+	}{
+		{"nothing", nil, 0, "Port: 1\n"},
+		{"old prefix", []string{"KRAKEND_PORT=2"}, 0, "Port: 2\n"},
+		{"our prefix", []string{"SLUICE_PORT=3"}, 0, "Port: 3\n"},
+		{"ours wins", []string{"KRAKEND_PORT=2", "SLUICE_PORT=3"}, 0, "Port: 3\n"},
+		{"a key that the file has not", []string{"KRAKEND_NAME=Shop"}, 0, "Name: Shop\n"},
+		{"nested", []string{"SLUICE_SET__extra_config__router__auto_options=true"}, 0, `Component: router {"auto_options":true}`},
+		{"service link", []string{"KRAKEND_PORT=tcp://10.0.0.1:80"}, 0, "environment:KRAKEND_PORT: port: this looks like a service link"},
+		{"wrong value", []string{"KRAKEND_PORT=abc"}, 1, `environment:KRAKEND_PORT: port: must be a whole number, got "abc"`},
+		{"no scalar", []string{"KRAKEND_ENDPOINTS=x"}, 1, "environment:KRAKEND_ENDPOINTS: endpoints: "},
+		{"unknown", []string{"KRAKEND_NOTHING=x"}, 0, "Port: 1\n"},
+		{"templates", []string{"FC_ENABLE=1"}, 1, "environment:FC_ENABLE: templates are not supported yet; render the configuration first and unset FC_ENABLE"},
+		{"templates off", []string{"FC_ENABLE=0"}, 0, "Port: 1\n"},
+		{"templates empty", []string{"FC_ENABLE="}, 0, "Port: 1\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, variable := range tt.environ {
+				name, value, _ := strings.Cut(variable, "=")
+				t.Setenv(name, value)
+			}
+			got := invoke(t, "check", "-dd", "-c", "gateway.json")
+			if got.code != tt.code || !strings.Contains(got.stdout+got.stderr, tt.want) {
+				t.Errorf("%+v, want %d and %q", got, tt.code, tt.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,167 @@
+package cli
+
+import (
+	"encoding/json"
+	"net"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/sluice-gateway/sluice/internal/demo"
+)
+
+// TestHelp prints help to standard output, however it is asked for.
+func TestHelp(t *testing.T) {
+	tests := []struct {
+		golden string
+		ways   [][]string
+	}{
+		{"help.txt", [][]string{{}, {"help"}, {"--help"}, {"-h"}}},
+		{"help-run.txt", [][]string{{"help", "run"}, {"run", "--help"}, {"run", "-h"}}},
+		{"help-check.txt", [][]string{{"help", "check"}, {"check", "--help"}, {"validate", "-h"}}},
+		{"help-explain.txt", [][]string{{"help", "explain"}, {"explain", "-h"}}},
+		{"help-init.txt", [][]string{{"help", "init"}, {"init", "-h"}}},
+		{"help-demo.txt", [][]string{{"help", "demo"}, {"demo", "-h"}}},
+	}
+	for _, tt := range tests {
+		for _, args := range tt.ways {
+			got := invoke(t, args...)
+			if got.code != 0 || got.stderr != "" {
+				t.Errorf("%q: exit code %d, standard error %q", args, got.code, got.stderr)
+			}
+			golden(t, tt.golden, got.stdout)
+		}
+	}
+}
+
+// TestUsage refuses wrong command lines with code 2, and says what to write.
+func TestUsage(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "gateway.json", minimal)
+	tests := []struct {
+		args string
+		want string // on standard error
+	}{
+		{"chek", `unknown command "chek" for "sluice"`},
+		{"chek", "Did you mean this?\n\tcheck\n"},
+		{"help chek", `unknown command "chek"`},
+		{"help check twice", `unexpected argument "twice"; write one COMMAND`},
+		{"--nothing", "unknown flag: --nothing"},
+		{"check --nothing", "unknown flag: --nothing"},
+		{"run -x", "unknown shorthand flag: 'x'"},
+		{"run", "no configuration file; write -c FILE"},
+		{"check", "no configuration file; write -c FILE"},
+		{"check --lint", "no configuration file; write -c FILE"},
+		{"explain /x", "no configuration file; write -c FILE"},
+		{"check gateway.json", `unexpected argument "gateway.json"; a configuration is named by -c FILE`},
+		{"run gateway.json", `unexpected argument "gateway.json"`},
+		{"check -c", "flag needs an argument: 'c' in -c"},
+		{"check -c gateway.json --format xml", `unknown format "xml"; write text, json or sarif`},
+		{"run -c gateway.json -p 99999", `must be a number from 0 to 65535`},
+		{"run -c gateway.json -p http", `must be a number from 0 to 65535`},
+		{"demo -p -1", `must be a number from 0 to 65535`},
+		{"demo now", `unexpected argument "now"`},
+		{"explain -c gateway.json", "no path; write the one to explain, such as /v1/products"},
+		{"explain -c gateway.json x", `"x" is no path; a path begins with a slash`},
+		{"explain -c gateway.json GET /x /y", `unexpected argument "/y"; write [METHOD] PATH`},
+		{"init a b", `unexpected argument "b"; write one FILE`},
+		{"init gateway.json", "gateway.json exists; name another file, or remove it first"},
+		{"version now", `unexpected argument "now"`},
+	}
+	for _, tt := range tests {
+		got := invoke(t, strings.Fields(tt.args)...)
+		if got.code != 2 || !strings.Contains(got.stderr, tt.want) || got.stdout != "" {
+			t.Errorf("sluice %s: exit code %d, standard output %q, standard error %q; want 2 and %q", tt.args, got.code, got.stdout, got.stderr, tt.want)
+		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	got := invoke(t, "version")
+	if want := "sluice " + Version + "\ngo "; got.code != 0 || !strings.HasPrefix(got.stdout, want) {
+		t.Errorf("version: %+v, want %q", got, want)
+	}
+	for _, flag := range []string{"--version", "-v"} {
+		if got := invoke(t, flag); got.code != 0 || got.stdout != "sluice "+Version+"\n" {
+			t.Errorf("%s: %+v", flag, got)
+		}
+	}
+	got = invoke(t, "version", "--json")
+	var parts map[string]string
+	if err := json.Unmarshal([]byte(got.stdout), &parts); err != nil || parts["version"] != Version || !strings.HasPrefix(parts["go"], "go1.") {
+		t.Errorf("version --json: %+v, %v", got, err)
+	}
+}
+
+// TestInit writes a configuration that is right, and never over another file.
+func TestInit(t *testing.T) {
+	t.Chdir(t.TempDir())
+	got := invoke(t, "init")
+	if want := "wrote sluice.yaml; try:\n  sluice check --lint -c sluice.yaml\n  sluice run -c sluice.yaml\n"; got != (result{0, want, ""}) {
+		t.Errorf("init: %+v, want %q", got, want)
+	}
+	if got := invoke(t, "check", "--lint", "-c", "sluice.yaml"); got != (result{0, "sluice.yaml: Syntax OK!\n", ""}) {
+		t.Errorf("the starter is not right: %+v", got)
+	}
+	write(t, "sluice.yaml", "mine")
+	if got := invoke(t, "init"); got.code != 2 {
+		t.Errorf("init over a file: %+v", got)
+	}
+	if text, err := os.ReadFile("sluice.yaml"); err != nil || string(text) != "mine" {
+		t.Errorf("init wrote over a file: %q, %v", text, err)
+	}
+	if got := invoke(t, "init", "-"); got != (result{0, starter, ""}) {
+		t.Errorf("init -: %+v", got)
+	}
+	if got := invoke(t, "init", "none/gateway.yaml"); got.code != 3 || !strings.Contains(got.stderr, "no such file or directory") {
+		t.Errorf("init into a folder that is missing: %+v", got)
+	}
+}
+
+// TestDemoShow prints a configuration that is right.
+func TestDemoShow(t *testing.T) {
+	t.Chdir(t.TempDir())
+	got := invoke(t, "demo", "--show")
+	if got.code != 0 || got.stderr != "" {
+		t.Fatalf("demo --show: %+v", got)
+	}
+	write(t, "demo.json", got.stdout)
+	if got := invoke(t, "check", "--lint", "-c", "demo.json"); got.code != 0 {
+		t.Errorf("the demo is not right: %+v", got)
+	}
+	for _, try := range demo.Tries {
+		if got := invoke(t, "explain", "-c", "demo.json", try.Path); got.code != 0 {
+			t.Errorf("nothing answers %s: %+v", try.Path, got)
+		}
+	}
+}
+
+// TestPortTaken fails at run time, not with success.
+func TestPortTaken(t *testing.T) {
+	t.Chdir(t.TempDir())
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, "gateway.json", `{"version": 3, "listen_ip": "127.0.0.1", "endpoints": []}`)
+	for _, args := range [][]string{{"run", "-c", "gateway.json", "-p", port}, {"demo", "-p", port}} {
+		if args[0] == "demo" {
+			// The demo listens everywhere.
+			l.Close()
+			if l, err = net.Listen("tcp", ":"+port); err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+		}
+		got := invoke(t, args...)
+		want := "address already in use; stop what uses it, or choose another port with -p\n"
+		if got.code != 3 || !strings.HasSuffix(got.stderr, want) || got.stdout != "" {
+			t.Errorf("%q: %+v, want 3 and %q", args, got, want)
+		}
+	}
+}

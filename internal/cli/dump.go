@@ -1,0 +1,130 @@
+package cli
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/sluice-gateway/sluice/internal/config"
+)
+
+// dump prints what a configuration means, in one of three depths. Values that
+// came from the environment or from files are masked.
+func dump(w io.Writer, s *config.Service, depth int, indent string) error {
+	d := dumper{w, s, depth, indent}
+	return d.service()
+}
+
+type dumper struct {
+	w      io.Writer
+	s      *config.Service
+	depth  int
+	indent string
+}
+
+// line prints one line, some levels to the right.
+func (d *dumper) line(level int, format string, args ...any) {
+	fmt.Fprintf(d.w, strings.Repeat(d.indent, level)+format+"\n", args...)
+}
+
+// list prints texts on one line.
+func (d *dumper) list(level int, title string, texts []string) {
+	d.line(level, "%s: %s", title, cmp.Or(strings.Join(texts, ", "), "-"))
+}
+
+func (d *dumper) service() error {
+	s := d.s
+	d.line(0, "Global settings")
+	d.list(1, "Name", s.Node.Masked("name", s.Name))
+	d.line(1, "Port: %d", s.Port)
+	d.line(1, "Dialect: %s", s.Dialect)
+	if d.depth > 1 {
+		d.line(1, "TLS: %t", s.TLS != nil && !s.TLS.Disabled)
+	}
+	if d.depth > 2 {
+		transport := s.Transport
+		transport.ClientTLS = nil // it names files, which may be secret
+		for _, o := range []struct {
+			title  string
+			values any
+		}{{"Behaviour", s.Behaviour}, {"Towards clients", s.Server}, {"Towards backends", transport}} {
+			text, err := json.Marshal(o.values)
+			if err != nil {
+				return err
+			}
+			d.line(1, "%s: %s", o.title, text)
+		}
+	}
+	d.components(1, s.ExtraConfig)
+	d.line(0, "Endpoints: %d", len(s.Endpoints))
+	for _, e := range s.Endpoints {
+		d.endpoint(e)
+	}
+	return nil
+}
+
+func (d *dumper) endpoint(e *config.Endpoint) {
+	d.line(1, "- %s %s", e.Method, e.Node.Masked("endpoint", e.Endpoint)[0])
+	d.line(2, "Timeout: %v", e.Timeout)
+	if d.depth > 1 {
+		d.line(2, "Output encoding: %s", e.OutputEncoding)
+		d.list(2, "Headers", e.Node.Masked("input_headers", e.InputHeaders...))
+		d.list(2, "Query strings", e.Node.Masked("input_query_strings", e.InputQueryStrings...))
+		d.line(2, "Concurrent calls: %d", e.ConcurrentCalls)
+	}
+	d.components(2, e.ExtraConfig)
+	d.line(2, "Backends: %d", len(e.Backend))
+	for _, b := range e.Backend {
+		d.backend(b)
+	}
+}
+
+func (d *dumper) backend(b *config.Backend) {
+	d.line(3, "- %s %s", b.Method, pattern(b))
+	d.list(4, "Hosts", hosts(d.s, b))
+	if d.depth > 1 {
+		d.line(4, "Encoding: %s", b.Encoding)
+		d.line(4, "Discovery: %s", b.SD)
+		d.list(4, "Target", b.Node.Masked("target", b.Target))
+		d.list(4, "Allow", b.Node.Masked("allow", b.Allow...))
+		d.list(4, "Deny", b.Node.Masked("deny", b.Deny...))
+		d.list(4, "Mapping", mapping(b))
+		d.list(4, "Group", b.Node.Masked("group", b.Group))
+	}
+	d.components(4, b.ExtraConfig)
+}
+
+func (d *dumper) components(level int, extra map[string]*config.Node) {
+	for _, name := range slices.Sorted(maps.Keys(extra)) {
+		if d.depth > 1 {
+			d.line(level, "Component: %s %s", name, extra[name].MaskedJSON())
+			continue
+		}
+		d.line(level, "Component: %s", name)
+	}
+}
+
+// pattern returns the url_pattern of a backend, masked.
+func pattern(b *config.Backend) string { return b.Node.Masked("url_pattern", b.URLPattern)[0] }
+
+// hosts returns the hosts of a backend, masked. They may be those of the root.
+func hosts(s *config.Service, b *config.Backend) []string {
+	if slices.Equal(b.Host, s.Host) {
+		return s.Node.Masked("host", s.Host...)
+	}
+	return b.Node.Masked("host", b.Host...)
+}
+
+// mapping returns the renames of a backend, sorted and masked.
+func mapping(b *config.Backend) []string {
+	var renames []string
+	for _, old := range slices.Sorted(maps.Keys(b.Mapping)) {
+		to := b.Node.GetFold("mapping").Masked(old, b.Mapping[old])[0]
+		renames = append(renames, old+" -> "+to)
+	}
+	return renames
+}

@@ -1,0 +1,419 @@
+package cli
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// grouped is a configuration whose answers tell which one it is.
+func grouped(backend, group string) string {
+	return fmt.Sprintf(`{
+  "version": 3,
+  "listen_ip": "127.0.0.1",
+  "endpoints": [
+    { "endpoint": "/x", "backend": [{ "url_pattern": "/", "host": [%q], "group": %q }] }
+  ]
+}
+`, backend, group)
+}
+
+// replace puts a text into a file as editors and orchestrators do: the file is
+// never half written.
+func replace(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.Rename(write(t, name+"~", text), name); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func newBackend(t *testing.T) string {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{"a":1}`) }))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// TestReload swaps the configuration on SIGHUP. One with errors is told and
+// changes nothing, whatever is wrong with it.
+func TestReload(t *testing.T) {
+	t.Chdir(t.TempDir())
+	backend := newBackend(t)
+	p := serveFile(t, write(t, "gateway.json", grouped(backend, "one")))
+	answers := func(group string) {
+		t.Helper()
+		if status, body := p.get(t, "/x"); status != 200 || body != `{"`+group+`":{"a":1}}` {
+			t.Errorf("%d %s, want the group %s\n%s", status, body, group, p.log())
+		}
+	}
+	answers("one")
+	replace(t, "gateway.json", grouped(backend, "two"))
+	answers("one") // nobody asked for a reload
+	p.reload(t, "reloaded endpoints=1")
+	answers("two")
+
+	const failed = "reload failed, the old configuration keeps serving"
+	for _, bad := range []struct{ text, want string }{
+		{"{", "gateway.json:1:2: "},
+		{strings.Replace(grouped(backend, "three"), `"version": 3`, `"version": 4`, 1), "gateway.json:2:14: version: unsupported version: 4"},
+		{strings.Replace(grouped(backend, "three"), `"group"`, `"extra_config": {"qos/nothing": {}}, "group"`, 1), "gateway.json:5:"},
+	} {
+		replace(t, "gateway.json", bad.text)
+		p.reload(t, failed)
+		if !strings.Contains(p.log(), bad.want) {
+			t.Errorf("the log does not say %q:\n%s", bad.want, p.log())
+		}
+		answers("two")
+	}
+	if err := os.Remove("gateway.json"); err != nil {
+		t.Fatal(err)
+	}
+	p.reload(t, failed)
+	answers("two")
+
+	// What the listener was opened with needs a restart, and a reload says so.
+	replace(t, "gateway.json", strings.Replace(grouped(backend, "four"), "127.0.0.1", "127.0.0.2", 1))
+	p.reload(t, "reloaded endpoints=1")
+	answers("four")
+	if want := "gateway.json:3:16: listen_ip: the listener keeps its old setting; restart the gateway to change it (warning)"; !strings.Contains(p.log(), want) {
+		t.Errorf("the log does not say %q:\n%s", want, p.log())
+	}
+	p.signal(t, syscall.SIGTERM)
+	if code := p.wait(t); code != 0 {
+		t.Errorf("exit code %d after SIGTERM:\n%s", code, p.log())
+	}
+}
+
+// TestEarlyHangup takes a SIGHUP as soon as the program serves.
+func TestEarlyHangup(t *testing.T) {
+	t.Chdir(t.TempDir())
+	p := serveFile(t, write(t, "gateway.json", minimal))
+	p.signal(t, syscall.SIGHUP)
+	eventually(t, "reload", func() bool { return strings.Contains(p.log(), "reloaded endpoints=1") })
+}
+
+// TestWatch reloads by itself.
+func TestWatch(t *testing.T) {
+	t.Chdir(t.TempDir())
+	backend := newBackend(t)
+	p := serveFile(t, write(t, "gateway.json", grouped(backend, "one")), "--watch")
+	replace(t, "gateway.json", grouped(backend, "two"))
+	eventually(t, "reload", func() bool { return strings.Contains(p.log(), "reloaded") })
+	if _, body := p.get(t, "/x"); body != `{"two":{"a":1}}` {
+		t.Errorf("the answer is %s", body)
+	}
+	write(t, "gateway.json", "{")
+	eventually(t, "failed reload", func() bool { return strings.Contains(p.log(), "reload failed") })
+	if _, body := p.get(t, "/x"); body != `{"two":{"a":1}}` {
+		t.Errorf("the answer is %s", body)
+	}
+	write(t, "gateway.json", grouped(backend, "three"))
+	eventually(t, "second reload", func() bool { return strings.Count(p.log(), "reloaded") == 2 })
+	if _, body := p.get(t, "/x"); body != `{"three":{"a":1}}` {
+		t.Errorf("the answer is %s", body)
+	}
+}
+
+// blocked is a backend that answers only when it is told to.
+func blocked(t *testing.T) (url string, called <-chan struct{}, answer func()) {
+	arrived, release := make(chan struct{}, 10), make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		arrived <- struct{}{}
+		select {
+		case <-release:
+			io.WriteString(w, `{"a":1}`)
+		case <-r.Context().Done():
+		}
+	}))
+	t.Cleanup(s.Close)
+	return s.URL, arrived, func() { close(release) }
+}
+
+// slow is a configuration of an endpoint that may take its time.
+func slow(backend, more string) string {
+	return fmt.Sprintf(`{"version": 3, "listen_ip": "127.0.0.1", "timeout": "1m"%s, "endpoints": [
+  {"endpoint": "/x", "backend": [{"url_pattern": "/", "host": [%q]}]}]}`, more, backend)
+}
+
+// inFlight sends a request and returns what came of it, once it has arrived at
+// the backend.
+func inFlight(t *testing.T, p *process, called <-chan struct{}) <-chan string {
+	t.Helper()
+	outcome := make(chan string, 1)
+	go func() {
+		res, err := http.Get("http://" + p.address + "/x")
+		if err != nil {
+			outcome <- err.Error()
+			return
+		}
+		defer res.Body.Close()
+		text, err := io.ReadAll(res.Body)
+		outcome <- fmt.Sprintf("%d %s %v", res.StatusCode, text, err)
+	}()
+	select {
+	case <-called:
+	case <-time.After(limit):
+		t.Fatal("the backend is not called")
+	}
+	return outcome
+}
+
+// TestDrain lets the request in flight end after SIGTERM or SIGINT.
+func TestDrain(t *testing.T) {
+	for _, s := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
+		t.Run(s.String(), func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			backend, called, answer := blocked(t)
+			p := serveFile(t, write(t, "gateway.json", slow(backend, "")))
+			outcome := inFlight(t, p, called)
+			p.signal(t, s)
+			eventually(t, "stopping", func() bool { return strings.Contains(p.log(), "stopping, requests in flight may end") })
+			eventually(t, "closed listener", func() bool {
+				res, err := http.Get("http://" + p.address + "/__health")
+				if err == nil {
+					res.Body.Close()
+				}
+				return err != nil
+			})
+			answer()
+			if got := <-outcome; got != `200 {"a":1} <nil>` {
+				t.Errorf("the request in flight: %s", got)
+			}
+			if code := p.wait(t); code != 0 {
+				t.Errorf("exit code %d:\n%s", code, p.log())
+			}
+		})
+	}
+}
+
+// TestDrainLimit cuts the request in flight when the time to wait is over,
+// which is no clean end.
+func TestDrainLimit(t *testing.T) {
+	t.Chdir(t.TempDir())
+	backend, called, _ := blocked(t)
+	p := serveFile(t, write(t, "gateway.json", slow(backend, `, "max_shutdown_wait_time": "50ms"`)))
+	outcome := inFlight(t, p, called)
+	p.signal(t, syscall.SIGTERM)
+	if code := p.wait(t); code != 3 {
+		t.Errorf("exit code %d, want 3:\n%s", code, p.log())
+	}
+	if want := "sluice: requests in flight were cut when max_shutdown_wait_time was over"; !strings.Contains(p.log(), want) {
+		t.Errorf("the log does not say %q:\n%s", want, p.log())
+	}
+	if got := <-outcome; strings.HasPrefix(got, "200") {
+		t.Errorf("the request in flight: %s", got)
+	}
+}
+
+// TestSecondSignal ends at once, whatever is in flight.
+func TestSecondSignal(t *testing.T) {
+	t.Chdir(t.TempDir())
+	backend, called, _ := blocked(t)
+	p := serveFile(t, write(t, "gateway.json", slow(backend, "")))
+	outcome := inFlight(t, p, called)
+	p.signal(t, syscall.SIGTERM)
+	eventually(t, "stopping", func() bool { return strings.Contains(p.log(), "stopping") })
+	eventually(t, "end", func() bool {
+		p.cmd.Process.Signal(syscall.SIGTERM) // fails once the program has ended
+		select {
+		case <-p.ended:
+			return true
+		default:
+			return false
+		}
+	})
+	if code := p.wait(t); code == 0 {
+		t.Errorf("exit code 0 though a request was cut:\n%s", p.log())
+	}
+	if got := <-outcome; strings.HasPrefix(got, "200") {
+		t.Errorf("the request in flight: %s", got)
+	}
+}
+
+// writeCertificate writes a certificate for localhost with its key.
+func writeCertificate(t *testing.T, serial int64, cert, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(serial),
+		DNSNames:     []string{"localhost"},
+		NotBefore:    time.Now().Add(-time.Hour),
+		NotAfter:     time.Now().Add(time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	replace(t, key, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})))
+	replace(t, cert, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
+}
+
+// serial returns the serial number of the certificate that a process shows.
+func (p *process) serial(t *testing.T) int64 {
+	t.Helper()
+	c, err := tls.Dial("tcp", p.address, &tls.Config{InsecureSkipVerify: true})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, p.log())
+	}
+	defer c.Close()
+	return c.ConnectionState().PeerCertificates[0].SerialNumber.Int64()
+}
+
+const secure = `{
+  "version": 3,
+  "listen_ip": "127.0.0.1",
+  "tls": {
+    "public_key": "cert.pem",
+    "private_key": "key.pem",
+    "prefer_server_cipher_suites": true,
+    "disabled": false
+  },
+  "endpoints": []
+}
+`
+
+// TestCertificates reads certificates again at a reload, which a change of one
+// brings about by itself with --watch. Bad ones change nothing.
+func TestCertificates(t *testing.T) {
+	for _, flag := range []string{"", "--watch"} {
+		t.Run("run "+flag, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			writeCertificate(t, 1, "cert.pem", "key.pem")
+			p := serveFile(t, write(t, "gateway.json", secure), strings.Fields(flag)...)
+			if got := p.serial(t); got != 1 {
+				t.Fatalf("the first certificate is %d", got)
+			}
+			writeCertificate(t, 2, "cert.pem", "key.pem")
+			if flag == "" {
+				p.reload(t, "reloaded")
+			}
+			eventually(t, "new certificate", func() bool { return p.serial(t) == 2 })
+
+			replace(t, "key.pem", "no key")
+			if flag == "" {
+				p.signal(t, syscall.SIGHUP)
+			}
+			want := "gateway.json:5:19: tls.public_key: certificate cert.pem with key key.pem: "
+			eventually(t, want, func() bool { return strings.Contains(p.log(), want) })
+			if got := p.serial(t); got != 2 {
+				t.Errorf("after a bad key the certificate is %d", got)
+			}
+		})
+	}
+}
+
+// TestMutualTLS lets in clients with a certificate of the right authority only.
+func TestMutualTLS(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writeCertificate(t, 1, "cert.pem", "key.pem")
+	writeCertificate(t, 2, "client.pem", "client-key.pem")
+	writeCertificate(t, 3, "stranger.pem", "stranger-key.pem")
+	p := serveFile(t, write(t, "gateway.json", strings.Replace(secure, `"disabled": false`,
+		`"enable_mtls": true, "ca_certs": ["client.pem"], "disable_system_ca_pool": true`, 1)))
+	for _, tt := range []struct {
+		cert, key string
+		served    bool
+	}{
+		{"client.pem", "client-key.pem", true},
+		{"stranger.pem", "stranger-key.pem", false},
+		{"", "", false},
+	} {
+		c := &tls.Config{InsecureSkipVerify: true}
+		if tt.cert != "" {
+			pair, err := tls.LoadX509KeyPair(tt.cert, tt.key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Certificates = []tls.Certificate{pair}
+		}
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: c, DisableKeepAlives: true}}
+		res, err := client.Get("https://" + p.address + "/__health")
+		if err == nil {
+			res.Body.Close()
+		}
+		if (err == nil) != tt.served {
+			t.Errorf("with the certificate %q: %v, served: want %t", tt.cert, err, tt.served)
+		}
+	}
+}
+
+// TestPlainHTTP leaves TLS out where it is disabled: its files need not be
+// there.
+func TestPlainHTTP(t *testing.T) {
+	t.Chdir(t.TempDir())
+	p := serveFile(t, write(t, "gateway.json", strings.Replace(secure, `"disabled": false`, `"disabled": true`, 1)))
+	if status, _ := p.get(t, "/__health"); status != 200 {
+		t.Errorf("status %d", status)
+	}
+}
+
+// TestListenIP listens on the configured address only.
+func TestListenIP(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, ip := range []string{"127.0.0.1", "127.0.0.2"} {
+		l, err := net.Listen("tcp", ip+":0")
+		if err != nil {
+			continue // some systems have one loopback address only
+		}
+		l.Close()
+		p := serveFile(t, write(t, "gateway.json", fmt.Sprintf(`{"version": 3, "listen_ip": %q, "sequential_start": true, "endpoints": []}`, ip)))
+		if !strings.HasPrefix(p.address, ip+":") {
+			t.Errorf("with %s the gateway listens on %s", ip, p.address)
+		}
+		if status, _ := p.get(t, "/__health"); status != 200 {
+			t.Errorf("%s: status %d", ip, status)
+		}
+	}
+	if got := invoke(t, "check", "-c", write(t, "gateway.json", `{"version": 3, "listen_ip": "localhost", "endpoints": []}`)); got.code != 1 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// TestFlagsOfRun lets flags win over the file and the environment.
+func TestFlagsOfRun(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv("SLUICE_PORT", "1")
+	file := write(t, "gateway.json", `{"version": 3, "listen_ip": "127.0.0.1", "port": 2, "endpoints": []}`)
+	if status, _ := serveFile(t, file).get(t, "/__debug/"); status != 404 {
+		t.Errorf("without -d: status %d", status)
+	}
+	if status, body := serveFile(t, file, "-d").get(t, "/__debug/"); status != 200 {
+		t.Errorf("with -d: %d %s", status, body)
+	}
+}
+
+// TestDemo tries what the demo says that one may try.
+func TestDemo(t *testing.T) {
+	p := serveCommand(t, "demo", "-p", "0")
+	tries := strings.Count(p.log(), "curl http://localhost:")
+	if _, port, _ := strings.Cut(p.address, ":"); tries == 0 || strings.Count(p.log(), "curl http://localhost:"+port+"/v1/") != tries {
+		t.Errorf("the demo listens on %s and says\n%s", p.address, p.log())
+	}
+	if status, body := p.get(t, "/v1/users/3"); status != 200 || !strings.Contains(body, "Ada") {
+		t.Errorf("%d %s", status, body)
+	}
+	p.signal(t, os.Interrupt)
+	if code := p.wait(t); code != 0 {
+		t.Errorf("exit code %d:\n%s", code, p.log())
+	}
+}

@@ -1,0 +1,190 @@
+package misspell
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/sluice-gateway/sluice/internal/component"
+	_ "github.com/sluice-gateway/sluice/internal/components/all"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
+	"github.com/sluice-gateway/sluice/internal/runtime"
+)
+
+const folder = "testdata/samples"
+
+// A sample is a configuration that is right.
+type sample struct {
+	name, text string
+	root       *config.Node
+}
+
+// samples returns all samples. From then on relative names, also those in the
+// samples, start in their folder.
+func samples(t *testing.T) []sample {
+	t.Helper()
+	t.Chdir(folder)
+	var all []sample
+	for _, pattern := range []string{"*.json", "*.yaml", "*.toml"} {
+		names, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			text, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d, problems := config.Parse(name, text)
+			if config.HasErrors(problems) {
+				t.Fatal(config.Format(problems))
+			}
+			all = append(all, sample{name, string(text), d.Root})
+		}
+	}
+	return all
+}
+
+// check returns what sluice check --lint reports of a text.
+func check(ctx context.Context, name, text string) []*config.Problem {
+	g := runtime.New(runtime.Options{
+		Load: func(ctx context.Context) (*config.Document, []*config.Problem) {
+			return config.Load(ctx, name, config.LoadOptions{ReadFile: func(file string) ([]byte, error) {
+				if file == name {
+					return []byte(text), nil
+				}
+				return os.ReadFile(file)
+			}})
+		},
+		Registry:  component.Default,
+		NewServer: nethttp.NewServer,
+		NewClient: nethttp.NewClient,
+		Product:   "Sluice 0",
+		Strict:    true,
+	})
+	_, problems := g.Compile(ctx)
+	return config.Strict(problems)
+}
+
+// A key is a key of a sample that means something to the gateway. Comments and
+// the keys of users, such as those of mapping, are none.
+type key struct {
+	name  string
+	at    config.Pos
+	value *config.Node
+	spec  *config.Spec // of the value
+	loose bool         // it belongs to a core object, where scalars are converted
+
+	// taken reports whether another name has a meaning in the same place.
+	taken func(name string) bool
+}
+
+// walk calls visit for each key of a value that is decoded by s.
+func walk(n *config.Node, s *config.Spec, scope component.Scope, visit func(config.Field, key)) {
+	switch {
+	case s.Shape == config.ListShape && n.Kind == config.Array:
+		for _, item := range n.Items {
+			walk(item, s.Item, scope, visit)
+		}
+	case s.Shape == config.ListShape:
+		walk(n, s.Item, scope, visit) // one value stands for a list of it
+	case s.Shape == config.ObjectShape:
+		for _, m := range n.Members {
+			i := slices.IndexFunc(s.Fields, func(f config.Field) bool { return strings.EqualFold(f.Key, m.Key) })
+			if i < 0 {
+				continue
+			}
+			f := s.Fields[i]
+			visit(f, key{m.Key, m.KeyPos, m.Value, f.Spec, scope != "", func(name string) bool {
+				return slices.ContainsFunc(s.Fields, func(f config.Field) bool { return strings.EqualFold(f.Key, name) })
+			}})
+			switch {
+			case scope == "":
+				walk(m.Value, f.Spec, "", visit)
+			case f.Key == "extra_config":
+				walkNamespaces(m.Value, scope, visit)
+			default:
+				walk(m.Value, f.Spec, inner(f.Key, scope), visit)
+			}
+		}
+	}
+}
+
+// inner returns the scope of the objects under a key of a core object.
+func inner(key string, scope component.Scope) component.Scope {
+	switch key {
+	case "endpoints":
+		return component.InEndpoint
+	case "backend":
+		return component.InBackend
+	}
+	return scope
+}
+
+// walkNamespaces calls visit for each namespace and each of its keys.
+func walkNamespaces(n *config.Node, scope component.Scope, visit func(config.Field, key)) {
+	for _, m := range n.Members {
+		d := component.Default.Find(scope, m.Key)
+		if d == nil {
+			continue
+		}
+		s := config.SpecOf(d.Options)
+		visit(config.Field{Key: m.Key, Owner: d.Options}, key{m.Key, m.KeyPos, m.Value, s, false, func(name string) bool {
+			return component.Default.Find(scope, name) != nil
+		}})
+		walk(m.Value, s, "", visit)
+	}
+}
+
+// root is how a whole configuration is decoded.
+var root = config.SpecOf(reflect.TypeFor[config.Service]())
+
+// TestSamples lets every sample pass, and every key that works be used by one.
+func TestSamples(t *testing.T) {
+	type field struct {
+		owner reflect.Type
+		key   string
+	}
+	used := make(map[field]bool)
+	all := samples(t)
+	if len(all) < 30 {
+		t.Errorf("%d samples, want 30", len(all))
+	}
+	for _, s := range all {
+		if problems := check(t.Context(), s.name, s.text); config.HasErrors(problems) {
+			t.Errorf("%s is not right:\n%s", s.name, config.Format(problems))
+		}
+		walk(s.root, root, component.InService, func(f config.Field, k key) { used[field{f.Owner, f.Key}] = true })
+	}
+	refused := []string{"plugin", "async_agent"} // by name, whatever they hold
+	seen := make(map[*config.Spec]bool)
+	var demand func(s *config.Spec)
+	demand = func(s *config.Spec) {
+		if s == nil || seen[s] {
+			return
+		}
+		seen[s] = true
+		demand(s.Item)
+		for _, f := range s.Fields {
+			if slices.Contains(refused, f.Key) {
+				continue
+			}
+			if !used[field{f.Owner, f.Key}] {
+				t.Errorf("no sample uses %s of %v", f.Key, f.Owner)
+			}
+			demand(f.Spec)
+		}
+	}
+	demand(root)
+	for _, d := range component.Default.All() {
+		if !used[field{d.Options, d.Namespace}] {
+			t.Errorf("no sample uses %s in the %s", d.Namespace, d.Scope)
+		}
+		demand(config.SpecOf(d.Options))
+	}
+}
