@@ -241,19 +241,30 @@ func (c *compiler) unknown(scope component.Scope, name string, n *config.Node) {
 			known = append(known, d.Namespace)
 		}
 	}
-	elsewhere := slices.ContainsFunc(c.Registry.All(), func(d *component.Declaration) bool { return d.Namespace == name })
+	elsewhere := c.scopesOf(name)
 	near, similar := config.Suggest(name, known)
 	switch {
 	case c.Missing != nil && c.Missing(string(scope), name):
 		err = fmt.Errorf("namespace %s not supported yet; remove it to start without what it does", name)
-	case elsewhere:
-		err = fmt.Errorf("namespace %s has no effect in the %s; move it to where it belongs", name, scope)
+	case elsewhere != "":
+		err = fmt.Errorf("namespace %s has no effect in the %s; move it to the extra_config of the %s", name, scope, elsewhere)
 	case similar:
 		err = fmt.Errorf("unknown namespace %q; did you mean %q?", name, near)
 	default:
 		err = fmt.Errorf("unknown namespace %q; remove it, or begin its name with @ to keep it as a comment", name)
 	}
 	c.problems = append(c.problems, n.Problem(config.Error, config.CodeUnknownNamespace, err))
+}
+
+// scopesOf returns the scopes that a namespace may stand in, in words.
+func (c *compiler) scopesOf(name string) string {
+	var scopes []string
+	for _, d := range c.Registry.All() {
+		if d.Namespace == name {
+			scopes = append(scopes, string(d.Scope))
+		}
+	}
+	return strings.Join(scopes, " or ")
 }
 
 // makeSteps sorts stages by phase and name.
@@ -500,6 +511,9 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 	b.checkNeeds(&site.Site, be.Encoding == "no-op")
 	call := site.Call()
 	bp := &branchPlan{config: be, shadow: call.Shadow != nil, calls: b.config.ConcurrentCalls}
+	if bp.shadow {
+		bp.calls = 1
+	}
 	tail := call.Connector
 	if tail == nil {
 		var err error
