@@ -10,6 +10,13 @@ import (
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
+// An Engine is a server and a client that belong together.
+type Engine struct {
+	Name      string // as the configuration calls it
+	NewServer func(Settings) Server
+	NewClient NewClient
+}
+
 // A Handler answers the exchanges of a server.
 type Handler interface {
 	// Do fills x.Response. An error says that no answer can be given any more:

@@ -25,6 +25,9 @@ type server struct {
 	handler engine.Handler
 }
 
+// Engine is the engine of the standard library.
+var Engine = engine.Engine{Name: "nethttp", NewServer: NewServer, NewClient: NewClient}
+
 // NewServer returns a server that is not listening yet.
 func NewServer(s engine.Settings) engine.Server {
 	srv := &server{}

@@ -1,0 +1,299 @@
+package fast
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/engine"
+	"github.com/sluice-gateway/sluice/internal/engine/fast/wire"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+)
+
+// errInterrupted stands for the outcome of an exchange until it is known. It
+// is seen by observers only if the handler or a body panicked.
+var errInterrupted = errors.New("interrupted by a panic")
+
+// An answer is on its way to the client.
+type answer struct {
+	c       *conn
+	written int64 // bytes of the body
+	err     error // why it broke off
+	last    bool  // the connection ends after it
+	begun   bool  // something of it was sent
+	pieces  net.Buffers
+	room    [2][]byte // behind pieces
+}
+
+// begin makes the answer ready for the next exchange.
+func (a *answer) begin() { a.written, a.err, a.last, a.begun = 0, nil, false, false }
+
+// A framing is what the header says about the body.
+type framing struct {
+	length  int64 // announced, unless it is negative
+	chunked bool
+	sniff   []byte // the first bytes of the body, where the type is to be guessed; empty otherwise
+}
+
+// send writes x.Response.
+func (a *answer) send(x *gateway.Exchange) {
+	res := &x.Response
+	if res.Status < 200 || res.Status > 999 {
+		a.err = &gateway.Error{Code: gateway.CodeInternal, Err: errors.New("no status of an answer: " + strconv.Itoa(res.Status))}
+		return
+	}
+	raw, stream, size, err := payload(&res.Body)
+	if err != nil {
+		a.err = err
+		return
+	}
+	if stream != nil {
+		defer stream.Close()
+	}
+	c := a.c
+	head := c.inbound.head.Method == http.MethodHead
+	if stream == engine.Unsent && !head {
+		size = 0
+	}
+	empty := res.Status == http.StatusNoContent || res.Status == http.StatusNotModified
+	f := framing{length: size}
+	switch {
+	case empty || head && size == 0:
+		f.length = -1
+	case size < 0 && !head:
+		f.chunked = c.inbound.head.Minor == 1
+	}
+	now := time.Now()
+	a.last = !c.inbound.head.KeepAlive || size < 0 && !head && !empty && !f.chunked || c.server.draining.Load() ||
+		c.gone.Load() || c.inbound.body != nil && !c.inbound.body.settle()
+	switch {
+	case head || empty || size == 0:
+		a.err = a.whole(res, f, now, nil)
+	case stream == nil:
+		f.sniff = raw
+		a.err = a.whole(res, f, now, raw)
+	default:
+		a.err = a.copy(res, f, now, stream, size)
+	}
+}
+
+// payload returns the body as bytes or as a stream, and its size, -1 if it is
+// unknown.
+func payload(b *body.Body) (raw []byte, stream io.ReadCloser, size int64, err error) {
+	if size = b.Size(); b.Form() == body.Stream {
+		return nil, b.Reader(), size, nil
+	}
+	raw, err = b.Bytes(0)
+	return raw, nil, int64(len(raw)), err
+}
+
+// joinLimit is the size up to which a body is copied behind the header, which
+// is cheaper than to give the system two pieces.
+const joinLimit = 16 << 10
+
+// whole sends the header with a body that is in memory.
+func (a *answer) whole(res *gateway.Response, f framing, now time.Time, raw []byte) error {
+	buf := body.NewBuffer()
+	defer buf.Free()
+	buf.B = a.appendHead(buf.B, res, f, now)
+	head := len(buf.B)
+	if len(raw) <= joinLimit {
+		buf.B = append(buf.B, raw...)
+		n, err := a.c.stream.Write(buf.B)
+		return a.sent(int64(n-head), err)
+	}
+	a.room = [2][]byte{buf.B, raw}
+	a.pieces = a.room[:]
+	n, err := a.pieces.WriteTo(a.c.stream)
+	a.room = [2][]byte{}
+	return a.sent(n-int64(head), err)
+}
+
+// sent counts n more bytes of the body, negative if not even the header was
+// sent, and returns the error of an exchange whose answer ended with err.
+func (a *answer) sent(n int64, err error) error {
+	a.begun = true
+	a.written += max(n, 0)
+	if err != nil {
+		return &gateway.Error{Code: gateway.CodeClientGone, Err: err}
+	}
+	return nil
+}
+
+const (
+	headRoom    = 4 << 10   // in front of a piece, for what is sent with it
+	tailRoom    = 7         // behind a piece: its end, and that of the body
+	streamPiece = 32 << 10  // of a stream
+	largePiece  = 256 << 10 // of a stream that is known to be large
+)
+
+// A streamBuffer is the memory that a stream passes through.
+type (
+	streamBuffer [headRoom + streamPiece + tailRoom]byte
+	largeBuffer  [headRoom + largePiece + tailRoom]byte
+)
+
+var (
+	streams      = sync.Pool{New: func() any { return new(streamBuffer) }}
+	largeStreams = sync.Pool{New: func() any { return new(largeBuffer) }}
+)
+
+// copy sends a stream of the given size, -1 if it is unknown.
+func (a *answer) copy(res *gateway.Response, f framing, now time.Time, from io.Reader, size int64) error {
+	if size > 2*streamPiece {
+		buf := largeStreams.Get().(*largeBuffer)
+		defer largeStreams.Put(buf)
+		return a.pump(res, f, now, from, size, buf[:])
+	}
+	buf := streams.Get().(*streamBuffer)
+	defer streams.Put(buf)
+	return a.pump(res, f, now, from, size, buf[:])
+}
+
+// pump copies by way of buf. No byte waits while it reads on, and every piece
+// goes out in one write, the first one together with the header. Only the
+// header of server-sent events does not wait for the first piece.
+func (a *answer) pump(res *gateway.Response, f framing, now time.Time, from io.Reader, size int64, buf []byte) error {
+	if strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
+		if err := a.whole(res, f, now, nil); err != nil {
+			return err
+		}
+	}
+	for {
+		n, err := from.Read(buf[headRoom : len(buf)-tailRoom])
+		if size >= 0 && a.written+int64(n) > size {
+			return &gateway.Error{Code: gateway.CodeBackendInvalid, Err: errors.New("the body is longer than announced")}
+		}
+		ended := a.written+int64(n) == size || err == io.EOF && size < 0
+		if n > 0 || ended {
+			if err := a.piece(res, f, now, buf, n, ended); err != nil || ended {
+				return err
+			}
+		}
+		if err == io.EOF {
+			err = &gateway.Error{Code: gateway.CodeBackendAborted, Err: io.ErrUnexpectedEOF}
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// piece sends n bytes of the body, which are in buf behind headRoom.
+func (a *answer) piece(res *gateway.Response, f framing, now time.Time, buf []byte, n int, ended bool) error {
+	begin, end := headRoom, headRoom+n
+	f.sniff = buf[begin:end]
+	if f.chunked {
+		if n > 0 {
+			var line [wire.ChunkHeaderRoom]byte
+			begin = putBefore(buf, begin, wire.AppendChunkHeader(line[:0], n))
+			end += copy(buf[end:], "\r\n")
+		}
+		if ended {
+			end += copy(buf[end:], wire.LastChunk)
+		}
+	}
+	if !a.begun {
+		head := body.NewBuffer()
+		defer head.Free()
+		head.B = a.appendHead(head.B, res, f, now)
+		if len(head.B) <= begin {
+			begin = putBefore(buf, begin, head.B)
+		} else if _, err := a.c.stream.Write(head.B); err != nil {
+			return a.sent(0, err)
+		}
+	}
+	sent, err := a.c.stream.Write(buf[begin:end])
+	return a.sent(int64(min(sent-(headRoom-begin), n)), err)
+}
+
+// putBefore copies p in front of buf[begin:] and returns where it begins.
+func putBefore(buf []byte, begin int, p []byte) int {
+	begin -= len(p)
+	copy(buf[begin:], p)
+	return begin
+}
+
+// appendHead appends the header of the answer, with everything the server adds
+// to it.
+func (a *answer) appendHead(dst []byte, res *gateway.Response, f framing, now time.Time) []byte {
+	minor := a.c.inbound.head.Minor
+	dst = appendStatus(dst, minor, res.Status)
+	var typed, coded, dated bool
+	for _, field := range res.Header {
+		if engine.PerHop(field.Name) || !gateway.Token(field.Name) || !engine.ValidValue(field.Value) {
+			continue
+		}
+		switch field.Name {
+		case "Content-Type":
+			typed = true
+		case "Content-Encoding":
+			coded = coded || field.Value != ""
+		case "Date":
+			dated = true
+		}
+		dst = append(dst, field.Name...)
+		dst = append(dst, ": "...)
+		dst = append(dst, field.Value...)
+		dst = append(dst, "\r\n"...)
+	}
+	if len(f.sniff) > 0 && !typed && !coded {
+		dst = append(dst, "Content-Type: "...)
+		dst = append(dst, http.DetectContentType(f.sniff)...)
+		dst = append(dst, "\r\n"...)
+	}
+	if !dated {
+		dst = appendDate(dst, now)
+	}
+	switch {
+	case f.chunked:
+		dst = append(dst, "Transfer-Encoding: chunked\r\n"...)
+	case f.length >= 0:
+		dst = append(dst, "Content-Length: "...)
+		dst = strconv.AppendInt(dst, f.length, 10)
+		dst = append(dst, "\r\n"...)
+	}
+	switch {
+	case a.last:
+		dst = append(dst, "Connection: close\r\n"...)
+	case minor == 0:
+		dst = append(dst, "Connection: keep-alive\r\n"...)
+	}
+	return append(dst, "\r\n"...)
+}
+
+// appendStatus appends the status line to a client of HTTP/1.minor.
+func appendStatus(dst []byte, minor, status int) []byte {
+	dst = append(dst, protocols[minor]...)
+	dst = append(dst, ' ')
+	dst = strconv.AppendInt(dst, int64(status), 10)
+	dst = append(dst, ' ')
+	dst = append(dst, http.StatusText(status)...)
+	return append(dst, "\r\n"...)
+}
+
+// A stamp is the Date field of one second.
+type stamp struct {
+	second int64
+	line   string
+}
+
+var lastStamp atomic.Pointer[stamp]
+
+// appendDate appends the Date field (RFC 9110, section 6.6.1), which is made
+// once a second.
+func appendDate(dst []byte, now time.Time) []byte {
+	s := lastStamp.Load()
+	if second := now.Unix(); s == nil || s.second != second {
+		s = &stamp{second, "Date: " + now.UTC().Format(http.TimeFormat) + "\r\n"}
+		lastStamp.Store(s)
+	}
+	return append(dst, s.line...)
+}

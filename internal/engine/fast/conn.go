@@ -1,0 +1,404 @@
+package fast
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/sluice-gateway/sluice/internal/engine/fast/wire"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+)
+
+// What a connection is doing, as Shutdown needs to know it.
+const (
+	idle   int32 = iota // waiting for the first byte of a request
+	busy                // from there to the end of the answer
+	closed              // by Shutdown, while it was idle
+)
+
+// A conn is the connection of one client. Its goroutine reads a request, runs
+// the exchange and writes the answer, one after the other; the fields that
+// others look at are atomic.
+//
+// While it waits for a request a conn holds no buffers.
+type conn struct {
+	server *server
+	socket net.Conn        // the connection to the client
+	stream net.Conn        // what is read and written: the socket, or TLS on it
+	raw    syscall.RawConn // of the socket; nil where there is none
+	peer   netip.AddrPort
+	local  bool // the stream is the socket, and can be read by readNow
+
+	next, prev *conn // guarded by the mutex of the server
+
+	state atomic.Int32
+	since atomic.Int64 // tick of the watcher at the start of the exchange; 0 without one
+	gone  atomic.Bool  // the client has left, or the server has cut the connection
+	ctx   atomic.Pointer[exchangeContext]
+
+	in      wire.Reader
+	waiting func(fd uintptr) bool // readWaiting, bound once
+	waitErr error                 // what it ended with
+	first   [1]byte               // of a request, where readNow cannot read
+
+	readBy, writeBy time.Time // the deadlines that are set; zero for none
+	started         time.Time // when the first byte of the request was there
+	inbound         inbound
+	answer          answer
+}
+
+func newConn(s *server, socket net.Conn) *conn {
+	c := &conn{server: s, socket: socket, stream: socket, local: s.tls == nil && hasSockets}
+	c.in.Reset(socket)
+	c.inbound.c, c.answer.c = c, c
+	c.ctx.Store(new(exchangeContext))
+	if addr, ok := socket.RemoteAddr().(*net.TCPAddr); ok {
+		peer := addr.AddrPort()
+		c.peer = netip.AddrPortFrom(peer.Addr().Unmap(), peer.Port())
+	}
+	if sc, ok := socket.(syscall.Conn); ok {
+		if raw, err := sc.SyscallConn(); err == nil {
+			c.raw = raw
+		}
+	}
+	c.local = c.local && c.raw != nil
+	c.waiting = c.readWaiting
+	return c
+}
+
+// serve answers the requests of the connection until it ends.
+func (c *conn) serve() {
+	defer c.server.remove(c)
+	if c.server.tls != nil && !c.encrypt() {
+		return
+	}
+	for limit := c.server.settings.ReadHeaderTimeout; ; limit = c.server.settings.IdleTimeout {
+		if !c.await(limit) {
+			break
+		}
+		head, err := c.readHead()
+		if err == nil {
+			if c.handOver(head) {
+				return
+			}
+			err = c.inbound.head.Parse(head)
+		}
+		if err != nil {
+			c.refuse(err)
+			break
+		}
+		if !c.exchange() {
+			break
+		}
+	}
+	c.stream.Close()
+	c.in.Reset(nil)
+}
+
+// encrypt makes the stream one of TLS. It reports false if there is nothing
+// to serve on it: no agreement, or HTTP/2, which is served elsewhere.
+func (c *conn) encrypt() bool {
+	stream := tls.Server(c.socket, c.server.tls)
+	if limit := c.server.handshakeTimeout(); limit > 0 {
+		c.socket.SetDeadline(time.Now().Add(limit)) // fails on a broken connection, as the handshake will
+	}
+	if err := stream.Handshake(); err != nil {
+		if record, ok := errors.AsType[tls.RecordHeaderError](err); ok && record.Conn != nil && speaksHTTP(record.RecordHeader[:]) {
+			io.WriteString(record.Conn, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
+			c.linger()
+		}
+		c.server.log(fmt.Errorf("TLS handshake error from %s: %w", c.socket.RemoteAddr(), err))
+		c.socket.Close()
+		return false
+	}
+	c.socket.SetDeadline(time.Time{})
+	if stream.ConnectionState().NegotiatedProtocol == "h2" {
+		c.server.http2.take(stream, c.server.handler)
+		return false
+	}
+	c.stream, c.inbound.secure = stream, true
+	c.in.Reset(stream)
+	return true
+}
+
+// handshakeTimeout is the shortest of the limits that a handshake is part of.
+func (s *server) handshakeTimeout() time.Duration {
+	shortest := time.Duration(0)
+	for _, limit := range []time.Duration{s.settings.ReadHeaderTimeout, s.settings.ReadTimeout, s.settings.WriteTimeout} {
+		if limit > 0 && (shortest == 0 || limit < shortest) {
+			shortest = limit
+		}
+	}
+	return shortest
+}
+
+// speaksHTTP reports whether a request of plain HTTP begins like this.
+func speaksHTTP(b []byte) bool {
+	switch string(b) {
+	case "GET /", "HEAD ", "POST ", "PUT /", "OPTIO", "PATCH", "DELET":
+		return true
+	}
+	return false
+}
+
+// await waits until the first bytes of a request have arrived, at most for the
+// limit. It reports false when none will come.
+func (c *conn) await(limit time.Duration) bool {
+	if len(c.in.Buffered()) == 0 {
+		c.in.Free()
+		c.state.Store(idle)
+		if c.server.draining.Load() {
+			return false
+		}
+		c.limitRead(time.Now(), limit)
+		if c.wait() != nil || !c.state.CompareAndSwap(idle, busy) {
+			return false
+		}
+	}
+	c.started = time.Now()
+	return true
+}
+
+// wait reads once. The memory for it is taken only when there is something to
+// read, and the call costs no more than Read: that, too, asks the system,
+// waits until the socket becomes readable and asks again.
+func (c *conn) wait() error {
+	if c.local {
+		if err := c.raw.Read(c.waiting); err != nil {
+			return err
+		}
+		return c.waitErr
+	}
+	n, err := c.stream.Read(c.first[:])
+	if n == 0 {
+		return err
+	}
+	copy(c.in.Room(), c.first[:n])
+	c.in.Filled(n)
+	return nil
+}
+
+// readWaiting reads what has arrived, and reports false if the caller has to
+// wait for more.
+func (c *conn) readWaiting(fd uintptr) bool {
+	n, waits, err := readNow(fd, c.in.Room())
+	if n == 0 {
+		c.in.Free()
+	} else {
+		c.in.Filled(n)
+	}
+	c.waitErr = err
+	return !waits
+}
+
+// readHead returns the next head. The error is an [*wire.Error], or that of
+// the connection.
+func (c *conn) readHead() (string, error) {
+	for limited := false; ; {
+		head, err := c.in.Head(c.server.limits)
+		if head != "" || err != nil {
+			return head, err
+		}
+		if !limited {
+			limited = true
+			c.limitRead(c.started, c.server.settings.ReadHeaderTimeout)
+		}
+		if err := c.in.Fill(); err != nil {
+			return "", err
+		}
+	}
+}
+
+// preface is how clients begin that know the server to speak HTTP/2 (RFC 9113,
+// section 3.4): for HTTP/1 a head, and a body that no request announces.
+const preface = "PRI * HTTP/2.0\r\n\r\n"
+
+// handOver gives the connection away if the head is the preface of HTTP/2 and
+// that is spoken here without TLS.
+func (c *conn) handOver(head string) bool {
+	if head != preface || !c.server.settings.H2C || c.server.tls != nil {
+		return false
+	}
+	c.socket.SetDeadline(time.Time{})
+	begun := append([]byte(head), c.in.Buffered()...)
+	c.in.Reset(nil)
+	c.server.http2.take(&resumed{Conn: c.socket, head: begun}, c.server.handler)
+	return true
+}
+
+// exchange runs one exchange and reports whether the connection can be used
+// for another.
+func (c *conn) exchange() (again bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			c.server.log(fmt.Errorf("panic serving %s: %v", c.socket.RemoteAddr(), v))
+			c.leave()
+			c.endRequest()
+			c.abort()
+			again = false
+		}
+	}()
+	if c.server.settings.WriteTimeout > 0 {
+		c.limitWrite(time.Now()) // the head has just ended
+	}
+	c.inbound.begin()
+	c.server.watcher.begin(&c.since)
+	c.answer.begin()
+	c.converse()
+	c.endContext()
+	switch {
+	case c.answer.err != nil:
+		c.endRequest()
+		c.abort()
+	case !c.endRequest() || c.answer.last:
+		if c.inbound.unfinished() || len(c.in.Buffered()) > 0 {
+			c.linger()
+		}
+	default:
+		again = true
+	}
+	c.inbound.end()
+	return again
+}
+
+// converse lets the handler answer, and sends the answer.
+func (c *conn) converse() {
+	h, a := c.server.handler, &c.answer
+	x := gateway.Acquire(&c.inbound)
+	a.err = errInterrupted
+	defer func() { h.Done(x, a.written, a.err) }()
+	if err := h.Do(c.ctx.Load(), x); err != nil {
+		a.err = err
+		return
+	}
+	a.send(x)
+}
+
+// endContext ends the context of the exchange if anybody may know it.
+func (c *conn) endContext() {
+	c.since.Store(0)
+	if ctx := c.ctx.Load(); !ctx.unused() {
+		ctx.end()
+		c.ctx.Store(new(exchangeContext))
+	}
+}
+
+// left reports whether the client has closed the connection.
+func (c *conn) left() (left bool) {
+	if c.raw == nil {
+		return false
+	}
+	err := c.raw.Control(func(fd uintptr) { left = closedByPeer(fd) })
+	return left && err == nil
+}
+
+// leave ends the exchange: nobody waits for it. Safe for concurrent use.
+func (c *conn) leave() {
+	c.gone.Store(true)
+	c.ctx.Load().end()
+}
+
+// refuse answers a message that is not well-formed. Anything else that ended
+// the reading of a head leaves nobody to answer.
+func (c *conn) refuse(err error) {
+	e, ok := errors.AsType[*wire.Error](err)
+	if !ok {
+		return
+	}
+	c.server.log(fmt.Errorf("request from %s refused: %w", c.socket.RemoteAddr(), err))
+	now := time.Now()
+	c.limitWrite(now)
+	text := appendDate(appendStatus(nil, 1, e.Status), now)
+	text = append(text, "Content-Length: 0\r\nConnection: close\r\n\r\n"...)
+	if _, err := c.stream.Write(text); err == nil {
+		c.linger()
+	}
+}
+
+const (
+	lingerTime  = 500 * time.Millisecond
+	lingerBytes = 256 << 10
+)
+
+// linger lets the client read the answer before the connection ends. If it is
+// still sending, closing at once would make the system reset the connection,
+// which may overtake the answer (RFC 9112, section 9.6).
+func (c *conn) linger() {
+	half, ok := c.socket.(interface{ CloseWrite() error })
+	if !ok {
+		return
+	}
+	if encrypted, ok := c.stream.(*tls.Conn); ok && c.inbound.secure {
+		encrypted.CloseWrite() // broken or not, it ends here
+	}
+	if half.CloseWrite() != nil {
+		return
+	}
+	c.socket.SetReadDeadline(time.Now().Add(lingerTime)) // fails on a broken connection, as Read will
+	p := streams.Get().(*streamBuffer)
+	defer streams.Put(p)
+	for n, left := 0, lingerBytes; left > 0; left -= n {
+		var err error
+		if n, err = c.socket.Read(p[:]); err != nil {
+			return
+		}
+	}
+}
+
+// abort ends the connection in the middle of an answer. A client that was
+// promised nothing but the end of the connection would take that for the end
+// of the body, so it is reset; and TLS ends without the alert that vouches for
+// what came before.
+func (c *conn) abort() {
+	if tcp, ok := c.socket.(*net.TCPConn); ok && c.inbound.head.Minor == 0 {
+		tcp.SetLinger(0) // whether it works or not, the connection ends here
+	}
+	c.socket.Close()
+}
+
+// limitRead sets the deadline for reading to the limit after start; 0 is none.
+//
+// Setting a deadline costs a tenth of a small request, so it is set an eighth
+// of the limit later than asked for, and is left alone as long as it is
+// neither too early nor that much too late.
+func (c *conn) limitRead(start time.Time, limit time.Duration) {
+	if by, move := deadline(c.readBy, start, limit); move {
+		c.readBy = by
+		c.stream.SetReadDeadline(by) // fails on a broken connection, as Read will
+	}
+}
+
+// limitWrite sets the deadline for an answer to a request whose head ended at
+// start, as limitRead does.
+func (c *conn) limitWrite(start time.Time) {
+	if by, move := deadline(c.writeBy, start, c.server.settings.WriteTimeout); move {
+		c.writeBy = by
+		c.stream.SetWriteDeadline(by) // fails on a broken connection, as Write will
+	}
+}
+
+// deadline returns where a deadline belongs that is at set now, and whether it
+// has to be moved there.
+func deadline(set, start time.Time, limit time.Duration) (by time.Time, move bool) {
+	if limit <= 0 {
+		return time.Time{}, !set.IsZero()
+	}
+	earliest := start.Add(limit)
+	latest := earliest.Add(limit / 8)
+	return latest, set.Before(earliest) || set.After(latest)
+}
+
+// longAgo is a deadline that has passed.
+var longAgo = time.Unix(1, 0)
+
+// interrupt makes a read return that waits for the client. Safe for concurrent
+// use with that read.
+func (c *conn) interrupt() {
+	c.stream.SetReadDeadline(longAgo) // fails on a broken connection, where no read waits
+}

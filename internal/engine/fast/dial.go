@@ -1,0 +1,90 @@
+package fast
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+)
+
+const (
+	handshakeTimeout = 10 * time.Second
+
+	// longestDial ends attempts to connect that have no limit of their own.
+	longestDial = 30 * time.Second
+)
+
+// errForeign says that a host must be called through the standard library.
+var errForeign = errors.New("the backend speaks HTTP/2")
+
+// newHost finds out how to call an origin.
+func newHost(c *Client, o origin) *host {
+	h := &host{client: c, made: time.Now()}
+	u, err := url.Parse(o.scheme + "://" + o.authority)
+	if err != nil || u.Host != o.authority || !plain(o.authority) || c.proxied(u) {
+		h.foreign.Store(true)
+		return h
+	}
+	name, port := u.Hostname(), u.Port()
+	switch {
+	case o.scheme == "http" && port == "":
+		port = "80"
+	case o.scheme == "https" && port == "":
+		port = "443"
+	}
+	h.address = net.JoinHostPort(name, port)
+	switch o.scheme {
+	case "http":
+	case "https":
+		h.tls = c.tls
+		if h.tls.ServerName == "" {
+			h.tls = c.tls.Clone()
+			h.tls.ServerName = name
+		}
+	default:
+		h.foreign.Store(true)
+	}
+	return h
+}
+
+// plain reports whether an authority is a host and a port that go into a
+// request as they are: no names to be translated, no zones, no credentials.
+func plain(authority string) bool {
+	for i := range len(authority) {
+		switch c := authority[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case strings.IndexByte(".-_:[]", c) >= 0:
+		default:
+			return false
+		}
+	}
+	return authority != "" && authority[0] != ':' && authority[len(authority)-1] != ':'
+}
+
+// dial makes a connection within ctx. The error is [errForeign] for a host
+// that has chosen HTTP/2, which is remembered.
+func (h *host) dial(ctx context.Context) (*link, error) {
+	raw, err := h.client.dialer.DialContext(ctx, "tcp", h.address)
+	if err != nil {
+		return nil, err
+	}
+	if h.tls == nil {
+		return newLink(raw, raw), nil
+	}
+	conn := tls.Client(raw, h.tls)
+	shaking, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	defer cancel()
+	if err := conn.HandshakeContext(shaking); err != nil {
+		raw.Close()
+		return nil, err
+	}
+	if conn.ConnectionState().NegotiatedProtocol == "h2" {
+		h.foreign.Store(true)
+		conn.Close()
+		return nil, errForeign
+	}
+	return newLink(raw, conn), nil
+}

@@ -1,0 +1,235 @@
+package fast
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/engine"
+	"github.com/sluice-gateway/sluice/internal/engine/fast/wire"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+)
+
+// maxInterim is how many interim answers may come before the answer.
+const maxInterim = 16
+
+// headLimits bound the head of an answer.
+var headLimits = wire.Limits{HeadBytes: 1 << 20, Fields: 1000}
+
+// Finish reads the answer.
+//
+// A call on a link that was idle may find out only now that the backend has
+// closed it. If no byte of the answer came and nothing was sent, or the call is
+// [call.repeatable], it is made again, once, on a new link. net/http does the
+// same.
+func (k *call) Finish() error {
+	for {
+		err := k.err
+		if err == nil {
+			err = k.receive()
+		}
+		if err == nil {
+			k.deliver()
+			return nil
+		}
+		if !k.mayRepeat(err) {
+			return k.fail(err)
+		}
+		k.end(false)
+		if err := k.dial(); err == errForeign {
+			return k.host.client.standard.Do(k.ctx, k.x)
+		} else if err != nil {
+			return engine.Failure(k.ctx, err, false)
+		}
+		k.send()
+	}
+}
+
+// mayRepeat reports whether the call may be made again after err.
+func (k *call) mayRepeat(err error) bool {
+	return k.reused && !k.heard && !k.asked && (!k.wrote || k.repeatable()) && k.ctx.Err() == nil && !timeout(err)
+}
+
+// fail ends the call and returns its error.
+func (k *call) fail(err error) error {
+	if k.upload != nil && k.ctx.Err() == nil {
+		if cause := k.upload.broken(); cause != nil {
+			err = brokenBody(cause)
+		}
+	}
+	k.end(false)
+	return engine.Failure(k.ctx, err, true)
+}
+
+func timeout(err error) bool {
+	e, ok := errors.AsType[net.Error](err)
+	return ok && e.Timeout()
+}
+
+// receive reads the head of the answer, past interim ones.
+func (k *call) receive() error {
+	settings := &k.host.client.settings
+	wait := time.Duration(settings.ResponseHeaderTimeout)
+	if k.expecting {
+		wait = time.Duration(settings.ExpectContinueTimeout)
+	}
+	timed := wait > 0
+	if timed && k.upload == nil { // an upload sets the limit when it ends
+		k.link.conn.SetReadDeadline(time.Now().Add(wait))
+	}
+	k.head.Fields = k.x.Response.Header[:0]
+	k.x.Response.Header = k.head.Fields
+	for range maxInterim + 1 {
+		text, err := k.readHead()
+		if err != nil {
+			return err
+		}
+		if err := k.head.Parse(text, k.x.Request.Method); err != nil {
+			return err
+		}
+		switch status := k.head.Status; {
+		case status == http.StatusSwitchingProtocols:
+			return &gateway.Error{Code: gateway.CodeBackendInvalid, Public: "invalid answer", Err: errors.New("the backend switches protocols unasked")}
+		case status == http.StatusContinue && k.expecting:
+			k.proceed()
+		case status >= 200:
+			if k.upload != nil {
+				k.upload.meetAnswer()
+			}
+			if timed {
+				k.link.conn.SetReadDeadline(time.Time{})
+			}
+			return nil
+		}
+	}
+	return fmt.Errorf("more than %d interim answers", maxInterim)
+}
+
+// readHead reads one head.
+func (k *call) readHead() (string, error) {
+	in := &k.link.in
+	for {
+		head, err := in.Head(headLimits)
+		if err != nil || head != "" {
+			return head, err
+		}
+		switch err := in.Fill(); {
+		case err == nil:
+			k.heard = true
+		case k.expecting && timeout(err):
+			k.proceed() // the backend does not know what to continue means
+		case err == io.EOF:
+			return "", io.ErrUnexpectedEOF
+		default:
+			return "", err
+		}
+	}
+}
+
+// proceed sends the body that has waited for 100 Continue.
+func (k *call) proceed() {
+	k.expecting = false
+	k.link.conn.SetReadDeadline(time.Time{})
+	k.startUpload()
+}
+
+// deliver fills the response, and ends the call if there is no body to read.
+func (k *call) deliver() {
+	r := &k.x.Response
+	head := k.x.Request.Method == http.MethodHead
+	r.Status, r.Header = k.head.Status, endToEnd(k.head.Fields)
+	r.Body.Close()
+	k.x, k.raw, k.stream, k.head.Fields = nil, nil, nil, nil
+	switch {
+	case head && k.head.Announced > 0:
+		r.Body = body.FromStream(engine.Unsent, k.head.Announced)
+	case k.head.Length != 0:
+		if k.memory != nil {
+			k.memory.detach()
+		}
+		k.body.Reset(&k.link.in, k.head.Length, k.head.Chunked)
+		r.Body = body.FromStream(k, k.head.Length)
+		return
+	}
+	k.end(true)
+}
+
+// endToEnd removes the fields that are between the backend and us (RFC 9110,
+// section 7.6.1) and sorts the others, in place.
+func endToEnd(fields gateway.Fields) gateway.Fields {
+	for i := range fields {
+		if fields[i].Name != "Connection" {
+			continue
+		}
+		for name := range strings.SplitSeq(fields[i].Value, ",") {
+			name = strings.TrimSpace(name)
+			for j := range fields {
+				if strings.EqualFold(fields[j].Name, name) && !engine.PerHop(fields[j].Name) {
+					fields[j].Name = "" // to be removed
+				}
+			}
+		}
+	}
+	fields = slices.DeleteFunc(fields, func(f gateway.Field) bool { return f.Name == "" || engine.PerHop(f.Name) })
+	slices.SortStableFunc(fields, func(a, b gateway.Field) int { return strings.Compare(a.Name, b.Name) })
+	return fields
+}
+
+// Read reads the body of the answer.
+func (k *call) Read(p []byte) (int, error) {
+	if k.link == nil {
+		return 0, k.err
+	}
+	n, err := k.body.Read(p)
+	switch err {
+	case nil:
+		return n, nil
+	case io.EOF:
+		k.end(true)
+	default:
+		err = k.fail(err)
+	}
+	k.err = err
+	return n, err
+}
+
+// Close ends the call.
+func (k *call) Close() error {
+	if k.link != nil {
+		k.end(k.drain())
+		k.err = errEnded
+	}
+	return nil
+}
+
+// drain reads what is left of the body, provided that it has arrived, and
+// reports whether that was all. It does not wait.
+func (k *call) drain() bool {
+	if len(k.link.in.Buffered()) == 0 {
+		return false
+	}
+	k.link.conn.SetReadDeadline(time.Unix(1, 0)) // only the buffer is read from now on
+	if _, err := io.Copy(io.Discard, &k.body); err != nil {
+		return false
+	}
+	k.link.conn.SetReadDeadline(time.Time{})
+	return true
+}
+
+// end gives the link up. keep says that the answer was read to its end, so that
+// the link may carry another call if nothing else is against it.
+func (k *call) end(keep bool) {
+	keep = keep && k.head.KeepAlive && !k.broken && !k.expecting && len(k.link.in.Buffered()) == 0 &&
+		!k.host.client.settings.DisableKeepAlives && (k.upload == nil || k.upload.settle())
+	if k.memory != nil {
+		k.memory.drop()
+		k.memory = nil
+	}
+	k.host.exit(k, keep)
+}

@@ -1,0 +1,7 @@
+//go:build unix && !linux
+
+package fast
+
+// closedByPeer reports whether the other end of a socket has closed the
+// connection, as far as it can be seen: bytes that were not read yet hide it.
+func closedByPeer(fd uintptr) bool { return drained(fd) }

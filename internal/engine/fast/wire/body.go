@@ -1,0 +1,254 @@
+package wire
+
+import (
+	"io"
+	"strconv"
+)
+
+const (
+	sizeDigits    = 16       // of the size of a chunk
+	maxExtensions = 4 << 10  // bytes of extensions of all chunks of a body
+	maxTrailer    = 16 << 10 // bytes of all trailers of a body
+	maxLine       = 4 << 10  // bytes of a trailer, or of a size with its extensions
+)
+
+// A Body reads the body of a message from a [Reader]: of known length, chunked
+// (RFC 9112, section 7.1), or up to the end of the connection.
+//
+// Bytes come as they arrive: Read waits only if it has none to return. The end
+// is io.EOF, which comes with the last bytes where they are known to be the
+// last. A connection that ends before the body is io.ErrUnexpectedEOF, a body
+// that is not chunked as it should be an [*Error]. An error stays.
+//
+// Extensions of chunks mean nothing to us and are dropped (section 7.1.1), and
+// so are trailers; both are bounded. An extension consists of visible
+// characters. A trailer is a field, and none that frames, routes or authorises
+// a message.
+type Body struct {
+	from  *Reader
+	state state
+	left  int64 // of the body or of the chunk; without meaning up to the end
+	extra int   // bytes of extensions or trailers so far
+	err   error
+}
+
+type state uint8
+
+const (
+	finite    state = iota // within a body of known length
+	toEnd                  // within a body that the connection ends
+	size                   // before the size of a chunk
+	data                   // within a chunk
+	afterData              // after a chunk, before the end of its line
+	trailer                // after the last chunk
+	over                   // behind the body
+)
+
+// Reset begins a body: length bytes, or unknown if that is negative, where
+// chunked tells how the end is found.
+func (b *Body) Reset(from *Reader, length int64, chunked bool) {
+	*b = Body{from: from, left: length}
+	switch {
+	case chunked:
+		b.state = size
+	case length < 0:
+		b.state = toEnd
+	case length == 0:
+		b.state, b.err = over, io.EOF
+	}
+}
+
+// Over reports whether the body was read to its end, so that the next message
+// comes next.
+func (b *Body) Over() bool { return b.state == over }
+
+// Broken reports whether reading ended in an error before the end of the body.
+func (b *Body) Broken() bool { return b.err != nil && b.err != io.EOF }
+
+// Left returns how many bytes of the body were not read yet, -1 when that is
+// unknown.
+func (b *Body) Left() int64 {
+	switch b.state {
+	case over:
+		return 0
+	case finite:
+		return b.left
+	}
+	return -1
+}
+
+// Read reads on.
+func (b *Body) Read(p []byte) (n int, err error) {
+	if b.err != nil || len(p) == 0 {
+		return 0, b.err
+	}
+	switch b.state {
+	case finite:
+		n, err = b.readFinite(p)
+	case toEnd:
+		n, err = b.from.Read(p)
+		if err == io.EOF {
+			b.state = over
+		}
+	default:
+		n, err = b.readChunked(p)
+	}
+	b.err = err
+	return n, err
+}
+
+func (b *Body) readFinite(p []byte) (int, error) {
+	n, err := b.from.Read(p[:min(int64(len(p)), b.left)])
+	if b.left -= int64(n); b.left == 0 {
+		b.state = over
+		return n, io.EOF
+	}
+	return n, early(err)
+}
+
+// early turns the end of a connection into that of a body that was not
+// complete.
+func early(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// readChunked decodes until p is full, or until that would mean waiting.
+func (b *Body) readChunked(p []byte) (n int, err error) {
+	for {
+		if b.state == data {
+			room := p[n:]
+			if len(room) == 0 || n > 0 && len(b.from.Buffered()) == 0 {
+				return n, nil
+			}
+			got, err := b.from.Read(room[:min(int64(len(room)), b.left)])
+			n += got
+			if b.left -= int64(got); b.left == 0 {
+				b.state = afterData
+			}
+			if err != nil {
+				return n, early(err)
+			}
+			continue
+		}
+		moved, err := b.advance()
+		switch {
+		case err != nil:
+			return n, err
+		case b.state == over:
+			return n, io.EOF
+		case moved:
+		case n > 0:
+			return n, nil
+		default:
+			if err := b.from.Fill(); err != nil {
+				return 0, early(err)
+			}
+		}
+	}
+}
+
+// advance takes one step between two chunks, if all bytes of it have arrived.
+func (b *Body) advance() (moved bool, err error) {
+	switch b.state {
+	case size:
+		text, ok, err := b.from.line(maxLine)
+		if !ok {
+			return false, err
+		}
+		return true, b.begin(text)
+	case afterData:
+		next := b.from.Buffered()
+		if len(next) < 2 {
+			return false, nil
+		}
+		if next[0] != '\r' || next[1] != '\n' {
+			return false, bad("a chunk is longer than its size")
+		}
+		b.from.r += 2
+		b.state = size
+		return true, nil
+	}
+	text, ok, err := b.from.line(maxLine)
+	if !ok {
+		return false, err
+	}
+	if len(text) == 0 {
+		b.state = over
+		return true, nil
+	}
+	return true, b.drop(string(text) + "\r\n")
+}
+
+// begin reads the line with the size of a chunk.
+func (b *Body) begin(text []byte) error {
+	n := 0
+	for b.left = 0; n < len(text) && classes[text[n]]&hexDigit != 0; n++ {
+		if n == sizeDigits || b.left > 1<<59-1 {
+			return bad("a chunk is too large")
+		}
+		b.left = b.left<<4 | int64(nibble(text[n]))
+	}
+	if n == 0 {
+		return bad("a chunk without a size")
+	}
+	if extension := text[n:]; len(extension) > 0 {
+		if b.extra += len(extension); b.extra > maxExtensions {
+			return bad("too many extensions of chunks")
+		}
+		if extension[0] != ';' {
+			return bad("something other than an extension after the size of a chunk")
+		}
+		for _, c := range extension {
+			if classes[c]&visible == 0 {
+				return bad("white space or worse in the extension of a chunk")
+			}
+		}
+	}
+	b.state = data
+	if b.left == 0 {
+		b.state, b.extra = trailer, 0
+	}
+	return nil
+}
+
+// nibble returns the value of a hexadecimal digit.
+func nibble(c byte) byte {
+	if classes[c]&digit != 0 {
+		return c - '0'
+	}
+	return (c | 0x20) - 'a' + 10
+}
+
+// drop checks a trailer and forgets it (RFC 9110, section 6.5.1).
+func (b *Body) drop(text string) error {
+	if b.extra += len(text); b.extra > maxTrailer {
+		return bad("the trailers are too large")
+	}
+	l, err := cutField(text)
+	if err != nil {
+		return err
+	}
+	switch l.name {
+	case "Authorization", "Connection", "Content-Length", "Cookie", "Expect", "Forwarded", "Host", "Keep-Alive",
+		"Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "Set-Cookie", "Te", "Trailer",
+		"Transfer-Encoding", "Upgrade", "Www-Authenticate", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto":
+		return bad("a trailer that belongs into the header")
+	}
+	return nil
+}
+
+// LastChunk ends a chunked body that has no trailers.
+const LastChunk = "0\r\n\r\n"
+
+// ChunkHeaderRoom is the most that AppendChunkHeader appends.
+const ChunkHeaderRoom = 18
+
+// AppendChunkHeader appends the line that begins a chunk of n bytes, which is
+// positive. The chunk ends with CR LF.
+func AppendChunkHeader(dst []byte, n int) []byte {
+	dst = strconv.AppendUint(dst, uint64(n), 16)
+	return append(dst, '\r', '\n')
+}

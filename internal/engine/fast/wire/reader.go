@@ -1,0 +1,142 @@
+package wire
+
+import (
+	"io"
+	"sync"
+)
+
+// bufferSize is the room that a Reader begins with. Heads rarely need more,
+// and bodies that are longer are read past the buffer.
+const bufferSize = 4 << 10
+
+var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+
+// A Reader is the receiving half of a connection: what has arrived and was not
+// asked for yet. It holds memory only from Room to the next Free, so that a
+// connection that waits costs none.
+//
+// The zero Reader is not usable before Reset. A Reader is not safe for
+// concurrent use.
+type Reader struct {
+	from    io.Reader
+	pooled  *[bufferSize]byte // behind buf, unless that has grown
+	buf     []byte            // unread bytes are buf[r:w]
+	r, w    int
+	scanned int // how much of the unread bytes was scanned for a head
+}
+
+// Reset makes the Reader read from r and forget what it held.
+func (r *Reader) Reset(from io.Reader) {
+	r.r, r.w = 0, 0
+	r.Free()
+	*r = Reader{from: from}
+}
+
+// Buffered returns the bytes that have arrived and were not read. They are
+// valid until the next call of another method.
+func (r *Reader) Buffered() []byte { return r.buf[r.r:r.w] }
+
+// Head takes a head off the bytes that have arrived and returns it, with its
+// empty line, as a string of its own. It is "" as long as the end of the head
+// has not arrived: the caller calls Fill and tries again. The error is that of
+// [ScanHead].
+func (r *Reader) Head(l Limits) (string, error) {
+	end, scanned, err := ScanHead(r.Buffered(), r.scanned, l)
+	if err != nil || end == 0 {
+		r.scanned = scanned
+		return "", err
+	}
+	head := string(r.buf[r.r : r.r+end])
+	r.r += end
+	r.scanned = 0
+	return head, nil
+}
+
+// Room returns memory to read into, at least one byte. Filled says how much of
+// it was used.
+func (r *Reader) Room() []byte {
+	switch {
+	case r.buf == nil:
+		r.pooled = buffers.Get().(*[bufferSize]byte)
+		r.buf = r.pooled[:]
+	case r.r == r.w:
+		r.r, r.w = 0, 0
+	case r.w == len(r.buf) && r.r > 0:
+		r.w = copy(r.buf, r.buf[r.r:r.w])
+		r.r = 0
+	case r.w == len(r.buf):
+		grown := make([]byte, 2*len(r.buf))
+		copy(grown, r.buf)
+		r.free()
+		r.buf = grown
+	}
+	return r.buf[r.w:]
+}
+
+// Filled adds the first n bytes of what Room returned to those that have
+// arrived.
+func (r *Reader) Filled(n int) { r.w += n }
+
+// Free gives the memory back if no bytes are left in it.
+func (r *Reader) Free() {
+	if r.r == r.w {
+		r.r, r.w = 0, 0
+		r.free()
+	}
+}
+
+func (r *Reader) free() {
+	if r.pooled != nil {
+		buffers.Put(r.pooled)
+	}
+	r.pooled, r.buf = nil, nil
+}
+
+// Fill reads once from the connection into the buffer. The error is that of
+// the connection, and only comes when nothing was read.
+func (r *Reader) Fill() error {
+	n, err := r.from.Read(r.Room())
+	r.Filled(n)
+	if n > 0 {
+		return nil
+	}
+	return err
+}
+
+// Read reads what has arrived, or else once from the connection: directly into
+// p if that is as large as the buffer.
+func (r *Reader) Read(p []byte) (int, error) {
+	if r.r == r.w {
+		if len(p) >= bufferSize {
+			return r.from.Read(p)
+		}
+		if err := r.Fill(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, r.buf[r.r:r.w])
+	r.r += n
+	return n, nil
+}
+
+// line takes a line off the bytes that have arrived and returns it without its
+// end; ok is false as long as the end has not arrived. The line has at most
+// limit bytes, and no control characters but tabs. It is valid until the next
+// call of another method.
+func (r *Reader) line(limit int) (text []byte, ok bool, err error) {
+	b := r.Buffered()
+	end := control(b, 0)
+	for end < len(b) && b[end] == '\t' {
+		end = control(b, end+1)
+	}
+	switch {
+	case end > limit:
+		return nil, false, bad("a line is too long")
+	case end == len(b) || end+1 == len(b) && b[end] == '\r':
+		return nil, false, nil
+	case b[end] != '\r' || b[end+1] != '\n':
+		return nil, false, bad("a control character in a line")
+	}
+	r.r += end + 2
+	return b[:end], true, nil
+}
