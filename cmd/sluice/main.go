@@ -7,12 +7,8 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/cli"
 	_ "github.com/sluice-gateway/sluice/internal/components/all"
+	"github.com/sluice-gateway/sluice/internal/engine/fast"
 	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
 )
 
-func main() {
-	os.Exit(cli.Main(os.Args[1:], cli.Engine{
-		NewServer: nethttp.NewServer,
-		NewClient: nethttp.NewClient,
-	}))
-}
+func main() { os.Exit(cli.Main(os.Args[1:], fast.Engine, nethttp.Engine)) }

@@ -29,12 +29,6 @@ var Version = "0.1.0-dev"
 // product is how the gateway names itself to backends.
 func product() string { return "Sluice " + Version }
 
-// Engine is what serves and calls.
-type Engine struct {
-	NewServer func(engine.Settings) engine.Server
-	NewClient engine.NewClient
-}
-
 // Exit codes.
 const (
 	exitConfig  = 1
@@ -57,17 +51,18 @@ func (e *exitError) Error() string {
 
 func (e *exitError) Unwrap() error { return e.err }
 
-// Main runs the command that the arguments name and returns the exit code.
-func Main(args []string, e Engine) int {
+// Main runs the command that the arguments name and returns the exit code. The
+// first of the engines serves unless a configuration names another.
+func Main(args []string, engines ...engine.Engine) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// A second signal ends the program at once.
 	context.AfterFunc(ctx, stop)
-	return run(ctx, args, e, os.Stdout, os.Stderr)
+	return run(ctx, args, engines, os.Stdout, os.Stderr)
 }
 
-func run(ctx context.Context, args []string, e Engine, stdout, stderr io.Writer) int {
-	app := &app{engine: e, stdout: stdout, stderr: stderr}
+func run(ctx context.Context, args []string, engines []engine.Engine, stdout, stderr io.Writer) int {
+	app := &app{engines: engines, stdout: stdout, stderr: stderr}
 	root := app.root()
 	root.SetArgs(args)
 	root.SetOut(stdout)
@@ -88,7 +83,7 @@ func run(ctx context.Context, args []string, e Engine, stdout, stderr io.Writer)
 
 // app is what all commands share.
 type app struct {
-	engine         Engine
+	engines        []engine.Engine // the first one serves unless a configuration names another
 	stdout, stderr io.Writer
 }
 
@@ -193,12 +188,11 @@ func templates(environ []string) *config.Problem {
 // options are the runtime options for a file, whatever the command.
 func (a *app) options(file string) runtime.Options {
 	return runtime.Options{
-		Load:      loader(file),
-		Registry:  component.Default,
-		NewServer: a.engine.NewServer,
-		NewClient: a.engine.NewClient,
-		Product:   product(),
-		Missing:   published.Has,
+		Load:     loader(file),
+		Registry: component.Default,
+		Engines:  a.engines,
+		Product:  product(),
+		Missing:  published.Has,
 	}
 }
 

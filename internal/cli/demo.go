@@ -19,7 +19,7 @@ func (a *app) demoCommand() *cobra.Command {
 		Short: "Serve a sample shop: gateway and services in one process",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			shop, err := demo.Open(a.engine.NewServer)
+			shop, err := demo.Open(a.engines[0].NewServer)
 			if err != nil {
 				return &exitError{exitRuntime, err}
 			}

@@ -46,14 +46,15 @@ func (a *app) explainCommand() *cobra.Command {
 			}
 			o := a.options(file)
 			o.Log = slog.DiscardHandler
-			gen, problems := runtime.New(o).Compile(cmd.Context())
+			g := runtime.New(o)
+			gen, problems := g.Compile(cmd.Context())
 			if gen == nil {
 				a.print(problems)
 				return &exitError{exitConfig, nil}
 			}
 			e := gen.Explain(method, path)
 			hide(gen, e.Endpoint)
-			printExplanation(a.stdout, method, path, e)
+			printExplanation(a.stdout, method, path, g.EngineFor(gen.Service), e)
 			if e.Endpoint == nil {
 				return &exitError{exitConfig, errors.New("no endpoint answers " + method + " " + path)}
 			}
@@ -84,8 +85,8 @@ func hide(gen *plan.Generation, p *plan.EndpointPlan) {
 	}
 }
 
-func printExplanation(w io.Writer, method, path string, e plan.Explanation) {
-	fmt.Fprintf(w, "%s %s: %s\n", method, path, e.Outcome)
+func printExplanation(w io.Writer, method, path, engine string, e plan.Explanation) {
+	fmt.Fprintf(w, "%s %s: %s\nEngine: %s\n", method, path, e.Outcome, engine)
 	if len(e.Candidates) > 0 {
 		fmt.Fprintln(w, "\nRoutes that were compared:")
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)

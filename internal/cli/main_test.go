@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	_ "github.com/sluice-gateway/sluice/internal/components/all"
+	"github.com/sluice-gateway/sluice/internal/engine"
+	"github.com/sluice-gateway/sluice/internal/engine/fast"
 	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
 )
 
@@ -59,7 +61,7 @@ type result struct {
 func invoke(t *testing.T, args ...string) result {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	code := run(t.Context(), args, Engine{nethttp.NewServer, nethttp.NewClient}, &stdout, &stderr)
+	code := run(t.Context(), args, []engine.Engine{fast.Engine, nethttp.Engine}, &stdout, &stderr)
 	return result{code, stdout.String(), stderr.String()}
 }
 

@@ -65,6 +65,11 @@ type Service struct {
 	// SequentialStart starts the async agents one after the other.
 	SequentialStart bool `json:"sequential_start"`
 
+	// Engine pins the HTTP engine: fast is our own, for HTTP/1.1, nethttp that of
+	// the standard library. auto is fast; what it does not speak itself, HTTP/2
+	// and forward proxies, it hands to nethttp.
+	Engine Engine `json:"engine"`
+
 	Server
 	Transport
 
@@ -442,6 +447,12 @@ const (
 
 // Enum lists the values.
 func (Dialect) Enum() []string { return []string{"krakend", "sluice"} }
+
+// Engine names an HTTP engine.
+type Engine string
+
+// Enum lists the values.
+func (Engine) Enum() []string { return []string{"auto", "fast", "nethttp"} }
 
 // ErrorStatus is how the status of a failed answer is chosen.
 type ErrorStatus string

@@ -95,6 +95,9 @@ func (r *resolver) root() {
 	if s.OutputEncoding == "" {
 		s.OutputEncoding = "json"
 	}
+	if s.Engine == "" {
+		s.Engine = "auto"
+	}
 	if s.MaxHeaderBytes == 0 {
 		s.MaxHeaderBytes = DefaultMaxHeaderBytes
 	}

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -30,13 +31,12 @@ type Options struct {
 	// and at each reload.
 	Load func(context.Context) (*config.Document, []*config.Problem)
 
-	Registry  *component.Registry
-	NewServer func(engine.Settings) engine.Server
-	NewClient engine.NewClient
-	Log       slog.Handler // where the log ends unless the configuration says otherwise
-	Product   string       // name and version
-	Missing   func(scope, namespace string) bool
-	Strict    bool
+	Registry *component.Registry
+	Engines  []engine.Engine // the first one serves unless the configuration names another
+	Log      slog.Handler    // where the log ends unless the configuration says otherwise
+	Product  string          // name and version
+	Missing  func(scope, namespace string) bool
+	Strict   bool
 
 	// Adjust changes the service after it was resolved, for flags that win
 	// over the file; nil changes nothing.
@@ -180,6 +180,7 @@ func (g *Gateway) fixed(next *config.Service) []*config.Problem {
 		key     string
 		changed bool
 	}{
+		{"engine", g.engine(was).Name != g.engine(next).Name},
 		{"port", was.Port != next.Port},
 		{"listen_ip", was.ListenIP != next.ListenIP},
 		{"tls", (was.TLS == nil || was.TLS.Disabled) != (next.TLS == nil || next.TLS.Disabled)},
@@ -225,6 +226,15 @@ func (g *Gateway) Logger() *slog.Logger {
 // Service returns the live configuration.
 func (g *Gateway) Service() *config.Service { return g.live.Load().Service }
 
+// engine returns the engine that a configuration chooses.
+func (g *Gateway) engine(s *config.Service) engine.Engine {
+	i := slices.IndexFunc(g.options.Engines, func(e engine.Engine) bool { return e.Name == string(s.Engine) })
+	return g.options.Engines[max(i, 0)]
+}
+
+// EngineFor returns the name of the engine that serves a configuration.
+func (g *Gateway) EngineFor(s *config.Service) string { return g.engine(s).Name }
+
 // Listen opens the listener of the live configuration.
 func (g *Gateway) Listen(ctx context.Context) (net.Listener, error) {
 	s := g.Service()
@@ -251,7 +261,7 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 		settings.TLS = c.Clone()
 		settings.TLS.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return g.tls.Load(), nil }
 	}
-	server := g.options.NewServer(settings)
+	server := g.engine(s).NewServer(settings)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(l, g) }()
 	select {
@@ -328,8 +338,9 @@ func (g *Gateway) Done(x *gateway.Exchange, written int64, err error) {
 // contents of certificate files included, are one client, which survives
 // reloads.
 func (g *Gateway) dial(env *component.Env, t config.Transport, c *tls.Config) (gateway.Connector, error) {
+	chosen := g.engine(env.Service)
 	open := func() (engine.Client, func(), error) {
-		client := g.options.NewClient(t, c)
+		client := chosen.NewClient(t, c)
 		return client, client.Close, nil
 	}
 	if c != nil {
@@ -345,7 +356,7 @@ func (g *Gateway) dial(env *component.Env, t config.Transport, c *tls.Config) (g
 	if err != nil {
 		return nil, err
 	}
-	return component.KeepIn(env, id, open)
+	return component.KeepIn(env, chosen.Name+" "+id, open)
 }
 
 // transportID is equal for transports that may share their connections.

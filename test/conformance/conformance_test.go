@@ -23,6 +23,8 @@ import (
 	"github.com/sluice-gateway/sluice/internal/component"
 	_ "github.com/sluice-gateway/sluice/internal/components/all"
 	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/engine"
+	"github.com/sluice-gateway/sluice/internal/engine/fast"
 	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
 	"github.com/sluice-gateway/sluice/internal/published"
 	"github.com/sluice-gateway/sluice/internal/runtime"
@@ -30,17 +32,19 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestTranscripts plays every transcript.
+// TestTranscripts plays every transcript on every engine.
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no transcripts: %v", err)
 	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			t.Parallel()
-			play(t, file)
-		})
+	for _, e := range []engine.Engine{fast.Engine, nethttp.Engine} {
+		for _, file := range files {
+			t.Run(e.Name+"/"+strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+				t.Parallel()
+				play(t, e, file)
+			})
+		}
 	}
 }
 
@@ -52,11 +56,12 @@ type stage struct {
 	stop     func()
 	problems []*config.Problem
 	started  error
+	engine   engine.Engine
 	last     *answer
 }
 
-func play(t *testing.T, file string) {
-	s := &stage{backends: make(map[string]*backend), latches: new(latches)}
+func play(t *testing.T, e engine.Engine, file string) {
+	s := &stage{engine: e, backends: make(map[string]*backend), latches: new(latches)}
 	for _, name := range []string{"A", "B", "C"} {
 		s.backends[name] = newBackend(t, s.latches)
 	}
@@ -138,12 +143,11 @@ func (s *stage) start(t *testing.T, name, text string, environ []string) {
 			}
 			return d, problems
 		},
-		Registry:  component.Default,
-		NewServer: nethttp.NewServer,
-		NewClient: nethttp.NewClient,
-		Log:       slog.DiscardHandler,
-		Product:   "Sluice 0",
-		Missing:   published.Has,
+		Registry: component.Default,
+		Engines:  []engine.Engine{s.engine},
+		Log:      slog.DiscardHandler,
+		Product:  "Sluice 0",
+		Missing:  published.Has,
 	})
 	s.stop, s.address = nil, ""
 	if s.problems, s.started = g.Load(t.Context()); s.started != nil {

@@ -12,6 +12,8 @@ import (
 	"github.com/sluice-gateway/sluice/internal/component"
 	_ "github.com/sluice-gateway/sluice/internal/components/all"
 	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/engine"
+	"github.com/sluice-gateway/sluice/internal/engine/fast"
 	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
 	"github.com/sluice-gateway/sluice/internal/runtime"
 )
@@ -61,11 +63,10 @@ func check(ctx context.Context, name, text string) []*config.Problem {
 				return os.ReadFile(file)
 			}})
 		},
-		Registry:  component.Default,
-		NewServer: nethttp.NewServer,
-		NewClient: nethttp.NewClient,
-		Product:   "Sluice 0",
-		Strict:    true,
+		Registry: component.Default,
+		Engines:  []engine.Engine{fast.Engine, nethttp.Engine},
+		Product:  "Sluice 0",
+		Strict:   true,
 	})
 	_, problems := g.Compile(ctx)
 	return config.Strict(problems)

@@ -16,6 +16,8 @@ import (
 	"github.com/sluice-gateway/sluice/internal/component"
 	_ "github.com/sluice-gateway/sluice/internal/components/all"
 	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/engine"
+	"github.com/sluice-gateway/sluice/internal/engine/fast"
 	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
 	"github.com/sluice-gateway/sluice/internal/runtime"
 )
@@ -27,10 +29,17 @@ type running struct {
 	*runtime.Gateway
 	url    string
 	config atomic.Pointer[string]
+	stop   func() error // drains it; the test's end does so otherwise
 }
 
 // start runs a gateway with a configuration until the test ends.
 func start(t testing.TB, text string) *running {
+	t.Helper()
+	return startWith(t, text, component.Default)
+}
+
+// startWith is start with components of the test's own.
+func startWith(t testing.TB, text string, registry *component.Registry) *running {
 	t.Helper()
 	r := new(running)
 	r.config.Store(&text)
@@ -38,11 +47,10 @@ func start(t testing.TB, text string) *running {
 		Load: func(context.Context) (*config.Document, []*config.Problem) {
 			return config.Parse("gateway.json", []byte(*r.config.Load()))
 		},
-		Registry:  component.Default,
-		NewServer: nethttp.NewServer,
-		NewClient: nethttp.NewClient,
-		Log:       slog.DiscardHandler,
-		Product:   "Sluice 0",
+		Registry: registry,
+		Engines:  []engine.Engine{fast.Engine, nethttp.Engine},
+		Log:      slog.DiscardHandler,
+		Product:  "Sluice 0",
 	})
 	if problems, err := r.Load(t.Context()); err != nil {
 		t.Fatalf("%v\n%s", err, config.Format(problems))
@@ -52,12 +60,17 @@ func start(t testing.TB, text string) *running {
 		t.Fatal(err)
 	}
 	r.url = "http://" + l.Addr().String()
+	if s := r.Service(); s.TLS != nil && !s.TLS.Disabled {
+		r.url = "https://" + l.Addr().String()
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- r.Serve(ctx, l) }()
+	wait := sync.OnceValue(func() error { cancel(); return <-done })
+	asked := false
+	r.stop = func() error { asked = true; return wait() }
 	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
+		if err := wait(); err != nil && !asked {
 			t.Errorf("stop: %v", err)
 		}
 	})

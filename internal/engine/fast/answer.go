@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -158,10 +157,11 @@ func (a *answer) copy(res *gateway.Response, f framing, now time.Time, from io.R
 }
 
 // pump copies by way of buf. No byte waits while it reads on, and every piece
-// goes out in one write, the first one together with the header. Only the
-// header of server-sent events does not wait for the first piece.
+// goes out in one write, the first one together with the header if it is there
+// already. Otherwise the header goes ahead, unless its Content-Type is made of
+// the first piece.
 func (a *answer) pump(res *gateway.Response, f framing, now time.Time, from io.Reader, size int64, buf []byte) error {
-	if strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
+	if !arrived(from) && (res.Header.Has("Content-Type") || res.Header.Has("Content-Encoding")) {
 		if err := a.whole(res, f, now, nil); err != nil {
 			return err
 		}
@@ -184,6 +184,12 @@ func (a *answer) pump(res *gateway.Response, f framing, now time.Time, from io.R
 			return err
 		}
 	}
+}
+
+// arrived reports whether a read of the stream is known not to wait.
+func arrived(stream io.Reader) bool {
+	b, ok := stream.(interface{ Buffered() int })
+	return ok && b.Buffered() > 0
 }
 
 // piece sends n bytes of the body, which are in buf behind headRoom.

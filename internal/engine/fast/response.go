@@ -199,6 +199,15 @@ func (k *call) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Buffered returns how many bytes of the body, or behind it, have arrived and
+// can be read without waiting.
+func (k *call) Buffered() int {
+	if k.link == nil {
+		return 0
+	}
+	return len(k.link.in.Buffered())
+}
+
 // Close ends the call.
 func (k *call) Close() error {
 	if k.link != nil {

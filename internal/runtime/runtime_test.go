@@ -1,0 +1,655 @@
+package runtime_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/engine"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/runtime"
+	"github.com/sluice-gateway/sluice/internal/telemetry"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// A bench is a gateway without sockets. Its only namespace, test/probe, tells
+// what becomes of each generation.
+type bench struct {
+	*runtime.Gateway
+	text atomic.Pointer[string] // of the configuration
+
+	mu      sync.Mutex
+	log     []string           // what happened to generations
+	probes  []*probe           // one for each generation that was built
+	clients []config.Transport // that were made
+	server  *server
+	backend func(context.Context, *gateway.Exchange) error
+}
+
+// A probe is what test/probe keeps of one generation.
+type probe struct {
+	name            string
+	started, closed atomic.Bool
+	late            atomic.Bool // an exchange outlived the generation
+
+	mu       sync.Mutex
+	outcomes []telemetry.Outcome
+}
+
+func (p *probe) Observe(_ *gateway.Exchange, o telemetry.Outcome) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.outcomes = append(p.outcomes, o)
+}
+
+type probeOptions struct {
+	Name string `json:"name"`
+	Fail string `json:"fail"` // build, start or close
+}
+
+func newBench(text string) *bench {
+	b := new(bench)
+	b.set(text)
+	b.Gateway = runtime.New(runtime.Options{
+		Load: func(context.Context) (*config.Document, []*config.Problem) {
+			return config.Parse("gateway.json", []byte(*b.text.Load()))
+		},
+		Registry: component.NewRegistry(component.Service(component.Info{Namespace: "test/probe"}, b.build)),
+		Engines: []engine.Engine{{
+			Name:      "test",
+			NewServer: func(s engine.Settings) engine.Server { b.server = newServer(s); return b.server },
+			NewClient: func(t config.Transport, _ *tls.Config) engine.Client {
+				b.note("client opened")
+				b.clients = append(b.clients, t)
+				return &client{b}
+			},
+		}},
+		Log: slog.DiscardHandler,
+	})
+	return b
+}
+
+func (b *bench) set(text string) { b.text.Store(&text) }
+
+func (b *bench) note(format string, args ...any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.log = append(b.log, fmt.Sprintf(format, args...))
+}
+
+// noted returns what happened since it was called before.
+func (b *bench) noted() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := strings.Join(b.log, ", ")
+	b.log = nil
+	return all
+}
+
+func (b *bench) build(s *component.ServiceSite, o probeOptions) error {
+	p := &probe{name: o.Name}
+	b.probes = append(b.probes, p)
+	if o.Fail == "build" {
+		return errors.New("does not build")
+	}
+	s.OnStart(func(context.Context) error { b.note("%s starts", o.Name); p.started.Store(true); return nil })
+	s.OnStart(func(context.Context) error {
+		if o.Fail == "start" {
+			return errors.New("does not start")
+		}
+		return nil
+	})
+	s.OnClose(func(context.Context) error {
+		b.note("%s closes", o.Name)
+		p.closed.Store(true)
+		if o.Fail == "close" {
+			return errors.New("does not close")
+		}
+		return nil
+	})
+	s.Observer(p)
+	s.Stage(component.ServiceObserve, gateway.StageFunc(func(_ context.Context, x *gateway.Exchange) error {
+		x.Endpoint = o.Name
+		if p.closed.Load() || !p.started.Load() {
+			return errors.New("the generation is not alive")
+		}
+		x.OnRelease(func() {
+			if p.closed.Load() {
+				p.late.Store(true)
+			}
+		})
+		return nil
+	}))
+	return nil
+}
+
+// A client answers every call in memory.
+type client struct{ b *bench }
+
+func (c *client) Close() { c.b.note("client closed") }
+
+func (c *client) Do(ctx context.Context, x *gateway.Exchange) error {
+	if c.b.backend != nil {
+		return c.b.backend(ctx, x)
+	}
+	x.Response.Status, x.Response.Body = 200, body.FromBytes([]byte(`{"a":1}`))
+	return nil
+}
+
+// A server does nothing until it is told to end.
+type server struct {
+	engine.Settings
+	end  chan error
+	stop func(context.Context) error // in place of ending at once
+}
+
+func newServer(s engine.Settings) *server { return &server{Settings: s, end: make(chan error, 1)} }
+
+func (s *server) Serve(net.Listener, engine.Handler) error { return <-s.end }
+
+func (s *server) Shutdown(ctx context.Context) error {
+	var err error
+	if s.stop != nil {
+		err = s.stop(ctx)
+	}
+	s.end <- nil
+	return err
+}
+
+// named is a configuration with a probe of this name.
+func named(name string, more ...string) string {
+	return `{"version":3` + strings.Join(more, "") + `,"extra_config":{"test/probe":{"name":"` + name + `"}}}`
+}
+
+func failing(name, at string) string {
+	return `{"version":3,"extra_config":{"test/probe":{"name":"` + name + `","fail":"` + at + `"}}}`
+}
+
+const backend = `,"endpoints":[{"endpoint":"/x","backend":[{"url_pattern":"/","host":["http://b"]}]}]`
+
+func (b *bench) load(t testing.TB, text string) []*config.Problem {
+	t.Helper()
+	b.set(text)
+	problems, err := b.Load(t.Context())
+	if err != nil {
+		t.Fatalf("%v\n%s", err, config.Format(problems))
+	}
+	return problems
+}
+
+// begin starts an exchange and returns its end, which tells the status.
+func (b *bench) begin(t testing.TB, path string) (end func() int) {
+	t.Helper()
+	x := gateway.Acquire(testx.Request{Path: path}.Inbound())
+	if err := b.Do(t.Context(), x); err != nil {
+		t.Errorf("Do: %v", err)
+	}
+	return func() int {
+		status := x.Response.Status
+		b.Done(x, 0, nil)
+		return status
+	}
+}
+
+// TestRetire shows what a reload does and does not wait for.
+func TestRetire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench("")
+		b.load(t, named("one", `,"max_shutdown_wait_time":"1s"`, backend))
+		if got, want := b.noted(), "client opened, one starts"; got != want {
+			t.Errorf("the first load: %s, want %s", got, want)
+		}
+		end := b.begin(t, "/x")
+		b.load(t, named("two", `,"max_shutdown_wait_time":"1s"`, backend))
+		synctest.Wait()
+		if got, want := b.noted(), "two starts"; got != want {
+			t.Errorf("the reload: %s, want %s: a request holds the first, and both share the client", got, want)
+		}
+		time.Sleep(time.Hour)
+		if got := b.noted(); got != "" {
+			t.Errorf("while the request lasts: %s", got)
+		}
+		if status := end(); status != 200 {
+			t.Errorf("the request of the first generation ends with %d", status)
+		}
+		synctest.Wait()
+		if got, want := b.noted(), "one closes"; got != want {
+			t.Errorf("after the request: %s, want %s", got, want)
+		}
+		b.load(t, named("three"))
+		synctest.Wait()
+		if got, want := b.noted(), "three starts, two closes, client closed"; got != want {
+			t.Errorf("a reload without requests and without backends: %s, want %s", got, want)
+		}
+		b.Close()
+		if got, want := b.noted(), "three closes"; got != want {
+			t.Errorf("the end: %s, want %s", got, want)
+		}
+		b.Close()
+		if got := b.noted(); got != "" {
+			t.Errorf("closed twice: %s", got)
+		}
+		if _, err := b.Load(t.Context()); !errors.Is(err, runtime.ErrClosed) {
+			t.Errorf("Load after Close: %v, want %v", err, runtime.ErrClosed)
+		}
+	})
+}
+
+// TestCloseDeadline shows that requests that do not end hold a gateway no
+// longer than it may wait.
+func TestCloseDeadline(t *testing.T) {
+	tests := []struct {
+		wait string
+		last time.Duration // of the request
+		want time.Duration // until Close returns
+	}{
+		{"3s", time.Hour, 3 * time.Second},
+		{"3s", time.Second, time.Second},
+		{"0s", time.Hour, time.Hour},
+	}
+	for _, tt := range tests {
+		t.Run(fmt.Sprint(tt.wait, tt.last), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench("")
+				b.load(t, named("one"))
+				old := b.begin(t, "/")
+				b.load(t, named("two", `,"max_shutdown_wait_time":"`+tt.wait+`"`))
+				live := b.begin(t, "/")
+				begin := time.Now()
+				go func() {
+					time.Sleep(tt.last)
+					old()
+					live()
+				}()
+				b.Close()
+				if took := time.Since(begin); took != tt.want {
+					t.Errorf("closed after %v, want %v", took, tt.want)
+				}
+				for _, p := range b.probes {
+					if !p.closed.Load() {
+						t.Errorf("%s is not closed", p.name)
+					}
+				}
+				b.Close() // has nothing left to wait for
+				if n := strings.Count(b.noted(), "closes"); n != 2 {
+					t.Errorf("%d generations were closed, want 2", n)
+				}
+				time.Sleep(2 * time.Hour)
+			})
+		})
+	}
+}
+
+// TestPins swaps generations under requests: none ever meets a generation that
+// is not alive, and each is closed once its requests have ended.
+func TestPins(t *testing.T) {
+	swaps := 3_000
+	if testing.Short() {
+		swaps = 300
+	}
+	b := newBench("")
+	b.load(t, named("0"))
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				x := gateway.Acquire(testx.Request{}.Inbound())
+				if err := b.Do(t.Context(), x); err != nil || x.Response.Status != 404 {
+					t.Errorf("%d, %v, want 404: the generation is not alive", x.Response.Status, err)
+				}
+				b.Done(x, 0, nil)
+			}
+		})
+	}
+	for i := range swaps {
+		b.load(t, named(fmt.Sprint(i)))
+	}
+	close(stop)
+	wg.Wait()
+	b.Close()
+	if len(b.probes) != swaps+1 {
+		t.Fatalf("%d generations, want %d", len(b.probes), swaps+1)
+	}
+	served := 0
+	for _, p := range b.probes {
+		if !p.started.Load() || !p.closed.Load() || p.late.Load() {
+			t.Fatalf("generation %s: started %t, closed %t, outlived by a request %t", p.name, p.started.Load(), p.closed.Load(), p.late.Load())
+		}
+		served += len(p.outcomes)
+	}
+	t.Logf("%d requests", served)
+}
+
+// TestBadLoads shows that what does not build or start leaves the live
+// generation as it is, and nothing behind.
+func TestBadLoads(t *testing.T) {
+	tests := []struct {
+		name, text string
+		config     bool // the error is ErrConfig
+		want       string
+	}{
+		{"no JSON", `{`, true, ""},
+		{"wrong version", `{"version":2}`, true, ""},
+		{"an unknown namespace", `{"version":3,"extra_config":{"test/none":{}}}`, true, ""},
+		{"does not build", failing("bad", "build"), true, ""},
+		{"does not start", failing("bad", "start"), false, "bad starts, bad closes"},
+		{"an error in an endpoint gives clients back", named("bad", strings.Replace(backend, "]}]", "]},{}]", 1)), true, "client opened, client closed"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newBench("")
+			b.load(t, named("good"))
+			b.noted()
+			b.set(tt.text)
+			_, err := b.Load(t.Context())
+			if err == nil || errors.Is(err, runtime.ErrConfig) != tt.config {
+				t.Errorf("Load: %v", err)
+			}
+			if got := b.noted(); got != tt.want {
+				t.Errorf("the load: %q, want %q", got, tt.want)
+			}
+			x := gateway.Acquire(testx.Request{}.Inbound())
+			if err := b.Do(t.Context(), x); err != nil || x.Endpoint != "good" || x.Response.Status != 404 {
+				t.Errorf("afterwards %q answers %d, %v", x.Endpoint, x.Response.Status, err)
+			}
+			b.Done(x, 0, nil)
+			b.Close()
+			if got, want := b.noted(), "good closes"; got != want {
+				t.Errorf("the end: %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+func TestFirstLoadFails(t *testing.T) {
+	b := newBench(failing("bad", "start"))
+	if _, err := b.Load(t.Context()); err == nil {
+		t.Error("Load succeeded")
+	}
+	if b.Logger() == nil {
+		t.Error("there is no log")
+	}
+	b.Close()
+	if got, want := b.noted(), "bad starts, bad closes"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestCompile compiles without starting anything or keeping anything.
+func TestCompile(t *testing.T) {
+	b := newBench(named("one", backend))
+	gen, problems := b.Compile(t.Context())
+	if gen == nil || config.HasErrors(problems) {
+		t.Fatalf("Compile: %v", problems)
+	}
+	if got, want := b.noted(), "client opened, client closed"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	b.set(`{"version":4}`)
+	if gen, problems := b.Compile(t.Context()); gen != nil || !config.HasErrors(problems) {
+		t.Errorf("Compile of an error: %v, %v", gen, problems)
+	}
+}
+
+// TestClients shows who shares a client.
+func TestClients(t *testing.T) {
+	const two = `{"version":3,%s"endpoints":[{"endpoint":"/x","backend":[
+		{"url_pattern":"/","host":["http://b"]},{"url_pattern":"/","host":["http://c","http://d"]}]}],
+		"extra_config":{"test/probe":{"name":"p"}}}`
+	b := newBench("")
+	b.load(t, fmt.Sprintf(two, ""))
+	if got, want := b.noted(), "client opened, p starts"; got != want {
+		t.Errorf("two backends: %s, want %s", got, want)
+	}
+	b.load(t, fmt.Sprintf(two, `"timeout":"3s",`))
+	if got := b.noted(); strings.Contains(got, "client") {
+		t.Errorf("a change elsewhere: %s, want the same client", got)
+	}
+	b.load(t, fmt.Sprintf(two, `"response_header_timeout":"3s",`))
+	b.Close()
+	if got := b.noted(); strings.Count(got, "client opened") != 1 || strings.Count(got, "client closed") != 2 {
+		t.Errorf("a change of the transport: %s, want another client and both closed in the end", got)
+	}
+	if got := b.clients[1].ResponseHeaderTimeout; got != config.Duration(3*time.Second) {
+		t.Errorf("the new client has the timeout %v", got)
+	}
+}
+
+// TestFixed lists the changes that need a restart.
+func TestFixed(t *testing.T) {
+	tests := []struct {
+		was, next string
+		want      []string
+	}{
+		{``, ``, nil},
+		{`,"timeout":"1s","max_body_bytes":1,"max_shutdown_wait_time":"1s"`, ``, nil},
+		{``, `,"port":1`, []string{"port"}},
+		{`,"listen_ip":"127.0.0.1"`, `,"listen_ip":"::1"`, []string{"listen_ip"}},
+		{`,"read_timeout":"1s","write_timeout":"1s"`, ``, []string{"read_timeout", "write_timeout"}},
+		{``, `,"use_h2c":true,"idle_timeout":"1s","max_header_bytes":9,"read_header_timeout":"3s"`, []string{"read_header_timeout", "idle_timeout", "max_header_bytes", "use_h2c"}},
+	}
+	for _, tt := range tests {
+		b := newBench("")
+		b.load(t, named("one", tt.was))
+		var got []string
+		for _, p := range b.load(t, named("two", tt.next)) {
+			if p.Code == config.CodeNeedsRestart {
+				got = append(got, p.Path)
+			}
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("from {%s} to {%s}: a restart is needed for %q, want %q", tt.was, tt.next, got, tt.want)
+		}
+		b.Close()
+	}
+}
+
+// TestServe ends a gateway in every way.
+func TestServe(t *testing.T) {
+	broken := errors.New("the listener broke")
+	tests := []struct {
+		name string
+		end  func(b *bench, cancel context.CancelFunc)
+		want error
+	}{
+		{"a wanted stop", func(_ *bench, cancel context.CancelFunc) { cancel() }, nil},
+		{"a listener that breaks", func(b *bench, _ context.CancelFunc) { b.server.end <- broken }, broken},
+		{"requests that are cut", func(b *bench, cancel context.CancelFunc) {
+			b.server.stop = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+			cancel()
+		}, context.DeadlineExceeded},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench("")
+				b.load(t, named("one", `,"max_shutdown_wait_time":"4s"`))
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				done := make(chan error, 1)
+				go func() { done <- b.Serve(ctx, nil) }()
+				synctest.Wait()
+				begin := time.Now()
+				tt.end(b, cancel)
+				if err := <-done; !errors.Is(err, tt.want) || err != nil && tt.want == nil {
+					t.Errorf("Serve: %v, want %v", err, tt.want)
+				}
+				if errors.Is(tt.want, context.DeadlineExceeded) && time.Since(begin) != 4*time.Second {
+					t.Errorf("stopped after %v, want 4s", time.Since(begin))
+				}
+				if !b.probes[0].closed.Load() {
+					t.Error("the generation is not closed")
+				}
+			})
+		})
+	}
+}
+
+func TestServerSettings(t *testing.T) {
+	b := newBench("")
+	b.load(t, named("one", `,"read_timeout":"1s","read_header_timeout":"2s","write_timeout":"3s","idle_timeout":"4s","max_header_bytes":5,"use_h2c":true`))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := b.Serve(ctx, nil); err != nil {
+		t.Fatal(err)
+	}
+	got := b.server.Settings
+	if got.ReadTimeout != time.Second || got.ReadHeaderTimeout != 2*time.Second || got.WriteTimeout != 3*time.Second ||
+		got.IdleTimeout != 4*time.Second || got.MaxHeaderBytes != 5 || !got.H2C || got.TLS != nil || got.ErrorLog == nil {
+		t.Errorf("the server got %+v", got)
+	}
+}
+
+// TestReady tells a balancer that the gateway is about to go.
+func TestReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench("")
+		b.load(t, named("one"))
+		if status := b.begin(t, "/__ready")(); status != 200 {
+			t.Errorf("while it serves: %d, want 200", status)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- b.Serve(ctx, nil) }()
+		synctest.Wait()
+		b.server.stop = func(context.Context) error {
+			if status := b.begin(t, "/__ready")(); status != 503 {
+				t.Errorf("while it drains: %d, want 503", status)
+			}
+			if status := b.begin(t, "/__live")(); status != 200 {
+				t.Errorf("it still lives: %d, want 200", status)
+			}
+			return nil
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestOutcome shows what observers are told.
+func TestOutcome(t *testing.T) {
+	broken := errors.New("broken pipe")
+	tests := []struct {
+		name    string
+		backend func(context.Context, *gateway.Exchange) error
+		gone    bool  // the client
+		sent    error // by the engine
+		status  int
+		code    string // of the error; "" for none
+	}{
+		{"a good answer", nil, false, nil, 200, ""},
+		{"an answer that did not arrive", nil, false, broken, 200, gateway.CodeInternal},
+		{"a failure", func(context.Context, *gateway.Exchange) error {
+			return &gateway.Error{Code: gateway.CodeNoHost}
+		}, false, nil, 500, gateway.CodeNoHost},
+		{"a failure that did not arrive", func(context.Context, *gateway.Exchange) error {
+			return &gateway.Error{Code: gateway.CodeNoHost}
+		}, false, broken, 500, gateway.CodeInternal},
+		{"a panic", func(context.Context, *gateway.Exchange) error { panic("trouble") }, false, nil, 500, gateway.CodeInternal},
+		{"a client that left", func(ctx context.Context, _ *gateway.Exchange) error { return ctx.Err() }, true, nil, 499, gateway.CodeInternal},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newBench("")
+			b.load(t, named("one", backend))
+			b.backend = tt.backend
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			if tt.gone {
+				cancel()
+			}
+			x := gateway.Acquire(testx.Request{Path: "/x"}.Inbound())
+			begin := time.Now()
+			err := b.Do(ctx, x)
+			if e := gateway.AsError(err); tt.gone && (e == nil || e.Code != gateway.CodeClientGone) || !tt.gone && err != nil {
+				t.Errorf("Do: %v", err)
+			}
+			b.Done(x, 7, tt.sent)
+			b.Close()
+			if len(b.probes[0].outcomes) != 1 {
+				t.Fatalf("%d outcomes, want one", len(b.probes[0].outcomes))
+			}
+			o := b.probes[0].outcomes[0]
+			if o.Status != tt.status || o.Written != 7 || o.Took < 0 || o.Started.Before(begin) {
+				t.Errorf("outcome %+v, want the status %d and 7 bytes", o, tt.status)
+			}
+			if e := gateway.AsError(o.Err); (e == nil) != (tt.code == "") || e != nil && e.Code != tt.code {
+				t.Errorf("the error is %v, want %q", o.Err, tt.code)
+			}
+			if tt.sent != nil && !errors.Is(o.Err, tt.sent) {
+				t.Errorf("the error is %v, want %v", o.Err, tt.sent)
+			}
+		})
+	}
+}
+
+// panicking observes nothing for long.
+type panicking struct{}
+
+func (panicking) Observe(*gateway.Exchange, telemetry.Outcome) { panic("observer") }
+
+// TestObserverPanics shows that an observer cannot keep a generation alive.
+func TestObserverPanics(t *testing.T) {
+	var closed atomic.Bool
+	g := runtime.New(runtime.Options{
+		Load: func(context.Context) (*config.Document, []*config.Problem) {
+			return config.Parse("gateway.json", []byte(`{"version":3,"extra_config":{"test/bad":{}}}`))
+		},
+		Registry: component.NewRegistry(component.Service(component.Info{Namespace: "test/bad"}, func(s *component.ServiceSite, _ struct{}) error {
+			s.Observer(panicking{})
+			s.OnClose(func(context.Context) error { closed.Store(true); return nil })
+			return nil
+		})),
+		Log: slog.DiscardHandler,
+	})
+	if _, err := g.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	x := gateway.Acquire(testx.Request{}.Inbound())
+	if err := g.Do(t.Context(), x); err != nil {
+		t.Fatal(err)
+	}
+	func() {
+		defer func() { recover() }()
+		g.Done(x, 0, nil)
+		t.Error("Done hides a panic")
+	}()
+	g.Close()
+	if !closed.Load() {
+		t.Error("the generation is not closed")
+	}
+}
+
+func TestListen(t *testing.T) {
+	b := newBench("")
+	b.load(t, named("one", `,"listen_ip":"127.0.0.1","port":8080`))
+	if s := b.Service(); s.Port != 8080 || s.ListenIP != "127.0.0.1" {
+		t.Errorf("the service listens on %s:%d", s.ListenIP, s.Port)
+	}
+	b.Close()
+}
