@@ -4,7 +4,14 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 5s
 BIN         := bin
 
-.PHONY: run build test check race fuzz bench generate clean
+# What make bench measures; docs/performance.md explains.
+CASES  ?= all
+PEERS  ?= nginx,haproxy,plain
+ENGINE ?=
+ROUNDS ?= 5
+SECS   ?= 1
+
+.PHONY: run build deps test check race fuzz bench microbench generate clean
 
 run: build
 	$(BIN)/sluice demo
@@ -12,8 +19,22 @@ run: build
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $(BIN)/sluice ./cmd/sluice
 
+# The servers that our own is tested beside, and a tool that attacks it slowly.
+# Without them their tests are skipped, which says so.
+NEIGHBOURS := nginx haproxy apache2 slowhttptest
+
+deps:
+	@PATH="$$PATH:/usr/sbin"; missing=; for p in $(NEIGHBOURS); do command -v $$p >/dev/null || missing="$$missing $$p"; done; \
+	if test -z "$$missing"; then exit 0; fi; \
+	if ! command -v apt-get >/dev/null || test "$$(id -u)" != 0; then \
+		echo "deps: not installed:$$missing; their tests will be skipped. As root on Debian, make deps installs them."; exit 0; \
+	fi; \
+	echo "deps: installing$$missing"; \
+	apt-get update -q && apt-get install -y -q --no-install-recommends $$missing || \
+		echo "deps: cannot install$$missing; their tests will be skipped"
+
 # Everything that must hold before a change is sent.
-test: check race fuzz
+test: deps check race fuzz
 
 check: build
 	@unformatted=$$(gofmt -l cmd internal test); test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
@@ -36,7 +57,13 @@ fuzz:
 		done; \
 	done
 
-bench:
+# The gateway against nginx, HAProxy and a plain gateway in Go, in ten minutes
+# or less. Needs Linux and gcc; installs nginx and HAProxy if it is root.
+bench: build
+	go build -o $(BIN)/bench ./test/bench
+	$(BIN)/bench -sluice $(BIN)/sluice -engine '$(ENGINE)' -cases '$(CASES)' -peers '$(PEERS)' -rounds '$(ROUNDS)' -secs '$(SECS)'
+
+microbench:
 	go test -run '^$$' -bench . -benchmem ./internal/...
 
 # Rewrites what is generated from the option types; a test fails while it is
