@@ -1,6 +1,7 @@
 package body
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"sync"
@@ -35,7 +36,7 @@ type Body struct {
 	object *jsonspan.Object
 	tree   map[string]any
 	owned  *Buffer // behind raw and the spans, when it is ours
-	json   *Buffer // Spans or Tree written out, once somebody asked
+	json   *Buffer // Spans or Tree written out, as often as it was another text
 }
 
 // FromStream returns a body of unread bytes; size is their number, -1 when
@@ -83,7 +84,8 @@ func (b *Body) Reader() io.ReadCloser {
 // body, compact JSON for the others. A Stream is read to its end, at most
 // limit bytes of it (limit <= 0: all), and becomes Raw.
 //
-// The result is valid until Close. After an error the body is empty.
+// The result is valid until Close, whatever becomes of the body before. After an
+// error of reading the body is empty; a tree that is no JSON stays.
 func (b *Body) Bytes(limit int64) ([]byte, error) {
 	switch b.form {
 	case Empty:
@@ -98,14 +100,26 @@ func (b *Body) Bytes(limit int64) ([]byte, error) {
 		}
 		*b = FromBuffer(buf)
 	case Spans, Tree:
-		if b.json == nil {
-			b.json = NewBuffer()
-		}
-		var err error
-		b.json.B, err = b.AppendJSON(b.json.B[:0])
-		return b.json.B, err
+		return b.write()
 	}
 	return b.raw, nil
+}
+
+// write writes the members out. What was written before may be in use, so it
+// stays, and serves again if it is the same.
+func (b *Body) write() ([]byte, error) {
+	buf := NewBuffer()
+	var err error
+	if buf.B, err = b.AppendJSON(buf.B); err != nil {
+		buf.Free()
+		return nil, err
+	}
+	if b.json != nil && bytes.Equal(b.json.B, buf.B) {
+		buf.Free()
+		return b.json.B, nil
+	}
+	buf.next, b.json = b.json, buf
+	return buf.B, nil
 }
 
 // Project turns the message into an object by p and leaves the body in the
@@ -120,7 +134,7 @@ func (b *Body) Project(p *jsonspan.Projection, limit int64) error {
 		free(o)
 		return err
 	}
-	b.object, b.form = o, Spans
+	b.object, b.form, b.tree = o, Spans, nil
 	return nil
 }
 
@@ -146,14 +160,6 @@ func (b *Body) Object() (*jsonspan.Object, error) {
 	case Spans:
 		return b.object, nil
 	case Tree:
-		buf := NewBuffer()
-		var err error
-		if buf.B, err = jsonspan.AppendTree(buf.B, b.tree); err != nil {
-			buf.Free()
-			return nil, err
-		}
-		b.Close()
-		*b = FromBuffer(buf)
 		if err := b.Project(whole, 0); err != nil {
 			return nil, err
 		}
@@ -176,7 +182,7 @@ func (b *Body) Tree() (map[string]any, error) {
 		if err != nil {
 			return nil, err
 		}
-		b.SetTree(tree)
+		b.tree, b.form = tree, Tree
 		return tree, nil
 	}
 	return nil, fmt.Errorf("a %s body has no tree", b.form)
@@ -233,8 +239,11 @@ func (b *Body) Close() {
 	if b.owned != nil {
 		b.owned.Free()
 	}
-	if b.json != nil {
-		b.json.Free()
+	for buf := b.json; buf != nil; {
+		next := buf.next
+		buf.next = nil
+		buf.Free()
+		buf = next
 	}
 	*b = Body{}
 }

@@ -16,7 +16,10 @@ const (
 )
 
 // A Buffer is pooled memory with one owner.
-type Buffer struct{ B []byte }
+type Buffer struct {
+	B    []byte
+	next *Buffer // of the same owner
+}
 
 var buffers = sync.Pool{New: func() any { return new(Buffer) }}
 
@@ -39,6 +42,7 @@ func (b *Buffer) ReadAll(r io.Reader, size, limit int64) error {
 	if limit > 0 && size > limit {
 		return ErrTooLarge
 	}
+	before := len(b.B)
 	room := int64(firstRead)
 	if size >= 0 {
 		room = min(size+1, sizedLimit) // the spare byte lets the last read meet the end
@@ -54,7 +58,7 @@ func (b *Buffer) ReadAll(r io.Reader, size, limit int64) error {
 		}
 		n, err := r.Read(b.B[len(b.B):cap(b.B)])
 		b.B = b.B[:len(b.B)+n]
-		if limit > 0 && int64(len(b.B)) > limit {
+		if limit > 0 && int64(len(b.B)-before) > limit {
 			return ErrTooLarge
 		}
 		if err == io.EOF {

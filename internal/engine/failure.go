@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"syscall"
+	"time"
 
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
@@ -22,7 +23,11 @@ func Failure(ctx context.Context, err error, reached bool) *gateway.Error {
 	if !reached && !errors.Is(err, gateway.ErrUnreached) {
 		cause = fmt.Errorf("%w: %w", gateway.ErrUnreached, err)
 	}
-	switch ended := ctx.Err(); {
+	ended := ctx.Err()
+	if at, limited := ctx.Deadline(); ended == nil && limited && !time.Now().Before(at) {
+		ended = context.DeadlineExceeded // a socket may know before the timer does
+	}
+	switch {
 	case errors.Is(ended, context.DeadlineExceeded):
 		return &gateway.Error{Code: gateway.CodeTimeout, Public: "context deadline exceeded", Err: cause}
 	case ended != nil:

@@ -133,7 +133,7 @@ type redirected struct {
 // Do calls, and calls again where the answer points to.
 func (f *redirected) Do(ctx context.Context, x *gateway.Exchange) error {
 	if f.sendBody {
-		if err := buffer(&x.Request.Body, f.limit); err != nil {
+		if err := buffer(ctx, &x.Request.Body, f.limit); err != nil {
 			return err
 		}
 	}

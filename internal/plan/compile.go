@@ -151,6 +151,7 @@ func (c *compiler) compile() {
 	c.build(component.InService, c.g.Service.Node, c.g.Service.ExtraConfig, c.service.Build)
 	c.problems = append(c.problems, c.service.Problems()...)
 	c.g.Router, _ = component.Shared(c.env, component.RouterKey)
+	c.g.Service.UseH2C = c.g.Service.UseH2C || c.g.Router.UseH2C // its old place
 	c.g.client = newClientAddress(c.g.Router)
 	c.g.product = c.product()
 	c.legacy()

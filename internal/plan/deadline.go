@@ -60,19 +60,22 @@ func (d *deadline) Done() <-chan struct{} {
 	return d.waited.Done()
 }
 
-// Err returns why the context has ended, nil if it has not.
+// Err returns why the context has ended, nil if it has not. The time counts even
+// if the timer is late: a socket with the same deadline may have ended before.
 func (d *deadline) Err() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	ended := d.parent.Err()
 	switch {
 	case d.waited != nil:
-		return d.waited.Err()
+		ended = d.waited.Err()
 	case d.over:
 		return context.Canceled
-	case !time.Now().Before(d.at):
+	}
+	if ended == nil && !time.Now().Before(d.at) {
 		return context.DeadlineExceeded
 	}
-	return d.parent.Err()
+	return ended
 }
 
 // Value returns the value of the parent. Package context finds the context that

@@ -3,6 +3,7 @@ package plan
 import (
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -40,11 +41,11 @@ type single struct {
 // Do runs the call and hands its answer up.
 func (s *single) Do(ctx context.Context, x *gateway.Exchange) error {
 	if s.copies {
-		if err := buffer(&x.Request.Body, s.limit); err != nil {
+		if err := buffer(ctx, &x.Request.Body, s.limit); err != nil {
 			return err
 		}
 	}
-	if err := s.shadows.start(x); err != nil {
+	if err := s.shadows.start(ctx, x); err != nil {
 		return err
 	}
 	payload := x.Request.Body
@@ -93,12 +94,31 @@ func (e *empty) Do(ctx context.Context, x *gateway.Exchange) error {
 
 // buffer reads a stream into memory. A client body that breaks off never goes
 // on as a whole one.
-func buffer(b *body.Body, limit int64) error {
+//
+// A client that stalls blocks the read, so it runs beside the caller, who leaves
+// when ctx is done. The read then ends with the exchange: engines see to that.
+func buffer(ctx context.Context, b *body.Body, limit int64) error {
 	if b.Form() != body.Stream {
 		return nil
 	}
-	_, err := b.Bytes(limit)
-	return bodyError(err)
+	size, stream, buf := b.Size(), b.Reader(), body.NewBuffer()
+	read := make(chan error, 1)
+	go func() {
+		err := buf.ReadAll(stream, size, limit)
+		stream.Close()
+		read <- err
+	}()
+	select {
+	case err := <-read:
+		if err != nil {
+			buf.Free()
+			return bodyError(err)
+		}
+		*b = body.FromBuffer(buf)
+		return nil
+	case <-ctx.Done():
+		return bodyError(ctx.Err())
+	}
 }
 
 // bodyError is the failure of reading the client's body.
@@ -109,8 +129,13 @@ func bodyError(err error) error {
 	if e, ok := errors.AsType[*gateway.Error](err); ok {
 		return e
 	}
-	if errors.Is(err, body.ErrTooLarge) {
+	switch {
+	case errors.Is(err, body.ErrTooLarge):
 		return &gateway.Error{Status: 413, Code: gateway.CodeTooLarge, Public: "the request body is too large"}
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+		return &gateway.Error{Status: 408, Code: gateway.CodeTimeout, Public: "the request body did not arrive in time", Err: err}
+	case errors.Is(err, context.Canceled):
+		return &gateway.Error{Code: gateway.CodeClientGone, Err: err}
 	}
 	return &gateway.Error{Status: 400, Code: gateway.CodeBadRequest, Public: "the request body broke off", Err: err}
 }
@@ -126,10 +151,10 @@ type parallel struct {
 
 // Do calls every backend and waits for all of them.
 func (p *parallel) Do(ctx context.Context, x *gateway.Exchange) error {
-	if err := buffer(&x.Request.Body, p.limit); err != nil {
+	if err := buffer(ctx, &x.Request.Body, p.limit); err != nil {
 		return err
 	}
-	if err := p.shadows.start(x); err != nil {
+	if err := p.shadows.start(ctx, x); err != nil {
 		return err
 	}
 	ctx = within(ctx, x, p.deadline)
@@ -290,10 +315,10 @@ type propagated struct {
 
 // Do calls the backends in order until one fails or answers with an error.
 func (s *sequence) Do(ctx context.Context, x *gateway.Exchange) error {
-	if err := buffer(&x.Request.Body, s.limit); err != nil {
+	if err := buffer(ctx, &x.Request.Body, s.limit); err != nil {
 		return err
 	}
-	if err := s.shadows.start(x); err != nil {
+	if err := s.shadows.start(ctx, x); err != nil {
 		return err
 	}
 	ctx = within(ctx, x, s.deadline)
@@ -358,7 +383,7 @@ type race struct {
 // Do starts all calls, takes the first complete answer and ends the others.
 // The winner lives on: its body may still stream.
 func (r *race) Do(ctx context.Context, x *gateway.Exchange) error {
-	if err := buffer(&x.Request.Body, 0); err != nil {
+	if err := buffer(ctx, &x.Request.Body, 0); err != nil {
 		return err
 	}
 	ctx = within(ctx, x, r.deadline)
@@ -431,9 +456,12 @@ type shadowPlan struct {
 // start sends a copy of the request to every shadow. The calls go on when the
 // client has been answered; each ends by its own deadline. The error is that of
 // reading the client's body, which nobody gets then.
-func (s *shadows) start(x *gateway.Exchange) error {
+func (s *shadows) start(ctx context.Context, x *gateway.Exchange) error {
 	if s == nil {
 		return nil
+	}
+	if err := buffer(ctx, &x.Request.Body, s.limit); err != nil {
+		return err
 	}
 	payload, err := x.Request.Body.Bytes(s.limit)
 	if err != nil {

@@ -418,6 +418,38 @@ func TestBrokenBody(t *testing.T) {
 	}
 }
 
+// TestStalledBody shows that a client that stalls in its body holds its request
+// no longer than the endpoint may take, wherever the body is read as a whole.
+func TestStalledBody(t *testing.T) {
+	for name, endpoint := range map[string]string{
+		"several backends":        two,
+		"a sequence":              inSequence,
+		"concurrent calls":        `"concurrent_calls":2,` + one,
+		"with a shadow":           withShadow,
+		"with a shadow and no-op": `"output_encoding":"no-op",` + withShadow,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := arranged(t, "", endpoint, func(context.Context, *gateway.Exchange) error {
+					t.Error("a backend is called")
+					return nil
+				})
+				stalled, client := io.Pipe()
+				go io.WriteString(client, "half")
+				begin := time.Now()
+				x := gateway.Acquire(&cut{testx.Request{Method: "POST", Path: "/x"}.Inbound(), stalled})
+				err := g.Do(t.Context(), x)
+				if took := time.Since(begin); took != time.Second || x.Response.Status != 408 || gateway.AsError(err).Code != gateway.CodeTimeout {
+					t.Errorf("%d after %v, %v, want 408 after 1s", x.Response.Status, took, err)
+				}
+				x.Release()
+				client.Close() // as an engine does
+				g.Close(t.Context())
+			})
+		})
+	}
+}
+
 // TestBodies shows that every backend gets the whole body, and that only one
 // backend alone gets it as a stream.
 func TestBodies(t *testing.T) {

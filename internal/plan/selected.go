@@ -19,7 +19,7 @@ type selected struct {
 }
 
 // Enter fills the request.
-func (s *selected) Enter(_ context.Context, x *gateway.Exchange) error {
+func (s *selected) Enter(ctx context.Context, x *gateway.Exchange) error {
 	r := &x.Request
 	r.Method = x.In.Method()
 	if s.query.all || len(s.query.names) > 0 {
@@ -35,7 +35,7 @@ func (s *selected) Enter(_ context.Context, x *gateway.Exchange) error {
 	}
 	r.Body = body.FromStream(&clientBody{r: in, left: s.maximum, limited: s.maximum > 0}, x.In.Length())
 	if s.whole {
-		return buffer(&r.Body, s.maximum)
+		return buffer(ctx, &r.Body, s.maximum)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package reliability
 
 import (
 	"context"
+	"flag"
 	"io"
 	"log/slog"
 	"net"
@@ -23,6 +24,16 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var pinned = flag.String("engine", fast.Engine.Name, "the HTTP engine under test")
+
+// engines returns all engines, the one under test first.
+func engines() []engine.Engine {
+	if *pinned == nethttp.Engine.Name {
+		return []engine.Engine{nethttp.Engine, fast.Engine}
+	}
+	return []engine.Engine{fast.Engine, nethttp.Engine}
+}
 
 // A running gateway, with a configuration that may be exchanged.
 type running struct {
@@ -48,7 +59,7 @@ func startWith(t testing.TB, text string, registry *component.Registry) *running
 			return config.Parse("gateway.json", []byte(*r.config.Load()))
 		},
 		Registry: registry,
-		Engines:  []engine.Engine{fast.Engine, nethttp.Engine},
+		Engines:  engines(),
 		Log:      slog.DiscardHandler,
 		Product:  "Sluice 0",
 	})

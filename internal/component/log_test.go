@@ -1,0 +1,83 @@
+package component_test
+
+import (
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/sluice-gateway/sluice/internal/component"
+)
+
+// newText returns a handler that writes lines without times.
+func newText(to *strings.Builder, level slog.Level) slog.Handler {
+	return slog.NewTextHandler(to, &slog.HandlerOptions{Level: level, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+		if len(groups) == 0 && a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}})
+}
+
+// TestLog replaces the end of a log that loggers were made from before.
+func TestLog(t *testing.T) {
+	var old, fresh strings.Builder
+	env := newEnv(nil)
+	env.Log = component.NewLog(newText(&old, slog.LevelInfo))
+	s := component.NewServiceSite(env)
+	before := env.Log.Logger().With("a", 1).WithGroup("g").With("b", 2)
+	sibling := before.With("c", 3)
+	other := before.With("d", 4)
+
+	before.Info("one", "x", 1)
+	before.Debug("never")
+	s.Logger(newText(&fresh, slog.LevelDebug))
+	before.Debug("two", "x", 1)
+	sibling.Info("three")
+	other.Info("four")
+	env.Log.Logger().Info("five")
+
+	if want := "level=INFO msg=one a=1 g.b=2 g.x=1\n"; old.String() != want {
+		t.Errorf("the old end has\n%swant\n%s", &old, want)
+	}
+	want := "level=DEBUG msg=two a=1 g.b=2 g.x=1\n" +
+		"level=INFO msg=three a=1 g.b=2 g.c=3\n" +
+		"level=INFO msg=four a=1 g.b=2 g.d=4\n" +
+		"level=INFO msg=five\n"
+	if fresh.String() != want {
+		t.Errorf("the new end has\n%swant\n%s", &fresh, want)
+	}
+}
+
+func TestLogOfSite(t *testing.T) {
+	var out strings.Builder
+	env := newEnv(nil)
+	env.Log = component.NewLog(newText(&out, slog.LevelInfo))
+	r := component.NewRegistry(service("a/name", func(s *component.ServiceSite, _ options) error {
+		s.Log().Warn("trouble")
+		return nil
+	}))
+	component.NewServiceSite(env).Build(r.Find(component.InService, "a/name"), nil)
+	if want := "level=WARN msg=trouble component=a/name\n"; out.String() != want {
+		t.Errorf("the log has %swant %s", &out, want)
+	}
+}
+
+// TestLogConcurrently writes while the end is replaced.
+func TestLogConcurrently(t *testing.T) {
+	env := newEnv(nil)
+	s := component.NewServiceSite(env)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			l := env.Log.Logger()
+			for range 500 {
+				l.With("a", 1).Info("line")
+			}
+		})
+	}
+	for range 500 {
+		s.Logger(slog.DiscardHandler)
+	}
+	wg.Wait()
+}

@@ -1,0 +1,56 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+)
+
+func TestErrorText(t *testing.T) {
+	tests := []struct {
+		err  *Error
+		want string
+	}{
+		{&Error{Code: "timeout"}, "timeout"},
+		{&Error{Code: "timeout", Public: "too late"}, "timeout: too late"},
+		{&Error{Code: "timeout", Public: "too late", Err: errors.New("dial 10.0.0.1")}, "timeout: dial 10.0.0.1"},
+	}
+	for _, tt := range tests {
+		if got := tt.err.Error(); got != tt.want {
+			t.Errorf("Error() = %q, want %q", got, tt.want)
+		}
+	}
+}
+
+func TestAsError(t *testing.T) {
+	cause := errors.New("cause")
+	e := &Error{Status: 418, Code: "teapot", Err: cause}
+	tests := []struct {
+		name string
+		err  error
+		want *Error // nil for a new one of our own fault
+	}{
+		{"itself", e, e},
+		{"wrapped", fmt.Errorf("outer: %w", e), e},
+		{"joined", errors.Join(cause, e), e},
+		{"the outermost", &Error{Code: "outer", Err: e}, nil},
+		{"another error", cause, nil},
+	}
+	for _, tt := range tests {
+		got := AsError(tt.err)
+		switch {
+		case tt.want != nil && got != tt.want:
+			t.Errorf("%s: AsError = %v, want %v", tt.name, got, tt.want)
+		case tt.want == nil && got.Code != "outer" && got.Code != CodeInternal:
+			t.Errorf("%s: AsError = %v", tt.name, got)
+		case !errors.Is(got, cause):
+			t.Errorf("%s: the cause is lost in %v", tt.name, got)
+		}
+	}
+	if got := AsError(nil); got != nil {
+		t.Errorf("AsError(nil) = %v", got)
+	}
+	if got := AsError(cause); got.Status != 0 || got.Public != "" {
+		t.Errorf("an error without a face got one: %+v", got)
+	}
+}

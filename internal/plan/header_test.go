@@ -1,0 +1,91 @@
+package plan
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
+)
+
+// header makes fields of names and values in turn.
+func header(pairs ...string) gateway.Fields {
+	var h gateway.Fields
+	for i := 0; i < len(pairs); i += 2 {
+		h.Add(pairs[i], pairs[i+1])
+	}
+	return h
+}
+
+// ours are the fields that the gateway adds when the client names no agent.
+func ours(pairs ...string) gateway.Fields {
+	return append(header(pairs...), header("User-Agent", "Sluice 0", "X-Forwarded-For", "198.51.100.7", "X-Forwarded-Host", "gateway.test")...)
+}
+
+func TestHeaderSelection(t *testing.T) {
+	tests := []struct {
+		name string
+		list []string
+		sent gateway.Fields
+		want gateway.Fields
+	}{
+		{"nothing listed, nothing sent", nil, nil, ours()},
+		{"nothing listed passes the content type alone", nil, header("Content-Type", "text/x", "Accept", "y"), ours("Content-Type", "text/x")},
+		{"as soon as one is listed the others do not pass", []string{"Accept"}, header("Content-Type", "text/x", "Accept", "y"), ours("Accept", "y")},
+		{"letter case of the list", []string{"x-ONE"}, header("X-One", "1"), ours("X-One", "1")},
+		{"repeated fields, in order", []string{"X-One", "X-Two"}, header("X-One", "1", "X-Two", "2", "X-One", "3"), ours("X-One", "1", "X-One", "3", "X-Two", "2")},
+		{"listed twice passes once", []string{"X-One", "x-one"}, header("X-One", "1"), ours("X-One", "1")},
+		{"all", []string{"*"}, header("X-One", "1", "Cookie", "c", "Authorization", "a"), ours("X-One", "1", "Cookie", "c", "Authorization", "a")},
+		{"hop-by-hop fields never pass", []string{"*"}, header("Te", "trailers", "Upgrade", "h2c", "Keep-Alive", "1", "Proxy-Authorization", "p", "Proxy-Connection", "x", "Transfer-Encoding", "chunked", "Trailer", "X", "Expect", "100-continue", "Content-Length", "3", "Host", "evil.test", "Connection", "close", "X-One", "1"), ours("X-One", "1")},
+		{"not even when they are listed", []string{"Te", "Connection", "Host", "Transfer-Encoding", "Content-Length"}, header("Te", "trailers", "Connection", "close", "Content-Length", "3"), ours()},
+		{"what Connection names does not pass", []string{"*"}, header("Connection", "X-One", "X-One", "1", "X-Two", "2"), ours("X-Two", "2")},
+		{"nor when it is listed", []string{"X-One", "X-Two"}, header("Connection", "close, x-one", "X-One", "1", "X-Two", "2"), ours("X-Two", "2")},
+		{"on any line", []string{"*"}, header("Connection", "keep-alive", "Connection", " X-One ,,x-two", "X-One", "1", "X-Two", "2", "X-Three", "3"), ours("X-Three", "3")},
+		{"the client cannot strip what the gateway adds", []string{"*"}, header("Connection", "X-Forwarded-For, X-Forwarded-Host, User-Agent", "User-Agent", "mine"), ours()},
+		{"the client cannot set what the gateway adds", []string{"*"}, header("X-Forwarded-For", "6.6.6.6", "X-Forwarded-Host", "evil.test", "X-Forwarded-Via", "me"), ours()},
+		{"not even when it is listed", []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Via"}, header("X-Forwarded-For", "6.6.6.6", "X-Forwarded-Host", "evil.test", "X-Forwarded-Via", "me"), ours()},
+		{"an agent that passes", []string{"User-Agent"}, header("User-Agent", "mine"), header("User-Agent", "mine", "X-Forwarded-Via", "Sluice 0", "X-Forwarded-For", "198.51.100.7", "X-Forwarded-Host", "gateway.test")},
+		{"an agent that does not", []string{"X-One"}, header("User-Agent", "mine"), ours()},
+		{"an empty name in the list", []string{""}, header("X-One", "1", "Content-Type", "text/x"), ours()},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newHeaderSelection(tt.list, "Sluice 0")
+			x := gateway.Acquire(testx.Request{Header: tt.sent}.Inbound())
+			defer x.Release()
+			x.Client = netip.MustParseAddr("198.51.100.7")
+			s.fill(x)
+			if !slices.Equal(x.Request.Header, tt.want) {
+				t.Errorf("list %q, sent %v:\n got %v\nwant %v", tt.list, tt.sent, x.Request.Header, tt.want)
+			}
+		})
+	}
+}
+
+func TestHeaderFilter(t *testing.T) {
+	before := header("X-One", "1", "User-Agent", "mine", "X-Forwarded-Via", "Sluice 0", "X-Two", "2", "X-One", "3", "X-Forwarded-For", "198.51.100.7", "X-Forwarded-Host", "gateway.test")
+	forwarded := header("X-Forwarded-For", "198.51.100.7", "X-Forwarded-Host", "gateway.test")
+	tests := []struct {
+		list []string
+		want gateway.Fields
+	}{
+		{nil, before},
+		{[]string{}, before},
+		{[]string{"*"}, before},
+		{[]string{""}, append(forwarded[:2:2], header("User-Agent", "Sluice 0")...)},
+		{[]string{"x-one"}, append(append(header("X-One", "1", "X-One", "3"), forwarded...), header("User-Agent", "Sluice 0")...)},
+		{[]string{"User-Agent", "X-Two"}, append(header("User-Agent", "mine", "X-Forwarded-Via", "Sluice 0", "X-Two", "2"), forwarded...)},
+	}
+	for _, tt := range tests {
+		t.Run(fmt.Sprint(tt.list), func(t *testing.T) {
+			f := newHeaderFilter(tt.list, "Sluice 0")
+			h := slices.Clone(before)
+			f.apply(&h)
+			if !slices.Equal(h, tt.want) {
+				t.Errorf("filter %q:\n got %v\nwant %v", tt.list, h, tt.want)
+			}
+		})
+	}
+}

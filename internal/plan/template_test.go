@@ -1,0 +1,220 @@
+package plan
+
+import (
+	"encoding/json"
+	"errors"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/jsonspan"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
+)
+
+// asked returns an exchange that has a value for every kind of placeholder.
+func asked(t testing.TB, params ...string) *gateway.Exchange {
+	x := gateway.Acquire(testx.Request{
+		Query:  "page=2&page=3&name=a+b%26c&broken=%zz",
+		Header: gateway.Fields{{Name: "X-Tenant", Value: "acme/1"}, {Name: "X-Empty", Value: ""}},
+	}.Inbound())
+	t.Cleanup(x.Release)
+	x.Params = append(x.Params, params...)
+	x.Identity = &gateway.Identity{Claims: map[string]any{
+		"sub": "user 1", "n": json.Number("1.10"), "ok": true, "none": nil, "line": "a\r\nb", "mark": "a?b", "hash": "a#b",
+		"roles": []any{"a", json.Number("2"), false}, "org": map[string]any{"id": "o1", "units": []any{"u0", "u1"}}, "a.b": "dotted",
+	}}
+	first := body.FromBytes([]byte(`{"id":7,"name":"é/ü","null":null,"list":[1,"a",null],"deep":{"x":{"y":"z"}},"obj":{"a":1}}`))
+	if err := first.Project(jsonspan.Compile(jsonspan.Rules{}), 0); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(first.Close)
+	x.Results = []gateway.Result{{Body: &first}, {}}
+	return x
+}
+
+// TestTemplate builds paths and queries. A want that begins with an exclamation
+// mark is the code of an error.
+func TestTemplate(t *testing.T) {
+	tests := []struct {
+		name, pattern string
+		params        []string // values of {a} and {b}
+		want          string
+	}{
+		{"fixed", "/x/y?z=1", nil, "/x/y?z=1"},
+		{"fixed, with what must be escaped", "/x y/{/\"<>?z= \x7f", nil, "/x%20y/%7B/%22%3C%3E?z=%20%7F"},
+		{"fixed, escaped already", "/x%20y/%2F?z=%26", nil, "/x%20y/%2F?z=%26"},
+		{"a parameter", "/x/{a}", []string{"1"}, "/x/1"},
+		{"two parameters", "/{b}/x/{a}", []string{"1", "2"}, "/2/x/1"},
+		{"one parameter twice", "/{a}/{a}", []string{"1"}, "/1/1"},
+		{"parts of a segment", "/v{a}.{b}", []string{"1", "2"}, "/v1.2"},
+		{"a slash is data", "/x/{a}", []string{"a/b"}, "/x/a%2Fb"},
+		{"so is a question mark", "/x/{a}", []string{"a?b=c#d"}, "/x/a%3Fb=c%23d"},
+		{"so is an escape", "/x/{a}", []string{"%2e%2e"}, "/x/%252e%252e"},
+		{"so are lines", "/x/{a}", []string{"a\r\nHost: b"}, "/x/a%0D%0AHost:%20b"},
+		{"so is what is no UTF-8", "/x/{a}", []string{"\xff\x00é"}, "/x/%FF%00%C3%A9"},
+		{"what a segment may hold stays", "/x/{a}", []string{"a-._~!$&'()*+,;=:@"}, "/x/a-._~!$&'()*+,;=:@"},
+		{"a dot", "/x/{a}", []string{"."}, "!bad_request"},
+		{"two dots", "/x/{a}/y", []string{".."}, "!bad_request"},
+		{"three dots are a name", "/x/{a}", []string{"..."}, "/x/..."},
+		{"dots from two values", "/x/{a}{b}/y", []string{".", "."}, "!bad_request"},
+		{"dots that a literal completes", "/x/.{a}", []string{""}, "!bad_request"},
+		{"dots that a literal completes behind", "/x/{a}./y", []string{"."}, "!bad_request"},
+		{"dots within a name", "/x/{a}..", []string{"y"}, "/x/y.."},
+		{"dots of a literal are the operator's", "/x/../{a}", []string{"1"}, "/x/../1"},
+		{"an empty value", "/x/{a}/y", []string{""}, "/x//y"},
+		{"in the query", "/x?a={a}&b={b}", []string{"1 2", "x&y=z"}, "/x?a=1+2&b=x%26y%3Dz"},
+		{"dots in the query", "/x?a={a}", []string{".."}, "/x?a=.."},
+		{"a line in the query", "/x?a={a}", []string{"\r\n"}, "/x?a=%0D%0A"},
+		{"a header", "/x/{input_headers.x-tenant}", nil, "/x/acme%2F1"},
+		{"a header that is empty", "/x/{input_headers.X-Empty}", nil, "!bad_request"},
+		{"a header that is missing", "/x/{input_headers.X-None}", nil, "!bad_request"},
+		{"a query parameter", "/x/{input_query_strings.page}?n={input_query_strings.name}", nil, "/x/2?n=a+b%26c"},
+		{"a query parameter that is missing", "/x/{input_query_strings.none}", nil, "!bad_request"},
+		{"a query parameter that is broken", "/x/{input_query_strings.broken}", nil, "!bad_request"},
+		{"a claim", "/x/{JWT.sub}", nil, "/x/user%201"},
+		{"a claim that is a number", "/x/{JWT.n}", nil, "/x/1.10"},
+		{"a claim that is a boolean", "/x/{JWT.ok}", nil, "/x/true"},
+		{"a claim that is a list", "/x/{JWT.roles}", nil, "/x/a,2,false"},
+		{"a claim that is an object", "/x?o={JWT.org}", nil, "/x?o=%7B%22id%22%3A%22o1%22%2C%22units%22%3A%5B%22u0%22%2C%22u1%22%5D%7D"},
+		{"a claim within another", "/x/{JWT.org.id}", nil, "/x/o1"},
+		{"an item of a claim", "/x/{JWT.org.units.1}", nil, "/x/u1"},
+		{"an item that is not there", "/x/{JWT.org.units.2}", nil, "!missing_value"},
+		{"no item", "/x/{JWT.org.units.x}", nil, "!missing_value"},
+		{"within what is no object", "/x/{JWT.sub.x}", nil, "!missing_value"},
+		{"a claim with a dot in its name", "/x/{JWT.a.b}", nil, "/x/dotted"},
+		{"a claim that is null", "/x/{JWT.none}", nil, "!missing_value"},
+		{"a claim that is missing", "/x/{JWT.other}", nil, "!missing_value"},
+		{"a claim with a line", "/x/{JWT.line}", nil, "!bad_request"},
+		{"a claim with a question mark", "/x/{JWT.mark}", nil, "!bad_request"},
+		{"a claim with a hash", "/x?a={JWT.hash}", nil, "!bad_request"},
+		{"an earlier answer", "/x/{resp0_id}", nil, "/x/7"},
+		{"a text of an earlier answer", "/x/{resp0_name}", nil, "/x/%C3%A9%2F%C3%BC"},
+		{"a deep value of an earlier answer", "/x/{resp0_deep.x.y}", nil, "/x/z"},
+		{"a list of an earlier answer", "/x/{resp0_list}", nil, "/x/1,a,%3Cnil%3E"},
+		{"an object of an earlier answer", "/x?a={resp0_obj}", nil, "/x?a=%7B%22a%22%3A1%7D"},
+		{"null of an earlier answer", "/x/{resp0_null}", nil, "/x/%3Cnil%3E"},
+		{"an earlier answer without the value", "/x/{resp0_none}", nil, "!missing_value"},
+		{"an earlier answer that did not come", "/x/{resp1_id}", nil, "!missing_value"},
+		{"an answer that is not earlier", "/x/{resp2_id}", nil, "!missing_value"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tmpl, err := parseTemplate(tt.pattern, []string{"a", "b"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			x := asked(t, append(tt.params, "", "")[:2]...)
+			path, err := appendParts(nil, tmpl.path, inPath, x)
+			var query []byte
+			if err == nil {
+				query, err = appendParts(nil, tmpl.query, inQuery, x)
+			}
+			if code, failing := strings.CutPrefix(tt.want, "!"); failing {
+				if e := gateway.AsError(err); e == nil || e.Code != code || e.Code == gateway.CodeBadRequest && e.Status != 400 {
+					t.Errorf("%s?%s, %v, want an error with the code %s", path, query, err, code)
+				}
+				return
+			}
+			got := string(path)
+			if len(query) > 0 {
+				got += "?" + string(query)
+			}
+			if err != nil || got != tt.want {
+				t.Errorf("%s, %v, want %s", got, err, tt.want)
+			}
+		})
+	}
+}
+
+func TestNoToken(t *testing.T) {
+	tmpl, err := parseTemplate("/{JWT.sub}", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := gateway.Acquire(testx.Request{}.Inbound())
+	defer x.Release()
+	if path, err := appendParts(nil, tmpl.path, inPath, x); gateway.AsError(err) == nil || gateway.AsError(err).Code != gateway.CodeMissingValue {
+		t.Errorf("%s, %v, want an error: there is no token", path, err)
+	}
+}
+
+func TestUndefined(t *testing.T) {
+	for _, pattern := range []string{"/{c}", "/{}", "/{A}", "/{JWT.}", "/{JWT}", "/{input_headers.}", "/{resp_x}", "/{resp0}", "/{resp0_}", "/{resp-1_x}", "/{respx_y}", "/x?y={c}", "/{a}/{b}/{c}"} {
+		if _, err := parseTemplate(pattern, []string{"a", "b"}); !errors.Is(err, errUndefined) {
+			t.Errorf("%s: %v, want %v", pattern, err, errUndefined)
+		}
+	}
+}
+
+func TestHostTemplate(t *testing.T) {
+	for value, want := range map[string]string{
+		"eu": "http://eu.test:80", "eu-1.west": "http://eu-1.west.test:80",
+		"": "", "a b": "", "a/b": "", "a:1": "", "a@b": "", "a\r\n": "", "é": "", "a?": "", "[::1]": "", "a%20": "",
+	} {
+		parts, err := parseParts("http://{a}.test:80", inHost, []string{"a"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := appendParts(nil, parts, inHost, asked(t, value))
+		if (err == nil) != (want != "") || err == nil && string(got) != want {
+			t.Errorf("%q: %s, %v, want %q", value, got, err, want)
+		}
+	}
+}
+
+// FuzzTemplate puts any values into a path and a query. They never become
+// structure: the path has the segments of the pattern, none of them is dots,
+// the query has its parameters, and decoding gives the values back.
+func FuzzTemplate(f *testing.F) {
+	for _, v := range []string{"", "a", ".", "..", "a/../b", "%2e%2e", "?x#y", "a b\r\n", "\xff", "&=;", "{a}"} {
+		f.Add(v, "b")
+		f.Add("a", v)
+		f.Add(v, v)
+	}
+	params := []string{"a", "b"}
+	const pattern = "/x/{a}/y{b}/{a}{b}/.{b}/z?p={a}&q=1{b}"
+	tmpl, err := parseTemplate(pattern, params)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, a, b string) {
+		x := gateway.Acquire(nil)
+		defer x.Release()
+		x.Params = append(x.Params, a, b)
+		raw, err := appendParts(nil, tmpl.path, inPath, x)
+		if err != nil {
+			dots := func(s string) bool { return s == "." || s == ".." }
+			if !dots(a) && !dots(b) && !dots(a+b) && !dots("."+b) {
+				t.Fatalf("%q, %q: %v", a, b, err)
+			}
+			if e := gateway.AsError(err); e.Status != 400 || strings.Contains(e.Public, "%") {
+				t.Fatalf("%q, %q: %+v", a, b, e)
+			}
+			return
+		}
+		path := string(raw)
+		segments := strings.Split(path, "/")
+		if len(segments) != 7 {
+			t.Fatalf("%q, %q: %d segments in %s", a, b, len(segments), path)
+		}
+		if strings.ContainsFunc(path, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`?#"<>\^{|}`+"`", r) }) {
+			t.Fatalf("%q, %q: %s", a, b, path)
+		}
+		for i, want := range []string{"", "x", a, "y" + b, a + b, "." + b, "z"} {
+			got, err := url.PathUnescape(segments[i])
+			if err != nil || got != want || got == "." || got == ".." {
+				t.Fatalf("%q, %q: segment %d is %q, %v, want %q", a, b, i, got, err, want)
+			}
+		}
+		query, err := appendParts(nil, tmpl.query, inQuery, x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := url.ParseQuery(string(query))
+		if err != nil || len(got) != 2 || got.Get("p") != a || got.Get("q") != "1"+b {
+			t.Fatalf("%q, %q: query %s", a, b, query)
+		}
+	})
+}
