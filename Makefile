@@ -1,7 +1,7 @@
 # Two commands matter: `make run` starts the demo, `make test` runs every test.
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-FUZZTIME    ?= 5s
+FUZZTIME    ?= 2s
 BIN         := bin
 
 # What make bench measures; docs/performance.md explains.

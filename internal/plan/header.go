@@ -38,10 +38,19 @@ func newHeaderSelection(list []string, product string) headerSelection {
 		list = []string{contentType}
 	}
 	s := headerSelection{newSelection(list, true), product}
-	s.names = slices.DeleteFunc(s.names, func(name string) bool {
-		return slices.Contains(hopByHop, name) || name == forwardedFor || name == forwardedHost || name == forwardedVia
-	})
+	s.names = slices.DeleteFunc(s.names, reserved)
 	return s
+}
+
+// reserved reports whether a field is for the gateway alone to write, or for one
+// connection alone. Many servers take an underscore in a name for a hyphen
+// (RFC 3875, section 4.1.18), so a name that differs in nothing else counts as
+// the same.
+func reserved(name string) bool {
+	if strings.IndexByte(name, '_') >= 0 {
+		name = gateway.Canonical(strings.ReplaceAll(name, "_", "-"))
+	}
+	return slices.Contains(hopByHop, name) || name == forwardedFor || name == forwardedHost || name == forwardedVia
 }
 
 // fill puts the selected fields of the client and those of the gateway into
@@ -50,9 +59,7 @@ func (s *headerSelection) fill(x *gateway.Exchange) {
 	h := x.Request.Header
 	if s.all {
 		h = x.In.AppendHeaders(h)
-		h = slices.DeleteFunc(h, func(f gateway.Field) bool {
-			return slices.Contains(hopByHop, f.Name) || f.Name == forwardedFor || f.Name == forwardedHost || f.Name == forwardedVia
-		})
+		h = slices.DeleteFunc(h, func(f gateway.Field) bool { return reserved(f.Name) })
 	} else {
 		for _, name := range s.names {
 			h = x.In.AppendHeader(h, name)

@@ -19,8 +19,8 @@ func header(pairs ...string) gateway.Fields {
 	return h
 }
 
-// ours are the fields that the gateway adds when the client names no agent.
-func ours(pairs ...string) gateway.Fields {
+// withOurs are fields and those that the gateway adds when the client names no agent.
+func withOurs(pairs ...string) gateway.Fields {
 	return append(header(pairs...), header("User-Agent", "Sluice 0", "X-Forwarded-For", "198.51.100.7", "X-Forwarded-Host", "gateway.test")...)
 }
 
@@ -31,24 +31,24 @@ func TestHeaderSelection(t *testing.T) {
 		sent gateway.Fields
 		want gateway.Fields
 	}{
-		{"nothing listed, nothing sent", nil, nil, ours()},
-		{"nothing listed passes the content type alone", nil, header("Content-Type", "text/x", "Accept", "y"), ours("Content-Type", "text/x")},
-		{"as soon as one is listed the others do not pass", []string{"Accept"}, header("Content-Type", "text/x", "Accept", "y"), ours("Accept", "y")},
-		{"letter case of the list", []string{"x-ONE"}, header("X-One", "1"), ours("X-One", "1")},
-		{"repeated fields, in order", []string{"X-One", "X-Two"}, header("X-One", "1", "X-Two", "2", "X-One", "3"), ours("X-One", "1", "X-One", "3", "X-Two", "2")},
-		{"listed twice passes once", []string{"X-One", "x-one"}, header("X-One", "1"), ours("X-One", "1")},
-		{"all", []string{"*"}, header("X-One", "1", "Cookie", "c", "Authorization", "a"), ours("X-One", "1", "Cookie", "c", "Authorization", "a")},
-		{"hop-by-hop fields never pass", []string{"*"}, header("Te", "trailers", "Upgrade", "h2c", "Keep-Alive", "1", "Proxy-Authorization", "p", "Proxy-Connection", "x", "Transfer-Encoding", "chunked", "Trailer", "X", "Expect", "100-continue", "Content-Length", "3", "Host", "evil.test", "Connection", "close", "X-One", "1"), ours("X-One", "1")},
-		{"not even when they are listed", []string{"Te", "Connection", "Host", "Transfer-Encoding", "Content-Length"}, header("Te", "trailers", "Connection", "close", "Content-Length", "3"), ours()},
-		{"what Connection names does not pass", []string{"*"}, header("Connection", "X-One", "X-One", "1", "X-Two", "2"), ours("X-Two", "2")},
-		{"nor when it is listed", []string{"X-One", "X-Two"}, header("Connection", "close, x-one", "X-One", "1", "X-Two", "2"), ours("X-Two", "2")},
-		{"on any line", []string{"*"}, header("Connection", "keep-alive", "Connection", " X-One ,,x-two", "X-One", "1", "X-Two", "2", "X-Three", "3"), ours("X-Three", "3")},
-		{"the client cannot strip what the gateway adds", []string{"*"}, header("Connection", "X-Forwarded-For, X-Forwarded-Host, User-Agent", "User-Agent", "mine"), ours()},
-		{"the client cannot set what the gateway adds", []string{"*"}, header("X-Forwarded-For", "6.6.6.6", "X-Forwarded-Host", "evil.test", "X-Forwarded-Via", "me"), ours()},
-		{"not even when it is listed", []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Via"}, header("X-Forwarded-For", "6.6.6.6", "X-Forwarded-Host", "evil.test", "X-Forwarded-Via", "me"), ours()},
+		{"nothing listed, nothing sent", nil, nil, withOurs()},
+		{"nothing listed passes the content type alone", nil, header("Content-Type", "text/x", "Accept", "y"), withOurs("Content-Type", "text/x")},
+		{"as soon as one is listed the others do not pass", []string{"Accept"}, header("Content-Type", "text/x", "Accept", "y"), withOurs("Accept", "y")},
+		{"letter case of the list", []string{"x-ONE"}, header("X-One", "1"), withOurs("X-One", "1")},
+		{"repeated fields, in order", []string{"X-One", "X-Two"}, header("X-One", "1", "X-Two", "2", "X-One", "3"), withOurs("X-One", "1", "X-One", "3", "X-Two", "2")},
+		{"listed twice passes once", []string{"X-One", "x-one"}, header("X-One", "1"), withOurs("X-One", "1")},
+		{"all", []string{"*"}, header("X-One", "1", "Cookie", "c", "Authorization", "a"), withOurs("X-One", "1", "Cookie", "c", "Authorization", "a")},
+		{"hop-by-hop fields never pass", []string{"*"}, header("Te", "trailers", "Upgrade", "h2c", "Keep-Alive", "1", "Proxy-Authorization", "p", "Proxy-Connection", "x", "Transfer-Encoding", "chunked", "Trailer", "X", "Expect", "100-continue", "Content-Length", "3", "Host", "evil.test", "Connection", "close", "X-One", "1"), withOurs("X-One", "1")},
+		{"not even when they are listed", []string{"Te", "Connection", "Host", "Transfer-Encoding", "Content-Length"}, header("Te", "trailers", "Connection", "close", "Content-Length", "3"), withOurs()},
+		{"what Connection names does not pass", []string{"*"}, header("Connection", "X-One", "X-One", "1", "X-Two", "2"), withOurs("X-Two", "2")},
+		{"nor when it is listed", []string{"X-One", "X-Two"}, header("Connection", "close, x-one", "X-One", "1", "X-Two", "2"), withOurs("X-Two", "2")},
+		{"on any line", []string{"*"}, header("Connection", "keep-alive", "Connection", " X-One ,,x-two", "X-One", "1", "X-Two", "2", "X-Three", "3"), withOurs("X-Three", "3")},
+		{"the client cannot strip what the gateway adds", []string{"*"}, header("Connection", "X-Forwarded-For, X-Forwarded-Host, User-Agent", "User-Agent", "mine"), withOurs()},
+		{"the client cannot set what the gateway adds", []string{"*"}, header("X-Forwarded-For", "6.6.6.6", "X-Forwarded-Host", "evil.test", "X-Forwarded-Via", "me"), withOurs()},
+		{"not even when it is listed", []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Via"}, header("X-Forwarded-For", "6.6.6.6", "X-Forwarded-Host", "evil.test", "X-Forwarded-Via", "me"), withOurs()},
 		{"an agent that passes", []string{"User-Agent"}, header("User-Agent", "mine"), header("User-Agent", "mine", "X-Forwarded-Via", "Sluice 0", "X-Forwarded-For", "198.51.100.7", "X-Forwarded-Host", "gateway.test")},
-		{"an agent that does not", []string{"X-One"}, header("User-Agent", "mine"), ours()},
-		{"an empty name in the list", []string{""}, header("X-One", "1", "Content-Type", "text/x"), ours()},
+		{"an agent that does not", []string{"X-One"}, header("User-Agent", "mine"), withOurs()},
+		{"an empty name in the list", []string{""}, header("X-One", "1", "Content-Type", "text/x"), withOurs()},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

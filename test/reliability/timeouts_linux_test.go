@@ -188,7 +188,7 @@ func TestFallbackDelay(t *testing.T) {
 	resolve(t, map[string][]string{"both.test": {"127.0.0.1", "::1"}})
 	host := fmt.Sprintf("http://both.test:%d", port)
 	for delay, status := range map[string]int{"20ms": 200, "1h": 504} {
-		g := start(t, fill(`{"dialect":"sluice",`+quiet+`"timeout":"2s","dialer_fallback_delay":"`+delay+`",`+one+`}`, host))
+		g := start(t, fill(`{"dialect":"sluice",`+quiet+`"timeout":"500ms","dialer_fallback_delay":"`+delay+`",`+one+`}`, host))
 		if got := fetch(t, "POST", g.url+"/x", ""); got.status != status {
 			t.Errorf("after %s: %d %s %v, want %d", delay, got.status, got.body, got.err, status)
 		}
