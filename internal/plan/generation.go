@@ -36,14 +36,29 @@ func (g *Generation) Discard() { g.env.Release() }
 
 // Start runs what components registered for the start, in the order in which
 // they were built. An error names the first that failed; those that were
-// started before it are closed.
+// started before it are closed. A generation that has started cannot be
+// explained any more: it has let go of its document.
 func (g *Generation) Start(ctx context.Context) error {
 	for _, f := range g.env.Start {
 		if err := f(ctx); err != nil {
 			return errors.Join(err, g.Close(ctx))
 		}
 	}
+	g.forget()
 	return nil
+}
+
+// forget lets go of the document, which is as large as all that was made of it.
+// Only problems and explanations speak of it, and there are none any more.
+func (g *Generation) forget() {
+	s := g.Service
+	s.Node, s.ExtraConfig = nil, nil
+	for _, e := range s.Endpoints {
+		e.Node, e.ExtraConfig = nil, nil
+		for _, b := range e.Backend {
+			b.Node, b.ExtraConfig = nil, nil
+		}
+	}
 }
 
 // Close ends the generation after its last exchange: it waits for shadows,

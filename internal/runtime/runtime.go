@@ -95,7 +95,20 @@ func (g *Gateway) compile(ctx context.Context) (*compilation, []*config.Problem)
 		Keeper:  &g.keeper,
 		Log:     component.NewLog(g.options.Log),
 	}
-	env.Dial = func(t config.Transport, c *tls.Config) (gateway.Connector, error) { return g.dial(env, t, c) }
+	clients := make(map[config.Transport]gateway.Connector) // most backends have the same settings
+	env.Dial = func(t config.Transport, c *tls.Config) (gateway.Connector, error) {
+		if c != nil {
+			return g.dialTLS(env, t, c), nil
+		}
+		if client := clients[t]; client != nil {
+			return client, nil
+		}
+		client, err := g.dial(env, t)
+		if err == nil {
+			clients[t] = client
+		}
+		return client, err
+	}
 	next := new(compilation)
 	var more []*config.Problem
 	next.Generation, more = plan.Compile(d, plan.Options{
@@ -337,17 +350,7 @@ func (g *Gateway) Done(x *gateway.Exchange, written int64, err error) {
 // dial returns a client for these settings. Clients with equal settings, the
 // contents of certificate files included, are one client, which survives
 // reloads.
-func (g *Gateway) dial(env *component.Env, t config.Transport, c *tls.Config) (gateway.Connector, error) {
-	chosen := g.engine(env.Service)
-	open := func() (engine.Client, func(), error) {
-		client := chosen.NewClient(t, c)
-		return client, client.Close, nil
-	}
-	if c != nil {
-		client, closer, err := open()
-		env.Close = append(env.Close, func(context.Context) error { closer(); return nil })
-		return client, err
-	}
+func (g *Gateway) dial(env *component.Env, t config.Transport) (gateway.Connector, error) {
 	c, err := tlsx.Client(t.ClientTLS)
 	if err != nil {
 		return nil, config.At("client_tls", err)
@@ -356,7 +359,19 @@ func (g *Gateway) dial(env *component.Env, t config.Transport, c *tls.Config) (g
 	if err != nil {
 		return nil, err
 	}
-	return component.KeepIn(env, chosen.Name+" "+id, open)
+	chosen := g.engine(env.Service)
+	return component.KeepIn(env, chosen.Name+" "+id, func() (engine.Client, func(), error) {
+		client := chosen.NewClient(t, c)
+		return client, client.Close, nil
+	})
+}
+
+// dialTLS returns a client with TLS settings of its own, which ends with its
+// generation.
+func (g *Gateway) dialTLS(env *component.Env, t config.Transport, c *tls.Config) gateway.Connector {
+	client := g.engine(env.Service).NewClient(t, c)
+	env.Close = append(env.Close, func(context.Context) error { client.Close(); return nil })
+	return client
 }
 
 // transportID is equal for transports that may share their connections.
