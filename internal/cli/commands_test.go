@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/sluice-gateway/sluice/internal/demo"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
 
 // TestHelp prints help to standard output, however it is asked for.
@@ -139,7 +140,7 @@ func TestDemoShow(t *testing.T) {
 // TestPortTaken fails at run time, not with success.
 func TestPortTaken(t *testing.T) {
 	t.Chdir(t.TempDir())
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", testx.UnusedAddress(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/engine/fast"
 	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 	"github.com/sluice-gateway/sluice/internal/published"
 	"github.com/sluice-gateway/sluice/internal/runtime"
 )
@@ -65,7 +66,7 @@ func play(t *testing.T, e engine.Engine, file string) {
 	for _, name := range []string{"A", "B", "C"} {
 		s.backends[name] = newBackend(t, s.latches)
 	}
-	dead := deadAddress(t)
+	dead := "http://" + testx.UnusedAddress(t)
 	var names []string
 	for name, b := range s.backends {
 		host := strings.TrimPrefix(b.address, "http://")
@@ -117,16 +118,6 @@ func play(t *testing.T, e engine.Engine, file string) {
 			t.Fatalf("%s: unknown section %q", at, part.name)
 		}
 	}
-}
-
-// deadAddress returns an address that refuses connections.
-func deadAddress(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return "http://" + l.Addr().String()
 }
 
 // start runs a gateway on a free port, with a configuration file of this name

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/engine"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
 
 // A peer is a proxy from elsewhere that our gateway has for a neighbour. Its
@@ -111,7 +112,7 @@ func (p peer) launch(t *testing.T, to string) (addr string) {
 		t.Skipf("%s is not installed; make deps installs it", p.name)
 	}
 	for attempt := 0; ; attempt++ {
-		addr := freeAddress(t)
+		addr := testx.UnusedAddress(t)
 		if p.run(t, program, addr, to) {
 			return addr
 		}
@@ -176,17 +177,6 @@ func terminate(p *os.Process, ended <-chan error) {
 		p.Kill()
 		<-ended
 	}
-}
-
-// freeAddress returns one on the loopback interface that was free a moment ago.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // TestInFront has another server between the client and the gateway. Whatever

@@ -6,10 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
 
 // A want is what the client gets: an answer, or a failure with a code.
@@ -227,12 +228,7 @@ func (w want) check(t *testing.T, d dialect, how string, got told, p *peer) {
 // TestUnreachable shows what the client gets where nobody answers.
 func TestUnreachable(t *testing.T) {
 	noLeaks(t)
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dead := "http://" + free.Addr().String()
-	free.Close()
+	dead := "http://" + testx.UnusedAddress(t)
 	for _, tt := range []struct {
 		name, host, detail string
 	}{

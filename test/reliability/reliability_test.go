@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
 
 // TestSeed is the scenario that the product began with: products balanced over
@@ -235,7 +237,7 @@ func TestDeadHost(t *testing.T) {
 	}
 	answer := func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"a":1}`) }
 	alive, _ := serve(t, "127.0.0.1:0", answer)
-	other, stop := serve(t, "127.0.0.1:0", answer)
+	other, stop := serve(t, testx.UnusedAddress(t), answer)
 	for _, method := range []string{"GET", "POST"} {
 		g := start(t, fill(`{`+quiet+`"timeout":"10s","endpoints":[{"endpoint":"/x","method":"`+method+`","backend":[{"url_pattern":"/","host":["$1","$2"]}]}]}`, alive, other))
 		stop()

@@ -15,6 +15,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
 
 // one is an endpoint at /x with the hosts $1, passed through or decoded.
@@ -415,13 +416,11 @@ func TestH2C(t *testing.T) {
 // TestAddress shows where a gateway listens.
 func TestAddress(t *testing.T) {
 	noLeaks(t)
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	_, port, err := net.SplitHostPort(testx.UnusedAddress(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := free.Addr().(*net.TCPAddr).Port
-	free.Close()
-	g := start(t, fmt.Sprintf(`{%s"listen_ip":"127.0.0.1","port":%d}`, quiet, port))
+	g := start(t, fmt.Sprintf(`{%s"listen_ip":"127.0.0.1","port":%s}`, quiet, port))
 	l, err := g.Listen(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -440,7 +439,7 @@ func TestAddress(t *testing.T) {
 		}
 	}
 
-	g = start(t, fmt.Sprintf(`{%s"port":%d}`, quiet, port))
+	g = start(t, fmt.Sprintf(`{%s"port":%s}`, quiet, port))
 	if l, err = g.Listen(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
 
 var clientCases = cases{
@@ -379,16 +380,15 @@ func noAnswers(t *trial) {
 }
 
 func unreached(t *trial) {
-	gone := t.backend(echo)
-	gone.close()
+	gone := testx.UnusedAddress(t)
 	plain := t.backend(func(w *wire) {
 		w.more()
 		w.send("HTTP/1.1 400 Bad Request\r\n\r\n")
 	})
 	hello := t.backend(echo)
 	tests := []struct{ name, scheme, host, public string }{
-		{"refused", "http", gone.addr, "connection refused"},
-		{"refused with TLS", "https", gone.addr, "connection refused"},
+		{"refused", "http", gone, "connection refused"},
+		{"refused with TLS", "https", gone, "connection refused"},
 		{"a name that does not resolve", "http", "no..such..host:80", "no such host"},
 		{"a host that does not speak TLS", "https", plain.addr, "no connection was made"},
 	}

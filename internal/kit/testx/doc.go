@@ -1,5 +1,6 @@
-// Package testx makes exchanges for the tests of components: a message
-// written down as a literal instead of read from a connection.
+// Package testx makes what the tests of several packages need: an exchange for
+// a message that is written down as a literal instead of read from a
+// connection, and an address at which nobody listens.
 //
 // It is imported by tests only.
 package testx
