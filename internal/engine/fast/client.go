@@ -33,7 +33,8 @@ type Client struct {
 	proxied  func(*url.URL) bool // whether calls of this origin go through a proxy
 	standard engine.Client
 
-	idle atomic.Int64 // connections that wait for a call, of all hosts
+	idle     atomic.Int64 // connections that wait for a call, of all hosts
+	evicting sync.Mutex   // held while connections are chosen that have to go
 
 	mu       sync.RWMutex
 	hosts    map[origin]*host

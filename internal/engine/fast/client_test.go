@@ -1048,3 +1048,32 @@ func TestAllocations(t *testing.T) {
 		t.Errorf("%v allocations, want at most 2", n)
 	}
 }
+
+// TestEvictTogether lets connections of two hosts become idle at the same time.
+// However the calls meet, no more connections stay than may wait for all hosts.
+func TestEvictTogether(t *testing.T) {
+	const limit, calls = 2, 8
+	for range 500 {
+		c := NewClient(config.Transport{MaxIdleConnections: limit, MaxIdleConnectionsPerHost: calls}, nil).(*Client)
+		var begin, end sync.WaitGroup
+		begin.Add(1)
+		for i := range calls {
+			h := c.host(&gateway.Request{Scheme: "http", Host: []string{"a:1", "b:1"}[i%2]})
+			k := &call{ctx: t.Context(), host: h}
+			near, far := net.Pipe()
+			t.Cleanup(func() { far.Close() })
+			h.start(k, newLink(near, near))
+			end.Go(func() { begin.Wait(); h.exit(k, true) })
+		}
+		begin.Done()
+		end.Wait()
+		kept := 0
+		for _, h := range c.hosts {
+			kept += len(h.idle)
+		}
+		if kept != limit || c.idle.Load() != limit {
+			t.Fatalf("%d connections wait, %d by the count, want %d", kept, c.idle.Load(), limit)
+		}
+		c.Close()
+	}
+}
