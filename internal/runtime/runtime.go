@@ -321,7 +321,10 @@ func (g *Gateway) Close() {
 // is gone, so that there is nobody to answer.
 func (g *Gateway) Do(ctx context.Context, x *gateway.Exchange) error {
 	gen := g.pin()
-	x.Pin, x.Started = gen, time.Now()
+	x.Pin = gen
+	if x.Started.IsZero() {
+		x.Started = time.Now()
+	}
 	err := gen.Generation.Do(ctx, x)
 	x.Err = err
 	if err != nil && errors.Is(ctx.Err(), context.Canceled) {

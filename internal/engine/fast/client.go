@@ -110,7 +110,7 @@ func (c *Client) Do(ctx context.Context, x *gateway.Exchange) error {
 	if err := ctx.Err(); err != nil {
 		return engine.Failure(ctx, err, false)
 	}
-	k := &call{ctx: ctx, host: h, x: x}
+	k := acquire(ctx, h, x)
 	if err := k.prepare(); err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func (c *Client) Begin(ctx context.Context, x *gateway.Exchange) (gateway.Pendin
 	if h.foreign.Load() {
 		return nil, false
 	}
-	k := &call{ctx: ctx, host: h, x: x}
+	k := acquire(ctx, h, x)
 	if k.prepare() != nil || k.size > inlineLimit || k.expecting || !k.reuse() {
 		return nil, false
 	}

@@ -255,8 +255,8 @@ func TestUnwritten(t *testing.T) {
 	for _, payload := range []body.Body{{}, body.FromBytes([]byte("hello")), body.FromBytes(make([]byte, inlineLimit+1)), streamOf("hello", 5), streamOf("hello", -1)} {
 		wantAnswer(t, c, newCall(t, "GET", s.addr, body.Body{}), "200 hello")
 		for _, l := range idleLinks(c) {
-			l.socket = nil // nobody can look at it
-			l.raw.Close()
+			l.raw, l.direct = nil, false // nobody can look at it
+			l.socket.Close()
 		}
 		wantAnswer(t, c, newCall(t, "POST", s.addr, payload), "200 hello")
 	}
@@ -310,11 +310,11 @@ func idleLinks(c *Client) []*link {
 func TestPool(t *testing.T) {
 	s := newScript(t, func(w *wireEnd) {
 		for w.request() {
-			w.send(fmt.Sprintf("%sContent-Length: 1\r\n\r\n%d", okHead, w.nth))
+			w.send(fmt.Sprintf("%sTransfer-Encoding: chunked\r\n\r\n1\r\n%d\r\n0\r\n\r\n", okHead, w.nth))
 		}
 	})
 	// three makes three calls at once and ends them in the order of their
-	// connections.
+	// connections, by reading their bodies.
 	three := func(c *Client) {
 		var calls []*gateway.Exchange
 		for range 3 {
@@ -750,7 +750,7 @@ func TestBegin(t *testing.T) {
 				together.Done()
 				together.Wait() // both calls are in flight
 			}
-			w.send(fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", okHead, len(w.last), w.last))
+			w.send(fmt.Sprintf("%sTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", okHead, len(w.last), w.last))
 		}
 	})
 	c := newClient(t, config.Transport{}, nil)
