@@ -294,6 +294,32 @@ func TestSpoiled(t *testing.T) {
 	}
 }
 
+// TestMoreBehind: what comes behind an answer is not taken for the next one,
+// however young the connection is and wherever the answer ends in memory.
+func TestMoreBehind(t *testing.T) {
+	const more = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nmore"
+	for _, size := range []int{5, 4 << 10, 64 << 10, 200_000, 300_000} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			text := strings.Repeat("x", size)
+			s := newScript(t, func(w *wireEnd) {
+				w.request()
+				w.send(fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", okHead, size, text) + more)
+				w.closed()
+			})
+			c := newClient(t, config.Transport{}, nil)
+			for range 3 {
+				wantAnswer(t, c, newCall(t, "GET", s.addr, body.Body{}), "200 "+text)
+				for _, l := range idleLinks(c) {
+					for !l.spoiled() {
+						time.Sleep(time.Millisecond)
+					}
+					l.since = time.Now().Add(time.Hour)
+				}
+			}
+		})
+	}
+}
+
 // idleLinks returns the idle connections of all hosts.
 func idleLinks(c *Client) []*link {
 	c.mu.Lock()

@@ -26,7 +26,8 @@ type Reader struct {
 	pooled  *[bufferSize]byte // behind buf, unless that has grown
 	buf     []byte            // unread bytes are buf[r:w]
 	r, w    int
-	scanned int // how much of the unread bytes was scanned for a head
+	scanned int  // how much of the unread bytes was scanned for a head
+	full    bool // the last read took as much as it had room for
 }
 
 // Reset makes the Reader read from r and forget what it held.
@@ -90,7 +91,14 @@ func (r *Reader) Room() []byte {
 
 // Filled adds the first n bytes of what Room returned to those that have
 // arrived.
-func (r *Reader) Filled(n int) { r.w += n }
+func (r *Reader) Filled(n int) {
+	r.w += n
+	r.full = r.w == len(r.buf)
+}
+
+// Full reports whether the last read from the connection took as much as it had
+// room for, so that more may have arrived than it shows.
+func (r *Reader) Full() bool { return r.full }
 
 // Free gives the memory back if no bytes are left in it.
 func (r *Reader) Free() {
@@ -139,7 +147,9 @@ func (r *Reader) Read(p []byte) (int, error) {
 	if r.r == r.w {
 		if len(p) >= bufferSize {
 			r.Free()
-			return r.from.Read(p)
+			n, err := r.from.Read(p)
+			r.full = n == len(p)
+			return n, err
 		}
 		if err := r.Fill(); err != nil {
 			return 0, err
