@@ -102,7 +102,7 @@ func (a *app) serve(ctx context.Context, s serving) error {
 	if s.ready != nil {
 		s.ready(l.Addr())
 	}
-	g.Logger().Info("serving", "address", l.Addr().String(), "endpoints", len(g.Service().Endpoints), "version", Version)
+	g.Logger().Info("serving", "address", l.Addr().String(), "endpoints", g.Endpoints(), "version", Version)
 
 	reload := func() { a.reload(ctx, g) }
 	var background sync.WaitGroup
@@ -154,7 +154,7 @@ func (a *app) reload(ctx context.Context, g *runtime.Gateway) {
 		g.Logger().Error("reload failed, the old configuration keeps serving", "error", err)
 		return
 	}
-	g.Logger().Info("reloaded", "endpoints", len(g.Service().Endpoints))
+	g.Logger().Info("reloaded", "endpoints", g.Endpoints())
 }
 
 // watched lists the files that a running gateway depends on.
