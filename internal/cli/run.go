@@ -80,7 +80,9 @@ func (a *app) serve(ctx context.Context, s serving) error {
 			defer watcher.Close()
 		}
 	}
-	problems, err := g.Load(ctx)
+	var problems []*config.Problem
+	var err error
+	withRoom(func() { problems, err = g.Load(ctx) })
 	a.print(problems)
 	switch {
 	case errors.Is(err, runtime.ErrConfig):
