@@ -25,7 +25,8 @@ const (
 // the exchange and writes the answer, one after the other; the fields that
 // others look at are atomic.
 //
-// While it waits for a request a conn holds no buffers.
+// While it waits for a request a conn holds no buffers, nor while one without a
+// body is answered.
 type conn struct {
 	source
 	server *server
@@ -158,6 +159,7 @@ func (c *conn) readHead() (string, error) {
 	for limited := false; ; {
 		head, err := c.in.Head(c.server.limits)
 		if head != "" || err != nil {
+			c.in.Free() // most requests end here, and answers may take their time
 			return head, err
 		}
 		if !limited {
