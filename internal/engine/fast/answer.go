@@ -154,7 +154,7 @@ var (
 
 // copy sends a stream of the given size, -1 if it is unknown.
 func (a *answer) copy(res *gateway.Response, f framing, now time.Time, from io.Reader, size int64) error {
-	if size > 2*streamPiece {
+	if size > streamPiece {
 		buf := largeStreams.Get().(*largeBuffer)
 		defer largeStreams.Put(buf)
 		return a.pump(res, f, now, from, size, buf[:])

@@ -27,7 +27,7 @@ func newLink(socket, stream net.Conn) *link {
 	if stream != socket {
 		l.encrypt(stream)
 	}
-	l.in.ResetPaged(stream)
+	l.in.ResetPaged(stream, l.now)
 	l.peek = func(fd uintptr) { l.ready = readable(fd) }
 	return l
 }

@@ -18,6 +18,10 @@ type source struct {
 	reads func(fd uintptr) bool // read, bound once
 	err   error                 // what it ended with
 	first [1]byte               // of a message, where readNow cannot read
+
+	looks func(fd uintptr) bool // look, bound once
+	room  []byte                // for look
+	n     int                   // how much of it was used
 }
 
 // open begins to receive from a socket without TLS.
@@ -29,7 +33,7 @@ func (s *source) open(socket net.Conn) {
 		}
 	}
 	s.direct = hasSockets && s.raw != nil
-	s.reads = s.read
+	s.reads, s.looks = s.read, s.look
 }
 
 // encrypt continues to receive through TLS.
@@ -65,4 +69,23 @@ func (s *source) read(fd uintptr) bool {
 	}
 	s.err = err
 	return !waits
+}
+
+// now reads what has arrived into p, past the buffer, and does not wait.
+func (s *source) now(p []byte) (int, error) {
+	if !s.direct {
+		return 0, nil
+	}
+	s.room, s.n, s.err = p, 0, nil
+	err := s.raw.Read(s.looks)
+	s.room = nil
+	if err == nil {
+		err = s.err
+	}
+	return s.n, err
+}
+
+func (s *source) look(fd uintptr) bool {
+	s.n, _, s.err = readNow(fd, s.room)
+	return true
 }

@@ -98,7 +98,7 @@ func (b *Body) Read(p []byte) (n int, err error) {
 }
 
 func (b *Body) readFinite(p []byte) (int, error) {
-	n, err := b.from.Read(p[:min(int64(len(p)), b.left)])
+	n, err := b.from.readBefore(p, b.left)
 	if b.left -= int64(n); b.left == 0 {
 		b.state = over
 		return n, io.EOF

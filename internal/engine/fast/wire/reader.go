@@ -28,6 +28,9 @@ type Reader struct {
 	r, w    int
 	scanned int  // how much of the unread bytes was scanned for a head
 	full    bool // the last read took as much as it had room for
+
+	now func(p []byte) (int, error) // reads without waiting; nil where nothing can
+	err error                       // of now
 }
 
 // Reset makes the Reader read from r and forget what it held.
@@ -38,10 +41,11 @@ func (r *Reader) Reset(from io.Reader) {
 }
 
 // ResetPaged does as Reset. The Reader then uses pages, so that most messages
-// arrive in one piece, which can be taken.
-func (r *Reader) ResetPaged(from io.Reader) {
+// arrive in one piece, which can be taken. If now is not nil it reads as from
+// does, but returns 0 and no error instead of waiting.
+func (r *Reader) ResetPaged(from io.Reader, now func(p []byte) (int, error)) {
 	r.Reset(from)
-	r.paged = true
+	r.paged, r.now = true, now
 }
 
 // Buffered returns the bytes that have arrived and were not read. They are
@@ -133,6 +137,9 @@ func (r *Reader) Take() *body.Buffer {
 // Fill reads once from the connection into the buffer. The error is that of
 // the connection, and only comes when nothing was read.
 func (r *Reader) Fill() error {
+	if r.err != nil {
+		return r.err
+	}
 	n, err := r.from.Read(r.Room())
 	r.Filled(n)
 	if n > 0 {
@@ -142,14 +149,11 @@ func (r *Reader) Fill() error {
 }
 
 // Read reads what has arrived, or else once from the connection: directly into
-// p if that is as large as the buffer.
+// p if that has as much room as the buffer.
 func (r *Reader) Read(p []byte) (int, error) {
 	if r.r == r.w {
 		if len(p) >= bufferSize {
-			r.Free()
-			n, err := r.from.Read(p)
-			r.full = n == len(p)
-			return n, err
+			return r.past(p)
 		}
 		if err := r.Fill(); err != nil {
 			return 0, err
@@ -157,7 +161,41 @@ func (r *Reader) Read(p []byte) (int, error) {
 	}
 	n := copy(p, r.buf[r.r:r.w])
 	r.r += n
+	if rest := p[n:]; len(rest) >= bufferSize && r.now != nil && r.err == nil {
+		var more int
+		more, r.err = r.now(rest)
+		r.full = more == len(rest)
+		n += more
+	}
 	return n, nil
+}
+
+// past reads from the connection past the buffer, which is empty.
+func (r *Reader) past(p []byte) (int, error) {
+	if r.err != nil {
+		return 0, r.err
+	}
+	r.Free()
+	n, err := r.from.Read(p)
+	r.full = n == len(p)
+	return n, err
+}
+
+// readBefore reads as Read does, but at most left bytes. Where p has room for
+// more, it finds out at no cost whether more has arrived: a byte of that goes
+// into the buffer.
+func (r *Reader) readBefore(p []byte, left int64) (int, error) {
+	buffered := int64(r.w - r.r)
+	if int64(len(p)) <= left || buffered >= left || left-buffered < bufferSize {
+		return r.Read(p[:min(int64(len(p)), left)])
+	}
+	n, err := r.Read(p[:left+1])
+	if int64(n) > left {
+		n--
+		r.Room()[0] = p[left]
+		r.Filled(1)
+	}
+	return n, err
 }
 
 // line takes a line off the bytes that have arrived and returns it without its
