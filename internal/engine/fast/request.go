@@ -119,7 +119,7 @@ func (k *call) reuse() bool {
 
 // dial makes a link. The error is that of [host.dial].
 func (k *call) dial() error {
-	l, err := k.host.dial(k.ctx)
+	l, err := k.host.dial(k.ctx, k.x.Request.Upgrade != "")
 	if err != nil {
 		return err
 	}
@@ -214,7 +214,9 @@ func (k *call) appendHead(b []byte) []byte {
 		b = strconv.AppendInt(b, k.size, 10)
 		b = append(b, "\r\n"...)
 	}
-	if k.host.client.settings.DisableKeepAlives {
+	if q.Upgrade != "" {
+		b = appendUpgrade(b, q.Upgrade)
+	} else if k.host.client.settings.DisableKeepAlives {
 		b = append(b, "Connection: close\r\n"...)
 	}
 	return append(b, "\r\n"...)

@@ -34,6 +34,9 @@ func (k *call) Finish() error {
 		if err == nil {
 			err = k.receive()
 		}
+		if err == nil && k.head.Status == http.StatusSwitchingProtocols {
+			return k.deliverTunnel()
+		}
 		if err == nil {
 			k.deliver()
 			return nil
@@ -94,11 +97,11 @@ func (k *call) receive() error {
 			return err
 		}
 		switch status := k.head.Status; {
-		case status == http.StatusSwitchingProtocols:
-			return &gateway.Error{Code: gateway.CodeBackendInvalid, Public: "invalid answer", Err: errors.New("the backend switches protocols unasked")}
+		case status == http.StatusSwitchingProtocols && k.switched() == "":
+			return engine.Unasked()
 		case status == http.StatusContinue && k.expecting:
 			k.proceed()
-		case status >= 200:
+		case status >= 200 || status == http.StatusSwitchingProtocols:
 			if k.upload != nil {
 				k.upload.meetAnswer()
 			}
