@@ -99,8 +99,8 @@ func (t *Tunnel) end(why error) {
 	if t.over {
 		return
 	}
-	t.over = true
 	t.blame(why)
+	t.over = true
 	if t.timer != nil {
 		t.timer.Stop()
 	}
@@ -108,9 +108,10 @@ func (t *Tunnel) end(why error) {
 	t.backend.Close() // so does this
 }
 
-// blame notes why the tunnel broke. t.mu is held.
+// blame notes why the tunnel broke. What breaks behind its end is no reason.
+// t.mu is held.
 func (t *Tunnel) blame(why error) {
-	if t.err == nil {
+	if t.err == nil && !t.over {
 		t.err = why
 	}
 }
