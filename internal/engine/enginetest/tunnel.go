@@ -57,7 +57,7 @@ func tunnelling(c engine.Client, scheme, addr string, limit time.Duration) func(
 type calling func(context.Context, *gateway.Exchange) error
 
 func (f calling) Do(ctx context.Context, x *gateway.Exchange) error { return f(ctx, x) }
-func (calling) Close()                                               {}
+func (calling) Close()                                              {}
 
 const (
 	upgrade  = "GET /up HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"

@@ -82,11 +82,10 @@ type end struct {
 // no memory while it waits.
 func (e end) Read(p []byte) (int, error) {
 	if len(e.in.Buffered()) == 0 {
+		e.in.Free()
 		return e.stream.Read(p)
 	}
-	n, err := e.in.Read(p)
-	e.in.Free()
-	return n, err
+	return e.in.Read(p)
 }
 
 // Write writes to the connection.
