@@ -178,18 +178,25 @@ func muchAtOnce(t *trial) {
 	swap := func(w *wire, seed byte) {
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			w.Conn.Write(pattern(seed, size)) // the other end finds out if it failed
+			if n, err := w.Conn.Write(pattern(seed, size)); err != nil {
+				w.t.Errorf("%d bytes were taken, %v", n, err)
+			}
 			w.closeWrite()
 		})
-		got, _ := io.ReadAll(w.r)
+		got, err := io.ReadAll(w.r)
 		wg.Wait()
-		if want := pattern(seed^1, size); string(got) != string(want) {
-			w.t.Errorf("%d bytes came, or others than the %d that were sent", len(got), len(want))
+		if want := pattern(seed^1, size); string(got) != string(want) || err != nil {
+			w.t.Errorf("%d bytes came, %v, or others than the %d that were sent", len(got), err, len(want))
 		}
 	}
-	b := t.switched(func(w *wire) { swap(w, 0) })
+	swapped := make(chan struct{})
+	b := t.switched(func(w *wire) {
+		defer close(swapped)
+		swap(w, 0)
+	})
 	w, d := t.tunnel(engine.Settings{}, b)
 	swap(w, 1)
+	await(t, "the backend", swapped)
 	d.wantOutcome(t, size, "")
 }
 

@@ -23,6 +23,8 @@ var (
 // body.
 func (in *inbound) Upgrades() bool { return in.head.Upgrade != "" && in.head.Length == 0 }
 
+var errLeft = errors.New("the client left during the handshake")
+
 // tunnel sends an answer that switches protocols and carries bytes from there
 // on. The connection ends with the tunnel.
 func (a *answer) tunnel(res *gateway.Response) {
@@ -47,7 +49,10 @@ func (a *answer) tunnel(res *gateway.Response) {
 		a.err = a.sent(0, err)
 		return
 	}
-	c.unwatch()
+	if c.unwatch(); c.gone.Load() {
+		a.err = a.sent(0, errLeft)
+		return
+	}
 	c.stream.SetDeadline(time.Time{}) // fails on a broken connection, as reading will
 	t := engine.NewTunnel(end{&c.in, c.stream, c.socket}, to, c.server.settings.IdleTimeout)
 	stop := context.AfterFunc(c.ctx.Load(), t.Cut)

@@ -56,6 +56,10 @@ func (a *answer) tunnel(res *gateway.Response) error {
 		return gone(err)
 	}
 	a.tunnels = true
+	if err := a.in.r.Context().Err(); err != nil { // net/http has seen the client leave, which nobody can see twice
+		conn.Close()
+		return gone(err)
+	}
 	early, _ := buf.Reader.Peek(buf.Reader.Buffered()) // that much is there
 	t := engine.NewTunnel(&end{Conn: conn, early: early}, to, a.server.idle())
 	remove := a.server.tunnels.add(t)
