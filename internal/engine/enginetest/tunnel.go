@@ -214,6 +214,7 @@ func pattern(seed byte, size int) []byte {
 func halvesClose(t *trial) {
 	b := t.switched(func(w *wire) {
 		w.wantEnd()
+		time.Sleep(200 * time.Millisecond) // whoever looks now and then for clients that have left has looked
 		w.send("last")
 	})
 	w, d := t.tunnel(engine.Settings{}, b)

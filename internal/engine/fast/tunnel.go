@@ -39,6 +39,10 @@ func (a *answer) tunnel(res *gateway.Response) {
 		return
 	}
 	defer to.Close()
+	if c.unwatch(); c.gone.Load() {
+		a.err = a.sent(0, errLeft)
+		return
+	}
 	b := body.NewBuffer()
 	b.B = a.appendHead(b.B, res, framing{length: -1}, time.Now())
 	b.B = append(appendUpgrade(b.B[:len(b.B)-len("\r\n")], res.Upgrade), "\r\n"...)
@@ -47,10 +51,6 @@ func (a *answer) tunnel(res *gateway.Response) {
 	a.begun, a.last = true, true
 	if err != nil {
 		a.err = a.sent(0, err)
-		return
-	}
-	if c.unwatch(); c.gone.Load() {
-		a.err = a.sent(0, errLeft)
 		return
 	}
 	c.stream.SetDeadline(time.Time{}) // fails on a broken connection, as reading will

@@ -1,6 +1,7 @@
 package nethttp
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -29,9 +30,10 @@ func (in *inbound) Upgrades() bool {
 		engine.Listed(strings.Join(r.Header["Connection"], ","), "Upgrade")
 }
 
-// tunnel sends an answer that switches protocols, takes the connection from
-// net/http, and carries bytes from there on. The connection ends with the
-// tunnel.
+// tunnel takes the connection from net/http, sends an answer that switches
+// protocols, and carries bytes from there on. The connection ends with the
+// tunnel. It is taken first, because net/http looks whether the client has left,
+// and one that has closed its half of a tunnel has not.
 func (a *answer) tunnel(res *gateway.Response) error {
 	stream := res.Body.Reader()
 	to, ok := stream.(gateway.Tunnel)
@@ -42,13 +44,6 @@ func (a *answer) tunnel(res *gateway.Response) error {
 		return &gateway.Error{Code: gateway.CodeInternal, Err: errors.New("an answer that switches protocols without a tunnel")}
 	}
 	defer to.Close()
-	a.header(res.Header, -1)
-	h := a.w.Header()
-	h["Connection"], h["Upgrade"] = upgrading, []string{res.Upgrade}
-	a.w.WriteHeader(http.StatusSwitchingProtocols)
-	if err := a.flush(); err != nil {
-		return err
-	}
 	leave := a.server.tunnels.enter() // before net/http forgets the connection
 	defer leave()
 	conn, buf, err := http.NewResponseController(a.w).Hijack()
@@ -56,15 +51,38 @@ func (a *answer) tunnel(res *gateway.Response) error {
 		return gone(err)
 	}
 	a.tunnels = true
-	if err := a.in.r.Context().Err(); err != nil { // net/http has seen the client leave, which nobody can see twice
-		conn.Close()
+	early, _ := buf.Reader.Peek(buf.Reader.Buffered()) // that much is there
+	from := &end{Conn: conn, early: early}
+	if err = a.in.r.Context().Err(); err == nil { // or the client left during the handshake
+		err = a.switchTo(conn, res)
+	}
+	if err != nil {
+		from.Close()
 		return gone(err)
 	}
-	early, _ := buf.Reader.Peek(buf.Reader.Buffered()) // that much is there
-	t := engine.NewTunnel(&end{Conn: conn, early: early}, to, a.server.idle())
+	t := engine.NewTunnel(from, to, a.server.idle())
 	remove := a.server.tunnels.add(t)
 	defer remove()
 	a.written, err = t.Run()
+	return err
+}
+
+// switchTo sends the header of an answer that switches protocols.
+func (a *answer) switchTo(conn net.Conn, res *gateway.Response) error {
+	a.header(res.Header, -1)
+	h := a.w.Header()
+	h["Connection"], h["Upgrade"] = upgrading, []string{res.Upgrade}
+	if h["Date"] == nil {
+		h["Date"] = []string{time.Now().UTC().Format(http.TimeFormat)}
+	}
+	text := bytes.NewBufferString("HTTP/1.1 101 Switching Protocols\r\n")
+	h.Write(text) // to memory, which takes it
+	text.WriteString("\r\n")
+	if limit := a.server.http.WriteTimeout; limit > 0 {
+		conn.SetWriteDeadline(time.Now().Add(limit)) // fails on a broken connection, as Write will
+		defer conn.SetWriteDeadline(time.Time{})
+	}
+	_, err := conn.Write(text.Bytes())
 	return err
 }
 
