@@ -113,7 +113,8 @@ type Server interface {
 //     are removed. The others are sorted by name, values of one name in order.
 //   - Interim answers (1xx) and trailers are dropped.
 //   - x.Request.Upgrade goes out with Connection: Upgrade, in HTTP/1.1, on a
-//     connection that is new, so that it is never sent twice. An answer 101 that
+//     connection that is new, so that it is never sent twice; with a body it
+//     does not. An answer 101 that
 //     names one of its protocols becomes a [gateway.Tunnel], for which ctx does
 //     not count any more; any other 101 fails the call with
 //     [gateway.CodeBackendInvalid].

@@ -54,7 +54,7 @@ type Request struct {
 
 	// Upgrade lists the protocols that the backend is asked to switch to, one
 	// after the other with ", " between them, each as the client wrote it; ""
-	// asks for none (RFC 9110, section 7.8).
+	// asks for none (RFC 9110, section 7.8), and so does a request with a body.
 	Upgrade string
 }
 

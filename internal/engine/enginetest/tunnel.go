@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/gateway"
@@ -28,6 +29,7 @@ var tunnelCases = cases{
 	{"the backend refuses, and the connection goes on", upgradeRefused},
 	{"a switch that nobody asked for is an error", unaskedSwitches},
 	{"an upgrade that cannot be granted is ignored", upgradesIgnored},
+	{"a request with a body asks for nothing", bodyAsksForNothing},
 	{"101 without a tunnel aborts the connection", switchWithoutTunnel},
 	{"a handshake is sent once, on a connection of its own", handshakeOnce},
 	{"the deadline of the call is over with the handshake", deadlineOfHandshake},
@@ -355,6 +357,31 @@ func upgradesIgnored(t *trial) {
 	w.lines("GET / HTTP/1.0", "Connection: Upgrade", "Upgrade: a", "")
 	if text, _ := w.rest(); !strings.HasSuffix(text, "\r\n\r\nfalse") {
 		t.Errorf("HTTP/1.0: answer %q, want false", text)
+	}
+}
+
+func bodyAsksForNothing(t *trial) {
+	heads := make(chan head, 1)
+	b := t.backend(func(w *wire) {
+		for w.more() {
+			h := w.head()
+			w.content(h)
+			heads <- h
+			w.lines("HTTP/1.1 204 No Content", "")
+		}
+	})
+	c := t.client(config.Transport{})
+	for _, payload := range []body.Body{
+		body.FromBytes([]byte("hello")),
+		body.FromStream(io.NopCloser(strings.NewReader("hello")), 5),
+		body.FromStream(io.NopCloser(strings.NewReader("hello")), -1),
+	} {
+		x := t.call(b.addr)
+		x.Request.Method, x.Request.Body, x.Request.Upgrade = "POST", payload, "echo"
+		t.get(c, x)
+		if h := await(t, "the request", heads); h.get("Upgrade") != "" || h.get("Connection") != "" {
+			t.Errorf("asked with %q, want no upgrade", h.fields)
+		}
 	}
 }
 

@@ -88,6 +88,7 @@ func (k *call) prepare() error {
 		}
 		k.raw, k.size = raw, int64(len(raw))
 	}
+	q.Upgrade = "" // a body would be in its way
 	k.expecting = k.host.client.settings.ExpectContinueTimeout > 0 && k.size != 0 &&
 		strings.EqualFold(q.Header.Get("Expect"), "100-continue")
 	return nil

@@ -128,7 +128,7 @@ func (k *call) deliverTunnel() error {
 	l, ok := k.host.surrender(k)
 	if !ok {
 		l.close()
-		return engine.Failure(k.ctx, context.Cause(k.ctx), true)
+		return engine.Failure(k.ctx, k.ctx.Err(), true)
 	}
 	r.Status, r.Header, r.Upgrade = http.StatusSwitchingProtocols, endToEnd(k.head.Fields), protocol
 	r.Body.Close()

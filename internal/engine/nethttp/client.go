@@ -211,6 +211,9 @@ func (c *call) request(ctx context.Context, q *gateway.Request, proxy func(*url.
 	if err := c.path(q, proxy); err != nil {
 		return nil, err
 	}
+	if q.Body.Size() != 0 {
+		q.Upgrade = "" // a body would be in its way
+	}
 	c.trace.GotConn = c.connected
 	r := (&http.Request{
 		Method: q.Method,
