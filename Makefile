@@ -2,6 +2,7 @@
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 5000x
+SOAK        ?= 1000000
 BIN         := bin
 
 # What make bench measures; docs/performance.md explains.
@@ -11,7 +12,7 @@ ENGINE ?=
 ROUNDS ?= 5
 SECS   ?= 1
 
-.PHONY: run build deps test check race fuzz bench microbench generate clean
+.PHONY: run build deps test check race fuzz bench microbench generate soak clean
 
 run: build
 	$(BIN)/sluice demo
@@ -57,6 +58,14 @@ fuzz:
 			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x $$pkg; \
 		done; \
 	done
+
+# A million requests through each engine, mixed with everything that clients and
+# backends do wrong, then a tenth of that with the race detector: half an hour,
+# on the loopback interface only. SOAK=20000 takes a minute or two, and
+# ENGINE=nethttp soaks that engine alone.
+soak:
+	go test -count 1 -v -timeout 2h -run '^Test(Soak|Pools)$$' ./test/reliability -soak '$(SOAK)' $(if $(ENGINE),-engine '$(ENGINE)')
+	go test -race -count 1 -v -timeout 2h -run '^TestSoak$$' ./test/reliability -soak "$$(($(SOAK) / 10))" $(if $(ENGINE),-engine '$(ENGINE)')
 
 # The gateway against nginx, HAProxy and a plain gateway in Go, in ten minutes
 # or less. Needs Linux and gcc; installs nginx and HAProxy if it is root.

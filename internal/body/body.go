@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 
 	"github.com/sluice-gateway/sluice/internal/jsonspan"
@@ -30,8 +31,8 @@ func (f Form) String() string {
 // safe for concurrent use and is not copied; Share makes a second one.
 type Body struct {
 	form   Form
-	size   int64 // of a Stream; -1 when unknown
-	stream io.ReadCloser
+	size   int64         // of a Stream; -1 when unknown
+	stream io.ReadCloser // nil for a Stream that has arrived
 	raw    []byte
 	object *jsonspan.Object
 	tree   map[string]any
@@ -43,6 +44,12 @@ type Body struct {
 // unknown. The body owns r and closes it.
 func FromStream(r io.ReadCloser, size int64) Body {
 	return Body{form: Stream, stream: r, size: size}
+}
+
+// FromArrived returns a body of unread bytes that are all in b, and takes
+// ownership of it. It is a Stream, but for the waiting.
+func FromArrived(b *Buffer) Body {
+	return Body{form: Stream, size: int64(len(b.B)), raw: b.B, owned: b}
 }
 
 // FromBytes returns a body over b, which stays the caller's and must not
@@ -76,8 +83,49 @@ func (b *Body) Reader() io.ReadCloser {
 		return nil
 	}
 	r := b.stream
-	b.stream, b.form = nil, Empty
+	if r == nil {
+		r = &reader{rest: b.raw, body: *b}
+	}
+	*b = Body{}
 	return r
+}
+
+// A reader reads a Stream that has arrived.
+type reader struct {
+	rest []byte
+	body Body // empty once closed
+}
+
+// Read reads on.
+func (r *reader) Read(p []byte) (int, error) {
+	if r.body.form == Empty {
+		return 0, os.ErrClosed
+	}
+	n := copy(p, r.rest)
+	if r.rest = r.rest[n:]; len(r.rest) == 0 {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// Close gives the memory back.
+func (r *reader) Close() error {
+	r.body.Close()
+	r.rest = nil
+	return nil
+}
+
+// Arrived reports whether the bytes of the body are in memory.
+func (b *Body) Arrived() bool { return b.form != Stream || b.stream == nil }
+
+// Prepend returns head and the message in one piece, if the message is in
+// memory with room for that in front, and nil otherwise. The result is valid
+// until Close.
+func (b *Body) Prepend(head []byte) []byte {
+	if b.form > Raw || b.owned == nil {
+		return nil
+	}
+	return b.owned.Prepend(head)
 }
 
 // Bytes returns the body as bytes: those of the message for a Stream or Raw
@@ -91,6 +139,14 @@ func (b *Body) Bytes(limit int64) ([]byte, error) {
 	case Empty:
 		return nil, nil
 	case Stream:
+		if b.stream == nil {
+			if limit > 0 && b.size > limit {
+				b.Close()
+				return nil, ErrTooLarge
+			}
+			b.form = Raw
+			return b.raw, nil
+		}
 		buf := NewBuffer()
 		err := buf.ReadAll(b.stream, b.size, limit)
 		b.Close()
@@ -251,7 +307,7 @@ func (b *Body) Close() {
 // WriteTo writes the body to w, from any form, and returns the number of bytes
 // written. A Stream is used up.
 func (b *Body) WriteTo(w io.Writer) (int64, error) {
-	if b.form == Stream {
+	if !b.Arrived() {
 		return io.Copy(w, b.stream)
 	}
 	raw, err := b.Bytes(0)

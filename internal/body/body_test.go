@@ -35,6 +35,7 @@ var makers = []struct {
 	{"empty", Empty, 0, func(*testing.T) *Body { return new(Body) }},
 	{"stream of known size", Stream, int64(len(text)), func(*testing.T) *Body { b := FromStream(stream(text), int64(len(text))); return &b }},
 	{"stream of unknown size", Stream, -1, func(*testing.T) *Body { b := FromStream(stream(text), -1); return &b }},
+	{"stream that has arrived", Stream, int64(len(text)), func(*testing.T) *Body { b := FromArrived(pageOf("", text, "")); return &b }},
 	{"bytes", Raw, int64(len(text)), func(*testing.T) *Body { b := FromBytes([]byte(text)); return &b }},
 	{"buffer", Raw, int64(len(text)), func(*testing.T) *Body { b := FromBuffer(bufferOf(text)); return &b }},
 	{"spans", Spans, -1, func(t *testing.T) *Body {
@@ -60,6 +61,14 @@ var makers = []struct {
 func bufferOf(text string) *Buffer {
 	b := NewBuffer()
 	b.B = append(b.B, text...)
+	return b
+}
+
+// pageOf returns a page with text, which had other bytes around it.
+func pageOf(before, text, after string) *Buffer {
+	b := NewPage()
+	b.B = append(b.B, before+text+after...)
+	b.Cut(len(before), len(before)+len(text))
 	return b
 }
 
@@ -402,5 +411,47 @@ func TestFormNames(t *testing.T) {
 		if got := form.String(); got != want {
 			t.Errorf("String() of %d = %q, want %q", form, got, want)
 		}
+	}
+}
+
+// TestArrived bounds what has arrived as it would bound what is still to come,
+// and lets a header in front of it.
+func TestArrived(t *testing.T) {
+	b := FromArrived(pageOf("HTTP/1.1 200 OK\r\n\r\n", text, ""))
+	if !b.Arrived() || b.Size() != int64(len(text)) {
+		t.Errorf("arrived %t, %d bytes", b.Arrived(), b.Size())
+	}
+	if got := string(b.Prepend([]byte("head "))); got != "head "+text {
+		t.Errorf("with a header: %q", got)
+	}
+	if raw, err := b.Bytes(int64(len(text))); string(raw) != text || err != nil {
+		t.Errorf("Bytes: %q, %v", raw, err)
+	}
+	if got := string(b.Prepend([]byte("another "))); got != "another "+text {
+		t.Errorf("with another header: %q", got)
+	}
+	if got := b.Prepend(make([]byte, 1<<20)); got != nil {
+		t.Errorf("there is room for a header of a megabyte: %d bytes", len(got))
+	}
+	b.Close()
+	b = FromArrived(pageOf("", text, ""))
+	if raw, err := b.Bytes(int64(len(text)) - 1); raw != nil || !errors.Is(err, ErrTooLarge) || b.Form() != Empty {
+		t.Errorf("Bytes over the limit: %q, %v, then %v", raw, err, b.Form())
+	}
+	b = FromArrived(pageOf("", text, ""))
+	r := b.Reader()
+	if err := iotest.TestReader(r, []byte(text)); err != nil {
+		t.Error(err)
+	}
+	r.Close()
+	r.Close()
+	if n, err := r.Read(make([]byte, 1)); n != 0 || err == nil || err == io.EOF {
+		t.Errorf("Read after Close: %d, %v", n, err)
+	}
+	for _, b := range []Body{{}, FromBytes([]byte(text)), FromBuffer(bufferOf(text)), FromStream(stream(text), -1)} {
+		if got := b.Prepend([]byte("head ")); got != nil {
+			t.Errorf("a %v body without room in front takes a header: %q", b.Form(), got)
+		}
+		b.Close()
 	}
 }

@@ -15,19 +15,63 @@ const (
 	sizedLimit = 1 << 20 // an announced length is believed only up to here
 )
 
+const (
+	// PageSize is the capacity of a page: what a backend sends at once is rarely
+	// more.
+	PageSize = 32 << 10
+
+	pageFront = 1 << 10 // in front of it, for a header
+)
+
 // A Buffer is pooled memory with one owner.
 type Buffer struct {
-	B    []byte
-	next *Buffer // of the same owner
+	B     []byte
+	page  *[pageFront + PageSize]byte // B is a part of it; nil in a buffer that grows
+	front int                         // where in the page B begins
+	next  *Buffer                     // of the same owner
 }
 
-var buffers = sync.Pool{New: func() any { return new(Buffer) }}
+var (
+	buffers = sync.Pool{New: func() any { return new(Buffer) }}
+	pages   = sync.Pool{New: func() any { return &Buffer{page: new([pageFront + PageSize]byte)} }}
+)
 
 // NewBuffer returns an empty buffer. Its owner calls Free once.
 func NewBuffer() *Buffer { return buffers.Get().(*Buffer) }
 
+// NewPage returns an empty buffer with room for [PageSize] bytes, which it
+// should not outgrow, and for a header in front of them. Its owner calls Free
+// once.
+func NewPage() *Buffer {
+	b := pages.Get().(*Buffer)
+	b.front = pageFront
+	b.B = b.page[b.front:b.front]
+	return b
+}
+
+// Cut leaves of a page the bytes from begin to end of B.
+func (b *Buffer) Cut(begin, end int) {
+	b.B = b.B[begin:end]
+	b.front += begin
+}
+
+// Prepend returns head and B in one piece, which is a part of the memory of the
+// buffer, and nil if there is no room for that. B stays as it is.
+func (b *Buffer) Prepend(head []byte) []byte {
+	begin := b.front - len(head)
+	if b.page == nil || begin < 0 {
+		return nil
+	}
+	copy(b.page[begin:], head)
+	return b.page[begin : b.front+len(b.B)]
+}
+
 // Free gives the memory back. The caller keeps no slice of it.
 func (b *Buffer) Free() {
+	if b.page != nil {
+		pages.Put(b)
+		return
+	}
 	if cap(b.B) > keepLimit {
 		b.B = nil
 	}

@@ -116,7 +116,7 @@ type jsonProblem struct {
 func jsonReport(problems []*config.Problem, ok bool) any {
 	list := make([]jsonProblem, len(problems))
 	for i, p := range problems {
-		list[i] = jsonProblem{p.At.File, p.At.Line, p.At.Col, p.Path, p.Severity.String(), p.Code, p.Err.Error()}
+		list[i] = jsonProblem{p.At.File, int(p.At.Line), int(p.At.Col), p.Path, p.Severity.String(), p.Code, p.Err.Error()}
 	}
 	return struct {
 		OK       bool          `json:"ok"`

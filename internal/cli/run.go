@@ -80,7 +80,9 @@ func (a *app) serve(ctx context.Context, s serving) error {
 			defer watcher.Close()
 		}
 	}
-	problems, err := g.Load(ctx)
+	var problems []*config.Problem
+	var err error
+	withRoom(func() { problems, err = g.Load(ctx) })
 	a.print(problems)
 	switch {
 	case errors.Is(err, runtime.ErrConfig):
@@ -102,7 +104,7 @@ func (a *app) serve(ctx context.Context, s serving) error {
 	if s.ready != nil {
 		s.ready(l.Addr())
 	}
-	g.Logger().Info("serving", "address", l.Addr().String(), "endpoints", len(g.Service().Endpoints), "version", Version)
+	g.Logger().Info("serving", "address", l.Addr().String(), "endpoints", g.Endpoints(), "version", Version)
 
 	reload := func() { a.reload(ctx, g) }
 	var background sync.WaitGroup
@@ -154,7 +156,7 @@ func (a *app) reload(ctx context.Context, g *runtime.Gateway) {
 		g.Logger().Error("reload failed, the old configuration keeps serving", "error", err)
 		return
 	}
-	g.Logger().Info("reloaded", "endpoints", len(g.Service().Endpoints))
+	g.Logger().Info("reloaded", "endpoints", g.Endpoints())
 }
 
 // watched lists the files that a running gateway depends on.

@@ -368,7 +368,8 @@ func (d *decoder) object(n *Node, s *Spec, v reflect.Value) bool {
 	for _, index := range s.self {
 		v.FieldByIndex(index).Set(reflect.ValueOf(n))
 	}
-	written := make([]*Node, len(s.Fields))
+	var room [32]*Node // most objects have fewer fields, and it need not be allocated
+	written := slices.Grow(room[:0], len(s.Fields))[:len(s.Fields)]
 	var rest []Member
 	for _, m := range n.Members {
 		i := s.field(m.Key, d.loose)

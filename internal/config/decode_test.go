@@ -100,7 +100,7 @@ func TestEveryKey(t *testing.T) {
 						t.Fatalf("%v\n%s", ps, text)
 					}
 					for _, p := range typ.decode(d.Root) {
-						if p.At.Line == line && p.Code == code {
+						if int(p.At.Line) == line && p.Code == code {
 							return
 						}
 					}

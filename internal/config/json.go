@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -24,8 +25,12 @@ func parseJSON(file, text string) (*Node, []*Problem) {
 		p.fail("the file is empty; write an object: {...}")
 		return nil, p.problems
 	}
-	root := new(Node)
-	if !p.value(root, 1) {
+	root := p.node(nil, 0)
+	ok := p.value(root, 1)
+	for _, n := range p.repeated {
+		p.problems = append(p.problems, n.dropDuplicates()...)
+	}
+	if !ok {
 		return nil, p.problems
 	}
 	p.space()
@@ -41,6 +46,24 @@ type jsonParser struct {
 	i        int // offset of the next byte
 	ruler    ruler
 	problems []*Problem
+
+	room     []Node   // for nodes to come
+	members  []Member // of the objects that are open, the outermost first
+	items    []*Node  // of the lists that are open
+	repeated []*Node  // objects with a key that occurs twice, inner ones first
+}
+
+// node returns a new node. Nodes are made many at a time, because a large
+// document has hundreds of thousands.
+func (p *jsonParser) node(parent *Node, index int) *Node {
+	const many = 39 // 4 KB
+	if len(p.room) == 0 {
+		p.room = make([]Node, many)
+	}
+	n := &p.room[0]
+	p.room = p.room[1:]
+	n.parent, n.index = parent, int32(index)
+	return n
 }
 
 func (p *jsonParser) warnEncoding() {
@@ -140,8 +163,24 @@ func (p *jsonParser) hint() string {
 	return ""
 }
 
+// object reads the object at the next byte into n. Its members are complete
+// when it returns, whatever it returns.
 func (p *jsonParser) object(n *Node, depth int) bool {
 	n.Kind = Object
+	first := len(p.members)
+	ok := p.readMembers(n, first, depth)
+	if first < len(p.members) {
+		n.Members = slices.Clone(p.members[first:])
+		p.members = p.members[:first]
+		if ok && hasDuplicates(n.Members) {
+			p.repeated = append(p.repeated, n)
+		}
+	}
+	return ok
+}
+
+// readMembers leaves the members of the object n in p.members, from first on.
+func (p *jsonParser) readMembers(n *Node, first, depth int) bool {
 	p.i++
 	p.space()
 	if p.peek() == '}' {
@@ -162,8 +201,8 @@ func (p *jsonParser) object(n *Node, depth int) bool {
 		}
 		p.i++
 		p.space()
-		child := new(Node)
-		n.adoptMember(key, at, child)
+		child := p.node(n, len(p.members)-first)
+		p.members = append(p.members, Member{key, at, child})
 		if !p.value(child, depth+1) {
 			return false
 		}
@@ -174,7 +213,6 @@ func (p *jsonParser) object(n *Node, depth int) bool {
 			p.space()
 		case '}':
 			p.i++
-			p.problems = append(p.problems, n.dropDuplicates()...)
 			return true
 		default:
 			return p.fail("expected ',' or '}' after the value of %q, got %s", key, p.next())
@@ -182,8 +220,20 @@ func (p *jsonParser) object(n *Node, depth int) bool {
 	}
 }
 
+// array reads the list at the next byte into n.
 func (p *jsonParser) array(n *Node, depth int) bool {
 	n.Kind = Array
+	first := len(p.items)
+	ok := p.readItems(n, first, depth)
+	if first < len(p.items) {
+		n.Items = slices.Clone(p.items[first:])
+		p.items = p.items[:first]
+	}
+	return ok
+}
+
+// readItems leaves the items of the list n in p.items, from first on.
+func (p *jsonParser) readItems(n *Node, first, depth int) bool {
 	p.i++
 	p.space()
 	if p.peek() == ']' {
@@ -191,8 +241,8 @@ func (p *jsonParser) array(n *Node, depth int) bool {
 		return true
 	}
 	for {
-		child := new(Node)
-		n.adopt(child)
+		child := p.node(n, len(p.items)-first)
+		p.items = append(p.items, child)
 		if !p.value(child, depth+1) {
 			return false
 		}

@@ -13,7 +13,7 @@ import (
 // Line is 0 when only the source is known, as for "environment:KRAKEND_PORT".
 type Pos struct {
 	File      string
-	Line, Col int
+	Line, Col int32
 }
 
 // String returns file:line:col, or the file alone when there is no line.
@@ -21,7 +21,7 @@ func (p Pos) String() string {
 	if p.Line == 0 {
 		return p.File
 	}
-	return p.File + ":" + strconv.Itoa(p.Line) + ":" + strconv.Itoa(p.Col)
+	return p.File + ":" + strconv.Itoa(int(p.Line)) + ":" + strconv.Itoa(int(p.Col))
 }
 
 // Severity is how bad a problem is.

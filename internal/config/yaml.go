@@ -64,7 +64,7 @@ func (b *yamlBuilder) syntax(err error) []*Problem {
 		if e.ContextMsg != "" {
 			message = e.ContextMsg + ": " + message
 		}
-		at.Line, at.Col = e.Mark.Line, e.Mark.Column
+		at.Line, at.Col = int32(e.Mark.Line), int32(e.Mark.Column)
 		if at.Line == 0 { // the reader knows the offset only
 			r := newRuler(b.file, string(b.data))
 			at = r.at(min(e.Mark.Index, len(b.data)))
@@ -80,7 +80,7 @@ func (b *yamlBuilder) fail(y *yaml.Node, format string, args ...any) []*Problem 
 	return b.problems
 }
 
-func (b *yamlBuilder) at(y *yaml.Node) Pos { return Pos{b.file, y.Line, y.Column} }
+func (b *yamlBuilder) at(y *yaml.Node) Pos { return Pos{b.file, int32(y.Line), int32(y.Column)} }
 
 // follow counts the values that aliases cause and reports whether there may be
 // more. It complains once, about the outermost alias.

@@ -114,7 +114,7 @@ func checkTree(t *testing.T, name string, in []byte) {
 		strings.Count(string(in), "\u2028") + strings.Count(string(in), "\u2029")
 	var walk func(n *config.Node)
 	walk = func(n *config.Node) {
-		if n.Pos.File != name || n.Pos.Line < 1 || n.Pos.Line > lines || n.Pos.Col < 1 {
+		if n.Pos.File != name || n.Pos.Line < 1 || int(n.Pos.Line) > lines || n.Pos.Col < 1 {
 			t.Fatalf("%q: %s is at %s", in, n.Path(), n.Pos)
 		}
 		for _, item := range n.Items {

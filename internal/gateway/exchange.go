@@ -28,7 +28,7 @@ type Exchange struct {
 	Rest    string   // what a wildcard matched: escaped, without a slash at its start
 	Results []Result // answers of earlier calls, in a sequence
 
-	Started time.Time // when the engine handed it over
+	Started time.Time // when it began to arrive, or the engine handed it over
 	Pin     any       // what the runtime holds for its sake
 	Frame   any       // what the runner keeps between sending and collecting
 	Err     error     // why the answer is a failure, for observers; nil for a good one
@@ -127,13 +127,11 @@ func (x *Exchange) Release() {
 	clear(x.Request.Query)
 	clear(x.Request.Header)
 	clear(x.Response.Header)
-	*x = Exchange{
-		children:  x.children[:0],
-		slots:     x.slots[:0],
-		onRelease: x.onRelease[:0],
-		Request:   Request{Query: x.Request.Query[:0], Header: x.Request.Header[:0]},
-		Response:  Response{Header: x.Response.Header[:0]},
-	}
+	children, slots, onRelease := x.children[:0], x.slots[:0], x.onRelease[:0]
+	query, header, answered := x.Request.Query[:0], x.Request.Header[:0], x.Response.Header[:0]
+	*x = Exchange{} // a composite of what is kept would be made beside x and copied
+	x.children, x.slots, x.onRelease = children, slots, onRelease
+	x.Request.Query, x.Request.Header, x.Response.Header = query, header, answered
 	pool.Put(x)
 }
 

@@ -85,7 +85,7 @@ func Canonical(name string) string {
 	upper := true
 	for i := range len(name) {
 		c := name[i]
-		if !tokenByte(c) {
+		if !tokens[c] {
 			return name
 		}
 		if upper && 'a' <= c && c <= 'z' || !upper && 'A' <= c && c <= 'Z' {
@@ -103,7 +103,7 @@ func canonicalise(name string) string {
 	for i := range len(name) {
 		c := name[i]
 		switch {
-		case !tokenByte(c):
+		case !tokens[c]:
 			return name
 		case upper && 'a' <= c && c <= 'z':
 			c -= 'a' - 'A'
@@ -116,17 +116,20 @@ func canonicalise(name string) string {
 	return b.String()
 }
 
-// tokenByte reports whether c is a tchar of RFC 9110, section 5.6.2.
-func tokenByte(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' ||
-		strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
-}
+// tokens tells for each byte whether it is a tchar of RFC 9110, section 5.6.2.
+var tokens = func() (t [256]bool) {
+	for c := range t {
+		t[c] = 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' ||
+			strings.IndexByte("!#$%&'*+-.^_`|~", byte(c)) >= 0
+	}
+	return t
+}()
 
 // Token reports whether s is a token of RFC 9110, section 5.6.2: what a header
 // name or a method may look like.
 func Token(s string) bool {
 	for i := range len(s) {
-		if !tokenByte(s[i]) {
+		if !tokens[s[i]] {
 			return false
 		}
 	}

@@ -7,7 +7,7 @@ type filter struct {
 	deny  bool
 	names []string
 	below []*filter      // nil: the list names the member whole
-	index map[string]int // positions in names
+	index map[string]int // positions in names; nil for a short list
 }
 
 // shortList is up to how many names are compared one by one: below it that is
@@ -24,7 +24,7 @@ const (
 )
 
 func newFilter(paths []string, deny bool) *filter {
-	f := &filter{deny: deny}
+	f := &filter{deny: deny, names: make([]string, 0, len(paths)), below: make([]*filter, 0, len(paths))}
 	for _, path := range paths {
 		f.add(strings.Split(path, "."))
 	}
@@ -37,21 +37,37 @@ func newFilter(paths []string, deny bool) *filter {
 // Compatibility: an allow list that names a parent before its child kept the
 // child only.
 func (f *filter) add(path []string) {
-	at, known := f.index[path[0]]
+	at := f.find([]byte(path[0]))
+	known := at >= 0
 	if !known {
-		at = len(f.names)
-		if f.index == nil {
-			f.index = make(map[string]int)
-		}
-		f.index[path[0]] = at
-		f.names = append(f.names, path[0])
-		f.below = append(f.below, &filter{deny: f.deny})
+		at = f.append(path[0])
 	}
-	if len(path) == 1 {
+	switch {
+	case len(path) == 1:
 		f.below[at] = nil
-	} else if f.below[at] != nil {
+		return
+	case !known:
+		f.below[at] = &filter{deny: f.deny}
+	}
+	if f.below[at] != nil {
 		f.below[at].add(path[1:])
 	}
+}
+
+// append adds a name and returns its position.
+func (f *filter) append(name string) int {
+	f.names, f.below = append(f.names, name), append(f.below, nil)
+	at := len(f.names) - 1
+	switch {
+	case at == shortList:
+		f.index = make(map[string]int)
+		for i, n := range f.names {
+			f.index[n] = i
+		}
+	case at > shortList:
+		f.index[name] = at
+	}
+	return at
 }
 
 // look returns the verdict on a member by its name without escapes. A nil

@@ -57,9 +57,7 @@ func (c *clientAddress) of(in gateway.Inbound) netip.Addr {
 		return peer
 	}
 	for _, name := range c.headers {
-		var room [4]gateway.Field
-		fields := in.AppendHeader(room[:0], name)
-		if a, ok := c.fromChain(fields); ok {
+		if a, ok := c.fromChain(in.AppendHeader(nil, name)); ok {
 			return a
 		}
 	}

@@ -33,7 +33,7 @@ type Options struct {
 // A Generation is a compiled configuration. It is immutable; Start and Close
 // run what its components registered.
 type Generation struct {
-	Service   *config.Service
+	Service   *config.Service // without its Endpoints once the generation has started
 	Router    component.Router
 	Endpoints []*Endpoint
 
@@ -50,7 +50,7 @@ type Generation struct {
 // An Endpoint is a compiled endpoint.
 type Endpoint struct {
 	Method, Pattern string
-	Config          *config.Endpoint
+	Config          *config.Endpoint // nil once the generation has started
 
 	plan       *Plan
 	branches   []*branchPlan // for explanations
@@ -73,8 +73,11 @@ type compiler struct {
 	env      *component.Env
 	g        *Generation
 	service  *component.ServiceSite
-	broken   map[int]bool // endpoints with an error already
+	broken   map[int]bool                                 // endpoints with an error already
+	implicit map[component.Scope][]*component.Declaration // what every site builds
+	encodes  map[encode]*encode                           // most endpoints encode alike and share the step
 	problems []*config.Problem
+	placed   []component.Placed // of the plan that is being put together
 }
 
 // Compile makes a generation of a document. It returns every problem, sorted
@@ -88,7 +91,13 @@ func Compile(d *config.Document, o Options) (*Generation, []*config.Problem) {
 	if o.Check != nil {
 		problems = append(problems, o.Check(svc)...)
 	}
-	c := &compiler{Options: o, env: o.Env, problems: problems}
+	c := &compiler{Options: o, env: o.Env, problems: problems, encodes: make(map[encode]*encode)}
+	c.implicit = make(map[component.Scope][]*component.Declaration)
+	for _, d := range o.Registry.All() {
+		if d.Implicit {
+			c.implicit[d.Scope] = append(c.implicit[d.Scope], d)
+		}
+	}
 	c.env.Service = svc
 	c.g = &Generation{Service: svc, env: o.Env, problem: svc.Behaviour.ErrorBody == "problem", ready: o.Ready}
 	if svc.Node != nil {
@@ -207,8 +216,8 @@ func (c *compiler) build(scope component.Scope, owner *config.Node, extra map[st
 		}
 		jobs = append(jobs, job{d, n})
 	}
-	for _, d := range c.Registry.All() {
-		if d.Scope == scope && d.Implicit && seen[d] == "" {
+	for _, d := range c.implicit[scope] {
+		if seen[d] == "" {
 			jobs = append(jobs, job{d, nil})
 		}
 	}
@@ -269,15 +278,15 @@ func (c *compiler) scopesOf(name string) string {
 	return strings.Join(scopes, " or ")
 }
 
-// makeSteps sorts stages by phase and name.
-func makeSteps(placed []component.Placed, phase func(uint8) string) []step {
+// makeSteps sorts stages by phase and name, behind those that come first.
+func makeSteps(placed []component.Placed, phase func(uint8) string, first ...step) []step {
 	slices.SortStableFunc(placed, func(a, b component.Placed) int {
 		return cmp.Or(cmp.Compare(a.Phase, b.Phase), cmp.Compare(a.Name, b.Name))
 	})
-	steps := make([]step, len(placed))
-	for i, p := range placed {
+	steps := append(make([]step, 0, len(first)+len(placed)), first...)
+	for _, p := range placed {
 		leave, _ := p.Stage.(gateway.Leaver)
-		steps[i] = step{enter: p.Stage, leave: leave, name: p.Name, phase: phase(p.Phase), at: p.At}
+		steps = append(steps, step{enter: p.Stage, leave: leave, name: p.Name, phase: phase(p.Phase), at: p.At})
 	}
 	return steps
 }
@@ -325,7 +334,8 @@ func (c *compiler) routes() {
 
 func (c *compiler) endpoint(e *config.Endpoint) *Endpoint {
 	rest := c.g.Service.DisableRest
-	if err := route.CheckPattern(e.Endpoint, rest); err != nil {
+	names, err := route.CheckPattern(e.Endpoint, rest)
+	if err != nil {
 		c.report(e.Node, "endpoint", config.Error, config.CodeInvalidPath,
 			fmt.Errorf("the endpoint %s is invalid: %w", e.Endpoint, err))
 		return nil
@@ -333,11 +343,6 @@ func (c *compiler) endpoint(e *config.Endpoint) *Endpoint {
 	if strings.Contains(e.Endpoint, "/:") {
 		c.report(e.Node, "endpoint", config.Warning, config.CodeSuspicious,
 			fmt.Errorf("the colon in %s is taken literally; write {name} for a variable", e.Endpoint))
-	}
-	names, err := route.Names(e.Endpoint, rest)
-	if err != nil {
-		c.report(e.Node, "endpoint", config.Error, config.CodeInvalidPath, err)
-		return nil
 	}
 	site := component.NewEndpointSite(c.env, c.service, e, names)
 	c.build(component.InEndpoint, e.Node, e.ExtraConfig, site.Build)
@@ -372,10 +377,9 @@ func (b *endpointBuilder) build() *Endpoint {
 		return nil
 	}
 	b.checkNeeds(&b.site.Site, e.OutputEncoding == "no-op")
-	enc := newEncode(b.g.Service, e, b.g.Router.ErrorMessages, b.g.product)
-	placed := append(b.site.Placed(),
+	enc := b.encode(newEncode(b.g.Service, e, b.g.Router.ErrorMessages, b.g.product))
+	b.placed = append(append(b.placed[:0], b.site.Placed()...),
 		component.Placed{Phase: uint8(component.EndpointEncode), Name: "encode", Stage: enc})
-	steps := makeSteps(placed, func(p uint8) string { return component.EndpointPhase(p).String() })
 	sel := &selected{
 		header:  newHeaderSelection(e.InputHeaders, b.env.Product),
 		query:   newSelection(e.InputQueryStrings, false),
@@ -383,16 +387,28 @@ func (b *endpointBuilder) build() *Endpoint {
 		whole:   b.whole,
 		upgrade: b.site.Arrangement().Upgrade,
 	}
-	first := step{enter: sel, name: "select", phase: "select", at: e.Node.Pos}
+	steps := makeSteps(b.placed, func(p uint8) string { return component.EndpointPhase(p).String() },
+		step{enter: sel, name: "select", phase: "select", at: e.Node.Pos})
 	return &Endpoint{
 		Method:     string(e.Method),
 		Pattern:    e.Endpoint,
 		Config:     e,
-		plan:       &Plan{steps: append([]step{first}, steps...), tail: b.tail(), name: "backends", at: e.Node.Pos, limit: time.Duration(e.Timeout)},
+		plan:       &Plan{steps: steps, tail: b.tail(), name: "backends", at: e.Node.Pos, limit: time.Duration(e.Timeout)},
 		branches:   slices.Concat(b.real, b.shadows),
 		sequential: b.site.Arrangement().Sequential,
 		upgrade:    b.site.Arrangement().Upgrade,
 	}
+}
+
+// encode returns the step that is equal to enc.
+func (c *compiler) encode(enc encode) *encode {
+	if shared := c.encodes[enc]; shared != nil {
+		return shared
+	}
+	shared := new(encode)
+	*shared = enc
+	c.encodes[enc] = shared
+	return shared
 }
 
 // sound checks what only shows when all backends are known.
@@ -543,10 +559,10 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 	}
 	bp.demands = demands(be, addr.template, b.site.Params())
 	addr.compress = !call.Transport.DisableCompression
-	placed := append(site.Placed(),
+	b.placed = append(append(b.placed[:0], site.Placed()...),
 		component.Placed{Phase: uint8(component.BackendAddress), Name: "address", Stage: addr, At: be.Node.Pos},
 		component.Placed{Phase: uint8(component.BackendShape), Name: "shape", Stage: newShape(b.g.Service, be, call.Reshape), At: be.Node.Pos})
-	bp.plan = &Plan{steps: makeSteps(placed, func(p uint8) string { return component.BackendPhase(p).String() }), tail: tail, name: "call", at: be.Node.Pos}
+	bp.plan = &Plan{steps: makeSteps(b.placed, func(p uint8) string { return component.BackendPhase(p).String() }), tail: tail, name: "call", at: be.Node.Pos}
 	if bp.shadow {
 		bp.plan.limit = cmp.Or(call.Shadow.Timeout, time.Duration(b.config.Timeout))
 	}

@@ -24,9 +24,9 @@ type encode struct {
 	messages  bool   // failures carry their text
 }
 
-func newEncode(s *config.Service, e *config.Endpoint, messages bool, product gateway.Field) *encode {
+func newEncode(s *config.Service, e *config.Endpoint, messages bool, product gateway.Field) encode {
 	output, _ := codec.OutputNamed(string(e.OutputEncoding)) // an enumeration: checked when it was decoded
-	enc := &encode{
+	enc := encode{
 		output:    output,
 		completed: s.Behaviour.CompletedHeader,
 		product:   product,

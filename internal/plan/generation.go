@@ -48,16 +48,14 @@ func (g *Generation) Start(ctx context.Context) error {
 	return nil
 }
 
-// forget lets go of the document, which is as large as all that was made of it.
-// Only problems and explanations speak of it, and there are none any more.
+// forget lets go of the document and of the endpoints as they were written,
+// which are as large as all that was made of them. Only problems and
+// explanations speak of them, and there are none any more.
 func (g *Generation) forget() {
 	s := g.Service
-	s.Node, s.ExtraConfig = nil, nil
-	for _, e := range s.Endpoints {
-		e.Node, e.ExtraConfig = nil, nil
-		for _, b := range e.Backend {
-			b.Node, b.ExtraConfig = nil, nil
-		}
+	s.Node, s.ExtraConfig, s.Endpoints = nil, nil, nil
+	for _, e := range g.Endpoints {
+		e.Config, e.branches = nil, nil
 	}
 }
 

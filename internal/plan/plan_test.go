@@ -102,7 +102,7 @@ func TestDo(t *testing.T) {
 			for i, name := range []string{"a", "b", "c"} {
 				st := tt.change[name]
 				st.name, st.log, st.leavesWith = name, &log, &seen
-				at := config.Pos{File: "test.json", Line: i + 1, Col: 1}
+				at := config.Pos{File: "test.json", Line: int32(i + 1), Col: 1}
 				if name == "c" {
 					at = config.Pos{} // a component that nobody configured
 				}
@@ -166,12 +166,12 @@ func TestMakeSteps(t *testing.T) {
 		name  string
 	}{{2, "b"}, {1, "z"}, {2, "a"}, {0, "x"}, {2, "a"}} {
 		stage := gateway.LeaveFunc(func(context.Context, *gateway.Exchange, error) error { return nil })
-		placed = append(placed, component.Placed{Phase: p.phase, Name: p.name, Stage: stage, At: config.Pos{Line: i}})
+		placed = append(placed, component.Placed{Phase: p.phase, Name: p.name, Stage: stage, At: config.Pos{Line: int32(i)}})
 	}
 	var got []string
 	var lines []int
 	for _, s := range makeSteps(placed, func(p uint8) string { return string(rune('A' + p)) }) {
-		got, lines = append(got, s.phase+s.name), append(lines, s.at.Line)
+		got, lines = append(got, s.phase+s.name), append(lines, int(s.at.Line))
 		if s.leave == nil {
 			t.Errorf("%s lost its way out", s.name)
 		}

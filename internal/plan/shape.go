@@ -20,7 +20,7 @@ type shape struct {
 	collection bool
 	success    bool // every 2xx is an answer, not only 200 and 201
 	limit      int64
-	projection *jsonspan.Projection
+	projection *jsonspan.Projection                // nil for no-op
 	reshape    func(map[string]any) map[string]any // replaces allow, deny and mapping
 	group      string                              // applied after reshape
 }
@@ -33,6 +33,9 @@ func newShape(s *config.Service, b *config.Backend, reshape func(map[string]any)
 		limit:      int64(s.MaxResponseBytes),
 		reshape:    reshape,
 		group:      b.Group,
+	}
+	if b.Encoding == "no-op" {
+		return sh // passes the answer through
 	}
 	rules := jsonspan.Rules{Target: b.Target, Allow: b.Allow, Deny: b.Deny, Mapping: b.Mapping, Group: b.Group}
 	if reshape != nil {

@@ -35,11 +35,17 @@ const (
 
 // A part is a literal or a placeholder of a template.
 type part struct {
-	origin origin
 	text   string // the literal, ready to send, or the placeholder as written
 	index  int    // of the parameter or the earlier result
-	path   []string
-	name   string // of the header or query parameter
+	origin origin
+	*source
+}
+
+// A source says where the value of a placeholder is found. Those of parameters,
+// which most are, have none.
+type source struct {
+	path []string // of the claim or within the earlier result
+	name string   // of the claim, the header or the query parameter
 }
 
 // A template is a compiled url_pattern or host: values are looked up by index
@@ -68,7 +74,14 @@ func parseTemplate(pattern string, params []string) (*template, error) {
 }
 
 func parseParts(text string, where place, params []string) ([]part, error) {
-	var parts []part
+	if text == "" {
+		return nil, nil
+	}
+	count := 2 * strings.Count(text, "{")
+	if !strings.HasSuffix(text, "}") {
+		count++
+	}
+	parts := make([]part, 0, count)
 	for text != "" {
 		open := strings.IndexByte(text, '{')
 		if open < 0 {
@@ -104,17 +117,17 @@ func parsePlaceholder(name string, params []string) (part, error) {
 	kind, rest, dotted := strings.Cut(name, ".")
 	switch {
 	case dotted && kind == "JWT" && rest != "":
-		p.origin, p.path, p.name = fromClaim, strings.Split(rest, "."), rest
+		p.origin, p.source = fromClaim, &source{path: strings.Split(rest, "."), name: rest}
 		return p, nil
 	case dotted && kind == "input_headers" && rest != "":
-		p.origin, p.name = fromHeader, gateway.Canonical(rest)
+		p.origin, p.source = fromHeader, &source{name: gateway.Canonical(rest)}
 		return p, nil
 	case dotted && kind == "input_query_strings" && rest != "":
-		p.origin, p.name = fromQuery, rest
+		p.origin, p.source = fromQuery, &source{name: rest}
 		return p, nil
 	}
 	if n, path, ok := parseResult(name); ok {
-		p.origin, p.index, p.path = fromResult, n, strings.Split(path, ".")
+		p.origin, p.index, p.source = fromResult, n, &source{path: strings.Split(path, ".")}
 		return p, nil
 	}
 	return p, fmt.Errorf("%w output param '%s'", errUndefined, name)

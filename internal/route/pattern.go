@@ -30,71 +30,75 @@ type route struct {
 	index           int // of its value in the table
 }
 
-// CheckPattern reports what keeps pattern from being the path of an endpoint,
-// and what to write instead. On top of the syntax it refuses the segments
-// __debug, __echo and __health at any depth, and "/*" alone. With disableRest
-// a variable may also end a segment that starts with text.
+// CheckPattern returns the names of the variables of pattern in the order in
+// which Find delivers their values; a name that is used twice is listed twice.
+//
+// The error says what keeps pattern from being the path of an endpoint, and
+// what to write instead. On top of the syntax it refuses the segments __debug,
+// __echo and __health at any depth, and "/*" alone. With disableRest a variable
+// may also end a segment that starts with text.
 //
 // The error does not repeat the pattern when it names a segment of it.
-func CheckPattern(pattern string, disableRest bool) error {
-	r, err := compile(pattern, disableRest)
-	if err != nil {
-		return err
-	}
-	if r.wild && len(r.parts) == 0 {
-		return errors.New(`"/*" takes every path: write a prefix before it, such as "/v1/*"`)
-	}
-	for _, p := range r.parts {
-		switch p.text {
-		case "__debug", "__echo", "__health":
-			if p.kind == literal {
-				return fmt.Errorf("segment %q belongs to the gateway: choose another name", p.text)
-			}
+func CheckPattern(pattern string, disableRest bool) (names []string, err error) {
+	reserved := ""
+	wild, err := split(pattern, disableRest, func(p part, name string) {
+		switch {
+		case p.kind != literal:
+			names = append(names, name)
+		case reserved == "" && (p.text == "__debug" || p.text == "__echo" || p.text == "__health"):
+			reserved = p.text
 		}
-	}
-	return nil
-}
-
-// Names returns the names of the variables of pattern in the order in which
-// Find delivers their values. A name that is used twice is listed twice.
-// Errors are those of the syntax, as in CheckPattern.
-func Names(pattern string, disableRest bool) ([]string, error) {
-	r, err := compile(pattern, disableRest)
-	if err != nil {
+	})
+	switch {
+	case err != nil:
 		return nil, err
+	case wild && pattern == "/*":
+		return nil, errors.New(`"/*" takes every path: write a prefix before it, such as "/v1/*"`)
+	case reserved != "":
+		return nil, fmt.Errorf("segment %q belongs to the gateway: choose another name", reserved)
 	}
-	return r.names, nil
+	return names, nil
 }
 
-// compile splits pattern into parts. Method and index of the result are unset.
+// compile makes a route of pattern. Method and index of the result are unset.
 func compile(pattern string, disableRest bool) (*route, error) {
-	rest, ok := strings.CutPrefix(pattern, "/")
-	if !ok {
-		return nil, fmt.Errorf("path %q: must start with a slash: write %q", pattern, "/"+pattern)
-	}
-	r := &route{pattern: pattern}
-	for done := false; !done; {
-		segment, after, more := strings.Cut(rest, "/")
-		rest, done = after, !more
-		if strings.Contains(segment, "*") {
-			if segment != "*" || more {
-				before, _, _ := strings.Cut(pattern, "*")
-				return nil, fmt.Errorf("path %q: * stands alone at the end and takes everything below: write %q",
-					pattern, before[:strings.LastIndexByte(before, '/')]+"/*")
-			}
-			r.wild = true
-			return r, nil
-		}
-		p, name, err := compileSegment(segment, disableRest)
-		if err != nil {
-			return nil, err
-		}
+	r := &route{pattern: pattern, parts: make([]part, 0, strings.Count(pattern, "/"))}
+	var err error
+	r.wild, err = split(pattern, disableRest, func(p part, name string) {
 		r.parts = append(r.parts, p)
 		if p.kind != literal {
 			r.names = append(r.names, name)
 		}
+	})
+	return r, err
+}
+
+// split calls f for each segment of pattern but the star, with the name of its
+// variable, which is empty for a literal. It reports whether a star ends the
+// pattern.
+func split(pattern string, disableRest bool, f func(p part, name string)) (wild bool, err error) {
+	rest, ok := strings.CutPrefix(pattern, "/")
+	if !ok {
+		return false, fmt.Errorf("path %q: must start with a slash: write %q", pattern, "/"+pattern)
 	}
-	return r, nil
+	for more := true; more; {
+		var segment string
+		segment, rest, more = strings.Cut(rest, "/")
+		if strings.Contains(segment, "*") {
+			if segment != "*" || more {
+				before, _, _ := strings.Cut(pattern, "*")
+				return false, fmt.Errorf("path %q: * stands alone at the end and takes everything below: write %q",
+					pattern, before[:strings.LastIndexByte(before, '/')]+"/*")
+			}
+			return true, nil
+		}
+		p, name, err := compileSegment(segment, disableRest)
+		if err != nil {
+			return false, err
+		}
+		f(p, name)
+	}
+	return false, nil
 }
 
 // compileSegment compiles one segment without a star; name is empty for a

@@ -236,8 +236,11 @@ func (g *Gateway) Logger() *slog.Logger {
 	return slog.New(g.options.Log)
 }
 
-// Service returns the live configuration.
+// Service returns the live configuration, without its endpoints.
 func (g *Gateway) Service() *config.Service { return g.live.Load().Service }
+
+// Endpoints returns how many endpoints the live configuration has.
+func (g *Gateway) Endpoints() int { return len(g.live.Load().Endpoints) }
 
 // engine returns the engine that a configuration chooses.
 func (g *Gateway) engine(s *config.Service) engine.Engine {
@@ -321,7 +324,10 @@ func (g *Gateway) Close() {
 // is gone, so that there is nobody to answer.
 func (g *Gateway) Do(ctx context.Context, x *gateway.Exchange) error {
 	gen := g.pin()
-	x.Pin, x.Started = gen, time.Now()
+	x.Pin = gen
+	if x.Started.IsZero() {
+		x.Started = time.Now()
+	}
 	err := gen.Generation.Do(ctx, x)
 	x.Err = err
 	if err != nil && errors.Is(ctx.Err(), context.Canceled) {

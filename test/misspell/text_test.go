@@ -119,7 +119,7 @@ func (s sample) blockEnd(k key) int {
 		_, next := s.line(end + 1)
 		line := s.text[end+1 : next]
 		indent := len(line) - len(strings.TrimLeft(line, " "))
-		if strings.TrimSpace(line) != "" && indent < k.at.Col {
+		if strings.TrimSpace(line) != "" && indent < int(k.at.Col) {
 			break
 		}
 		end = next

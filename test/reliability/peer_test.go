@@ -108,8 +108,9 @@ func (p *peer) url() string { return "http://" + p.address }
 // waitOpen waits until n connections at most are open.
 func (p *peer) waitOpen(n int) {
 	p.t.Helper()
-	if !p.wait(func() bool { return len(p.open) <= n }) {
-		p.t.Errorf("%d connections are open, want %d", len(p.open), n)
+	open := 0
+	if !p.wait(func() bool { open = len(p.open); return open <= n }) {
+		p.t.Errorf("%d connections are open, want %d", open, n)
 	}
 }
 

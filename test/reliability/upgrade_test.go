@@ -49,9 +49,9 @@ const (
 	pongFrame  = 10
 )
 
-// frame returns a frame of WebSocket. The text is masked if it comes from a
+// webFrame returns a frame of WebSocket. The text is masked if it comes from a
 // client.
-func frame(operation byte, text string, masked bool) string {
+func webFrame(operation byte, text string, masked bool) string {
 	head := []byte{0x80 | operation, 0}
 	switch n := len(text); {
 	case n < 126:
@@ -126,7 +126,7 @@ func echoes(c *conn) {
 	if !c.shakes() {
 		return
 	}
-	io.WriteString(c, frame(textFrame, "welcome", false))
+	io.WriteString(c, webFrame(textFrame, "welcome", false))
 	for {
 		operation, text, masked, err := readFrame(c.r)
 		if err != nil || !masked {
@@ -136,11 +136,11 @@ func echoes(c *conn) {
 		case pingFrame:
 			operation = pongFrame
 		case closeFrame:
-			io.WriteString(c, frame(closeFrame, text, false))
+			io.WriteString(c, webFrame(closeFrame, text, false))
 			c.Close()
 			return
 		}
-		if _, err := io.WriteString(c, frame(operation, text, false)); err != nil {
+		if _, err := io.WriteString(c, webFrame(operation, text, false)); err != nil {
 			return
 		}
 	}
@@ -200,17 +200,17 @@ func TestWebSocket(t *testing.T) {
 		seen := make(outcomes, 10)
 		g := startWith(t, fill(`{`+quiet+live+`}`, p.url(), engine), seen.registry())
 		c := call(t, g)
-		c.say("%s", opening+frame(textFrame, "early", true))
+		c.say("%s", opening+webFrame(textFrame, "early", true))
 		c.opens()
 		c.wantFrame(textFrame, "early")
 		long := strings.Repeat("0123456789", 30_000)
 		for _, text := range []string{"", "hello", long} {
-			c.say("%s", frame(textFrame, text, true))
+			c.say("%s", webFrame(textFrame, text, true))
 			c.wantFrame(textFrame, text)
 		}
-		c.say("%s", frame(pingFrame, "p", true))
+		c.say("%s", webFrame(pingFrame, "p", true))
 		c.wantFrame(pongFrame, "p")
-		c.say("%s", frame(closeFrame, "", true))
+		c.say("%s", webFrame(closeFrame, "", true))
 		c.wantFrame(closeFrame, "")
 		if !c.ended() {
 			t.Error("the connection is open")
@@ -250,7 +250,7 @@ func TestTunnelSurvivesReload(t *testing.T) {
 		if got := late.hear(); got.status != 404 {
 			t.Errorf("a new handshake: %d %v, want 404", got.status, got.err)
 		}
-		c.say("%s", frame(textFrame, "still", true))
+		c.say("%s", webFrame(textFrame, "still", true))
 		c.wantFrame(textFrame, "still")
 		c.Close()
 		p.waitOpen(0)
@@ -287,9 +287,9 @@ func TestTunnelShutdown(t *testing.T) {
 					t.Error("an idle connection outlives the stop")
 				}
 				if tt.ends {
-					c.say("%s", frame(textFrame, "still", true))
+					c.say("%s", webFrame(textFrame, "still", true))
 					c.wantFrame(textFrame, "still")
-					c.say("%s", frame(closeFrame, "", true))
+					c.say("%s", webFrame(closeFrame, "", true))
 					c.wantFrame(closeFrame, "")
 				}
 				if !c.ended() {
@@ -324,7 +324,7 @@ func TestTunnelsEnd(t *testing.T) {
 			if !c.shakes() {
 				return
 			}
-			io.WriteString(c, frame(textFrame, "welcome", false))
+			io.WriteString(c, webFrame(textFrame, "welcome", false))
 			for {
 				_, text, _, err := readFrame(c.r)
 				switch {
@@ -351,7 +351,7 @@ func TestTunnelsEnd(t *testing.T) {
 			if err != nil || res.StatusCode != 101 {
 				return fmt.Sprintf("tunnel %d: %+v, %v", i, res, err)
 			}
-			ways[i%len(ways)](c, func(text string) { c.say("%s", frame(textFrame, text, true)) })
+			ways[i%len(ways)](c, func(text string) { c.say("%s", webFrame(textFrame, text, true)) })
 			io.Copy(io.Discard, c.r) // until the gateway closes its half
 			c.Close()
 			return ""

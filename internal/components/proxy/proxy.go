@@ -20,6 +20,7 @@ var source string
 
 var (
 	aliases = []string{"github.com/devopsfaith/krakend/proxy", "github_com/devopsfaith/krakend/proxy"}
+	names   = append([]string{"proxy"}, aliases...)
 
 	endpointInfo = component.Info{
 		Namespace: "proxy",
@@ -126,7 +127,7 @@ func realBackends(e *config.Endpoint) int {
 }
 
 func shadowed(b *config.Backend) bool {
-	for _, name := range append([]string{backendInfo.Namespace}, aliases...) {
+	for _, name := range names {
 		if n := b.ExtraConfig[name]; n != nil {
 			var o BackendOptions
 			config.Decode(n, &o) // the site of the backend reports what is wrong

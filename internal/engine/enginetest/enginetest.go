@@ -17,6 +17,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
 
 // patience is how long a case waits for something that must happen.
@@ -128,7 +129,7 @@ type door struct {
 // open serves do until the end of the case.
 func (t *trial) open(s engine.Settings, do func(context.Context, *gateway.Exchange) error) *door {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", testx.UnusedAddress(t))
 	t.must(err)
 	d := &door{
 		server:  t.NewServer(s),

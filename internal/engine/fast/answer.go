@@ -90,15 +90,16 @@ func (a *answer) send(x *gateway.Exchange) {
 // payload returns the body as bytes or as a stream, and its size, -1 if it is
 // unknown.
 func payload(b *body.Body) (raw []byte, stream io.ReadCloser, size int64, err error) {
-	if size = b.Size(); b.Form() == body.Stream {
+	if size = b.Size(); !b.Arrived() {
 		return nil, b.Reader(), size, nil
 	}
 	raw, err = b.Bytes(0)
 	return raw, nil, int64(len(raw)), err
 }
 
-// joinLimit is the size up to which a body is copied behind the header, which
-// is cheaper than to give the system two pieces.
+// joinLimit is the size up to which a body is copied behind the header, if there
+// is no room for the header in front of it: that is cheaper than to give the
+// system two pieces.
 const joinLimit = 16 << 10
 
 // whole sends the header with a body that is in memory.
@@ -107,9 +108,16 @@ func (a *answer) whole(res *gateway.Response, f framing, now time.Time, raw []by
 	defer buf.Free()
 	buf.B = a.appendHead(buf.B, res, f, now)
 	head := len(buf.B)
-	if len(raw) <= joinLimit {
+	all := buf.B
+	if len(raw) > 0 {
+		all = res.Body.Prepend(buf.B)
+	}
+	if all == nil && len(raw) <= joinLimit {
 		buf.B = append(buf.B, raw...)
-		n, err := a.c.stream.Write(buf.B)
+		all = buf.B
+	}
+	if all != nil {
+		n, err := a.c.stream.Write(all)
 		return a.sent(int64(n-head), err)
 	}
 	a.room = [2][]byte{buf.B, raw}

@@ -33,7 +33,8 @@ type Client struct {
 	proxied  func(*url.URL) bool // whether calls of this origin go through a proxy
 	standard engine.Client
 
-	idle atomic.Int64 // connections that wait for a call, of all hosts
+	idle     atomic.Int64 // connections that wait for a call, of all hosts
+	evicting sync.Mutex   // held while connections are chosen that have to go
 
 	mu       sync.RWMutex
 	hosts    map[origin]*host
@@ -109,7 +110,7 @@ func (c *Client) Do(ctx context.Context, x *gateway.Exchange) error {
 	if err := ctx.Err(); err != nil {
 		return engine.Failure(ctx, err, false)
 	}
-	k := &call{ctx: ctx, host: h, x: x}
+	k := acquire(ctx, h, x)
 	if err := k.prepare(); err != nil {
 		return err
 	}
@@ -135,7 +136,7 @@ func (c *Client) Begin(ctx context.Context, x *gateway.Exchange) (gateway.Pendin
 	if h.foreign.Load() || x.Request.Upgrade != "" {
 		return nil, false
 	}
-	k := &call{ctx: ctx, host: h, x: x}
+	k := acquire(ctx, h, x)
 	if k.prepare() != nil || k.size > inlineLimit || k.expecting || !k.reuse() {
 		return nil, false
 	}

@@ -255,8 +255,8 @@ func TestUnwritten(t *testing.T) {
 	for _, payload := range []body.Body{{}, body.FromBytes([]byte("hello")), body.FromBytes(make([]byte, inlineLimit+1)), streamOf("hello", 5), streamOf("hello", -1)} {
 		wantAnswer(t, c, newCall(t, "GET", s.addr, body.Body{}), "200 hello")
 		for _, l := range idleLinks(c) {
-			l.socket = nil // nobody can look at it
-			l.raw.Close()
+			l.raw, l.direct = nil, false // nobody can look at it
+			l.socket.Close()
 		}
 		wantAnswer(t, c, newCall(t, "POST", s.addr, payload), "200 hello")
 	}
@@ -294,6 +294,32 @@ func TestSpoiled(t *testing.T) {
 	}
 }
 
+// TestMoreBehind: what comes behind an answer is not taken for the next one,
+// however young the connection is and wherever the answer ends in memory.
+func TestMoreBehind(t *testing.T) {
+	const more = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nmore"
+	for _, size := range []int{5, 4 << 10, 64 << 10, 200_000, 300_000} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			text := strings.Repeat("x", size)
+			s := newScript(t, func(w *wireEnd) {
+				w.request()
+				w.send(fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", okHead, size, text) + more)
+				w.closed()
+			})
+			c := newClient(t, config.Transport{}, nil)
+			for range 3 {
+				wantAnswer(t, c, newCall(t, "GET", s.addr, body.Body{}), "200 "+text)
+				for _, l := range idleLinks(c) {
+					for !l.spoiled() {
+						time.Sleep(time.Millisecond)
+					}
+					l.since = time.Now().Add(time.Hour)
+				}
+			}
+		})
+	}
+}
+
 // idleLinks returns the idle connections of all hosts.
 func idleLinks(c *Client) []*link {
 	c.mu.Lock()
@@ -310,11 +336,11 @@ func idleLinks(c *Client) []*link {
 func TestPool(t *testing.T) {
 	s := newScript(t, func(w *wireEnd) {
 		for w.request() {
-			w.send(fmt.Sprintf("%sContent-Length: 1\r\n\r\n%d", okHead, w.nth))
+			w.send(fmt.Sprintf("%sTransfer-Encoding: chunked\r\n\r\n1\r\n%d\r\n0\r\n\r\n", okHead, w.nth))
 		}
 	})
 	// three makes three calls at once and ends them in the order of their
-	// connections.
+	// connections, by reading their bodies.
 	three := func(c *Client) {
 		var calls []*gateway.Exchange
 		for range 3 {
@@ -750,7 +776,7 @@ func TestBegin(t *testing.T) {
 				together.Done()
 				together.Wait() // both calls are in flight
 			}
-			w.send(fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", okHead, len(w.last), w.last))
+			w.send(fmt.Sprintf("%sTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", okHead, len(w.last), w.last))
 		}
 	})
 	c := newClient(t, config.Transport{}, nil)
@@ -1046,5 +1072,34 @@ func TestAllocations(t *testing.T) {
 	call()
 	if n := testing.AllocsPerRun(200, call); n > 2 {
 		t.Errorf("%v allocations, want at most 2", n)
+	}
+}
+
+// TestEvictTogether lets connections of two hosts become idle at the same time.
+// However the calls meet, no more connections stay than may wait for all hosts.
+func TestEvictTogether(t *testing.T) {
+	const limit, calls = 2, 8
+	for range 500 {
+		c := NewClient(config.Transport{MaxIdleConnections: limit, MaxIdleConnectionsPerHost: calls}, nil).(*Client)
+		var begin, end sync.WaitGroup
+		begin.Add(1)
+		for i := range calls {
+			h := c.host(&gateway.Request{Scheme: "http", Host: []string{"a:1", "b:1"}[i%2]})
+			k := &call{ctx: t.Context(), host: h}
+			near, far := net.Pipe()
+			t.Cleanup(func() { far.Close() })
+			h.start(k, newLink(near, near))
+			end.Go(func() { begin.Wait(); h.exit(k, true) })
+		}
+		begin.Done()
+		end.Wait()
+		kept := 0
+		for _, h := range c.hosts {
+			kept += len(h.idle)
+		}
+		if kept != limit || c.idle.Load() != limit {
+			t.Fatalf("%d connections wait, %d by the count, want %d", kept, c.idle.Load(), limit)
+		}
+		c.Close()
 	}
 }

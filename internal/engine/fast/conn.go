@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/netip"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/engine/fast/wire"
@@ -26,14 +25,13 @@ const (
 // the exchange and writes the answer, one after the other; the fields that
 // others look at are atomic.
 //
-// While it waits for a request a conn holds no buffers.
+// While it waits for a request a conn holds no buffers, nor while one without a
+// body is answered.
 type conn struct {
+	source
 	server *server
-	socket net.Conn        // the connection to the client
-	stream net.Conn        // what is read and written: the socket, or TLS on it
-	raw    syscall.RawConn // of the socket; nil where there is none
+	socket net.Conn // the connection to the client
 	peer   netip.AddrPort
-	local  bool // the stream is the socket, and can be read by readNow
 
 	next, prev *conn // guarded by the mutex of the server
 
@@ -42,11 +40,6 @@ type conn struct {
 	gone  atomic.Bool  // the client has left, or the server has cut the connection
 	ctx   atomic.Pointer[exchangeContext]
 
-	in      wire.Reader
-	waiting func(fd uintptr) bool // readWaiting, bound once
-	waitErr error                 // what it ended with
-	first   [1]byte               // of a request, where readNow cannot read
-
 	readBy, writeBy time.Time // the deadlines that are set; zero for none
 	started         time.Time // when the first byte of the request was there
 	inbound         inbound
@@ -54,7 +47,8 @@ type conn struct {
 }
 
 func newConn(s *server, socket net.Conn) *conn {
-	c := &conn{server: s, socket: socket, stream: socket, local: s.tls == nil && hasSockets}
+	c := &conn{server: s, socket: socket}
+	c.open(socket)
 	c.in.Reset(socket)
 	c.inbound.c, c.answer.c = c, c
 	c.ctx.Store(new(exchangeContext))
@@ -62,20 +56,13 @@ func newConn(s *server, socket net.Conn) *conn {
 		peer := addr.AddrPort()
 		c.peer = netip.AddrPortFrom(peer.Addr().Unmap(), peer.Port())
 	}
-	if sc, ok := socket.(syscall.Conn); ok {
-		if raw, err := sc.SyscallConn(); err == nil {
-			c.raw = raw
-		}
-	}
-	c.local = c.local && c.raw != nil
-	c.waiting = c.readWaiting
 	return c
 }
 
 // serve answers the requests of the connection until it ends.
 func (c *conn) serve() {
 	defer c.server.remove(c)
-	if c.server.tls != nil && !c.encrypt() {
+	if c.server.tls != nil && !c.shake() {
 		return
 	}
 	for limit := c.server.settings.ReadHeaderTimeout; ; limit = c.server.settings.IdleTimeout {
@@ -101,9 +88,9 @@ func (c *conn) serve() {
 	c.in.Reset(nil)
 }
 
-// encrypt makes the stream one of TLS. It reports false if there is nothing
+// shake makes the stream one of TLS. It reports false if there is nothing
 // to serve on it: no agreement, or HTTP/2, which is served elsewhere.
-func (c *conn) encrypt() bool {
+func (c *conn) shake() bool {
 	stream := tls.Server(c.socket, c.server.tls)
 	if limit := c.server.handshakeTimeout(); limit > 0 {
 		c.socket.SetDeadline(time.Now().Add(limit)) // fails on a broken connection, as the handshake will
@@ -122,7 +109,8 @@ func (c *conn) encrypt() bool {
 		c.server.http2.take(stream, c.server.handler)
 		return false
 	}
-	c.stream, c.inbound.secure = stream, true
+	c.inbound.secure = true
+	c.encrypt(stream)
 	c.in.Reset(stream)
 	return true
 }
@@ -165,44 +153,13 @@ func (c *conn) await(limit time.Duration) bool {
 	return true
 }
 
-// wait reads once. The memory for it is taken only when there is something to
-// read, and the call costs no more than Read: that, too, asks the system,
-// waits until the socket becomes readable and asks again.
-func (c *conn) wait() error {
-	if c.local {
-		if err := c.raw.Read(c.waiting); err != nil {
-			return err
-		}
-		return c.waitErr
-	}
-	n, err := c.stream.Read(c.first[:])
-	if n == 0 {
-		return err
-	}
-	copy(c.in.Room(), c.first[:n])
-	c.in.Filled(n)
-	return nil
-}
-
-// readWaiting reads what has arrived, and reports false if the caller has to
-// wait for more.
-func (c *conn) readWaiting(fd uintptr) bool {
-	n, waits, err := readNow(fd, c.in.Room())
-	if n == 0 {
-		c.in.Free()
-	} else {
-		c.in.Filled(n)
-	}
-	c.waitErr = err
-	return !waits
-}
-
 // readHead returns the next head. The error is an [*wire.Error], or that of
 // the connection.
 func (c *conn) readHead() (string, error) {
 	for limited := false; ; {
 		head, err := c.in.Head(c.server.limits)
 		if head != "" || err != nil {
+			c.in.Free() // most requests end here, and answers may take their time
 			return head, err
 		}
 		if !limited {
@@ -271,6 +228,7 @@ func (c *conn) exchange() (again bool) {
 func (c *conn) converse() {
 	h, a := c.server.handler, &c.answer
 	x := gateway.Acquire(&c.inbound)
+	x.Started = c.started
 	a.err = errInterrupted
 	defer func() { h.Done(x, a.written, a.err) }()
 	if err := h.Do(c.ctx.Load(), x); err != nil {

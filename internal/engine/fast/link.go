@@ -2,35 +2,32 @@ package fast
 
 import (
 	"net"
-	"syscall"
 	"time"
-
-	"github.com/sluice-gateway/sluice/internal/engine/fast/wire"
 )
 
 // A link is a connection to a backend. It belongs to one call at a time, or to
 // its host while it is idle.
 type link struct {
-	raw   net.Conn // the socket
-	conn  net.Conn // what messages pass through: raw, or TLS over it
-	in    wire.Reader
-	born  time.Time
-	since time.Time // when it became idle
+	source
+	socket net.Conn
+	born   time.Time
+	since  time.Time // when it became idle
 
-	socket syscall.RawConn
-	peek   func(fd uintptr) // sets ready
-	ready  bool
+	peek  func(fd uintptr) // sets ready
+	ready bool
 
 	pieces [2][]byte   // room for vector
 	vector net.Buffers // here because a local one would be allocated
 }
 
-func newLink(raw, conn net.Conn) *link {
-	l := &link{raw: raw, conn: conn, born: time.Now()}
-	l.in.Reset(conn)
-	if s, ok := raw.(syscall.Conn); ok {
-		l.socket, _ = s.SyscallConn() // without one, nobody looks
+// newLink returns a link over a socket, or over the TLS on it.
+func newLink(socket, stream net.Conn) *link {
+	l := &link{socket: socket, born: time.Now()}
+	l.open(socket)
+	if stream != socket {
+		l.encrypt(stream)
 	}
+	l.in.ResetPaged(stream)
 	l.peek = func(fd uintptr) { l.ready = readable(fd) }
 	return l
 }
@@ -38,12 +35,12 @@ func newLink(raw, conn net.Conn) *link {
 // write sends head and rest in one go and returns how many bytes went out.
 func (l *link) write(head, rest []byte) (int64, error) {
 	if len(rest) == 0 {
-		n, err := l.conn.Write(head)
+		n, err := l.stream.Write(head)
 		return int64(n), err
 	}
 	l.pieces = [2][]byte{head, rest}
 	l.vector = l.pieces[:]
-	n, err := l.vector.WriteTo(l.conn)
+	n, err := l.vector.WriteTo(l.stream)
 	l.pieces = [2][]byte{}
 	return n, err
 }
@@ -57,19 +54,19 @@ func (l *link) rest(now time.Time) {
 // spoiled reports whether an idle link cannot be used: the backend has closed
 // it, or has sent something that nobody asked for. It does not wait.
 func (l *link) spoiled() bool {
-	if l.socket == nil {
+	if l.raw == nil {
 		return false
 	}
 	l.ready = false
-	return l.socket.Control(l.peek) != nil || l.ready
+	return l.raw.Control(l.peek) != nil || l.ready
 }
 
 // abort ends whatever waits for the link, at once. Other goroutines than that
 // of its call may do so.
-func (l *link) abort() { l.raw.Close() }
+func (l *link) abort() { l.socket.Close() }
 
 // close ends the link. TLS says goodbye.
 func (l *link) close() {
-	l.conn.Close()
+	l.stream.Close()
 	l.in.Reset(nil)
 }

@@ -54,7 +54,8 @@ type host struct {
 
 // take gives k a connection that has been idle, and reports false if there is
 // none. A connection that may be broken is looked at first, if that matters
-// for k: if it cannot be repeated.
+// for k: if it cannot be repeated. So is one where more may have arrived than
+// the last answer, which would be taken for the next.
 func (h *host) take(k *call) bool {
 	for {
 		h.mu.Lock()
@@ -66,13 +67,13 @@ func (h *host) take(k *call) bool {
 		l := h.idle[n-1]
 		h.idle[n-1] = nil
 		h.idle = h.idle[:n-1]
+		h.client.idle.Add(-1)
 		h.enter(k, l)
 		h.mu.Unlock()
-		h.client.idle.Add(-1)
 		waited := time.Since(l.since)
 		switch limit := time.Duration(h.client.settings.IdleConnectionTimeout); {
 		case limit > 0 && waited >= limit:
-		case (waited > believed || !k.repeatable()) && l.spoiled():
+		case (waited > believed || l.in.Full() || !k.repeatable()) && l.spoiled():
 		default:
 			return true
 		}
@@ -153,13 +154,13 @@ func (h *host) exit(k *call, keep bool) {
 	if keep {
 		l.rest(now)
 		h.idle = append(h.idle, l)
+		c.idle.Add(1)
 	}
 	h.mu.Unlock()
-	if !keep {
+	switch {
+	case !keep:
 		l.close()
-		return
-	}
-	if total, limit := c.idle.Add(1), c.settings.MaxIdleConnections; limit > 0 && total > int64(limit) {
+	case c.crowded():
 		c.evict()
 	}
 }
@@ -170,34 +171,54 @@ func (h *host) leave() {
 	h.gone = true
 	closing := h.idle
 	h.idle = nil
+	h.client.idle.Add(int64(-len(closing)))
 	h.mu.Unlock()
-	h.client.drop(closing)
+	drop(closing)
 }
 
 // drop closes connections that were idle.
-func (c *Client) drop(links []*link) {
-	c.idle.Add(int64(-len(links)))
+func drop(links []*link) {
 	for _, l := range links {
 		l.close()
 	}
 }
 
-// evict closes the connection that has been idle for the longest time.
+// crowded reports whether more connections are idle than may be.
+func (c *Client) crowded() bool {
+	limit := c.settings.MaxIdleConnections
+	return limit > 0 && c.idle.Load() > int64(limit)
+}
+
+// evict closes the connections that have been idle for the longest time, until
+// as many are left as may be.
 func (c *Client) evict() {
+	c.evicting.Lock()
+	defer c.evicting.Unlock()
+	for c.crowded() {
+		h, oldest := c.oldest()
+		if h == nil {
+			return
+		}
+		drop(h.expire(func(l *link) bool { return l == oldest }))
+	}
+}
+
+// oldest returns the connection that has been idle for the longest time, with
+// its host; nil if none is idle.
+func (c *Client) oldest() (*host, *link) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	var oldest *host
+	var of *host
+	var oldest *link
 	var since time.Time
 	for _, h := range c.hosts {
 		h.mu.Lock()
-		if len(h.idle) > 0 && (oldest == nil || h.idle[0].since.Before(since)) {
-			oldest, since = h, h.idle[0].since
+		if len(h.idle) > 0 && (of == nil || h.idle[0].since.Before(since)) {
+			of, oldest, since = h, h.idle[0], h.idle[0].since
 		}
 		h.mu.Unlock()
 	}
-	if oldest != nil {
-		c.drop(oldest.expire(func(l *link) bool { return !l.since.After(since) }))
-	}
+	return of, oldest
 }
 
 // expire takes out the idle connections of which expired says so.
@@ -211,6 +232,7 @@ func (h *host) expire(expired func(*link) bool) (out []*link) {
 		out = append(out, l)
 		return true
 	})
+	h.client.idle.Add(int64(-len(out)))
 	return out
 }
 
@@ -258,5 +280,5 @@ func (c *Client) sweep() {
 		c.scheduleSweep(max(next, limit/10)) // late by a tenth, instead of once for each connection
 	}
 	c.mu.Unlock()
-	c.drop(closing)
+	drop(closing)
 }

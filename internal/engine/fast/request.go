@@ -28,9 +28,9 @@ var pages = sync.Pool{New: func() any {
 	return &p
 }}
 
-// A call is one request with its answer, on a link. It is also the body of the
-// answer, and not used again for another call: whoever has read the body may
-// still hold it.
+// A call is one request with its answer, on a link. It is also the body of an
+// answer that did not come in one piece; then it is not used again for another
+// call, as whoever has read the body may still hold it.
 type call struct {
 	ctx  context.Context // of the body, too, which is read when Do has returned
 	host *host
@@ -51,15 +51,30 @@ type call struct {
 	upload    *upload
 	memory    *memory // behind upload, for a body in memory
 
-	head wire.ResponseHead
-	body wire.Body
-	err  error // of sending; later of the body
+	streams bool // the body of the answer is read from here
+	head    wire.ResponseHead
+	body    wire.Body
+	err     error // of sending; later of the body
 
 	// Belongs to host.mu.
 	place   int // among the young calls; negative outside
 	seen    bool
 	cut     bool // the link was aborted
 	unwatch func() bool
+}
+
+var calls = sync.Pool{New: func() any { return new(call) }}
+
+func acquire(ctx context.Context, h *host, x *gateway.Exchange) *call {
+	k := calls.Get().(*call)
+	k.ctx, k.host, k.x = ctx, h, x
+	return k
+}
+
+// free lets another call use the memory of this one.
+func (k *call) free() {
+	*k = call{}
+	calls.Put(k)
 }
 
 // buffered is a stream that knows how many bytes it returns without waiting.

@@ -29,6 +29,14 @@ var headLimits = wire.Limits{HeadBytes: 1 << 20, Fields: 1000}
 // [call.repeatable], it is made again, once, on a new link. net/http does the
 // same.
 func (k *call) Finish() error {
+	err := k.finish()
+	if k.link == nil && !k.streams {
+		k.free()
+	}
+	return err
+}
+
+func (k *call) finish() error {
 	for {
 		err := k.err
 		if err == nil {
@@ -84,7 +92,7 @@ func (k *call) receive() error {
 	}
 	timed := wait > 0
 	if timed && k.upload == nil { // an upload sets the limit when it ends
-		k.link.conn.SetReadDeadline(time.Now().Add(wait))
+		k.link.stream.SetReadDeadline(time.Now().Add(wait))
 	}
 	k.head.Fields = k.x.Response.Header[:0]
 	k.x.Response.Header = k.head.Fields
@@ -106,7 +114,7 @@ func (k *call) receive() error {
 				k.upload.meetAnswer()
 			}
 			if timed {
-				k.link.conn.SetReadDeadline(time.Time{})
+				k.link.stream.SetReadDeadline(time.Time{})
 			}
 			return nil
 		}
@@ -122,7 +130,11 @@ func (k *call) readHead() (string, error) {
 		if err != nil || head != "" {
 			return head, err
 		}
-		switch err := in.Fill(); {
+		fill := in.Fill
+		if len(in.Buffered()) == 0 {
+			fill = k.link.wait
+		}
+		switch err := fill(); {
 		case err == nil:
 			k.heard = true
 		case k.expecting && timeout(err):
@@ -138,7 +150,7 @@ func (k *call) readHead() (string, error) {
 // proceed sends the body that has waited for 100 Continue.
 func (k *call) proceed() {
 	k.expecting = false
-	k.link.conn.SetReadDeadline(time.Time{})
+	k.link.stream.SetReadDeadline(time.Time{})
 	k.startUpload()
 }
 
@@ -152,15 +164,25 @@ func (k *call) deliver() {
 	switch {
 	case head && k.head.Announced > 0:
 		r.Body = body.FromStream(engine.Unsent, k.head.Announced)
+	case k.head.Length > 0 && k.arrived():
+		r.Body = body.FromArrived(k.link.in.Take())
 	case k.head.Length != 0:
 		if k.memory != nil {
 			k.memory.detach()
 		}
+		k.streams = true
 		k.body.Reset(&k.link.in, k.head.Length, k.head.Chunked)
 		r.Body = body.FromStream(k, k.head.Length)
 		return
 	}
 	k.end(true)
+}
+
+// arrived reports whether the body of the answer has come with the head: all of
+// it, in one page, and nothing behind it.
+func (k *call) arrived() bool {
+	in := &k.link.in
+	return k.head.Length == int64(len(in.Buffered())) && in.Paged()
 }
 
 // endToEnd removes the fields that are between the backend and us (RFC 9110,
@@ -226,11 +248,11 @@ func (k *call) drain() bool {
 	if len(k.link.in.Buffered()) == 0 {
 		return false
 	}
-	k.link.conn.SetReadDeadline(time.Unix(1, 0)) // only the buffer is read from now on
+	k.link.stream.SetReadDeadline(time.Unix(1, 0)) // only the buffer is read from now on
 	if _, err := io.Copy(io.Discard, &k.body); err != nil {
 		return false
 	}
-	k.link.conn.SetReadDeadline(time.Time{})
+	k.link.stream.SetReadDeadline(time.Time{})
 	return true
 }
 

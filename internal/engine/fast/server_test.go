@@ -467,6 +467,36 @@ func TestIdleConnections(t *testing.T) {
 	}
 }
 
+// TestWaitingExchanges shows that a connection holds no buffer either while a
+// request without a body is answered.
+func TestWaitingExchanges(t *testing.T) {
+	const conns, most = 100, 5 << 10 // bytes for each, of both ends, with the exchange
+	begun, end := make(chan bool), make(chan bool)
+	d := open(t, NewServer, engine.Settings{}, func(_ context.Context, x *gateway.Exchange) error {
+		begun <- true
+		<-end
+		x.Response.Status = 204
+		return nil
+	})
+	var clients []net.Conn
+	before := heap()
+	for range conns {
+		conn, _ := d.dial(t)
+		io.WriteString(conn, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+		clients = append(clients, conn)
+		<-begun
+	}
+	if each := (heap() - before) / conns; each > most && !raceEnabled {
+		t.Errorf("%d bytes for each exchange, want at most %d", each, most)
+	}
+	close(end)
+	for _, conn := range clients {
+		if got := status(bufio.NewReader(conn)); got != 204 {
+			t.Errorf("status %d, want 204", got)
+		}
+	}
+}
+
 // heap returns the bytes in use, without what pools would give back.
 func heap() int64 {
 	var m runtime.MemStats

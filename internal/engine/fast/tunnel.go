@@ -132,7 +132,7 @@ func (k *call) deliverTunnel() error {
 	}
 	r.Status, r.Header, r.Upgrade = http.StatusSwitchingProtocols, endToEnd(k.head.Fields), protocol
 	r.Body.Close()
-	r.Body = body.FromStream(end{&l.in, l.conn, l.raw}, -1)
+	r.Body = body.FromStream(end{&l.in, l.stream, l.socket}, -1)
 	k.x, k.head.Fields = nil, nil
 	return nil
 }

@@ -58,7 +58,7 @@ func (u *upload) run() {
 	case err != nil:
 		u.link.abort() // or the backend would take the beginning for all of it
 	case sent && !u.answered && u.limit > 0:
-		u.link.conn.SetReadDeadline(time.Now().Add(u.limit))
+		u.link.stream.SetReadDeadline(time.Now().Add(u.limit))
 	}
 }
 
@@ -116,7 +116,7 @@ func (u *upload) chunked(p []byte) (sent bool, err error) {
 // write reports whether p was sent. If not, the backend has gone, maybe after
 // an answer: the call will find out.
 func (u *upload) write(p []byte) bool {
-	_, err := u.link.conn.Write(p)
+	_, err := u.link.stream.Write(p)
 	return err == nil
 }
 

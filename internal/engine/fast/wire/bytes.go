@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/binary"
 	"math/bits"
 	"strings"
 )
@@ -57,11 +58,10 @@ const (
 // control returns the index of the first control character of s at or after
 // from, or len(s): eight bytes are looked at in one step. The test for bytes
 // below a bound in a word may err above the first of them, never below it.
-func control[T string | []byte](s T, from int) int {
+func control(s []byte, from int) int {
 	i := from
 	for ; i+8 <= len(s); i += 8 {
-		w := uint64(s[i]) | uint64(s[i+1])<<8 | uint64(s[i+2])<<16 | uint64(s[i+3])<<24 |
-			uint64(s[i+4])<<32 | uint64(s[i+5])<<40 | uint64(s[i+6])<<48 | uint64(s[i+7])<<56
+		w := binary.LittleEndian.Uint64(s[i:])
 		below := (w - ' '*everyByte) &^ w
 		del := w ^ 0x7f*everyByte
 		del = (del - everyByte) &^ del

@@ -37,8 +37,17 @@ func cutField(s string) (line, error) {
 	if !canonical {
 		name = canonicalName(name)
 	}
-	value, rest, _ := strings.Cut(s[colon+1:], "\r\n")
+	value, rest := cutLine(s[colon+1:])
 	return line{name, trim(value), rest}, nil
+}
+
+// cutLine cuts s behind its first line, which is returned without its end. A
+// carriage return can only be that of an end.
+func cutLine(s string) (text, rest string) {
+	if end := strings.IndexByte(s, '\r'); end >= 0 && end+1 < len(s) {
+		return s[:end], s[end+2:]
+	}
+	return s, ""
 }
 
 // trim removes spaces and tabs from both ends.

@@ -3,6 +3,8 @@ package wire
 import (
 	"io"
 	"sync"
+
+	"github.com/sluice-gateway/sluice/internal/body"
 )
 
 // bufferSize is the room that a Reader begins with. Heads rarely need more,
@@ -19,10 +21,13 @@ var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 // concurrent use.
 type Reader struct {
 	from    io.Reader
+	paged   bool
+	page    *body.Buffer      // behind buf, or
 	pooled  *[bufferSize]byte // behind buf, unless that has grown
 	buf     []byte            // unread bytes are buf[r:w]
 	r, w    int
-	scanned int // how much of the unread bytes was scanned for a head
+	scanned int  // how much of the unread bytes was scanned for a head
+	full    bool // the last read took as much as it had room for
 }
 
 // Reset makes the Reader read from r and forget what it held.
@@ -30,6 +35,13 @@ func (r *Reader) Reset(from io.Reader) {
 	r.r, r.w = 0, 0
 	r.Free()
 	*r = Reader{from: from}
+}
+
+// ResetPaged does as Reset. The Reader then uses pages, so that most messages
+// arrive in one piece, which can be taken.
+func (r *Reader) ResetPaged(from io.Reader) {
+	r.Reset(from)
+	r.paged = true
 }
 
 // Buffered returns the bytes that have arrived and were not read. They are
@@ -56,6 +68,10 @@ func (r *Reader) Head(l Limits) (string, error) {
 // it was used.
 func (r *Reader) Room() []byte {
 	switch {
+	case r.buf == nil && r.paged:
+		r.page = body.NewPage()
+		r.page.B = r.page.B[:body.PageSize]
+		r.buf = r.page.B
 	case r.buf == nil:
 		r.pooled = buffers.Get().(*[bufferSize]byte)
 		r.buf = r.pooled[:]
@@ -75,7 +91,14 @@ func (r *Reader) Room() []byte {
 
 // Filled adds the first n bytes of what Room returned to those that have
 // arrived.
-func (r *Reader) Filled(n int) { r.w += n }
+func (r *Reader) Filled(n int) {
+	r.w += n
+	r.full = r.w == len(r.buf)
+}
+
+// Full reports whether the last read from the connection took as much as it had
+// room for, so that more may have arrived than it shows.
+func (r *Reader) Full() bool { return r.full }
 
 // Free gives the memory back if no bytes are left in it.
 func (r *Reader) Free() {
@@ -89,7 +112,22 @@ func (r *Reader) free() {
 	if r.pooled != nil {
 		buffers.Put(r.pooled)
 	}
-	r.pooled, r.buf = nil, nil
+	if r.page != nil {
+		r.page.Free()
+	}
+	r.pooled, r.page, r.buf = nil, nil, nil
+}
+
+// Paged reports whether the bytes that have arrived are in a page.
+func (r *Reader) Paged() bool { return r.page != nil }
+
+// Take takes the bytes that have arrived, with the page that they are in, and
+// gives them to the caller.
+func (r *Reader) Take() *body.Buffer {
+	p := r.page
+	p.Cut(r.r, r.w)
+	r.page, r.buf, r.r, r.w = nil, nil, 0, 0
+	return p
 }
 
 // Fill reads once from the connection into the buffer. The error is that of
@@ -108,7 +146,10 @@ func (r *Reader) Fill() error {
 func (r *Reader) Read(p []byte) (int, error) {
 	if r.r == r.w {
 		if len(p) >= bufferSize {
-			return r.from.Read(p)
+			r.Free()
+			n, err := r.from.Read(p)
+			r.full = n == len(p)
+			return n, err
 		}
 		if err := r.Fill(); err != nil {
 			return 0, err

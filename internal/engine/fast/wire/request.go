@@ -26,14 +26,13 @@ type RequestHead struct {
 	Upgrade   string // the protocols that the client would rather speak; "" for none
 }
 
-// Parse reads a head: start line, fields and the empty line, nothing after it.
-// The error is an [*Error] with the status for the client; the head holds
-// nothing of use then.
+// Parse reads a head: start line, fields and the empty line, nothing after it,
+// as [ScanHead] delimits it. The error is an [*Error] with the status for the
+// client; the head holds nothing of use then.
 func (h *RequestHead) Parse(head string) error {
-	*h = RequestHead{Fields: h.Fields[:0]}
-	if err := check(head); err != nil {
-		return err
-	}
+	fields := h.Fields[:0]
+	*h = RequestHead{}
+	h.Fields = fields
 	rest, err := h.startLine(head)
 	if err != nil {
 		return err
@@ -100,7 +99,7 @@ func (h *RequestHead) startLine(head string) (rest string, err error) {
 		return "", bad("no target, or one with a character that it may not have")
 	}
 	h.Target = rest[:n]
-	text, rest, _ := strings.Cut(rest[n+1:], "\r\n")
+	text, rest := cutLine(rest[n+1:])
 	if h.Minor, err = version(text); err != nil {
 		return "", err
 	}

@@ -20,16 +20,13 @@ type ResponseHead struct {
 }
 
 // Parse reads the head of a response to a request with this method: status
-// line, fields and the empty line, nothing after it. The error is an [*Error];
-// the head holds nothing of use then.
+// line, fields and the empty line, nothing after it, as [ScanHead] delimits it.
+// The error is an [*Error]; the head holds nothing of use then.
 //
 // Answers to HEAD, interim answers, 204 and 304 have no body, whatever their
 // fields say (RFC 9112, section 6.3).
 func (h *ResponseHead) Parse(head, method string) error {
 	*h = ResponseHead{Fields: h.Fields[:0]}
-	if err := check(head); err != nil {
-		return err
-	}
 	rest, err := h.statusLine(head)
 	if err != nil {
 		return err
@@ -64,7 +61,7 @@ func (h *ResponseHead) Parse(head, method string) error {
 // statusLine reads the status line and returns what comes after it (RFC 9112,
 // section 4). The space before a reason that is left out may be missing.
 func (h *ResponseHead) statusLine(head string) (rest string, err error) {
-	text, rest, _ := strings.Cut(head, "\r\n")
+	text, rest := cutLine(head)
 	protocol, text, _ := strings.Cut(text, " ")
 	if h.Minor, err = version(protocol); err != nil {
 		return "", err

@@ -36,7 +36,7 @@ func ScanHead(b []byte, from int, l Limits) (end, scanned int, err error) {
 }
 
 // scan is ScanHead without limits.
-func scan[T string | []byte](b T, from int) (end, scanned int, err error) {
+func scan(b []byte, from int) (end, scanned int, err error) {
 	if from == 0 && len(b) > 0 && (b[0] == ' ' || b[0] == '\t') {
 		return 0, 0, bad("the message begins with white space")
 	}
@@ -67,17 +67,6 @@ func scan[T string | []byte](b T, from int) (end, scanned int, err error) {
 		}
 		i += 2
 	}
-}
-
-// check returns the error of a text that is not a head and nothing else. After
-// it, all there is to know about control characters is that lines end in CR LF
-// and may hold tabs.
-func check(head string) error {
-	end, _, err := scan(head, 0)
-	if err == nil && end != len(head) {
-		err = bad("the head is not complete, or more than that")
-	}
-	return err
 }
 
 // tooLarge is the error for a head of which b is as much as is allowed.
