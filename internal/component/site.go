@@ -197,6 +197,7 @@ type Arrangement struct {
 	Sequential          bool
 	Propagate           []string // respN or respN_path, for stages of later backends
 	AllowMultipleWrites bool
+	Upgrade             []string // protocols that clients may switch to, in lower case
 }
 
 // NewEndpointSite returns the site of an endpoint whose path has the given

@@ -109,7 +109,8 @@ type Server struct {
 	// request's header; 0s is no limit.
 	WriteTimeout Duration `json:"write_timeout"`
 
-	// IdleTimeout is how long an idle connection of a client is kept; 0s
+	// IdleTimeout is how long an idle connection of a client is kept, and how
+	// long a tunnel may be without traffic (upgrade of the namespace proxy); 0s
 	// stands for read_timeout, and if that is 0s too for read_header_timeout.
 	// Unset it is 120s.
 	IdleTimeout Duration `json:"idle_timeout"`

@@ -63,7 +63,11 @@ type Settings struct {
 //     (WHATWG MIME Sniffing), unless it has a Content-Encoding. There is a
 //     Date, and no Server of ours.
 //   - A status that is not between 200 and 999 is a failure of the handler:
-//     the connection is aborted.
+//     the connection is aborted. So is 101, unless the client's message is a
+//     [gateway.Upgrader] that upgrades and the body is a [gateway.Tunnel]; the
+//     connection then carries whatever either side sends, first what the client
+//     sent behind its header, until both have closed it. No timeout of requests
+//     and answers counts for it; without traffic it ends after IdleTimeout.
 //   - Trailers are not passed on.
 //   - The context of Do ends when the client is gone.
 //
@@ -79,8 +83,8 @@ type Server interface {
 	// returns nil after Shutdown. It is called once.
 	Serve(l net.Listener, h Handler) error
 
-	// Shutdown stops accepting, waits for the exchanges in flight until ctx is
-	// done, then cuts those that are left and returns the error of ctx.
+	// Shutdown stops accepting, waits for the exchanges in flight, tunnels among
+	// them, until ctx is done, then cuts those that are left and returns the error of ctx.
 	Shutdown(ctx context.Context) error
 }
 
@@ -108,6 +112,12 @@ type Server interface {
 //   - Fields of the answer that are [PerHop], and those its Connection names,
 //     are removed. The others are sorted by name, values of one name in order.
 //   - Interim answers (1xx) and trailers are dropped.
+//   - x.Request.Upgrade goes out with Connection: Upgrade, in HTTP/1.1, on a
+//     connection that is new, so that it is never sent twice; with a body it
+//     does not. An answer 101 that
+//     names one of its protocols becomes a [gateway.Tunnel], for which ctx does
+//     not count any more; any other 101 fails the call with
+//     [gateway.CodeBackendInvalid].
 //   - Closing the body of the response, or the end of ctx, frees the
 //     connection.
 //   - Errors are made by [Failure]: of type *[gateway.Error], with a Public text

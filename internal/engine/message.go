@@ -33,7 +33,7 @@ func ValidValue(v string) bool {
 // is a token, a path from the root, and neither spaces nor control characters
 // where they would end the request line or a field.
 func ValidRequest(r *gateway.Request) bool {
-	if !gateway.Token(r.Method) || r.Path == "" || r.Path[0] != '/' || !printable(r.Path) || !printable(r.RawQuery) {
+	if !gateway.Token(r.Method) || r.Path == "" || r.Path[0] != '/' || !printable(r.Path) || !printable(r.RawQuery) || !ValidValue(r.Upgrade) {
 		return false
 	}
 	for _, f := range r.Header {

@@ -51,6 +51,11 @@ type Request struct {
 	Header   Fields
 	Body     body.Body
 	Unpack   bool // the answer comes unpacked, whether it was sent so or in gzip
+
+	// Upgrade lists the protocols that the backend is asked to switch to, one
+	// after the other with ", " between them, each as the client wrote it; ""
+	// asks for none (RFC 9110, section 7.8), and so does a request with a body.
+	Upgrade string
 }
 
 // Response is what travels back.
@@ -60,6 +65,11 @@ type Response struct {
 	Body     body.Body
 	Complete bool // nothing is missing from the answer
 	Failed   bool // a backend is missing from it, not even described
+
+	// Upgrade is the protocol that the backend has switched to, one of those
+	// that it was asked for: the status is 101, and the stream of the body is a
+	// [Tunnel]. It is "" for every other answer.
+	Upgrade string
 }
 
 // Identity is who asked, as established by an authenticator.

@@ -84,3 +84,24 @@ type Inbound interface {
 	Body() io.Reader                             // usable once; nil when there is none
 	Length() int64                               // of the body; -1 when unknown
 }
+
+// An Upgrader is an [Inbound] whose connection can become a tunnel.
+type Upgrader interface {
+	// Upgrades reports whether the client asks for another protocol in a way
+	// that can be granted (RFC 9110, section 7.8): in HTTP/1.1, with upgrade in
+	// Connection, and without a body. The field Upgrade names the protocols.
+	Upgrades() bool
+}
+
+// A Tunnel is a connection to a backend that has switched protocols. Bytes that
+// came behind the answer are the first to be read.
+//
+// One goroutine may read while another writes. Close is safe for concurrent
+// use, ends both, and may be called more than once.
+type Tunnel interface {
+	io.ReadWriteCloser
+
+	// CloseWrite says that nothing more is written; reading goes on. A
+	// connection that cannot say so returns an error.
+	CloseWrite() error
+}

@@ -20,6 +20,7 @@ var differences = []difference{
 	{"client address", "any client may choose it", "forwarding headers count from trusted proxies only; by default private, loopback and link-local peers", "spoofing defeats every limit by address"},
 	{"request bodies", "sent chunked, shared at random between GET backends", "known length kept, every backend has its copy", "many services refuse chunked uploads"},
 	{"bodies that break off", "forwarded as complete", "aborted on both sides", "the receiver must notice"},
+	{"`Upgrade`", "no tunnels; WebSocket by the namespace `websocket` (Enterprise)", "ignored, unless the endpoint lists the protocol in `proxy.upgrade`: then a tunnel to its backend; never HTTP or TLS", "a tunnel that nobody asked for leads past all policies"},
 	{"hop-by-hop header fields", "passed on with `*`", "never cross the gateway, nor what Connection names, nor their spellings with underscores", "RFC 9110, section 7.6.1"},
 	{"balancing", "random on several cores", "round robin on any number of cores; dead hosts are passed over and retried", "as documented; one dead host fails no request"},
 	{"`qos/http-cache`", "stores private answers, ignores Authorization", "RFC 9111, never one user's answer for another", "data protection"},

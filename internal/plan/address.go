@@ -50,7 +50,7 @@ func (a *address) Enter(_ context.Context, x *gateway.Exchange) error {
 	if err := a.writeQuery(x); err != nil {
 		return err
 	}
-	a.header.apply(&r.Header)
+	a.header.apply(r)
 	a.askEncoding(r)
 	return nil
 }
@@ -97,7 +97,7 @@ func (a *address) askEncoding(r *gateway.Request) {
 		r.Header.Del(name)
 	}
 	r.Unpack = a.decodes
-	if a.compress && !r.Header.Has(name) && !r.Header.Has("Range") && r.Method != "HEAD" {
+	if a.compress && r.Upgrade == "" && !r.Header.Has(name) && !r.Header.Has("Range") && r.Method != "HEAD" {
 		r.Header.Add(name, "gzip")
 		r.Unpack = true
 	}

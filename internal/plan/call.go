@@ -170,7 +170,7 @@ func sendsBody(x *gateway.Exchange) bool { return x.Request.Body.Form() != body.
 func (f *redirected) follow(x *gateway.Exchange, hasBody bool) (bool, error) {
 	r := &x.Request
 	location := x.Response.Header.Get("Location")
-	if location == "" {
+	if location == "" || r.Upgrade != "" { // a tunnel leads nowhere but to the backend
 		return false, nil
 	}
 	method := r.Method

@@ -55,6 +55,7 @@ type Endpoint struct {
 	plan       *Plan
 	branches   []*branchPlan // for explanations
 	sequential bool
+	upgrade    upgrade
 }
 
 // branchPlan is a compiled backend with what explanations say of it.
@@ -384,6 +385,7 @@ func (b *endpointBuilder) build() *Endpoint {
 		query:   newSelection(e.InputQueryStrings, false),
 		maximum: int64(b.g.Service.MaxBodyBytes),
 		whole:   b.whole,
+		upgrade: b.site.Arrangement().Upgrade,
 	}
 	steps := makeSteps(b.placed, func(p uint8) string { return component.EndpointPhase(p).String() },
 		step{enter: sel, name: "select", phase: "select", at: e.Node.Pos})
@@ -394,6 +396,7 @@ func (b *endpointBuilder) build() *Endpoint {
 		plan:       &Plan{steps: steps, tail: b.tail(), name: "backends", at: e.Node.Pos, limit: time.Duration(e.Timeout)},
 		branches:   slices.Concat(b.real, b.shadows),
 		sequential: b.site.Arrangement().Sequential,
+		upgrade:    b.site.Arrangement().Upgrade,
 	}
 }
 
@@ -426,6 +429,9 @@ func (b *endpointBuilder) sound() bool {
 			"can not use NoOp encoding with more than one backends connected to the same endpoint; keep one backend, or choose an encoding that can merge"))
 	}
 	a := b.site.Arrangement()
+	if len(a.Upgrade) > 0 && !b.checkUpgrade() {
+		return false
+	}
 	if e.Method != "GET" && len(b.real) > 1 && !a.AllowMultipleWrites {
 		var writes []string
 		last := len(b.real) - 1
@@ -450,11 +456,16 @@ func (b *endpointBuilder) sound() bool {
 }
 
 // checkNeeds refuses what looks into answers that are passed through, and
-// notes whether anything looks at the client's body.
+// notes whether anything looks at the client's body. Nothing reads an answer
+// that may be a tunnel.
 func (b *endpointBuilder) checkNeeds(s *component.Site, raw bool) {
+	most := body.Raw
+	if len(b.site.Arrangement().Upgrade) > 0 {
+		most = body.Stream
+	}
 	for _, n := range s.Stated() {
 		b.whole = b.whole || n.Request >= body.Raw
-		if raw && n.Response > body.Raw && n.Node != nil {
+		if raw && n.Response > most && n.Node != nil {
 			b.problems = append(b.problems, n.Node.Problem(config.Error, config.CodeInvalid, fmt.Errorf(
 				"%s looks into the answer, which no-op passes through; choose another encoding, or remove it", n.Name)))
 		}
@@ -526,6 +537,9 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 	b.compiler.build(component.InBackend, be.Node, be.ExtraConfig, site.Build)
 	b.problems = append(b.problems, site.Problems()...)
 	b.checkNeeds(&site.Site, be.Encoding == "no-op")
+	if len(b.site.Arrangement().Upgrade) > 0 {
+		b.checkTunnelled(site)
+	}
 	call := site.Call()
 	bp := &branchPlan{config: be, shadow: call.Shadow != nil, calls: b.config.ConcurrentCalls}
 	if bp.shadow {

@@ -88,6 +88,9 @@ func (e *Endpoint) describe() *EndpointPlan {
 		Timeout: e.plan.limit, Steps: describe(e.plan.steps),
 	}
 	p.Calls = "one backend"
+	if len(e.upgrade) > 0 {
+		p.Calls += ", which may switch to " + strings.Join(e.upgrade, " or ") + ": a tunnel then"
+	}
 	if real := slices.DeleteFunc(slices.Clone(e.branches), func(b *branchPlan) bool { return b.shadow }); len(real) > 1 {
 		p.Calls = "all backends at once, answers merged in this order"
 		if e.sequential {

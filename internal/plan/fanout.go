@@ -26,6 +26,7 @@ func begin(x *gateway.Exchange, payload body.Body) *gateway.Exchange {
 	c.Request.Query = append(c.Request.Query, x.Request.Query...)
 	c.Request.Header = append(c.Request.Header, x.Request.Header...)
 	c.Request.Body = payload
+	c.Request.Upgrade = x.Request.Upgrade
 	return c
 }
 
@@ -57,7 +58,7 @@ func (s *single) Do(ctx context.Context, x *gateway.Exchange) error {
 		return err
 	}
 	r := &x.Response
-	r.Status, r.Complete = c.Response.Status, c.Response.Complete
+	r.Status, r.Complete, r.Upgrade = c.Response.Status, c.Response.Complete, c.Response.Upgrade
 	if s.decodes {
 		r.Status = 0
 	} else {

@@ -118,10 +118,11 @@ func newHeaderFilter(list []string, product string) headerFilter {
 }
 
 // apply removes what the backend may not see.
-func (f *headerFilter) apply(h *gateway.Fields) {
+func (f *headerFilter) apply(r *gateway.Request) {
 	if !f.on || f.all {
 		return
 	}
+	h := &r.Header
 	agent := false
 	*h = slices.DeleteFunc(*h, func(field gateway.Field) bool {
 		switch field.Name {
@@ -130,7 +131,7 @@ func (f *headerFilter) apply(h *gateway.Fields) {
 		case userAgent:
 			agent = agent || f.pass(userAgent)
 		}
-		return !f.pass(field.Name)
+		return !f.pass(field.Name) && !(r.Upgrade != "" && slices.Contains(handshake, field.Name))
 	})
 	if !agent {
 		h.Del(forwardedVia)

@@ -81,10 +81,10 @@ func TestHeaderFilter(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(fmt.Sprint(tt.list), func(t *testing.T) {
 			f := newHeaderFilter(tt.list, "Sluice 0")
-			h := slices.Clone(before)
-			f.apply(&h)
-			if !slices.Equal(h, tt.want) {
-				t.Errorf("filter %q:\n got %v\nwant %v", tt.list, h, tt.want)
+			r := gateway.Request{Header: slices.Clone(before)}
+			f.apply(&r)
+			if !slices.Equal(r.Header, tt.want) {
+				t.Errorf("filter %q:\n got %v\nwant %v", tt.list, r.Header, tt.want)
 			}
 		})
 	}

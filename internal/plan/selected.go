@@ -16,6 +16,7 @@ type selected struct {
 	query   selection
 	maximum int64 // bytes of the body; 0 is no limit
 	whole   bool  // the body is read before any stage runs
+	upgrade upgrade
 }
 
 // Enter fills the request.
@@ -26,6 +27,9 @@ func (s *selected) Enter(ctx context.Context, x *gateway.Exchange) error {
 		r.Query = appendQuery(r.Query, x.In.RawQuery(), s.query.pass)
 	}
 	s.header.fill(x)
+	if len(s.upgrade) > 0 {
+		s.upgrade.offer(x)
+	}
 	in := x.In.Body()
 	if in == nil {
 		return nil

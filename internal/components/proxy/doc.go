@@ -8,6 +8,11 @@
 //     answers to the stages of later backends.
 //   - allow_multiple_writes lifts the rule that an endpoint changes one service
 //     at most, in its last call.
+//   - upgrade lets clients switch to the protocols that it names, websocket for
+//     instance, if the backend agrees. The handshake passes all policies of the
+//     endpoint; what comes after it is a tunnel, of which the gateway sees only
+//     that bytes pass. With websocket, the Sec-WebSocket-* fields of a handshake
+//     reach the backend whatever input_headers say.
 //   - flatmap_filter rearranges the merged answer. It runs on partial answers
 //     too: a path that leads nowhere changes nothing. With one backend, and
 //     with no-op output, it does nothing and a warning says so.

@@ -36,6 +36,13 @@ type EndpointOptions struct {
 	// fails.
 	AllowMultipleWrites bool `json:"allow_multiple_writes"`
 
+	// Upgrade lists protocols that a client of HTTP/1.1 may switch to (RFC 9110,
+	// section 7.8), such as websocket. When the backend agrees, the connection
+	// is a tunnel from then on. The endpoint has method GET, output_encoding
+	// no-op and one backend. HTTP and TLS are refused in every version, h2c
+	// among them: requests within them would pass all policies by.
+	Upgrade []string `json:"upgrade"`
+
 	// MaxPayload limits the body of a request, in bytes, unpacked if it is
 	// unpacked; 0 is no limit. A larger one is answered with 413. Absent, the
 	// option of the namespace router counts.
@@ -51,9 +58,10 @@ type EndpointOptions struct {
 	ForceSandboxedRequest bool `json:"force_sandboxed_request"`
 }
 
-// Validate reports parameters that cannot have a value.
+// Validate reports parameters that cannot have a value, and protocols that
+// cannot be switched to.
 func (o EndpointOptions) Validate() error {
-	var errs []error
+	errs := checkUpgrade(o.Upgrade)
 	for i, p := range o.SequentialPropagatedParams {
 		if !propagated.MatchString(p) {
 			errs = append(errs, config.At(fmt.Sprintf("sequential_propagated_params[%d]", i),

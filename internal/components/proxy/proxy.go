@@ -91,7 +91,11 @@ func arrange(s *component.EndpointSite, o EndpointOptions) {
 		Sequential:          o.Sequential,
 		Propagate:           o.SequentialPropagatedParams,
 		AllowMultipleWrites: o.AllowMultipleWrites,
+		Upgrade:             lower(o.Upgrade),
 	})
+	if o.Upgrade != nil && len(o.Upgrade) == 0 {
+		s.Warn("upgrade", errors.New("has no effect without a protocol; name one such as websocket, or remove the list"))
+	}
 	if !o.Sequential {
 		if len(o.SequentialPropagatedParams) > 0 {
 			s.Warn("sequential_propagated_params", errors.New("has no effect without sequential; set it, or remove the list"))

@@ -77,6 +77,7 @@ func TestArrangement(t *testing.T) {
 		{`{"sequential":true,"sequential_propagated_params":["resp0_a.b","resp1"]}`,
 			component.Arrangement{Sequential: true, Propagate: []string{"resp0_a.b", "resp1"}}},
 		{`{"allow_multiple_writes":true}`, component.Arrangement{AllowMultipleWrites: true}},
+		{`{"upgrade":["WebSocket","a/1.0","a/2","connect-udp"]}`, component.Arrangement{Upgrade: []string{"websocket", "a/1.0", "a/2", "connect-udp"}}},
 	}
 	for _, tt := range tests {
 		s := endpoint(t, component.Router{}, &config.Endpoint{Backend: backends(t, 3)}, tt.options)
@@ -106,6 +107,15 @@ func TestEndpointProblems(t *testing.T) {
 			[]string{"error sequential_propagated_params[1]: ", "error sequential_propagated_params[2]: ", "error sequential_propagated_params[3]: "}},
 		{"parameter that is no text", two, "json", `{"sequential_propagated_params":[1]}`, []string{"error sequential_propagated_params[0]: "}},
 		{"sequential as text", two, "json", `{"sequential":"true"}`, []string{"error sequential: "}},
+		{"no protocol", one, "no-op", `{"upgrade":[]}`, []string{"warning upgrade: has no effect without a protocol"}},
+		{"names that are none", one, "no-op", `{"upgrade":["websocket","","a b","a/","/1","a,b","a/1/2","\u00e4"]}`,
+			[]string{"error upgrade[1]: ", "error upgrade[2]: ", "error upgrade[3]: ", "error upgrade[4]: ", "error upgrade[5]: ", "error upgrade[6]: ", "error upgrade[7]: "}},
+		{"the same protocol twice", one, "no-op", `{"upgrade":["websocket","WebSocket"]}`, []string{"error upgrade[1]: WebSocket is listed twice"}},
+		{"HTTP and TLS", one, "no-op", `{"upgrade":["h2c","H2","h2c-14","HTTP/2.0","http","TLS/1.0","h3"]}`,
+			[]string{"error upgrade[0]: h2c cannot be switched to: requests within it would reach the backend past all policies", "error upgrade[1]: H2 ",
+				"error upgrade[2]: h2c-14 ", "error upgrade[3]: HTTP/2.0 ", "error upgrade[4]: ", "error upgrade[5]: TLS/1.0 ", "error upgrade[6]: "}},
+		{"a protocol that is no text", one, "no-op", `{"upgrade":[1]}`, []string{"error upgrade[0]: "}},
+		{"protocols that are no list", one, "no-op", `{"upgrade":{}}`, []string{"error upgrade: "}},
 		{"unknown combiner", two, "json", `{"combiner":"mine"}`, []string{`warning combiner: "mine" is not known`}},
 		{"default combiner", two, "json", `{"combiner":"default"}`, nil},
 		{"combiner that is no text", two, "json", `{"combiner":1}`, []string{"error combiner: "}},

@@ -51,6 +51,7 @@ func Run(t *testing.T, e Engine) {
 		{"client", clientCases},
 		{"both", bothCases},
 		{"tls", tlsCases},
+		{"tunnel", tunnelCases},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, c := range group.cases {

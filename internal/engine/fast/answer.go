@@ -44,6 +44,10 @@ type framing struct {
 // send writes x.Response.
 func (a *answer) send(x *gateway.Exchange) {
 	res := &x.Response
+	if res.Status == http.StatusSwitchingProtocols && res.Upgrade != "" && a.c.inbound.Upgrades() {
+		a.tunnel(res)
+		return
+	}
 	if res.Status < 200 || res.Status > 999 {
 		a.err = &gateway.Error{Code: gateway.CodeInternal, Err: errors.New("no status of an answer: " + strconv.Itoa(res.Status))}
 		return

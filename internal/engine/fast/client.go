@@ -114,7 +114,7 @@ func (c *Client) Do(ctx context.Context, x *gateway.Exchange) error {
 	if err := k.prepare(); err != nil {
 		return err
 	}
-	if !k.reuse() {
+	if x.Request.Upgrade != "" || !k.reuse() {
 		if err := k.dial(); err == errForeign {
 			return c.standard.Do(ctx, x)
 		} else if err != nil {
@@ -133,7 +133,7 @@ func (c *Client) Begin(ctx context.Context, x *gateway.Exchange) (gateway.Pendin
 		return nil, false
 	}
 	h := c.host(&x.Request)
-	if h.foreign.Load() {
+	if h.foreign.Load() || x.Request.Upgrade != "" {
 		return nil, false
 	}
 	k := acquire(ctx, h, x)

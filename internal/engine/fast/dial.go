@@ -65,8 +65,8 @@ func plain(authority string) bool {
 }
 
 // dial makes a connection within ctx. The error is [errForeign] for a host
-// that has chosen HTTP/2, which is remembered.
-func (h *host) dial(ctx context.Context) (*link, error) {
+// that has chosen HTTP/2, which is remembered; for an upgrade it has no choice.
+func (h *host) dial(ctx context.Context, upgrade bool) (*link, error) {
 	raw, err := h.client.dialer.DialContext(ctx, "tcp", h.address)
 	if err != nil {
 		return nil, err
@@ -74,7 +74,12 @@ func (h *host) dial(ctx context.Context) (*link, error) {
 	if h.tls == nil {
 		return newLink(raw, raw), nil
 	}
-	conn := tls.Client(raw, h.tls)
+	settings := h.tls
+	if upgrade {
+		settings = settings.Clone()
+		settings.NextProtos = []string{"http/1.1"}
+	}
+	conn := tls.Client(raw, settings)
 	shaking, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
 	if err := conn.HandshakeContext(shaking); err != nil {

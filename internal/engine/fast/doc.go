@@ -22,6 +22,9 @@
 // Connections that turn out to speak HTTP/2, by ALPN or by the preface where
 // that is allowed, are handed over to a server of nethttp.
 //
+// An answer that switches protocols makes a tunnel of the connection, which is
+// still the goroutine's, with a second one for the other direction.
+//
 // # Client
 //
 // A call runs on the goroutine of its caller: it takes the connection to its

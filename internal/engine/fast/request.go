@@ -103,6 +103,7 @@ func (k *call) prepare() error {
 		}
 		k.raw, k.size = raw, int64(len(raw))
 	}
+	q.Upgrade = "" // a body would be in its way
 	k.expecting = k.host.client.settings.ExpectContinueTimeout > 0 && k.size != 0 &&
 		strings.EqualFold(q.Header.Get("Expect"), "100-continue")
 	return nil
@@ -134,7 +135,7 @@ func (k *call) reuse() bool {
 
 // dial makes a link. The error is that of [host.dial].
 func (k *call) dial() error {
-	l, err := k.host.dial(k.ctx)
+	l, err := k.host.dial(k.ctx, k.x.Request.Upgrade != "")
 	if err != nil {
 		return err
 	}
@@ -229,7 +230,9 @@ func (k *call) appendHead(b []byte) []byte {
 		b = strconv.AppendInt(b, k.size, 10)
 		b = append(b, "\r\n"...)
 	}
-	if k.host.client.settings.DisableKeepAlives {
+	if q.Upgrade != "" {
+		b = appendUpgrade(b, q.Upgrade)
+	} else if k.host.client.settings.DisableKeepAlives {
 		b = append(b, "Connection: close\r\n"...)
 	}
 	return append(b, "\r\n"...)

@@ -42,6 +42,9 @@ func (k *call) finish() error {
 		if err == nil {
 			err = k.receive()
 		}
+		if err == nil && k.head.Status == http.StatusSwitchingProtocols {
+			return k.deliverTunnel()
+		}
 		if err == nil {
 			k.deliver()
 			return nil
@@ -102,11 +105,11 @@ func (k *call) receive() error {
 			return err
 		}
 		switch status := k.head.Status; {
-		case status == http.StatusSwitchingProtocols:
-			return &gateway.Error{Code: gateway.CodeBackendInvalid, Public: "invalid answer", Err: errors.New("the backend switches protocols unasked")}
+		case status == http.StatusSwitchingProtocols && k.switched() == "":
+			return engine.Unasked()
 		case status == http.StatusContinue && k.expecting:
 			k.proceed()
-		case status >= 200:
+		case status >= 200 || status == http.StatusSwitchingProtocols:
 			if k.upload != nil {
 				k.upload.meetAnswer()
 			}

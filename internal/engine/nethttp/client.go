@@ -38,11 +38,21 @@ const (
 // client is an [engine.Client] on http.Transport.
 type client struct {
 	transport *http.Transport
+	upgrades  *http.Transport                  // of calls that ask for another protocol
 	proxy     func(*url.URL) (*url.URL, error) // nil when there is none
 }
 
 // NewClient returns a client with connections of its own.
 func NewClient(t config.Transport, s *tls.Config) engine.Client {
+	c := &client{proxy: proxyFor(t.Proxy)}
+	c.transport, c.upgrades = c.newTransport(t, s), c.newTransport(t, s)
+	c.transport.Protocols.SetHTTP2(true)
+	c.upgrades.DisableKeepAlives = true // each call gets a connection of its own
+	return c
+}
+
+// newTransport returns a transport for HTTP/1.1.
+func (c *client) newTransport(t config.Transport, s *tls.Config) *http.Transport {
 	if s != nil {
 		s = s.Clone() // the transport adds its protocols
 	}
@@ -54,8 +64,7 @@ func NewClient(t config.Transport, s *tls.Config) engine.Client {
 	if dialer.Timeout == 0 {
 		dialer.Timeout = longestDial
 	}
-	c := &client{proxy: proxyFor(t.Proxy)}
-	c.transport = &http.Transport{
+	transport := &http.Transport{
 		DialContext:           dial(dialer),
 		TLSClientConfig:       s,
 		TLSHandshakeTimeout:   handshakeTimeout,
@@ -70,14 +79,13 @@ func NewClient(t config.Transport, s *tls.Config) engine.Client {
 		HTTP2:                 &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
 	}
 	if t.MaxIdleConnectionsPerHost == 0 {
-		c.transport.MaxIdleConnsPerHost = config.DefaultIdlePerHost
+		transport.MaxIdleConnsPerHost = config.DefaultIdlePerHost
 	}
-	c.transport.Protocols.SetHTTP1(true)
-	c.transport.Protocols.SetHTTP2(true)
+	transport.Protocols.SetHTTP1(true)
 	if c.proxy != nil {
-		c.transport.Proxy = func(r *http.Request) (*url.URL, error) { return c.proxy(r.URL) }
+		transport.Proxy = func(r *http.Request) (*url.URL, error) { return c.proxy(r.URL) }
 	}
-	return c
+	return transport
 }
 
 // dial marks failures as calls that reached nobody. The mark tells such a
@@ -153,6 +161,9 @@ func requestBodyError(err error) error {
 // take for ever; so for a stream it runs beside the caller, who leaves when ctx
 // is done. The goroutine then ends with that read.
 func (c *client) roundTrip(ctx context.Context, call *call, r *http.Request) (*http.Response, error) {
+	if r.Header["Upgrade"] != nil {
+		return c.upgrades.RoundTrip(r)
+	}
 	if call.body.stream == nil {
 		return c.transport.RoundTrip(r)
 	}
@@ -200,11 +211,14 @@ func (c *call) request(ctx context.Context, q *gateway.Request, proxy func(*url.
 	if err := c.path(q, proxy); err != nil {
 		return nil, err
 	}
+	if q.Body.Size() != 0 {
+		q.Upgrade = "" // a body would be in its way
+	}
 	c.trace.GotConn = c.connected
 	r := (&http.Request{
 		Method: q.Method,
 		URL:    &c.url,
-		Header: c.header(q.Header),
+		Header: c.header(q),
 		Proto:  "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}).WithContext(httptrace.WithClientTrace(ctx, &c.trace))
 	r.ContentLength = q.Body.Size()
@@ -254,7 +268,8 @@ func (c *call) path(q *gateway.Request, proxy func(*url.URL) (*url.URL, error)) 
 }
 
 // header returns the fields that may be sent. The values share one array.
-func (c *call) header(fields gateway.Fields) http.Header {
+func (c *call) header(q *gateway.Request) http.Header {
+	fields := q.Header
 	h := make(http.Header, len(fields)+1)
 	values := c.values[:0]
 	if len(fields) > len(c.values) {
@@ -274,28 +289,19 @@ func (c *call) header(fields gateway.Fields) http.Header {
 	if _, named := h["User-Agent"]; !named {
 		h["User-Agent"] = nil // or net/http sends its own
 	}
+	if q.Upgrade != "" {
+		h["Connection"], h["Upgrade"] = upgrading, []string{q.Upgrade}
+	}
 	return h
 }
 
 // answer fills the response with the head of res and a body that streams.
 func (c *call) answer(res *http.Response, to *gateway.Response) error {
 	if res.StatusCode == http.StatusSwitchingProtocols {
-		res.Body.Close()
-		return &gateway.Error{Code: gateway.CodeBackendInvalid, Public: "invalid answer", Err: errors.New("the backend switches protocols unasked")}
-	}
-	h := res.Header
-	for _, list := range h["Connection"] {
-		for name := range strings.SplitSeq(list, ",") {
-			delete(h, gateway.Canonical(strings.TrimSpace(name)))
-		}
-	}
-	for name := range h {
-		if engine.PerHop(name) {
-			delete(h, name)
-		}
+		return c.tunnel(res, to)
 	}
 	to.Status = res.StatusCode
-	to.Header = appendSorted(to.Header[:0], h)
+	to.Header = endToEnd(to.Header[:0], res.Header)
 	to.Body.Close()
 	switch {
 	case res.Request.Method == http.MethodHead && res.ContentLength > 0:
@@ -308,6 +314,22 @@ func (c *call) answer(res *http.Response, to *gateway.Response) error {
 	c.body.end()
 	res.Body.Close() // empty
 	return nil
+}
+
+// endToEnd appends the fields of h that are not between the backend and us (RFC
+// 9110, section 7.6.1), sorted by name.
+func endToEnd(dst gateway.Fields, h http.Header) gateway.Fields {
+	for _, list := range h["Connection"] {
+		for name := range strings.SplitSeq(list, ",") {
+			delete(h, gateway.Canonical(strings.TrimSpace(name)))
+		}
+	}
+	for name := range h {
+		if engine.PerHop(name) {
+			delete(h, name)
+		}
+	}
+	return appendSorted(dst, h)
 }
 
 // Read reads the body of the answer.

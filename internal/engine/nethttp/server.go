@@ -23,6 +23,7 @@ import (
 type server struct {
 	http    http.Server
 	handler engine.Handler
+	tunnels tunnels
 }
 
 // Engine is the engine of the standard library.
@@ -69,6 +70,9 @@ func (s *server) Shutdown(ctx context.Context) error {
 	if err != nil {
 		err = errors.Join(err, s.http.Close())
 	}
+	if !s.tunnels.wait(ctx) && err == nil {
+		err = ctx.Err()
+	}
 	return err
 }
 
@@ -86,7 +90,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	x := gateway.Acquire(in)
-	out := answer{w: w, in: in, err: errInterrupted}
+	out := answer{server: s, w: w, in: in, err: errInterrupted}
 	defer func() {
 		s.handler.Done(x, out.written, out.err)
 		out.end()
@@ -100,15 +104,20 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // An answer on its way to the client.
 type answer struct {
+	server  *server
 	w       http.ResponseWriter
 	in      *inbound
 	written int64 // bytes of the body
 	err     error // why it broke off
+	tunnels bool  // the connection is a tunnel, or was one
 }
 
 // send writes x.Response. The error is why it broke off.
 func (a *answer) send(x *gateway.Exchange) error {
 	res := &x.Response
+	if res.Status == http.StatusSwitchingProtocols && res.Upgrade != "" && a.in.Upgrades() {
+		return a.tunnel(res)
+	}
 	if res.Status < 200 || res.Status > 999 {
 		return &gateway.Error{Code: gateway.CodeInternal, Err: fmt.Errorf("%d is no status of an answer", res.Status)}
 	}
@@ -265,6 +274,9 @@ func gone(err error) error {
 // end leaves the connection in a state that net/http can go on with, or ends
 // it.
 func (a *answer) end() {
+	if a.tunnels {
+		return
+	}
 	if a.err == nil {
 		a.in.finish()
 		return

@@ -1,0 +1,106 @@
+package plan
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+)
+
+// websocket is the protocol of RFC 6455.
+const websocket = "websocket"
+
+// handshake are the fields without which a client cannot open a WebSocket (RFC
+// 6455, section 4.1).
+var handshake = []string{"Sec-Websocket-Extensions", "Sec-Websocket-Key", "Sec-Websocket-Protocol", "Sec-Websocket-Version"}
+
+// An upgrade lists the protocols, in lower case, that a client of the endpoint
+// may switch to.
+type upgrade []string
+
+// offer puts the protocols that the client asks for and may have into the
+// request, in the client's order and each once, with the fields that the
+// handshake of WebSocket needs. Whatever else it asks for is ignored, as RFC
+// 9110, section 7.8, wants it.
+func (u upgrade) offer(x *gateway.Exchange) {
+	in, ok := x.In.(gateway.Upgrader)
+	if !ok || !in.Upgrades() {
+		return
+	}
+	var room [2]gateway.Field
+	var offered []string
+	for _, line := range x.In.AppendHeader(room[:0], "Upgrade") {
+		for name := range strings.SplitSeq(line.Value, ",") {
+			name = strings.Trim(name, " \t")
+			if slices.Contains(u, strings.ToLower(name)) && !slices.ContainsFunc(offered, sameName(name)) {
+				offered = append(offered, name)
+			}
+		}
+	}
+	x.Request.Upgrade = strings.Join(offered, ", ")
+	if slices.ContainsFunc(offered, sameName(websocket)) {
+		shake(x)
+	}
+}
+
+func sameName(name string) func(string) bool {
+	return func(other string) bool { return strings.EqualFold(name, other) }
+}
+
+// shake adds the fields of the handshake, unless the endpoint has let them
+// through already or Connection names them.
+func shake(x *gateway.Exchange) {
+	var fields gateway.Fields
+	for _, name := range handshake {
+		if !x.Request.Header.Has(name) {
+			fields = x.In.AppendHeader(fields, name)
+		}
+	}
+	x.Request.Header = append(x.Request.Header, withoutNamed(fields, x.In.AppendHeader(nil, "Connection"))...)
+}
+
+// checkUpgrade reports what keeps an endpoint from passing tunnels through, and
+// whether there is nothing: a tunnel leads to one backend and is not merged.
+func (b *endpointBuilder) checkUpgrade() bool {
+	e, sound := b.config, true
+	fail := func(key, text string) {
+		sound = false
+		b.failUpgrade(e.Node, key, text)
+	}
+	if e.Method != "GET" {
+		fail("method", "an upgrade is asked for with GET; write GET")
+	}
+	if e.OutputEncoding != "no-op" {
+		fail("output_encoding", "an upgrade needs an answer that is passed through; write no-op")
+	}
+	if e.ConcurrentCalls > 1 {
+		fail("concurrent_calls", "a tunnel leads to one call; remove concurrent_calls")
+	}
+	if len(e.Backend) > 1 {
+		fail("backend", "a tunnel leads to one backend, and nothing can shadow it; keep one")
+	}
+	return sound
+}
+
+// checkTunnelled reports what keeps a backend from being the end of a tunnel.
+func (b *endpointBuilder) checkTunnelled(s *component.BackendSite) {
+	be := s.Config()
+	if be.Method != "GET" {
+		b.failUpgrade(be.Node, "method", "an upgrade is asked for with GET; write GET")
+	}
+	if s.Call().Connector != nil {
+		b.failUpgrade(be.Node, "extra_config", "only a backend that is called by HTTP can switch protocols; keep what calls it in another way out of this backend")
+	}
+	for _, p := range s.Placed() {
+		if component.BackendPhase(p.Phase) == component.BackendCache {
+			b.failUpgrade(be.Node, "extra_config", "a tunnel is nothing that "+p.Name+" could keep; remove that namespace")
+		}
+	}
+}
+
+func (b *endpointBuilder) failUpgrade(n *config.Node, key, text string) {
+	b.report(n, key, config.Error, config.CodeInvalid, errors.New(text+`, or remove "upgrade" from the proxy options of the endpoint`))
+}
