@@ -63,10 +63,13 @@ type call struct {
 	unwatch func() bool
 }
 
-var calls = sync.Pool{New: func() any { return new(call) }}
+var calls sync.Pool // of *call; those that readers may hold do not come back
 
 func acquire(ctx context.Context, h *host, x *gateway.Exchange) *call {
-	k := calls.Get().(*call)
+	k, ok := calls.Get().(*call)
+	if !ok {
+		k = new(call)
+	}
 	k.ctx, k.host, k.x = ctx, h, x
 	return k
 }
