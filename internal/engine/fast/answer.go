@@ -117,7 +117,7 @@ func (a *answer) whole(res *gateway.Response, f framing, now time.Time, raw []by
 		all = buf.B
 	}
 	if all != nil {
-		n, err := a.c.stream.Write(all)
+		n, err := a.c.send(all)
 		return a.sent(int64(n-head), err)
 	}
 	a.room = [2][]byte{buf.B, raw}
@@ -224,11 +224,11 @@ func (a *answer) piece(res *gateway.Response, f framing, now time.Time, buf []by
 		head.B = a.appendHead(head.B, res, f, now)
 		if len(head.B) <= begin {
 			begin = putBefore(buf, begin, head.B)
-		} else if _, err := a.c.stream.Write(head.B); err != nil {
+		} else if _, err := a.c.send(head.B); err != nil {
 			return a.sent(0, err)
 		}
 	}
-	sent, err := a.c.stream.Write(buf[begin:end])
+	sent, err := a.c.send(buf[begin:end])
 	return a.sent(int64(min(sent-(headRoom-begin), n)), err)
 }
 

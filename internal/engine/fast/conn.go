@@ -28,7 +28,7 @@ const (
 // While it waits for a request a conn holds no buffers, nor while one without a
 // body is answered.
 type conn struct {
-	source
+	transport
 	server *server
 	socket net.Conn // the connection to the client
 	peer   netip.AddrPort

@@ -8,7 +8,7 @@ import (
 // A link is a connection to a backend. It belongs to one call at a time, or to
 // its host while it is idle.
 type link struct {
-	source
+	transport
 	socket net.Conn
 	born   time.Time
 	since  time.Time // when it became idle
@@ -35,7 +35,7 @@ func newLink(socket, stream net.Conn) *link {
 // write sends head and rest in one go and returns how many bytes went out.
 func (l *link) write(head, rest []byte) (int64, error) {
 	if len(rest) == 0 {
-		n, err := l.stream.Write(head)
+		n, err := l.send(head)
 		return int64(n), err
 	}
 	l.pieces = [2][]byte{head, rest}

@@ -1,0 +1,136 @@
+package fast
+
+import (
+	"io"
+	"net"
+	"syscall"
+
+	"github.com/sluice-gateway/sluice/internal/engine/fast/wire"
+)
+
+// A transport is what the messages of a connection pass through. It waits
+// without memory to read into: many connections wait, and few read.
+//
+// Where the messages pass through a socket and nothing else, the transport asks
+// the system itself, through the descriptor that package net lends, and package
+// net waits. One goroutine may receive and one may send at a time.
+type transport struct {
+	in     wire.Reader
+	stream net.Conn        // the socket, or TLS over it
+	raw    syscall.RawConn // of the socket; nil where there is none
+	direct bool            // the stream is the socket, and the system can be asked
+
+	receive operation // into the buffer of in
+	look    operation // into memory of others, without waiting
+	put     operation // from memory of others
+	first   [1]byte   // of a message, where the system cannot be asked
+}
+
+// An operation on a socket: what package net calls when it may be worth it, and
+// what became of it. The function is bound once, because that takes memory.
+type operation struct {
+	try func(fd uintptr) bool // reports false if the caller has to wait
+	p   []byte
+	n   int // bytes so far
+	err error
+}
+
+// open begins with a socket without TLS.
+func (t *transport) open(socket net.Conn) {
+	t.stream = socket
+	if sc, ok := socket.(syscall.Conn); ok {
+		if raw, err := sc.SyscallConn(); err == nil {
+			t.raw = raw
+		}
+	}
+	t.direct = hasSockets && t.raw != nil
+	t.receive.try, t.look.try, t.put.try = t.tryReceive, t.tryLook, t.trySend
+}
+
+// encrypt goes on with TLS.
+func (t *transport) encrypt(stream net.Conn) { t.stream, t.direct = stream, false }
+
+// wait reads once. The memory for it is taken only when there is something to
+// read, and the call costs no more than Read: that, too, asks the system,
+// waits until the socket becomes readable and asks again.
+func (t *transport) wait() error {
+	if t.direct {
+		if err := t.raw.Read(t.receive.try); err != nil {
+			return err
+		}
+		return t.receive.err
+	}
+	n, err := t.stream.Read(t.first[:])
+	if n == 0 {
+		return err
+	}
+	copy(t.in.Room(), t.first[:n])
+	t.in.Filled(n)
+	return nil
+}
+
+func (t *transport) tryReceive(fd uintptr) bool {
+	n, err := receive(fd, t.in.Room())
+	t.receive.err = nil
+	switch {
+	case n > 0:
+		t.in.Filled(n)
+		return true
+	case err == nil:
+		err = io.EOF
+	}
+	t.in.Free()
+	t.receive.err = err
+	return err != syscall.EAGAIN
+}
+
+// now reads what has arrived into p, past the buffer, and does not wait.
+func (t *transport) now(p []byte) (int, error) {
+	if !t.direct {
+		return 0, nil
+	}
+	t.look.p = p
+	err := t.raw.Read(t.look.try)
+	t.look.p = nil
+	switch {
+	case err != nil:
+		return 0, err
+	case t.look.err == syscall.EAGAIN:
+		return 0, nil
+	case t.look.n == 0 && t.look.err == nil:
+		return 0, io.EOF
+	}
+	return t.look.n, t.look.err
+}
+
+func (t *transport) tryLook(fd uintptr) bool {
+	t.look.n, t.look.err = receive(fd, t.look.p)
+	return true
+}
+
+// send writes all of p and returns how much of it went out.
+func (t *transport) send(p []byte) (int, error) {
+	if !t.direct {
+		return t.stream.Write(p)
+	}
+	t.put = operation{try: t.put.try, p: p}
+	err := t.raw.Write(t.put.try)
+	t.put.p = nil
+	if err == nil {
+		err = t.put.err
+	}
+	return t.put.n, err
+}
+
+func (t *transport) trySend(fd uintptr) bool {
+	for t.put.n < len(t.put.p) {
+		n, err := send(fd, t.put.p[t.put.n:])
+		if err != nil {
+			t.put.err = err
+			return err != syscall.EAGAIN
+		}
+		t.put.n += n
+	}
+	t.put.err = nil
+	return true
+}
