@@ -21,6 +21,16 @@ func PerHop(name string) bool {
 // ValidValue reports whether v may be the value of a field: it holds no
 // control character but tabs (RFC 9110, section 5.5).
 func ValidValue(v string) bool {
+	const every = 0x0101010101010101
+	for len(v) >= 8 {
+		w := uint64(v[0]) | uint64(v[1])<<8 | uint64(v[2])<<16 | uint64(v[3])<<24 |
+			uint64(v[4])<<32 | uint64(v[5])<<40 | uint64(v[6])<<48 | uint64(v[7])<<56
+		del := w ^ 0x7f*every
+		if ((w-' '*every)&^w|(del-every)&^del)&(0x80*every) != 0 {
+			break // a byte below a space, maybe a tab, or one that only may be
+		}
+		v = v[8:]
+	}
 	for i := range len(v) {
 		if c := v[i]; c < ' ' && c != '\t' || c == 0x7f {
 			return false

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
@@ -73,4 +74,21 @@ func FuzzValidRequest(f *testing.F) {
 			t.Errorf("%q", text)
 		}
 	})
+}
+
+// TestValidValueByByte compares with what is said byte by byte, wherever in a
+// value a byte stands.
+func TestValidValueByByte(t *testing.T) {
+	for c := range 256 {
+		want := c >= ' ' && c != 0x7f || c == '\t'
+		for size := range 20 {
+			for at := range size {
+				value := bytes.Repeat([]byte("\x80"), size)
+				value[at] = byte(c)
+				if got := ValidValue(string(value)); got != want {
+					t.Fatalf("ValidValue(%q) = %t, want %t", value, got, want)
+				}
+			}
+		}
+	}
 }

@@ -72,7 +72,7 @@ func (d *deadline) Err() error {
 	case d.over:
 		return context.Canceled
 	}
-	if ended == nil && !time.Now().Before(d.at) {
+	if ended == nil && time.Until(d.at) <= 0 {
 		return context.DeadlineExceeded
 	}
 	return ended
