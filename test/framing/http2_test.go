@@ -35,7 +35,6 @@ import (
 // deviations are the cases of h2spec that the gateway fails, with the reason.
 var deviations = map[string]string{
 	"http2/3.5/2":     "without TLS, what is no preface of HTTP/2 is a bad request of HTTP/1: it is answered so before the connection ends; h2spec cannot read that answer",
-	"http2/4.2/3":     "the gateway announces frames of up to 1 MB, h2spec takes 16 KB for the limit",
 	"http2/6.5.3/1":   "a setting that is given twice in one frame is taken for abuse and ends the connection",
 	"http2/8.1.2.2/1": "fields of one connection are not refused; they never cross the gateway",
 	"http2/8.1.2.2/2": "TE is not refused; it never crosses the gateway",

@@ -3,10 +3,17 @@ package fast
 import (
 	"io"
 	"net"
+	"runtime"
 	"syscall"
 
 	"github.com/sluice-gateway/sluice/internal/engine/fast/wire"
 )
+
+// oneProcessor says that other goroutines wait for the one that runs. Who lets
+// them go first before it reads finds more often that what it waits for has come:
+// under load that saves a twentieth of a request. With more processors another
+// would be woken up for it, which costs more.
+var oneProcessor = runtime.GOMAXPROCS(0) == 1
 
 // A transport is what the messages of a connection pass through. It waits
 // without memory to read into: many connections wait, and few read.
@@ -55,6 +62,9 @@ func (t *transport) encrypt(stream net.Conn) { t.stream, t.direct = stream, fals
 // waits until the socket becomes readable and asks again.
 func (t *transport) wait() error {
 	if t.direct {
+		if oneProcessor {
+			runtime.Gosched()
+		}
 		if err := t.raw.Read(t.receive.try); err != nil {
 			return err
 		}

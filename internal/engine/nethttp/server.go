@@ -19,6 +19,10 @@ import (
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
+// http2Frame is the largest frame of HTTP/2 that is taken: no more than everybody
+// may send unasked (RFC 9113, section 6.5.2).
+const http2Frame = 16 << 10
+
 // server is an [engine.Server] on http.Server.
 type server struct {
 	http    http.Server
@@ -42,6 +46,7 @@ func NewServer(s engine.Settings) engine.Server {
 		MaxHeaderBytes:    s.MaxHeaderBytes,
 		ErrorLog:          log.New(&errorLog{s.ErrorLog}, "", 0),
 		Protocols:         new(http.Protocols),
+		HTTP2:             &http.HTTP2Config{MaxReadFrameSize: http2Frame},
 
 		DisableGeneralOptionsHandler: true,
 	}
