@@ -3,10 +3,12 @@
 //
 // It does what package nethttp does, for a third of the cost: a message is
 // read strictly and cut up in place by package wire, there are no maps, and the
-// only memory that a small exchange takes from the heap on either side is the
-// head that it read, and on the side of the client its own state. What is rare
-// is left to nethttp, under the same handler and the same settings: HTTP/2 in
-// both directions, and forward proxies.
+// only memory that a small exchange takes from the heap is the head that was
+// read, on either side. What is rare is left to nethttp, under the same handler
+// and the same settings: HTTP/2 in both directions, and forward proxies.
+//
+// Both sides stand on a transport, which asks the system for what has arrived
+// before it takes memory to read into, and waits as package net does.
 //
 // # Server
 //
@@ -35,10 +37,14 @@
 // first is used, while the request goes on until the answer has been read; if
 // it is not sent by then, the connection is closed.
 //
+// An answer that has arrived whole, as most small ones do at once, leaves the
+// connection with the page of memory that it was read into. In front of it there
+// is room for a header, so that the server sends both in one piece.
+//
 // Contexts are not waited for. One timer for each backend with calls in flight
-// looks at the contexts of young calls every few milliseconds; calls that last
-// longer are registered with theirs. Either way the end of the context closes
-// the connection.
+// looks at the contexts of young calls, every 20 ms and when the first of their
+// deadlines comes; calls that last longer are registered with theirs. Either way
+// the end of the context closes the connection.
 //
 // Several calls can be sent before the first answer is read; see
 // [Client.Begin].

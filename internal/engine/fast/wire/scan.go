@@ -8,6 +8,8 @@ type Limits struct {
 	Fields    int
 }
 
+const shortestField = len("a:\r\n")
+
 // ScanHead looks for the end of the head at the beginning of b and returns the
 // index after its empty line, or 0 if that has not arrived. from is what the
 // last call for the same head returned as scanned, 0 at first; nothing before
@@ -29,7 +31,7 @@ func ScanHead(b []byte, from int, l Limits) (end, scanned int, err error) {
 		return 0, scanned, err
 	case end == 0 && l.HeadBytes > 0 && len(b) >= l.HeadBytes:
 		return 0, scanned, tooLarge(bounded)
-	case end > 0 && l.Fields > 0 && bytes.Count(b[:end], []byte{'\n'})-2 > l.Fields:
+	case end > 0 && l.Fields > 0 && end/shortestField > l.Fields && bytes.Count(b[:end], []byte{'\n'})-2 > l.Fields:
 		return 0, scanned, &Error{Status: 431, Reason: "too many fields"}
 	}
 	return end, scanned, nil
