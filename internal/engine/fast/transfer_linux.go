@@ -1,4 +1,4 @@
-//go:build linux && (amd64 || arm64)
+//go:build linux && (amd64 || arm64) && !race
 
 package fast
 
@@ -25,12 +25,14 @@ func send(fd uintptr, p []byte) (int, error) {
 // transfer makes a call for sockets, which goes past what read and write do for
 // files.
 func transfer(trap, fd uintptr, p []byte, flags uintptr) (int, error) {
-	call := syscall.RawSyscall6
-	if len(p) > quick {
-		call = syscall.Syscall6
-	}
 	for {
-		n, _, err := call(trap, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), flags, 0, 0)
+		var n uintptr
+		var err syscall.Errno
+		if len(p) <= quick {
+			n, _, err = syscall.RawSyscall6(trap, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), flags, 0, 0)
+		} else {
+			n, _, err = syscall.Syscall6(trap, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), flags, 0, 0)
+		}
 		if err == 0 {
 			return int(n), nil
 		}

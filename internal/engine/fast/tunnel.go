@@ -86,11 +86,12 @@ type end struct {
 // Read reads what arrived behind the head, then from the connection. It holds
 // no memory while it waits.
 func (e end) Read(p []byte) (int, error) {
-	if len(e.in.Buffered()) == 0 {
+	early := len(e.in.Buffered())
+	if early == 0 {
 		e.in.Free()
 		return e.stream.Read(p)
 	}
-	return e.in.Read(p)
+	return e.in.Read(p[:min(len(p), early)])
 }
 
 // Write writes to the connection.
