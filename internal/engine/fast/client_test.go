@@ -1,6 +1,7 @@
 package fast
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/ecdsa"
@@ -317,6 +318,70 @@ func TestMoreBehind(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A gathered connection sends what is written to it in one segment.
+type gathered struct {
+	net.Conn
+	holds bool
+	held  []byte
+}
+
+func (g *gathered) Write(p []byte) (int, error) {
+	if g.holds {
+		g.held = append(g.held, p...)
+		return len(p), nil
+	}
+	return g.Conn.Write(p)
+}
+
+func (g *gathered) flush() {
+	g.holds = false
+	g.Conn.Write(g.held)
+	g.held = nil
+}
+
+// TestMoreBehindTLS: what comes behind an answer in a record of its own has been
+// read from the socket, although nobody has seen it.
+func TestMoreBehindTLS(t *testing.T) {
+	server, client := authority(t)
+	client.ServerName = "a.test"
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			raw, err := l.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() {
+				defer raw.Close()
+				g := &gathered{Conn: raw}
+				conn := tls.Server(g, server)
+				if _, err := http.ReadRequest(bufio.NewReader(conn)); err != nil {
+					return
+				}
+				g.holds = true
+				io.WriteString(conn, hello)
+				io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nmore")
+				g.flush()
+				io.Copy(io.Discard, conn)
+			})
+		}
+	})
+	t.Cleanup(func() { l.Close(); wg.Wait() })
+	c := newClient(t, config.Transport{}, client)
+	for _, method := range []string{"GET", "POST", "GET"} {
+		x := newCall(t, method, l.Addr().String(), body.Body{})
+		x.Request.Scheme = "https"
+		wantAnswer(t, c, x, "200 hello")
+		for _, l := range idleLinks(c) {
+			l.since = time.Now().Add(time.Hour) // nobody looks for its age
+		}
 	}
 }
 

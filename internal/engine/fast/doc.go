@@ -7,8 +7,8 @@
 // read, on either side. What is rare is left to nethttp, under the same handler
 // and the same settings: HTTP/2 in both directions, and forward proxies.
 //
-// Both sides stand on a transport, which asks the system for what has arrived
-// before it takes memory to read into, and waits as package net does.
+// Both sides stand on a transport, which asks the system for what has arrived,
+// and holds no memory to read into while it waits as package net does.
 //
 // # Server
 //

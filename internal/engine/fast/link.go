@@ -57,6 +57,13 @@ func (l *link) spoiled() bool {
 	if l.raw == nil {
 		return false
 	}
+	if !l.direct { // TLS may have read it from the socket already
+		l.stream.SetReadDeadline(longAgo) // so that it does not read more; fails on a broken connection, as Read will
+		if n, err := l.stream.Read(l.first[:]); n > 0 || !timeout(err) {
+			return true
+		}
+		l.stream.SetReadDeadline(time.Time{})
+	}
 	l.ready = false
 	return l.raw.Control(l.peek) != nil || l.ready
 }

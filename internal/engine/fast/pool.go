@@ -16,7 +16,9 @@ const (
 
 	// believed is how long a connection that became idle is taken to be open
 	// without looking. Looking costs a system call, the twentieth part of a
-	// small call; not looking costs a second attempt now and then.
+	// small call; not looking costs a second attempt now and then. What a
+	// backend sends unasked within that time, later than its answer, is taken
+	// for the answer to the next call, as it would be a moment after the look.
 	believed = time.Millisecond
 
 	// sweepAtLeast is how often hosts are looked through if nothing expires
@@ -57,7 +59,7 @@ type host struct {
 // take gives k a connection that has been idle, and reports false if there is
 // none. A connection that may be broken is looked at first, if that matters
 // for k: if it cannot be repeated. So is one where more may have arrived than
-// the last answer, which would be taken for the next.
+// the last answer, which would be taken for the next; for TLS that is always.
 func (h *host) take(k *call) bool {
 	for {
 		h.mu.Lock()
@@ -75,7 +77,7 @@ func (h *host) take(k *call) bool {
 		waited := time.Since(l.since)
 		switch limit := time.Duration(h.client.settings.IdleConnectionTimeout); {
 		case limit > 0 && waited >= limit:
-		case (waited > believed || l.in.Full() || !k.repeatable()) && l.spoiled():
+		case (waited > believed || !l.direct || l.in.Full() || !k.repeatable()) && l.spoiled():
 		default:
 			return true
 		}

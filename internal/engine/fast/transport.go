@@ -57,9 +57,9 @@ func (t *transport) open(socket net.Conn) {
 // encrypt goes on with TLS.
 func (t *transport) encrypt(stream net.Conn) { t.stream, t.direct = stream, false }
 
-// wait reads once. The memory for it is taken only when there is something to
-// read, and the call costs no more than Read: that, too, asks the system,
-// waits until the socket becomes readable and asks again.
+// wait reads once. No memory for it is held while there is nothing to read, and
+// the call costs no more than Read: that, too, asks the system, waits until the
+// socket becomes readable and asks again.
 func (t *transport) wait() error {
 	if t.direct {
 		if oneProcessor {

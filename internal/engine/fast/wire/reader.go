@@ -101,7 +101,8 @@ func (r *Reader) Filled(n int) {
 }
 
 // Full reports whether the last read from the connection took as much as it had
-// room for, so that more may have arrived than it shows.
+// room for, so that more may have arrived than it shows. TLS gives a record at a
+// time, and so may have more in any case.
 func (r *Reader) Full() bool { return r.full }
 
 // Free gives the memory back if no bytes are left in it.
@@ -149,7 +150,8 @@ func (r *Reader) Fill() error {
 }
 
 // Read reads what has arrived, or else once from the connection: directly into
-// p if that has as much room as the buffer.
+// p if that has as much room as the buffer. An error that comes behind bytes is
+// that of the next call.
 func (r *Reader) Read(p []byte) (int, error) {
 	if r.r == r.w {
 		if len(p) >= bufferSize {
