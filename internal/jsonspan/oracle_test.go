@@ -3,6 +3,7 @@ package jsonspan
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -11,12 +12,17 @@ import (
 // The functions of this file do by trees what the package does by spans, as
 // plainly as they can. They are what the tests compare with.
 
-// decodeTree decodes the first value of src.
+// decodeTree decodes the first value of src. Of 007 a Decoder takes the first
+// zero and leaves the rest, which would lose a number; that is an error here.
 func decodeTree(src []byte) (any, error) {
-	d := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(src, []byte("\uFEFF"))))
+	src = bytes.TrimPrefix(src, []byte("\uFEFF"))
+	d := json.NewDecoder(bytes.NewReader(src))
 	d.UseNumber()
 	var v any
 	err := d.Decode(&v)
+	if rest := src[d.InputOffset():]; err == nil && (v == json.Number("0") || v == json.Number("-0")) && len(rest) > 0 && rest[0]-'0' <= 9 {
+		err = fmt.Errorf("%v%.1s: leading zero", v, rest)
+	}
 	return v, err
 }
 

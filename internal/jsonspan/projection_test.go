@@ -162,6 +162,8 @@ func TestApplyError(t *testing.T) {
 		{"cut off", ExpectObject, `{"a":{"b":1}`, io.ErrUnexpectedEOF, "json offset 12: text ends inside a value"},
 		{"HTML", ExpectObject, `<html>`, nil, "json offset 0: want a value"},
 		{"HTML for anything", ExpectAny, `<html>`, nil, "json offset 0: want a value"},
+		{"leading zero", ExpectAny, `007`, nil, "json offset 1: number with a leading zero"},
+		{"leading zero behind a sign", ExpectAny, ` -00.5`, nil, "json offset 3: number with a leading zero"},
 		{"two marks", ExpectObject, "\uFEFF\uFEFF{}", nil, "json offset 3: want a value"},
 		{"cut off null", ExpectObject, `nul`, io.ErrUnexpectedEOF, "json offset 3: text ends inside a value"},
 		{"wrong behind a repair", ExpectObject, "{\"\xff\":\"\xff\xff\",\"é\":x}", nil, "json offset 15: want a value"},
@@ -347,6 +349,7 @@ func FuzzApply(f *testing.F) {
 	f.Add([]byte(`{"a":{"b":1},"c":2,"\u0061":{}}`), byte(0), "", "a.b", "", "c", "x", "")
 	f.Add([]byte(`{"d":{"b":1,"c":"\xff"}}`), byte(0), "d", "", "b", "c", "b.x", "g")
 	f.Add([]byte(`[{"a":1}] x`), byte(1), "", "collection", "", "", "", "")
+	f.Add([]byte("000\"\xa2"), byte(2), "", "", "", "", "", "")
 	f.Add([]byte("\uFEFF\"\xc3\""), byte(2), "", "", "content.a", "content", "a", "g.h")
 	f.Fuzz(func(t *testing.T, src []byte, shape byte, target, allow, deny, old, name, group string) {
 		r := Rules{Shape: Shape(shape % 3), Target: target, Mapping: map[string]string{old: name, name: old}, Group: group}
