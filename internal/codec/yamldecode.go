@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/sluice-gateway/sluice/internal/kit/yamlx"
 )
 
 // DecodeYAML returns the first YAML document in b as an object; the package
@@ -51,7 +53,7 @@ func readYAML(b []byte) (any, error) {
 	if !bytes.HasPrefix(b, bomUTF16BE) && !bytes.HasPrefix(b, bomUTF16LE) {
 		b = validUTF8(b)
 	}
-	l, err := yaml.NewLoader(bytes.NewReader(b), yaml.WithSingleDocument())
+	l, err := yaml.NewLoader(bytes.NewReader(yamlx.Readable(b)), yaml.WithSingleDocument())
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/config"
 )
@@ -22,13 +23,32 @@ const (
 // Info is what a component says about itself.
 type Info struct {
 	Namespace string
-	Aliases   []string // historical names
+	Aliases   []string // historical names, github_com/ written github.com/
 	Summary   string   // one sentence, ends with a period
 	Source    string   // embedded options.go: its comments are the manual
 
 	// Implicit components are built with their defaults where the
 	// configuration does not name them.
 	Implicit bool
+}
+
+// Names returns the namespace and all of its historical names.
+func (i Info) Names() []string {
+	names := []string{i.Namespace}
+	for _, alias := range i.Aliases {
+		names = append(names, alias)
+		if rest, found := strings.CutPrefix(alias, "github.com/"); found {
+			names = append(names, "github_com/"+rest)
+		}
+	}
+	return names
+}
+
+// Protects reports whether the component guards something, so that a mistake in
+// its options must not go unnoticed.
+func (i Info) Protects() bool {
+	family, _, _ := strings.Cut(i.Namespace, "/")
+	return slices.Contains([]string{"auth", "security", "qos", "validation", "router"}, family)
 }
 
 // A Declaration is a namespace in one scope.
@@ -63,12 +83,16 @@ func Backend[O any](i Info, build func(*BackendSite, O) error) Declaration {
 }
 
 // decodeAndBuild decodes the options of the site and builds the component,
-// unless the options are wrong. Whatever is wrong becomes a problem of the
-// site at the place of the key.
+// unless the options are wrong, which an unknown key is where the component
+// protects. Whatever is wrong becomes a problem of the site at the place of the
+// key.
 func decodeAndBuild[O any](s *Site, build func(O) error) error {
 	var o O
 	if s.node != nil {
 		problems := config.Decode(s.node, &o)
+		if s.protects {
+			problems = config.Strict(problems, config.CodeUnknownField)
+		}
 		s.problems = append(s.problems, problems...)
 		if config.HasErrors(problems) {
 			return nil
@@ -101,7 +125,7 @@ func NewRegistry(d ...Declaration) *Registry {
 func (r *Registry) add(ds []Declaration) {
 	for i := range ds {
 		d := &ds[i]
-		for _, name := range append([]string{d.Namespace}, d.Aliases...) {
+		for _, name := range d.Names() {
 			k := key{d.Scope, name}
 			if r.byName[k] != nil {
 				panic(fmt.Sprintf("component %s is declared twice for the scope %s", name, d.Scope))
@@ -115,7 +139,7 @@ func (r *Registry) add(ds []Declaration) {
 	})
 }
 
-// Find returns the declaration of a namespace or one of its aliases, or nil.
+// Find returns the declaration of a namespace, by any of its names, or nil.
 func (r *Registry) Find(scope Scope, name string) *Declaration { return r.byName[key{scope, name}] }
 
 // All returns every declaration, sorted by namespace and scope.

@@ -56,6 +56,7 @@ type Site struct {
 	env      *Env
 	name     string       // namespace that is being built
 	node     *config.Node // its options; nil when it is implicit
+	protects bool         // it guards something
 	problems []*config.Problem
 	placed   []Placed
 	needs    []Need
@@ -137,7 +138,7 @@ func NewSlot[T any](s *Site) gateway.Slot[T] {
 
 // build runs one declaration at this site and collects what goes wrong.
 func (s *Site) build(d *Declaration, n *config.Node, run func() error) {
-	s.name, s.node = d.Namespace, n
+	s.name, s.node, s.protects = d.Namespace, n, d.Protects()
 	if err := run(); err != nil {
 		if n == nil {
 			n = s.env.Service.Node

@@ -339,7 +339,7 @@ func (d *decoder) mapping(n *Node, s *Spec, v reflect.Value) bool {
 	v.Set(reflect.MakeMapWithSize(v.Type(), len(n.Members)))
 	ok := true
 	for _, m := range n.Members {
-		if !s.HasComments() || !isComment(m.Key) {
+		if !s.HasComments() || !IsComment(m.Key) {
 			ok = d.entry(m, s, v) && ok
 		}
 	}
@@ -381,7 +381,7 @@ func (d *decoder) object(n *Node, s *Spec, v reflect.Value) bool {
 				d.report(p)
 			}
 			written[i] = m.Value
-		case isComment(m.Key):
+		case IsComment(m.Key):
 		case s.Rest != nil:
 			rest = append(rest, m)
 		default:

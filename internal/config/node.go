@@ -91,6 +91,15 @@ func (n *Node) GetFold(key string) *Node {
 	return nil
 }
 
+// ItemPath returns the path, relative to n, of an item of the list at key; the
+// only item may be written without its list.
+func (n *Node) ItemPath(key string, index int) string {
+	if list := n.GetFold(key); list != nil && list.Kind != Array {
+		return key
+	}
+	return key + "[" + strconv.Itoa(index) + "]"
+}
+
 // Secret reports whether the text of n comes, in whole or in part, from a
 // ${env:...} or ${file:...} reference and must not be shown.
 func (n *Node) Secret() bool { return n != nil && n.secret }

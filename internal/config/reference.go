@@ -41,7 +41,7 @@ func (e *expander) walk(n *Node) {
 		e.walk(item)
 	}
 	for _, m := range n.Members {
-		if !isComment(m.Key) {
+		if !IsComment(m.Key) {
 			e.walk(m.Value)
 		}
 	}
@@ -101,7 +101,7 @@ func (e *expander) value(kind, argument string) (string, error) {
 	return strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r"), nil
 }
 
-// isComment reports whether a key that no field names is a comment.
-func isComment(key string) bool {
+// IsComment reports whether a key that no field names is a comment.
+func IsComment(key string) bool {
 	return key != "" && strings.IndexByte("@$_#", key[0]) >= 0
 }

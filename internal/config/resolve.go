@@ -49,9 +49,9 @@ func Resolve(d *Document) (*Service, []*Problem) {
 	r := resolver{service: s, problems: DecodeLoose(d.Root, s)}
 	r.validate(d.Root)
 	r.root()
-	for i, e := range s.Endpoints {
-		if e != nil {
-			r.endpoint(i, e)
+	for _, e := range s.Endpoints {
+		if e != nil && e.Node != nil { // or what stands there is no object
+			r.endpoint(e)
 		}
 	}
 	Sort(r.problems)
@@ -80,6 +80,20 @@ func (r *resolver) report(n *Node, key string, sev Severity, code string, err er
 	r.problems = append(r.problems, n.ProblemAt(key, sev, code, err))
 }
 
+// host cleans the host at an index of the list of n, and reports one that is
+// wrong and was read.
+func (r *resolver) host(n *Node, i int, host string) (clean string, ok bool) {
+	clean, err := CleanHost(host)
+	if err == nil {
+		return clean, true
+	}
+	p := n.ProblemAt(n.ItemPath("host", i), Error, CodeInvalidHost, err)
+	if !slices.ContainsFunc(r.problems, func(q *Problem) bool { return q.Path == p.Path }) {
+		r.problems = append(r.problems, p)
+	}
+	return "", false
+}
+
 func (r *resolver) root() {
 	s := r.service
 	if s.Dialect == "" {
@@ -101,12 +115,7 @@ func (r *resolver) root() {
 	if s.MaxHeaderBytes == 0 {
 		s.MaxHeaderBytes = DefaultMaxHeaderBytes
 	}
-	if s.IdleTimeout == 0 {
-		s.IdleTimeout = s.ReadTimeout
-	}
-	if s.IdleTimeout == 0 {
-		s.IdleTimeout = s.ReadHeaderTimeout
-	}
+	r.timeouts()
 	if s.DNSCacheTTL < Duration(time.Second) {
 		s.DNSCacheTTL = DefaultDNSCacheTTL
 	}
@@ -128,12 +137,32 @@ func (r *resolver) root() {
 		s.ClientTLS = &tls
 	}
 	for i, h := range s.Host {
-		clean, err := CleanHost(h)
-		if err != nil {
-			r.report(s.Node, "host", Error, CodeInvalidHost, err)
-			continue
+		if clean, ok := r.host(s.Node, i, h); ok {
+			s.Host[i] = clean
 		}
-		s.Host[i] = clean
+	}
+}
+
+// timeouts settles how long clients are waited for. A read_timeout bounds the
+// header too, and idle connections where nothing else does; so does a
+// read_header_timeout, but for the default of it.
+func (r *resolver) timeouts() {
+	s := r.service
+	written := func(key string) bool {
+		n := s.Node.GetFold(key)
+		return n != nil && n.Kind != Null
+	}
+	if !written("read_header_timeout") && s.ReadTimeout > 0 {
+		s.ReadHeaderTimeout = min(s.ReadHeaderTimeout, s.ReadTimeout)
+	}
+	if !written("idle_timeout") && s.ReadTimeout > 0 {
+		s.IdleTimeout = 0
+	}
+	if s.IdleTimeout == 0 {
+		s.IdleTimeout = s.ReadTimeout
+	}
+	if s.IdleTimeout == 0 && written("read_header_timeout") {
+		s.IdleTimeout = s.ReadHeaderTimeout
 	}
 }
 
@@ -157,8 +186,11 @@ func fill[T comparable](v *T, fallback T) {
 	}
 }
 
-func (r *resolver) endpoint(i int, e *Endpoint) {
+func (r *resolver) endpoint(e *Endpoint) {
 	s := r.service
+	if n := e.Node.GetFold("endpoint"); n != nil && n.Kind == String && n.Text == "" {
+		r.report(e.Node, "endpoint", Error, CodeInvalidPath, errors.New(`the path is empty; write "/" for the root, or the path that clients ask for`))
+	}
 	if !strings.HasPrefix(e.Endpoint, "/") {
 		e.Endpoint = "/" + e.Endpoint
 	}
@@ -182,7 +214,7 @@ func (r *resolver) endpoint(i int, e *Endpoint) {
 			fmt.Errorf("the endpoint %s has no backend; write at least one object with host and url_pattern", e.Endpoint))
 	}
 	for _, b := range e.Backend {
-		if b != nil {
+		if b != nil && b.Node != nil {
 			r.backend(e, b)
 		}
 	}
@@ -223,13 +255,10 @@ func (r *resolver) backend(e *Endpoint, b *Backend) {
 		return
 	}
 	hosts := make([]string, 0, len(b.Host))
-	for _, h := range b.Host {
-		clean, err := CleanHost(h)
-		if err != nil {
-			r.report(b.Node, "host", Error, CodeInvalidHost, err)
-			continue
+	for i, h := range b.Host {
+		if clean, ok := r.host(b.Node, i, h); ok {
+			hosts = append(hosts, clean)
 		}
-		hosts = append(hosts, clean)
 	}
 	b.Host = hosts
 }
@@ -239,7 +268,7 @@ func (r *resolver) backend(e *Endpoint, b *Backend) {
 // says what to write.
 func CleanHost(host string) (string, error) {
 	invalid := func(why string) (string, error) {
-		return "", fmt.Errorf("host %s not valid: invalid host: %s; write [http://|https://]name[:port][/base]", strconv.Quote(host), why)
+		return "", fmt.Errorf("host %s not valid: invalid host: %s; write [http://|https://]name[:port][/base]", strconv.Quote(MaskUser(host)), why)
 	}
 	scheme, rest, found := strings.Cut(host, "://")
 	if !found {
@@ -250,6 +279,9 @@ func CleanHost(host string) (string, error) {
 		return invalid("the scheme is not http or https")
 	}
 	authority, base, _ := strings.Cut(rest, "/")
+	if strings.Contains(authority, "@") {
+		return invalid("it holds user information, which is not sent")
+	}
 	name, port := authority, ""
 	if strings.HasPrefix(authority, "[") {
 		end := strings.IndexByte(authority, ']')
@@ -297,6 +329,25 @@ func CleanHost(host string) (string, error) {
 		clean += "/" + base
 	}
 	return clean, nil
+}
+
+// MaskUser returns the text of a URL or host with *** for its user information
+// (RFC 3986, section 3.2.1), which may be a password.
+func MaskUser(host string) string {
+	scheme, rest, found := strings.Cut(host, "://")
+	if !found {
+		scheme, rest = "", host
+	} else {
+		scheme += "://"
+	}
+	end := strings.IndexAny(rest, "/?#")
+	if end < 0 {
+		end = len(rest)
+	}
+	if at := strings.LastIndexByte(rest[:end], '@'); at >= 0 {
+		rest = hidden + rest[at:]
+	}
+	return scheme + rest
 }
 
 // BehaviourOf returns what a dialect sets.

@@ -7,6 +7,8 @@ import (
 	"io"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/sluice-gateway/sluice/internal/kit/yamlx"
 )
 
 // maxAliasNodes bounds what the aliases of a YAML document may grow to.
@@ -22,7 +24,7 @@ const maxAliasNodes = 1_000_000
 // Source: YAML 1.2.2; the merge key is of YAML 1.1.
 func parseYAML(file string, data []byte) (*Node, []*Problem) {
 	b := yamlBuilder{file: file, data: data, left: maxAliasNodes, open: make(map[*yaml.Node]bool)}
-	loader, err := yaml.NewLoader(bytes.NewReader(data))
+	loader, err := yaml.NewLoader(bytes.NewReader(yamlx.Readable(data)))
 	if err != nil {
 		return nil, b.syntax(err)
 	}

@@ -61,7 +61,7 @@ func namespaces(r *component.Registry, scope component.Scope) (map[string]any, e
 		}
 		s["title"] = d.Namespace
 		s["description"] = d.Summary
-		for _, name := range append([]string{d.Namespace}, d.Aliases...) {
+		for _, name := range d.Names() {
 			properties[name] = s
 		}
 	}
@@ -136,7 +136,7 @@ func namespacePage(name string, ds []*component.Declaration) (Page, error) {
 	fmt.Fprintf(&b, "# %s\n\n%s\n", name, ds[0].Summary)
 	var aliases []string
 	for _, d := range ds {
-		for _, a := range d.Aliases {
+		for _, a := range d.Names()[1:] {
 			if !slices.Contains(aliases, a) {
 				aliases = append(aliases, a)
 			}

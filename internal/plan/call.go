@@ -95,8 +95,40 @@ func (d *direct) Do(ctx context.Context, x *gateway.Exchange) error {
 
 // templated is a call whose host is made of values of the request.
 type templated struct {
-	hosts [][]part
+	hosts []hostTemplate
 	next  gateway.Connector
+}
+
+// A hostTemplate is a compiled host with placeholders: scheme and authority, and
+// the base path with the slash that it begins with, in which values are escaped
+// as in any path.
+type hostTemplate struct{ server, base []part }
+
+func parseHostTemplate(host string, params []string) (t hostTemplate, err error) {
+	base := ""
+	if authority := strings.Index(host, "://") + len("://"); authority >= len("://") {
+		if slash := strings.IndexByte(host[authority:], '/'); slash >= 0 {
+			host, base = host[:authority+slash], strings.TrimSuffix(host[authority+slash:], "/")
+		}
+	}
+	if t.server, err = parseParts(host, inHost, params); err != nil {
+		return t, err
+	}
+	t.base, err = parseParts(base, inPath, params)
+	return t, err
+}
+
+// fill returns the server that the values of x make of the template.
+func (t *hostTemplate) fill(x *gateway.Exchange) (s server, err error) {
+	var room [128]byte
+	host, err := appendParts(room[:0], t.server, inHost, x)
+	if err != nil {
+		return s, err
+	}
+	s = parseServer(string(host))
+	base, err := appendParts(room[:0], t.base, inPath, x)
+	s.base = string(base)
+	return s, err
 }
 
 // Do calls the first host, and the others in their order while nobody is
@@ -104,13 +136,11 @@ type templated struct {
 func (t *templated) Do(ctx context.Context, x *gateway.Exchange) error {
 	path := x.Request.Path
 	var err error
-	for _, parts := range t.hosts {
-		var room [128]byte
-		host, bad := appendParts(room[:0], parts, inHost, x)
+	for i := range t.hosts {
+		s, bad := t.hosts[i].fill(x)
 		if bad != nil {
 			return bad
 		}
-		s := parseServer(string(host))
 		s.aim(&x.Request, path)
 		if err = t.next.Do(ctx, x); !errors.Is(err, gateway.ErrUnreached) {
 			return err

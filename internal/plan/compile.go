@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -106,6 +107,9 @@ func Compile(d *config.Document, o Options) (*Generation, []*config.Problem) {
 	}
 	c.applyPolicy()
 	config.Sort(c.problems)
+	c.problems = slices.CompactFunc(c.problems, func(a, b *config.Problem) bool { // what many share is looked at many times
+		return a.At == b.At && a.Path == b.Path && a.Err.Error() == b.Err.Error()
+	})
 	if config.HasErrors(c.problems) {
 		o.Env.Release()
 		return nil, c.problems
@@ -126,30 +130,16 @@ func brokenEndpoints(problems []*config.Problem) map[int]bool {
 	return broken
 }
 
-// applyPolicy raises unknown keys to errors where they are errors: everywhere
-// under a strict dialect, in protecting namespaces always.
+// applyPolicy raises unknown keys to errors: everywhere under a strict dialect, in
+// the settings of TLS always. Those of components that protect are errors already.
 func (c *compiler) applyPolicy() {
 	strict := c.Strict || c.g.Service.Behaviour.UnknownKeys == "error"
 	for _, p := range c.problems {
-		if p.Code == config.CodeUnknownField && (strict || protects(p.Path)) {
+		owner, _, _ := strings.Cut(strings.ToLower(p.Path), ".")
+		if p.Code == config.CodeUnknownField && (strict || owner == "tls" || owner == "client_tls") {
 			p.Severity = config.Error
 		}
 	}
-}
-
-// protects reports whether a path leads into a namespace whose options guard
-// something.
-func protects(path string) bool {
-	_, rest, found := strings.Cut(path, `extra_config["`)
-	if !found {
-		return strings.Contains(path, "extra_config.router") || strings.HasPrefix(path, "tls") || strings.HasPrefix(path, "client_tls")
-	}
-	for _, family := range []string{"auth/", "security/", "qos/", "validation/"} {
-		if strings.HasPrefix(rest, family) {
-			return true
-		}
-	}
-	return false
 }
 
 func (c *compiler) report(n *config.Node, key string, sev config.Severity, code string, err error) {
@@ -157,6 +147,7 @@ func (c *compiler) report(n *config.Node, key string, sev config.Severity, code 
 }
 
 func (c *compiler) compile() {
+	c.rename()
 	c.service = component.NewServiceSite(c.env)
 	c.build(component.InService, c.g.Service.Node, c.g.Service.ExtraConfig, c.service.Build)
 	c.problems = append(c.problems, c.service.Problems()...)
@@ -189,35 +180,61 @@ func (c *compiler) legacy() {
 	}
 }
 
+// rename gives namespaces with old names their current ones, so that nobody
+// else has to know the old ones.
+func (c *compiler) rename() {
+	s := c.g.Service
+	c.renameIn(component.InService, s.ExtraConfig)
+	for _, e := range s.Endpoints {
+		if e == nil {
+			continue
+		}
+		c.renameIn(component.InEndpoint, e.ExtraConfig)
+		for _, b := range e.Backend {
+			if b != nil {
+				c.renameIn(component.InBackend, b.ExtraConfig)
+			}
+		}
+	}
+}
+
+func (c *compiler) renameIn(scope component.Scope, extra map[string]*config.Node) {
+	for _, name := range slices.Sorted(maps.Keys(extra)) {
+		d := c.Registry.Find(scope, name)
+		if d == nil || d.Namespace == name {
+			continue
+		}
+		n := extra[name]
+		delete(extra, name)
+		if extra[d.Namespace] != nil {
+			c.problems = append(c.problems, n.Problem(config.Error, config.CodeDuplicateNamespace,
+				fmt.Errorf("%s is the old name of %s, which is there too; keep one", name, d.Namespace)))
+			continue
+		}
+		extra[d.Namespace] = n
+		c.problems = append(c.problems, n.Problem(config.Warning, config.CodeOldName,
+			fmt.Errorf("%s is the old name of %s; write the new one", name, d.Namespace)))
+	}
+}
+
 // build runs the declarations of the namespaces in the extra_config of owner,
 // in the order of their names, and the implicit ones.
 func (c *compiler) build(scope component.Scope, owner *config.Node, extra map[string]*config.Node, run func(*component.Declaration, *config.Node)) {
 	c.nulls(scope, owner)
-	seen := make(map[*component.Declaration]string)
 	type job struct {
 		d *component.Declaration
 		n *config.Node
 	}
 	var jobs []job
 	for name, n := range extra {
-		d := c.Registry.Find(scope, name)
-		if d == nil {
+		if d := c.Registry.Find(scope, name); d != nil {
+			jobs = append(jobs, job{d, n})
+		} else {
 			c.unknown(scope, name, n)
-			continue
 		}
-		if other, twice := seen[d]; twice {
-			problem := fmt.Errorf("%s and %s name the same component; keep one", min(name, other), max(name, other))
-			c.problems = append(c.problems, n.Problem(config.Error, config.CodeDuplicateNamespace, problem))
-			continue
-		}
-		seen[d] = name
-		if name != d.Namespace {
-			c.problems = append(c.problems, n.Problem(config.Warning, config.CodeOldName, fmt.Errorf("%s is the old name of %s; write the new one", name, d.Namespace)))
-		}
-		jobs = append(jobs, job{d, n})
 	}
 	for _, d := range c.implicit[scope] {
-		if seen[d] == "" {
+		if extra[d.Namespace] == nil {
 			jobs = append(jobs, job{d, nil})
 		}
 	}
@@ -227,18 +244,29 @@ func (c *compiler) build(scope component.Scope, owner *config.Node, extra map[st
 	}
 }
 
-// nulls reports namespaces without options. A block that was emptied out is no
-// way to switch a policy off, because nobody sees that it is.
+// nulls reports namespaces without options, which are as good as absent. A block
+// that was emptied out is no way to switch a policy off, because nobody sees that
+// it is.
 func (c *compiler) nulls(scope component.Scope, owner *config.Node) {
-	extra := owner.Get("extra_config")
+	extra := owner.GetFold("extra_config")
 	if extra == nil {
 		return
 	}
 	for _, m := range extra.Members {
-		if m.Value.Kind == config.Null && c.Registry.Find(scope, m.Key) != nil {
-			c.problems = append(c.problems, m.Value.Problem(config.Error, config.CodeWrongType,
-				errors.New("null is no options; write an object, or remove the namespace")))
+		if m.Value.Kind != config.Null || config.IsComment(m.Key) {
+			continue
 		}
+		d := c.Registry.Find(scope, m.Key)
+		if d == nil {
+			c.unknown(scope, m.Key, m.Value)
+			continue
+		}
+		severity := config.Warning
+		if d.Protects() {
+			severity = config.Error
+		}
+		c.problems = append(c.problems, m.Value.Problem(severity, config.CodeWrongType,
+			errors.New("null is no options; write an object, or remove the namespace")))
 	}
 }
 
@@ -317,6 +345,7 @@ func (c *compiler) routes() {
 	})
 	for i, e := range c.g.Service.Endpoints {
 		if c.broken[i] {
+			c.inspect(e)
 			continue
 		}
 		compiled := c.endpoint(e)
@@ -332,12 +361,33 @@ func (c *compiler) routes() {
 	c.g.table = table.Build()
 }
 
+// inspect finds what else is wrong with an endpoint that will not be served: its
+// components are built and dropped.
+func (c *compiler) inspect(e *config.Endpoint) {
+	if e == nil || e.Node == nil {
+		return
+	}
+	e.Backend = slices.DeleteFunc(e.Backend, func(b *config.Backend) bool { return b == nil || b.Node == nil })
+	names, _ := route.CheckPattern(e.Endpoint, c.g.Service.DisableRest) // an error is for endpoint to report
+	site := component.NewEndpointSite(c.env, c.service, e, names)
+	if len(e.Backend) > 0 { // components of an endpoint count on that
+		c.build(component.InEndpoint, e.Node, e.ExtraConfig, site.Build)
+		c.problems = append(c.problems, site.Problems()...)
+	}
+	for _, be := range e.Backend {
+		site := component.NewBackendSite(c.env, site, be)
+		c.build(component.InBackend, be.Node, be.ExtraConfig, site.Build)
+		c.problems = append(c.problems, site.Problems()...)
+	}
+}
+
 func (c *compiler) endpoint(e *config.Endpoint) *Endpoint {
 	rest := c.g.Service.DisableRest
 	names, err := route.CheckPattern(e.Endpoint, rest)
 	if err != nil {
 		c.report(e.Node, "endpoint", config.Error, config.CodeInvalidPath,
 			fmt.Errorf("the endpoint %s is invalid: %w", e.Endpoint, err))
+		c.inspect(e)
 		return nil
 	}
 	if strings.Contains(e.Endpoint, "/:") {
@@ -550,11 +600,10 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 		var err error
 		if tail, err = b.newHTTP(site, call); err != nil {
 			b.problems = append(b.problems, be.Node.Problems(config.Error, config.CodeInvalid, err)...)
-			return nil
 		}
 	}
 	addr := b.newAddress(i, be)
-	if addr == nil {
+	if addr == nil || tail == nil {
 		return nil
 	}
 	bp.demands = demands(be, addr.template, b.site.Params())
@@ -611,7 +660,11 @@ func (c *compiler) newHTTP(s *component.BackendSite, call component.Call) (gatew
 	}
 	client, err := c.env.Dial(call.Transport, nil)
 	if err != nil {
-		return nil, err
+		owner := s.Config().ExtraConfig["backend/http/client"] // of the settings that are wrong
+		if call.Transport.ClientTLS == c.g.Service.ClientTLS {
+			owner = c.g.Service.Node
+		}
+		return nil, config.Join(owner.Problems(config.Error, config.CodeInvalid, err))
 	}
 	next := &unpacked{client}
 	first, err := c.hosts(s, next)
@@ -640,11 +693,11 @@ func (c *compiler) hosts(s *component.BackendSite, next splitter) (gateway.Conne
 	if slices.ContainsFunc(hosts, func(h string) bool { return strings.Contains(h, "{") }) {
 		t := &templated{next: next}
 		for _, h := range hosts {
-			parts, err := parseParts(h, inHost, s.Endpoint().Params())
+			host, err := parseHostTemplate(h, s.Endpoint().Params())
 			if err != nil {
 				return nil, err
 			}
-			t.hosts = append(t.hosts, parts)
+			t.hosts = append(t.hosts, host)
 		}
 		return t, nil
 	}
@@ -667,15 +720,27 @@ func (c *compiler) hosts(s *component.BackendSite, next splitter) (gateway.Conne
 //
 // Compatibility: KrakenD starts with such hosts too, and their calls fail.
 func (c *compiler) callable(be *config.Backend) []string {
+	if !be.DisableHostSanitize {
+		return be.Host
+	}
 	var hosts []string
-	for _, h := range be.Host {
-		scheme, _, found := strings.Cut(h, "://")
-		if found && (strings.EqualFold(scheme, "http") || strings.EqualFold(scheme, "https")) {
+	for i, h := range be.Host {
+		key := be.Node.ItemPath("host", i)
+		scheme, rest, _ := strings.Cut(h, "://")
+		authority, _, _ := strings.Cut(rest, "/")
+		switch {
+		case !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https"):
+			c.report(be.Node, key, config.Warning, config.CodeInvalidHost,
+				fmt.Errorf("host %s does not begin with http:// or https://, so it is never called; write the scheme", config.MaskUser(h)))
+		case strings.Contains(authority, "@"):
+			c.report(be.Node, key, config.Error, config.CodeInvalidHost,
+				fmt.Errorf("host %s holds user information, which is not sent; remove it", config.MaskUser(h)))
+		case strings.ContainsAny(authority, "?#") || strings.Contains(h, "#"):
+			c.report(be.Node, key, config.Error, config.CodeInvalidHost,
+				fmt.Errorf("host %s holds a query or a fragment; write it into url_pattern", h))
+		default:
 			hosts = append(hosts, h)
-			continue
 		}
-		c.report(be.Node, "host", config.Warning, config.CodeInvalidHost,
-			fmt.Errorf("host %s does not begin with http:// or https://, so it is never called; write the scheme", h))
 	}
 	return hosts
 }

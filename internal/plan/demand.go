@@ -29,11 +29,12 @@ func demands(be *config.Backend, t *template, params []string) []demand {
 	add(t.path, inPath)
 	add(t.query, inQuery)
 	for _, h := range be.Host {
-		parts, err := parseParts(h, inHost, params)
+		t, err := parseHostTemplate(h, params)
 		if err != nil {
 			continue // reported where the hosts are compiled
 		}
-		add(parts, inHost)
+		add(t.server, inHost)
+		add(t.base, inPath)
 	}
 	return all
 }

@@ -158,42 +158,17 @@ func (p *parallel) Do(ctx context.Context, x *gateway.Exchange) error {
 	if err := p.shadows.start(ctx, x); err != nil {
 		return err
 	}
-	ctx = within(ctx, x, p.deadline)
-	var room [8]call
-	calls := room[:0]
+	all := newCollection(within(ctx, x, p.deadline))
+	defer all.release()
 	for i := range p.branches {
 		payload, err := x.Request.Body.Share(0)
 		if err != nil {
 			return bodyError(err)
 		}
-		calls = append(calls, call{branch: &p.branches[i], x: begin(x, payload)})
+		all.add(call{branch: &p.branches[i], x: begin(x, payload)})
 	}
-	collect(ctx, calls)
-	return join(x, calls)
-}
-
-// collect sends what can be sent at once and then reads the answers in order,
-// on this goroutine. Calls that have to wait before they are sent get
-// goroutines of their own, all but the last if nothing else is left to do.
-func collect(ctx context.Context, calls []call) {
-	sent := 0
-	for i := range calls {
-		if calls[i].begin(ctx) {
-			sent++
-		}
-	}
-	var wg sync.WaitGroup
-	for i := range calls {
-		if c := &calls[i]; !c.sent && (sent > 0 || i < len(calls)-1) {
-			wg.Go(func() { c.finish(ctx) })
-		}
-	}
-	for i := range calls {
-		if c := &calls[i]; c.sent || sent == 0 && i == len(calls)-1 {
-			c.finish(ctx)
-		}
-	}
-	wg.Wait()
+	all.run()
+	return join(x, all.calls)
 }
 
 // A call is one run of a branch.

@@ -24,9 +24,11 @@ func (u *unpacked) Do(ctx context.Context, x *gateway.Exchange) error {
 }
 
 // unpack makes a plain stream of an answer in gzip, where the request says so.
+// It has an old name, x-gzip (RFC 9110, section 8.4.1.3).
 func unpack(x *gateway.Exchange) {
 	r := &x.Response
-	if !x.Request.Unpack || r.Body.Form() != body.Stream || !strings.EqualFold(r.Header.Get("Content-Encoding"), "gzip") {
+	coding := r.Header.Get("Content-Encoding")
+	if !x.Request.Unpack || r.Body.Form() != body.Stream || !strings.EqualFold(coding, "gzip") && !strings.EqualFold(coding, "x-gzip") {
 		return
 	}
 	r.Header.Del("Content-Encoding")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/codec"
@@ -21,6 +22,7 @@ type shape struct {
 	success    bool // every 2xx is an answer, not only 200 and 201
 	limit      int64
 	projection *jsonspan.Projection                // nil for no-op
+	nothing    *jsonspan.Projection                // of the empty object that stands for no body
 	reshape    func(map[string]any) map[string]any // replaces allow, deny and mapping
 	group      string                              // applied after reshape
 }
@@ -48,6 +50,10 @@ func newShape(s *config.Service, b *config.Backend, reshape func(map[string]any)
 		rules.Shape = jsonspan.ExpectCollection
 	}
 	sh.projection = jsonspan.Compile(rules)
+	if sh.nothing = sh.projection; rules.Shape == jsonspan.ExpectCollection {
+		rules.Shape = jsonspan.ExpectObject
+		sh.nothing = jsonspan.Compile(rules)
+	}
 	return sh
 }
 
@@ -72,6 +78,9 @@ func (s *shape) Leave(_ context.Context, x *gateway.Exchange, err error) error {
 			Code:   gateway.CodeBackendStatus,
 			Public: fmt.Sprintf("invalid status code %d", r.Status),
 		}
+	}
+	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") && r.Body.Size() != 0 {
+		return &gateway.Error{Code: gateway.CodeBackendInvalid, Public: "the answer is compressed in a way that was not asked for"}
 	}
 	if r.Complete, err = s.decode(&r.Body, r.Status); err != nil {
 		return s.refused(err)
@@ -103,9 +112,7 @@ func (s *shape) refused(err error) error {
 // although nothing is wrong with it, unless something was made of it.
 func (s *shape) decode(b *body.Body, status int) (complete bool, err error) {
 	if s.success && (status == 204 || status == 205) {
-		b.Close()
-		*b, _ = body.NewObject()
-		return true, s.project(b, []byte("{}"))
+		return true, s.project(b, []byte("{}"), s.nothing)
 	}
 	raw, err := b.Bytes(s.limit)
 	if err != nil {
@@ -127,14 +134,14 @@ func (s *shape) decode(b *body.Body, status int) (complete bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	return true, s.project(b, text)
+	return true, s.project(b, text, s.projection)
 }
 
-// project replaces b by what the projection makes of text.
-func (s *shape) project(b *body.Body, text []byte) error {
+// project replaces b by what a projection makes of text.
+func (s *shape) project(b *body.Body, text []byte, by *jsonspan.Projection) error {
 	b.Close()
 	*b = body.FromBytes(text)
-	if err := b.Project(s.projection, 0); err != nil {
+	if err := b.Project(by, 0); err != nil {
 		return err
 	}
 	return s.finish(b)

@@ -220,6 +220,9 @@ func appendParts(dst []byte, parts []part, where place, x *gateway.Exchange) ([]
 			if dotSegment(value) {
 				return dst, badValue("a path may not hold dot segments")
 			}
+			if value == "" && p.origin == fromQuery {
+				return dst, badValue("the query parameter " + p.name + " is empty")
+			}
 			dst, built = appendSegment(dst, value), true
 		case inQuery:
 			dst = appendQueryValue(dst, value)
@@ -255,7 +258,11 @@ func (p *part) value(x *gateway.Exchange) (string, error) {
 	case fromParam:
 		return x.Params[p.index], nil
 	case fromHeader:
-		if v := x.In.Header(p.name); v != "" {
+		v := x.In.Header(p.name)
+		if p.name == "Host" {
+			v = x.In.Host()
+		}
+		if v != "" {
 			return v, nil
 		}
 		return "", badValue("the header " + p.name + " is missing")

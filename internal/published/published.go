@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -43,8 +44,10 @@ var Scopes = sync.OnceValue(func() map[string]map[string]Namespace {
 	return file.Scopes
 })
 
-// Has reports whether a namespace was ever published for a scope.
+// Has reports whether a namespace was ever published for a scope, under this
+// name or an older one.
 func Has(scope, namespace string) bool {
+	namespace = Current(namespace)
 	_, ok := Scopes()[scope][namespace]
 	return ok && namespace != Core
 }
@@ -57,4 +60,56 @@ func Names(scope string) []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// oldNames are the names that namespaces had before version 2, without the host
+// in front: it was written github.com or github_com.
+var oldNames = map[string]string{
+	"devopsfaith/bloomfilter":                            "auth/revoker",
+	"devopsfaith/krakend-amqp/agent":                     "async/amqp",
+	"devopsfaith/krakend-amqp/consume":                   "backend/amqp/consumer",
+	"devopsfaith/krakend-amqp/produce":                   "backend/amqp/producer",
+	"devopsfaith/krakend-botdetector":                    "security/bot-detector",
+	"devopsfaith/krakend-cel":                            "validation/cel",
+	"devopsfaith/krakend-circuitbreaker/gobreaker":       "qos/circuit-breaker",
+	"devopsfaith/krakend-cors":                           "security/cors",
+	"devopsfaith/krakend-gelf":                           "telemetry/gelf",
+	"devopsfaith/krakend-gologging":                      "telemetry/logging",
+	"devopsfaith/krakend-httpcache":                      "qos/http-cache",
+	"devopsfaith/krakend-httpsecure":                     "security/http",
+	"devopsfaith/krakend-influx":                         "telemetry/influx",
+	"devopsfaith/krakend-jose/signer":                    "auth/signer",
+	"devopsfaith/krakend-jose/validator":                 "auth/validator",
+	"devopsfaith/krakend-jsonschema":                     "validation/json-schema",
+	"devopsfaith/krakend-lambda":                         "backend/lambda",
+	"devopsfaith/krakend-logstash":                       "telemetry/logstash",
+	"devopsfaith/krakend-lua/proxy":                      "modifier/lua-proxy",
+	"devopsfaith/krakend-lua/proxy/backend":              "modifier/lua-backend",
+	"devopsfaith/krakend-lua/router":                     "modifier/lua-endpoint",
+	"devopsfaith/krakend-martian":                        "modifier/martian",
+	"devopsfaith/krakend-metrics":                        "telemetry/metrics",
+	"devopsfaith/krakend-oauth2-clientcredentials":       "auth/client-credentials",
+	"devopsfaith/krakend-opencensus":                     "telemetry/opencensus",
+	"devopsfaith/krakend-pubsub/publisher":               "backend/pubsub/publisher",
+	"devopsfaith/krakend-pubsub/subscriber":              "backend/pubsub/subscriber",
+	"devopsfaith/krakend-ratelimit/juju/proxy":           "qos/ratelimit/proxy",
+	"devopsfaith/krakend-ratelimit/juju/router":          "qos/ratelimit/router",
+	"devopsfaith/krakend/http":                           "backend/http",
+	"devopsfaith/krakend/proxy":                          "proxy",
+	"devopsfaith/krakend/proxy/plugin":                   "plugin/req-resp-modifier",
+	"devopsfaith/krakend/transport/http/client/executor": "plugin/http-client",
+	"devopsfaith/krakend/transport/http/client/graphql":  "backend/graphql",
+	"devopsfaith/krakend/transport/http/server/handler":  "plugin/http-server",
+	"letgoapp/krakend-influx":                            "telemetry/influx",
+	"luraproject/lura/router/gin":                        "router",
+}
+
+// Current returns the name that a namespace has today.
+func Current(name string) string {
+	for _, host := range []string{"github.com/", "github_com/"} {
+		if rest, found := strings.CutPrefix(name, host); found && oldNames[rest] != "" {
+			return oldNames[rest]
+		}
+	}
+	return name
 }

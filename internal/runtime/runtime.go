@@ -86,7 +86,7 @@ type compilation struct {
 
 func (g *Gateway) compile(ctx context.Context) (*compilation, []*config.Problem) {
 	d, problems := g.options.Load(ctx)
-	if d == nil || config.HasErrors(problems) {
+	if d == nil {
 		return nil, problems
 	}
 	env := &component.Env{
@@ -120,9 +120,18 @@ func (g *Gateway) compile(ctx context.Context) (*compilation, []*config.Problem)
 		Check:    next.check,
 		Ready:    func() bool { return !g.draining.Load() },
 	})
-	problems = append(problems, more...)
+	unread := config.HasErrors(problems)
+	for _, p := range more {
+		// What could not be read is not looked at a second time.
+		if !unread || !slices.ContainsFunc(problems, func(q *config.Problem) bool { return q.Path == p.Path }) {
+			problems = append(problems, p)
+		}
+	}
 	config.Sort(problems)
-	if next.Generation == nil {
+	if unread && next.Generation != nil {
+		next.Discard()
+	}
+	if unread || next.Generation == nil {
 		return nil, problems
 	}
 	return next, problems

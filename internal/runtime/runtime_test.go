@@ -448,7 +448,7 @@ func TestFixed(t *testing.T) {
 		{`,"timeout":"1s","max_body_bytes":1,"max_shutdown_wait_time":"1s"`, ``, nil},
 		{``, `,"port":1`, []string{"port"}},
 		{`,"listen_ip":"127.0.0.1"`, `,"listen_ip":"::1"`, []string{"listen_ip"}},
-		{`,"read_timeout":"1s","write_timeout":"1s"`, ``, []string{"read_timeout", "write_timeout"}},
+		{`,"read_timeout":"1s","write_timeout":"1s"`, ``, []string{"read_timeout", "read_header_timeout", "write_timeout", "idle_timeout"}},
 		{``, `,"use_h2c":true,"idle_timeout":"1s","max_header_bytes":9,"read_header_timeout":"3s"`, []string{"read_header_timeout", "idle_timeout", "max_header_bytes", "use_h2c"}},
 	}
 	for _, tt := range tests {

@@ -19,8 +19,7 @@ import (
 var source string
 
 var (
-	aliases = []string{"github.com/devopsfaith/krakend/proxy", "github_com/devopsfaith/krakend/proxy"}
-	names   = append([]string{"proxy"}, aliases...)
+	aliases = []string{"github.com/devopsfaith/krakend/proxy"}
 
 	endpointInfo = component.Info{
 		Namespace: "proxy",
@@ -127,14 +126,9 @@ func realBackends(e *config.Endpoint) int {
 }
 
 func shadowed(b *config.Backend) bool {
-	for _, name := range names {
-		if n := b.ExtraConfig[name]; n != nil {
-			var o BackendOptions
-			config.Decode(n, &o) // the site of the backend reports what is wrong
-			return o.Shadow
-		}
-	}
-	return false
+	var o BackendOptions
+	config.Decode(b.ExtraConfig["proxy"], &o) // the site of the backend reports what is wrong
+	return o.Shadow
 }
 
 // A filter rearranges the merged answer.

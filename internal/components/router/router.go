@@ -15,7 +15,7 @@ var source string
 
 var info = component.Info{
 	Namespace: "router",
-	Aliases:   []string{"github_com/luraproject/lura/router/gin"},
+	Aliases:   []string{"github.com/luraproject/lura/router/gin"},
 	Summary:   "Sets how paths are matched, how failures look and whose word about client addresses is believed.",
 	Source:    source,
 }

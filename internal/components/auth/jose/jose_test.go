@@ -73,7 +73,7 @@ func TestOptionsRefused(t *testing.T) {
 		{"header of the connection", object{"propagate_claims": [][]string{{"sub", "content-length"}}}, []string{"error propagate_claims[0][1]: another header"}},
 		{"auth_header_name", object{"auth_header_name": "X:"}, []string{"error auth_header_name: X:"}},
 		{"cookie_key", object{"cookie_key": "a=b"}, []string{"error cookie_key: a=b"}},
-		{"misspelt key", object{"role": []string{"admin"}}, []string{"warning role: roles"}},
+		{"misspelt key", object{"role": []string{"admin"}}, []string{"error role: roles"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -26,7 +26,6 @@ func init() { component.Register(component.Backend(info, build)) }
 // calls whose credentials are the gateway's.
 var excluded = []string{
 	"auth/aws-sigv4", "auth/client-credentials", "auth/gcp", "auth/ntlm",
-	"github.com/devopsfaith/krakend-oauth2-clientcredentials",
 	"ai/llm", "backend/amqp/consumer", "backend/amqp/producer", "backend/grpc", "backend/lambda",
 	"backend/pubsub/publisher", "backend/pubsub/publisher/kafka",
 	"backend/pubsub/subscriber", "backend/pubsub/subscriber/kafka",

@@ -13,7 +13,7 @@ import (
 //go:embed options.go
 var source string
 
-var aliases = []string{"github_com/devopsfaith/krakend-gologging", "github.com/devopsfaith/krakend-gologging"}
+var aliases = []string{"github.com/devopsfaith/krakend-gologging"}
 
 var (
 	info = component.Info{
