@@ -157,33 +157,34 @@ func New(set *Set, strategy Strategy) *Balancer {
 // Hosts returns the set.
 func (b *Balancer) Hosts() *Set { return b.set }
 
-// Next returns the host for a call. It is nil only for a discovered set that
-// has had no answer yet. The caller reports the outcome with the host's Fail
-// or OK.
+// Next returns the host for a call, none of those that it has tried already. It
+// is nil when all were tried, and for a discovered set that has had no answer
+// yet. The caller reports the outcome with the host's Fail or OK.
 //
 // Next does not block on other calls but for a host whose pause has just
 // ended, and does not allocate.
-func (b *Balancer) Next() *Host {
+func (b *Balancer) Next(tried ...*Host) *Host {
 	l := b.set.current.Load()
-	switch len(l.hosts) {
-	case 0:
+	switch {
+	case len(l.hosts) == 0:
 		return nil
-	case 1:
+	case len(l.hosts) == 1 && len(tried) == 0:
 		return l.hosts[0]
 	}
 	// Passing over a host by taking another turn keeps the shares of the others
 	// even. Concurrent calls may use up the turns of the healthy ones, though.
 	for range l.turns {
-		if h := l.turns[b.pick(len(l.turns))]; h.available() {
+		if h := l.turns[b.pick(len(l.turns))]; !slices.Contains(tried, h) && h.available() {
 			return h
 		}
 	}
-	oldest := l.hosts[0]
+	var oldest *Host
 	for _, h := range l.hosts {
-		if h.available() {
+		switch {
+		case slices.Contains(tried, h):
+		case h.available():
 			return h
-		}
-		if h.failed.Load() < oldest.failed.Load() {
+		case oldest == nil || h.failed.Load() < oldest.failed.Load():
 			oldest = h
 		}
 	}

@@ -38,7 +38,7 @@ func (h *Host) Fail() {
 	h.failed.Store(now)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.pause > 0 && !h.probing {
+	if h.pause > 0 && !h.probing && now < h.until.Load() {
 		return
 	}
 	h.probing = false

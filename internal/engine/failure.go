@@ -11,6 +11,24 @@ import (
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
+// longestShare is the most time that a host gets for a connection while there are
+// others to be asked.
+const longestShare = time.Second
+
+// DialBy returns by when a connection for q must have been made, so that the
+// hosts that are left to be asked have their share of the time. It is zero if
+// there are none.
+func DialBy(ctx context.Context, q *gateway.Request) time.Time {
+	if q.Others == 0 {
+		return time.Time{}
+	}
+	share := longestShare
+	if by, limited := ctx.Deadline(); limited {
+		share = min(share, time.Until(by)/time.Duration(q.Others+1))
+	}
+	return time.Now().Add(share)
+}
+
 // Failure returns the error of a call that ended with err. reached says whether
 // a connection was made for it; without one the result wraps
 // [gateway.ErrUnreached].

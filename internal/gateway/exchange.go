@@ -52,6 +52,10 @@ type Request struct {
 	Body     body.Body
 	Unpack   bool // the answer comes unpacked, whether it was sent so or in gzip
 
+	// Others is how many hosts are left to be asked if no connection to this one
+	// can be made; they share the time that there is for it.
+	Others int
+
 	// Upgrade lists the protocols that the backend is asked to switch to, one
 	// after the other with ", " between them, each as the client wrote it; ""
 	// asks for none (RFC 9110, section 7.8), and so does a request with a body.

@@ -133,8 +133,12 @@ func (b *balanced) finish(ctx context.Context, x *gateway.Exchange) error {
 	if !b.report(ctx, host, err) {
 		return err
 	}
+	next := b.hosts.Next(host)
+	if next == nil {
+		return err
+	}
 	x.Request.Path = path
-	return b.try(ctx, x, nil, b.hosts.Hosts().Len()-1, err)
+	return b.try(ctx, x, next, host)
 }
 
 func (f *redirected) begin(ctx context.Context, x *gateway.Exchange) bool {
@@ -157,9 +161,9 @@ func (b *balanced) report(ctx context.Context, host *balance.Host, err error) (a
 		host.OK()
 		return false
 	}
-	if ctx.Err() != nil {
-		return false
+	ended := ctx.Err()
+	if !errors.Is(ended, context.Canceled) { // who leaves says nothing of the host
+		host.Fail()
 	}
-	host.Fail()
-	return true
+	return ended == nil
 }

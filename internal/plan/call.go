@@ -51,25 +51,28 @@ func (b *balanced) Do(ctx context.Context, x *gateway.Exchange) error {
 	if f, begun := x.Frame.(*frame); begun {
 		turn = f.host
 	}
-	return b.try(ctx, x, turn, b.hosts.Hosts().Len(), nil)
+	if turn == nil {
+		turn = b.hosts.Next()
+	}
+	if turn == nil {
+		return noHost(ctx, x)
+	}
+	return b.try(ctx, x, turn)
 }
 
-// try calls one host after the other, turn first if it is not nil, until one is
-// reached, the deadline passes or so many were tried. Without any left the
-// result is err.
-func (b *balanced) try(ctx context.Context, x *gateway.Exchange, turn *balance.Host, tries int, err error) error {
+// try calls one host after the other, next first, until one is reached or the
+// deadline passes. Those that were tried are not asked again.
+func (b *balanced) try(ctx context.Context, x *gateway.Exchange, next *balance.Host, tried ...*balance.Host) (err error) {
 	path := x.Request.Path
-	for first := true; first && err == nil || tries > 0; tries-- {
-		first = false
-		host := turn
-		if turn = nil; host == nil {
-			if host = b.hosts.Next(); host == nil {
-				return noHost(ctx, x)
-			}
-		}
+	for host := next; host != nil; host = b.hosts.Next(tried...) {
+		tried = append(tried, host)
 		s := parseServer(host.Address)
 		s.aim(&x.Request, path)
-		if err = b.next.Do(ctx, x); !b.report(ctx, host, err) {
+		alive := ctx.Err() == nil
+		x.Request.Others = max(b.hosts.Hosts().Len()-len(tried), 0)
+		err = b.next.Do(ctx, x)
+		x.Request.Others = 0
+		if !alive || !b.report(ctx, host, err) {
 			return err
 		}
 	}
@@ -142,6 +145,7 @@ func (t *templated) Do(ctx context.Context, x *gateway.Exchange) error {
 			return bad
 		}
 		s.aim(&x.Request, path)
+		x.Request.Others = len(t.hosts) - 1 - i
 		if err = t.next.Do(ctx, x); !errors.Is(err, gateway.ErrUnreached) {
 			return err
 		}

@@ -8,6 +8,9 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/sluice-gateway/sluice/internal/engine"
+	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
 const (
@@ -64,10 +67,12 @@ func plain(authority string) bool {
 	return authority != "" && authority[0] != ':' && authority[len(authority)-1] != ':'
 }
 
-// dial makes a connection within ctx. The error is [errForeign] for a host
+// dial makes a connection for q within ctx. The error is [errForeign] for a host
 // that has chosen HTTP/2, which is remembered; for an upgrade it has no choice.
-func (h *host) dial(ctx context.Context, upgrade bool) (*link, error) {
-	raw, err := h.client.dialer.DialContext(ctx, "tcp", h.address)
+func (h *host) dial(ctx context.Context, q *gateway.Request) (*link, error) {
+	dialer := h.client.dialer
+	dialer.Deadline = engine.DialBy(ctx, q)
+	raw, err := dialer.DialContext(ctx, "tcp", h.address)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +80,7 @@ func (h *host) dial(ctx context.Context, upgrade bool) (*link, error) {
 		return newLink(raw, raw), nil
 	}
 	settings := h.tls
-	if upgrade {
+	if q.Upgrade != "" {
 		settings = settings.Clone()
 		settings.NextProtos = []string{"http/1.1"}
 	}

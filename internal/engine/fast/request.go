@@ -138,7 +138,7 @@ func (k *call) reuse() bool {
 
 // dial makes a link. The error is that of [host.dial].
 func (k *call) dial() error {
-	l, err := k.host.dial(k.ctx, k.x.Request.Upgrade != "")
+	l, err := k.host.dial(k.ctx, &k.x.Request)
 	if err != nil {
 		return err
 	}

@@ -88,11 +88,17 @@ func (c *client) newTransport(t config.Transport, s *tls.Config) *http.Transport
 	return transport
 }
 
+// dialBy is the key of the time by which a connection must have been made, in
+// contexts: the transport makes it beside the call, without its deadline.
+type dialBy struct{}
+
 // dial marks failures as calls that reached nobody. The mark tells such a
 // failure from the trouble of an earlier connection that was idle too long,
 // for which the transport made the failed one.
 func dial(d *net.Dialer) func(ctx context.Context, network, address string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		d := *d
+		d.Deadline, _ = ctx.Value(dialBy{}).(time.Time)
 		conn, err := d.DialContext(ctx, network, address)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", gateway.ErrUnreached, err)
@@ -215,6 +221,9 @@ func (c *call) request(ctx context.Context, q *gateway.Request, proxy func(*url.
 		q.Upgrade = "" // a body would be in its way
 	}
 	c.trace.GotConn = c.connected
+	if by := engine.DialBy(ctx, q); !by.IsZero() {
+		ctx = context.WithValue(ctx, dialBy{}, by)
+	}
 	r := (&http.Request{
 		Method: q.Method,
 		URL:    &c.url,
