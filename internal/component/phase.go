@@ -32,6 +32,7 @@ const (
 	EndpointObserve EndpointPhase = iota
 	EndpointAdmit
 	EndpointAuthenticate
+	EndpointAuthorize
 	EndpointScript
 	EndpointLimit
 	EndpointEncode
@@ -69,7 +70,7 @@ const (
 var (
 	serviceNames  = []string{"observe", "cors", "own", "plugin", "secure", "limit", "script", "bot"}
 	endpointNames = []string{
-		"observe", "admit", "authenticate", "script", "limit", "encode", "script-proxy",
+		"observe", "admit", "authenticate", "authorize", "script", "limit", "encode", "script-proxy",
 		"check", "validate", "static", "transform", "plugin", "flatmap",
 	}
 	backendNames = []string{

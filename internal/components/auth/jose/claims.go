@@ -26,8 +26,14 @@ func (r *rules) check(claims map[string]any, now time.Time) error {
 	if r.issuer != "" && claims["iss"] != r.issuer {
 		return errors.New("iss is not the issuer")
 	}
+	if _, isText := claims["iss"].(string); claims["iss"] != nil && !isText {
+		return errors.New("iss is no text")
+	}
+	held, ok := audience(claims["aud"])
+	if !ok {
+		return errors.New("aud is neither a text nor a list of texts")
+	}
 	if len(r.audience) > 0 {
-		held := audience(claims["aud"])
 		for _, want := range r.audience {
 			if !slices.Contains(held, want) {
 				return fmt.Errorf("aud lacks %q", want)
@@ -58,21 +64,25 @@ func (r *rules) check(claims map[string]any, now time.Time) error {
 	return nil
 }
 
-// audience returns the texts of an aud claim, which is one or a list of them.
-func audience(claim any) []string {
+// audience returns the texts of an aud claim, which is one or a list of them, or
+// missing. It reports false for any other.
+func audience(claim any) (held []string, ok bool) {
 	switch claim := claim.(type) {
+	case nil:
 	case string:
-		return []string{claim}
+		held = append(held, claim)
 	case []any:
-		held := make([]string, 0, len(claim))
 		for _, v := range claim {
-			if s, ok := v.(string); ok {
-				held = append(held, s)
+			s, ok := v.(string)
+			if !ok {
+				return nil, false
 			}
+			held = append(held, s)
 		}
-		return held
+	default:
+		return nil, false
 	}
-	return nil
+	return held, true
 }
 
 // A path leads to a claim: its name, or the names of the objects around it and

@@ -56,10 +56,7 @@ func build(s *component.EndpointSite, o Options) error {
 			leeway:     max(time.Duration(o.Leeway), time.Second),
 			requireExp: o.RequireExp,
 		},
-		roles:      requirement{claim: pathOf(cmp.Or(o.RolesKey, defaultRolesKey), o.RolesKeyIsNested && dotted(o.RolesKey)), words: o.Roles},
-		scopes:     requirement{claim: pathOf(o.ScopesKey, true), words: o.Scopes, all: o.ScopesMatcher == "all"},
-		keepArrays: o.PropagateClaimsPreserveArray,
-		clock:      s.Clock(),
+		clock: s.Clock(),
 	}
 	if o.CookieKey != nil {
 		v.cookie = *o.CookieKey
@@ -68,10 +65,16 @@ func build(s *component.EndpointSite, o Options) error {
 		v.log = s.Log()
 		v.message = "[ENDPOINT: " + s.Config().Endpoint + "][JWTValidator] request refused"
 	}
+	a := &authorizer{
+		refusals:   v.refusals,
+		roles:      requirement{claim: pathOf(cmp.Or(o.RolesKey, defaultRolesKey), o.RolesKeyIsNested && dotted(o.RolesKey)), words: o.Roles},
+		scopes:     requirement{claim: pathOf(o.ScopesKey, true), words: o.Scopes, all: o.ScopesMatcher == "all"},
+		keepArrays: o.PropagateClaimsPreserveArray,
+	}
 	var unlisted withdrawal
 	for i, pair := range o.PropagateClaims {
 		p := propagation{claim: pathOf(pair[0], dotted(pair[0])), header: gateway.Canonical(pair[1])}
-		v.propagate = append(v.propagate, p)
+		a.propagate = append(a.propagate, p)
 		if !lists(s.Config().InputHeaders, p.header) {
 			unlisted = append(unlisted, p.header)
 			s.Note(fmt.Sprintf("propagate_claims[%d]", i), fmt.Errorf("backends do not see %s; add it to input_headers if they should", p.header))
@@ -79,6 +82,9 @@ func build(s *component.EndpointSite, o Options) error {
 	}
 	advise(s, o)
 	s.Stage(component.EndpointAuthenticate, v)
+	if len(a.roles.words) > 0 || len(a.scopes.words) > 0 || len(a.propagate) > 0 {
+		s.Stage(component.EndpointAuthorize, a) // expressions about the token come between
+	}
 	if unlisted != nil {
 		s.Stage(component.EndpointScriptProxy, unlisted)
 	}
@@ -130,19 +136,29 @@ func advise(s *component.EndpointSite, o Options) {
 
 // A validator is the stage that establishes who asks.
 type validator struct {
-	keys       keys
-	alg        jwk.Algorithm
-	by         jwk.Strategy
-	header     string // that holds the token
-	cookie     string // that holds it otherwise; "" for none
-	rules      rules
+	keys   keys
+	alg    jwk.Algorithm
+	by     jwk.Strategy
+	header string // that holds the token
+	cookie string // that holds it otherwise; "" for none
+	rules  rules
+	clock  component.Clock
+	refusals
+}
+
+// An authorizer is the stage that looks at what an established identity may do,
+// and tells the backends of it.
+type authorizer struct {
 	roles      requirement
 	scopes     requirement
 	propagate  []propagation
 	keepArrays bool
-	clock      component.Clock
+	refusals
+}
 
-	log     *slog.Logger // nil unless refusals are logged
+// refusals are how requests are refused.
+type refusals struct {
+	log     *slog.Logger // nil unless they are logged
 	message string
 }
 
@@ -172,7 +188,7 @@ const (
 	challengeScope   = `Bearer error="insufficient_scope"`
 )
 
-// Enter lets x pass with its identity, or refuses it.
+// Enter establishes the identity of x, or refuses it.
 func (v *validator) Enter(ctx context.Context, x *gateway.Exchange) error {
 	claims, err := v.authenticate(ctx, x.In)
 	switch {
@@ -180,24 +196,33 @@ func (v *validator) Enter(ctx context.Context, x *gateway.Exchange) error {
 		return v.refuse(x, 401, codeMissing, challengeMissing, err)
 	case err != nil:
 		return v.refuse(x, 401, codeInvalid, challengeInvalid, err)
-	case !v.roles.met(claims):
-		return v.refuse(x, 403, codeRole, "", errors.New("the token holds none of the roles"))
-	case !v.scopes.met(claims):
-		return v.refuse(x, 403, codeScope, challengeScope, errors.New("the token lacks scopes"))
 	}
 	x.Identity = &gateway.Identity{Claims: claims}
-	for i := range v.propagate {
-		v.propagate[i].apply(&x.Request.Header, claims, v.keepArrays)
+	return nil
+}
+
+// Enter lets x pass if its identity has the roles and scopes, and refuses it
+// otherwise.
+func (a *authorizer) Enter(_ context.Context, x *gateway.Exchange) error {
+	claims := x.Identity.Claims
+	switch {
+	case !a.roles.met(claims):
+		return a.refuse(x, 403, codeRole, "", errors.New("the token holds none of the roles"))
+	case !a.scopes.met(claims):
+		return a.refuse(x, 403, codeScope, challengeScope, errors.New("the token lacks scopes"))
+	}
+	for i := range a.propagate {
+		a.propagate[i].apply(&x.Request.Header, claims, a.keepArrays)
 	}
 	return nil
 }
 
-func (v *validator) refuse(x *gateway.Exchange, status int, code, challenge string, reason error) error {
+func (r *refusals) refuse(x *gateway.Exchange, status int, code, challenge string, reason error) error {
 	if challenge != "" {
 		x.Response.Header.Set("Www-Authenticate", challenge)
 	}
-	if v.log != nil {
-		v.log.Error(v.message, "status", status, "reason", reason)
+	if r.log != nil {
+		r.log.Error(r.message, "status", status, "reason", reason)
 	}
 	return &gateway.Error{Status: status, Code: code, Err: reason}
 }
@@ -286,9 +311,13 @@ func cookie(in gateway.Inbound, name string) string {
 	return ""
 }
 
-// apply replaces the header by the claim. A claim that is missing empties it,
-// so that nothing of the client's is left.
+// apply replaces the header by the claim, and what a backend might take for it:
+// for some an underscore is a hyphen. A claim that is missing empties it, so that
+// nothing of the client's is left.
 func (p *propagation) apply(h *gateway.Fields, claims map[string]any, keepArrays bool) {
+	*h = slices.DeleteFunc(*h, func(f gateway.Field) bool {
+		return f.Name != p.header && strings.EqualFold(strings.ReplaceAll(f.Name, "_", "-"), p.header)
+	})
 	claim := p.claim.lookup(claims)
 	list, _ := claim.([]any)
 	if !keepArrays || len(list) == 0 {

@@ -272,19 +272,28 @@ func local(t testing.TB, options object, input ...string) *endpoint {
 func (e *endpoint) ask(t testing.TB, r testx.Request) (*gateway.Exchange, int) {
 	t.Helper()
 	x := r.Exchange(t)
+	err := e.enter(t, x)
+	if err == nil {
+		return x, 200
+	}
+	refusal := gateway.AsError(err)
+	if refusal.Public != "" {
+		t.Errorf("the client reads %q, want nothing", refusal.Public)
+	}
+	if established := x.Identity != nil; established != (refusal.Status == 403) {
+		t.Errorf("refused with %v; it has an identity: %t", err, established)
+	}
+	return x, refusal.Status
+}
+
+// enter sends x through the stages and returns the first error.
+func (e *endpoint) enter(t testing.TB, x *gateway.Exchange) error {
 	for _, p := range e.stages {
 		if err := p.Stage.Enter(t.Context(), x); err != nil {
-			refusal := gateway.AsError(err)
-			if refusal.Public != "" {
-				t.Errorf("the client reads %q, want nothing", refusal.Public)
-			}
-			if x.Identity != nil {
-				t.Errorf("refused with %v, and has an identity", err)
-			}
-			return x, refusal.Status
+			return err
 		}
 	}
-	return x, 200
+	return nil
 }
 
 // bearer is a request with a token.

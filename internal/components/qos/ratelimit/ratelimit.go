@@ -187,7 +187,7 @@ func clientOf(o EndpointOptions, params []string) (func(*gateway.Exchange) (stri
 			return nil, config.At("key", fmt.Errorf("%q is no header name; write one such as X-Api-Key", o.Key))
 		}
 		return func(x *gateway.Exchange) (string, bool) {
-			value := x.In.Header(key)
+			value := header(x, key)
 			return value, value != ""
 		}, nil
 	case ByParam:
@@ -204,11 +204,21 @@ func clientOf(o EndpointOptions, params []string) (func(*gateway.Exchange) (stri
 		return nil, config.At("key", fmt.Errorf("%q is no header name; write one such as X-Real-Ip, or drop the key", o.Key))
 	}
 	return func(x *gateway.Exchange) (string, bool) {
-		if a, ok := firstAddress(x.In.Header(key)); ok {
+		if a, ok := firstAddress(header(x, key)); ok {
 			return addressKey(a), true
 		}
 		return addressKey(x.Client), true
 	}, nil
+}
+
+// header returns a header of the request: as the layers before have set it, by a
+// claim for instance, or else as the client sent it, whether backends see it or
+// not.
+func header(x *gateway.Exchange, key string) string {
+	if x.Request.Header.Has(key) {
+		return x.Request.Header.Get(key)
+	}
+	return x.In.Header(key)
 }
 
 func remedy(params []string) string {
