@@ -37,8 +37,9 @@ func (a *app) checkCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	configFlag(cmd, &c.file)
-	flags.BoolVarP(&c.lint, "lint", "l", false, "unknown keys and other warnings are errors")
+	flags.BoolVarP(&c.lint, "lint", "l", false, "what the schema does not allow is an error: unknown keys above all")
 	flags.BoolVarP(&c.lintOffline, "lint-no-network", "n", false, "the same as --lint, which never needs the network")
+	flags.BoolVar(&c.strict, "strict", false, "every warning is an error, advice too")
 	flags.BoolVarP(&c.routes, "test-gin-routes", "t", false, "accepted; routes are always checked")
 	flags.CountVarP(&c.dump, "debug", "d", "print what the configuration means; repeat for more, -ddd is all")
 	flags.StringVarP(&c.indent, "indent", "i", "\t", "`TEXT` that indents the lines of --debug")
@@ -51,6 +52,7 @@ func (a *app) checkCommand() *cobra.Command {
 type check struct {
 	file, format, indent string
 	lint, lintOffline    bool
+	strict               bool
 	routes               bool
 	dump                 int
 	explainDialect       bool
@@ -60,15 +62,16 @@ func (a *app) check(cmd *cobra.Command, c check) error {
 	if !slices.Contains([]string{"text", "json", "sarif"}, c.format) {
 		return &exitError{exitUsage, fmt.Errorf("unknown format %q; write text, json or sarif", c.format)}
 	}
-	lint := c.lint || c.lintOffline
 	o := a.options(c.file)
 	o.Log = slog.DiscardHandler
-	o.Strict = lint
-	gen, problems := runtime.New(o).Compile(cmd.Context())
-	if lint {
-		problems = config.Strict(problems)
+	switch {
+	case c.strict:
+		o.Raise = strict
+	case c.lint || c.lintOffline:
+		o.Raise = config.Lint
 	}
-	failed := gen == nil || config.HasErrors(problems)
+	gen, problems := runtime.New(o).Compile(cmd.Context())
+	failed := gen == nil
 	switch c.format {
 	case "json":
 		a.writeJSON(jsonReport(problems, !failed))
@@ -92,6 +95,9 @@ func (a *app) check(cmd *cobra.Command, c check) error {
 	}
 	return nil
 }
+
+// strict makes errors of all warnings.
+func strict(ps []*config.Problem) []*config.Problem { return config.Strict(ps) }
 
 func (a *app) writeJSON(v any) {
 	enc := json.NewEncoder(a.stdout)

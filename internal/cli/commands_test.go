@@ -39,6 +39,7 @@ func TestHelp(t *testing.T) {
 func TestUsage(t *testing.T) {
 	t.Chdir(t.TempDir())
 	write(t, "gateway.json", minimal)
+	write(t, "there.yaml", "")
 	tests := []struct {
 		args string
 		want string // on standard error
@@ -66,7 +67,8 @@ func TestUsage(t *testing.T) {
 		{"explain -c gateway.json x", `"x" is no path; a path begins with a slash`},
 		{"explain -c gateway.json GET /x /y", `unexpected argument "/y"; write [METHOD] PATH`},
 		{"init a b", `unexpected argument "b"; write one FILE`},
-		{"init gateway.json", "gateway.json exists; name another file, or remove it first"},
+		{"init gateway.json", "gateway.json would not be read as YAML, which is what has comments; name the file .yaml or .yml"},
+		{"init there.yaml", "there.yaml exists; name another file, or remove it first"},
 		{"version now", `unexpected argument "now"`},
 	}
 	for _, tt := range tests {

@@ -29,6 +29,8 @@ endpoints:
         extra_config:
           qos/circuit-breaker: {interval: 60, timeout: 10, max_errors: 3}
       - url_pattern: /orders/{resp0_account}
+        allow: [id, pieces]
+        group: orders
       - url_pattern: /audit
         extra_config: {proxy: {shadow: true}}
   - endpoint: /status
@@ -53,6 +55,7 @@ func TestExplain(t *testing.T) {
 		{"explain-wildcard.txt", []string{"GET", "/v1/a/b/c"}, 0, ""},
 		{"explain-redirect.txt", []string{"/status/"}, 1, "sluice: no endpoint answers GET /status/\n"},
 		{"explain-405.txt", []string{"PUT", "/v1/users/7"}, 1, "sluice: no endpoint answers PUT /v1/users/7\n"},
+		{"explain-own.txt", []string{"/__health"}, 0, ""},
 		{"explain-404.txt", []string{"/v2"}, 1, "sluice: no endpoint answers GET /v2\n"},
 	}
 	for _, tt := range tests {

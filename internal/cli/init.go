@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -33,6 +35,9 @@ func (a *app) initCommand() *cobra.Command {
 				fmt.Fprint(a.stdout, starter)
 				return nil
 			}
+			if ext := filepath.Ext(file); ext != ".yaml" && ext != ".yml" {
+				return &exitError{exitUsage, fmt.Errorf("%s would not be read as YAML, which is what has comments; name the file .yaml or .yml", file)}
+			}
 			f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 			if errors.Is(err, fs.ErrExist) {
 				return &exitError{exitUsage, fmt.Errorf("%s exists; name another file, or remove it first", file)}
@@ -40,7 +45,7 @@ func (a *app) initCommand() *cobra.Command {
 			if err != nil {
 				return &exitError{exitRuntime, err}
 			}
-			_, err = f.WriteString(starter)
+			_, err = f.WriteString(strings.ReplaceAll(starter, "sluice.yaml", file))
 			if err = errors.Join(err, f.Close()); err != nil {
 				return &exitError{exitRuntime, err}
 			}

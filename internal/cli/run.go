@@ -22,7 +22,7 @@ func (a *app) runCommand() *cobra.Command {
 	var file string
 	var listen port
 	var debug int
-	var watching bool
+	var watching, noWarnings bool
 	cmd := &cobra.Command{
 		Use:   "run -c FILE",
 		Short: "Serve the endpoints of a configuration",
@@ -42,6 +42,9 @@ func (a *app) runCommand() *cobra.Command {
 				}
 				s.DebugEndpoint = s.DebugEndpoint || debug > 0
 			}
+			if noWarnings {
+				o.Raise = strict
+			}
 			s := serving{options: o}
 			if watching {
 				s.watch = file
@@ -53,6 +56,7 @@ func (a *app) runCommand() *cobra.Command {
 	configFlag(cmd, &file)
 	flags.VarP(&listen, "port", "p", "TCP port, wins over the file; 0 is any that is free")
 	flags.CountVarP(&debug, "debug", "d", "serve /__debug/")
+	flags.BoolVar(&noWarnings, "strict", false, "every warning about the configuration is an error")
 	flags.BoolVar(&watching, "watch", false, "reload when the configuration or a certificate changes")
 	return cmd
 }

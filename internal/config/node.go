@@ -250,8 +250,8 @@ func (n *Node) Value() any {
 // as they were written. Secrets are in clear; see [Node.MaskedJSON].
 func (n *Node) JSON() []byte { return n.appendJSON(nil, false) }
 
-// MaskedJSON is JSON with every secret text replaced by "***", for output that
-// people see.
+// MaskedJSON is JSON with every secret text replaced by "***", and the user
+// information of URLs, for output that people see.
 func (n *Node) MaskedJSON() []byte { return n.appendJSON(nil, true) }
 
 func (n *Node) appendJSON(dst []byte, mask bool) []byte {
@@ -262,8 +262,11 @@ func (n *Node) appendJSON(dst []byte, mask bool) []byte {
 	case Bool, Number:
 		return append(dst, n.Text...)
 	case String:
-		if mask && n.secret {
+		switch {
+		case mask && n.secret:
 			return append(dst, `"`+hidden+`"`...)
+		case mask && strings.Contains(n.Text, "://"):
+			return appendQuoted(dst, MaskUser(n.Text))
 		}
 		return appendQuoted(dst, n.Text)
 	case Array:

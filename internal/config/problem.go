@@ -177,6 +177,21 @@ func Strict(ps []*Problem, codes ...string) []*Problem {
 	return strict
 }
 
+// Lint returns the problems with those warnings raised to errors that the schema
+// of a configuration would not let pass. Advice stays: it is about what is
+// allowed, and only whoever wrote it knows whether it is meant.
+func Lint(ps []*Problem) []*Problem {
+	var codes []string
+	for _, c := range Codes {
+		switch c.Code {
+		case CodeSuspicious, CodeOldName, CodeIgnored, CodeNeedsRestart:
+		default:
+			codes = append(codes, c.Code)
+		}
+	}
+	return Strict(ps, codes...)
+}
+
 // Format returns one line for each problem: severity and [Problem.Error].
 func Format(ps []*Problem) string {
 	var b strings.Builder

@@ -25,7 +25,6 @@ type Options struct {
 	Env      *component.Env                          // Service is filled in by Compile
 	Resolver balance.Resolver                        // nil for the resolver of the system
 	Missing  func(scope, namespace string) bool      // reports what is known and not built yet
-	Strict   bool                                    // unknown keys are errors whatever the dialect says
 	Ready    func() bool                             // what /__ready answers; nil for always
 	Adjust   func(*config.Service)                   // changes the resolved service; nil changes nothing
 	Check    func(*config.Service) []*config.Problem // more to look at before anything is compiled; may be nil
@@ -42,6 +41,7 @@ type Generation struct {
 	plan    *Plan
 	table   *route.Table[*Endpoint]
 	client  clientAddress
+	own     *own
 	product gateway.Field // the header that names the gateway; zero for none
 	problem bool          // failures are problem documents
 	shadows sync.WaitGroup
@@ -133,7 +133,7 @@ func brokenEndpoints(problems []*config.Problem) map[int]bool {
 // applyPolicy raises unknown keys to errors: everywhere under a strict dialect, in
 // the settings of TLS always. Those of components that protect are errors already.
 func (c *compiler) applyPolicy() {
-	strict := c.Strict || c.g.Service.Behaviour.UnknownKeys == "error"
+	strict := c.g.Service.Behaviour.UnknownKeys == "error"
 	for _, p := range c.problems {
 		owner, _, _ := strings.Cut(strings.ToLower(p.Path), ".")
 		if p.Code == config.CodeUnknownField && (strict || owner == "tls" || owner == "client_tls") {
@@ -157,8 +157,9 @@ func (c *compiler) compile() {
 	c.g.product = c.product()
 	c.legacy()
 
+	c.g.own = c.newOwn()
 	steps := c.service.Placed()
-	steps = append(steps, component.Placed{Phase: uint8(component.ServiceOwn), Name: "own", Stage: c.newOwn()})
+	steps = append(steps, component.Placed{Phase: uint8(component.ServiceOwn), Name: "own", Stage: c.g.own})
 	c.routes()
 	c.g.plan = &Plan{
 		steps: makeSteps(steps, func(p uint8) string { return component.ServicePhase(p).String() }),
@@ -429,7 +430,8 @@ func (b *endpointBuilder) build() *Endpoint {
 	b.checkNeeds(&b.site.Site, e.OutputEncoding == "no-op")
 	enc := b.encode(newEncode(b.g.Service, e, b.g.Router.ErrorMessages, b.g.product))
 	b.placed = append(append(b.placed[:0], b.site.Placed()...),
-		component.Placed{Phase: uint8(component.EndpointEncode), Name: "encode", Stage: enc})
+		component.Placed{Phase: uint8(component.EndpointEncode), Name: "encode", Stage: enc,
+			At: cmp.Or(keyPos(e.Node, "output_encoding"), keyPos(b.g.Service.Node, "output_encoding"))})
 	sel := &selected{
 		header:  newHeaderSelection(e.InputHeaders, b.env.Product),
 		query:   newSelection(e.InputQueryStrings, false),
@@ -448,6 +450,17 @@ func (b *endpointBuilder) build() *Endpoint {
 		sequential: b.site.Arrangement().Sequential,
 		upgrade:    b.site.Arrangement().Upgrade,
 	}
+}
+
+// keyPos returns where the first of the keys is written that n has; zero if there
+// is none.
+func keyPos(n *config.Node, keys ...string) config.Pos {
+	for _, key := range keys {
+		if v := n.GetFold(key); v != nil {
+			return v.Pos
+		}
+	}
+	return config.Pos{}
 }
 
 // encode returns the step that is equal to enc.
@@ -610,7 +623,8 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 	addr.compress = !call.Transport.DisableCompression
 	b.placed = append(append(b.placed[:0], site.Placed()...),
 		component.Placed{Phase: uint8(component.BackendAddress), Name: "address", Stage: addr, At: be.Node.Pos},
-		component.Placed{Phase: uint8(component.BackendShape), Name: "shape", Stage: newShape(b.g.Service, be, call.Reshape), At: be.Node.Pos})
+		component.Placed{Phase: uint8(component.BackendShape), Name: "shape", Stage: newShape(b.g.Service, be, call.Reshape),
+			At: cmp.Or(keyPos(be.Node, "encoding", "is_collection", "target", "allow", "deny", "mapping", "group"), be.Node.Pos)})
 	bp.plan = &Plan{steps: makeSteps(b.placed, func(p uint8) string { return component.BackendPhase(p).String() }), tail: tail, name: "call", at: be.Node.Pos}
 	if bp.shadow {
 		bp.plan.limit = cmp.Or(call.Shadow.Timeout, time.Duration(b.config.Timeout))

@@ -15,6 +15,7 @@ type Explanation struct {
 	Outcome    string            // in words: which route wins, or why none does
 	Candidates []route.Candidate // the routes that were compared, the winner first
 	Service    []Step
+	Own        bool          // the gateway answers by itself
 	Endpoint   *EndpointPlan // nil when no endpoint answers
 }
 
@@ -51,6 +52,12 @@ func (g *Generation) Explain(method, target string) Explanation {
 	path, _, _ := strings.Cut(target, "?")
 	m := g.table.Find(method, path, nil)
 	e := Explanation{Candidates: g.table.Explain(method, path), Service: describe(g.plan.steps)}
+	if m.Outcome != route.Found || method == "GET" { // its own paths come first, by GET at least
+		if name := g.own.name(path); name != "" {
+			e.Outcome, e.Own = "the gateway answers by itself: "+name, true
+			return e
+		}
+	}
 	switch m.Outcome {
 	case route.Found:
 		e.Outcome = fmt.Sprintf("%s %s answers", m.Value.Method, m.Value.Pattern)

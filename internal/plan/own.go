@@ -86,6 +86,23 @@ func (o *own) Enter(_ context.Context, x *gateway.Exchange) error {
 	return nil
 }
 
+// name says which of our paths this is; it is empty for any other.
+func (o *own) name(path string) string {
+	switch {
+	case o.health != "" && path == o.health:
+		return "health"
+	case o.ready != "" && path == o.ready:
+		return "readiness"
+	case o.live != "" && path == o.live:
+		return "liveness"
+	case o.debug && below(path, debugPath):
+		return "debugging"
+	case o.echo && below(path, echoPath):
+		return "echo"
+	}
+	return ""
+}
+
 func below(path, root string) bool {
 	rest, found := strings.CutPrefix(path, root)
 	return found && (rest == "" || rest[0] == '/')

@@ -36,7 +36,10 @@ type Options struct {
 	Log      slog.Handler    // where the log ends unless the configuration says otherwise
 	Product  string          // name and version
 	Missing  func(scope, namespace string) bool
-	Strict   bool
+
+	// Raise makes errors of warnings, such as [config.Lint] or [config.Strict];
+	// nil makes none.
+	Raise func([]*config.Problem) []*config.Problem
 
 	// Adjust changes the service after it was resolved, for flags that win
 	// over the file; nil changes nothing.
@@ -115,7 +118,6 @@ func (g *Gateway) compile(ctx context.Context) (*compilation, []*config.Problem)
 		Registry: g.options.Registry,
 		Env:      env,
 		Missing:  g.options.Missing,
-		Strict:   g.options.Strict,
 		Adjust:   g.options.Adjust,
 		Check:    next.check,
 		Ready:    func() bool { return !g.draining.Load() },
@@ -128,10 +130,14 @@ func (g *Gateway) compile(ctx context.Context) (*compilation, []*config.Problem)
 		}
 	}
 	config.Sort(problems)
-	if unread && next.Generation != nil {
-		next.Discard()
+	if g.options.Raise != nil {
+		problems = g.options.Raise(problems)
 	}
-	if unread || next.Generation == nil {
+	switch {
+	case next.Generation == nil:
+		return nil, problems
+	case config.HasErrors(problems):
+		next.Discard()
 		return nil, problems
 	}
 	return next, problems

@@ -728,18 +728,28 @@ func shutdownDrains(t *trial) {
 		answer(x, 200, "hello")
 		return nil
 	})
-	idle, busy := t.dial(d.addr), t.dial(d.addr)
+	idle, asks, busy := t.dial(d.addr), t.dial(d.addr), t.dial(d.addr)
 	idle.send(get)
 	idle.want(200, "hello")
+	asks.send(get)
+	asks.want(200, "hello")
 	busy.lines("GET /slow HTTP/1.1", "Host: h", "")
 	await(t, "the handler", entered)
 	stopped := make(chan error, 1)
 	go func() { stopped <- d.server.Shutdown(t.context()) }()
-	idle.closed()
-	if conn, err := net.Dial("tcp", d.addr); err == nil {
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		conn, err := net.Dial("tcp", d.addr)
+		if err != nil {
+			break
+		}
 		conn.Close()
-		t.Error("new connections are accepted")
+		if time.Now().After(end) {
+			t.Fatal("new connections are accepted")
+		}
 	}
+	asks.send(get)
+	asks.want(200, "hello") // the others hear of it
+	asks.closed()
 	select {
 	case err := <-stopped:
 		t.Errorf("Shutdown returned %v before the last answer", err)
@@ -748,6 +758,7 @@ func shutdownDrains(t *trial) {
 	close(leave)
 	busy.want(200, "hello")
 	busy.closed()
+	idle.closed()
 	t.must(await(t, "Shutdown", stopped))
 	t.must(await(t, "Serve", d.stopped))
 	d.stopped <- nil // for the end of the case

@@ -149,9 +149,16 @@ func (s *server) remove(c *conn) {
 
 // Shutdown drains the server and cuts what is left when ctx is done.
 func (s *server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	s.draining.Store(true)
+	if s.listener != nil {
+		s.listener.Close() // it may be closed already
+	}
+	s.mu.Unlock()
 	http2 := make(chan error, 1)
-	empty := s.drain()
 	go func() { http2 <- s.http2.shutdown(ctx) }()
+	s.settle(ctx)
+	empty := s.drain()
 	var err error
 	select {
 	case <-empty:
@@ -171,15 +178,35 @@ func (s *server) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// drain stops accepting and closes idle connections. The result is closed when
-// there are no connections any more.
+// settle waits until no exchange runs, at most until ctx is done.
+func (s *server) settle(ctx context.Context) {
+	const longest = 20 * time.Millisecond
+	for pause := time.Millisecond; s.serving(); pause = min(2*pause, longest) {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+// serving reports whether an exchange runs.
+func (s *server) serving() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := s.conns; c != nil; c = c.next {
+		if c.since.Load() != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// drain closes idle connections. The result is closed when there are no
+// connections any more.
 func (s *server) drain() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.draining.Store(true)
-	if s.listener != nil {
-		s.listener.Close() // it may be closed already
-	}
 	for c := s.conns; c != nil; c = c.next {
 		if c.state.CompareAndSwap(idle, closed) {
 			c.socket.Close()

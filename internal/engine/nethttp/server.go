@@ -28,6 +28,12 @@ type server struct {
 	http    http.Server
 	handler engine.Handler
 	tunnels tunnels
+
+	mu       sync.Mutex
+	listener net.Listener
+	draining bool
+	running  int           // exchanges that began before draining
+	settled  chan struct{} // closed when there are none of them any more; nil before
 }
 
 // Engine is the engine of the standard library.
@@ -59,18 +65,31 @@ func NewServer(s engine.Settings) engine.Server {
 // Serve answers the clients of l.
 func (s *server) Serve(l net.Listener, h engine.Handler) error {
 	s.handler = h
+	s.mu.Lock()
+	s.listener = l
+	if s.draining {
+		l.Close() // nobody needs it any more
+	}
+	s.mu.Unlock()
 	serve := s.http.Serve
 	if s.http.TLSConfig != nil {
 		serve = func(l net.Listener) error { return s.http.ServeTLS(l, "", "") }
 	}
-	if err := serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return err
+	err := serve(l)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining || errors.Is(err, http.ErrServerClosed) {
+		return nil
 	}
-	return nil
+	return err
 }
 
 // Shutdown drains the server and cuts what is left when ctx is done.
 func (s *server) Shutdown(ctx context.Context) error {
+	select {
+	case <-s.drain():
+	case <-ctx.Done():
+	}
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		err = errors.Join(err, s.http.Close())
@@ -81,6 +100,44 @@ func (s *server) Shutdown(ctx context.Context) error {
 	return err
 }
 
+// drain stops accepting. The result is closed when the exchanges have ended that
+// run now.
+func (s *server) drain() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.draining = true
+	if s.listener != nil {
+		s.listener.Close() // it may be closed already
+	}
+	if s.settled == nil {
+		s.settled = make(chan struct{})
+		if s.running == 0 {
+			close(s.settled)
+		}
+	}
+	return s.settled
+}
+
+// enter counts an exchange until leave is called, and reports whether its
+// connection ends after it.
+func (s *server) enter() (leave func(), last bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining {
+		return func() {}, true
+	}
+	s.running++
+	return s.leave, false
+}
+
+func (s *server) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running--; s.running == 0 && s.draining {
+		close(s.settled)
+	}
+}
+
 // errInterrupted stands for the outcome of an exchange until it is known. It
 // is seen by observers only if the handler or a body panicked.
 var errInterrupted = errors.New("interrupted by a panic")
@@ -88,6 +145,8 @@ var errInterrupted = errors.New("interrupted by a panic")
 // ServeHTTP turns one request into an exchange and the exchange into the
 // answer.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	leave, last := s.enter()
+	defer leave()
 	in := acquire(w, r)
 	defer in.release()
 	if in.path == "" {
@@ -95,7 +154,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	x := gateway.Acquire(in)
-	out := answer{server: s, w: w, in: in, err: errInterrupted}
+	out := answer{server: s, w: w, in: in, last: last, err: errInterrupted}
 	defer func() {
 		s.handler.Done(x, out.written, out.err)
 		out.end()
@@ -114,6 +173,7 @@ type answer struct {
 	in      *inbound
 	written int64 // bytes of the body
 	err     error // why it broke off
+	last    bool  // the connection ends after it
 	tunnels bool  // the connection is a tunnel, or was one
 }
 
@@ -199,6 +259,9 @@ func (a *answer) header(fields gateway.Fields, size int64) {
 // it sends anything, so that the connection can be used again. It may take a
 // moment for that, no more: the deadline makes it close the connection instead.
 func (a *answer) begin(status int, complete bool) error {
+	if a.last {
+		a.w.Header()["Connection"] = closing
+	}
 	switch a.in.settle(complete) {
 	case unfinished, broken:
 		a.w.Header()["Connection"] = closing
