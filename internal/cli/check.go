@@ -74,9 +74,13 @@ func (a *app) check(cmd *cobra.Command, c check) error {
 	failed := gen == nil
 	switch c.format {
 	case "json":
-		a.writeJSON(jsonReport(problems, !failed))
+		if err := a.writeJSON(jsonReport(problems, !failed)); err != nil {
+			return err
+		}
 	case "sarif":
-		a.writeJSON(sarifReport(problems))
+		if err := a.writeJSON(sarifReport(problems)); err != nil {
+			return err
+		}
 	default:
 		for _, p := range problems {
 			fmt.Fprintln(a.stderr, line(p))
@@ -87,7 +91,9 @@ func (a *app) check(cmd *cobra.Command, c check) error {
 			}
 		}
 		if !failed {
-			fmt.Fprintf(a.stdout, "%s: Syntax OK!\n", c.file)
+			if _, err := fmt.Fprintf(a.stdout, "%s: Syntax OK!\n", c.file); err != nil {
+				return failedOutput(err)
+			}
 		}
 	}
 	if failed {
@@ -99,13 +105,11 @@ func (a *app) check(cmd *cobra.Command, c check) error {
 // strict makes errors of all warnings.
 func strict(ps []*config.Problem) []*config.Problem { return config.Strict(ps) }
 
-func (a *app) writeJSON(v any) {
+func (a *app) writeJSON(v any) error {
 	enc := json.NewEncoder(a.stdout)
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		fmt.Fprintln(a.stderr, "sluice:", err)
-	}
+	return failedOutput(enc.Encode(v))
 }
 
 // A jsonProblem is a problem for programs.
@@ -143,16 +147,21 @@ func sarifReport(problems []*config.Problem) any {
 			index[p.Code] = len(rules)
 			rules = append(rules, object{"id": p.Code, "shortDescription": object{"text": meaning(p.Code)}})
 		}
-		results = append(results, object{
+		result := object{
 			"ruleId":    p.Code,
 			"ruleIndex": index[p.Code],
 			"level":     p.Severity.String(), // SARIF has the same three
 			"message":   object{"text": strings.TrimPrefix(p.Path+": "+p.Err.Error(), ": ")},
-			"locations": []object{{"physicalLocation": object{
+		}
+		if variable, found := strings.CutPrefix(p.At.File, "environment:"); found { // no file that one could open
+			result["locations"] = []object{{"logicalLocations": []object{{"fullyQualifiedName": variable, "kind": "variable"}}}}
+		} else {
+			result["locations"] = []object{{"physicalLocation": object{
 				"artifactLocation": object{"uri": uri(p.At.File)},
 				"region":           object{"startLine": max(p.At.Line, 1), "startColumn": max(p.At.Col, 1)},
-			}}},
-		})
+			}}}
+		}
+		results = append(results, result)
 	}
 	return object{
 		"$schema": "https://json.schemastore.org/sarif-2.1.0.json",

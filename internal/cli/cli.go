@@ -144,15 +144,23 @@ func (a *app) versionCommand() *cobra.Command {
 				goVersion = info.GoVersion
 			}
 			if asJSON {
-				fmt.Fprintf(a.stdout, "{\"version\":%q,\"go\":%q}\n", Version, goVersion)
-				return nil
+				_, err := fmt.Fprintf(a.stdout, "{\"version\":%q,\"go\":%q}\n", Version, goVersion)
+				return failedOutput(err)
 			}
-			fmt.Fprintf(a.stdout, "sluice %s\ngo %s\n", Version, strings.TrimPrefix(goVersion, "go"))
-			return nil
+			_, err := fmt.Fprintf(a.stdout, "sluice %s\ngo %s\n", Version, strings.TrimPrefix(goVersion, "go"))
+			return failedOutput(err)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+// failedOutput is the error of a command whose result could not be written.
+func failedOutput(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &exitError{exitRuntime, fmt.Errorf("writing the result: %w", err)}
 }
 
 // loader returns the function that reads a configuration file and lets the
@@ -160,10 +168,12 @@ func (a *app) versionCommand() *cobra.Command {
 func loader(file string) func(context.Context) (*config.Document, []*config.Problem) {
 	return func(ctx context.Context) (*config.Document, []*config.Problem) {
 		environ := os.Environ()
-		if p := templates(environ); p != nil {
-			return nil, []*config.Problem{p}
+		switched := templates(environ)
+		if config.HasErrors(switched) {
+			return nil, switched
 		}
 		d, problems := config.Load(ctx, file, config.LoadOptions{Environ: environ})
+		problems = append(problems, switched...)
 		if d != nil {
 			known := config.SpecOf(reflect.TypeFor[config.Service]()).Settable
 			problems = append(problems, d.ApplyEnv(environ, known)...)
@@ -173,14 +183,21 @@ func loader(file string) func(context.Context) (*config.Document, []*config.Prob
 }
 
 // templates refuses the switch of flexible configuration: a template that is
-// read as if it were a configuration says something else than it means.
-func templates(environ []string) *config.Problem {
+// read as if it were a configuration says something else than it means. A value
+// that says no is none, with a word about it: for KrakenD every value is yes.
+func templates(environ []string) []*config.Problem {
 	for _, variable := range environ {
 		name, value, _ := strings.Cut(variable, "=")
-		if name == "FC_ENABLE" && !slices.Contains([]string{"", "0", "false", "no"}, value) {
-			return &config.Problem{At: config.Pos{File: "environment:FC_ENABLE"}, Code: config.CodeFormat,
-				Err: errors.New("templates are not supported yet; render the configuration first and unset FC_ENABLE")}
+		if name != "FC_ENABLE" || value == "" {
+			continue
 		}
+		p := &config.Problem{At: config.Pos{File: "environment:FC_ENABLE"}, Code: config.CodeFormat,
+			Err: errors.New("templates are not supported yet; render the configuration first and unset FC_ENABLE")}
+		if slices.Contains([]string{"0", "false", "no"}, strings.ToLower(value)) {
+			p.Severity, p.Code = config.Warning, config.CodeIgnored
+			p.Err = fmt.Errorf("%s is taken for no, and the file for a configuration without templates; unset FC_ENABLE to say so everywhere", value)
+		}
+		return []*config.Problem{p}
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -76,13 +77,13 @@ func (a *app) serve(ctx context.Context, s serving) error {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
-	var watcher *watch.Watcher
-	var watchErr error
+	var watched []string
 	if s.watch != "" {
-		// Before the configuration is read: a change in between is not lost.
-		if watcher, watchErr = watch.New(s.watch); watchErr == nil {
-			defer watcher.Close()
-		}
+		watched = []string{s.watch} // before it is read: a change in between is not lost
+	}
+	watcher, watchErr := watch.New(watched...)
+	if watchErr == nil {
+		defer watcher.Close()
 	}
 	var problems []*config.Problem
 	var err error
@@ -93,9 +94,11 @@ func (a *app) serve(ctx context.Context, s serving) error {
 		return &exitError{exitConfig, nil}
 	case err != nil:
 		return &exitError{exitRuntime, err}
-	case watchErr != nil:
+	case watchErr != nil && s.watch != "":
 		g.Close()
-		return &exitError{exitRuntime, fmt.Errorf("watching %s: %w", s.watch, watchErr)}
+		return &exitError{exitRuntime, fmt.Errorf("watching for changes: %w", watchErr)}
+	case watchErr != nil && len(serverKeys(g.Service())) > 0:
+		g.Logger().Warn("certificates are read again at a reload only", "error", watchErr)
 	}
 	l, err := g.Listen(ctx)
 	if err != nil {
@@ -110,7 +113,12 @@ func (a *app) serve(ctx context.Context, s serving) error {
 	}
 	g.Logger().Info("serving", "address", l.Addr().String(), "endpoints", g.Endpoints(), "version", Version)
 
-	reload := func() { a.reload(ctx, g) }
+	reload := func() {
+		reload(ctx, g)
+		if watcher != nil {
+			watcher.Renew()
+		}
+	}
 	var background sync.WaitGroup
 	until, stop := context.WithCancel(ctx)
 	background.Go(func() { forEach(until, hangup, reload) })
@@ -122,9 +130,12 @@ func (a *app) serve(ctx context.Context, s serving) error {
 	})
 	if watcher != nil {
 		background.Go(func() {
-			files := func() []string { return watched(s.watch, g.Service()) }
-			if err := watcher.Run(until, files, reload); err != nil {
-				g.Logger().Error("no longer watching the configuration", "error", err)
+			files, changed := func() []string { return serverKeys(g.Service()) }, func() { renewKeys(g) }
+			if s.watch != "" {
+				files, changed = func() []string { return append(dependencies(g.Service()), s.watch) }, reload
+			}
+			if err := watcher.Run(until, files, changed); err != nil {
+				g.Logger().Error("no longer watching for changes", "error", err)
 			}
 		})
 	}
@@ -152,29 +163,56 @@ func forEach(ctx context.Context, signals <-chan os.Signal, f func()) {
 	}
 }
 
-// reload swaps the configuration, or says why it stays.
-func (a *app) reload(ctx context.Context, g *runtime.Gateway) {
+// reload swaps the configuration, or says why it stays. What is wrong with it goes
+// to the log, where whoever operates the gateway looks.
+func reload(ctx context.Context, g *runtime.Gateway) {
 	problems, err := g.Load(ctx)
-	a.print(problems)
+	log := g.Logger()
+	for _, p := range problems {
+		switch p.Severity {
+		case config.Error:
+			log.Error("configuration", "problem", p.Error(), "code", p.Code)
+		case config.Warning:
+			log.Warn("configuration", "problem", p.Error(), "code", p.Code)
+		}
+	}
 	if err != nil {
-		g.Logger().Error("reload failed, the old configuration keeps serving", "error", err)
+		log.Error("reload failed, the old configuration keeps serving", "event", "config_reload_failed", "error", err)
 		return
 	}
-	g.Logger().Info("reloaded", "endpoints", g.Endpoints())
+	log.Info("reloaded", "endpoints", g.Endpoints())
 }
 
-// watched lists the files that a running gateway depends on.
-func watched(file string, s *config.Service) []string {
-	files := []string{file}
-	if s.TLS != nil {
-		for _, pair := range s.TLS.Keys {
-			files = append(files, pair.PublicKey, pair.PrivateKey)
-		}
-		if s.TLS.PublicKey != "" {
-			files = append(files, s.TLS.PublicKey, s.TLS.PrivateKey)
-		}
-		files = append(files, s.TLS.CACerts...)
+// renewKeys reads the certificates of the live configuration again, without
+// anything else of it.
+func renewKeys(g *runtime.Gateway) {
+	if err := g.RenewTLS(); err != nil {
+		g.Logger().Error("certificates not renewed, the old ones keep serving", "event", "config_reload_failed", "error", err)
+		return
 	}
+	g.Logger().Info("certificates renewed")
+}
+
+// serverKeys lists the files of the certificates that a gateway shows to clients,
+// and of the authorities that vouch for clients.
+func serverKeys(s *config.Service) []string {
+	if s.TLS == nil || s.TLS.Disabled {
+		return nil
+	}
+	files := slices.Clone(s.TLS.CACerts)
+	for _, pair := range s.TLS.Keys {
+		files = append(files, pair.PublicKey, pair.PrivateKey)
+	}
+	if s.TLS.PublicKey != "" {
+		files = append(files, s.TLS.PublicKey, s.TLS.PrivateKey)
+	}
+	return files
+}
+
+// dependencies lists the files that a running gateway depends on, besides its
+// configuration.
+func dependencies(s *config.Service) []string {
+	files := serverKeys(s)
 	if s.ClientTLS != nil {
 		files = append(files, s.ClientTLS.CACerts...)
 		for _, c := range s.ClientTLS.ClientCerts {

@@ -20,6 +20,8 @@ const maxDepth = 10_000
 type Document struct {
 	Root *Node
 	File string
+
+	secrets []string // what references stand for, as far as it would be recognised
 }
 
 // LoadOptions is what loading takes from outside the file.

@@ -24,12 +24,29 @@ func (d *Document) ExpandReferences(o LoadOptions) []*Problem {
 		e.environ[name] = value
 	}
 	e.walk(d.Root)
+	d.secrets = append(d.secrets, e.values...)
 	return e.problems
+}
+
+// Mask replaces what references stand for by *** in the texts of problems that
+// speak of it. Values of less than four bytes are left: they would be found
+// everywhere.
+func (d *Document) Mask(ps []*Problem) {
+	for _, p := range ps {
+		text := p.Err.Error()
+		for _, secret := range d.secrets {
+			text = strings.ReplaceAll(text, secret, hidden)
+		}
+		if text != p.Err.Error() {
+			p.Err = &maskedError{text, p.Err}
+		}
+	}
 }
 
 type expander struct {
 	environ  map[string]string
 	readFile func(string) ([]byte, error)
+	values   []string // that were inserted and may be masked
 	problems []*Problem
 }
 
@@ -74,6 +91,9 @@ func (e *expander) expand(n *Node) {
 		value, err := e.value(kind, argument)
 		if err != nil {
 			e.report(n, err)
+		}
+		if len(value) >= 4 {
+			e.values = append(e.values, value)
 		}
 		b.WriteString(before + value)
 		n.secret = true

@@ -110,6 +110,7 @@ func Compile(d *config.Document, o Options) (*Generation, []*config.Problem) {
 	c.problems = slices.CompactFunc(c.problems, func(a, b *config.Problem) bool { // what many share is looked at many times
 		return a.At == b.At && a.Path == b.Path && a.Err.Error() == b.Err.Error()
 	})
+	d.Mask(c.problems)
 	if config.HasErrors(c.problems) {
 		o.Env.Release()
 		return nil, c.problems

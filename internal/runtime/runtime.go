@@ -196,6 +196,22 @@ func (g *Gateway) Load(ctx context.Context) ([]*config.Problem, error) {
 	return problems, nil
 }
 
+// RenewTLS reads the certificate files of the live configuration again. On an
+// error the old ones stay.
+func (g *Gateway) RenewTLS() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s := g.Service()
+	if s.TLS == nil || s.TLS.Disabled {
+		return nil
+	}
+	renewed, err := tlsx.Server(s.TLS)
+	if err == nil {
+		g.tls.Store(renewed)
+	}
+	return err
+}
+
 // fixed reports what a reload cannot change.
 func (g *Gateway) fixed(next *config.Service) []*config.Problem {
 	live := g.live.Load()

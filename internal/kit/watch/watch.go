@@ -21,6 +21,7 @@ const (
 // A Watcher knows files and what they held.
 type Watcher struct {
 	notify *fsnotify.Watcher
+	others chan struct{}                // a word that there may be other files
 	held   map[string][sha256.Size]byte // by name; zero for a file that cannot be read
 }
 
@@ -32,7 +33,7 @@ func New(files ...string) (*Watcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Watcher{notify: notify, held: make(map[string][sha256.Size]byte)}
+	w := &Watcher{notify: notify, others: make(chan struct{}, 1), held: make(map[string][sha256.Size]byte)}
 	if err := w.add(files); err != nil {
 		return nil, errors.Join(err, notify.Close())
 	}
@@ -40,9 +41,9 @@ func New(files ...string) (*Watcher, error) {
 }
 
 // Run calls changed whenever the contents of one of the files have changed,
-// until ctx is done. Files returns the files to watch: it is asked at the start
-// and after each change, since a new configuration may name others. Calls of
-// changed do not overlap. A file that changes meanwhile is a change of its own.
+// until ctx is done. Files returns the files to watch: it is asked at the start,
+// after each change, and after each Renew, since a new configuration may name
+// others. Calls of changed do not overlap. A file that changes meanwhile is a change of its own.
 //
 // The error says that a folder cannot be watched; the files are then not.
 func (w *Watcher) Run(ctx context.Context, files func() []string, changed func()) error {
@@ -61,6 +62,10 @@ func (w *Watcher) Run(ctx context.Context, files func() []string, changed func()
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-w.others:
+			if err := w.add(files()); err != nil {
+				return err
+			}
 		case <-w.notify.Events:
 			touched()
 		case err := <-w.notify.Errors:
@@ -78,6 +83,15 @@ func (w *Watcher) Run(ctx context.Context, files func() []string, changed func()
 				return err
 			}
 		}
+	}
+}
+
+// Renew lets Run ask for its files again. It does not wait, and is safe for
+// concurrent use.
+func (w *Watcher) Renew() {
+	select {
+	case w.others <- struct{}{}:
+	default: // it is about to
 	}
 }
 
