@@ -85,8 +85,8 @@ type Server interface {
 
 	// Shutdown stops accepting, waits for the exchanges in flight, tunnels among
 	// them, until ctx is done, then cuts those that are left and returns the error of ctx.
-	// As long as there are any, connections of HTTP/1 that were open before get one more
-	// answer each, so that whoever asks for it learns that the gateway is draining.
+	// As long as there are any but tunnels, connections of HTTP/1 that were open before get
+	// one more answer each, so that whoever asks for it learns that the gateway is draining.
 	Shutdown(ctx context.Context) error
 }
 

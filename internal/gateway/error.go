@@ -69,3 +69,14 @@ func AsError(err error) *Error {
 	}
 	return &Error{Code: CodeInternal, Err: err}
 }
+
+// BadStatus is the failure of a backend whose answer in x has a status that is
+// none. The client reads the status, the operator also where it came from.
+func BadStatus(x *Exchange) *Error {
+	q := &x.Request
+	return &Error{
+		Code:   CodeBackendStatus,
+		Public: fmt.Sprintf("invalid status code %d", x.Response.Status),
+		Err:    fmt.Errorf("invalid status code %d [%s]: %s://%s%s", x.Response.Status, q.Method, q.Scheme, q.Host, q.Path),
+	}
+}

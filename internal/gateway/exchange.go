@@ -52,6 +52,10 @@ type Request struct {
 	Body     body.Body
 	Unpack   bool // the answer comes unpacked, whether it was sent so or in gzip
 
+	// Contested says that others ask the same, and that the first good answer ends
+	// the rest: the end of the context is likely then, and noticed at once.
+	Contested bool
+
 	// Others is how many hosts are left to be asked if no connection to this one
 	// can be made; they share the time that there is for it.
 	Others int
@@ -69,6 +73,9 @@ type Response struct {
 	Body     body.Body
 	Complete bool // nothing is missing from the answer
 	Failed   bool // a backend is missing from it, not even described
+
+	// Missing is why backends are missing from the answer, for observers.
+	Missing error
 
 	// Upgrade is the protocol that the backend has switched to, one of those
 	// that it was asked for: the status is 101, and the stream of the body is a

@@ -211,10 +211,11 @@ func (c *call) do(ctx context.Context) {
 // ones of the same name. It fails only if no answer came.
 func join(x *gateway.Exchange, calls []call) error {
 	whole, failed, first := true, false, -1
+	var missing error
 	for i := range calls {
 		c := &calls[i]
 		if c.err != nil {
-			whole, failed = false, true
+			whole, failed, missing = false, true, errors.Join(missing, c.err)
 			continue
 		}
 		whole = whole && c.x.Response.Complete
@@ -236,7 +237,8 @@ func join(x *gateway.Exchange, calls []call) error {
 			return &gateway.Error{Code: gateway.CodeInternal, Err: err}
 		}
 	}
-	x.Response.Body, x.Response.Complete, x.Response.Failed = result, whole, failed
+	r := &x.Response
+	r.Body, r.Complete, r.Failed, r.Missing = result, whole, failed, missing
 	return nil
 }
 
@@ -373,12 +375,16 @@ func (r *race) Do(ctx context.Context, x *gateway.Exchange) error {
 		run := &runners[i]
 		run.branch = &branch{run: r.plan}
 		run.x = begin(x, payload)
+		run.x.Request.Contested = true
 		run.ctx, run.cancel = context.WithCancel(ctx)
 		x.OnRelease(run.cancel)
 	}
 	for i := range runners {
+		runners[i].begin(runners[i].ctx) // before an answer can end the others
+	}
+	for i := range runners {
 		go func() {
-			runners[i].do(runners[i].ctx)
+			runners[i].finish(runners[i].ctx)
 			done <- &runners[i]
 		}()
 	}

@@ -74,10 +74,7 @@ func (s *shape) Leave(_ context.Context, x *gateway.Exchange, err error) error {
 		return nil
 	}
 	if !answered(r.Status, s.success) {
-		return &gateway.Error{
-			Code:   gateway.CodeBackendStatus,
-			Public: fmt.Sprintf("invalid status code %d", r.Status),
-		}
+		return gateway.BadStatus(x)
 	}
 	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") && r.Body.Size() != 0 {
 		return &gateway.Error{Code: gateway.CodeBackendInvalid, Public: "the answer is compressed in a way that was not asked for"}

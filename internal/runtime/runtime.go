@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -373,6 +374,10 @@ func (g *Gateway) Done(x *gateway.Exchange, written int64, err error) {
 	gen := x.Pin.(*generation)
 	defer gen.unpin()
 	defer x.Release()
+	if failure := cmp.Or(err, x.Err, x.Response.Missing); failure != nil {
+		// The access log may be off, and observers may not say why.
+		gen.Logger().Debug("request failed", "method", x.In.Method(), "endpoint", x.Endpoint, "status", x.Response.Status, "error", failure)
+	}
 	if observers := gen.Observers(); len(observers) > 0 {
 		o := telemetry.Outcome{Started: x.Started, Took: time.Since(x.Started), Status: x.Response.Status, Written: written, Err: err}
 		if o.Err == nil {

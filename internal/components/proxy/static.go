@@ -44,7 +44,7 @@ func (s *static) Leave(_ context.Context, x *gateway.Exchange, err error) error 
 		r.Body.Close()
 		r.Body, _ = body.NewObject()
 		r.Header = r.Header[:0] // it described the failure
-		r.Status, r.Complete = 200, false
+		r.Status, r.Complete, r.Missing = 200, false, err
 	}
 	o, err := r.Body.Object()
 	if err != nil {

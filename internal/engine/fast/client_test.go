@@ -627,6 +627,29 @@ func TestCancel(t *testing.T) {
 	}
 }
 
+// TestContested: a call that is one of several is not looked at now and then, its
+// context ends it.
+func TestContested(t *testing.T) {
+	reached := make(chan struct{}, 1)
+	s := newScript(t, func(w *wireEnd) { w.request(); reached <- struct{}{}; w.closed() })
+	c := newClient(t, config.Transport{}, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	x := newCall(t, "GET", s.addr, body.Body{})
+	x.Request.Contested = true
+	done := make(chan error, 1)
+	go func() { done <- c.Do(ctx, x) }()
+	<-reached
+	h := c.host(&x.Request)
+	h.mu.Lock()
+	calls, young, next := h.calls, len(h.young), h.next
+	h.mu.Unlock()
+	if calls != 1 || young != 0 || !next.IsZero() {
+		t.Errorf("%d calls, %d of them looked at, next at %v; want one that is not", calls, young, next)
+	}
+	cancel()
+	wantError(t, <-done, gateway.CodeClientGone, false)
+}
+
 // TestCancelled: a context that is done reaches nobody.
 func TestCancelled(t *testing.T) {
 	s := newScript(t, func(w *wireEnd) {})
@@ -1150,7 +1173,7 @@ func TestEvictTogether(t *testing.T) {
 		begin.Add(1)
 		for i := range calls {
 			h := c.host(&gateway.Request{Scheme: "http", Host: []string{"a:1", "b:1"}[i%2]})
-			k := &call{ctx: t.Context(), host: h}
+			k := &call{ctx: t.Context(), host: h, x: new(gateway.Exchange)}
 			near, far := net.Pipe()
 			t.Cleanup(func() { far.Close() })
 			h.start(k, newLink(near, near))

@@ -38,8 +38,8 @@ const (
 // allocations (context.AfterFunc, on a context with a deadline of its own), to
 // look is nearly free, and most calls are over within milliseconds. So young
 // calls are looked at every tick and when the first of their deadlines comes, by
-// one timer for all of them; only a call that is still there at the second look
-// is registered with its context.
+// one timer for all of them; only a call that is still there at the second look,
+// or that is likely to be ended, is registered with its context.
 type host struct {
 	client  *Client
 	address string      // with a port
@@ -95,7 +95,12 @@ func (h *host) start(k *call, l *link) {
 // enter begins to watch over k. h.mu is held.
 func (h *host) enter(k *call, l *link) {
 	h.calls++
-	k.link, k.seen, k.place = l, false, len(h.young)
+	k.link = l
+	if k.x.Request.Contested {
+		h.register(k)
+		return
+	}
+	k.seen, k.place = false, len(h.young)
 	h.young = append(h.young, k)
 	by, ok := k.ctx.Deadline()
 	if h.next.IsZero() || ok && by.Before(h.next) {
@@ -132,7 +137,7 @@ func (h *host) look() {
 			k.link.abort()
 		case k.seen:
 			h.grow(k)
-			k.unwatch = context.AfterFunc(k.ctx, k.link.abort)
+			h.register(k)
 		default:
 			k.seen = true
 			if by, ok := k.ctx.Deadline(); ok && (first.IsZero() || by.Before(first)) {
@@ -144,6 +149,12 @@ func (h *host) look() {
 	if len(h.young) > 0 {
 		h.schedule(first, !first.IsZero())
 	}
+}
+
+// register lets the context of k end it. h.mu is held.
+func (h *host) register(k *call) {
+	k.place = -1
+	k.unwatch = context.AfterFunc(k.ctx, k.link.abort)
 }
 
 // grow takes k out of the young calls. h.mu is held.

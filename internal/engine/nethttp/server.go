@@ -91,6 +91,9 @@ func (s *server) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	err := s.http.Shutdown(ctx)
+	if errors.Is(err, net.ErrClosed) { // its listener was closed before
+		err = nil
+	}
 	if err != nil {
 		err = errors.Join(err, s.http.Close())
 	}
@@ -118,19 +121,24 @@ func (s *server) drain() <-chan struct{} {
 	return s.settled
 }
 
-// enter counts an exchange until leave is called, and reports whether its
-// connection ends after it.
-func (s *server) enter() (leave func(), last bool) {
+// enter counts an exchange unless the server is draining, when its connection is
+// to end after it.
+func (s *server) enter() (counted, last bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.draining {
-		return func() {}, true
+	if !s.draining {
+		s.running++
 	}
-	s.running++
-	return s.leave, false
+	return !s.draining, s.draining
 }
 
-func (s *server) leave() {
+// uncount ends what enter began, if it has not ended yet.
+func (a *answer) uncount() {
+	if !a.counted {
+		return
+	}
+	a.counted = false
+	s := a.server
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.running--; s.running == 0 && s.draining {
@@ -145,8 +153,6 @@ var errInterrupted = errors.New("interrupted by a panic")
 // ServeHTTP turns one request into an exchange and the exchange into the
 // answer.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	leave, last := s.enter()
-	defer leave()
 	in := acquire(w, r)
 	defer in.release()
 	if in.path == "" {
@@ -154,7 +160,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	x := gateway.Acquire(in)
-	out := answer{server: s, w: w, in: in, last: last, err: errInterrupted}
+	out := answer{server: s, w: w, in: in, err: errInterrupted}
+	out.counted, out.last = s.enter()
+	defer out.uncount()
 	defer func() {
 		s.handler.Done(x, out.written, out.err)
 		out.end()
@@ -173,6 +181,7 @@ type answer struct {
 	in      *inbound
 	written int64 // bytes of the body
 	err     error // why it broke off
+	counted bool  // the server waits for it
 	last    bool  // the connection ends after it
 	tunnels bool  // the connection is a tunnel, or was one
 }

@@ -46,6 +46,7 @@ func (a *answer) tunnel(res *gateway.Response) error {
 	defer to.Close()
 	leave := a.server.tunnels.enter() // before net/http forgets the connection
 	defer leave()
+	a.uncount() // tunnels are waited for by themselves, and may last
 	conn, buf, err := http.NewResponseController(a.w).Hijack()
 	if err != nil {
 		return gone(err)

@@ -101,11 +101,8 @@ func (c *code) Leave(_ context.Context, x *gateway.Exchange, err error) error {
 	if err != nil || c.answered(r.Status) {
 		return err
 	}
-	failure := &gateway.Error{
-		Status: r.Status,
-		Code:   gateway.CodeBackendStatus,
-		Public: "invalid status code " + strconv.Itoa(r.Status),
-	}
+	failure := gateway.BadStatus(x)
+	failure.Status = r.Status
 	contentType := r.Header.Get("Content-Type")
 	r.Header = r.Header[:0]
 	if c.messages {

@@ -47,7 +47,7 @@ func build(s *component.BackendSite, o Options) error {
 		done:    component.NewSlot[func(error)](&s.Site),
 	}
 	if o.LogStatusChange {
-		st.log = s.Log().With("name", o.Name, "place", at)
+		st.log, st.name = s.Log().With("place", at), o.Name
 	}
 	s.Stage(component.BackendBreaker, st)
 	return nil
@@ -91,7 +91,8 @@ func (b *breaker) note(c change) {
 }
 
 // report logs the changes that were noted and forgets them; log may be nil.
-func (b *breaker) report(ctx context.Context, log *slog.Logger) {
+// Compatibility: the words of the incumbent, which alerts look for.
+func (b *breaker) report(ctx context.Context, log *slog.Logger, name string) {
 	if !b.changed.Load() {
 		return
 	}
@@ -104,7 +105,7 @@ func (b *breaker) report(ctx context.Context, log *slog.Logger) {
 		return
 	}
 	for _, c := range changes {
-		log.WarnContext(ctx, "circuit breaker changed", "from", c.from.String(), "to", c.to.String())
+		log.WarnContext(ctx, fmt.Sprintf("Circuit breaker named '%s' went from '%s' to '%s'", name, c.from, c.to))
 	}
 }
 
@@ -127,11 +128,12 @@ type stage struct {
 	noop    bool
 	done    gateway.Slot[func(error)]
 	log     *slog.Logger // nil unless changes are logged
+	name    string       // of the breaker, for the log
 }
 
 func (s *stage) Enter(ctx context.Context, x *gateway.Exchange) error {
 	done, err := s.breaker.Allow()
-	s.breaker.report(ctx, s.log)
+	s.breaker.report(ctx, s.log, s.name)
 	switch err {
 	case nil:
 		s.done.Set(x, done)
@@ -145,7 +147,7 @@ func (s *stage) Enter(ctx context.Context, x *gateway.Exchange) error {
 func (s *stage) Leave(ctx context.Context, x *gateway.Exchange, err error) error {
 	if done, ok := s.done.Get(x); ok {
 		done(s.outcome(ctx, x, err))
-		s.breaker.report(ctx, s.log)
+		s.breaker.report(ctx, s.log, s.name)
 	}
 	return err
 }

@@ -378,7 +378,7 @@ func TestEffectiveBucketIsLoggedAtStart(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, want := range []string{"level=DEBUG", `place="GET /users/{id}"`, "capacity=1", "tokens_per_second=3", "capacity=9"} {
+	for _, want := range []string{"level=INFO", `place="GET /users/{id}"`, "capacity=1", "tokens_per_second=3", "capacity=9"} {
 		if !strings.Contains(f.log.String(), want) {
 			t.Errorf("log = %s, want %s in it", f.log.String(), want)
 		}

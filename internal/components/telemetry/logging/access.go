@@ -1,11 +1,13 @@
 package logging
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"log/slog"
 	"slices"
+	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/gateway"
@@ -33,7 +35,7 @@ const (
 // An accessLog writes a line for each request.
 type accessLog struct {
 	template *template
-	explains bool // a failed answer tells why, behind the line
+	explains bool // an answer that failed, or lacks something, tells why behind the line
 	out      io.Writer
 	skip     []string // paths
 }
@@ -43,15 +45,16 @@ func (a *accessLog) Observe(x *gateway.Exchange, o telemetry.Outcome) {
 	if slices.Contains(a.skip, x.In.Path()) {
 		return
 	}
+	failure := cmp.Or(o.Err, x.Response.Missing)
 	l := newLine(x)
-	l.began, l.took, l.status, l.written, l.err = o.Started, o.Took, o.Status, o.Written, o.Err
+	l.began, l.took, l.status, l.written, l.err = o.Started, o.Took, o.Status, o.Written, failure
 	if l.status == 0 && o.Err != nil && gateway.AsError(o.Err).Code == gateway.CodeClientGone {
 		l.status = 499
 	}
 	a.template.write(l)
-	if a.explains && o.Err != nil {
+	if a.explains && failure != nil {
 		l.buf = append(l.buf, " | "...)
-		a.template.writeText(l, o.Err.Error())
+		a.template.writeText(l, strings.ReplaceAll(failure.Error(), "\n", "; "))
 	}
 	l.writeTo(a.out)
 	l.release()

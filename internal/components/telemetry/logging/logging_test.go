@@ -319,7 +319,7 @@ func TestFailuresInTheAccessLog(t *testing.T) {
 	observe(0, errors.New("cut"))
 	const begin = "2026/11/22 - 21:10:24 [AccessLog] "
 	want := begin + "|503| 0.000 | - | GET / | breaker_open\n" +
-		begin + "|499| 0.000 | - | GET / | client_gone: a\\u000ab\n" +
+		begin + "|499| 0.000 | - | GET / | client_gone: a; b\n" +
 		begin + "|-| 0.000 | - | GET / | cut\n"
 	if got := read(t, w.out); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
