@@ -446,6 +446,11 @@ const (
 	Sluice  Dialect = "sluice"
 )
 
+// Answered reports whether an answer of a backend with this status is decoded.
+func (b *Behaviour) Answered(status int) bool {
+	return status == 200 || status == 201 || b.DecodedStatuses == "success" && status >= 200 && status < 300
+}
+
 // Enum lists the values.
 func (Dialect) Enum() []string { return []string{"krakend", "sluice"} }
 

@@ -39,6 +39,15 @@ func newEncode(s *config.Service, e *config.Endpoint, messages bool, product gat
 	return enc
 }
 
+// completedHeaders are the names that the field has in the dialects.
+var completedHeaders = func() (names []string) {
+	for _, d := range []config.Dialect{config.KrakenD, config.Sluice} {
+		b := config.BehaviourOf(d)
+		names = append(names, b.CompletedHeader)
+	}
+	return names
+}()
+
 // Enter does nothing.
 func (*encode) Enter(context.Context, *gateway.Exchange) error { return nil }
 
@@ -96,6 +105,11 @@ func accept(in gateway.Inbound) string {
 func (e *encode) mark(r *gateway.Response, complete bool) {
 	if e.product.Name != "" {
 		r.Header.Set(e.product.Name, e.product.Value)
+	}
+	for _, name := range completedHeaders {
+		if name != e.completed {
+			r.Header.Del(name) // of a service, about something else
+		}
 	}
 	r.Header.Set(e.completed, strconv.FormatBool(complete))
 }

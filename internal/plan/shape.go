@@ -19,7 +19,7 @@ import (
 type shape struct {
 	encoding   config.Encoding
 	collection bool
-	success    bool // every 2xx is an answer, not only 200 and 201
+	behaviour  *config.Behaviour // says which statuses are answers
 	limit      int64
 	projection *jsonspan.Projection                // nil for no-op
 	nothing    *jsonspan.Projection                // of the empty object that stands for no body
@@ -31,7 +31,7 @@ func newShape(s *config.Service, b *config.Backend, reshape func(map[string]any)
 	sh := &shape{
 		encoding:   b.Encoding,
 		collection: b.IsCollection,
-		success:    s.Behaviour.DecodedStatuses == "success",
+		behaviour:  &s.Behaviour,
 		limit:      int64(s.MaxResponseBytes),
 		reshape:    reshape,
 		group:      b.Group,
@@ -73,7 +73,7 @@ func (s *shape) Leave(_ context.Context, x *gateway.Exchange, err error) error {
 	if form := r.Body.Form(); form == body.Spans || form == body.Tree {
 		return nil
 	}
-	if !answered(r.Status, s.success) {
+	if !s.behaviour.Answered(r.Status) {
 		return gateway.BadStatus(x)
 	}
 	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") && r.Body.Size() != 0 {
@@ -83,11 +83,6 @@ func (s *shape) Leave(_ context.Context, x *gateway.Exchange, err error) error {
 		return s.refused(err)
 	}
 	return nil
-}
-
-// answered reports whether a status comes with data.
-func answered(status int, success bool) bool {
-	return status == 200 || status == 201 || success && status >= 200 && status < 300
 }
 
 // refused gives an error of reading or decoding its public face.
@@ -108,7 +103,7 @@ func (s *shape) refused(err error) error {
 // decode makes data of b and reports whether it is an answer: null is none,
 // although nothing is wrong with it, unless something was made of it.
 func (s *shape) decode(b *body.Body, status int) (complete bool, err error) {
-	if s.success && (status == 204 || status == 205) {
+	if (status == 204 || status == 205) && s.behaviour.Answered(status) {
 		return true, s.project(b, []byte("{}"), s.nothing)
 	}
 	raw, err := b.Bytes(s.limit)

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/netip"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -272,8 +274,9 @@ func (c *conn) refuse(err error) {
 	c.server.log(fmt.Errorf("request from %s refused: %w", c.socket.RemoteAddr(), err))
 	now := time.Now()
 	c.limitWrite(now)
+	reason := strconv.Itoa(e.Status) + " " + http.StatusText(e.Status)
 	text := appendDate(appendStatus(nil, 1, e.Status), now)
-	text = append(text, "Content-Length: 0\r\nConnection: close\r\n\r\n"...)
+	text = fmt.Appendf(text, "Content-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(reason), reason)
 	if _, err := c.stream.Write(text); err == nil {
 		c.linger()
 	}

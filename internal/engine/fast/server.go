@@ -19,7 +19,8 @@ import (
 
 const (
 	defaultHeaderBytes = 1 << 20
-	maxFields          = 1000 // of a request
+	headerSlack        = 4 << 10 // on top of the limit, as net/http has it
+	maxFields          = 1000    // of a request
 )
 
 // server is an [engine.Server] for HTTP/1.1, one goroutine for each connection.
@@ -47,12 +48,12 @@ var Engine = engine.Engine{Name: "fast", NewServer: NewServer, NewClient: NewCli
 func NewServer(s engine.Settings) engine.Server {
 	srv := &server{
 		settings: s,
-		limits:   wire.Limits{HeadBytes: s.MaxHeaderBytes, Fields: maxFields},
+		limits:   wire.Limits{HeadBytes: s.MaxHeaderBytes + headerSlack, Fields: maxFields},
 		watcher:  newWatcher(),
 		http2:    newHandover(s),
 	}
 	if s.MaxHeaderBytes <= 0 {
-		srv.limits.HeadBytes = defaultHeaderBytes
+		srv.limits.HeadBytes = defaultHeaderBytes + headerSlack
 	}
 	if s.ReadHeaderTimeout == 0 {
 		srv.settings.ReadHeaderTimeout = s.ReadTimeout

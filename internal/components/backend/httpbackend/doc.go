@@ -23,8 +23,8 @@
 // encoding no-op every status reaches the client as it is, and both have no
 // effect.
 //
-// Compatibility: an alias that is empty or no text silently disables both
-// options in KrakenD; here it is an error at start.
+// Compatibility: an alias that is empty disables both options, with a warning;
+// one that is no text does so in KrakenD, and is an error at start here.
 //
 // # backend/http/client
 //

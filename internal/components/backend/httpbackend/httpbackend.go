@@ -8,6 +8,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/jsonspan"
 )
@@ -38,10 +39,13 @@ func init() {
 func build(s *component.BackendSite, o Options) error {
 	b := s.Config()
 	st := status{
-		success: s.Service().Behaviour.DecodedStatuses == "success",
-		limit:   int64(s.Service().MaxResponseBytes),
+		behaviour: &s.Service().Behaviour,
+		limit:     int64(s.Service().MaxResponseBytes),
 	}
 	switch {
+	case o.ReturnErrorDetails != nil && *o.ReturnErrorDetails == "":
+		s.Warn("return_error_details", errors.New("an empty name switches both options off; write a name for the backend, such as \"users\", or remove the key"))
+		return nil
 	case !o.ReturnErrorCode && o.ReturnErrorDetails == nil:
 		s.Warn("", errors.New("has no effect; set return_error_code or return_error_details"))
 		return nil
@@ -66,17 +70,12 @@ func build(s *component.BackendSite, o Options) error {
 
 // status is what both stages know of statuses.
 type status struct {
-	success bool  // every 2xx is an answer, not only 200 and 201
-	limit   int64 // bytes of a body that is read; 0 is no limit
+	behaviour *config.Behaviour // says which of them are answers
+	limit     int64             // bytes of a body that is read; 0 is no limit
 }
 
 // Enter does nothing.
 func (status) Enter(context.Context, *gateway.Exchange) error { return nil }
-
-// answered reports whether a status comes with data.
-func (s status) answered(status int) bool {
-	return status == 200 || status == 201 || s.success && status >= 200 && status < 300
-}
 
 // read returns the body of a failed answer.
 func (s status) read(b *body.Body) ([]byte, error) {
@@ -98,7 +97,7 @@ type code struct {
 // Leave turns an answer that is none into an error with its status.
 func (c *code) Leave(_ context.Context, x *gateway.Exchange, err error) error {
 	r := &x.Response
-	if err != nil || c.answered(r.Status) {
+	if err != nil || c.behaviour.Answered(r.Status) {
 		return err
 	}
 	failure := gateway.BadStatus(x)
@@ -129,7 +128,7 @@ type details struct {
 // response stays the backend's.
 func (d *details) Leave(_ context.Context, x *gateway.Exchange, err error) error {
 	r := &x.Response
-	if err != nil || d.answered(r.Status) {
+	if err != nil || d.behaviour.Answered(r.Status) {
 		return err
 	}
 	text, err := d.read(&r.Body)

@@ -74,7 +74,7 @@ func TestWhereItCounts(t *testing.T) {
 		{"both", both, setting{}, 1, []string{"warning return_error_code: has no effect with return_error_details"}},
 		{"neither", `{}`, setting{}, 0, []string{"warning : has no effect"}},
 		{"code off", `{"return_error_code":false}`, setting{}, 0, []string{"warning : has no effect"}},
-		{"empty alias", `{"return_error_details":"","return_error_code":true}`, setting{}, 0, []string{"error return_error_details: must not be empty"}},
+		{"empty alias", `{"return_error_details":"","return_error_code":true}`, setting{}, 0, []string{"warning return_error_details: an empty name switches both options off"}},
 		{"alias that is no text", `{"return_error_details":true}`, setting{}, 0, []string{"error return_error_details: "}},
 		{"code that is no boolean", `{"return_error_code":"true"}`, setting{}, 0, []string{"error return_error_code: "}},
 	}

@@ -21,15 +21,6 @@ type Options struct {
 	ReturnErrorDetails *string `json:"return_error_details"`
 }
 
-// Validate reports an alias that is empty.
-func (o Options) Validate() error {
-	if o.ReturnErrorDetails != nil && *o.ReturnErrorDetails == "" {
-		return config.At("return_error_details",
-			errors.New("must not be empty; write a name for the backend, such as \"users\", or remove the key"))
-	}
-	return nil
-}
-
 // ClientOptions configures backend/http/client.
 type ClientOptions struct {
 	// ClientTLS configures TLS towards this backend, in the place of client_tls

@@ -17,6 +17,7 @@ type cache struct {
 	store  *store
 	origin string // names the hosts in keys
 	clock  component.Clock
+	reads  func(status int) bool // whether somebody reads the body of such an answer
 	calls  gateway.Slot[*call]
 }
 
@@ -90,10 +91,19 @@ func (c *cache) Leave(_ context.Context, x *gateway.Exchange, err error) error {
 	return nil
 }
 
+// maxUnread is the largest body that is read for the store alone: that of a failure
+// which nobody else looks at.
+const maxUnread = 64 << 10
+
 // save stores the answer, at once or as soon as its body was read.
 func (c *cache) save(x *gateway.Exchange, k *call, e *entry, now time.Time) {
 	b := &x.Response.Body
 	limit := c.store.entryLimit()
+	if size := b.Size(); b.Form() == body.Stream && size > 0 && size <= min(limit, maxUnread) && !c.reads(x.Response.Status) {
+		if _, err := b.Bytes(0); err != nil {
+			return // what broke off is not stored; whoever looks at the body finds that
+		}
+	}
 	switch {
 	case k.method == "HEAD" || b.Form() == body.Empty:
 		c.store.put(string(k.key), e, now)

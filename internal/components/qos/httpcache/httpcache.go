@@ -64,10 +64,12 @@ func build(s *component.BackendSite, o Options) error {
 	if err != nil {
 		return err
 	}
+	behaviour, passes := &s.Service().Behaviour, b.Encoding == "no-op"
 	s.Stage(component.BackendCache, &cache{
 		store:  st,
 		origin: origin,
 		clock:  s.Clock(),
+		reads:  func(status int) bool { return passes || behaviour.Answered(status) },
 		calls:  component.NewSlot[*call](&s.Site),
 	})
 	return nil
