@@ -396,6 +396,10 @@ func (c *compiler) endpoint(e *config.Endpoint) *Endpoint {
 		c.report(e.Node, "endpoint", config.Warning, config.CodeSuspicious,
 			fmt.Errorf("the colon in %s is taken literally; write {name} for a variable", e.Endpoint))
 	}
+	if e.Endpoint == "/__catchall" {
+		c.report(e.Node, "endpoint", config.Warning, config.CodeSuspicious,
+			errors.New("the path is an ordinary one here: requests for unknown paths are answered with 404; write wildcards for what should be served"))
+	}
 	site := component.NewEndpointSite(c.env, c.service, e, names)
 	c.build(component.InEndpoint, e.Node, e.ExtraConfig, site.Build)
 	c.problems = append(c.problems, site.Problems()...)
@@ -636,6 +640,10 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 // newAddress compiles the url_pattern and the filters of a backend.
 func (b *endpointBuilder) newAddress(i int, be *config.Backend) *address {
 	t, err := parseTemplate(be.URLPattern, b.site.Params())
+	if errors.Is(err, errEscape) {
+		b.report(be.Node, "url_pattern", config.Error, config.CodeInvalidPath, err)
+		return nil
+	}
 	if err != nil {
 		b.report(be.Node, "url_pattern", config.Error, config.CodeUndefinedVariable, fmt.Errorf(
 			"%w! endpoint: %s %s, backend: %d. input: [%s]; use a variable of the endpoint, {respN_field}, {JWT.claim}, {input_headers.Name} or {input_query_strings.name}",

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -93,7 +94,11 @@ func parseParts(text string, where place, params []string) ([]part, error) {
 		}
 		name := text[open+1 : open+end]
 		if open > 0 {
-			parts = append(parts, part{text: cleanLiteral(text[:open], where)})
+			literal, err := cleanLiteral(text[:open], where)
+			if err != nil {
+				return nil, err
+			}
+			parts = append(parts, part{text: literal})
 		}
 		p, err := parsePlaceholder(name, params)
 		if err != nil {
@@ -103,7 +108,11 @@ func parseParts(text string, where place, params []string) ([]part, error) {
 		text = text[open+end+1:]
 	}
 	if text != "" {
-		parts = append(parts, part{text: cleanLiteral(text, where)})
+		literal, err := cleanLiteral(text, where)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, part{text: literal})
 	}
 	return parts, nil
 }
@@ -140,22 +149,30 @@ func parseResult(name string) (index int, path string, ok bool) {
 	return n, path, found && strings.HasPrefix(name, "resp") && err == nil && n >= 0 && path != ""
 }
 
+// errEscape marks text that looks like an escape and is none.
+var errEscape = errors.New("invalid escape")
+
 // cleanLiteral escapes what may not stand in a URL and leaves the rest as it
 // is written.
-func cleanLiteral(text string, where place) string {
+func cleanLiteral(text string, where place) (string, error) {
 	if where == inHost {
-		return text
+		return text, nil
 	}
 	var b strings.Builder
 	for i := range len(text) {
 		c := text[i]
+		if c == '%' {
+			if _, err := url.PathUnescape(text[i:min(i+3, len(text))]); err != nil {
+				return "", fmt.Errorf("%w %q; write %%25 for a percent sign", errEscape, text[i:min(i+3, len(text))])
+			}
+		}
 		if c <= ' ' || c >= 0x7f || strings.IndexByte("\"<>\\^`{|}#", c) >= 0 {
 			fmt.Fprintf(&b, "%%%02X", c)
 			continue
 		}
 		b.WriteByte(c)
 	}
-	return b.String()
+	return b.String(), nil
 }
 
 // results returns the highest index of an earlier answer that the template
