@@ -3,14 +3,21 @@ package jwk
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/md5"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
+
+	"golang.org/x/crypto/nacl/secretbox"
 )
 
-// A Secret decrypts what was encrypted with AES-256 in Galois/Counter Mode.
+// A Secret unwraps data keys.
 type Secret [32]byte
+
+// A DataKey opens files that were encrypted with it.
+type DataKey [32]byte
 
 // ParseSecret reads the URL of a secret, base64key:// and the base64url of its
 // 32 bytes, with or without padding. URLs of key services are an error.
@@ -31,35 +38,46 @@ func ParseSecret(address string) (Secret, error) {
 	if err != nil {
 		return Secret{}, errors.New("the secret is not base64url; write base64key:// and the base64url of 32 bytes")
 	}
-	return secretOf(key)
-}
-
-func secretOf(key []byte) (s Secret, err error) {
+	var s Secret
 	if copy(s[:], key) != len(s) || len(key) != len(s) {
 		return Secret{}, fmt.Errorf("the secret has %d bytes; it needs 32", len(key))
 	}
 	return s, nil
 }
 
-// Unwrap returns the secret that is encrypted in wrapped, standard base64.
-func (s Secret) Unwrap(wrapped string) (Secret, error) {
+// wrapNonce is the length of the nonce in front of a wrapped key.
+const wrapNonce = 24
+
+// Unwrap returns the data key in wrapped, which is standard base64 of a nonce of
+// 24 bytes and a box: XSalsa20 and Poly1305.
+//
+// Compatibility: this is how local secrets wrap keys for KrakenD, and what they
+// wrap is a passphrase of any length. The key is the text of its MD5 digest.
+//
+// Source: Bernstein, Cryptography in NaCl, 2009, section 9 (secretbox).
+func (s Secret) Unwrap(wrapped string) (k DataKey, err error) {
 	sealed, err := base64.StdEncoding.DecodeString(wrapped)
 	if err != nil {
-		return Secret{}, errors.New("the wrapped key is not base64")
+		return DataKey{}, errors.New("the wrapped key is not base64")
 	}
-	key, err := s.Open(sealed)
-	if err != nil {
-		return Secret{}, err
+	if len(sealed) < wrapNonce+secretbox.Overhead {
+		return DataKey{}, errors.New("the wrapped key is shorter than its nonce and tag")
 	}
-	return secretOf(key)
+	passphrase, ok := secretbox.Open(nil, sealed[wrapNonce:], (*[wrapNonce]byte)(sealed), (*[32]byte)(&s))
+	if !ok {
+		return DataKey{}, errors.New("the key was not wrapped with this secret, or was changed")
+	}
+	digest := md5.Sum(passphrase)
+	hex.Encode(k[:], digest[:])
+	return k, nil
 }
 
-// Open returns what is encrypted in sealed: 12 bytes of nonce, then ciphertext
-// and tag, without additional data.
+// Open returns what is encrypted in sealed with AES-256 in Galois/Counter Mode:
+// 12 bytes of nonce, then ciphertext and tag, without additional data.
 //
 // Source: NIST SP 800-38D.
-func (s Secret) Open(sealed []byte) ([]byte, error) {
-	block, err := aes.NewCipher(s[:])
+func (k DataKey) Open(sealed []byte) ([]byte, error) {
+	block, err := aes.NewCipher(k[:])
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +91,7 @@ func (s Secret) Open(sealed []byte) ([]byte, error) {
 	}
 	plain, err := gcm.Open(nil, sealed[:size], sealed[size:], nil)
 	if err != nil {
-		return nil, errors.New("the ciphertext was not made with this secret, or was changed")
+		return nil, errors.New("the ciphertext was not made with this key, or was changed")
 	}
 	return plain, nil
 }

@@ -52,9 +52,10 @@
 //
 // # Encrypted files
 //
-// With secret_url and cypher_key the file is encrypted in two steps: a data
-// key of 32 bytes encrypts the file, the secret encrypts the data key. Both
-// are AES-256-GCM without additional data, written as 12 bytes of nonce, then
-// ciphertext, then 16 bytes of tag. The file holds these bytes, cypher_key
-// their base64.
+// With secret_url and cypher_key the file is encrypted in two steps, as KrakenD
+// does it. The secret wraps a passphrase: cypher_key is the base64 of 24 bytes of
+// nonce and a box of XSalsa20 and Poly1305. The passphrase encrypts the file with
+// AES-256-GCM without additional data: 12 bytes of nonce, ciphertext, 16 bytes of
+// tag. The key of that is the MD5 digest of the passphrase, as 32 hexadecimal
+// digits.
 package jose

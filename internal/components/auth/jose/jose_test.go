@@ -4,6 +4,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hmac"
+	"crypto/md5"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
@@ -11,6 +12,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"maps"
@@ -22,6 +24,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/crypto/nacl/secretbox"
 
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
@@ -61,7 +65,7 @@ func TestOptionsRefused(t *testing.T) {
 		{"secret of 5 bytes", object{"secret_url": "base64key://c2hvcnQ=", "cypher_key": "AAAA"}, []string{"error secret_url: 5 bytes; it needs 32"}},
 		{"secret of a key service", object{"secret_url": "gcpkms://projects/x", "cypher_key": "AAAA"}, []string{"error secret_url: gcpkms are not supported"}},
 		{"key of another secret", object{"secret_url": secret, "cypher_key": base64.StdEncoding.EncodeToString(make([]byte, 60))},
-			[]string{"error cypher_key: not made with this secret"}},
+			[]string{"error cypher_key: not wrapped with this secret"}},
 		{"scopes without scopes_key", object{"scopes": []string{"a"}}, []string{"error scopes: set scopes_key"}},
 		{"scopes_matcher ALL", object{"scopes": []string{"a"}, "scopes_key": "scp", "scopes_matcher": "ALL"}, []string{"error scopes_matcher: ALL"}},
 		{"unknown strategy", object{"key_identify_strategy": "x5c"}, []string{"error key_identify_strategy: x5c"}},
@@ -822,30 +826,28 @@ func TestReload(t *testing.T) {
 }
 
 func TestEncryptedFile(t *testing.T) {
-	seal := func(key, plain []byte) []byte {
-		block, err := aes.NewCipher(key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		gcm, err := cipher.NewGCM(block)
-		if err != nil {
-			t.Fatal(err)
-		}
-		nonce := make([]byte, gcm.NonceSize())
-		return gcm.Seal(nonce, nonce, plain, nil)
+	const secret, passphrase = "0123456789abcdef0123456789abcdef", "what the secret wraps"
+	block, err := aes.NewCipher(fmt.Appendf(nil, "%x", md5.Sum([]byte(passphrase))))
+	if err != nil {
+		t.Fatal(err)
 	}
-	secret, data := []byte("0123456789abcdef0123456789abcdef"), []byte("fedcba9876543210fedcba9876543210")
+	gcm, err := cipher.NewGCM(block)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nonce := make([]byte, gcm.NonceSize())
+	var wrapNonce [24]byte
 	options := object{
-		"alg": "RS256", "jwk_local_path": file(t, seal(data, everyKey(t))),
-		"secret_url": "base64key://" + base64.URLEncoding.EncodeToString(secret),
-		"cypher_key": base64.StdEncoding.EncodeToString(seal(secret, data)),
+		"alg": "RS256", "jwk_local_path": file(t, gcm.Seal(nonce, nonce, everyKey(t), nil)),
+		"secret_url": "base64key://" + base64.URLEncoding.EncodeToString([]byte(secret)),
+		"cypher_key": base64.StdEncoding.EncodeToString(secretbox.Seal(wrapNonce[:], []byte(passphrase), &wrapNonce, (*[32]byte)([]byte(secret)))),
 		"cookie_key": "", "require_exp": true,
 	}
 	if got := newSite(t, nil).ready(t, options).status(t, rs256(t, `{"exp":1800000000}`)); got != 200 {
 		t.Errorf("status %d, want 200", got)
 	}
 	options["jwk_local_path"] = file(t, everyKey(t))
-	reported(t, newSite(t, nil).endpoint(t, options).problems, "error jwk_local_path: not made with this secret")
+	reported(t, newSite(t, nil).endpoint(t, options).problems, "error jwk_local_path: not made with this key")
 }
 
 // TestConnection fetches keys over real TLS connections.

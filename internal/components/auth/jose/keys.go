@@ -57,11 +57,11 @@ func readSet(o Options) (*jwk.Set, error) {
 		return nil, config.At("jwk_local_path", err)
 	}
 	if o.SecretURL != "" {
-		secret, err := o.secret()
+		key, err := o.dataKey()
 		if err != nil {
 			return nil, err
 		}
-		if data, err = secret.Open(data); err != nil {
+		if data, err = key.Open(data); err != nil {
 			return nil, config.At("jwk_local_path", fmt.Errorf("%s: %w", o.JWKLocalPath, err))
 		}
 	}

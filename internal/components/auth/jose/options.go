@@ -206,18 +206,18 @@ func (o Options) validateSecret() error {
 	case o.JWKLocalPath == "":
 		return config.At("secret_url", errors.New("only local files are encrypted; set jwk_local_path"))
 	}
-	_, err := o.secret()
+	_, err := o.dataKey()
 	return err
 }
 
-// secret returns the key of an encrypted local file.
-func (o Options) secret() (jwk.Secret, error) {
-	outer, err := jwk.ParseSecret(o.SecretURL)
+// dataKey returns the key of an encrypted local file.
+func (o Options) dataKey() (jwk.DataKey, error) {
+	secret, err := jwk.ParseSecret(o.SecretURL)
 	if err != nil {
-		return jwk.Secret{}, config.At("secret_url", err)
+		return jwk.DataKey{}, config.At("secret_url", err)
 	}
-	inner, err := outer.Unwrap(o.CypherKey)
-	return inner, config.At("cypher_key", err)
+	key, err := secret.Unwrap(o.CypherKey)
+	return key, config.At("cypher_key", err)
 }
 
 func (o Options) validateTLS() error {
