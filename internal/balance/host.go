@@ -30,8 +30,8 @@ type Host struct {
 	probing bool          // a call was let through after the pause
 }
 
-// Fail reports that no connection to the host could be made. Failures of calls
-// that were already under way when the host was paused do not lengthen the
+// Fail reports that no connection to the host could be made. As long as the host
+// is paused, failures of calls that were under way before do not lengthen the
 // pause.
 func (h *Host) Fail() {
 	now := h.set.now()

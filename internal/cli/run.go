@@ -114,7 +114,9 @@ func (a *app) serve(ctx context.Context, s serving) error {
 	g.Logger().Info("serving", "address", l.Addr().String(), "endpoints", g.Endpoints(), "version", Version)
 
 	reload := func() {
-		reload(ctx, g)
+		if !reload(ctx, g) {
+			renewKeys(g) // they do not depend on what is wrong
+		}
 		if watcher != nil {
 			watcher.Renew()
 		}
@@ -163,9 +165,9 @@ func forEach(ctx context.Context, signals <-chan os.Signal, f func()) {
 	}
 }
 
-// reload swaps the configuration, or says why it stays. What is wrong with it goes
-// to the log, where whoever operates the gateway looks.
-func reload(ctx context.Context, g *runtime.Gateway) {
+// reload swaps the configuration, or says why it stays and reports false. What is
+// wrong with it goes to the log, where whoever operates the gateway looks.
+func reload(ctx context.Context, g *runtime.Gateway) bool {
 	problems, err := g.Load(ctx)
 	log := g.Logger()
 	for _, p := range problems {
@@ -178,19 +180,21 @@ func reload(ctx context.Context, g *runtime.Gateway) {
 	}
 	if err != nil {
 		log.Error("reload failed, the old configuration keeps serving", "event", "config_reload_failed", "error", err)
-		return
+		return false
 	}
 	log.Info("reloaded", "endpoints", g.Endpoints())
+	return true
 }
 
 // renewKeys reads the certificates of the live configuration again, without
 // anything else of it.
 func renewKeys(g *runtime.Gateway) {
-	if err := g.RenewTLS(); err != nil {
+	switch renewed, err := g.RenewTLS(); {
+	case err != nil:
 		g.Logger().Error("certificates not renewed, the old ones keep serving", "event", "config_reload_failed", "error", err)
-		return
+	case renewed:
+		g.Logger().Info("certificates renewed")
 	}
-	g.Logger().Info("certificates renewed")
 }
 
 // serverKeys lists the files of the certificates that a gateway shows to clients,

@@ -324,6 +324,11 @@ func TestCertificates(t *testing.T) {
 			eventually(t, "other certificate", func() bool { return p.serial(t) == 3 })
 			writeCertificate(t, 4, "other.pem", "other-key.pem")
 			eventually(t, "new other certificate", func() bool { return p.serial(t) == 4 })
+
+			// What is wrong with the configuration does not let certificates expire.
+			replace(t, "gateway.json", "{")
+			writeCertificate(t, 5, "other.pem", "other-key.pem")
+			eventually(t, "certificate beside a broken file", func() bool { return p.serial(t) == 5 })
 		})
 	}
 }

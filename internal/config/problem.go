@@ -269,21 +269,39 @@ func (e *maskedError) Unwrap() error { return e.err }
 // masked returns err with *** in place of the secret texts of n, of its items
 // and of its members.
 func (n *Node) masked(err error) error {
-	if n == nil || err == nil {
+	if n == nil {
 		return err
 	}
 	values := append([]*Node{n}, n.Items...)
 	for _, m := range n.Members {
 		values = append(values, m.Value)
 	}
-	text := err.Error()
+	var secrets []string
 	for _, v := range values {
-		if v.secret && v.Text != "" {
-			quoted := strconv.Quote(v.Text)
-			text = strings.NewReplacer(v.Text, hidden, quoted[1:len(quoted)-1], hidden).Replace(text)
+		if v.secret {
+			secrets = append(secrets, v.Text)
 		}
 	}
-	if text == err.Error() {
+	return mask(err, secrets)
+}
+
+// mask returns err with *** in place of the secrets in its text, as they are and
+// as they are quoted. Of two that overlap the longer one counts.
+func mask(err error, secrets []string) error {
+	if err == nil || len(secrets) == 0 {
+		return err
+	}
+	secrets = slices.Clone(secrets)
+	slices.SortFunc(secrets, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	was := err.Error()
+	text := was
+	for _, secret := range secrets {
+		if secret != "" {
+			quoted := strconv.Quote(secret)
+			text = strings.NewReplacer(secret, hidden, quoted[1:len(quoted)-1], hidden).Replace(text)
+		}
+	}
+	if text == was {
 		return err
 	}
 	return &maskedError{text, err}

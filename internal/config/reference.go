@@ -29,18 +29,18 @@ func (d *Document) ExpandReferences(o LoadOptions) []*Problem {
 }
 
 // Mask replaces what references stand for by *** in the texts of problems that
-// speak of it. Values of less than four bytes are left: they would be found
-// everywhere.
+// speak of it. Values that are short or common words are left: they would be
+// found where nobody meant them.
 func (d *Document) Mask(ps []*Problem) {
 	for _, p := range ps {
-		text := p.Err.Error()
-		for _, secret := range d.secrets {
-			text = strings.ReplaceAll(text, secret, hidden)
-		}
-		if text != p.Err.Error() {
-			p.Err = &maskedError{text, p.Err}
-		}
+		p.Err = mask(p.Err, d.secrets)
 	}
+}
+
+// telling reports whether a value would be recognised in a text.
+func telling(value string) bool {
+	word := strings.Trim(value, "abcdefghijklmnopqrstuvwxyz-") == ""
+	return len(value) >= 4 && (!word || len(value) >= 10)
 }
 
 type expander struct {
@@ -92,7 +92,7 @@ func (e *expander) expand(n *Node) {
 		if err != nil {
 			e.report(n, err)
 		}
-		if len(value) >= 4 {
+		if telling(value) {
 			e.values = append(e.values, value)
 		}
 		b.WriteString(before + value)

@@ -141,6 +141,18 @@ func TestCompatibility(t *testing.T) {
 }
 
 // TestKnows shows how paths of keys are looked up.
+// TestOldNames keeps the historical names that components declare and those that
+// were published the same.
+func TestOldNames(t *testing.T) {
+	for _, d := range component.Default.All() {
+		for _, name := range d.Names() {
+			if got := published.Current(name); got != d.Namespace {
+				t.Errorf("%s is %s now by the list of published names, and %s by its component", name, got, d.Namespace)
+			}
+		}
+	}
+}
+
 func TestKnows(t *testing.T) {
 	tests := []struct {
 		key  string

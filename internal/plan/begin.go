@@ -65,9 +65,19 @@ func (p *Plan) begin(ctx context.Context, x *gateway.Exchange) bool {
 		return true
 	}
 	if tail, ok := p.tail.(splitter); ok {
-		f.sent = tail.begin(ctx, x)
+		f.sent, f.err = p.send(ctx, x, tail)
 	}
-	return f.sent
+	return f.sent || f.err != nil
+}
+
+// send lets the tail send.
+func (p *Plan) send(ctx context.Context, x *gateway.Exchange, tail splitter) (sent bool, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = failed(p.name, p.at, panicked(v))
+		}
+	}()
+	return tail.begin(ctx, x), nil
 }
 
 // finish collects the answer and runs the steps outwards.
@@ -119,18 +129,21 @@ func (b *balanced) begin(ctx context.Context, x *gateway.Exchange) bool {
 	f.path = x.Request.Path
 	s := parseServer(f.host.Address)
 	s.aim(&x.Request, f.path)
+	x.Request.Others = b.hosts.Hosts().Len() - 1 // for a connection that turns out to be closed
 	if b.next.begin(ctx, x) {
 		return true
 	}
-	x.Request.Path = f.path
+	x.Request.Path, x.Request.Others = f.path, 0
 	return false
 }
 
 func (b *balanced) finish(ctx context.Context, x *gateway.Exchange) error {
 	f := frameOf(x)
 	host, path := f.host, f.path
+	alive := ctx.Err() == nil
 	err := b.next.finish(ctx, x)
-	if !b.report(ctx, host, err) {
+	x.Request.Others = 0
+	if !alive || !b.report(ctx, host, err) {
 		return err
 	}
 	next := b.hosts.Next(host)

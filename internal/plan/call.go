@@ -146,7 +146,9 @@ func (t *templated) Do(ctx context.Context, x *gateway.Exchange) error {
 		}
 		s.aim(&x.Request, path)
 		x.Request.Others = len(t.hosts) - 1 - i
-		if err = t.next.Do(ctx, x); !errors.Is(err, gateway.ErrUnreached) {
+		err = t.next.Do(ctx, x)
+		x.Request.Others = 0
+		if !errors.Is(err, gateway.ErrUnreached) {
 			return err
 		}
 	}

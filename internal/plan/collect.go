@@ -20,8 +20,8 @@ const patience = 50 * time.Millisecond
 type collection struct {
 	ctx   context.Context
 	calls []call
-	room  [4]call // behind calls
-	late  *time.Timer
+	room  [8]call        // behind calls
+	late  func()         // share, bound once because that takes memory
 	hands sync.WaitGroup // of the goroutines
 
 	mu   sync.Mutex
@@ -31,8 +31,7 @@ type collection struct {
 
 var collections = sync.Pool{New: func() any {
 	c := new(collection)
-	c.late = time.AfterFunc(time.Hour, c.share)
-	c.late.Stop()
+	c.late = c.share
 	return c
 }}
 
@@ -49,7 +48,7 @@ func (c *collection) release() {
 	if !c.done {
 		return // share may be about to look at it
 	}
-	clear(c.calls)
+	c.room = [len(c.room)]call{}
 	c.ctx, c.calls, c.next, c.done = nil, nil, 0, false
 	collections.Put(c)
 }
@@ -75,14 +74,15 @@ func (c *collection) run() {
 	if sent == 0 {
 		c.calls[len(c.calls)-1].finish(c.ctx)
 	}
+	var late *time.Timer
 	if sent > 1 {
-		c.late.Reset(c.wait())
+		late = time.AfterFunc(c.wait(), c.late)
 	}
 	for x := c.take(); x != nil; x = c.take() {
 		x.finish(c.ctx)
 	}
 	c.mu.Lock()
-	c.done = sent <= 1 || c.late.Stop()
+	c.done = late == nil || late.Stop()
 	c.next = len(c.calls)
 	c.mu.Unlock()
 	c.hands.Wait()

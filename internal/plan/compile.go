@@ -749,10 +749,10 @@ func (c *compiler) callable(be *config.Backend) []string {
 	var hosts []string
 	for i, h := range be.Host {
 		key := be.Node.ItemPath("host", i)
-		scheme, rest, _ := strings.Cut(h, "://")
+		scheme, rest, found := strings.Cut(h, "://")
 		authority, _, _ := strings.Cut(rest, "/")
 		switch {
-		case !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https"):
+		case !found || !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https"):
 			c.report(be.Node, key, config.Warning, config.CodeInvalidHost,
 				fmt.Errorf("host %s does not begin with http:// or https://, so it is never called; write the scheme", config.MaskUser(h)))
 		case strings.Contains(authority, "@"):

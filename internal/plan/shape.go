@@ -76,13 +76,26 @@ func (s *shape) Leave(_ context.Context, x *gateway.Exchange, err error) error {
 	if !s.behaviour.Answered(r.Status) {
 		return gateway.BadStatus(x)
 	}
-	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") && r.Body.Size() != 0 {
-		return &gateway.Error{Code: gateway.CodeBackendInvalid, Public: "the answer is compressed in a way that was not asked for"}
+	if compressed(r.Header.Get("Content-Encoding")) && r.Body.Size() != 0 {
+		return &gateway.Error{Code: gateway.CodeBackendInvalid, Public: "the answer is compressed and cannot be unpacked"}
 	}
 	if r.Complete, err = s.decode(&r.Body, r.Status); err != nil {
 		return s.refused(err)
 	}
 	return nil
+}
+
+// compressed reports whether codings, the value of Content-Encoding, name one of
+// those that are registered for compression (RFC 9110, section 8.4.1). Others,
+// such as utf-8, are mistakes that change nothing.
+func compressed(codings string) bool {
+	for coding := range strings.SplitSeq(codings, ",") {
+		switch strings.ToLower(strings.TrimSpace(coding)) {
+		case "gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd", "dcb", "dcz":
+			return true
+		}
+	}
+	return false
 }
 
 // refused gives an error of reading or decoding its public face.

@@ -27,6 +27,22 @@ func TestScopes(t *testing.T) {
 	}
 }
 
+func TestCurrent(t *testing.T) {
+	for name, want := range map[string]string{
+		"github.com/devopsfaith/krakend-cors": "security/cors",
+		"github_com/devopsfaith/krakend-cors": "security/cors",
+		"gitlab.com/devopsfaith/krakend-cors": "gitlab.com/devopsfaith/krakend-cors",
+		"security/cors":                       "security/cors",
+	} {
+		if got := Current(name); got != want {
+			t.Errorf("Current(%q) = %q, want %q", name, got, want)
+		}
+	}
+	if !Has("service", "github_com/devopsfaith/bloomfilter") || Has("endpoint", "github_com/devopsfaith/bloomfilter") {
+		t.Error("old names are not found where the new ones are")
+	}
+}
+
 func TestHas(t *testing.T) {
 	tests := []struct {
 		scope, name string

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -197,20 +198,23 @@ func (g *Gateway) Load(ctx context.Context) ([]*config.Problem, error) {
 	return problems, nil
 }
 
-// RenewTLS reads the certificate files of the live configuration again. On an
-// error the old ones stay.
-func (g *Gateway) RenewTLS() error {
+// RenewTLS reads the certificate files of the live configuration again, and
+// reports whether they hold other certificates. On an error the old ones stay.
+func (g *Gateway) RenewTLS() (renewed bool, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s := g.Service()
 	if s.TLS == nil || s.TLS.Disabled {
-		return nil
+		return false, nil
 	}
-	renewed, err := tlsx.Server(s.TLS)
-	if err == nil {
-		g.tls.Store(renewed)
+	next, err := tlsx.Server(s.TLS)
+	if err != nil {
+		return false, err
 	}
-	return err
+	was := g.tls.Swap(next)
+	return !slices.EqualFunc(was.Certificates, next.Certificates, func(a, b tls.Certificate) bool {
+		return slices.EqualFunc(a.Certificate, b.Certificate, bytes.Equal)
+	}), nil
 }
 
 // fixed reports what a reload cannot change.

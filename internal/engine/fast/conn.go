@@ -143,7 +143,7 @@ func (c *conn) await(limit time.Duration) bool {
 	if len(c.in.Buffered()) == 0 {
 		c.in.Free()
 		c.state.Store(idle)
-		if c.server.draining.Load() {
+		if c.server.closing.Load() {
 			return false
 		}
 		c.limitRead(time.Now(), limit)

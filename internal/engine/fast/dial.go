@@ -70,8 +70,9 @@ func plain(authority string) bool {
 // dial makes a connection for q within ctx. The error is [errForeign] for a host
 // that has chosen HTTP/2, which is remembered; for an upgrade it has no choice.
 func (h *host) dial(ctx context.Context, q *gateway.Request) (*link, error) {
+	by := engine.DialBy(ctx, q)
 	dialer := h.client.dialer
-	dialer.Deadline = engine.DialBy(ctx, q)
+	dialer.Deadline = by
 	raw, err := dialer.DialContext(ctx, "tcp", h.address)
 	if err != nil {
 		return nil, err
@@ -85,7 +86,11 @@ func (h *host) dial(ctx context.Context, q *gateway.Request) (*link, error) {
 		settings.NextProtos = []string{"http/1.1"}
 	}
 	conn := tls.Client(raw, settings)
-	shaking, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	latest := time.Now().Add(handshakeTimeout)
+	if !by.IsZero() && by.Before(latest) {
+		latest = by
+	}
+	shaking, cancel := context.WithDeadline(ctx, latest)
 	defer cancel()
 	if err := conn.HandshakeContext(shaking); err != nil {
 		raw.Close()

@@ -31,7 +31,8 @@ type server struct {
 	handler  engine.Handler
 	watcher  *watcher
 	http2    *handover
-	draining atomic.Bool
+	draining atomic.Bool    // no new connections; those that are open get one more answer
+	closing  atomic.Bool    // nor these
 	running  sync.WaitGroup // goroutines of the server itself
 
 	mu       sync.Mutex
@@ -208,6 +209,7 @@ func (s *server) serving() bool {
 func (s *server) drain() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.closing.Store(true)
 	for c := s.conns; c != nil; c = c.next {
 		if c.state.CompareAndSwap(idle, closed) {
 			c.socket.Close()

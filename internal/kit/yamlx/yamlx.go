@@ -14,7 +14,8 @@ func Readable(data []byte) []byte {
 	for at := 0; at < len(data); {
 		line, _, _ := bytes.Cut(data[at:], []byte("\n"))
 		if text, found := bytes.CutPrefix(line, []byte(directive)); found {
-			if text = bytes.TrimRight(text, " \t\r"); len(text) != 1 || text[0] < '0' || text[0] > '9' {
+			version, _, _ := bytes.Cut(text, []byte(" "))
+			if version = bytes.TrimRight(version, "\t\r"); len(version) != 1 || version[0] < '0' || version[0] > '9' {
 				return data
 			}
 			data = bytes.Clone(data)

@@ -6,6 +6,7 @@ func TestReadable(t *testing.T) {
 	tests := []struct{ name, in, want string }{
 		{"1.2", "%YAML 1.2\n---\na: 1\n", "%YAML 1.1\n---\na: 1\n"},
 		{"1.2 behind a comment and another directive", "# x\r\n\r\n%TAG ! x\n%YAML 1.2 \r\n---\n", "# x\r\n\r\n%TAG ! x\n%YAML 1.1 \r\n---\n"},
+		{"1.2 and a comment", "%YAML 1.2 # new\n---\na: 1\n", "%YAML 1.1 # new\n---\na: 1\n"},
 		{"1.1 stays", "%YAML 1.1\n---\na: 1\n", "%YAML 1.1\n---\na: 1\n"},
 		{"2.0 stays", "%YAML 2.0\n---\na: 1\n", "%YAML 2.0\n---\na: 1\n"},
 		{"1.20 stays", "%YAML 1.20\n---\na: 1\n", "%YAML 1.20\n---\na: 1\n"},

@@ -18,7 +18,9 @@
 //     use and key_ops allow it to verify. Keys, addresses and certificates
 //     inside the token are not looked at.
 //   - The signature.
-//   - exp, nbf and iat, which are numbers, with leeway; iss; aud.
+//   - exp, nbf and iat, which are numbers, with leeway; iss, a text, and aud, one
+//     or a list of them, whether they are configured or not.
+//   - Expressions about the token, of validation/cel.
 //   - roles, then scopes.
 //
 // A request that fails is answered with 401 and an empty body, for roles and
@@ -26,7 +28,8 @@
 // Requests that pass carry their claims for the layers behind, as {JWT.x} in
 // the URLs of backends, in expressions, and as headers by propagate_claims.
 //
-// A propagated header replaces what the client sent under its name. Backends
+// A propagated header replaces what the client sent under its name, hyphens or
+// underscores in it. Backends
 // see it only if input_headers names it, rate limits and scripts of the
 // endpoint see it regardless: it is withdrawn behind them.
 //

@@ -33,17 +33,10 @@ func init() {
 	)
 }
 
-// validators are the names of the component that verifies tokens.
-var validators = []string{"auth/validator", "github.com/devopsfaith/krakend-jose/validator"}
-
 func buildEndpoint(s *component.EndpointSite, o Options) error {
 	src := newSource(s.Clock(), s.Params())
 	src.noop = s.Config().OutputEncoding == "no-op"
-	verified := false
-	for _, name := range validators {
-		verified = verified || s.Has(name)
-	}
-	stages, err := build(&s.Site, src, verified, o)
+	stages, err := build(&s.Site, src, s.Has("auth/validator"), o)
 	if err != nil {
 		return err
 	}
