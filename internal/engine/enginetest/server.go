@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
@@ -720,15 +721,25 @@ func clientGone(t *trial) {
 
 func shutdownDrains(t *trial) {
 	entered, leave := make(chan struct{}), make(chan struct{})
+	out, in := io.Pipe()
 	d := t.open(engine.Settings{}, func(ctx context.Context, x *gateway.Exchange) error {
-		if x.In.Path() == "/slow" {
+		switch x.In.Path() {
+		case "/slow":
 			close(entered)
 			<-leave
+		case "/stream":
+			x.Response.Status, x.Response.Body = 200, body.FromStream(out, 2)
+			return nil
 		}
 		answer(x, 200, "hello")
 		return nil
 	})
-	idle, asks, busy := t.dial(d.addr), t.dial(d.addr), t.dial(d.addr)
+	idle, asks, busy, streams := t.dial(d.addr), t.dial(d.addr), t.dial(d.addr), t.dial(d.addr)
+	streams.lines("GET /stream HTTP/1.1", "Host: h", "")
+	in.Write([]byte("a"))
+	if h := streams.head(); h.start != "HTTP/1.1 200 OK" || streams.exactly(1) != "a" {
+		t.Fatalf("%q", h.start)
+	}
 	idle.send(get)
 	idle.want(200, "hello")
 	asks.send(get)
@@ -750,6 +761,11 @@ func shutdownDrains(t *trial) {
 	asks.send(get)
 	asks.want(200, "hello") // the others hear of it
 	asks.closed()
+	in.Write([]byte("b"))
+	streams.exactly(1) // of an answer that began before it was known that it is the last but one
+	streams.send(get)
+	streams.want(200, "hello")
+	streams.closed()
 	select {
 	case err := <-stopped:
 		t.Errorf("Shutdown returned %v before the last answer", err)
