@@ -168,7 +168,8 @@ type Transport struct {
 	ResponseHeaderTimeout Duration `json:"response_header_timeout"`
 
 	// ExpectContinueTimeout is how long to wait for 100 Continue before the
-	// body of a request with Expect is sent; 0s sends it at once.
+	// body of a request is sent whose client sent Expect, if input_headers lets
+	// that pass; 0s sends bodies at once, without Expect.
 	ExpectContinueTimeout Duration `json:"expect_continue_timeout"`
 
 	// DNSCacheTTL is how often discovered hosts are looked up again; below 1s

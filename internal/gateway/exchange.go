@@ -29,6 +29,7 @@ type Exchange struct {
 	Results []Result // answers of earlier calls, in a sequence
 
 	Started time.Time // when it began to arrive, or the engine handed it over
+	Until   time.Time // when an answer that streams must have been sent; zero for no limit
 	Pin     any       // what the runtime holds for its sake
 	Frame   any       // what the runner keeps between sending and collecting
 	Err     error     // why the answer is a failure, for observers; nil for a good one

@@ -24,9 +24,10 @@ type collection struct {
 	late  func()         // share, bound once because that takes memory
 	hands sync.WaitGroup // of the goroutines
 
-	mu   sync.Mutex
-	next int  // calls before this one were sent by others, or somebody reads their answer
-	done bool // nobody needs more hands
+	mu     sync.Mutex
+	next   int  // calls before this one are not sent yet, or somebody reads their answer
+	shared bool // share has run
+	done   bool // share has run or will not
 }
 
 var collections = sync.Pool{New: func() any {
@@ -49,7 +50,7 @@ func (c *collection) release() {
 		return // share may be about to look at it
 	}
 	c.room = [len(c.room)]call{}
-	c.ctx, c.calls, c.next, c.done = nil, nil, 0, false
+	c.ctx, c.calls, c.next, c.shared, c.done = nil, nil, 0, false, false
 	collections.Put(c)
 }
 
@@ -82,7 +83,7 @@ func (c *collection) run() {
 		x.finish(c.ctx)
 	}
 	c.mu.Lock()
-	c.done = late == nil || late.Stop()
+	c.done = late == nil || late.Stop() || c.shared
 	c.next = len(c.calls)
 	c.mu.Unlock()
 	c.hands.Wait()
@@ -119,6 +120,7 @@ func (c *collection) takeLocked() *call {
 func (c *collection) share() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.shared = true
 	for x := c.takeLocked(); x != nil; x = c.takeLocked() {
 		c.hands.Go(func() { x.finish(c.ctx) })
 	}

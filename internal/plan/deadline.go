@@ -30,6 +30,9 @@ func within(ctx context.Context, x *gateway.Exchange, d time.Duration) context.C
 	if earlier, ok := ctx.Deadline(); ok && earlier.Before(c.at) {
 		c.at = earlier
 	}
+	if x.Parent == nil && (x.Until.IsZero() || c.at.Before(x.Until)) {
+		x.Until = c.at
+	}
 	x.OnRelease(c.end)
 	return c
 }

@@ -28,18 +28,24 @@ var hopByHop = []string{
 type headerSelection struct {
 	selection
 	product string // of the gateway, as in User-Agent
+	expects bool   // Expect passes like others: calls wait for 100 Continue
 }
 
 // newHeaderSelection compiles input_headers. With an empty list the
 // Content-Type of the client passes alone; as soon as a header is named, it
 // must be named too.
-func newHeaderSelection(list []string, product string) headerSelection {
+func newHeaderSelection(list []string, product string, expects bool) headerSelection {
 	if len(list) == 0 {
 		list = []string{contentType}
 	}
-	s := headerSelection{newSelection(list, true), product}
-	s.names = slices.DeleteFunc(s.names, reserved)
+	s := headerSelection{newSelection(list, true), product, expects}
+	s.names = slices.DeleteFunc(s.names, s.reserved)
 	return s
+}
+
+// reserved reports whether a field of the client does not pass.
+func (s *headerSelection) reserved(name string) bool {
+	return reserved(name) && !(s.expects && name == "Expect")
 }
 
 // reserved reports whether a field is for the gateway alone to write, or for one
@@ -59,7 +65,7 @@ func (s *headerSelection) fill(x *gateway.Exchange) {
 	h := x.Request.Header
 	if s.all {
 		h = x.In.AppendHeaders(h)
-		h = slices.DeleteFunc(h, func(f gateway.Field) bool { return reserved(f.Name) })
+		h = slices.DeleteFunc(h, func(f gateway.Field) bool { return s.reserved(f.Name) })
 	} else {
 		for _, name := range s.names {
 			h = x.In.AppendHeader(h, name)

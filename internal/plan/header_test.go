@@ -52,7 +52,7 @@ func TestHeaderSelection(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newHeaderSelection(tt.list, "Sluice 0")
+			s := newHeaderSelection(tt.list, "Sluice 0", false)
 			x := gateway.Acquire(testx.Request{Header: tt.sent}.Inbound())
 			defer x.Release()
 			x.Client = netip.MustParseAddr("198.51.100.7")
@@ -87,5 +87,30 @@ func TestHeaderFilter(t *testing.T) {
 				t.Errorf("filter %q:\n got %v\nwant %v", tt.list, r.Header, tt.want)
 			}
 		})
+	}
+}
+
+// TestExpectation lets Expect pass where calls wait for 100 Continue, if it is
+// named.
+func TestExpectation(t *testing.T) {
+	for _, tt := range []struct {
+		list    []string
+		expects bool
+		want    string
+	}{
+		{[]string{"Expect"}, true, "100-continue"},
+		{[]string{"*"}, true, "100-continue"},
+		{[]string{"X-A"}, true, ""},
+		{nil, true, ""},
+		{[]string{"Expect"}, false, ""},
+		{[]string{"*"}, false, ""},
+	} {
+		s := newHeaderSelection(tt.list, "Sluice 0", tt.expects)
+		x := testx.Request{Header: gateway.Fields{{Name: "Expect", Value: "100-continue"}}}.Exchange(t)
+		x.Request.Header = nil // nothing is selected yet
+		s.fill(x)
+		if got := x.Request.Header.Get("Expect"); got != tt.want {
+			t.Errorf("input_headers %q, a call waits: %t: Expect %q, want %q", tt.list, tt.expects, got, tt.want)
+		}
 	}
 }

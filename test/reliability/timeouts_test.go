@@ -365,15 +365,21 @@ func TestShutdown(t *testing.T) {
 			}
 			stopped := make(chan error, 1)
 			go func() { stopped <- g.stop() }()
-			if !idle.ended() {
-				t.Error("an idle connection outlives the stop")
-			}
-			if c, err := net.Dial("tcp", strings.TrimPrefix(g.url, "http://")); err == nil {
+			for end := time.Now().Add(soon); ; time.Sleep(time.Millisecond) {
+				c, err := net.Dial("tcp", strings.TrimPrefix(g.url, "http://"))
+				if err != nil {
+					break
+				}
 				c.Close()
-				t.Error("there are new connections while it stops")
+				if time.Now().After(end) {
+					t.Fatal("there are new connections while it stops")
+				}
 			}
 			close(stopping)
 			got, err := <-answer, <-stopped
+			if !idle.ended() {
+				t.Error("an idle connection outlives the stop")
+			}
 			if tt.ends && (got.status != 200 || got.body != good || err != nil) {
 				t.Errorf("%d %q %v, stopped with %v", got.status, got.body, got.err, err)
 			}

@@ -83,7 +83,9 @@ func (a *answer) send(x *gateway.Exchange) {
 		f.sniff = raw
 		a.err = a.whole(res, f, now, raw)
 	default:
+		c.limitStream(x.Until)
 		a.err = a.copy(res, f, now, stream, size)
+		c.limitStream(time.Time{})
 	}
 }
 
@@ -133,7 +135,11 @@ func (a *answer) sent(n int64, err error) error {
 	a.begun = true
 	a.written += max(n, 0)
 	if err != nil {
-		return &gateway.Error{Code: gateway.CodeClientGone, Err: err}
+		code := gateway.CodeClientGone
+		if timeout(err) {
+			code = gateway.CodeTimeout
+		}
+		return &gateway.Error{Code: code, Err: err}
 	}
 	return nil
 }

@@ -1011,6 +1011,40 @@ func TestTLS(t *testing.T) {
 	}
 }
 
+// TestCutTLS: an answer that the end of the connection ends is whole only if TLS
+// says that this is the end.
+func TestCutTLS(t *testing.T) {
+	server, client := authority(t)
+	client.ServerName = "a.test"
+	for _, said := range []bool{true, false} {
+		s := newScript(t, func(w *wireEnd) {
+			raw := w.Conn
+			conn := tls.Server(raw, server)
+			if conn.Handshake() != nil {
+				return
+			}
+			w.Conn = conn
+			w.r.Reset(conn)
+			w.request()
+			w.send(okHead + "\r\npart one")
+			if said {
+				conn.Close()
+			} else {
+				raw.Close()
+			}
+		})
+		x := newCall(t, "GET", s.addr, body.Body{})
+		x.Request.Scheme = "https"
+		got, err := fetch(t.Context(), newClient(t, config.Transport{}, client), x)
+		if said && (err != nil || got != "200 part one") {
+			t.Errorf("ended: %q, %v", got, err)
+		}
+		if !said {
+			wantError(t, err, gateway.CodeBackendAborted, false)
+		}
+	}
+}
+
 // TestHTTP2 shows that a host that has chosen HTTP/2 is remembered.
 func TestHTTP2(t *testing.T) {
 	server, client := authority(t)

@@ -18,9 +18,10 @@ import (
 
 // What a connection is doing, as Shutdown needs to know it.
 const (
-	idle   int32 = iota // waiting for the first byte of a request
-	busy                // from there to the end of the answer
-	closed              // by Shutdown, while it was idle
+	idle    int32 = iota // waiting for the first byte of a request
+	reading              // from there to the end of its head
+	busy                 // from there to the end of the answer
+	closed               // by Shutdown, before busy
 )
 
 // A conn is the connection of one client. Its goroutine reads a request, runs
@@ -82,7 +83,7 @@ func (c *conn) serve() {
 			c.refuse(err)
 			break
 		}
-		if !c.exchange() {
+		if !c.state.CompareAndSwap(reading, busy) || !c.exchange() {
 			break
 		}
 	}
@@ -147,9 +148,11 @@ func (c *conn) await(limit time.Duration) bool {
 			return false
 		}
 		c.limitRead(time.Now(), limit)
-		if c.wait() != nil || !c.state.CompareAndSwap(idle, busy) {
+		if c.wait() != nil || !c.state.CompareAndSwap(idle, reading) {
 			return false
 		}
+	} else {
+		c.state.Store(reading)
 	}
 	c.started = time.Now()
 	return true
@@ -340,6 +343,25 @@ func (c *conn) limitRead(start time.Time, limit time.Duration) {
 func (c *conn) limitWrite(start time.Time) {
 	if by, move := deadline(c.writeBy, start, c.server.settings.WriteTimeout); move {
 		c.writeBy = by
+		c.stream.SetWriteDeadline(by) // fails on a broken connection, as Write will
+	}
+}
+
+// limitStream sets the deadline for an answer that streams; zero lifts it. Where
+// the system is asked for what it takes, the deadline is set when it takes no
+// more, which for most answers is never.
+func (c *conn) limitStream(by time.Time) {
+	if !by.IsZero() && c.server.settings.WriteTimeout > 0 && c.writeBy.Before(by) {
+		return // write_timeout ends it before
+	}
+	c.until = by
+	switch {
+	case by.IsZero() && c.limited:
+		c.limited = false
+		c.writeBy = time.Time{} // the next answer sets its own
+		c.stream.SetWriteDeadline(time.Time{})
+	case !by.IsZero() && !c.direct:
+		c.limited = true
 		c.stream.SetWriteDeadline(by) // fails on a broken connection, as Write will
 	}
 }

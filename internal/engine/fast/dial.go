@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"net/url"
 	"strings"
@@ -85,7 +86,8 @@ func (h *host) dial(ctx context.Context, q *gateway.Request) (*link, error) {
 		settings = settings.Clone()
 		settings.NextProtos = []string{"http/1.1"}
 	}
-	conn := tls.Client(raw, settings)
+	below := &ending{Conn: raw}
+	conn := tls.Client(below, settings)
 	latest := time.Now().Add(handshakeTimeout)
 	if !by.IsZero() && by.Before(latest) {
 		latest = by
@@ -101,5 +103,21 @@ func (h *host) dial(ctx context.Context, q *gateway.Request) (*link, error) {
 		conn.Close()
 		return nil, errForeign
 	}
-	return newLink(raw, conn), nil
+	l := newLink(raw, conn)
+	l.below = below
+	return l, nil
+}
+
+// An ending is the socket below TLS, which remembers that the backend has closed
+// it. TLS takes that for its own end, although nobody has vouched for it.
+type ending struct {
+	net.Conn
+	closed bool
+}
+
+// Read reads on.
+func (e *ending) Read(p []byte) (int, error) {
+	n, err := e.Conn.Read(p)
+	e.closed = e.closed || err == io.EOF
+	return n, err
 }

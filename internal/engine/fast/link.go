@@ -13,6 +13,8 @@ type link struct {
 	born   time.Time
 	since  time.Time // when it became idle
 
+	below *ending // TLS; nil without it
+
 	peek  func(fd uintptr) // sets ready
 	ready bool
 
@@ -67,6 +69,11 @@ func (l *link) spoiled() bool {
 	l.ready = false
 	return l.raw.Control(l.peek) != nil || l.ready
 }
+
+// cut reports whether a stream of TLS that has ended was cut off: the socket ended
+// without a word of TLS about it, so that there may have been more (RFC 9112,
+// section 9.8).
+func (l *link) cut() bool { return l.below != nil && l.below.closed }
 
 // abort ends whatever waits for the link, at once. Other goroutines than that
 // of its call may do so.

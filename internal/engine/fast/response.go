@@ -212,6 +212,9 @@ func (k *call) Read(p []byte) (int, error) {
 		return 0, k.err
 	}
 	n, err := k.body.Read(p)
+	if err == io.EOF && k.head.Length < 0 && !k.head.Chunked && k.link.cut() {
+		err = io.ErrUnexpectedEOF
+	}
 	switch err {
 	case nil:
 		return n, nil

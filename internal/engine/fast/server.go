@@ -211,7 +211,7 @@ func (s *server) drain() <-chan struct{} {
 	defer s.mu.Unlock()
 	s.closing.Store(true)
 	for c := s.conns; c != nil; c = c.next {
-		if c.state.CompareAndSwap(idle, closed) {
+		if c.state.CompareAndSwap(idle, closed) || c.state.CompareAndSwap(reading, closed) {
 			c.socket.Close()
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"net"
 	"runtime"
 	"syscall"
+	"time"
 
 	"github.com/sluice-gateway/sluice/internal/engine/fast/wire"
 )
@@ -31,6 +32,9 @@ type transport struct {
 	look    operation // into memory of others, without waiting
 	put     operation // from memory of others
 	first   [1]byte   // of a message, where the system cannot be asked
+
+	until   time.Time // when what is sent must have gone out; zero for no limit of its own
+	limited bool      // that is the deadline of the stream
 }
 
 // An operation on a socket: what package net calls when it may be worth it, and
@@ -137,6 +141,10 @@ func (t *transport) trySend(fd uintptr) bool {
 		n, err := send(fd, t.put.p[t.put.n:])
 		if err != nil {
 			t.put.err = err
+			if err == syscall.EAGAIN && !t.until.IsZero() && !t.limited {
+				t.limited = true
+				t.stream.SetWriteDeadline(t.until) // fails on a broken connection, as sending will
+			}
 			return err != syscall.EAGAIN
 		}
 		t.put.n += n

@@ -9,6 +9,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -226,6 +227,13 @@ func (a *answer) send(x *gateway.Exchange) error {
 			return err
 		}
 	}
+	if !x.Until.IsZero() {
+		conn := http.NewResponseController(a.w)
+		if limit := a.server.http.WriteTimeout; limit == 0 || x.Until.Before(x.Started.Add(limit)) {
+			conn.SetWriteDeadline(x.Until) // fails on a broken connection, as writing will
+			defer conn.SetWriteDeadline(time.Time{})
+		}
+	}
 	return a.copy(stream, size)
 }
 
@@ -345,7 +353,11 @@ func gone(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &gateway.Error{Code: gateway.CodeClientGone, Err: err}
+	code := gateway.CodeClientGone
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		code = gateway.CodeTimeout
+	}
+	return &gateway.Error{Code: code, Err: err}
 }
 
 // end leaves the connection in a state that net/http can go on with, or ends
