@@ -64,6 +64,8 @@ func (b *balanced) Do(ctx context.Context, x *gateway.Exchange) error {
 // deadline passes. Those that were tried are not asked again.
 func (b *balanced) try(ctx context.Context, x *gateway.Exchange, next *balance.Host, tried ...*balance.Host) (err error) {
 	path := x.Request.Path
+	var room [4]*balance.Host
+	tried = append(room[:0], tried...)
 	for host := next; host != nil; host = b.hosts.Next(tried...) {
 		tried = append(tried, host)
 		s := parseServer(host.Address)

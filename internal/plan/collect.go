@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// patience is the longest that answers which have come wait for one that has not.
+// patience is the longest that answers wait for one that is late.
 const patience = 50 * time.Millisecond
 
 // A collection is several calls whose answers are awaited together.
 //
 // Requests that can be sent at once are sent by one goroutine, which then reads
 // the answers in order: most come at about the same time, and goroutines would
-// cost more than the wait. If one is late the others get goroutines after all,
-// when half of the time that there is has passed: an answer that has come would
-// otherwise end with the deadline of the one before it, and one that does not
-// fit into a socket would wait to be sent.
+// cost more than the wait. If one is late, by patience or half of the time that
+// there is, the others get goroutines after all: an answer that has come would
+// otherwise end with the deadline of the one before it, and one that does not fit
+// into a socket would wait to be sent.
 type collection struct {
 	ctx   context.Context
 	calls []call
