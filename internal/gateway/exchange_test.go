@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unsafe"
 
 	"github.com/sluice-gateway/sluice/internal/body"
@@ -57,6 +58,7 @@ func used(t *testing.T) *Exchange {
 	x.Params, x.Rest = append(x.Params, "1", "2"), "rest"
 	x.Results = []Result{{}}
 	x.Pin, x.Frame, x.Err = t, t, errors.New("trouble")
+	x.Started, x.Until = time.Unix(1, 0), time.Unix(2, 0)
 	SlotAt[string](2).Set(x, "state")
 	x.OnRelease(func() {})
 	x.Child()
@@ -72,7 +74,7 @@ func TestRelease(t *testing.T) {
 	SlotAt[int](0).Set(child, 7)
 	v := reflect.ValueOf(x).Elem()
 	for i := range v.NumField() {
-		if name := v.Type().Field(i).Name; v.Field(i).IsZero() && name != "Started" && name != "Parent" {
+		if name := v.Type().Field(i).Name; v.Field(i).IsZero() && name != "Parent" {
 			t.Fatalf("the test does not use %s", name)
 		}
 	}
