@@ -33,19 +33,8 @@ func TestClientStopsReading(t *testing.T) {
 			c := call(t, g)
 			c.SetReadBuffer(4 << 10)
 			c.say("GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
-			stopped := make(chan error, 1)
 			time.Sleep(100 * time.Millisecond) // the request is in flight
-			go func() { stopped <- g.stop() }()
-			select {
-			case err := <-stopped:
-				if err != nil {
-					t.Errorf("stop: %v", err)
-				}
-			case <-time.After(soon):
-				t.Error("a client that does not read holds up the stop")
-				c.Close()
-				<-stopped
-			}
+			stopsSoon(t, g, "a client that does not read", c)
 			p.waitOpen(0)
 			c.Close()
 		}
@@ -63,6 +52,13 @@ func TestHalfHead(t *testing.T) {
 	second.hear()
 	second.say("GET /x HT")
 	time.Sleep(50 * time.Millisecond) // they have arrived
+	stopsSoon(t, g, "half a head", first, second)
+}
+
+// stopsSoon stops the gateway, which no client may hold up. If one does, the
+// connections of all are closed, so that the gateway ends.
+func stopsSoon(t *testing.T, g *running, who string, clients ...*caller) {
+	t.Helper()
 	stopped := make(chan error, 1)
 	go func() { stopped <- g.stop() }()
 	select {
@@ -71,9 +67,10 @@ func TestHalfHead(t *testing.T) {
 			t.Errorf("stop: %v", err)
 		}
 	case <-time.After(soon):
-		t.Error("half a head holds up the stop")
-		first.Close()
-		second.Close()
+		t.Errorf("%s holds up the stop", who)
+		for _, c := range clients {
+			c.Close()
+		}
 		<-stopped
 	}
 }
