@@ -70,3 +70,18 @@ func TestFailure(t *testing.T) {
 		})
 	}
 }
+
+// TestFailureCut: the log of a call that was cut short says who was slow, and not
+// that the connection was closed, which the gateway did itself.
+func TestFailureCut(t *testing.T) {
+	closed := &net.OpError{Op: "raw-read", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(10, 0, 0, 7), Port: 81}, Err: net.ErrClosed}
+	ctx, cancel := context.WithDeadline(t.Context(), time.Unix(1, 0))
+	defer cancel()
+	e := Failure(ctx, closed, true)
+	if want := "the answer of 10.0.0.7:81 was not complete"; e.Code != gateway.CodeTimeout || e.Err.Error() != want {
+		t.Errorf("code %q, cause %q, want %q, %q", e.Code, e.Err, gateway.CodeTimeout, want)
+	}
+	if e := Failure(t.Context(), closed, true); !errors.Is(e, net.ErrClosed) {
+		t.Errorf("the cause %v is lost in %v", closed, e)
+	}
+}

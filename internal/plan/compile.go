@@ -608,6 +608,7 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 	if len(b.site.Arrangement().Upgrade) > 0 {
 		b.checkTunnelled(site)
 	}
+	b.checkShape(be)
 	call := site.Call()
 	bp := &branchPlan{config: be, shadow: call.Shadow != nil, calls: b.config.ConcurrentCalls}
 	if bp.shadow {
@@ -671,6 +672,34 @@ func (b *endpointBuilder) checkSources(i int, be *config.Backend, t *template) {
 	}
 	if t.uses(fromClaim) && !b.site.Has("auth/validator") {
 		warn(errors.New("{JWT.…} has a value behind auth/validator only, so this backend always fails; add the validator to the endpoint"))
+	}
+}
+
+// checkShape warns of keys that would shape an answer and cannot.
+func (c *compiler) checkShape(be *config.Backend) {
+	warn := func(key, why string) {
+		c.report(be.Node, key, config.Warning, config.CodeSuspicious, errors.New("has no effect "+why))
+	}
+	if be.Encoding == "no-op" {
+		for _, key := range []struct {
+			name string
+			set  bool
+		}{
+			{"is_collection", be.IsCollection},
+			{"target", be.Target != ""},
+			{"allow", len(be.Allow) > 0},
+			{"deny", len(be.Deny) > 0},
+			{"mapping", len(be.Mapping) > 0},
+			{"group", be.Group != ""},
+		} {
+			if key.set {
+				warn(key.name, "with encoding no-op, which passes the answer as it is; remove it, or choose an encoding that decodes")
+			}
+		}
+		return
+	}
+	if len(be.Allow) > 0 && len(be.Deny) > 0 {
+		warn("deny", "beside allow; remove one of them")
 	}
 }
 
