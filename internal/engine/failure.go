@@ -45,7 +45,7 @@ func Failure(ctx context.Context, err error, reached bool) *gateway.Error {
 	if at, limited := ctx.Deadline(); ended == nil && limited && !time.Now().Before(at) {
 		ended = context.DeadlineExceeded // a socket may know before the timer does
 	}
-	if op, ok := errors.AsType[*net.OpError](err); ok && ended != nil && op.Addr != nil && errors.Is(err, net.ErrClosed) {
+	if op, ok := errors.AsType[*net.OpError](err); ok && ended != nil && reached && op.Addr != nil && errors.Is(err, net.ErrClosed) {
 		cause = fmt.Errorf("the answer of %s was not complete", op.Addr) // we closed, and that is no reason
 	}
 	switch {

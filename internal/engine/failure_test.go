@@ -81,6 +81,9 @@ func TestFailureCut(t *testing.T) {
 	if want := "the answer of 10.0.0.7:81 was not complete"; e.Code != gateway.CodeTimeout || e.Err.Error() != want {
 		t.Errorf("code %q, cause %q, want %q, %q", e.Code, e.Err, gateway.CodeTimeout, want)
 	}
+	if e := Failure(ctx, closed, false); !errors.Is(e, gateway.ErrUnreached) {
+		t.Errorf("%v does not say that nobody was reached", e)
+	}
 	if e := Failure(t.Context(), closed, true); !errors.Is(e, net.ErrClosed) {
 		t.Errorf("the cause %v is lost in %v", closed, e)
 	}

@@ -140,7 +140,6 @@ func TestCompatibility(t *testing.T) {
 	current(t, "docs/compatibility.md", []byte(Compatibility(rows)))
 }
 
-// TestKnows shows how paths of keys are looked up.
 // TestOldNames keeps the historical names that components declare and those that
 // were published the same.
 func TestOldNames(t *testing.T) {
@@ -153,6 +152,7 @@ func TestOldNames(t *testing.T) {
 	}
 }
 
+// TestKnows shows how paths of keys are looked up.
 func TestKnows(t *testing.T) {
 	tests := []struct {
 		key  string

@@ -122,15 +122,15 @@ func (s *server) drain() <-chan struct{} {
 	return s.settled
 }
 
-// enter counts an exchange unless the server is draining, when its connection is
-// to end after it.
-func (s *server) enter() (counted, last bool) {
+// enter counts an exchange, and reports whether it did: not while the server is
+// draining, when the connection is to end after it.
+func (s *server) enter() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.draining {
 		s.running++
 	}
-	return !s.draining, s.draining
+	return !s.draining
 }
 
 // uncount ends what enter began, if it has not ended yet.
@@ -162,7 +162,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	x := gateway.Acquire(in)
 	out := answer{server: s, w: w, in: in, err: errInterrupted}
-	out.counted, out.last = s.enter()
+	out.counted = s.enter()
+	out.last = !out.counted
 	defer out.uncount()
 	defer func() {
 		s.handler.Done(x, out.written, out.err)
