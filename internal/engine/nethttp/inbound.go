@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/gateway"
@@ -165,6 +166,8 @@ type requestBody struct {
 	r    io.Reader
 	read reading
 	over bool
+
+	ended atomic.Bool // read is finished; for those who find somebody reading
 }
 
 var errAnswered = errors.New("the request was answered")
@@ -184,6 +187,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	case nil:
 	case io.EOF:
 		b.read = finished
+		b.ended.Store(true)
 	default:
 		b.read = broken
 	}
@@ -202,6 +206,9 @@ func (b *requestBody) begin() {
 // yet begin to read.
 func (b *requestBody) settle(complete bool) reading {
 	if !b.mu.TryLock() {
+		if b.ended.Load() {
+			return finished
+		}
 		return unfinished
 	}
 	defer b.mu.Unlock()
