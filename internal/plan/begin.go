@@ -111,7 +111,7 @@ func (u *unpacked) finish(_ context.Context, x *gateway.Exchange) error {
 
 func (d *direct) begin(ctx context.Context, x *gateway.Exchange) bool {
 	path := x.Request.Path
-	d.server.aim(&x.Request, path)
+	d.server.aim(&x.Request, path, 0)
 	if d.next.begin(ctx, x) {
 		return true
 	}
@@ -128,12 +128,11 @@ func (b *balanced) begin(ctx context.Context, x *gateway.Exchange) bool {
 	}
 	f.path = x.Request.Path
 	s := parseServer(f.host.Address)
-	s.aim(&x.Request, f.path)
-	x.Request.Others = b.hosts.Hosts().Len() - 1 // for a connection that turns out to be closed
+	s.aim(&x.Request, f.path, b.hosts.Hosts().Len()-1)
 	if b.next.begin(ctx, x) {
 		return true
 	}
-	x.Request.Path, x.Request.Others = f.path, 0
+	x.Request.Path = f.path
 	return false
 }
 
@@ -142,7 +141,6 @@ func (b *balanced) finish(ctx context.Context, x *gateway.Exchange) error {
 	host, path := f.host, f.path
 	alive := ctx.Err() == nil
 	err := b.next.finish(ctx, x)
-	x.Request.Others = 0
 	if !alive || !b.report(ctx, host, err) {
 		return err
 	}

@@ -30,9 +30,10 @@ func parseServer(host string) server {
 	return s
 }
 
-// aim points the request at the server. The path is the one below its base.
-func (s *server) aim(r *gateway.Request, path string) {
-	r.Scheme, r.Host, r.Path = s.scheme, s.authority, path
+// aim points the request at the server, the path being the one below its base.
+// That many others are left to be asked if no connection to this one can be made.
+func (s *server) aim(r *gateway.Request, path string, others int) {
+	r.Scheme, r.Host, r.Path, r.Others = s.scheme, s.authority, path, others
 	if s.base != "" {
 		r.Path = s.base + path
 	}
@@ -69,11 +70,9 @@ func (b *balanced) try(ctx context.Context, x *gateway.Exchange, next *balance.H
 	for host := next; host != nil; host = b.hosts.Next(tried...) {
 		tried = append(tried, host)
 		s := parseServer(host.Address)
-		s.aim(&x.Request, path)
+		s.aim(&x.Request, path, max(b.hosts.Hosts().Len()-len(tried), 0))
 		alive := ctx.Err() == nil
-		x.Request.Others = max(b.hosts.Hosts().Len()-len(tried), 0)
 		err = b.next.Do(ctx, x)
-		x.Request.Others = 0
 		if !alive || !b.report(ctx, host, err) {
 			return err
 		}
@@ -94,7 +93,7 @@ type direct struct {
 
 // Do calls the host.
 func (d *direct) Do(ctx context.Context, x *gateway.Exchange) error {
-	d.server.aim(&x.Request, x.Request.Path)
+	d.server.aim(&x.Request, x.Request.Path, 0)
 	return d.next.Do(ctx, x)
 }
 
@@ -146,10 +145,8 @@ func (t *templated) Do(ctx context.Context, x *gateway.Exchange) error {
 		if bad != nil {
 			return bad
 		}
-		s.aim(&x.Request, path)
-		x.Request.Others = len(t.hosts) - 1 - i
+		s.aim(&x.Request, path, len(t.hosts)-1-i)
 		err = t.next.Do(ctx, x)
-		x.Request.Others = 0
 		if !errors.Is(err, gateway.ErrUnreached) {
 			return err
 		}
@@ -246,7 +243,7 @@ func (f *redirected) follow(x *gateway.Exchange, hasBody bool) (bool, error) {
 	if r.Scheme != "https" || to.Scheme == "https" {
 		r.Header.Add("Referer", here.String())
 	}
-	r.Scheme, r.Host, r.Path, r.RawQuery = to.Scheme, to.Host, to.EscapedPath(), to.RawQuery
+	r.Scheme, r.Host, r.Path, r.RawQuery, r.Others = to.Scheme, to.Host, to.EscapedPath(), to.RawQuery, 0
 	if r.Path == "" {
 		r.Path = "/"
 	}
