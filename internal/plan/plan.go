@@ -1,12 +1,15 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 
+	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
@@ -18,6 +21,19 @@ type step struct {
 	name  string         // namespace, or a core step such as "shape"
 	phase string
 	at    config.Pos // where it was configured
+}
+
+// makeSteps sorts stages by phase and name, behind those that come first.
+func makeSteps(placed []component.Placed, phase func(uint8) string, first ...step) []step {
+	slices.SortStableFunc(placed, func(a, b component.Placed) int {
+		return cmp.Or(cmp.Compare(a.Phase, b.Phase), cmp.Compare(a.Name, b.Name))
+	})
+	steps := append(make([]step, 0, len(first)+len(placed)), first...)
+	for _, p := range placed {
+		leave, _ := p.Stage.(gateway.Leaver)
+		steps = append(steps, step{enter: p.Stage, leave: leave, name: p.Name, phase: phase(p.Phase), at: p.At})
+	}
+	return steps
 }
 
 // A Plan runs its steps inwards, its tail, then its steps outwards.

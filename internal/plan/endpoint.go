@@ -1,0 +1,356 @@
+package plan
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/route"
+)
+
+// An Endpoint is a compiled endpoint.
+type Endpoint struct {
+	Method, Pattern string
+	Config          *config.Endpoint // nil once the generation has started
+
+	plan       *Plan
+	branches   []*branchPlan // for explanations
+	sequential bool
+	upgrade    upgrade
+}
+
+// branchPlan is a compiled backend with what explanations say of it.
+type branchPlan struct {
+	config  *config.Backend
+	plan    *Plan
+	shadow  bool
+	calls   int
+	demands []demand
+}
+
+func (c *compiler) endpoint(e *config.Endpoint) *Endpoint {
+	rest := c.g.Service.DisableRest
+	names, err := route.CheckPattern(e.Endpoint, rest)
+	if err != nil {
+		c.report(e.Node, "endpoint", config.Error, config.CodeInvalidPath,
+			fmt.Errorf("the endpoint %s is invalid: %w", e.Endpoint, err))
+		c.inspect(e)
+		return nil
+	}
+	if strings.Contains(e.Endpoint, "/:") {
+		c.report(e.Node, "endpoint", config.Warning, config.CodeSuspicious,
+			fmt.Errorf("the colon in %s is taken literally; write {name} for a variable", e.Endpoint))
+	}
+	if e.Endpoint == "/__catchall" {
+		c.report(e.Node, "endpoint", config.Warning, config.CodeSuspicious,
+			errors.New("the path is an ordinary one here: requests for unknown paths are answered with 404; write wildcards for what should be served"))
+	}
+	site := component.NewEndpointSite(c.env, c.service, e, names)
+	c.build(component.InEndpoint, e.Node, e.ExtraConfig, site.Build)
+	c.problems = append(c.problems, site.Problems()...)
+
+	b := &endpointBuilder{compiler: c, config: e, site: site}
+	return b.build()
+}
+
+// endpointBuilder puts the plan of one endpoint together.
+type endpointBuilder struct {
+	*compiler
+	config  *config.Endpoint
+	site    *component.EndpointSite
+	real    []*branchPlan
+	shadows []*branchPlan
+	whole   bool // a stage looks at the client's body
+}
+
+func (b *endpointBuilder) build() *Endpoint {
+	e := b.config
+	for i, be := range e.Backend {
+		if bp := b.backend(i, be); bp != nil {
+			if bp.shadow {
+				b.shadows = append(b.shadows, bp)
+			} else {
+				b.real = append(b.real, bp)
+			}
+		}
+	}
+	if !b.sound() {
+		return nil
+	}
+	b.checkNeeds(&b.site.Site, e.OutputEncoding == "no-op")
+	enc := b.encode(newEncode(b.g.Service, e, b.g.Router.ErrorMessages, b.g.product))
+	b.placed = append(append(b.placed[:0], b.site.Placed()...),
+		component.Placed{Phase: uint8(component.EndpointEncode), Name: "encode", Stage: enc,
+			At: cmp.Or(keyPos(e.Node, "output_encoding"), keyPos(b.g.Service.Node, "output_encoding"))})
+	sel := &selected{
+		header:  newHeaderSelection(e.InputHeaders, b.env.Product, b.g.Service.ExpectContinueTimeout > 0),
+		query:   newSelection(e.InputQueryStrings, false),
+		maximum: int64(b.g.Service.MaxBodyBytes),
+		whole:   b.whole,
+		upgrade: b.site.Arrangement().Upgrade,
+	}
+	steps := makeSteps(b.placed, func(p uint8) string { return component.EndpointPhase(p).String() },
+		step{enter: sel, name: "select", phase: "select", at: e.Node.Pos})
+	return &Endpoint{
+		Method:     string(e.Method),
+		Pattern:    e.Endpoint,
+		Config:     e,
+		plan:       &Plan{steps: steps, tail: b.tail(), name: "backends", at: e.Node.Pos, limit: time.Duration(e.Timeout)},
+		branches:   slices.Concat(b.real, b.shadows),
+		sequential: b.site.Arrangement().Sequential,
+		upgrade:    b.site.Arrangement().Upgrade,
+	}
+}
+
+// keyPos returns where the first of the keys is written that n has; zero if there
+// is none.
+func keyPos(n *config.Node, keys ...string) config.Pos {
+	for _, key := range keys {
+		if v := n.GetFold(key); v != nil {
+			return v.Pos
+		}
+	}
+	return config.Pos{}
+}
+
+// encode returns the step that is equal to enc.
+func (c *compiler) encode(enc encode) *encode {
+	if shared := c.encodes[enc]; shared != nil {
+		return shared
+	}
+	shared := new(encode)
+	*shared = enc
+	c.encodes[enc] = shared
+	return shared
+}
+
+// sound checks what only shows when all backends are known.
+func (b *endpointBuilder) sound() bool {
+	e := b.config
+	fail := func(key, code string, err error) bool {
+		b.report(e.Node, key, config.Error, code, err)
+		return false
+	}
+	if len(b.real) == 0 {
+		if len(b.shadows) > 0 {
+			return fail("backend", config.CodeNoBackend, errors.New("all backends are shadows, so nobody answers; add a backend without shadow"))
+		}
+		return false // reported where it was found
+	}
+	if e.OutputEncoding == "no-op" && len(b.real) > 1 {
+		return fail("output_encoding", config.CodeNoOpMerge, errors.New(
+			"can not use NoOp encoding with more than one backends connected to the same endpoint; keep one backend, or choose an encoding that can merge"))
+	}
+	a := b.site.Arrangement()
+	if len(a.Upgrade) > 0 && !b.checkUpgrade() {
+		return false
+	}
+	if e.Method != "GET" && len(b.real) > 1 && !a.AllowMultipleWrites {
+		var writes []string
+		last := len(b.real) - 1
+		ordered := a.Sequential
+		for i, bp := range b.real {
+			if bp.config.Method != "GET" {
+				writes = append(writes, fmt.Sprintf("backend[%d] %s %s", i, bp.config.Method, bp.config.URLPattern))
+				ordered = ordered && i == last
+			}
+		}
+		if len(writes) > 0 && !ordered {
+			return fail("backend", config.CodeSeveralWrites, fmt.Errorf(
+				"%s %s writes through %s; a write cannot be undone when another call fails: make the endpoint sequential with its only write in last place, or lift the rule with \"proxy\": {\"allow_multiple_writes\": true}",
+				e.Method, e.Endpoint, strings.Join(writes, ", ")))
+		}
+	}
+	if e.ConcurrentCalls > 1 && slices.ContainsFunc(b.real, func(bp *branchPlan) bool { return bp.config.Method != "GET" && bp.config.Method != "HEAD" }) {
+		b.report(e.Node, "concurrent_calls", config.Warning, config.CodeSuspicious,
+			fmt.Errorf("each write is sent %d times; keep concurrent_calls for calls that may be repeated", e.ConcurrentCalls))
+	}
+	return true
+}
+
+// checkNeeds refuses what looks into answers that are passed through, and
+// notes whether anything looks at the client's body. Nothing reads an answer
+// that may be a tunnel.
+func (b *endpointBuilder) checkNeeds(s *component.Site, raw bool) {
+	most := body.Raw
+	if len(b.site.Arrangement().Upgrade) > 0 {
+		most = body.Stream
+	}
+	for _, n := range s.Stated() {
+		b.whole = b.whole || n.Request >= body.Raw
+		if raw && n.Response > most && n.Node != nil {
+			b.problems = append(b.problems, n.Node.Problem(config.Error, config.CodeInvalid, fmt.Errorf(
+				"%s looks into the answer, which no-op passes through; choose another encoding, or remove it", n.Name)))
+		}
+	}
+}
+
+// share returns a part of the endpoint's timeout; 0 when it is the whole.
+func (b *endpointBuilder) share(percent int) time.Duration {
+	if percent == 100 {
+		return 0
+	}
+	return time.Duration(b.config.Timeout) * time.Duration(percent) / 100
+}
+
+// tail arranges the calls.
+func (b *endpointBuilder) tail() gateway.Connector {
+	limit := int64(b.g.Service.MaxBodyBytes)
+	var sh *shadows
+	if len(b.shadows) > 0 {
+		sh = &shadows{wg: &b.g.shadows, limit: limit}
+		for _, bp := range b.shadows {
+			sh.plans = append(sh.plans, shadowPlan{bp.plan, bp.plan.limit})
+			bp.plan.limit = 0 // the shadow's own deadline is independent of the client
+		}
+	}
+	branches := make([]branch, len(b.real))
+	for i, bp := range b.real {
+		branches[i] = branch{run: bp.plan, decodes: bp.config.Encoding != "no-op"}
+		if bp.calls > 1 {
+			branches[i].run = &race{plan: bp.plan, calls: bp.calls, deadline: b.share(b.g.Service.Behaviour.ConcurrentDeadline)}
+		}
+	}
+	a := b.site.Arrangement()
+	deadline := b.share(b.g.Service.Behaviour.MergeDeadline)
+	var tail gateway.Connector
+	switch {
+	case len(branches) == 1:
+		one := single{branch: branches[0], copies: b.real[0].calls > 1, limit: limit, shadows: sh}
+		if !one.decodes && b.config.OutputEncoding != "no-op" {
+			return &empty{one}
+		}
+		return &one
+	case a.Sequential:
+		tail = &sequence{branches: branches, propagate: parsePropagated(a.Propagate), limit: limit, deadline: deadline, shadows: sh}
+	default:
+		tail = &parallel{branches: branches, limit: limit, deadline: deadline, shadows: sh}
+	}
+	if needs := demandsOf(b.real); len(needs) > 0 {
+		tail = &demanding{needs, tail}
+	}
+	return tail
+}
+
+func parsePropagated(names []string) []propagated {
+	out := make([]propagated, len(names))
+	for i, name := range names {
+		if n, path, ok := parseResult(name); ok {
+			out[i] = propagated{n, strings.Split(path, ".")}
+		} else if n, _, ok := parseResult(name + "_x"); ok {
+			out[i] = propagated{index: n}
+		}
+	}
+	return out
+}
+
+// backend compiles one backend; it returns nil after reporting why it cannot.
+func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
+	site := component.NewBackendSite(b.env, b.site, be)
+	b.compiler.build(component.InBackend, be.Node, be.ExtraConfig, site.Build)
+	b.problems = append(b.problems, site.Problems()...)
+	b.checkNeeds(&site.Site, be.Encoding == "no-op")
+	if len(b.site.Arrangement().Upgrade) > 0 {
+		b.checkTunnelled(site)
+	}
+	b.checkShape(be)
+	call := site.Call()
+	bp := &branchPlan{config: be, shadow: call.Shadow != nil, calls: b.config.ConcurrentCalls}
+	if bp.shadow {
+		bp.calls = 1
+	}
+	tail := call.Connector
+	if tail == nil {
+		var err error
+		if tail, err = b.newHTTP(site, call); err != nil {
+			b.problems = append(b.problems, be.Node.Problems(config.Error, config.CodeInvalid, err)...)
+		}
+	}
+	addr := b.newAddress(i, be)
+	if addr == nil || tail == nil {
+		return nil
+	}
+	bp.demands = demands(be, addr.template, b.site.Params())
+	addr.compress = !call.Transport.DisableCompression
+	b.placed = append(append(b.placed[:0], site.Placed()...),
+		component.Placed{Phase: uint8(component.BackendAddress), Name: "address", Stage: addr, At: be.Node.Pos},
+		component.Placed{Phase: uint8(component.BackendShape), Name: "shape", Stage: newShape(b.g.Service, be, call.Reshape),
+			At: cmp.Or(keyPos(be.Node, "encoding", "is_collection", "target", "allow", "deny", "mapping", "group"), be.Node.Pos)})
+	bp.plan = &Plan{steps: makeSteps(b.placed, func(p uint8) string { return component.BackendPhase(p).String() }), tail: tail, name: "call", at: be.Node.Pos}
+	if bp.shadow {
+		bp.plan.limit = cmp.Or(call.Shadow.Timeout, time.Duration(b.config.Timeout))
+	}
+	return bp
+}
+
+// newAddress compiles the url_pattern and the filters of a backend.
+func (b *endpointBuilder) newAddress(i int, be *config.Backend) *address {
+	t, err := parseTemplate(be.URLPattern, b.site.Params())
+	if errors.Is(err, errEscape) {
+		b.report(be.Node, "url_pattern", config.Error, config.CodeInvalidPath, err)
+		return nil
+	}
+	if err != nil {
+		b.report(be.Node, "url_pattern", config.Error, config.CodeUndefinedVariable, fmt.Errorf(
+			"%w! endpoint: %s %s, backend: %d. input: [%s]; use a variable of the endpoint, {respN_field}, {JWT.claim}, {input_headers.Name} or {input_query_strings.name}",
+			err, b.config.Method, b.config.Endpoint, i, strings.Join(b.site.Params(), " ")))
+		return nil
+	}
+	b.checkSources(i, be, t)
+	a := newAddress(be.Method, t, strings.HasSuffix(b.config.Endpoint, "/*"))
+	a.decodes = be.Encoding != "no-op"
+	a.queries, a.query = len(be.InputQueryStrings) > 0, newSelection(be.InputQueryStrings, false)
+	a.header = newHeaderFilter(be.InputHeaders, b.env.Product)
+	return a
+}
+
+// checkSources warns of placeholders that can never have a value.
+func (b *endpointBuilder) checkSources(i int, be *config.Backend, t *template) {
+	warn := func(err error) { b.report(be.Node, "url_pattern", config.Warning, config.CodeSuspicious, err) }
+	if highest := t.results(); highest >= 0 {
+		switch {
+		case !b.site.Arrangement().Sequential || len(b.config.Backend) == 1:
+			warn(errors.New(`{resp…} has a value in a sequence only, so this backend always fails; write "proxy": {"sequential": true} on the endpoint`))
+		case highest >= i:
+			warn(fmt.Errorf("{resp%d_…} is not the answer of an earlier backend, so this backend always fails", highest))
+		}
+	}
+	if t.uses(fromClaim) && !b.site.Has("auth/validator") {
+		warn(errors.New("{JWT.…} has a value behind auth/validator only, so this backend always fails; add the validator to the endpoint"))
+	}
+}
+
+// checkShape warns of keys that would shape an answer and cannot.
+func (c *compiler) checkShape(be *config.Backend) {
+	warn := func(key, why string) {
+		c.report(be.Node, key, config.Warning, config.CodeSuspicious, errors.New("has no effect "+why))
+	}
+	if be.Encoding == "no-op" {
+		for _, key := range []struct {
+			name string
+			set  bool
+		}{
+			{"is_collection", be.IsCollection},
+			{"target", be.Target != ""},
+			{"allow", len(be.Allow) > 0},
+			{"deny", len(be.Deny) > 0},
+			{"mapping", len(be.Mapping) > 0},
+			{"group", be.Group != ""},
+		} {
+			if key.set {
+				warn(key.name, "with encoding no-op, which passes the answer as it is; remove it, or choose an encoding that decodes")
+			}
+		}
+		return
+	}
+	if len(be.Allow) > 0 && len(be.Deny) > 0 {
+		warn("deny", "beside allow; remove one of them")
+	}
+}

@@ -1,0 +1,152 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sluice-gateway/sluice/internal/balance"
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+)
+
+// newHTTP returns the connector that calls the hosts of a backend by HTTP:
+// choose a host, call it, unpack, follow redirects.
+func (c *compiler) newHTTP(s *component.BackendSite, call component.Call) (gateway.Connector, error) {
+	be := s.Config()
+	if len(be.Host) == 0 {
+		return nil, config.At("host", errors.New("no host; write a list of hosts here or at the root"))
+	}
+	client, err := c.env.Dial(call.Transport, nil)
+	if err != nil {
+		owner := s.Config().ExtraConfig["backend/http/client"] // of the settings that are wrong
+		if call.Transport.ClientTLS == c.g.Service.ClientTLS {
+			owner = c.g.Service.Node
+		}
+		return nil, config.Join(owner.Problems(config.Error, config.CodeInvalid, err))
+	}
+	next := &unpacked{client}
+	first, err := c.hosts(s, next)
+	if err != nil {
+		return nil, config.At("host", err)
+	}
+	if call.Redirects.Return {
+		return first, nil
+	}
+	return &redirected{first: first, next: next, sendBody: call.Redirects.SendBody, limit: int64(c.g.Service.MaxBodyBytes)}, nil
+}
+
+// hosts returns the connector that chooses among the hosts of a backend.
+func (c *compiler) hosts(s *component.BackendSite, next splitter) (gateway.Connector, error) {
+	be := s.Config()
+	if be.SD != "static" {
+		if slices.ContainsFunc(be.Host, func(h string) bool { return strings.Contains(h, "{") }) {
+			return nil, errors.New("a name that is looked up cannot hold placeholders; remove sd, or write the name out")
+		}
+		return c.discovered(s, next)
+	}
+	hosts := c.callable(be)
+	if len(hosts) == 0 {
+		return gateway.ConnectorFunc(noHost), nil
+	}
+	if slices.ContainsFunc(hosts, func(h string) bool { return strings.Contains(h, "{") }) {
+		t := &templated{next: next}
+		for _, h := range hosts {
+			host, err := parseHostTemplate(h, s.Endpoint().Params())
+			if err != nil {
+				return nil, err
+			}
+			t.hosts = append(t.hosts, host)
+		}
+		return t, nil
+	}
+	if len(hosts) == 1 {
+		return &direct{parseServer(hosts[0]), next}, nil
+	}
+	// What is known about the health of hosts survives a reload.
+	set, err := component.Keep(&s.Site, "hosts\x00"+strings.Join(hosts, "\x00"), func() (*balance.Set, func(), error) {
+		set, err := balance.NewStatic(hosts, balance.Options{Clock: c.env.Clock})
+		return set, nil, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c.balanced(be, set, next)
+}
+
+// callable returns the hosts of a backend that HTTP can reach, and warns of the
+// others, which disable_host_sanitize lets in.
+//
+// Compatibility: KrakenD starts with such hosts too, and their calls fail.
+func (c *compiler) callable(be *config.Backend) []string {
+	if !be.DisableHostSanitize {
+		return be.Host
+	}
+	var hosts []string
+	for i, h := range be.Host {
+		key := be.Node.ItemPath("host", i)
+		scheme, rest, found := strings.Cut(h, "://")
+		authority, _, _ := strings.Cut(rest, "/")
+		switch {
+		case !found || !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https"):
+			c.report(be.Node, key, config.Warning, config.CodeInvalidHost,
+				fmt.Errorf("host %s does not begin with http:// or https://, so it is never called; write the scheme", config.MaskUser(h)))
+		case strings.Contains(authority, "@"):
+			c.report(be.Node, key, config.Error, config.CodeInvalidHost,
+				fmt.Errorf("host %s holds user information, which is not sent; remove it", config.MaskUser(h)))
+		case strings.ContainsAny(authority, "?#") || strings.Contains(h, "#"):
+			c.report(be.Node, key, config.Error, config.CodeInvalidHost,
+				fmt.Errorf("host %s holds a query or a fragment; write it into url_pattern", h))
+		default:
+			hosts = append(hosts, h)
+		}
+	}
+	return hosts
+}
+
+func (c *compiler) balanced(be *config.Backend, set *balance.Set, next splitter) (gateway.Connector, error) {
+	strategy, err := balance.ParseStrategy(string(be.Balance))
+	if err != nil {
+		return nil, err
+	}
+	return &balanced{balance.New(set, strategy), next}, nil
+}
+
+// discovered returns the connector of a backend whose hosts are looked up.
+func (c *compiler) discovered(s *component.BackendSite, next splitter) (gateway.Connector, error) {
+	be := s.Config()
+	_, name, found := strings.Cut(be.Host[0], "://")
+	if !found {
+		name = be.Host[0]
+	}
+	o := balance.DiscoveryOptions{
+		Options:  balance.Options{Clock: c.env.Clock},
+		Resolver: c.Resolver,
+		TTL:      time.Duration(c.g.Service.DNSCacheTTL),
+		Report: func(name string, err error) {
+			if err != nil {
+				c.env.Log.Logger().Warn("service discovery failing, last hosts kept", "name", name, "error", err)
+				return
+			}
+			c.env.Log.Logger().Info("service discovery works again", "name", name)
+		},
+	}
+	id := fmt.Sprintf("srv\x00%s\x00%s\x00%d", name, be.SDScheme, o.TTL)
+	if be.SD == "dns" {
+		id += fmt.Sprintf("\x00%s", be.Node.Path())
+	}
+	d, err := component.Keep(&s.Site, id, func() (*balance.Discovery, func(), error) {
+		d, err := balance.NewDiscovery(name, o)
+		return d, nil, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.OnStart(func(ctx context.Context) error { d.Start(ctx); return nil })
+	s.OnClose(func(context.Context) error { d.Close(); return nil })
+	return c.balanced(be, d.Hosts(string(be.SDScheme)), next)
+}

@@ -1,0 +1,139 @@
+package plan
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
+)
+
+// rename gives namespaces with old names their current ones, so that nobody
+// else has to know the old ones.
+func (c *compiler) rename() {
+	s := c.g.Service
+	c.renameIn(component.InService, s.ExtraConfig)
+	for _, e := range s.Endpoints {
+		if e == nil {
+			continue
+		}
+		c.renameIn(component.InEndpoint, e.ExtraConfig)
+		for _, b := range e.Backend {
+			if b != nil {
+				c.renameIn(component.InBackend, b.ExtraConfig)
+			}
+		}
+	}
+}
+
+func (c *compiler) renameIn(scope component.Scope, extra map[string]*config.Node) {
+	for _, name := range slices.Sorted(maps.Keys(extra)) {
+		d := c.Registry.Find(scope, name)
+		if d == nil || d.Namespace == name {
+			continue
+		}
+		n := extra[name]
+		delete(extra, name)
+		if extra[d.Namespace] != nil {
+			c.problems = append(c.problems, n.Problem(config.Error, config.CodeDuplicateNamespace,
+				fmt.Errorf("%s is the old name of %s, which is there too; keep one", name, d.Namespace)))
+			continue
+		}
+		extra[d.Namespace] = n
+		c.problems = append(c.problems, n.Problem(config.Warning, config.CodeOldName,
+			fmt.Errorf("%s is the old name of %s; write the new one", name, d.Namespace)))
+	}
+}
+
+// build runs the declarations of the namespaces in the extra_config of owner,
+// in the order of their names, and the implicit ones.
+func (c *compiler) build(scope component.Scope, owner *config.Node, extra map[string]*config.Node, run func(*component.Declaration, *config.Node)) {
+	c.nulls(scope, owner)
+	type job struct {
+		d *component.Declaration
+		n *config.Node
+	}
+	var jobs []job
+	for name, n := range extra {
+		if d := c.Registry.Find(scope, name); d != nil {
+			jobs = append(jobs, job{d, n})
+		} else {
+			c.unknown(scope, name, n)
+		}
+	}
+	for _, d := range c.implicit[scope] {
+		if extra[d.Namespace] == nil {
+			jobs = append(jobs, job{d, nil})
+		}
+	}
+	slices.SortFunc(jobs, func(a, b job) int { return cmp.Compare(a.d.Namespace, b.d.Namespace) })
+	for _, j := range jobs {
+		run(j.d, j.n)
+	}
+}
+
+// nulls reports namespaces without options, which are as good as absent. A block
+// that was emptied out is no way to switch a policy off, because nobody sees that
+// it is.
+func (c *compiler) nulls(scope component.Scope, owner *config.Node) {
+	extra := owner.GetFold("extra_config")
+	if extra == nil {
+		return
+	}
+	for _, m := range extra.Members {
+		if m.Value.Kind != config.Null || config.IsComment(m.Key) {
+			continue
+		}
+		d := c.Registry.Find(scope, m.Key)
+		if d == nil {
+			c.unknown(scope, m.Key, m.Value)
+			continue
+		}
+		severity := config.Warning
+		if d.Protects() {
+			severity = config.Error
+		}
+		c.problems = append(c.problems, m.Value.Problem(severity, config.CodeWrongType,
+			errors.New("null is no options; write an object, or remove the namespace")))
+	}
+}
+
+// unknown reports a namespace that nobody declared. It is an error always: a
+// policy that was asked for and is not there must not go unnoticed.
+func (c *compiler) unknown(scope component.Scope, name string, n *config.Node) {
+	var err error
+	var known []string
+	for _, d := range c.Registry.All() {
+		if d.Scope == scope {
+			known = append(known, d.Namespace)
+		}
+	}
+	elsewhere := c.scopesOf(name)
+	near, similar := config.Suggest(name, known)
+	switch {
+	case c.Missing != nil && c.Missing(string(scope), name):
+		err = fmt.Errorf("namespace %s not supported yet; remove it to start without what it does", name)
+	case elsewhere != "":
+		err = fmt.Errorf("namespace %s has no effect in the %s; move it to the extra_config of the %s", name, scope, elsewhere)
+	case similar:
+		err = fmt.Errorf("unknown namespace %q; did you mean %q?", name, near)
+	default:
+		err = fmt.Errorf("unknown namespace %q; remove it, or begin its name with @ to keep it as a comment", name)
+	}
+	c.problems = append(c.problems, n.Problem(config.Error, config.CodeUnknownNamespace, err))
+}
+
+// scopesOf returns the scopes that a namespace may stand in, in words.
+func (c *compiler) scopesOf(name string) string {
+	var scopes []string
+	for _, d := range c.Registry.All() {
+		if d.Namespace == name {
+			scopes = append(scopes, string(d.Scope))
+		}
+	}
+	return strings.Join(scopes, " or ")
+}
