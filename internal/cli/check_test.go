@@ -3,12 +3,14 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
 
 // minimal is right, and has nothing that is unnecessary.
@@ -97,7 +99,7 @@ func TestProblems(t *testing.T) {
 				t.Errorf("%s: %q is not file:line:col: path: message", name, line)
 			}
 		}
-		golden(t, name+".txt", got.stderr)
+		testx.Golden(t, filepath.Join(testdata, name+".txt"), got.stderr)
 	}
 }
 
@@ -232,7 +234,7 @@ func TestJSON(t *testing.T) {
 				t.Errorf("%s: the code %q is not documented", name, p.Code)
 			}
 		}
-		golden(t, name+".txt", b.String()) // the same problems as in the text
+		testx.Golden(t, filepath.Join(testdata, name+".txt"), b.String()) // the same problems as in the text
 	}
 	if r, _ := read("broken.json", "{"); len(r.Problems) != 1 || r.Problems[0].Code != config.CodeSyntax {
 		t.Errorf("broken: %+v", r)
@@ -321,7 +323,7 @@ func TestExplainDialect(t *testing.T) {
 	if got.code != 0 || got.stderr != "" {
 		t.Errorf("%+v", got)
 	}
-	golden(t, "dialects.txt", got.stdout)
+	testx.Golden(t, filepath.Join(testdata, "dialects.txt"), got.stdout)
 }
 
 // full is a configuration with something at every place that a dump shows, and
@@ -366,7 +368,7 @@ func TestDump(t *testing.T) {
 		if got.code != 0 {
 			t.Errorf("%s: %+v", depth, got)
 		}
-		golden(t, "dump"+depth+".txt", got.stdout)
+		testx.Golden(t, filepath.Join(testdata, "dump"+depth+".txt"), got.stdout)
 	}
 	for _, args := range []string{"check -ddd", "check -dd --format json", "check -dd --format sarif", "check", "explain /v1/users/7"} {
 		got := invoke(t, append(strings.Fields(args), "-c", "full.json")...)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -30,7 +31,7 @@ func TestHelp(t *testing.T) {
 			if got.code != 0 || got.stderr != "" {
 				t.Errorf("%q: exit code %d, standard error %q", args, got.code, got.stderr)
 			}
-			golden(t, tt.golden, got.stdout)
+			testx.Golden(t, filepath.Join(testdata, tt.golden), got.stdout)
 		}
 	}
 }

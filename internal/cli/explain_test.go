@@ -1,8 +1,11 @@
 package cli
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
 
 // crossing is a configuration whose routes meet.
@@ -63,7 +66,7 @@ func TestExplain(t *testing.T) {
 		if got.code != tt.code || got.stderr != tt.stderr {
 			t.Errorf("%q: exit code %d, standard error %q; want %d and %q", tt.args, got.code, got.stderr, tt.code, tt.stderr)
 		}
-		golden(t, tt.golden, got.stdout)
+		testx.Golden(t, filepath.Join(testdata, tt.golden), got.stdout)
 	}
 }
 

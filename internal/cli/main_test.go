@@ -16,8 +16,6 @@ import (
 	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
 )
 
-var update = flag.Bool("update", false, "write the golden files")
-
 var (
 	program  string // the real one
 	testdata string // as an absolute path: tests change their folder
@@ -72,21 +70,4 @@ func write(t *testing.T, name, text string) string {
 		t.Fatal(err)
 	}
 	return name
-}
-
-// golden compares a text with a file that a person has looked at.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join(testdata, name)
-	if *update {
-		write(t, path, got)
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s: got\n%s\nwant\n%s", name, got, want)
-	}
 }

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
 
 func TestFormatsAgree(t *testing.T) {
@@ -53,7 +55,7 @@ func TestPlaces(t *testing.T) {
 				}
 			}
 			walk(d.Root)
-			golden(t, "places-"+ext+".txt", b.String())
+			testx.Golden(t, filepath.Join("testdata", "places-"+ext+".txt"), b.String())
 		})
 	}
 }

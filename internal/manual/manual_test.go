@@ -1,7 +1,6 @@
 package manual
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,30 +13,17 @@ import (
 	"github.com/sluice-gateway/sluice/internal/component"
 	_ "github.com/sluice-gateway/sluice/internal/components/all"
 	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 	"github.com/sluice-gateway/sluice/internal/published"
 )
 
-var update = flag.Bool("update", false, "write the generated files")
-
 const root = "../.."
 
-// current compares a generated file with what is in the repository.
+// current compares a generated file with what is in the repository. make generate
+// writes it.
 func current(t *testing.T, name string, text []byte) {
 	t.Helper()
-	path := filepath.Join(root, name)
-	if *update {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, text, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	have, err := os.ReadFile(path)
-	if err != nil || string(have) != string(text) {
-		t.Errorf("%s is out of date (%v); run make generate", name, err)
-	}
+	testx.Golden(t, filepath.Join(root, name), string(text))
 }
 
 func TestSchemaIsCurrent(t *testing.T) {

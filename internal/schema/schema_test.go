@@ -2,36 +2,15 @@ package schema_test
 
 import (
 	"encoding/json"
-	"flag"
-	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 	"github.com/sluice-gateway/sluice/internal/schema"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s differs; got\n%s\nwant\n%s", file, got, want)
-	}
-}
 
 func TestJSONSchema(t *testing.T) {
 	for name, typ := range map[string]reflect.Type{"sample": reflect.TypeFor[sample](), "list": reflect.TypeFor[*list]()} {
@@ -43,7 +22,7 @@ func TestJSONSchema(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		golden(t, name+".schema.json", string(text)+"\n")
+		testx.Golden(t, filepath.Join("testdata", name+".schema.json"), string(text)+"\n")
 	}
 }
 
@@ -53,7 +32,7 @@ func TestManual(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		golden(t, name+".md", text)
+		testx.Golden(t, filepath.Join("testdata", name+".md"), text)
 	}
 	if text, err := schema.Manual(reflect.TypeFor[free](), sampleSource); text != "" || err != nil {
 		t.Errorf("a type without keys has the manual %q, %v", text, err)
