@@ -181,14 +181,14 @@ func TestDocumented(t *testing.T) {
 // forbidden are the calls that a component may not make: the site gives what
 // it needs of the world.
 var forbidden = map[string][]string{
-	"os":       {"Getenv", "Environ", "LookupEnv", "Exit"},
+	"os":       {"Getenv", "Environ", "LookupEnv", "Exit", "Open", "OpenFile", "ReadFile", "ReadDir", "DirFS"},
 	"time":     {"Now", "Since", "Until", "Sleep"},
 	"log":      {"Print", "Printf", "Println", "Fatal", "Fatalf", "Fatalln", "Panic"},
 	"log/slog": {"Default", "Debug", "Info", "Warn", "Error", "SetDefault"},
 }
 
-// TestWorld keeps components from reading the environment, the wall clock and
-// global loggers, and init from doing anything but Register.
+// TestWorld keeps components from reading the environment, files nobody watches,
+// the wall clock and global loggers, and init from doing anything but Register.
 func TestWorld(t *testing.T) {
 	for _, p := range packages(t) {
 		if !strings.HasPrefix(p.name(), "components/") {

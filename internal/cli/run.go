@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"slices"
 	"sync"
 	"syscall"
 
@@ -58,7 +57,7 @@ func (a *app) runCommand() *cobra.Command {
 	flags.VarP(&listen, "port", "p", "TCP port, wins over the file; 0 is any that is free")
 	flags.CountVarP(&debug, "debug", "d", "serve /__debug/")
 	flags.BoolVar(&noWarnings, "strict", false, "every warning about the configuration is an error")
-	flags.BoolVar(&watching, "watch", false, "reload when the configuration or a certificate changes")
+	flags.BoolVar(&watching, "watch", false, "reload when the configuration changes, or a file that it names")
 	return cmd
 }
 
@@ -134,7 +133,7 @@ func (a *app) serve(ctx context.Context, s serving) error {
 		background.Go(func() {
 			files, changed := func() []string { return serverKeys(g.Service()) }, func() { renewKeys(g) }
 			if s.watch != "" {
-				files, changed = func() []string { return append(dependencies(g.Service()), s.watch) }, reload
+				files, changed = func() []string { return append(g.Files(), s.watch) }, reload
 			}
 			if err := watcher.Run(until, files, changed); err != nil {
 				g.Logger().Error("no longer watching for changes", "error", err)
@@ -203,27 +202,7 @@ func serverKeys(s *config.Service) []string {
 	if s.TLS == nil || s.TLS.Disabled {
 		return nil
 	}
-	files := slices.Clone(s.TLS.CACerts)
-	for _, pair := range s.TLS.Keys {
-		files = append(files, pair.PublicKey, pair.PrivateKey)
-	}
-	if s.TLS.PublicKey != "" {
-		files = append(files, s.TLS.PublicKey, s.TLS.PrivateKey)
-	}
-	return files
-}
-
-// dependencies lists the files that a running gateway depends on, besides its
-// configuration.
-func dependencies(s *config.Service) []string {
-	files := serverKeys(s)
-	if s.ClientTLS != nil {
-		files = append(files, s.ClientTLS.CACerts...)
-		for _, c := range s.ClientTLS.ClientCerts {
-			files = append(files, c.Certificate, c.PrivateKey)
-		}
-	}
-	return files
+	return s.TLS.Files()
 }
 
 // print writes problems, one per line, to standard error.

@@ -127,6 +127,46 @@ func TestWatch(t *testing.T) {
 	}
 }
 
+// TestWatchOthers reloads when a file changes that the configuration only names:
+// one that a reference inserts, one that a component reads, one that a backend
+// needs. A file that is not there is waited for.
+func TestWatchOthers(t *testing.T) {
+	t.Chdir(t.TempDir())
+	const key = `{"keys":[{"kty":"oct","kid":"1","alg":"HS256","k":"%s"}]}`
+	writeCertificate(t, 1, "ca.pem", "ca-key.pem")
+	write(t, "host.txt", "http://127.0.0.1:1")
+	write(t, "keys.json", fmt.Sprintf(key, strings.Repeat("a", 43)))
+	p := serveFile(t, write(t, "gateway.json", `{"version": 3, "listen_ip": "127.0.0.1", "endpoints": [{"endpoint": "/x",
+  "extra_config": {"auth/validator": {"alg": "HS256", "jwk_local_path": "keys.json"}},
+  "backend": [{"url_pattern": "/", "host": ["${file:host.txt}"], "extra_config": {"backend/http/client": {"client_tls": {"ca_certs": ["ca.pem"]}}}}]}]}`), "--watch")
+	const good, bad = "reloaded", "reload failed"
+	count := map[string]int{}
+	told := func(what, want string, change func()) {
+		t.Helper()
+		count[want]++
+		change()
+		eventually(t, what, func() bool { return strings.Count(p.log(), want) == count[want] })
+	}
+	told("a reference", good, func() { replace(t, "host.txt", "http://127.0.0.1:2") })
+	told("keys", good, func() { replace(t, "keys.json", fmt.Sprintf(key, strings.Repeat("b", 43))) })
+	writeCertificate(t, 2, "new-ca.pem", "ca-key.pem")
+	told("an authority", good, func() {
+		if err := os.Rename("new-ca.pem", "ca.pem"); err != nil {
+			t.Fatal(err)
+		}
+	})
+	told("keys that are none", bad, func() { replace(t, "keys.json", "none") })
+	told("keys again", good, func() { replace(t, "keys.json", fmt.Sprintf(key, strings.Repeat("c", 43))) })
+
+	now, err := os.ReadFile("gateway.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	told("a file in a folder that is not there", bad, func() { replace(t, "gateway.json", strings.Replace(string(now), "host.txt", "folder/host.txt", 1)) })
+	told("a file that is not there", bad, func() { replace(t, "gateway.json", strings.Replace(string(now), "host.txt", "other.txt", 1)) })
+	told("the missing file", good, func() { replace(t, "other.txt", "http://127.0.0.1:3") })
+}
+
 // blocked is a backend that answers only when it is told to.
 func blocked(t *testing.T) (url string, called <-chan struct{}, answer func()) {
 	arrived, release := make(chan struct{}, 10), make(chan struct{})

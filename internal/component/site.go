@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"time"
 
@@ -36,8 +37,9 @@ type Env struct {
 	// Log receives what happens; the logging component may replace its end.
 	Log *Log
 
-	Start     []Hook // in the order of building
-	Close     []Hook // to be run in the opposite order
+	Start     []Hook   // in the order of building
+	Close     []Hook   // to be run in the opposite order
+	Files     []string // that the generation is made from, besides its configuration
 	Observers []telemetry.Observer
 	shared    map[any]any
 	release   []func()
@@ -86,6 +88,14 @@ func (s *Site) Dial(t config.Transport) (gateway.Connector, error) { return s.en
 // DialTLS is Dial with a TLS configuration that the settings cannot express.
 func (s *Site) DialTLS(t config.Transport, c *tls.Config) (gateway.Connector, error) {
 	return s.env.Dial(t, c)
+}
+
+// ReadFile returns what a file holds that the options name. The generation is
+// made from it: a gateway that watches its configuration reloads when it changes,
+// or when it appears.
+func (s *Site) ReadFile(name string) ([]byte, error) {
+	s.env.Files = append(s.env.Files, name)
+	return os.ReadFile(name)
 }
 
 // OnStart registers work for the start of the generation, before it serves.

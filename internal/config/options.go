@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -364,6 +365,18 @@ type ServerTLS struct {
 	DisableSystemCAPool bool `json:"disable_system_ca_pool"`
 }
 
+// Files lists the files of certificates, keys and authorities.
+func (t *ServerTLS) Files() []string {
+	files := slices.Clone(t.CACerts)
+	for _, pair := range t.Keys {
+		files = append(files, pair.PublicKey, pair.PrivateKey)
+	}
+	if t.PublicKey != "" {
+		files = append(files, t.PublicKey, t.PrivateKey)
+	}
+	return files
+}
+
 // KeyPair is a certificate with its key.
 type KeyPair struct {
 	// PublicKey is the file of the certificate chain, PEM.
@@ -388,6 +401,15 @@ type ClientTLS struct {
 
 	// ClientCerts lists the certificates that the gateway shows to backends.
 	ClientCerts []ClientCert `json:"client_certs"`
+}
+
+// Files lists the files of authorities, certificates and keys.
+func (t *ClientTLS) Files() []string {
+	files := slices.Clone(t.CACerts)
+	for _, c := range t.ClientCerts {
+		files = append(files, c.Certificate, c.PrivateKey)
+	}
+	return files
 }
 
 // ClientCert is a certificate that the gateway shows.

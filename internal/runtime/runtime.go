@@ -61,6 +61,8 @@ type Gateway struct {
 
 	mu     sync.Mutex // one load at a time
 	closed bool
+	read   []string // the files of the live configuration
+	tried  []string // those of the last one that was to be loaded
 }
 
 // New returns a gateway without a configuration.
@@ -76,7 +78,7 @@ var ErrClosed = errors.New("the gateway is closed")
 // and gives it back at once. It returns every problem.
 func (g *Gateway) Compile(ctx context.Context) (*plan.Generation, []*config.Problem) {
 	next, problems := g.compile(ctx)
-	if next == nil {
+	if next.Generation == nil {
 		return nil, problems
 	}
 	next.Discard()
@@ -85,14 +87,16 @@ func (g *Gateway) Compile(ctx context.Context) (*plan.Generation, []*config.Prob
 
 // A compilation is a generation that is not started yet.
 type compilation struct {
-	*plan.Generation
-	tls *tls.Config // towards clients; nil for plain HTTP
+	*plan.Generation             // nil if the configuration has errors
+	tls              *tls.Config // towards clients; nil for plain HTTP
+	files            []string    // that were read besides the configuration, or could not be
 }
 
 func (g *Gateway) compile(ctx context.Context) (*compilation, []*config.Problem) {
+	next := new(compilation)
 	d, problems := g.options.Load(ctx)
 	if d == nil {
-		return nil, problems
+		return next, problems
 	}
 	env := &component.Env{
 		Product: g.options.Product,
@@ -114,7 +118,6 @@ func (g *Gateway) compile(ctx context.Context) (*compilation, []*config.Problem)
 		}
 		return client, err
 	}
-	next := new(compilation)
 	var more []*config.Problem
 	next.Generation, more = plan.Compile(d, plan.Options{
 		Registry: g.options.Registry,
@@ -124,6 +127,7 @@ func (g *Gateway) compile(ctx context.Context) (*compilation, []*config.Problem)
 		Check:    next.check,
 		Ready:    func() bool { return !g.draining.Load() },
 	})
+	next.files = slices.Concat(next.files, d.Files, env.Files)
 	unread := config.HasErrors(problems)
 	for _, p := range more {
 		// What could not be read is not looked at a second time.
@@ -135,12 +139,9 @@ func (g *Gateway) compile(ctx context.Context) (*compilation, []*config.Problem)
 	if g.options.Raise != nil {
 		problems = g.options.Raise(problems)
 	}
-	switch {
-	case next.Generation == nil:
-		return nil, problems
-	case config.HasErrors(problems):
+	if next.Generation != nil && config.HasErrors(problems) {
 		next.Discard()
-		return nil, problems
+		next.Generation = nil
 	}
 	return next, problems
 }
@@ -153,6 +154,7 @@ func (c *compilation) check(s *config.Service) []*config.Problem {
 		problems = append(problems, s.Node.Problems(sev, code, config.At(key, err))...)
 	}
 	if s.TLS != nil && !s.TLS.Disabled {
+		c.files = append(c.files, s.TLS.Files()...)
 		for _, warning := range tlsx.ServerWarnings(s.TLS) {
 			report("tls", config.Warning, config.CodeSuspicious, warning)
 		}
@@ -162,6 +164,7 @@ func (c *compilation) check(s *config.Service) []*config.Problem {
 		}
 	}
 	if s.ClientTLS != nil {
+		c.files = append(c.files, s.ClientTLS.Files()...)
 		for _, warning := range tlsx.ClientWarnings(s.ClientTLS) {
 			report("client_tls", config.Warning, config.CodeSuspicious, warning)
 		}
@@ -183,7 +186,8 @@ func (g *Gateway) Load(ctx context.Context) ([]*config.Problem, error) {
 		return nil, ErrClosed
 	}
 	compiled, problems := g.compile(ctx)
-	if compiled == nil {
+	g.tried = compiled.files
+	if compiled.Generation == nil {
 		return problems, ErrConfig
 	}
 	problems = append(problems, g.fixed(compiled.Service)...)
@@ -191,11 +195,22 @@ func (g *Gateway) Load(ctx context.Context) ([]*config.Problem, error) {
 		return problems, err
 	}
 	g.tls.Store(compiled.tls)
+	g.read = compiled.files
 	old := g.live.Swap(newGeneration(compiled.Generation))
 	if old != nil {
 		g.retire(old)
 	}
 	return problems, nil
+}
+
+// Files lists the files that the live configuration is made from, besides its own,
+// and those of the last one that was to be loaded.
+func (g *Gateway) Files() []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	files := slices.Concat(g.read, g.tried)
+	slices.Sort(files)
+	return slices.Compact(files)
 }
 
 // RenewTLS reads the certificate files of the live configuration again, and
@@ -397,6 +412,9 @@ func (g *Gateway) Done(x *gateway.Exchange, written int64, err error) {
 // contents of certificate files included, are one client, which survives
 // reloads.
 func (g *Gateway) dial(env *component.Env, t config.Transport) (gateway.Connector, error) {
+	if t.ClientTLS != nil {
+		env.Files = append(env.Files, t.ClientTLS.Files()...)
+	}
 	c, err := tlsx.Client(t.ClientTLS)
 	if err != nil {
 		return nil, config.At("client_tls", err)
@@ -430,11 +448,7 @@ func transportID(t config.Transport) (string, error) {
 	sum.Write(text)
 	sum.Write([]byte(t.Proxy))
 	if t.ClientTLS != nil {
-		files := append([]string(nil), t.ClientTLS.CACerts...)
-		for _, pair := range t.ClientTLS.ClientCerts {
-			files = append(files, pair.Certificate, pair.PrivateKey)
-		}
-		for _, name := range files {
+		for _, name := range t.ClientTLS.Files() {
 			data, err := os.ReadFile(name)
 			if err != nil {
 				return "", err

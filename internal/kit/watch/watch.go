@@ -22,12 +22,13 @@ const (
 type Watcher struct {
 	notify *fsnotify.Watcher
 	others chan struct{}                // a word that there may be other files
-	held   map[string][sha256.Size]byte // by name; zero for a file that cannot be read
+	held   map[string][sha256.Size]byte // by name; zero for what is no file that can be read
 }
 
 // New returns a watcher of files. What they hold from now on is what Run
-// compares them with, so that a change between New and Run is not lost. The
-// caller closes the watcher. The error says that a folder cannot be watched.
+// compares them with, so that a change between New and Run is not lost. A file
+// that is not there is waited for, if its folder is. The caller closes the
+// watcher. The error says that a folder cannot be watched.
 func New(files ...string) (*Watcher, error) {
 	notify, err := fsnotify.NewWatcher()
 	if err != nil {
@@ -43,7 +44,8 @@ func New(files ...string) (*Watcher, error) {
 // Run calls changed whenever the contents of one of the files have changed,
 // until ctx is done. Files returns the files to watch: it is asked at the start,
 // after each change, and after each Renew, since a new configuration may name
-// others. Calls of changed do not overlap. A file that changes meanwhile is a change of its own.
+// others. Calls of changed do not overlap. A file that changes meanwhile is a
+// change of its own.
 //
 // The error says that a folder cannot be watched; the files are then not.
 func (w *Watcher) Run(ctx context.Context, files func() []string, changed func()) error {
@@ -112,7 +114,7 @@ func (w *Watcher) look() bool {
 func (w *Watcher) add(files []string) error {
 	held := make(map[string][sha256.Size]byte, len(files))
 	for _, name := range files {
-		if err := w.notify.Add(filepath.Dir(name)); err != nil {
+		if err := w.notify.Add(filepath.Dir(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 		// Where a link leads to may be gone before it is watched. The link has
@@ -132,7 +134,11 @@ func (w *Watcher) add(files []string) error {
 	return nil
 }
 
+// digest reads regular files only: what a pipe holds is gone when it was read.
 func digest(name string) [sha256.Size]byte {
+	if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
+		return [sha256.Size]byte{}
+	}
 	data, err := os.ReadFile(name)
 	if err != nil {
 		return [sha256.Size]byte{}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -154,6 +155,19 @@ func TestConfigMap(t *testing.T) {
 	still(t, changes)
 }
 
+// TestMissing waits for a file that is not there, and does not mind a folder that
+// is not.
+func TestMissing(t *testing.T) {
+	folder := t.TempDir()
+	file := filepath.Join(folder, "keys.json")
+	changes := watching(t, file, filepath.Join(folder, "nowhere", "cert.pem"))
+	write(t, file, "new")
+	if got := await(t, changes); got != "new" {
+		t.Errorf("the change is told while the file holds %q, want new", got)
+	}
+	still(t, changes)
+}
+
 // TestNoChange tells nothing where nothing a gateway reads has changed.
 func TestNoChange(t *testing.T) {
 	folder := t.TempDir()
@@ -267,9 +281,9 @@ func TestOtherFiles(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	missing := filepath.Join(t.TempDir(), "none", "gateway.json")
-	if _, err := New(missing); err == nil {
-		t.Errorf("New(%q): no error for a folder that is missing", missing)
+	impossible := filepath.Join(t.TempDir(), strings.Repeat("long", 100), "gateway.json")
+	if _, err := New(impossible); err == nil {
+		t.Errorf("New(%q): no error for a folder that cannot be", impossible)
 	}
 	file := filepath.Join(t.TempDir(), "gateway.json")
 	w, err := New(file) // the file may come later
@@ -277,7 +291,7 @@ func TestErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.Close()
-	if err := w.Run(t.Context(), func() []string { return []string{file, missing} }, func() {}); err == nil {
-		t.Error("Run: no error for a folder that is missing")
+	if err := w.Run(t.Context(), func() []string { return []string{file, impossible} }, func() {}); err == nil {
+		t.Error("Run: no error for a folder that cannot be")
 	}
 }

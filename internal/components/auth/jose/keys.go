@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -27,14 +26,14 @@ type keys interface {
 
 // openKeys returns the keys that the options name.
 func openKeys(s *component.EndpointSite, o Options) (keys, error) {
-	roots, err := authorities(o.JWKLocalCA)
+	roots, err := authorities(s, o.JWKLocalCA)
 	if err != nil {
 		return nil, config.At("jwk_local_ca", err)
 	}
 	if o.JWKLocalPath == "" {
 		return openRemote(s, o, roots)
 	}
-	set, err := readSet(o)
+	set, err := readSet(s, o)
 	if err != nil {
 		return nil, err
 	}
@@ -51,8 +50,8 @@ func openKeys(s *component.EndpointSite, o Options) (keys, error) {
 }
 
 // readSet returns the set in the local file.
-func readSet(o Options) (*jwk.Set, error) {
-	data, err := os.ReadFile(o.JWKLocalPath)
+func readSet(s *component.EndpointSite, o Options) (*jwk.Set, error) {
+	data, err := s.ReadFile(o.JWKLocalPath)
 	if err != nil {
 		return nil, config.At("jwk_local_path", err)
 	}
@@ -74,11 +73,11 @@ func readSet(o Options) (*jwk.Set, error) {
 
 // authorities returns the PEM text of a file of certificates, nil without a
 // file.
-func authorities(file string) ([]byte, error) {
+func authorities(s *component.EndpointSite, file string) ([]byte, error) {
 	if file == "" {
 		return nil, nil
 	}
-	pem, err := os.ReadFile(file)
+	pem, err := s.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
