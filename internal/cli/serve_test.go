@@ -373,25 +373,27 @@ func TestCertificates(t *testing.T) {
 	}
 }
 
-// TestMutualTLS lets in clients with a certificate of the right authority only.
+// TestMutualTLS lets in clients with a certificate of the right authority only, and
+// of another one when the file of authorities changes.
 func TestMutualTLS(t *testing.T) {
 	t.Chdir(t.TempDir())
 	writeCertificate(t, 1, "cert.pem", "key.pem")
 	writeCertificate(t, 2, "client.pem", "client-key.pem")
 	writeCertificate(t, 3, "stranger.pem", "stranger-key.pem")
+	authority := func(file string) {
+		pem, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		replace(t, "authority.pem", string(pem))
+	}
+	authority("client.pem")
 	p := serveFile(t, write(t, "gateway.json", strings.Replace(secure, `"disabled": false`,
-		`"enable_mtls": true, "ca_certs": ["client.pem"], "disable_system_ca_pool": true`, 1)))
-	for _, tt := range []struct {
-		cert, key string
-		served    bool
-	}{
-		{"client.pem", "client-key.pem", true},
-		{"stranger.pem", "stranger-key.pem", false},
-		{"", "", false},
-	} {
+		`"enable_mtls": true, "ca_certs": ["authority.pem"], "disable_system_ca_pool": true`, 1)))
+	served := func(cert, key string) error {
 		c := &tls.Config{InsecureSkipVerify: true}
-		if tt.cert != "" {
-			pair, err := tls.LoadX509KeyPair(tt.cert, tt.key)
+		if cert != "" {
+			pair, err := tls.LoadX509KeyPair(cert, key)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -402,9 +404,21 @@ func TestMutualTLS(t *testing.T) {
 		if err == nil {
 			res.Body.Close()
 		}
-		if (err == nil) != tt.served {
-			t.Errorf("with the certificate %q: %v, served: want %t", tt.cert, err, tt.served)
-		}
+		return err
+	}
+	if err := served("client.pem", "client-key.pem"); err != nil {
+		t.Errorf("with the certificate of the authority: %v", err)
+	}
+	if served("stranger.pem", "stranger-key.pem") == nil || served("", "") == nil {
+		t.Error("with a stranger's certificate, or none: served")
+	}
+	authority("stranger.pem")
+	eventually(t, "renewal", func() bool { return strings.Contains(p.log(), "certificates renewed") })
+	if err := served("stranger.pem", "stranger-key.pem"); err != nil {
+		t.Errorf("with the certificate of the new authority: %v", err)
+	}
+	if served("client.pem", "client-key.pem") == nil {
+		t.Error("with the certificate of the old authority: served")
 	}
 }
 

@@ -214,7 +214,8 @@ func (g *Gateway) Files() []string {
 }
 
 // RenewTLS reads the certificate files of the live configuration again, and
-// reports whether they hold other certificates. On an error the old ones stay.
+// reports whether they hold other certificates or authorities. On an error the
+// old ones stay.
 func (g *Gateway) RenewTLS() (renewed bool, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -227,9 +228,10 @@ func (g *Gateway) RenewTLS() (renewed bool, err error) {
 		return false, err
 	}
 	was := g.tls.Swap(next)
-	return !slices.EqualFunc(was.Certificates, next.Certificates, func(a, b tls.Certificate) bool {
+	same := slices.EqualFunc(was.Certificates, next.Certificates, func(a, b tls.Certificate) bool {
 		return slices.EqualFunc(a.Certificate, b.Certificate, bytes.Equal)
-	}), nil
+	})
+	return !same || !was.ClientCAs.Equal(next.ClientCAs), nil
 }
 
 // fixed reports what a reload cannot change.
