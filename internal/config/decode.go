@@ -437,6 +437,9 @@ func unknownKey(key string, s *Spec) error {
 	const few = 8
 	known := s.Known()
 	near, found := Suggest(key, known)
+	if i := slices.IndexFunc(s.Fields, func(f Field) bool { return f.Was != "" && f.Was == key }); i >= 0 {
+		return fmt.Errorf("unknown key %q; it is called %q now", key, s.Fields[i].Key)
+	}
 	switch {
 	case found:
 		return fmt.Errorf("unknown key %q; did you mean %q?", key, near)

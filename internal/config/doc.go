@@ -59,6 +59,11 @@
 // An unknown rule, or one that does not fit the type, panics when the type is
 // first used.
 //
+// # Former names
+//
+// The was tag of a field holds a name that the key had in older versions. It is
+// unknown like any other, and the complaint names the key of today.
+//
 // # Comments and null
 //
 // A key that no field names and that begins with @, $, _ or # is a comment.

@@ -152,6 +152,9 @@ func (p *jsonParser) value(n *Node, depth int) bool {
 
 // hint guesses what was meant where a value or a key is missing.
 func (p *jsonParser) hint() string {
+	if strings.HasPrefix(p.text[p.i:], "{{") || p.i > 0 && strings.HasPrefix(p.text[p.i-1:], "{{") {
+		return "; this looks like a template, which is not supported yet: render it first"
+	}
 	switch c := p.peek(); c {
 	case '}', ']':
 		return "; remove the comma before it"

@@ -255,11 +255,11 @@ type Endpoint struct {
 	ConcurrentCalls int `json:"concurrent_calls" check:"min=0,max=100"`
 
 	// InputHeaders lists the request headers that backends may see; * is all.
-	InputHeaders []string `json:"input_headers"`
+	InputHeaders []string `json:"input_headers" was:"headers_to_pass"`
 
 	// InputQueryStrings lists the query parameters that backends may see; * is
 	// all.
-	InputQueryStrings []string `json:"input_query_strings"`
+	InputQueryStrings []string `json:"input_query_strings" was:"querystring_params"`
 
 	// ExtraConfig holds the options of endpoint components, by namespace.
 	ExtraConfig map[string]*Node `json:"extra_config"`
@@ -288,10 +288,10 @@ type Backend struct {
 	Target string `json:"target"`
 
 	// Allow keeps only these paths.
-	Allow []string `json:"allow"`
+	Allow []string `json:"allow" was:"whitelist"`
 
 	// Deny removes these paths; it counts only without allow.
-	Deny []string `json:"deny"`
+	Deny []string `json:"deny" was:"blacklist"`
 
 	// Mapping renames first-level members, from old name to new name.
 	Mapping map[string]string `json:"mapping"`
@@ -314,11 +314,11 @@ type Backend struct {
 
 	// InputHeaders filters the headers of the endpoint once more; absent or []
 	// passes all of them, [""] none.
-	InputHeaders []string `json:"input_headers"`
+	InputHeaders []string `json:"input_headers" was:"headers_to_pass"`
 
 	// InputQueryStrings filters the query parameters of the endpoint once
 	// more; absent or [] passes all of them, [""] none.
-	InputQueryStrings []string `json:"input_query_strings"`
+	InputQueryStrings []string `json:"input_query_strings" was:"querystring_params"`
 
 	// ExtraConfig holds the options of backend components, by namespace.
 	ExtraConfig map[string]*Node `json:"extra_config"`

@@ -52,6 +52,7 @@ type Spec struct {
 // A Field is a key of an object.
 type Field struct {
 	Key   string       // JSON name; "*" for Spec.Rest
+	Was   string       // a name that it had once and that is not read any more
 	Name  string       // Go name
 	Owner reflect.Type // the struct that declares it
 	Spec  *Spec
@@ -266,7 +267,7 @@ func (r specReader) readFields(s *Spec, t reflect.Type, index []int) {
 		case key == "":
 			panic(fmt.Sprintf("config: the field %s.%s needs a json tag", t, f.Name))
 		default:
-			field := Field{Key: key, Name: f.Name, Owner: t, Spec: r.read(f.Type), index: at}
+			field := Field{Key: key, Was: f.Tag.Get("was"), Name: f.Name, Owner: t, Spec: r.read(f.Type), index: at}
 			field.Rules = readRules(t, f, field.Spec)
 			if key != "*" {
 				s.Fields = append(s.Fields, field)

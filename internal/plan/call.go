@@ -226,6 +226,7 @@ func (f *redirected) follow(x *gateway.Exchange, hasBody bool) (bool, error) {
 	if err != nil {
 		return false, &gateway.Error{Code: gateway.CodeBackendInvalid, Public: "invalid redirect", Err: err}
 	}
+	here.RawQuery = r.RawQuery
 	to, err := here.Parse(location)
 	if err != nil || to.Scheme != "http" && to.Scheme != "https" || to.Host == "" {
 		return false, &gateway.Error{Code: gateway.CodeBackendInvalid, Public: "invalid redirect", Err: fmt.Errorf("location %q", location)}

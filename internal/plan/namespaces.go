@@ -112,13 +112,17 @@ func (c *compiler) unknown(scope component.Scope, name string, n *config.Node) {
 			known = append(known, d.Namespace)
 		}
 	}
-	elsewhere := c.scopesOf(name)
+	missing := func(scope component.Scope) bool { return c.Missing != nil && c.Missing(string(scope), name) }
+	works := scopesWhere(func(scope component.Scope) bool { return c.Registry.Find(scope, name) != nil })
 	near, similar := config.Suggest(name, known)
 	switch {
-	case c.Missing != nil && c.Missing(string(scope), name):
+	case missing(scope):
 		err = fmt.Errorf("namespace %s not supported yet; remove it to start without what it does", name)
-	case elsewhere != "":
-		err = fmt.Errorf("namespace %s has no effect in the %s; move it to the extra_config of the %s", name, scope, elsewhere)
+	case works != "":
+		err = fmt.Errorf("namespace %s has no effect in the %s; move it to the extra_config of the %s", name, scope, works)
+	case scopesWhere(missing) != "":
+		err = fmt.Errorf("namespace %s has no effect in the %s, and is not supported yet in the %s; remove it to start without what it does",
+			name, scope, scopesWhere(missing))
 	case similar:
 		err = fmt.Errorf("unknown namespace %q; did you mean %q?", name, near)
 	default:
@@ -127,12 +131,12 @@ func (c *compiler) unknown(scope component.Scope, name string, n *config.Node) {
 	c.problems = append(c.problems, n.Problem(config.Error, config.CodeUnknownNamespace, err))
 }
 
-// scopesOf returns the scopes that a namespace may stand in, in words.
-func (c *compiler) scopesOf(name string) string {
+// scopesWhere returns the scopes for which f holds, in words.
+func scopesWhere(f func(component.Scope) bool) string {
 	var scopes []string
-	for _, d := range c.Registry.All() {
-		if d.Namespace == name {
-			scopes = append(scopes, string(d.Scope))
+	for _, scope := range []component.Scope{component.InService, component.InEndpoint, component.InBackend} {
+		if f(scope) {
+			scopes = append(scopes, string(scope))
 		}
 	}
 	return strings.Join(scopes, " or ")

@@ -298,14 +298,14 @@ func (p *part) value(x *gateway.Exchange) (string, error) {
 				return text, nil
 			}
 		}
-		return "", &gateway.Error{Code: gateway.CodeMissingValue, Err: fmt.Errorf("the token has no claim %s", p.name)}
+		return "", &gateway.Error{Code: gateway.CodeMissingValue, Public: "a claim is missing", Err: fmt.Errorf("the token has no claim %s", p.name)}
 	}
 	if p.index < len(x.Results) {
 		if v, ok := resultText(x.Results[p.index], p.path); ok {
 			return v, nil
 		}
 	}
-	return "", &gateway.Error{Code: gateway.CodeMissingValue, Err: fmt.Errorf("no earlier answer holds %s", p.text)}
+	return "", &gateway.Error{Code: gateway.CodeMissingValue, Public: "an earlier answer lacks a value", Err: fmt.Errorf("no earlier answer holds %s", p.text)}
 }
 
 // claim finds a claim by its literal name, or else by its path, in which

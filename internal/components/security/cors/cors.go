@@ -3,6 +3,7 @@ package cors
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"log/slog"
 	"slices"
 	"strconv"
@@ -26,6 +27,10 @@ var info = component.Info{
 func init() { component.Register(component.Service(info, build)) }
 
 func build(s *component.ServiceSite, o Options) error {
+	if len(o.AllowMethods) == 0 {
+		o.AllowMethods = simpleMethods
+		s.Warn("allow_methods", errors.New("an empty list stands for GET, HEAD and POST; write them, or remove the key"))
+	}
 	st := &stage{policy: newPolicy(o)}
 	if o.Debug {
 		st.log = s.Log()

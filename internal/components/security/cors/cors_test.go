@@ -288,6 +288,17 @@ func TestActual(t *testing.T) {
 	}
 }
 
+// TestNoMethods lets an empty list be the default, and says so.
+func TestNoMethods(t *testing.T) {
+	st, problems := buildStage(t, `{"allow_methods":[]}`)
+	if len(problems) != 1 || problems[0].Severity != config.Warning || problems[0].Path != "allow_methods" {
+		t.Errorf("problems %v, want a warning of allow_methods", problems)
+	}
+	if want, _ := buildStage(t, `{}`); !slices.Equal(st.methods, want.methods) {
+		t.Errorf("methods %v, want %v", st.methods, want.methods)
+	}
+}
+
 func TestOptions(t *testing.T) {
 	tests := []struct {
 		name, options string
@@ -296,11 +307,11 @@ func TestOptions(t *testing.T) {
 		{"an empty object", `{}`, "", ""},
 		{"comments", `{"@note":"x","$a":1}`, "", ""},
 		{"origins as a string", `{"allow_origins":"https://a.com"}`, "allow_origins", "list of texts"},
-		{"no origins", `{"allow_origins":[]}`, "allow_origins", "empty"},
+		{"no origins", `{"allow_origins":[]}`, "allow_origins", "every origin"},
 		{"two stars", `{"allow_origins":["https://*.*.com"]}`, "allow_origins[0]", "more than one *"},
 		{"an origin with a path", `{"allow_origins":["https://a.com/"]}`, "allow_origins[0]", `write "https://a.com"`},
 		{"an empty origin", `{"allow_origins":[""]}`, "allow_origins[0]", "matches nothing"},
-		{"no methods", `{"allow_methods":[]}`, "allow_methods", "empty"},
+		{"no methods", `{"allow_methods":[]}`, "", ""},
 		{"an unknown method", `{"allow_methods":["GET","FETCH"]}`, "allow_methods[1]", "FETCH"},
 		{"a header that is none", `{"allow_headers":["X A"]}`, "allow_headers[0]", "letters"},
 		{"an exposed header that is none", `{"expose_headers":["a,b"]}`, "expose_headers[0]", "letters"},

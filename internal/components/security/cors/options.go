@@ -15,10 +15,11 @@ type Options struct {
 	// https://shop.example.com. One * in an origin stands for any text:
 	// https://*.example.com allows every host below example.com and not
 	// example.com itself. A lone * allows every origin. Letter case is ignored.
-	AllowOrigins []string `json:"allow_origins" check:"nonempty"`
+	AllowOrigins []string `json:"allow_origins"`
 
-	// AllowMethods lists the methods that pages of other origins may use.
-	AllowMethods []Method `json:"allow_methods" check:"nonempty"`
+	// AllowMethods lists the methods that pages of other origins may use. An
+	// empty list stands for those that need no preflight: GET, HEAD and POST.
+	AllowMethods []Method `json:"allow_methods"`
 
 	// AllowHeaders lists the request headers that pages of other origins may
 	// send. An empty list, or a * in it, allows every header. Letter case is
@@ -65,11 +66,13 @@ func (Method) Enum() []string {
 // Fold brings a value to the spelling of Enum.
 func (Method) Fold(s string) string { return strings.ToUpper(s) }
 
+var simpleMethods = []Method{"GET", "HEAD", "POST"}
+
 // Defaults allow every origin the three methods that need no preflight.
 func (Options) Defaults() Options {
 	return Options{
 		AllowOrigins:         []string{"*"},
-		AllowMethods:         []Method{"GET", "HEAD", "POST"},
+		AllowMethods:         simpleMethods,
 		OptionsSuccessStatus: 204,
 	}
 }
@@ -77,6 +80,9 @@ func (Options) Defaults() Options {
 // Validate reports origins that cannot match, and credentials for everybody.
 func (o Options) Validate() error {
 	var errs []error
+	if len(o.AllowOrigins) == 0 {
+		errs = append(errs, config.At("allow_origins", errors.New(`an empty list may mean nobody or everybody; write the origins, or "*" for every origin`)))
+	}
 	for i, origin := range o.AllowOrigins {
 		at := fmt.Sprintf("allow_origins[%d]", i)
 		switch {
