@@ -221,12 +221,12 @@ func (f *redirected) follow(x *gateway.Exchange, hasBody bool) (bool, error) {
 	default:
 		return false, nil
 	}
-	from := url.URL{Scheme: r.Scheme, Host: r.Host}
-	here, err := from.Parse(r.Path)
+	here := &url.URL{Scheme: r.Scheme, Host: r.Host, RawPath: r.Path, RawQuery: r.RawQuery}
+	path, err := url.PathUnescape(r.Path) // a path that begins with two slashes names no host
 	if err != nil {
 		return false, &gateway.Error{Code: gateway.CodeBackendInvalid, Public: "invalid redirect", Err: err}
 	}
-	here.RawQuery = r.RawQuery
+	here.Path = path
 	to, err := here.Parse(location)
 	if err != nil || to.Scheme != "http" && to.Scheme != "https" || to.Host == "" {
 		return false, &gateway.Error{Code: gateway.CodeBackendInvalid, Public: "invalid redirect", Err: fmt.Errorf("location %q", location)}
