@@ -36,7 +36,7 @@ func (a *app) checkCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	configFlag(cmd, &c.file)
+	configFlags(cmd, &c.source)
 	flags.BoolVarP(&c.lint, "lint", "l", false, "what the schema does not allow is an error: unknown keys above all")
 	flags.BoolVarP(&c.lintOffline, "lint-no-network", "n", false, "the same as --lint, which never needs the network")
 	flags.BoolVar(&c.strict, "strict", false, "every warning is an error, advice too")
@@ -50,19 +50,20 @@ func (a *app) checkCommand() *cobra.Command {
 
 // check holds the flags of the command.
 type check struct {
-	file, format, indent string
-	lint, lintOffline    bool
-	strict               bool
-	routes               bool
-	dump                 int
-	explainDialect       bool
+	source
+	format, indent    string
+	lint, lintOffline bool
+	strict            bool
+	routes            bool
+	dump              int
+	explainDialect    bool
 }
 
 func (a *app) check(cmd *cobra.Command, c check) error {
 	if !slices.Contains([]string{"text", "json", "sarif"}, c.format) {
 		return &exitError{exitUsage, fmt.Errorf("unknown format %q; write text, json or sarif", c.format)}
 	}
-	o := a.options(c.file)
+	o := a.options(c.source)
 	o.Log = slog.DiscardHandler
 	switch {
 	case c.strict:

@@ -386,6 +386,42 @@ func TestDump(t *testing.T) {
 	}
 }
 
+// TestAllowUnsupported does without what is not built yet where the operator says
+// so, and says it at every start; what is unknown or misplaced stays an error.
+func TestAllowUnsupported(t *testing.T) {
+	t.Chdir(t.TempDir())
+	backend := newBackend(t)
+	text := func(namespace string) string {
+		return strings.Replace(grouped(backend, "one"), `"group"`, fmt.Sprintf(`"extra_config": {%q: {}}, "group"`, namespace), 1)
+	}
+	const flag = "--allow-unsupported"
+	file := write(t, "gateway.json", text("modifier/martian"))
+	refused := `namespace modifier/martian not supported yet; remove it, or start with --allow-unsupported, to run without what it does`
+	warned := `namespace modifier/martian not supported yet; the gateway runs without what it does (warning)`
+	for _, tt := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"check", "-c", file}, 1, refused},
+		{[]string{"check", "-c", file, flag}, 0, warned},
+		{[]string{"check", "-c", file, flag, "--lint"}, 0, warned},
+		{[]string{"check", "-c", file, flag, "--strict"}, 1, "the gateway runs without what it does"},
+		{[]string{"explain", "-c", file, "/x"}, 1, refused},
+		{[]string{"explain", "-c", file, flag, "/x"}, 0, ""},
+		{[]string{"check", flag, "-c", write(t, "unknown.json", text("modifier/martin"))}, 1, "unknown namespace"},
+		{[]string{"check", flag, "-c", write(t, "misplaced.json", text("modifier/lua-endpoint"))}, 1, "has no effect in the backend"},
+	} {
+		if got := invoke(t, tt.args...); got.code != tt.code || !strings.Contains(got.stderr, tt.want) {
+			t.Errorf("%v: %+v, want %d and %q", tt.args, got, tt.code, tt.want)
+		}
+	}
+	p := serveFile(t, file, flag)
+	if status, _ := p.get(t, "/x"); status != 200 || !strings.Contains(p.log(), warned) {
+		t.Errorf("run: status %d, want 200 and %q:\n%s", status, warned, p.log())
+	}
+}
+
 // TestEnvironment lets variables override the file, and refuses those that
 // cannot be meant.
 func TestEnvironment(t *testing.T) {

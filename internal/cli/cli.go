@@ -202,20 +202,28 @@ func templates(environ []string) []*config.Problem {
 	return nil
 }
 
-// options are the runtime options for a file, whatever the command.
-func (a *app) options(file string) runtime.Options {
+// A source is what a command reads its configuration from, and how.
+type source struct {
+	file    string
+	without bool // what is not supported yet
+}
+
+// options are the runtime options for a configuration, whatever the command.
+func (a *app) options(s source) runtime.Options {
 	return runtime.Options{
-		Load:     loader(file),
+		Load:     loader(s.file),
 		Registry: component.Default,
 		Engines:  a.engines,
 		Product:  product(),
 		Missing:  published.Has,
+		Without:  s.without,
 	}
 }
 
-// configFlag declares the flag that every command with a configuration has.
-func configFlag(cmd *cobra.Command, file *string) {
-	cmd.Flags().StringVarP(file, "config", "c", "", "configuration `FILE`: .json, .yaml, .yml or .toml")
+// configFlags declares the flags that every command with a configuration has.
+func configFlags(cmd *cobra.Command, s *source) {
+	cmd.Flags().StringVarP(&s.file, "config", "c", "", "configuration `FILE`: .json, .yaml, .yml or .toml")
+	cmd.Flags().BoolVar(&s.without, "allow-unsupported", false, "do without namespaces that are not supported yet, be they protections")
 }
 
 // noArgs is the check that a command got flags only. The usual mistake is a

@@ -29,7 +29,7 @@ func (a *app) demoCommand() *cobra.Command {
 				fmt.Fprintf(a.stdout, "%s", text)
 				return nil
 			}
-			o := a.options("demo")
+			o := a.options(source{file: "demo"})
 			o.Load = func(context.Context) (*config.Document, []*config.Problem) {
 				return config.Parse("demo.json", text)
 			}

@@ -16,7 +16,7 @@ import (
 )
 
 func (a *app) explainCommand() *cobra.Command {
-	var file string
+	var from source
 	cmd := &cobra.Command{
 		Use:   "explain -c FILE [METHOD] PATH",
 		Short: "Say which endpoint answers a request, why, and what its plan does",
@@ -34,7 +34,7 @@ func (a *app) explainCommand() *cobra.Command {
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := needFile(file); err != nil {
+			if err := needFile(from.file); err != nil {
 				return err
 			}
 			method, path := "GET", args[0]
@@ -44,7 +44,7 @@ func (a *app) explainCommand() *cobra.Command {
 			if !strings.HasPrefix(path, "/") {
 				return &exitError{exitUsage, fmt.Errorf("%q is no path; a path begins with a slash", path)}
 			}
-			o := a.options(file)
+			o := a.options(from)
 			o.Log = slog.DiscardHandler
 			g := runtime.New(o)
 			gen, problems := g.Compile(cmd.Context())
@@ -61,7 +61,7 @@ func (a *app) explainCommand() *cobra.Command {
 			return nil
 		},
 	}
-	configFlag(cmd, &file)
+	configFlags(cmd, &from)
 	return cmd
 }
 

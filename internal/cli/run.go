@@ -19,7 +19,7 @@ import (
 )
 
 func (a *app) runCommand() *cobra.Command {
-	var file string
+	var from source
 	var listen port
 	var debug int
 	var watching, noWarnings bool
@@ -32,10 +32,10 @@ func (a *app) runCommand() *cobra.Command {
 			"and the live one keeps serving.",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := needFile(file); err != nil {
+			if err := needFile(from.file); err != nil {
 				return err
 			}
-			o := a.options(file)
+			o := a.options(from)
 			o.Adjust = func(s *config.Service) {
 				if cmd.Flags().Changed("port") {
 					s.Port = int(listen)
@@ -47,13 +47,13 @@ func (a *app) runCommand() *cobra.Command {
 			}
 			s := serving{options: o}
 			if watching {
-				s.watch = file
+				s.watch = from.file
 			}
 			return a.serve(cmd.Context(), s)
 		},
 	}
 	flags := cmd.Flags()
-	configFlag(cmd, &file)
+	configFlags(cmd, &from)
 	flags.VarP(&listen, "port", "p", "TCP port, wins over the file; 0 is any that is free")
 	flags.CountVarP(&debug, "debug", "d", "serve /__debug/")
 	flags.BoolVar(&noWarnings, "strict", false, "every warning about the configuration is an error")

@@ -107,10 +107,10 @@ var Codes = []struct{ Code, Meaning string }{
 	{CodeUndefinedVariable, "A placeholder names nothing."},
 	{CodeNoOpMerge, "An endpoint that passes bytes through has several backends."},
 	{CodeSeveralWrites, "An endpoint writes more than once, or not at its end."},
-	{CodeUnknownNamespace, "A namespace of extra_config is unknown, misplaced or not built yet."},
+	{CodeUnknownNamespace, "A namespace of extra_config is unknown or misplaced."},
 	{CodeDuplicateNamespace, "A namespace stands twice, under its new and its old name."},
 	{CodeOldName, "A namespace is written by its old name."},
-	{CodeUnsupported, "A key is known and not supported."},
+	{CodeUnsupported, "A key or a namespace is known and not supported."},
 	{CodeDefaultUsed, "A missing value was replaced by its default."},
 	{CodeSuspicious, "Something is allowed and probably not meant."},
 	{CodeNeedsRestart, "A reload cannot change this."},
@@ -184,7 +184,7 @@ func Lint(ps []*Problem) []*Problem {
 	var codes []string
 	for _, c := range Codes {
 		switch c.Code {
-		case CodeSuspicious, CodeOldName, CodeIgnored, CodeNeedsRestart:
+		case CodeSuspicious, CodeOldName, CodeIgnored, CodeNeedsRestart, CodeUnsupported:
 		default:
 			codes = append(codes, c.Code)
 		}

@@ -20,6 +20,7 @@ type Options struct {
 	Env      *component.Env                          // Service is filled in by Compile
 	Resolver balance.Resolver                        // nil for the resolver of the system
 	Missing  func(scope, namespace string) bool      // reports what is known and not built yet
+	Without  bool                                    // what is not built yet is left out, with a warning
 	Ready    func() bool                             // what /__ready answers; nil for always
 	Adjust   func(*config.Service)                   // changes the resolved service; nil changes nothing
 	Check    func(*config.Service) []*config.Problem // more to look at before anything is compiled; may be nil

@@ -102,9 +102,11 @@ func (c *compiler) nulls(scope component.Scope, owner *config.Node) {
 	}
 }
 
-// unknown reports a namespace that nobody declared. It is an error always: a
-// policy that was asked for and is not there must not go unnoticed.
+// unknown reports a namespace that nobody declared. It is an error, because a
+// policy that was asked for and is not there must not go unnoticed; only for what
+// is not built yet may the operator say that it is known.
 func (c *compiler) unknown(scope component.Scope, name string, n *config.Node) {
+	severity, code := config.Error, config.CodeUnknownNamespace
 	var err error
 	var known []string
 	for _, d := range c.Registry.All() {
@@ -116,8 +118,12 @@ func (c *compiler) unknown(scope component.Scope, name string, n *config.Node) {
 	works := scopesWhere(func(scope component.Scope) bool { return c.Registry.Find(scope, name) != nil })
 	near, similar := config.Suggest(name, known)
 	switch {
+	case missing(scope) && c.Without:
+		severity, code = config.Warning, config.CodeUnsupported
+		err = fmt.Errorf("namespace %s not supported yet; the gateway runs without what it does", name)
 	case missing(scope):
-		err = fmt.Errorf("namespace %s not supported yet; remove it to start without what it does", name)
+		code = config.CodeUnsupported
+		err = fmt.Errorf("namespace %s not supported yet; remove it, or start with --allow-unsupported, to run without what it does", name)
 	case works != "":
 		err = fmt.Errorf("namespace %s has no effect in the %s; move it to the extra_config of the %s", name, scope, works)
 	case scopesWhere(missing) != "":
@@ -128,7 +134,7 @@ func (c *compiler) unknown(scope component.Scope, name string, n *config.Node) {
 	default:
 		err = fmt.Errorf("unknown namespace %q; remove it, or begin its name with @ to keep it as a comment", name)
 	}
-	c.problems = append(c.problems, n.Problem(config.Error, config.CodeUnknownNamespace, err))
+	c.problems = append(c.problems, n.Problem(severity, code, err))
 }
 
 // scopesWhere returns the scopes for which f holds, in words.

@@ -37,7 +37,8 @@ type Options struct {
 	Engines  []engine.Engine // the first one serves unless the configuration names another
 	Log      slog.Handler    // where the log ends unless the configuration says otherwise
 	Product  string          // name and version
-	Missing  func(scope, namespace string) bool
+	Missing  func(scope, namespace string) bool // see [plan.Options]
+	Without  bool                               // see [plan.Options]
 
 	// Raise makes errors of warnings, such as [config.Lint] or [config.Strict];
 	// nil makes none.
@@ -123,6 +124,7 @@ func (g *Gateway) compile(ctx context.Context) (*compilation, []*config.Problem)
 		Registry: g.options.Registry,
 		Env:      env,
 		Missing:  g.options.Missing,
+		Without:  g.options.Without,
 		Adjust:   g.options.Adjust,
 		Check:    next.check,
 		Ready:    func() bool { return !g.draining.Load() },
