@@ -336,6 +336,7 @@ func TestProblems(t *testing.T) {
 		text    string
 	}{
 		{"syntax", fixture{}, list("true", "req_method =="), "[1].check_expr", "column 14"},
+		{"a key that is no field", fixture{}, list("has(req_querystring['foo[]'])"), "[0].check_expr", "column 20: invalid argument to has() macro; it takes a field, as in has(JWT.sub): write 'key' in req_headers for any other key"},
 		{"unknown variable", fixture{}, list("req_metod == 'GET'"), "[0].check_expr", "column 1: undeclared reference to 'req_metod'"},
 		{"unknown function", fixture{}, list("shout(req_method)"), "[0].check_expr", "shout"},
 		{"types", fixture{}, list("req_method > 5"), "[0].check_expr", "column 12"},

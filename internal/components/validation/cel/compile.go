@@ -136,7 +136,11 @@ func describe(issues *cel.Issues) error {
 		if e.Location.Line() > 1 {
 			place = fmt.Sprintf("line %d, %s", e.Location.Line(), place)
 		}
-		errs = append(errs, fmt.Errorf("%s: %s", place, strings.TrimSuffix(e.Message, " (in container '')")))
+		message := strings.TrimSuffix(e.Message, " (in container '')")
+		if strings.Contains(message, "has() macro") {
+			message += "; it takes a field, as in has(JWT.sub): write 'key' in req_headers for any other key"
+		}
+		errs = append(errs, fmt.Errorf("%s: %s", place, message))
 	}
 	return errors.Join(errs...)
 }
