@@ -161,7 +161,8 @@ func TestMissing(t *testing.T) {
 	folder := t.TempDir()
 	file := filepath.Join(folder, "keys.json")
 	changes := watching(t, file, filepath.Join(folder, "nowhere", "cert.pem"))
-	write(t, file, "new")
+	write(t, file+"~", "new")
+	rename(t, file+"~", file)
 	if got := await(t, changes); got != "new" {
 		t.Errorf("the change is told while the file holds %q, want new", got)
 	}
