@@ -34,9 +34,9 @@ type Options struct {
 	Load func(context.Context) (*config.Document, []*config.Problem)
 
 	Registry *component.Registry
-	Engines  []engine.Engine // the first one serves unless the configuration names another
-	Log      slog.Handler    // where the log ends unless the configuration says otherwise
-	Product  string          // name and version
+	Engines  []engine.Engine                    // the first one serves unless the configuration names another
+	Log      slog.Handler                       // where the log ends unless the configuration says otherwise
+	Product  string                             // name and version
 	Missing  func(scope, namespace string) bool // see [plan.Options]
 	Without  bool                               // see [plan.Options]
 
