@@ -40,6 +40,7 @@ var clientCases = cases{
 	{"a body that is not read to its end costs the connection", connectionsDropped},
 	{"connections are not used again when told so", connectionsClosed},
 	{"idle connections are limited", idleLimited},
+	{"limited idle connections lose no answer", idleLosesNothing},
 	{"idle connections end", idleConnectionsEnd},
 	{"a connection that the backend closed is replaced", staleReplaced},
 	{"calls do not mix", concurrentCalls},
@@ -666,7 +667,7 @@ func idleLimited(t *trial) {
 			w.head()
 			waiting.Done()
 			waiting.Wait() // both calls are in flight
-			w.lines("HTTP/1.1 204 No Content", "")
+			w.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 			w.rest()
 			ended <- struct{}{}
 		})
@@ -677,6 +678,10 @@ func idleLimited(t *trial) {
 			calls.Go(func() {
 				if err := c.Do(t.context(), x); err != nil {
 					t.Error(err)
+					return
+				}
+				if text, err := x.Response.Body.Bytes(0); string(text) != "ok" || err != nil {
+					t.Errorf("answer %q, %v", text, err)
 				}
 			})
 		}
@@ -690,6 +695,33 @@ func idleLimited(t *trial) {
 		c.Close()
 		await(t, "the end of the idle connection", ended)
 	}
+}
+
+// idleLosesNothing has answers without a body, which leave a connection idle as
+// soon as they have come, while others end there.
+func idleLosesNothing(t *trial) {
+	const clients, each = 4, 100
+	b := t.backend(func(w *wire) {
+		for w.more() {
+			w.head()
+			w.lines("HTTP/1.1 204 No Content", "")
+		}
+	})
+	c := t.client(config.Transport{MaxIdleConnections: 1})
+	var calls sync.WaitGroup
+	for range clients {
+		calls.Go(func() {
+			for range each {
+				x := gateway.Acquire(nil)
+				x.Request.Method, x.Request.Scheme, x.Request.Host, x.Request.Path = "GET", "http", b.addr, "/"
+				if err := c.Do(t.context(), x); err != nil {
+					t.Error(err)
+				}
+				x.Release()
+			}
+		})
+	}
+	calls.Wait()
 }
 
 func idleConnectionsEnd(t *trial) {

@@ -171,7 +171,14 @@ func (c *client) roundTrip(ctx context.Context, call *call, r *http.Request) (*h
 		return c.upgrades.RoundTrip(r)
 	}
 	if call.body.stream == nil {
-		return c.transport.RoundTrip(r)
+		res, err := c.transport.RoundTrip(r)
+		if lost(err) && idempotent(r.Method) {
+			if r.Body != nil {
+				r.Body, _ = call.body.again() // which is always possible from memory
+			}
+			res, err = c.transport.RoundTrip(r)
+		}
+		return res, err
 	}
 	type outcome struct {
 		res *http.Response
@@ -194,6 +201,23 @@ func (c *client) roundTrip(ctx context.Context, call *call, r *http.Request) (*h
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// lost reports whether the transport has lost an answer without a body: it puts
+// the connection among the idle ones before it hands the answer over, and another
+// that comes to them closes it there where max_idle_connections is reached.
+func lost(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "putIdleConn: too many idle connections")
+}
+
+// idempotent reports whether a request with the method may be sent again (RFC
+// 9110, section 9.2.2).
+func idempotent(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete, http.MethodOptions, http.MethodTrace:
+		return true
+	}
+	return false
 }
 
 // A call is what one request needs besides the values of net/http: allocated
