@@ -82,7 +82,7 @@ var layers = map[string][]string{
 	"published": {},
 	"engine":    {"config", "gateway"},
 	"plan":      {"balance", "body", "codec", "component", "config", "gateway", "jsonspan", "route", "telemetry"},
-	"runtime":   {"component", "config", "engine", "gateway", "kit/tlsx", "plan", "telemetry"},
+	"runtime":   {"component", "config", "engine", "gateway", "kit/tlsx", "kit/watch", "plan", "telemetry"},
 	"demo":      {"body", "engine", "gateway"},
 	"cli":       {"component", "config", "demo", "engine", "kit/watch", "manual", "plan", "published", "route", "runtime"},
 }

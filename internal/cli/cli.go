@@ -165,14 +165,17 @@ func failedOutput(err error) error {
 
 // loader returns the function that reads a configuration file and lets the
 // environment override it.
-func loader(file string) func(context.Context) (*config.Document, []*config.Problem) {
-	return func(ctx context.Context) (*config.Document, []*config.Problem) {
+func loader(file string) func(context.Context, func(string)) (*config.Document, []*config.Problem) {
+	return func(ctx context.Context, reads func(string)) (*config.Document, []*config.Problem) {
 		environ := os.Environ()
 		switched := templates(environ)
 		if config.HasErrors(switched) {
 			return nil, switched
 		}
-		d, problems := config.Load(ctx, file, config.LoadOptions{Environ: environ})
+		d, problems := config.Load(ctx, file, config.LoadOptions{Environ: environ, ReadFile: func(name string) ([]byte, error) {
+			reads(name)
+			return os.ReadFile(name)
+		}})
 		problems = append(problems, switched...)
 		if d != nil {
 			known := config.SpecOf(reflect.TypeFor[config.Service]()).Settable

@@ -30,7 +30,7 @@ func (a *app) demoCommand() *cobra.Command {
 				return nil
 			}
 			o := a.options(source{file: "demo"})
-			o.Load = func(context.Context) (*config.Document, []*config.Problem) {
+			o.Load = func(context.Context, func(string)) (*config.Document, []*config.Problem) {
 				return config.Parse("demo.json", text)
 			}
 			o.Adjust = func(s *config.Service) { s.Port = int(listen) }

@@ -47,7 +47,7 @@ func (a *app) runCommand() *cobra.Command {
 			}
 			s := serving{options: o}
 			if watching {
-				s.watch = from.file
+				s.watch = true
 			}
 			return a.serve(cmd.Context(), s)
 		},
@@ -64,7 +64,7 @@ func (a *app) runCommand() *cobra.Command {
 // serving is what serve needs to know.
 type serving struct {
 	options runtime.Options
-	watch   string         // the configuration to watch; "" is none
+	watch   bool           // reload when the configuration changes
 	ready   func(net.Addr) // called before the first request is answered; may be nil
 }
 
@@ -76,14 +76,6 @@ func (a *app) serve(ctx context.Context, s serving) error {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
-	var watched []string
-	if s.watch != "" {
-		watched = []string{s.watch} // before it is read: a change in between is not lost
-	}
-	watcher, watchErr := watch.New(watched...)
-	if watchErr == nil {
-		defer watcher.Close()
-	}
 	var problems []*config.Problem
 	var err error
 	withRoom(func() { problems, err = g.Load(ctx) })
@@ -93,10 +85,19 @@ func (a *app) serve(ctx context.Context, s serving) error {
 		return &exitError{exitConfig, nil}
 	case err != nil:
 		return &exitError{exitRuntime, err}
-	case watchErr != nil && s.watch != "":
+	}
+	files, changed := func() watch.Files { return serverKeys(g) }, func() { renewKeys(g) }
+	if s.watch {
+		files = g.Files
+	}
+	watcher, watchErr := newWatcher(files())
+	switch {
+	case watchErr == nil:
+		defer watcher.Close()
+	case s.watch:
 		g.Close()
 		return &exitError{exitRuntime, fmt.Errorf("watching for changes: %w", watchErr)}
-	case watchErr != nil && len(serverKeys(g.Service())) > 0:
+	case len(files()) > 0:
 		g.Logger().Warn("certificates are read again at a reload only", "error", watchErr)
 	}
 	l, err := g.Listen(ctx)
@@ -129,12 +130,11 @@ func (a *app) serve(ctx context.Context, s serving) error {
 			g.Logger().Info("stopping, requests in flight may end")
 		}
 	})
+	if s.watch {
+		changed = reload
+	}
 	if watcher != nil {
 		background.Go(func() {
-			files, changed := func() []string { return serverKeys(g.Service()) }, func() { renewKeys(g) }
-			if s.watch != "" {
-				files, changed = func() []string { return append(g.Files(), s.watch) }, reload
-			}
 			if err := watcher.Run(until, files, changed); err != nil {
 				g.Logger().Error("no longer watching for changes", "error", err)
 			}
@@ -196,13 +196,30 @@ func renewKeys(g *runtime.Gateway) {
 	}
 }
 
-// serverKeys lists the files of the certificates that a gateway shows to clients,
+// newWatcher returns a watcher of files.
+func newWatcher(files watch.Files) (*watch.Watcher, error) {
+	w, err := watch.New()
+	if err != nil {
+		return nil, err
+	}
+	if err := w.Follow(files); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	return w, nil
+}
+
+// serverKeys returns the files of the certificates that a gateway shows to clients,
 // and of the authorities that vouch for clients.
-func serverKeys(s *config.Service) []string {
-	if s.TLS == nil || s.TLS.Disabled {
+func serverKeys(g *runtime.Gateway) watch.Files {
+	t := g.Service().TLS
+	if t == nil || t.Disabled {
 		return nil
 	}
-	return s.TLS.Files()
+	keys, all := make(watch.Files), g.Files()
+	for _, name := range t.Files() {
+		keys[name] = all[name]
+	}
+	return keys
 }
 
 // print writes problems, one per line, to standard error.

@@ -37,9 +37,12 @@ type Env struct {
 	// Log receives what happens; the logging component may replace its end.
 	Log *Log
 
-	Start     []Hook   // in the order of building
-	Close     []Hook   // to be run in the opposite order
-	Files     []string // that the generation is made from, besides its configuration
+	// Reads is told of every file that the generation is made from, before it is
+	// read. It may be nil.
+	Reads func(name string)
+
+	Start     []Hook // in the order of building
+	Close     []Hook // to be run in the opposite order
 	Observers []telemetry.Observer
 	shared    map[any]any
 	release   []func()
@@ -94,7 +97,9 @@ func (s *Site) DialTLS(t config.Transport, c *tls.Config) (gateway.Connector, er
 // made from it: a gateway that watches its configuration reloads when it changes,
 // or when it appears.
 func (s *Site) ReadFile(name string) ([]byte, error) {
-	s.env.Files = append(s.env.Files, name)
+	if s.env.Reads != nil {
+		s.env.Reads(name)
+	}
 	return os.ReadFile(name)
 }
 

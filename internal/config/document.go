@@ -21,9 +21,6 @@ type Document struct {
 	Root *Node
 	File string
 
-	// Files are those that references insert, whether they could be read or not.
-	Files []string
-
 	secrets []string // what references stand for, as far as it would be recognised
 }
 

@@ -25,7 +25,6 @@ func (d *Document) ExpandReferences(o LoadOptions) []*Problem {
 	}
 	e.walk(d.Root)
 	d.secrets = append(d.secrets, e.values...)
-	d.Files = append(d.Files, e.files...)
 	return e.problems
 }
 
@@ -48,7 +47,6 @@ type expander struct {
 	environ  map[string]string
 	readFile func(string) ([]byte, error)
 	values   []string // that were inserted and may be masked
-	files    []string // that were asked for
 	problems []*Problem
 }
 
@@ -116,7 +114,6 @@ func (e *expander) value(kind, argument string) (string, error) {
 		}
 		return value, nil
 	}
-	e.files = append(e.files, argument)
 	data, err := e.readFile(argument)
 	if err != nil {
 		return "", fmt.Errorf("the file of ${file:%s} cannot be read: %w", argument, err)

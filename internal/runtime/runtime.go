@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"slices"
@@ -23,15 +24,17 @@ import (
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/tlsx"
+	"github.com/sluice-gateway/sluice/internal/kit/watch"
 	"github.com/sluice-gateway/sluice/internal/plan"
 	"github.com/sluice-gateway/sluice/internal/telemetry"
 )
 
 // Options are what a gateway is made of.
 type Options struct {
-	// Load returns the configuration as it is now. It is called at the start
-	// and at each reload.
-	Load func(context.Context) (*config.Document, []*config.Problem)
+	// Load returns the configuration as it is now, and tells reads of every file
+	// that it is made from, before it is read. It is called at the start and at
+	// each reload.
+	Load func(ctx context.Context, reads func(name string)) (*config.Document, []*config.Problem)
 
 	Registry *component.Registry
 	Engines  []engine.Engine                    // the first one serves unless the configuration names another
@@ -62,8 +65,8 @@ type Gateway struct {
 
 	mu     sync.Mutex // one load at a time
 	closed bool
-	read   []string // the files of the live configuration
-	tried  []string // those of the last one that was to be loaded
+	read   watch.Files // what the live configuration is made from
+	tried  watch.Files // and the last one that was to be loaded
 }
 
 // New returns a gateway without a configuration.
@@ -90,12 +93,12 @@ func (g *Gateway) Compile(ctx context.Context) (*plan.Generation, []*config.Prob
 type compilation struct {
 	*plan.Generation             // nil if the configuration has errors
 	tls              *tls.Config // towards clients; nil for plain HTTP
-	files            []string    // that were read besides the configuration, or could not be
+	files            watch.Files // what it was made from, or was to be
 }
 
 func (g *Gateway) compile(ctx context.Context) (*compilation, []*config.Problem) {
-	next := new(compilation)
-	d, problems := g.options.Load(ctx)
+	next := &compilation{files: make(watch.Files)}
+	d, problems := g.options.Load(ctx, next.files.Note)
 	if d == nil {
 		return next, problems
 	}
@@ -104,6 +107,7 @@ func (g *Gateway) compile(ctx context.Context) (*compilation, []*config.Problem)
 		Clock:   time.Now,
 		Keeper:  &g.keeper,
 		Log:     component.NewLog(g.options.Log),
+		Reads:   next.files.Note,
 	}
 	clients := make(map[config.Transport]gateway.Connector) // most backends have the same settings
 	env.Dial = func(t config.Transport, c *tls.Config) (gateway.Connector, error) {
@@ -129,7 +133,6 @@ func (g *Gateway) compile(ctx context.Context) (*compilation, []*config.Problem)
 		Check:    next.check,
 		Ready:    func() bool { return !g.draining.Load() },
 	})
-	next.files = slices.Concat(next.files, d.Files, env.Files)
 	unread := config.HasErrors(problems)
 	for _, p := range more {
 		// What could not be read is not looked at a second time.
@@ -148,6 +151,13 @@ func (g *Gateway) compile(ctx context.Context) (*compilation, []*config.Problem)
 	return next, problems
 }
 
+// note notes files that are about to be read.
+func (c *compilation) note(files []string) {
+	for _, name := range files {
+		c.files.Note(name)
+	}
+}
+
 // check makes the TLS settings towards clients and looks at those towards
 // backends, which every dial would find wrong again.
 func (c *compilation) check(s *config.Service) []*config.Problem {
@@ -156,7 +166,7 @@ func (c *compilation) check(s *config.Service) []*config.Problem {
 		problems = append(problems, s.Node.Problems(sev, code, config.At(key, err))...)
 	}
 	if s.TLS != nil && !s.TLS.Disabled {
-		c.files = append(c.files, s.TLS.Files()...)
+		c.note(s.TLS.Files())
 		for _, warning := range tlsx.ServerWarnings(s.TLS) {
 			report("tls", config.Warning, config.CodeSuspicious, warning)
 		}
@@ -166,7 +176,7 @@ func (c *compilation) check(s *config.Service) []*config.Problem {
 		}
 	}
 	if s.ClientTLS != nil {
-		c.files = append(c.files, s.ClientTLS.Files()...)
+		c.note(s.ClientTLS.Files())
 		for _, warning := range tlsx.ClientWarnings(s.ClientTLS) {
 			report("client_tls", config.Warning, config.CodeSuspicious, warning)
 		}
@@ -205,14 +215,14 @@ func (g *Gateway) Load(ctx context.Context) ([]*config.Problem, error) {
 	return problems, nil
 }
 
-// Files lists the files that the live configuration is made from, besides its own,
-// and those of the last one that was to be loaded.
-func (g *Gateway) Files() []string {
+// Files returns what the live configuration is made from, and the last one that was
+// to be loaded.
+func (g *Gateway) Files() watch.Files {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	files := slices.Concat(g.read, g.tried)
-	slices.Sort(files)
-	return slices.Compact(files)
+	files := maps.Clone(g.read)
+	maps.Copy(files, g.tried)
+	return files
 }
 
 // RenewTLS reads the certificate files of the live configuration again, and
@@ -417,7 +427,9 @@ func (g *Gateway) Done(x *gateway.Exchange, written int64, err error) {
 // reloads.
 func (g *Gateway) dial(env *component.Env, t config.Transport) (gateway.Connector, error) {
 	if t.ClientTLS != nil {
-		env.Files = append(env.Files, t.ClientTLS.Files()...)
+		for _, name := range t.ClientTLS.Files() {
+			env.Reads(name)
+		}
 	}
 	c, err := tlsx.Client(t.ClientTLS)
 	if err != nil {

@@ -68,7 +68,7 @@ func newBench(text string) *bench {
 	b := new(bench)
 	b.set(text)
 	b.Gateway = runtime.New(runtime.Options{
-		Load: func(context.Context) (*config.Document, []*config.Problem) {
+		Load: func(context.Context, func(string)) (*config.Document, []*config.Problem) {
 			return config.Parse("gateway.json", []byte(*b.text.Load()))
 		},
 		Registry: component.NewRegistry(component.Service(component.Info{Namespace: "test/probe"}, b.build)),
@@ -617,7 +617,7 @@ func (panicking) Observe(*gateway.Exchange, telemetry.Outcome) { panic("observer
 func TestObserverPanics(t *testing.T) {
 	var closed atomic.Bool
 	g := runtime.New(runtime.Options{
-		Load: func(context.Context) (*config.Document, []*config.Problem) {
+		Load: func(context.Context, func(string)) (*config.Document, []*config.Problem) {
 			return config.Parse("gateway.json", []byte(`{"version":3,"extra_config":{"test/bad":{}}}`))
 		},
 		Registry: component.NewRegistry(component.Service(component.Info{Namespace: "test/bad"}, func(s *component.ServiceSite, _ struct{}) error {

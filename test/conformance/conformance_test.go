@@ -126,7 +126,7 @@ func (s *stage) start(t *testing.T, name, text string, environ []string) {
 	t.Helper()
 	readFile := func(string) ([]byte, error) { return []byte(text), nil }
 	g := runtime.New(runtime.Options{
-		Load: func(ctx context.Context) (*config.Document, []*config.Problem) {
+		Load: func(ctx context.Context, _ func(string)) (*config.Document, []*config.Problem) {
 			d, problems := config.Load(ctx, name, config.LoadOptions{Environ: environ, ReadFile: readFile})
 			if d != nil {
 				known := config.SpecOf(reflect.TypeFor[config.Service]()).Settable

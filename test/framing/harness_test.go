@@ -49,7 +49,7 @@ func start(t testing.TB, e engine.Engine, text string) (addr string, saw *journa
 	t.Helper()
 	saw = newJournal()
 	g := runtime.New(runtime.Options{
-		Load: func(context.Context) (*config.Document, []*config.Problem) {
+		Load: func(context.Context, func(string)) (*config.Document, []*config.Problem) {
 			return config.Parse("gateway.json", []byte(text))
 		},
 		Registry: component.Default,

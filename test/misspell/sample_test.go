@@ -55,7 +55,7 @@ func samples(t *testing.T) []sample {
 // check returns what sluice check --lint reports of a text.
 func check(ctx context.Context, name, text string) []*config.Problem {
 	g := runtime.New(runtime.Options{
-		Load: func(ctx context.Context) (*config.Document, []*config.Problem) {
+		Load: func(ctx context.Context, _ func(string)) (*config.Document, []*config.Problem) {
 			return config.Load(ctx, name, config.LoadOptions{ReadFile: func(file string) ([]byte, error) {
 				if file == name {
 					return []byte(text), nil

@@ -55,7 +55,7 @@ func startWith(t testing.TB, text string, registry *component.Registry) *running
 	r := new(running)
 	r.config.Store(&text)
 	r.Gateway = runtime.New(runtime.Options{
-		Load: func(context.Context) (*config.Document, []*config.Problem) {
+		Load: func(context.Context, func(string)) (*config.Document, []*config.Problem) {
 			return config.Parse("gateway.json", []byte(*r.config.Load()))
 		},
 		Registry: registry,

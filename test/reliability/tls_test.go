@@ -424,7 +424,7 @@ func TestBadTLS(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			g := runtime.New(runtime.Options{
-				Load: func(context.Context) (*config.Document, []*config.Problem) {
+				Load: func(context.Context, func(string)) (*config.Document, []*config.Problem) {
 					return config.Parse("gateway.json", []byte(`{`+quiet+tt.text+`}`))
 				},
 				Registry: component.Default,

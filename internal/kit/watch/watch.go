@@ -18,40 +18,39 @@ const (
 	patience = time.Second            // how long folders that are never still are waited for
 )
 
+// Files are what something was made from: names of files, each with a sum of what
+// it held. The sum is zero for what was no file that can be read.
+type Files map[string][sha256.Size]byte
+
+// Note adds a file with what it holds now. Whoever notes a file before reading it
+// will hear of every change of what was read.
+func (f Files) Note(name string) { f[name] = sum(name) }
+
 // A Watcher knows files and what they held.
 type Watcher struct {
 	notify *fsnotify.Watcher
-	others chan struct{}                // a word that there may be other files
-	held   map[string][sha256.Size]byte // by name; zero for what is no file that can be read
+	others chan struct{} // a word that there may be other files
+	held   Files
 }
 
-// New returns a watcher of files. What they hold from now on is what Run
-// compares them with, so that a change between New and Run is not lost. A file
-// that is not there is waited for, if its folder is. The caller closes the
-// watcher. The error says that a folder cannot be watched.
-func New(files ...string) (*Watcher, error) {
+// New returns a watcher of no files. The caller closes it.
+func New() (*Watcher, error) {
 	notify, err := fsnotify.NewWatcher()
 	if err != nil {
 		return nil, err
 	}
-	w := &Watcher{notify: notify, others: make(chan struct{}, 1), held: make(map[string][sha256.Size]byte)}
-	if err := w.add(files); err != nil {
-		return nil, errors.Join(err, notify.Close())
-	}
-	return w, nil
+	return &Watcher{notify: notify, others: make(chan struct{}, 1)}, nil
 }
 
-// Run calls changed whenever the contents of one of the files have changed,
+// Run calls changed whenever one of the files holds something else than it did,
 // until ctx is done. Files returns the files to watch: it is asked at the start,
 // after each change, and after each Renew, since a new configuration may name
-// others. Calls of changed do not overlap. A file that changes meanwhile is a
-// change of its own.
+// others. A file that was not watched before has changed if it holds something
+// else than its sum says. Calls of changed do not overlap. A file that changes
+// meanwhile is a change of its own.
 //
 // The error says that a folder cannot be watched; the files are then not.
-func (w *Watcher) Run(ctx context.Context, files func() []string, changed func()) error {
-	if err := w.add(files()); err != nil {
-		return err
-	}
+func (w *Watcher) Run(ctx context.Context, files func() Files, changed func()) error {
 	var timer <-chan time.Time
 	var first time.Time // event since the files were looked at
 	touched := func() {
@@ -60,12 +59,19 @@ func (w *Watcher) Run(ctx context.Context, files func() []string, changed func()
 		}
 		timer = time.After(min(quiet, patience-time.Since(first)))
 	}
+	follow := func() error {
+		touched() // files that are new here may have changed since they were noted
+		return w.Follow(files())
+	}
+	if err := follow(); err != nil {
+		return err
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-w.others:
-			if err := w.add(files()); err != nil {
+			if err := follow(); err != nil {
 				return err
 			}
 		case <-w.notify.Events:
@@ -81,7 +87,7 @@ func (w *Watcher) Run(ctx context.Context, files func() []string, changed func()
 				continue
 			}
 			changed()
-			if err := w.add(files()); err != nil {
+			if err := follow(); err != nil {
 				return err
 			}
 		}
@@ -104,16 +110,18 @@ func (w *Watcher) Close() error { return w.notify.Close() }
 func (w *Watcher) look() bool {
 	before := maps.Clone(w.held)
 	for name := range w.held {
-		w.held[name] = digest(name)
+		w.held[name] = sum(name)
 	}
 	return !maps.Equal(before, w.held)
 }
 
-// add watches the folders of files, and those that links lead to, and forgets
-// other files. What is known of a file stays known.
-func (w *Watcher) add(files []string) error {
-	held := make(map[string][sha256.Size]byte, len(files))
-	for _, name := range files {
+// Follow watches the folders of files, and those that links lead to, and forgets
+// other files. What is known of a file stays known. A file that is not there is
+// waited for, if its folder is. The error says that a folder cannot be watched.
+// Follow must not be called while Run runs.
+func (w *Watcher) Follow(files Files) error {
+	held := make(Files, len(files))
+	for name, noted := range files {
 		if err := w.notify.Add(filepath.Dir(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -124,18 +132,17 @@ func (w *Watcher) add(files []string) error {
 				return err
 			}
 		}
-		sum, known := w.held[name]
-		if !known {
-			sum = digest(name)
+		if known, watched := w.held[name]; watched {
+			noted = known
 		}
-		held[name] = sum
+		held[name] = noted
 	}
 	w.held = held
 	return nil
 }
 
-// digest reads regular files only: what a pipe holds is gone when it was read.
-func digest(name string) [sha256.Size]byte {
+// sum reads regular files only: what a pipe holds is gone when it was read.
+func sum(name string) [sha256.Size]byte {
 	if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
 		return [sha256.Size]byte{}
 	}

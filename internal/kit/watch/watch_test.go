@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,15 +19,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // file holds at that time.
 func watching(t *testing.T, files ...string) <-chan string {
 	t.Helper()
-	w, err := New(files...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w, noted := newWatcher(t, files...)
 	changes := make(chan string, 100)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() {
-		done <- w.Run(ctx, func() []string { return files }, func() {
+		done <- w.Run(ctx, func() Files { return noted }, func() {
 			data, err := os.ReadFile(files[0])
 			if err != nil {
 				data = []byte(err.Error())
@@ -41,9 +37,24 @@ func watching(t *testing.T, files ...string) <-chan string {
 		if err := <-done; err != nil {
 			t.Errorf("Run: %v", err)
 		}
-		w.Close()
 	})
 	return changes
+}
+
+// newWatcher returns a watcher that is closed when the test ends, and what the
+// files hold now.
+func newWatcher(t *testing.T, files ...string) (*Watcher, Files) {
+	t.Helper()
+	noted := make(Files)
+	for _, name := range files {
+		noted.Note(name)
+	}
+	w, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.Close() })
+	return w, noted
 }
 
 // await returns the next change.
@@ -206,21 +217,17 @@ func TestBusyFolder(t *testing.T) {
 	}
 }
 
-// TestChangeMeanwhile changes files while a change is handled and between New
-// and Run: neither is lost.
+// TestChangeMeanwhile changes files while a change is handled and before Run:
+// neither is lost.
 func TestChangeMeanwhile(t *testing.T) {
 	folder := t.TempDir()
 	file := filepath.Join(folder, "gateway.json")
 	write(t, file, "old")
-	w, err := New(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
+	w, noted := newWatcher(t, file)
 	write(t, file, "between")
 	ctx, cancel := context.WithCancel(t.Context())
 	var seen []string
-	err = w.Run(ctx, func() []string { return []string{file} }, func() {
+	err := w.Run(ctx, func() Files { return noted }, func() {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Error(err)
@@ -238,43 +245,29 @@ func TestChangeMeanwhile(t *testing.T) {
 	}
 }
 
-// TestOtherFiles asks after a change which files count now.
+// TestOtherFiles asks after a change which files count now. One of them has changed
+// since it was noted.
 func TestOtherFiles(t *testing.T) {
 	folder, elsewhere := t.TempDir(), t.TempDir()
 	file, cert := filepath.Join(folder, "gateway.json"), filepath.Join(elsewhere, "cert.pem")
 	write(t, file, "old")
 	write(t, cert, "old")
-	w, err := New(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
-	var both atomic.Bool
-	files := func() []string {
-		if both.Load() {
-			return []string{file, cert}
-		}
-		return []string{file}
-	}
+	w, noted := newWatcher(t, file)
 	changes := make(chan string, 10)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
-	go func() { done <- w.Run(ctx, files, func() { both.Store(true); changes <- "" }) }()
+	changed := func() {
+		if _, known := noted[cert]; !known {
+			noted.Note(cert)
+			write(t, cert, "new")
+		}
+		changes <- ""
+	}
+	go func() { done <- w.Run(ctx, func() Files { return noted }, changed) }()
 	write(t, file, "new")
 	await(t, changes)
-	// The certificate counts from the end of that call on, which cannot be
-	// seen from here: it is written until it is told.
-	deadline := time.After(10 * time.Second)
-	for told := false; !told; {
-		write(t, cert, time.Now().String())
-		select {
-		case <-changes:
-			told = true
-		case <-time.After(2 * quiet):
-		case <-deadline:
-			t.Fatal("the certificate is not watched")
-		}
-	}
+	await(t, changes)
+	still(t, changes)
 	cancel()
 	if err := <-done; err != nil {
 		t.Errorf("Run: %v", err)
@@ -283,16 +276,16 @@ func TestOtherFiles(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	impossible := filepath.Join(t.TempDir(), strings.Repeat("long", 100), "gateway.json")
-	if _, err := New(impossible); err == nil {
-		t.Errorf("New(%q): no error for a folder that cannot be", impossible)
+	file := filepath.Join(t.TempDir(), "gateway.json") // may come later
+	w, noted := newWatcher(t, file)
+	if err := w.Follow(noted); err != nil {
+		t.Error(err)
 	}
-	file := filepath.Join(t.TempDir(), "gateway.json")
-	w, err := New(file) // the file may come later
-	if err != nil {
-		t.Fatal(err)
+	noted.Note(impossible)
+	if err := w.Follow(noted); err == nil {
+		t.Error("Follow: no error for a folder that cannot be")
 	}
-	defer w.Close()
-	if err := w.Run(t.Context(), func() []string { return []string{file, impossible} }, func() {}); err == nil {
+	if err := w.Run(t.Context(), func() Files { return noted }, func() {}); err == nil {
 		t.Error("Run: no error for a folder that cannot be")
 	}
 }
