@@ -112,23 +112,9 @@ func (k *call) prepare() error {
 	return nil
 }
 
-// repeatable reports whether the call may be made twice: its method is safe, or
-// a field says that the backend tells one from the other (RFC 9110, section
-// 9.2.2), and its body can be sent again.
-//
-// PUT and DELETE are idempotent only if nobody writes between the two attempts,
-// so they are not repeated.
-func (k *call) repeatable() bool {
-	if k.stream != nil {
-		return false
-	}
-	q := &k.x.Request
-	switch q.Method {
-	case "GET", "HEAD", "OPTIONS", "TRACE":
-		return true
-	}
-	return q.Header.Has("Idempotency-Key") || q.Header.Has("X-Idempotency-Key")
-}
+// repeatable reports whether the call may be made twice, and its body be sent
+// again.
+func (k *call) repeatable() bool { return k.stream == nil && engine.Repeatable(&k.x.Request) }
 
 // reuse takes an idle link, and reports false if there is none.
 func (k *call) reuse() bool {

@@ -134,7 +134,7 @@ func (c *client) Do(ctx context.Context, x *gateway.Exchange) error {
 	if err != nil {
 		return err
 	}
-	res, err := c.roundTrip(ctx, call, r)
+	res, err := c.roundTrip(ctx, &x.Request, call, r)
 	if err == nil {
 		err = call.answer(res, &x.Response)
 	}
@@ -166,13 +166,13 @@ func requestBodyError(err error) error {
 // the body of the request any more, and a read from a client that stalls may
 // take for ever; so for a stream it runs beside the caller, who leaves when ctx
 // is done. The goroutine then ends with that read.
-func (c *client) roundTrip(ctx context.Context, call *call, r *http.Request) (*http.Response, error) {
+func (c *client) roundTrip(ctx context.Context, q *gateway.Request, call *call, r *http.Request) (*http.Response, error) {
 	if r.Header["Upgrade"] != nil {
 		return c.upgrades.RoundTrip(r)
 	}
 	if call.body.stream == nil {
 		res, err := c.transport.RoundTrip(r)
-		if lost(err) && idempotent(r.Method) {
+		if lost(err) && engine.Repeatable(q) {
 			if r.Body != nil {
 				r.Body, _ = call.body.again() // which is always possible from memory
 			}
@@ -208,16 +208,6 @@ func (c *client) roundTrip(ctx context.Context, call *call, r *http.Request) (*h
 // that comes to them closes it there where max_idle_connections is reached.
 func lost(err error) bool {
 	return err != nil && strings.Contains(err.Error(), "putIdleConn: too many idle connections")
-}
-
-// idempotent reports whether a request with the method may be sent again (RFC
-// 9110, section 9.2.2).
-func idempotent(method string) bool {
-	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodPut, http.MethodDelete, http.MethodOptions, http.MethodTrace:
-		return true
-	}
-	return false
 }
 
 // A call is what one request needs besides the values of net/http: allocated
