@@ -24,11 +24,20 @@ type Handler interface {
 	// client notices.
 	gateway.Connector
 
-	// Done ends an exchange that Do was called with, even if Do panicked:
-	// written counts the bytes of the body that were sent, err is why sending
-	// broke off, nil if it did not. The handler releases x before it returns;
-	// x.In and everything obtained from it die then.
-	Done(x *gateway.Exchange, written int64, err error)
+	// Done ends an exchange that Do was called with, even if Do panicked: sent is
+	// what the client got, and err is why that is not the whole answer, nil if
+	// it is. A client that left is [gateway.CodeClientGone], an exchange that
+	// Shutdown has cut [gateway.CodeShutdown], an answer that took longer than it
+	// might [gateway.CodeTimeout]. The handler releases x before it returns; x.In
+	// and everything obtained from it die then.
+	Done(x *gateway.Exchange, sent Sent, err error)
+}
+
+// Sent is what a client got of an answer: what was handed to the system for it
+// without an error.
+type Sent struct {
+	Status int   // of the answer whose header went out, whole; 0 if none did, whatever x.Response says
+	Bytes  int64 // of the body, or through the tunnel
 }
 
 // Settings configure a server. They are fixed for its life.
@@ -85,6 +94,7 @@ type Server interface {
 
 	// Shutdown stops accepting, waits for the exchanges in flight, tunnels among
 	// them, until ctx is done, then cuts those that are left and returns the error of ctx.
+	// Exchanges that were cut end with [gateway.CodeShutdown].
 	// As long as there are any but tunnels, connections of HTTP/1 that were open before get
 	// one more answer each, so that whoever asks for it learns that the gateway is draining.
 	Shutdown(ctx context.Context) error

@@ -79,3 +79,16 @@ func unreachable(err error) string {
 	}
 	return "no connection was made"
 }
+
+// Ended returns the error of an exchange that ended with err, for
+// [Handler.Done]. cut says that the server has cut its exchanges: then it was
+// not the client who left.
+func Ended(err error, cut bool) error {
+	if err == nil || !cut {
+		return err
+	}
+	if e, ok := errors.AsType[*gateway.Error](err); ok && e.Code != gateway.CodeClientGone {
+		return err
+	}
+	return &gateway.Error{Status: 499, Code: gateway.CodeShutdown, Err: err}
+}

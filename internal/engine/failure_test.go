@@ -88,3 +88,32 @@ func TestFailureCut(t *testing.T) {
 		t.Errorf("the cause %v is lost in %v", closed, e)
 	}
 }
+
+// TestEnded: what Shutdown cuts looks to those who read and write as if the client
+// had left.
+func TestEnded(t *testing.T) {
+	gone := &gateway.Error{Code: gateway.CodeClientGone, Err: io.EOF}
+	late := &gateway.Error{Code: gateway.CodeTimeout}
+	tests := []struct {
+		name string
+		err  error
+		cut  bool
+		want string // code; "" for no error
+	}{
+		{"the answer was whole", nil, false, ""},
+		{"the answer was whole before the cut", nil, true, ""},
+		{"the client left", gone, false, gateway.CodeClientGone},
+		{"cut", gone, true, gateway.CodeShutdown},
+		{"the context ended", context.Canceled, true, gateway.CodeShutdown},
+		{"a failure of its own", late, true, gateway.CodeTimeout},
+	}
+	for _, tt := range tests {
+		err := Ended(tt.err, tt.cut)
+		if e := gateway.AsError(err); (e == nil) != (tt.want == "") || e != nil && e.Code != tt.want {
+			t.Errorf("%s: %v, want the code %q", tt.name, err, tt.want)
+		}
+		if !errors.Is(err, tt.err) {
+			t.Errorf("%s: the cause %v is lost in %v", tt.name, tt.err, err)
+		}
+	}
+}

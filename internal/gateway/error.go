@@ -45,6 +45,7 @@ const (
 	CodeNoHost             = "no_host"             // discovery knows no host
 	CodeTimeout            = "timeout"             // the deadline passed
 	CodeClientGone         = "client_gone"         // the client went away
+	CodeShutdown           = "shutdown"            // the gateway stops, and did not wait any longer
 	CodeBadRequest         = "bad_request"         // the client's message cannot be used
 	CodeTooLarge           = "request_too_large"   // the client's body is larger than the limit
 	CodeNotFound           = "not_found"           // no endpoint has this path

@@ -396,23 +396,37 @@ func (g *Gateway) Do(ctx context.Context, x *gateway.Exchange) error {
 	err := gen.Generation.Do(ctx, x)
 	x.Err = err
 	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
-		x.Response.Status = 499 // nobody sees it but observers
-		return &gateway.Error{Status: 499, Code: gateway.CodeClientGone, Err: err}
+		return &gateway.Error{Status: cutStatus, Code: gateway.CodeClientGone, Err: err}
 	}
 	return nil
 }
 
+// cutStatus is that of an exchange that ended before its answer, because the
+// client left or the gateway stopped. Nobody sees it but observers.
+const cutStatus = 499
+
+// status returns that of an exchange for observers.
+func status(sent engine.Sent, err error) int {
+	if err != nil {
+		if code := gateway.AsError(err).Code; code == gateway.CodeClientGone || code == gateway.CodeShutdown {
+			return cutStatus
+		}
+	}
+	return sent.Status
+}
+
 // Done ends an exchange.
-func (g *Gateway) Done(x *gateway.Exchange, written int64, err error) {
+func (g *Gateway) Done(x *gateway.Exchange, sent engine.Sent, err error) {
 	gen := x.Pin.(*generation)
 	defer gen.unpin()
 	defer x.Release()
+	status := status(sent, err)
 	if failure := cmp.Or(err, x.Err, x.Response.Missing); failure != nil {
 		// The access log may be off, and observers may not say why.
-		gen.Logger().Debug("request failed", "method", x.In.Method(), "endpoint", x.Endpoint, "status", x.Response.Status, "error", failure)
+		gen.Logger().Debug("request failed", "method", x.In.Method(), "endpoint", x.Endpoint, "status", status, "error", failure)
 	}
 	if observers := gen.Observers(); len(observers) > 0 {
-		o := telemetry.Outcome{Started: x.Started, Took: time.Since(x.Started), Status: x.Response.Status, Written: written, Err: err}
+		o := telemetry.Outcome{Started: x.Started, Took: time.Since(x.Started), Status: status, Written: sent.Bytes, Err: err}
 		if o.Err == nil {
 			o.Err = x.Err
 		}

@@ -203,7 +203,7 @@ func (b *bench) begin(t testing.TB, path string) (end func() int) {
 	}
 	return func() int {
 		status := x.Response.Status
-		b.Done(x, 0, nil)
+		b.Done(x, engine.Sent{Status: x.Response.Status}, nil)
 		return status
 	}
 }
@@ -320,7 +320,7 @@ func TestPins(t *testing.T) {
 				if err := b.Do(t.Context(), x); err != nil || x.Response.Status != 404 {
 					t.Errorf("%d, %v, want 404: the generation is not alive", x.Response.Status, err)
 				}
-				b.Done(x, 0, nil)
+				b.Done(x, engine.Sent{Status: x.Response.Status}, nil)
 			}
 		})
 	}
@@ -375,7 +375,7 @@ func TestBadLoads(t *testing.T) {
 			if err := b.Do(t.Context(), x); err != nil || x.Endpoint != "good" || x.Response.Status != 404 {
 				t.Errorf("afterwards %q answers %d, %v", x.Endpoint, x.Response.Status, err)
 			}
-			b.Done(x, 0, nil)
+			b.Done(x, engine.Sent{Status: x.Response.Status}, nil)
 			b.Close()
 			if got, want := b.noted(), "good closes"; got != want {
 				t.Errorf("the end: %q, want %q", got, want)
@@ -554,24 +554,31 @@ func TestReady(t *testing.T) {
 // TestOutcome shows what observers are told.
 func TestOutcome(t *testing.T) {
 	broken := errors.New("broken pipe")
+	gone := &gateway.Error{Code: gateway.CodeClientGone, Err: broken}
 	tests := []struct {
 		name    string
 		backend func(context.Context, *gateway.Exchange) error
 		gone    bool  // the client
-		sent    error // by the engine
+		sent    int   // the status, by the engine
+		err     error // of the engine
 		status  int
 		code    string // of the error; "" for none
 	}{
-		{"a good answer", nil, false, nil, 200, ""},
-		{"an answer that did not arrive", nil, false, broken, 200, gateway.CodeInternal},
+		{"a good answer", nil, false, 200, nil, 200, ""},
+		{"an answer that did not begin", nil, false, 0, broken, 0, gateway.CodeInternal},
+		{"an answer that broke off", nil, false, 200, broken, 200, gateway.CodeInternal},
+		{"an answer that was too slow", nil, false, 200, &gateway.Error{Code: gateway.CodeTimeout}, 200, gateway.CodeTimeout},
+		{"an answer that the client did not take", nil, false, 0, gone, 499, gateway.CodeClientGone},
+		{"an answer that the client did not take all of", nil, false, 200, gone, 499, gateway.CodeClientGone},
+		{"an answer that was cut", nil, false, 200, &gateway.Error{Code: gateway.CodeShutdown, Err: gone}, 499, gateway.CodeShutdown},
 		{"a failure", func(context.Context, *gateway.Exchange) error {
 			return &gateway.Error{Code: gateway.CodeNoHost}
-		}, false, nil, 500, gateway.CodeNoHost},
+		}, false, 500, nil, 500, gateway.CodeNoHost},
 		{"a failure that did not arrive", func(context.Context, *gateway.Exchange) error {
 			return &gateway.Error{Code: gateway.CodeNoHost}
-		}, false, broken, 500, gateway.CodeInternal},
-		{"a panic", func(context.Context, *gateway.Exchange) error { panic("trouble") }, false, nil, 500, gateway.CodeInternal},
-		{"a client that left", func(ctx context.Context, _ *gateway.Exchange) error { return ctx.Err() }, true, nil, 499, gateway.CodeInternal},
+		}, false, 0, broken, 0, gateway.CodeInternal},
+		{"a panic", func(context.Context, *gateway.Exchange) error { panic("trouble") }, false, 500, nil, 500, gateway.CodeInternal},
+		{"a client that left", func(ctx context.Context, _ *gateway.Exchange) error { return ctx.Err() }, true, 0, gone, 499, gateway.CodeClientGone},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -589,7 +596,7 @@ func TestOutcome(t *testing.T) {
 			if e := gateway.AsError(err); tt.gone && (e == nil || e.Code != gateway.CodeClientGone) || !tt.gone && err != nil {
 				t.Errorf("Do: %v", err)
 			}
-			b.Done(x, 7, tt.sent)
+			b.Done(x, engine.Sent{Status: tt.sent, Bytes: 7}, tt.err)
 			b.Close()
 			if len(b.probes[0].outcomes) != 1 {
 				t.Fatalf("%d outcomes, want one", len(b.probes[0].outcomes))
@@ -601,8 +608,8 @@ func TestOutcome(t *testing.T) {
 			if e := gateway.AsError(o.Err); (e == nil) != (tt.code == "") || e != nil && e.Code != tt.code {
 				t.Errorf("the error is %v, want %q", o.Err, tt.code)
 			}
-			if tt.sent != nil && !errors.Is(o.Err, tt.sent) {
-				t.Errorf("the error is %v, want %v", o.Err, tt.sent)
+			if tt.err != nil && !errors.Is(o.Err, tt.err) {
+				t.Errorf("the error is %v, want %v", o.Err, tt.err)
 			}
 		})
 	}
@@ -636,7 +643,7 @@ func TestObserverPanics(t *testing.T) {
 	}
 	func() {
 		defer func() { recover() }()
-		g.Done(x, 0, nil)
+		g.Done(x, engine.Sent{}, nil)
 		t.Error("Done hides a panic")
 	}()
 	g.Close()

@@ -10,7 +10,7 @@ import (
 type Outcome struct {
 	Started time.Time
 	Took    time.Duration
-	Status  int   // sent to the client; 0 if nothing was
+	Status  int   // sent to the client; 499 if it left, or the gateway stopped, before the answer was whole; else 0 if nothing was
 	Written int64 // bytes of the body that were sent
 	Err     error // why the answer failed or broke off; nil for a good one
 }

@@ -111,6 +111,7 @@ func await[T any](t *trial, what string, c <-chan T) T {
 
 // An outcome is how an exchange ended.
 type outcome struct {
+	status  int // that was sent
 	written int64
 	err     error
 }
@@ -162,9 +163,9 @@ func (d *door) Do(ctx context.Context, x *gateway.Exchange) error {
 }
 
 // Done notes how an exchange ended.
-func (d *door) Done(x *gateway.Exchange, written int64, err error) {
+func (d *door) Done(x *gateway.Exchange, sent engine.Sent, err error) {
 	x.Release()
-	d.done <- outcome{written, err}
+	d.done <- outcome{sent.Status, sent.Bytes, err}
 }
 
 // reply returns a handler that gives the same answer to everyone.

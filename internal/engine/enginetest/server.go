@@ -45,8 +45,10 @@ var serverCases = cases{
 	{"a client that does not take its answer loses it", slowReader},
 	{"an idle connection ends", idleEnds},
 	{"the context ends when the client is gone", clientGone},
+	{"the end of an exchange tells what was sent", sentTold},
 	{"Shutdown waits for what is in flight", shutdownDrains},
 	{"Shutdown cuts what does not end in time", shutdownCuts},
+	{"Shutdown cuts answers that have begun", shutdownCutsAnswers},
 	{"a panic of the handler is logged in one line", panicLogged},
 }
 
@@ -796,8 +798,85 @@ func shutdownCuts(t *trial) {
 		t.Errorf("Shutdown = %v, want the end of the context", err)
 	}
 	w.closed()
-	if o := await(t, "the end of the exchange", d.done); o.err == nil {
-		t.Error("no error")
+	if o := await(t, "the end of the exchange", d.done); o.status != 0 || gateway.AsError(o.err).Code != gateway.CodeShutdown {
+		t.Errorf("status %d, %v, want none, because of the shutdown", o.status, o.err)
+	}
+}
+
+func shutdownCutsAnswers(t *trial) {
+	r, source := io.Pipe()
+	d := t.open(engine.Settings{}, func(ctx context.Context, x *gateway.Exchange) error {
+		context.AfterFunc(ctx, func() { source.CloseWithError(ctx.Err()) }) // as a call to a backend ends
+		return streaming(r, -1, "Content-Type", "a/b")(ctx, x)
+	})
+	w := t.dial(d.addr)
+	w.send(get)
+	io.WriteString(source, "abc")
+	w.head()
+	if got := w.chunk(); got != "abc" {
+		t.Errorf("beginning %q", got)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	d.server.Shutdown(ctx) // to cut is what is wanted here
+	if o := await(t, "the end of the exchange", d.done); o.status != 200 || o.written != 3 || gateway.AsError(o.err).Code != gateway.CodeShutdown {
+		t.Errorf("status %d, %d bytes, %v, want 200, 3, and the shutdown", o.status, o.written, o.err)
+	}
+	if text, _ := w.rest(); text != "" {
+		t.Errorf("the answer goes on with %q", text)
+	}
+}
+
+// sentTold has answers that arrive, in part or not at all.
+func sentTold(t *trial) {
+	typed := []string{"Content-Type", "a/b"}
+	tests := []struct {
+		name    string
+		request string
+		do      func(context.Context, *gateway.Exchange) error
+		status  int
+		written int64
+		code    string // of the error; "" for none
+	}{
+		{"an answer", get, reply(201, "hello"), 201, 5, ""},
+		{"an answer without a body", get, reply(204, ""), 204, 0, ""},
+		{"an answer to HEAD", "HEAD / HTTP/1.1\r\nHost: h\r\n\r\n", reply(203, "hello"), 203, 0, ""},
+		{"a stream", get, streaming(io.NopCloser(strings.NewReader("hello")), -1, typed...), 200, 5, ""},
+		{"a stream of known size", get, streaming(io.NopCloser(strings.NewReader("hello")), 5, typed...), 200, 5, ""},
+		{"a failure of the gateway", get, reply(502, "no"), 502, 2, ""},
+		{"a stream that breaks off", get, streaming(breaking("hel", errBroken), -1, typed...), 200, 3, gateway.CodeInternal},
+		{"a stream that breaks off before it begins", get, streaming(breaking("", errBroken), -1), 0, 0, gateway.CodeInternal},
+		{"a stream that ends too soon", get, streaming(io.NopCloser(strings.NewReader("hel")), 5, typed...), 200, 3, gateway.CodeBackendAborted},
+		{"no status", get, reply(0, ""), 0, 0, gateway.CodeInternal},
+		{"an error", get, func(_ context.Context, x *gateway.Exchange) error {
+			answer(x, 200, "never seen")
+			return errBroken
+		}, 0, 0, gateway.CodeInternal},
+		{"a panic", get, func(_ context.Context, x *gateway.Exchange) error {
+			x.Response.Status = 200
+			panic("on purpose")
+		}, 0, 0, gateway.CodeInternal},
+	}
+	for _, tt := range tests {
+		d := t.open(engine.Settings{}, tt.do)
+		w := t.dial(d.addr)
+		w.send(tt.request)
+		o := await(t, tt.name, d.done)
+		code := ""
+		if o.err != nil {
+			code = gateway.AsError(o.err).Code
+		}
+		if o.status != tt.status || o.written != tt.written || code != tt.code {
+			t.Errorf("%s: status %d, %d bytes, error %v; want %d, %d, %q", tt.name, o.status, o.written, o.err, tt.status, tt.written, tt.code)
+		}
+	}
+	d := t.open(engine.Settings{}, streaming(io.NopCloser(endless{}), -1, typed...))
+	w := t.dial(d.addr)
+	w.send(get)
+	w.head()
+	w.reset()
+	if o := await(t, "a client that leaves", d.done); o.status != 200 || gateway.AsError(o.err).Code != gateway.CodeClientGone {
+		t.Errorf("a client that leaves: status %d, error %v; want 200 and %s", o.status, o.err, gateway.CodeClientGone)
 	}
 }
 

@@ -538,7 +538,7 @@ func shutdownCutsTunnels(t *trial) {
 	t.cut(d)
 	w.closed()
 	await(t, "the end of the connection to the backend", ended)
-	d.wantOutcome(t, 0, gateway.CodeClientGone)
+	d.wantOutcome(t, 0, gateway.CodeShutdown)
 }
 
 // cut shuts the server down at once, with something in flight.

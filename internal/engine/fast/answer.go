@@ -22,17 +22,17 @@ var errInterrupted = errors.New("interrupted by a panic")
 
 // An answer is on its way to the client.
 type answer struct {
-	c       *conn
-	written int64 // bytes of the body
-	err     error // why it broke off
-	last    bool  // the connection ends after it
-	begun   bool  // something of it was sent
-	pieces  net.Buffers
-	room    [2][]byte // behind pieces
+	c      *conn
+	sent   engine.Sent
+	err    error // why it broke off
+	last   bool  // the connection ends after it
+	begun  bool  // something of it was sent
+	pieces net.Buffers
+	room   [2][]byte // behind pieces
 }
 
 // begin makes the answer ready for the next exchange.
-func (a *answer) begin() { a.written, a.err, a.last, a.begun = 0, nil, false, false }
+func (a *answer) begin() { a.sent, a.err, a.last, a.begun = engine.Sent{}, nil, false, false }
 
 // A framing is what the header says about the body.
 type framing struct {
@@ -120,20 +120,24 @@ func (a *answer) whole(res *gateway.Response, f framing, now time.Time, raw []by
 	}
 	if all != nil {
 		n, err := a.c.send(all)
-		return a.sent(int64(n-head), err)
+		return a.count(res.Status, int64(n-head), err)
 	}
 	a.room = [2][]byte{buf.B, raw}
 	a.pieces = a.room[:]
 	n, err := a.pieces.WriteTo(a.c.stream)
 	a.room = [2][]byte{}
-	return a.sent(n-int64(head), err)
+	return a.count(res.Status, n-int64(head), err)
 }
 
-// sent counts n more bytes of the body, negative if not even the header was
-// sent, and returns the error of an exchange whose answer ended with err.
-func (a *answer) sent(n int64, err error) error {
+// count counts n more bytes of the body of an answer with this status, negative
+// if not all before them was sent, and returns the error of an exchange whose
+// answer ended with err.
+func (a *answer) count(status int, n int64, err error) error {
 	a.begun = true
-	a.written += max(n, 0)
+	if n >= 0 {
+		a.sent.Status = status
+		a.sent.Bytes += n
+	}
 	if err != nil {
 		code := gateway.CodeClientGone
 		if timeout(err) {
@@ -186,10 +190,10 @@ func (a *answer) pump(res *gateway.Response, f framing, now time.Time, from io.R
 	}
 	for {
 		n, err := from.Read(buf[headRoom : len(buf)-tailRoom])
-		if size >= 0 && a.written+int64(n) > size {
+		if size >= 0 && a.sent.Bytes+int64(n) > size {
 			return &gateway.Error{Code: gateway.CodeBackendInvalid, Err: errors.New("the body is longer than announced")}
 		}
-		ended := a.written+int64(n) == size || err == io.EOF && size < 0
+		ended := a.sent.Bytes+int64(n) == size || err == io.EOF && size < 0
 		if n > 0 || ended {
 			if err := a.piece(res, f, now, buf, n, ended); err != nil || ended {
 				return err
@@ -231,11 +235,11 @@ func (a *answer) piece(res *gateway.Response, f framing, now time.Time, buf []by
 		if len(head.B) <= begin {
 			begin = putBefore(buf, begin, head.B)
 		} else if _, err := a.c.send(head.B); err != nil {
-			return a.sent(0, err)
+			return a.count(res.Status, -1, err)
 		}
 	}
 	sent, err := a.c.send(buf[begin:end])
-	return a.sent(int64(min(sent-(headRoom-begin), n)), err)
+	return a.count(res.Status, int64(min(sent-(headRoom-begin), n)), err)
 }
 
 // putBefore copies p in front of buf[begin:] and returns where it begins.

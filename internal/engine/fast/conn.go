@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/engine/fast/wire"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
@@ -41,6 +42,7 @@ type conn struct {
 	state atomic.Int32
 	since atomic.Int64 // tick of the watcher at the start of the exchange; 0 without one
 	gone  atomic.Bool  // the client has left, or the server has cut the connection
+	cut   atomic.Bool  // the latter
 	ctx   atomic.Pointer[exchangeContext]
 
 	readBy, writeBy time.Time // the deadlines that are set; zero for none
@@ -235,7 +237,7 @@ func (c *conn) converse() {
 	x := gateway.Acquire(&c.inbound)
 	x.Started = c.started
 	a.err = errInterrupted
-	defer func() { h.Done(x, a.written, a.err) }()
+	defer func() { h.Done(x, a.sent, engine.Ended(a.err, c.cut.Load())) }()
 	if err := h.Do(c.ctx.Load(), x); err != nil {
 		a.err = err
 		return

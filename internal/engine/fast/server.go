@@ -232,6 +232,7 @@ func (s *server) cut() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := s.conns; c != nil; c = c.next {
+		c.cut.Store(true)
 		c.leave()
 		c.socket.Close()
 	}

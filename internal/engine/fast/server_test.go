@@ -35,15 +35,15 @@ type door struct {
 	server engine.Server
 	addr   string
 	do     func(context.Context, *gateway.Exchange) error
-	done   func(written int64, err error) // nil does nothing
+	done   func(sent engine.Sent, err error) // nil does nothing
 }
 
 func (d *door) Do(ctx context.Context, x *gateway.Exchange) error { return d.do(ctx, x) }
 
-func (d *door) Done(x *gateway.Exchange, written int64, err error) {
+func (d *door) Done(x *gateway.Exchange, sent engine.Sent, err error) {
 	x.Release()
 	if d.done != nil {
-		d.done(written, err)
+		d.done(sent, err)
 	}
 }
 

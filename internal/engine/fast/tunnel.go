@@ -40,7 +40,7 @@ func (a *answer) tunnel(res *gateway.Response) {
 	}
 	defer to.Close()
 	if c.unwatch(); c.gone.Load() {
-		a.err = a.sent(0, errLeft)
+		a.err = a.count(0, -1, errLeft)
 		return
 	}
 	b := body.NewBuffer()
@@ -50,14 +50,15 @@ func (a *answer) tunnel(res *gateway.Response) {
 	b.Free()
 	a.begun, a.last = true, true
 	if err != nil {
-		a.err = a.sent(0, err)
+		a.err = a.count(0, -1, err)
 		return
 	}
 	c.stream.SetDeadline(time.Time{}) // fails on a broken connection, as reading will
 	t := engine.NewTunnel(end{&c.in, c.stream, c.socket}, to, c.server.settings.IdleTimeout)
 	stop := context.AfterFunc(c.ctx.Load(), t.Cut)
 	defer stop()
-	a.written, a.err = t.Run()
+	a.sent.Status = res.Status
+	a.sent.Bytes, a.err = t.Run()
 }
 
 // unwatch takes the connection from the watcher: a client may close its half of

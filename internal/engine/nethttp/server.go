@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/body"
@@ -29,6 +30,7 @@ type server struct {
 	http    http.Server
 	handler engine.Handler
 	tunnels tunnels
+	cut     atomic.Bool // by Shutdown, which waits no longer
 
 	mu       sync.Mutex
 	listener net.Listener
@@ -96,9 +98,10 @@ func (s *server) Shutdown(ctx context.Context) error {
 		err = nil
 	}
 	if err != nil {
+		s.cut.Store(true)
 		err = errors.Join(err, s.http.Close())
 	}
-	if !s.tunnels.wait(ctx) && err == nil {
+	if !s.tunnels.wait(ctx, &s.cut) && err == nil {
 		err = ctx.Err()
 	}
 	return err
@@ -166,7 +169,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	out.last = !out.counted
 	defer out.uncount()
 	defer func() {
-		s.handler.Done(x, out.written, out.err)
+		s.handler.Done(x, out.sent, engine.Ended(out.err, s.cut.Load()))
 		out.end()
 	}()
 	err := s.handler.Do(r.Context(), x)
@@ -181,7 +184,7 @@ type answer struct {
 	server  *server
 	w       http.ResponseWriter
 	in      *inbound
-	written int64 // bytes of the body
+	sent    engine.Sent
 	err     error // why it broke off
 	counted bool  // the server waits for it
 	last    bool  // the connection ends after it
@@ -219,12 +222,13 @@ func (a *answer) send(x *gateway.Exchange) error {
 	}
 	switch {
 	case head || bodiless || size == 0:
+		a.sent.Status = res.Status
 		return nil
 	case stream == nil:
-		return a.write(raw)
+		return a.write(raw, res.Status)
 	}
 	if strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
-		if err := a.flush(); err != nil {
+		if err := a.flush(res.Status); err != nil {
 			return err
 		}
 	}
@@ -235,7 +239,7 @@ func (a *answer) send(x *gateway.Exchange) error {
 			defer conn.SetWriteDeadline(time.Time{})
 		}
 	}
-	return a.copy(stream, size)
+	return a.copy(stream, size, res.Status)
 }
 
 // payload returns the body as bytes or as a stream, and its size, -1 if it is
@@ -287,7 +291,7 @@ func (a *answer) begin(status int, complete bool) error {
 		conn := http.NewResponseController(a.w)
 		conn.SetReadDeadline(time.Now().Add(moment)) // on a broken connection nothing is read anyway
 		a.w.WriteHeader(status)
-		err := a.flush()
+		err := a.flush(status)
 		conn.SetReadDeadline(time.Time{})
 		return err
 	}
@@ -307,24 +311,24 @@ var buffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 
 // copy sends a stream of the given size, -1 if it is unknown, and lets no byte
 // wait while it reads on.
-func (a *answer) copy(from io.Reader, size int64) error {
+func (a *answer) copy(from io.Reader, size int64, status int) error {
 	buf := buffers.Get().(*[32 << 10]byte)
 	defer buffers.Put(buf)
 	for {
 		n, readErr := from.Read(buf[:])
-		if size >= 0 && a.written+int64(n) > size {
+		if size >= 0 && a.sent.Bytes+int64(n) > size {
 			return &gateway.Error{Code: gateway.CodeBackendInvalid, Err: errors.New("the body is longer than announced")}
 		}
 		if n > 0 {
-			if err := a.write(buf[:n]); err != nil {
+			if err := a.write(buf[:n], status); err != nil {
 				return err
 			}
 		}
-		if a.written == size || readErr == io.EOF && size < 0 {
+		if a.sent.Bytes == size || readErr == io.EOF && size < 0 {
 			return nil
 		}
 		if n > 0 {
-			if err := a.flush(); err != nil {
+			if err := a.flush(status); err != nil {
 				return err
 			}
 		}
@@ -337,16 +341,23 @@ func (a *answer) copy(from io.Reader, size int64) error {
 	}
 }
 
-// write sends bytes of the body.
-func (a *answer) write(p []byte) error {
+// write sends bytes of the body of an answer with this status.
+func (a *answer) write(p []byte, status int) error {
 	n, err := a.w.Write(p)
-	a.written += int64(n)
+	a.sent.Bytes += int64(n)
+	if err == nil {
+		a.sent.Status = status
+	}
 	return gone(err)
 }
 
-// flush hands what was written to the network.
-func (a *answer) flush() error {
-	return gone(a.w.(interface{ FlushError() error }).FlushError())
+// flush hands what was written of an answer with this status to the network.
+func (a *answer) flush(status int) error {
+	err := a.w.(interface{ FlushError() error }).FlushError()
+	if err == nil {
+		a.sent.Status = status
+	}
+	return gone(err)
 }
 
 // gone returns the error of a write that did not reach the client.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/body"
@@ -64,7 +65,8 @@ func (a *answer) tunnel(res *gateway.Response) error {
 	t := engine.NewTunnel(from, to, a.server.idle())
 	remove := a.server.tunnels.add(t)
 	defer remove()
-	a.written, err = t.Run()
+	a.sent.Status = res.Status
+	a.sent.Bytes, err = t.Run()
 	return err
 }
 
@@ -172,8 +174,9 @@ func (s *tunnels) add(t *engine.Tunnel) (remove func()) {
 }
 
 // wait waits until there are no tunnels any more. When ctx is done, it cuts those
-// that are left and reports false. No exchange may begin meanwhile.
-func (s *tunnels) wait(ctx context.Context) bool {
+// that are left, says so in cut before, and reports false. No exchange may begin
+// meanwhile.
+func (s *tunnels) wait(ctx context.Context, cut *atomic.Bool) bool {
 	s.mu.Lock()
 	if s.users == 0 {
 		s.mu.Unlock()
@@ -191,6 +194,7 @@ func (s *tunnels) wait(ctx context.Context) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	cut.Store(true)
 	s.cut = true
 	for t := range s.open {
 		t.Cut()
