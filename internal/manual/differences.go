@@ -25,6 +25,8 @@ var differences = []difference{
 	{"hop-by-hop header fields", "passed on with `*`", "never cross the gateway, nor what Connection names, nor their spellings with underscores", "RFC 9110, section 7.6.1"},
 	{"balancing", "random on several cores", "round robin on any number of cores; dead hosts are passed over and retried", "as documented; one dead host fails no request"},
 	{"`qos/http-cache`", "stores private answers, ignores Authorization", "RFC 9111, never one user's answer for another", "data protection"},
+	{"the key of `qos/http-cache`", "method and URL; one variant for each", "the host that the client asks for as well; up to 32 variants", "backends learn the host and may answer with links to it: one client must not place an answer for the host of another"},
+	{"`qos/http-cache` without limits", "the store grows without end", "256 MiB unless `max_size` says otherwise; the answer that was used least recently goes first", "queries and names of hosts are the client's to invent"},
 	{"one limit of `qos/http-cache`", "`max_items` without `max_size`, and the reverse, is no limit", "each is a limit by itself, with a note", "a limit that is written is meant"},
 	{"error texts", "name internal hosts and addresses", "the same leading text without them", "nothing internal leaks"},
 	{"rate limits", "twice the capacity passes after a pause", "never more than the capacity", "a bucket holds what it holds"},

@@ -29,7 +29,7 @@ func (c *cache) Enter(_ context.Context, x *gateway.Exchange) error {
 	k := newCall(x, c.origin)
 	k.asked = c.clock()
 	if safe(k.method) && !k.rules.noStore {
-		if e := c.store.get(k.key, k.asked); e != nil && e.matches(&k.request) {
+		if e := c.store.get(k.key, &k.request, k.asked); e != nil {
 			if e.fresh(k.asked, k.rules) {
 				e.answer(x, k.asked)
 				x.Reply()
@@ -60,8 +60,8 @@ func (c *cache) Leave(_ context.Context, x *gateway.Exchange, err error) error {
 	defer k.release()
 	if !safe(k.method) {
 		// Whether it went well or not: the backend may have changed.
-		c.store.drop(k.keyOf("GET"))
-		c.store.drop(k.keyOf("HEAD"))
+		c.store.clear(k.keyOf("GET"))
+		c.store.clear(k.keyOf("HEAD"))
 		return err
 	}
 	now := c.clock()
@@ -76,9 +76,9 @@ func (c *cache) Leave(_ context.Context, x *gateway.Exchange, err error) error {
 	case r.Status == 304 && k.asks:
 		e, lasting := k.stale.renewed(&k.request, r.Header, k.asked, now)
 		if lasting {
-			c.store.put(string(k.key), e, now)
+			c.store.put(string(k.key), e, k.stale, now)
 		} else {
-			c.store.drop(k.key)
+			c.store.drop(k.key, k.stale)
 		}
 		e.answer(x, now)
 		return nil
@@ -86,7 +86,7 @@ func (c *cache) Leave(_ context.Context, x *gateway.Exchange, err error) error {
 	if e := newEntry(&k.request, r.Status, r.Header, k.asked, now); e != nil {
 		c.save(x, k, e, now)
 	} else if k.stale != nil {
-		c.store.drop(k.key)
+		c.store.drop(k.key, k.stale)
 	}
 	return nil
 }
@@ -106,24 +106,24 @@ func (c *cache) save(x *gateway.Exchange, k *call, e *entry, now time.Time) {
 	}
 	switch {
 	case k.method == "HEAD" || b.Form() == body.Empty:
-		c.store.put(string(k.key), e, now)
+		c.store.put(string(k.key), e, k.stale, now)
 	case b.Size() > limit:
-		c.store.drop(k.key)
+		c.store.drop(k.key, k.stale)
 	case b.Form() == body.Raw:
 		raw, err := b.Bytes(limit)
 		if err == nil {
 			e.body = bytes.Clone(raw)
-			c.store.put(string(k.key), e, now)
+			c.store.put(string(k.key), e, k.stale, now)
 		}
 	case b.Form() == body.Stream:
-		size, key := b.Size(), string(k.key) // the call does not live as long as the stream
+		size, key, old := b.Size(), string(k.key), k.stale // the call does not live as long as the stream
 		*b = body.FromStream(&recorder{
 			ReadCloser: b.Reader(),
 			size:       size,
 			limit:      limit,
 			keep: func(content []byte) {
 				e.body = content
-				c.store.put(key, e, c.clock())
+				c.store.put(key, e, old, c.clock())
 			},
 		}, size)
 	}

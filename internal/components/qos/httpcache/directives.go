@@ -21,13 +21,16 @@ type directives struct {
 	maxAge, sMaxAge, minFresh, maxStale, staleIfError time.Duration // absent, or 0 and more
 }
 
+// noDirectives is what a message says that says nothing.
+var noDirectives = directives{maxAge: absent, sMaxAge: absent, minFresh: absent, maxStale: absent, staleIfError: absent}
+
 // readDirectives reads all Cache-Control fields of a header. Names have any
 // letter case; of a repeated directive the first counts. A directive whose
 // time cannot be read counts as 0, which is never fresher than what was meant.
 //
 // Source: RFC 9111, sections 5.2 and 4.2.1.
 func readDirectives(h gateway.Fields) directives {
-	d := directives{maxAge: absent, sMaxAge: absent, minFresh: absent, maxStale: absent, staleIfError: absent}
+	d := noDirectives
 	for i := range h {
 		if h[i].Name != "Cache-Control" {
 			continue
@@ -124,16 +127,33 @@ func cutElement(list string) (element, rest string) {
 }
 
 // date reads the first field called name as a date of RFC 9110, section 5.6.7.
-// It reports false when there is none or it is none.
+// It reports false when there is none or it is none: a reader that is content
+// with one digit for an hour, with two blanks or with fractions of a second
+// would take for fresh what must count as past. Letter case makes no difference
+// (RFC 9111, section 4.2), and whether the day is that of the week is not looked
+// at.
 func date(h gateway.Fields, name string) (time.Time, bool) {
 	value := h.Get(name)
-	if value == "" {
+	if value == "" || len(value) > len("Wednesday, 02-Jan-06 15:04:05 GMT") {
 		return time.Time{}, false
 	}
-	for _, layout := range []string{"Mon, 02 Jan 2006 15:04:05 GMT", "Monday, 02-Jan-06 15:04:05 GMT", time.ANSIC} {
-		if t, err := time.Parse(layout, value); err == nil {
-			return t, true
+	for _, layout := range [...]string{"Mon, 02 Jan 2006 15:04:05 GMT", "Monday, 02-Jan-06 15:04:05 GMT", time.ANSIC} {
+		t, err := time.Parse(layout, zoneInCapitals(value))
+		if err != nil {
+			continue
 		}
+		_, written, _ := strings.Cut(value, " ")
+		_, exact, _ := strings.Cut(t.Format(layout), " ")
+		return t, strings.EqualFold(written, exact)
 	}
 	return time.Time{}, false
+}
+
+// zoneInCapitals returns a date whose zone is written as package time wants it.
+func zoneInCapitals(date string) string {
+	const zone = " GMT"
+	if n := len(date) - len(zone); n > 0 && date[n:] != zone && strings.EqualFold(date[n:], zone) {
+		return date[:n] + zone
+	}
+	return date
 }

@@ -3,7 +3,9 @@
 //
 // It is a shared cache as RFC 9111 describes it: one store serves all clients.
 // Freshness is the backend's word, s-maxage before max-age before Expires; the
-// gateway guesses none. A stale answer with a validator (ETag, Last-Modified)
+// gateway guesses none. CDN-Cache-Control speaks to caches of this kind alone: where
+// an answer has it, and it is a dictionary to the letter, Cache-Control and Expires
+// do not count. A stale answer with a validator (ETag, Last-Modified)
 // is asked for again with If-None-Match and If-Modified-Since, and a 304
 // renews it.
 //
@@ -11,8 +13,13 @@
 //
 // Answers to GET and HEAD with status 200, 203, 301, 404 or 410 that are fresh
 // or have a validator, whose body arrived whole and is no larger than max_size
-// and 8 MiB. One variant is kept for each URL: an answer with Vary replaces
-// the one before it. Stored answers that have been stale for ten minutes are
+// and 8 MiB. The key is the method, the URL and the host that the client asked for,
+// which backends get as X-Forwarded-Host; everything else is for Vary to name. Up to
+// 32 variants of a key are kept, and an answer replaces the one that the same
+// request fields select; a further one takes the place of the variant that was used
+// least recently, as a further answer does in a store that is full. A Vary of more
+// than 64 names counts as *, which is never stored, and a request of more than 256
+// header lines goes by the store. Stored answers that have been stale for ten minutes are
 // dropped, unless stale-if-error asks for more; whatever cannot be used is
 // never stored.
 //
@@ -42,6 +49,6 @@
 // s-maxage, compares directives with letter case, and gives the answer for one
 // Authorization to the next. Here none of that happens.
 //
-// Sources: RFC 9111 (HTTP caching), RFC 5861 (stale-if-error), RFC 9110
-// (validators, dates).
+// Sources: RFC 9111 (HTTP caching), RFC 9213 (targeted cache control), RFC 9651
+// (structured fields), RFC 5861 (stale-if-error), RFC 9110 (validators, dates).
 package httpcache

@@ -19,7 +19,7 @@ type entry struct {
 	body   []byte
 
 	vary  gateway.Fields // request fields that must be equal, with their values; "" for none
-	rules directives
+	rules rules
 
 	got      time.Time     // when its header arrived
 	age      time.Duration // what the answer said of its age when it arrived
@@ -36,7 +36,7 @@ func newEntry(r *request, status int, header gateway.Fields, asked, got time.Tim
 	if r.rules.noStore || !slices.Contains(storable, status) {
 		return nil
 	}
-	rules := readDirectives(header)
+	rules := rulesOf(header)
 	if rules.noStore || rules.private || r.personal() && !rules.public || header.Has("Set-Cookie") && !rules.public {
 		return nil
 	}
@@ -64,17 +64,35 @@ func initialAge(header gateway.Fields, asked, got time.Time) time.Duration {
 	if sent, ok := date(header, "Date"); ok {
 		apparent = max(0, got.Sub(sent))
 	}
-	return max(apparent, seconds(header.Get("Age"))+max(0, got.Sub(asked)))
+	first, _, _ := strings.Cut(header.Get("Age"), ",") // RFC 9111, section 5.1
+	return max(apparent, seconds(first)+max(0, got.Sub(asked)))
+}
+
+// rules are the directives of an answer.
+type rules struct {
+	directives
+	targeted bool // they are those of the targeted field: nothing else counts
+}
+
+// rulesOf returns the directives of an answer: those for caches of our kind, where
+// it has them, otherwise those for all.
+func rulesOf(header gateway.Fields) rules {
+	if d, ok := readTargeted(header); ok {
+		return rules{d, true}
+	}
+	return rules{readDirectives(header), false}
 }
 
 // lifetime is the freshness_lifetime of RFC 9111, section 4.2.1, for a shared
 // cache. An answer that says nothing is never fresh.
-func lifetime(header gateway.Fields, rules directives, got time.Time) time.Duration {
+func lifetime(header gateway.Fields, rules rules, got time.Time) time.Duration {
 	switch {
 	case rules.sMaxAge != absent:
 		return rules.sMaxAge
 	case rules.maxAge != absent:
 		return rules.maxAge
+	case rules.targeted:
+		return 0
 	}
 	expires, ok := date(header, "Expires")
 	if !ok {
@@ -144,7 +162,7 @@ func (e *entry) matches(r *request) bool {
 		return false // whoever asks takes plain bytes only
 	}
 	for i := range e.vary {
-		if joined(r.header, e.vary[i].Name) != e.vary[i].Value {
+		if !equals(r.header, e.vary[i].Name, e.vary[i].Value) {
 			return false
 		}
 	}
@@ -161,17 +179,20 @@ func (e *entry) matches(r *request) bool {
 	return !r.personal()
 }
 
+// replaces reports whether the answer takes the place of another one of its URL:
+// the same fields of the request select both.
+func (e *entry) replaces(other *entry) bool { return slices.Equal(e.vary, other.vary) }
+
 // renewed returns the answer as a 304 describes it, and whether it may go on
 // being stored.
 //
 // Source: RFC 9111, sections 3.2 and 4.3.4.
 func (e *entry) renewed(r *request, header gateway.Fields, asked, got time.Time) (*entry, bool) {
-	merged := slices.Clone(e.header)
+	said := make(map[string]bool, len(header))
 	for _, f := range header {
-		if !describesBody(f.Name) {
-			merged.Del(f.Name)
-		}
+		said[f.Name] = !describesBody(f.Name)
 	}
+	merged := slices.DeleteFunc(slices.Clone(e.header), func(f gateway.Field) bool { return said[f.Name] })
 	for _, f := range header {
 		if !describesBody(f.Name) {
 			merged.Add(f.Name, f.Value)

@@ -1,6 +1,7 @@
 package httpcache
 
 import (
+	"cmp"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -46,11 +47,11 @@ func build(s *component.BackendSite, o Options) error {
 	}
 	switch {
 	case o.MaxItems == 0 && o.MaxSize == 0:
-		s.Note("", errors.New("the store has no limit; set max_items and max_size"))
+		s.Note("", errors.New("the store holds 256 MiB at most; set max_items and max_size"))
 	case o.MaxItems == 0:
 		s.Note("max_size", errors.New("the number of stored answers has no limit; set max_items as well"))
 	case o.MaxSize == 0:
-		s.Note("max_items", errors.New("the memory of stored answers has no limit; set max_size as well"))
+		s.Note("max_items", errors.New("the memory of stored answers has no limit but 256 MiB; set max_size as well"))
 	}
 	id := fmt.Sprintf("%d\x00%d", o.MaxItems, o.MaxSize)
 	origin := string(b.SD) + " " + string(b.SDScheme) + " " + strings.Join(b.Host, " ")
@@ -59,7 +60,7 @@ func build(s *component.BackendSite, o Options) error {
 		id += fmt.Sprintf("\x00%s %s\x00%d\x00%s %s\x00%s", e.Method, e.Endpoint, slices.Index(e.Backend, b), b.Method, b.URLPattern, origin)
 	}
 	st, err := component.Keep(&s.Site, id, func() (*store, func(), error) {
-		return newStore(o.MaxItems, int64(o.MaxSize)), nil, nil
+		return newStore(o.MaxItems, int64(cmp.Or(o.MaxSize, defaultSize))), nil, nil
 	})
 	if err != nil {
 		return err

@@ -69,6 +69,7 @@ func (w *world) cache(t testing.TB, options string) *cache {
 // A request is GET /x unless it says otherwise. Headers are "Name: value".
 type ask struct {
 	method, path string
+	host         string // that the client asks for
 	header       []string
 	body         string
 	known        bool // the client is authenticated
@@ -110,7 +111,7 @@ var errBroken = errors.New("connection broke")
 // run sends a request through the stage, to a backend that answers with r.
 func run(t testing.TB, c *cache, a ask, r reply) result {
 	t.Helper()
-	x := testx.Request{Method: a.method, Header: fields(a.header)}.Exchange(t)
+	x := testx.Request{Method: a.method, Host: a.host, Header: fields(a.header)}.Exchange(t)
 	if x.Request.Path = a.path; a.path == "" {
 		x.Request.Path = "/x"
 	}
@@ -168,6 +169,24 @@ func (r reply) fill(x *gateway.Exchange) {
 	x.Response.Body = body.FromStream(io.NopCloser(stream), size)
 }
 
+// names returns as many names of fields.
+func names(n int) string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = fmt.Sprintf("X-%d", i)
+	}
+	return strings.Join(list, ", ")
+}
+
+// lines returns as many lines of a header.
+func lines(n int) []string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = fmt.Sprintf("X-%d: %d", i, i)
+	}
+	return list
+}
+
 // TestStored asks twice, a second apart, and checks whether the second answer
 // comes from the store.
 func TestStored(t *testing.T) {
@@ -204,9 +223,23 @@ func TestStored(t *testing.T) {
 		{"Expires in an old form", ask{}, reply{header: []string{"Expires: " + w.now.Add(time.Minute).Format("Monday, 02-Jan-06 15:04:05 GMT")}, text: "a"}, ask{}, true},
 		{"Expires that is past", ask{}, reply{header: []string{"Expires: " + w.date(-time.Minute)}, text: "a"}, ask{}, false},
 		{"Expires that is no date", ask{}, reply{header: []string{"Expires: 0"}, text: "a"}, ask{}, false},
+		{"Expires with one digit for the hour", ask{}, reply{header: []string{"Expires: Thu, 18 Aug 2050 2:01:18 GMT"}, text: "a"}, ask{}, false},
+		{"Expires with one digit for the day", ask{}, reply{header: []string{"Expires: Thu, 8 Aug 2050 02:01:18 GMT"}, text: "a"}, ask{}, false},
+		{"Expires with two blanks", ask{}, reply{header: []string{"Expires: Thu,  18  Aug  2050  02:01:18  GMT"}, text: "a"}, ask{}, false},
+		{"Expires with two blanks before the zone", ask{}, reply{header: []string{"Expires: Thu, 18 Aug 2050 02:01:18  GMT"}, text: "a"}, ask{}, false},
+		{"Expires with fractions", ask{}, reply{header: []string{"Expires: Thu, 18 Aug 2050 02:01:18.5 GMT"}, text: "a"}, ask{}, false},
+		{"Expires with fractions behind a comma", ask{}, reply{header: []string{"Expires: Thu, 18 Aug 2050 02:01:18,5 GMT"}, text: "a"}, ask{}, false},
+		{"Expires in an old form with one digit for the hour", ask{}, reply{header: []string{"Expires: Thursday, 18-Aug-50 2:01:18 GMT"}, text: "a"}, ask{}, false},
+		{"Expires in the form of asctime", ask{}, reply{header: []string{"Expires: Thu Aug  8 02:01:18 2050"}, text: "a"}, ask{}, true},
+		{"Expires in the form of asctime with one blank", ask{}, reply{header: []string{"Expires: Thu Aug 8 02:01:18 2050"}, text: "a"}, ask{}, false},
+		{"Expires in another zone", ask{}, reply{header: []string{"Expires: Thu, 18 Aug 2050 02:01:18 CET"}, text: "a"}, ask{}, false},
+		{"Expires with a zone in figures", ask{}, reply{header: []string{"Expires: Thu, 18 Aug 2050 02:01:18 +0000"}, text: "a"}, ask{}, false},
+		{"Expires in any letter case", ask{}, reply{header: []string{"Expires: THU, 18 aug 2050 02:01:18 gmt"}, text: "a"}, ask{}, true},
 		{"max-age before Expires", ask{}, reply{header: []string{fresh, "Expires: 0"}, text: "a"}, ask{}, true},
 		{"old Date", ask{}, reply{header: []string{fresh, "Date: " + w.date(-time.Hour)}, text: "a"}, ask{}, false},
 		{"old Age", ask{}, reply{header: []string{fresh, "Age: 60"}, text: "a"}, ask{}, false},
+		{"the first Age counts", ask{}, reply{header: []string{fresh, "Age: 60, 0"}, text: "a"}, ask{}, false},
+		{"the first line of Age counts", ask{}, reply{header: []string{fresh, "Age: 60", "Age: 0"}, text: "a"}, ask{}, false},
 		{"203", ask{}, reply{status: 203, header: []string{fresh}, text: "a"}, ask{}, true},
 		{"301", ask{}, reply{status: 301, header: []string{fresh}, text: "a"}, ask{}, true},
 		{"404", ask{}, reply{status: 404, header: []string{fresh}, text: "a"}, ask{}, true},
@@ -219,6 +252,10 @@ func TestStored(t *testing.T) {
 		{"failure", ask{}, reply{err: errBroken}, ask{}, false},
 		{"body that breaks off", ask{}, reply{header: []string{fresh}, text: "a", breaks: true}, ask{}, false},
 
+		{"another host", ask{host: "a.test"}, reply{header: []string{fresh}, text: "a"}, ask{host: "b.test"}, false},
+		{"another port", ask{host: "a.test"}, reply{header: []string{fresh}, text: "a"}, ask{host: "a.test:8080"}, false},
+		{"another host and public", ask{host: "a.test"}, reply{header: []string{fresh + ", public"}, text: "a"}, ask{host: "b.test"}, false},
+		{"the same host in capitals", ask{host: "a.test"}, reply{header: []string{fresh}, text: "a"}, ask{host: "A.Test"}, true},
 		{"another path", ask{path: "/x"}, reply{header: []string{fresh}, text: "a"}, ask{path: "/y"}, false},
 		{"HEAD", ask{method: "HEAD"}, reply{header: []string{fresh}}, ask{method: "HEAD"}, true},
 		{"HEAD after GET", ask{}, reply{header: []string{fresh}, text: "a"}, ask{method: "HEAD"}, false},
@@ -249,6 +286,31 @@ func TestStored(t *testing.T) {
 		{"Vary and different", ask{header: []string{"X-A: 1"}}, reply{header: []string{fresh, "Vary: Accept, x-a"}, text: "a"}, ask{header: []string{"X-A: 2"}}, false},
 		{"Vary and absent", ask{header: []string{"X-A: 1"}}, reply{header: []string{fresh, "Vary: x-a"}, text: "a"}, ask{}, false},
 		{"Vary over several values", ask{header: []string{"X-A: 1", "X-A: 2"}}, reply{header: []string{fresh, "Vary: X-A"}, text: "a"}, ask{header: []string{"X-A: 1", "X-A: 2"}}, true},
+		{"Vary of one line where there were two", ask{header: []string{"X-A: 1", "X-A: 2"}}, reply{header: []string{fresh, "Vary: X-A"}, text: "a"}, ask{header: []string{"X-A: 1, 2"}}, true},
+		{"Vary of fewer lines", ask{header: []string{"X-A: 1", "X-A: 2"}}, reply{header: []string{fresh, "Vary: X-A"}, text: "a"}, ask{header: []string{"X-A: 1"}}, false},
+		{"Vary of more lines", ask{header: []string{"X-A: 1"}}, reply{header: []string{fresh, "Vary: X-A"}, text: "a"}, ask{header: []string{"X-A: 1", "X-A: 2"}}, false},
+		{"Vary of 64 names", ask{}, reply{header: []string{fresh, "Vary: " + names(64)}, text: "a"}, ask{}, true},
+		{"Vary of 65 names", ask{}, reply{header: []string{fresh, "Vary: " + names(65)}, text: "a"}, ask{}, false},
+		{"Vary of 65 names in two lines", ask{}, reply{header: []string{fresh, "Vary: " + names(33), "Vary: " + names(32)}, text: "a"}, ask{}, false},
+		{"Vary of 80,000 names", ask{}, reply{header: []string{fresh, "Vary: " + names(80_000)}, text: "a"}, ask{}, false},
+		{"65 claims", ask{known: true, header: lines(65)}, reply{header: []string{fresh}, text: "a"}, ask{known: true, header: lines(65)}, false},
+		{"64 claims", ask{known: true, header: lines(64)}, reply{header: []string{fresh}, text: "a"}, ask{known: true, header: lines(64)}, true},
+		{"256 header lines", ask{header: lines(256)}, reply{header: []string{fresh}, text: "a"}, ask{}, true},
+		{"257 header lines", ask{header: lines(257)}, reply{header: []string{fresh}, text: "a"}, ask{}, false},
+
+		{"CDN-Cache-Control before no-store", ask{}, reply{header: []string{"Cache-Control: no-store", "CDN-Cache-Control: max-age=60"}, text: "a"}, ask{}, true},
+		{"CDN-Cache-Control of 0", ask{}, reply{header: []string{fresh, "CDN-Cache-Control: max-age=0"}, text: "a"}, ask{}, false},
+		{"CDN-Cache-Control before Expires", ask{}, reply{header: []string{"Expires: " + w.date(time.Minute), "CDN-Cache-Control: must-revalidate"}, text: "a"}, ask{}, false},
+		{"CDN-Cache-Control with no-store", ask{}, reply{header: []string{fresh, "CDN-Cache-Control: max-age=60, no-store"}, text: "a"}, ask{}, false},
+		{"CDN-Cache-Control with private", ask{}, reply{header: []string{fresh, "CDN-Cache-Control: max-age=60, private"}, text: "a"}, ask{}, false},
+		{"CDN-Cache-Control with no-cache", ask{}, reply{header: []string{fresh, "CDN-Cache-Control: no-cache, max-age=60"}, text: "a"}, ask{}, false},
+		{"CDN-Cache-Control in two lines", ask{}, reply{header: []string{fresh, "CDN-Cache-Control: max-age=60", "CDN-Cache-Control: no-store"}, text: "a"}, ask{}, false},
+		{"CDN-Cache-Control that says not", ask{}, reply{header: []string{"CDN-Cache-Control: max-age=60, no-store=?0"}, text: "a"}, ask{}, true},
+		{"CDN-Cache-Control with parameters", ask{}, reply{header: []string{"CDN-Cache-Control: max-age=60;a;b=\"c\";d=1.5, x=(1 two \"3\");y=:YQ==:, z=@7, w=%\"f%c3%bc\""}, text: "a"}, ask{}, true},
+		{"the last max-age of CDN-Cache-Control counts", ask{}, reply{header: []string{"CDN-Cache-Control: max-age=60, max-age=0"}, text: "a"}, ask{}, false},
+		{"CDN-Cache-Control that is text", ask{}, reply{header: []string{fresh, `CDN-Cache-Control: max-age="60"`}, text: "a"}, ask{}, false},
+		{"empty CDN-Cache-Control", ask{}, reply{header: []string{fresh, "CDN-Cache-Control: "}, text: "a"}, ask{}, true},
+		{"CDN-Cache-Control is no permission for credentials", ask{header: []string{"Authorization: 1"}}, reply{header: []string{"Cache-Control: public", "CDN-Cache-Control: max-age=60"}, text: "a"}, ask{header: []string{"Authorization: 2"}}, false},
 		{"Vary: *", ask{}, reply{header: []string{fresh, "Vary: *"}, text: "a"}, ask{}, false},
 		{"Vary: Authorization of the gateway", ask{}, reply{header: []string{fresh, "Vary: Authorization"}, text: "a"}, ask{}, true},
 		{"packed for who unpacks", ask{}, reply{header: []string{fresh, "Content-Encoding: gzip"}, text: "a"}, ask{unpack: true}, false},
@@ -387,6 +449,104 @@ func TestRenewal(t *testing.T) {
 	}
 	if got := run(t, c, ask{}, reply{text: "b"}); !got.called || len(got.sent) != 0 {
 		t.Errorf("after no-store: got called %v with %v, want a plain call", got.called, got.sent)
+	}
+}
+
+// TestVariants keeps several answers to one URL, bounded, and gives each request
+// its own.
+func TestVariants(t *testing.T) {
+	fresh := []string{"Cache-Control: max-age=60", "Vary: Accept-Language"}
+	in := func(language string) ask { return ask{header: []string{"Accept-Language: " + language}} }
+	t.Run("side by side", func(t *testing.T) {
+		c := newWorld().cache(t, `{}`)
+		for _, language := range []string{"de", "en", "fr"} {
+			run(t, c, in(language), reply{header: fresh, text: language})
+		}
+		for _, language := range []string{"en", "de", "fr", "de"} {
+			if got := run(t, c, in(language), reply{text: "anew"}); got.called || got.text != language {
+				t.Errorf("%s: got %q, called %v, want the stored answer", language, got.text, got.called)
+			}
+		}
+		run(t, c, ask{method: "POST"}, reply{})
+		for _, language := range []string{"de", "en", "fr"} {
+			if got := run(t, c, in(language), reply{}); !got.called {
+				t.Errorf("%s: is still there after a write", language)
+			}
+		}
+	})
+	t.Run("no more than 32", func(t *testing.T) {
+		c := newWorld().cache(t, `{}`)
+		language := func(i int) ask { return in(fmt.Sprint("l", i)) }
+		for i := range maxVariants {
+			run(t, c, language(i), reply{header: fresh, text: "a"})
+		}
+		run(t, c, language(0), reply{}) // used last
+		run(t, c, language(maxVariants), reply{header: fresh, text: "a"})
+		for i := range 1000 {
+			run(t, c, language(1000+i), reply{header: fresh, text: "a"})
+			run(t, c, language(0), reply{})
+		}
+		if n := len(c.store.recent.Front().Value.(*place).key); n == 0 || len(c.store.byKey) != 1 || c.store.recent.Len() != maxVariants || len(c.store.dying) != maxVariants {
+			t.Errorf("got %d keys, %d answers, %d deadlines; want 1, %d, %[4]d", len(c.store.byKey), c.store.recent.Len(), len(c.store.dying), maxVariants)
+		}
+		if got := run(t, c, language(0), reply{}); got.called {
+			t.Error("the variant in use was given up")
+		}
+		if got := run(t, c, language(1), reply{}); !got.called {
+			t.Error("the variant used least recently was kept")
+		}
+	})
+	t.Run("bounded by the store", func(t *testing.T) {
+		c := newWorld().cache(t, `{"max_items":2}`)
+		for _, language := range []string{"de", "en", "fr"} {
+			run(t, c, in(language), reply{header: fresh, text: language})
+		}
+		if n := c.store.recent.Len(); n != 2 {
+			t.Errorf("got %d answers, want 2", n)
+		}
+	})
+	t.Run("one is renewed, the others stay", func(t *testing.T) {
+		w := newWorld()
+		c := w.cache(t, `{}`)
+		run(t, c, in("de"), reply{header: append(fresh, `Etag: "de"`), text: "de"})
+		w.now = w.now.Add(30 * time.Second)
+		run(t, c, in("en"), reply{header: append(fresh, `Etag: "en"`), text: "en"})
+		w.now = w.now.Add(31 * time.Second)
+		got := run(t, c, in("de"), reply{status: 304})
+		if tag := got.sent.Get("If-None-Match"); got.text != "de" || tag != `"de"` {
+			t.Errorf("renewed: got %q with %s, want de with its tag", got.text, tag)
+		}
+		for _, language := range []string{"de", "en"} {
+			if got := run(t, c, in(language), reply{}); got.called || got.text != language {
+				t.Errorf("%s: got %q, called %v, want the stored answer", language, got.text, got.called)
+			}
+		}
+	})
+	t.Run("a changed Vary replaces what it answers", func(t *testing.T) {
+		w := newWorld()
+		c := w.cache(t, `{}`)
+		run(t, c, in("de"), reply{header: fresh, text: "old"})
+		w.now = w.now.Add(61 * time.Second)
+		run(t, c, in("de"), reply{header: []string{"Cache-Control: max-age=60"}, text: "new"})
+		if n := c.store.recent.Len(); n != 1 {
+			t.Errorf("got %d answers, want 1", n)
+		}
+		if got := run(t, c, in("en"), reply{}); got.text != "new" {
+			t.Errorf("got %q, want the answer that says nothing of languages any more", got.text)
+		}
+	})
+}
+
+// TestRenewalOfManyFields merges long headers field by field, not pair by pair.
+func TestRenewalOfManyFields(t *testing.T) {
+	w := newWorld()
+	c := w.cache(t, `{}`)
+	fields := append(lines(5000), "Cache-Control: max-age=10", `Etag: "v1"`)
+	run(t, c, ask{}, reply{header: fields, text: "a"})
+	w.now = w.now.Add(20 * time.Second)
+	got := run(t, c, ask{}, reply{status: 304, header: fields})
+	if n := len(got.header); got.text != "a" || n != len(fields)+1 { // and Age
+		t.Errorf("got %q with %d fields, want a with %d", got.text, n, len(fields)+1)
 	}
 }
 
@@ -569,7 +729,7 @@ func TestBuild(t *testing.T) {
 		problems []string // beginnings
 	}{
 		{"both limits", plain, `{"max_items":10,"max_size":4096}`, 1, nil},
-		{"no limit", plain, `{}`, 1, []string{"note : the store has no limit"}},
+		{"no limit", plain, `{}`, 1, []string{"note : the store holds 256 MiB at most"}},
 		{"items only", plain, `{"max_items":10}`, 1, []string{"note max_items: "}},
 		{"size only", plain, `{"max_size":4096}`, 1, []string{"note max_size: "}},
 		{"too small", plain, `{"max_items":0,"max_size":1023}`, 0, []string{"error max_items: ", "error max_size: "}},
@@ -614,6 +774,70 @@ func FuzzDirectives(f *testing.F) {
 		}
 		if !strings.Contains(strings.ToLower(value), "no-store") && d.noStore {
 			t.Errorf("%q: no-store came from nowhere", value)
+		}
+	})
+}
+
+// FuzzTargeted checks that reading CDN-Cache-Control neither panics nor hangs, and
+// that what is no dictionary, or says nothing, leaves no directive behind.
+func FuzzTargeted(f *testing.F) {
+	for _, seed := range []string{
+		`max-age=60, no-store;a=1`, `private=?0,public`, `x=("a" b 1.5);c, y=:YQ==:`, `z=@-1, w=%"f%c3%bc"`,
+		`max-age=`, `,`, `a,`, `A=1`, `max-age =1`, `max-age=1.`, `a=-`, `a=(1`, `a="\`, `a=%"%c"`, `a=?2`, `*=1`, `max-age=9999999999999999`,
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		d, ok := readTargeted(gateway.Fields{{Name: targetedField, Value: value}})
+		if !ok && d != noDirectives {
+			t.Errorf("%q: is not used and says %+v", value, d)
+		}
+		for _, got := range []time.Duration{d.maxAge, d.sMaxAge, d.staleIfError} {
+			if got < absent || got > (1<<31)*time.Second {
+				t.Errorf("%q: got %v", value, got)
+			}
+		}
+		if ok && strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r > '~' }) {
+			t.Errorf("%q: was taken for a dictionary", value)
+		}
+	})
+}
+
+func TestTargetedIsStrict(t *testing.T) {
+	for _, value := range []string{
+		``, ` `, `,`, `a,`, `a,,b`, `A=1`, `max-age =1`, `max-age= 1`, `max-age=1.`, `max-age=.5`, `max-age=1.2345`, `a=-`, `a=(1`, `a=(1"b")`,
+		`a="\x"`, `a="b`, `a=%"%c"`, `a=%"%CC"`, `a=?2`, `a=:b`, `a=@1.5`, `a=@`, `max-age=1234567890123456`, `a b`, `a;`, `a;B`, `1=1`, `max-age=10, &&&&&`,
+	} {
+		if d, ok := readTargeted(gateway.Fields{{Name: targetedField, Value: value}}); ok {
+			t.Errorf("%q: was read as %+v, want nothing", value, d)
+		}
+	}
+	for _, value := range []string{`a`, `*=1`, `a=1, b`, `a=1 ,	b`, `a=()`, `a=( 1 )`, `a=("b" c);d;e=?0`, `a=-1.5`, `a=T:/b`, `a=:YQ==:`, `a=@-1`, `a=%"%c3%bc"`, `a="\"\\"`} {
+		if _, ok := readTargeted(gateway.Fields{{Name: targetedField, Value: value}}); !ok {
+			t.Errorf("%q: was not read", value)
+		}
+	}
+}
+
+// FuzzDate checks that every date that is read is the one that was written.
+func FuzzDate(f *testing.F) {
+	for _, seed := range []string{
+		"Thu, 18 Aug 2050 02:01:18 GMT", "Thursday, 18-Aug-50 02:01:18 GMT", "Thu Aug  8 02:01:18 2050",
+		"Thu, 18 Aug 2050 2:01:18 GMT", "Thu,  18 Aug 2050 02:01:18 GMT", "Thu, 18 Aug 2050 02:01:18.5 GMT", "0", "",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		at, ok := date(gateway.Fields{{Name: "Expires", Value: value}}, "Expires")
+		if !ok {
+			return
+		}
+		if at.Nanosecond() != 0 || at.Location() != time.UTC {
+			t.Errorf("%q: got %v", value, at)
+		}
+		again, ok := date(gateway.Fields{{Name: "Expires", Value: at.Format("Mon, 02 Jan 2006 15:04:05 GMT")}}, "Expires")
+		if !ok || !again.Equal(at) {
+			t.Errorf("%q: got %v, then %v", value, at, again)
 		}
 	})
 }

@@ -32,7 +32,9 @@ type call struct {
 
 var calls = sync.Pool{New: func() any { return new(call) }}
 
-// newCall reads the request of x. The origin tells backends apart in keys.
+// newCall reads the request of x. The origin tells backends apart in keys, and so
+// does the host that the client asked for: backends get it as X-Forwarded-Host and
+// may make links of it, which are nothing for those who asked another host.
 func newCall(x *gateway.Exchange, origin string) *call {
 	k := calls.Get().(*call)
 	r := &x.Request
@@ -43,10 +45,24 @@ func newCall(x *gateway.Exchange, origin string) *call {
 	if !k.header.Has("Cache-Control") && strings.EqualFold(k.header.Get("Pragma"), "no-cache") {
 		k.rules.noCache = true
 	}
-	for _, part := range [...]string{origin, " ", r.Host, r.Path, "?", r.RawQuery, " ", r.Method} {
+	k.key = append(append(k.key, origin...), '\n')
+	k.key = appendLower(k.key, x.In.Host())
+	for _, part := range [...]string{"\n", r.Host, r.Path, "?", r.RawQuery, "\n", r.Method} {
 		k.key = append(k.key, part...)
 	}
 	return k
+}
+
+// appendLower appends the name of a host, whose letter case means nothing.
+func appendLower(dst []byte, host string) []byte {
+	for i := range len(host) {
+		c := host[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		dst = append(dst, c)
+	}
+	return dst
 }
 
 // keyOf returns the key of the same URL with another method. It overwrites the
@@ -68,10 +84,16 @@ func safe(method string) bool {
 	return method == "GET" || method == "HEAD" || method == "OPTIONS" || method == "TRACE"
 }
 
+// Bounds of what is compared with each request.
+const (
+	maxLines    = 256 // header lines of a request; one with more goes by the store
+	maxSelected = 64  // names in Vary, and fields that select an answer; more are *
+)
+
 // passes reports whether a request goes by the store, in both directions: its
 // answer depends on more than the key and Vary tell, or is a part only.
 func passes(r *gateway.Request) bool {
-	if r.Method != "GET" && r.Method != "HEAD" || r.Body.Form() != body.Empty && r.Body.Size() != 0 {
+	if r.Method != "GET" && r.Method != "HEAD" || r.Body.Form() != body.Empty && r.Body.Size() != 0 || len(r.Header) > maxLines {
 		return true
 	}
 	for i := range r.Header {
@@ -96,29 +118,32 @@ func (r *request) personal() bool {
 // Source: RFC 9111, section 4.1.
 func (r *request) vary(header gateway.Fields, public bool) (gateway.Fields, bool) {
 	var selected gateway.Fields
-	add := func(name string) {
+	names := 0
+	add := func(name string) bool {
+		if names++; names > maxSelected {
+			return false
+		}
 		if !selected.Has(name) {
 			selected.Add(strings.Clone(name), strings.Clone(joined(r.header, name)))
 		}
+		return true
 	}
 	for _, f := range header {
 		if f.Name != "Vary" {
 			continue
 		}
 		for name := range strings.SplitSeq(f.Value, ",") {
-			switch name = strings.TrimSpace(name); name {
-			case "*":
+			name = strings.TrimSpace(name)
+			if name == "*" || name != "" && !add(gateway.Canonical(name)) {
 				return nil, false
-			case "":
-			default:
-				add(gateway.Canonical(name))
 			}
 		}
 	}
 	if r.known && !public {
+		names = len(selected)
 		for _, f := range r.header {
-			if telling(f.Name) {
-				add(f.Name)
+			if telling(f.Name) && !selected.Has(f.Name) && !add(f.Name) {
+				return nil, false
 			}
 		}
 	}
@@ -140,15 +165,55 @@ func telling(name string) bool {
 
 // joined returns all values of a field as one, "" if there is none.
 func joined(h gateway.Fields, name string) string {
-	value, found := "", false
+	first, size, lines := "", 0, 0
 	for i := range h {
-		switch {
-		case h[i].Name != name:
-		case found:
-			value += ", " + h[i].Value
-		default:
-			value, found = h[i].Value, true
+		if h[i].Name == name {
+			if lines == 0 {
+				first = h[i].Value
+			}
+			lines++
+			size += len(h[i].Value) + len(between)
 		}
 	}
-	return value
+	if lines < 2 {
+		return first
+	}
+	var b strings.Builder
+	b.Grow(size)
+	for i := range h {
+		if h[i].Name != name {
+			continue
+		}
+		if lines == 0 {
+			b.WriteString(between)
+		}
+		lines = 0
+		b.WriteString(h[i].Value)
+	}
+	return b.String()
+}
+
+// between stands between the values of several lines of a field.
+const between = ", "
+
+// equals reports whether joined returns value.
+func equals(h gateway.Fields, name, value string) bool {
+	found := false
+	for i := range h {
+		if h[i].Name != name {
+			continue
+		}
+		ok := true
+		if found {
+			value, ok = strings.CutPrefix(value, between)
+		}
+		if ok {
+			value, ok = strings.CutPrefix(value, h[i].Value)
+		}
+		if !ok {
+			return false
+		}
+		found = true
+	}
+	return value == ""
 }

@@ -3,6 +3,7 @@ package httpcache
 import (
 	"container/heap"
 	"container/list"
+	"slices"
 	"sync"
 	"time"
 )
@@ -11,14 +12,22 @@ import (
 // store, or fill the memory where there is no limit.
 const defaultEntryLimit = 8 << 20
 
-// A store holds answers by key. It is safe for concurrent use.
+// defaultSize is what a store without max_size holds: names of hosts, queries and
+// variants are the client's to choose.
+const defaultSize = 256 << 20
+
+// maxVariants is how many answers to one method, URL and host are kept.
+const maxVariants = 32
+
+// A store holds answers by key, several to a key that Vary tells apart. It is safe
+// for concurrent use.
 type store struct {
 	maxItems int   // 0 is no limit
 	maxBytes int64 // 0 is no limit
 
 	mu     sync.Mutex
-	byKey  map[string]*place
-	recent *list.List // of *place, the one used last in front
+	byKey  map[string][]*place // the one used last in front
+	recent *list.List          // of *place, the one used last in front
 	dying  deadlines
 	bytes  int64
 }
@@ -28,13 +37,13 @@ type place struct {
 	key   string
 	entry *entry
 	cost  int64
-	until time.Time // when it can no longer be used
-	used  *list.Element
-	index int // in dying
+	until time.Time     // when it can no longer be used
+	used  *list.Element // nil once it is removed
+	index int           // in dying
 }
 
 func newStore(maxItems int, maxBytes int64) *store {
-	return &store{maxItems: maxItems, maxBytes: maxBytes, byKey: make(map[string]*place), recent: list.New()}
+	return &store{maxItems: maxItems, maxBytes: maxBytes, byKey: make(map[string][]*place), recent: list.New()}
 }
 
 // entryLimit is the size of the largest body that is stored.
@@ -45,44 +54,86 @@ func (s *store) entryLimit() int64 {
 	return defaultEntryLimit
 }
 
-// get returns the answer under key, or nil.
-func (s *store) get(key []byte, now time.Time) *entry {
+// get returns the newest answer under key that matches, or nil. Matching holds up
+// nobody else.
+func (s *store) get(key []byte, r *request, now time.Time) *entry {
+	var room [maxVariants]*place
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.bury(now)
-	p := s.byKey[string(key)]
-	if p == nil {
+	variants := room[:copy(room[:], s.byKey[string(key)])]
+	s.mu.Unlock()
+	var newest *place
+	for _, p := range variants {
+		if p.entry.matches(r) && (newest == nil || p.entry.got.After(newest.entry.got)) {
+			newest = p
+		}
+	}
+	if newest == nil {
 		return nil
 	}
-	s.recent.MoveToFront(p.used)
-	return p.entry
+	s.touch(newest)
+	return newest.entry
 }
 
-// put stores an answer under key in the place of the one before. An answer
-// that is larger than the store is not stored.
-func (s *store) put(key string, e *entry, now time.Time) {
+// touch notes that an answer was used.
+func (s *store) touch(p *place) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p.used == nil {
+		return
+	}
+	s.recent.MoveToFront(p.used)
+	variants := s.byKey[p.key]
+	i := slices.Index(variants, p)
+	copy(variants[1:i+1], variants[:i])
+	variants[0] = p
+}
+
+// put stores an answer under key in the place of those before it: old, unless it is
+// nil, and what the same fields select. A key that has too many answers, and a store
+// that is full, lose the ones that were used least recently. An answer that is
+// larger than the store is not stored.
+func (s *store) put(key string, e, old *entry, now time.Time) {
 	p := &place{key: key, entry: e, cost: e.cost() + int64(len(key)), until: e.useless()}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.bury(now)
-	s.remove(s.byKey[key])
+	s.removeIf(key, func(other *entry) bool { return other == old || e.replaces(other) })
 	if s.maxBytes > 0 && p.cost > s.maxBytes {
 		return
 	}
-	s.byKey[key] = p
+	if variants := s.byKey[key]; len(variants) == maxVariants {
+		s.remove(variants[maxVariants-1])
+	}
+	s.byKey[key] = slices.Insert(s.byKey[key], 0, p)
 	p.used = s.recent.PushFront(p)
 	heap.Push(&s.dying, p)
 	s.bytes += p.cost
-	for s.maxItems > 0 && len(s.byKey) > s.maxItems || s.maxBytes > 0 && s.bytes > s.maxBytes {
+	for s.maxItems > 0 && s.recent.Len() > s.maxItems || s.maxBytes > 0 && s.bytes > s.maxBytes {
 		s.remove(s.recent.Back().Value.(*place))
 	}
 }
 
-// drop removes the answer under key.
-func (s *store) drop(key []byte) {
+// drop removes an answer under key.
+func (s *store) drop(key []byte, e *entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.remove(s.byKey[string(key)])
+	s.removeIf(string(key), func(other *entry) bool { return other == e })
+}
+
+// clear removes all answers under key.
+func (s *store) clear(key []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.removeIf(string(key), func(*entry) bool { return true })
+}
+
+func (s *store) removeIf(key string, goes func(*entry) bool) {
+	for i := len(s.byKey[key]) - 1; i >= 0; i-- {
+		if p := s.byKey[key][i]; goes(p.entry) {
+			s.remove(p)
+		}
+	}
 }
 
 // bury removes what can no longer be used.
@@ -93,11 +144,15 @@ func (s *store) bury(now time.Time) {
 }
 
 func (s *store) remove(p *place) {
-	if p == nil {
-		return
+	variants := s.byKey[p.key]
+	if len(variants) == 1 {
+		delete(s.byKey, p.key)
+	} else {
+		i := slices.Index(variants, p)
+		s.byKey[p.key] = slices.Delete(variants, i, i+1)
 	}
-	delete(s.byKey, p.key)
 	s.recent.Remove(p.used)
+	p.used = nil
 	heap.Remove(&s.dying, p.index)
 	s.bytes -= p.cost
 }
