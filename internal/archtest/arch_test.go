@@ -84,7 +84,7 @@ var layers = map[string][]string{
 	"plan":      {"balance", "body", "codec", "component", "config", "gateway", "jsonspan", "route", "telemetry"},
 	"runtime":   {"component", "config", "engine", "gateway", "kit/tlsx", "kit/watch", "plan", "telemetry"},
 	"demo":      {"body", "engine", "gateway"},
-	"cli":       {"component", "config", "demo", "engine", "kit/watch", "manual", "plan", "published", "route", "runtime"},
+	"cli":       {"component", "config", "demo", "engine", "kit/spool", "kit/watch", "manual", "plan", "published", "route", "runtime"},
 }
 
 func TestLayers(t *testing.T) {

@@ -62,7 +62,8 @@ func Main(args []string, engines ...engine.Engine) int {
 }
 
 func run(ctx context.Context, args []string, engines []engine.Engine, stdout, stderr io.Writer) int {
-	app := &app{engines: engines, stdout: stdout, stderr: stderr}
+	app := &app{engines: engines, stdout: stdout, stderr: stderr, logs: stdout, flush: func() {}, closeLogs: func() {}}
+	defer func() { app.closeLogs() }()
 	root := app.root()
 	root.SetArgs(args)
 	root.SetOut(stdout)
@@ -73,11 +74,11 @@ func run(ctx context.Context, args []string, engines []engine.Engine, stdout, st
 	}
 	if exit, ok := errors.AsType[*exitError](err); ok {
 		if exit.err != nil {
-			fmt.Fprintln(stderr, "sluice:", exit.err)
+			fmt.Fprintln(app.stderr, "sluice:", exit.err)
 		}
 		return exit.code
 	}
-	fmt.Fprintf(stderr, "sluice: %v\nRun 'sluice help' for the commands and their flags.\n", err)
+	fmt.Fprintf(app.stderr, "sluice: %v\nRun 'sluice help' for the commands and their flags.\n", err)
 	return exitUsage
 }
 
@@ -85,6 +86,9 @@ func run(ctx context.Context, args []string, engines []engine.Engine, stdout, st
 type app struct {
 	engines        []engine.Engine // the first one serves unless a configuration names another
 	stdout, stderr io.Writer
+	logs           io.Writer // standard output, wherever results go
+	flush          func()    // waits a moment for who reads the diagnostics
+	closeLogs      func()    // hands over what is left of the logs
 }
 
 func (a *app) root() *cobra.Command {

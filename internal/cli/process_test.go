@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -93,8 +94,17 @@ func serveFile(t *testing.T, file string, flags ...string) *process {
 
 func serveCommand(t *testing.T, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(program, args...), ended: make(chan struct{})}
+	p := &process{cmd: exec.Command(program, args...)}
 	p.cmd.Stdout, p.cmd.Stderr = p, p
+	p.serve(t)
+	return p
+}
+
+// serve starts the program and waits until it serves, which its log says unless the
+// address is known before.
+func (p *process) serve(t *testing.T) {
+	t.Helper()
+	p.ended = make(chan struct{})
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -106,12 +116,18 @@ func serveCommand(t *testing.T, args ...string) *process {
 			t.Fatalf("the program ended: %v\n%s", p.err, p.log())
 		default:
 		}
+		if p.address != "" {
+			conn, err := net.Dial("tcp", p.address)
+			if err == nil {
+				conn.Close()
+			}
+			return err == nil
+		}
 		if m := servingLine.FindStringSubmatch(p.log()); m != nil {
 			p.address = strings.Replace(m[1], "[::]", "127.0.0.1", 1)
 		}
 		return p.address != ""
 	})
-	return p
 }
 
 // reload sends SIGHUP and waits until the log says what came of it.

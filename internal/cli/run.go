@@ -70,7 +70,9 @@ type serving struct {
 
 // serve runs a gateway until ctx is done.
 func (a *app) serve(ctx context.Context, s serving) error {
-	s.options.Log = newHandler(a.stderr, slog.LevelInfo)
+	out, errOut := a.openLogs()
+	s.options.Stdout, s.options.Stderr = out, errOut
+	s.options.Log = newHandler(errOut, slog.LevelInfo)
 	g := runtime.New(s.options)
 	// From the beginning, because a signal that nobody takes ends the program.
 	hangup := make(chan os.Signal, 1)
@@ -224,9 +226,13 @@ func serverKeys(g *runtime.Gateway) watch.Files {
 
 // print writes problems, one per line, to standard error.
 func (a *app) print(problems []*config.Problem) {
-	for _, p := range problems {
+	const many = 1000 // lines that may wait for their reader
+	for i, p := range problems {
 		if p.Severity != config.Note {
 			fmt.Fprintln(a.stderr, line(p))
+		}
+		if i%many == many-1 {
+			a.flush()
 		}
 	}
 }

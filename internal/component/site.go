@@ -1,6 +1,7 @@
 package component
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -36,6 +37,10 @@ type Env struct {
 
 	// Log receives what happens; the logging component may replace its end.
 	Log *Log
+
+	// Stdout and Stderr are the streams of the process, for components that log;
+	// nil where nothing is to be said.
+	Stdout, Stderr telemetry.Output
 
 	// Reads is told of every file that the generation is made from, before it is
 	// read. It may be nil.
@@ -195,6 +200,12 @@ func (s *ServiceSite) Stage(p ServicePhase, st gateway.Stage) { s.place(uint8(p)
 func (s *ServiceSite) Observer(o telemetry.Observer) {
 	s.env.Observers = append(s.env.Observers, o)
 }
+
+// Stdout returns the standard output, for lines of logs.
+func (s *Site) Stdout() telemetry.Output { return cmp.Or(s.env.Stdout, telemetry.Discard) }
+
+// Stderr returns the standard error, for lines of logs.
+func (s *Site) Stderr() telemetry.Output { return cmp.Or(s.env.Stderr, telemetry.Discard) }
 
 // Logger replaces the end of the log by h: from now on all lines of the
 // generation go there.

@@ -39,6 +39,8 @@ type Options struct {
 	Registry *component.Registry
 	Engines  []engine.Engine                    // the first one serves unless the configuration names another
 	Log      slog.Handler                       // where the log ends unless the configuration says otherwise
+	Stdout   telemetry.Output                   // for logs; nil discards them
+	Stderr   telemetry.Output                   // likewise
 	Product  string                             // name and version
 	Missing  func(scope, namespace string) bool // see [plan.Options]
 	Without  bool                               // see [plan.Options]
@@ -107,6 +109,8 @@ func (g *Gateway) compile(ctx context.Context) (*compilation, []*config.Problem)
 		Clock:   time.Now,
 		Keeper:  &g.keeper,
 		Log:     component.NewLog(g.options.Log),
+		Stdout:  g.options.Stdout,
+		Stderr:  g.options.Stderr,
 		Reads:   next.files.Note,
 	}
 	clients := make(map[config.Transport]gateway.Connector) // most backends have the same settings

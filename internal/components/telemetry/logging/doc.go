@@ -55,7 +55,14 @@
 // Whatever clients send is escaped as in JSON, control characters too, so that
 // nobody can forge lines, and a format that looks like JSON is JSON. Query
 // strings are only written where %{query} or %{uri} asks for them, because
-// they carry secrets. Writing a line does not allocate.
+// they carry secrets. Texts longer than 8 KiB are cut and end in "...". Writing
+// a line does not allocate.
+//
+// # Readers that are slow, stuck or gone
+//
+// Nobody waits for a log. Lines that are not read in time are dropped and counted;
+// when lines flow again one of them, in the format of its neighbours, tells how many
+// are missing. That holds for the system log, too.
 //
 // Compatibility: KrakenD writes colours and unescaped text everywhere, prints
 // query strings in the access log, and crashes on an unknown variable, which is

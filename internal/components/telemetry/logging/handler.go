@@ -1,6 +1,7 @@
 package logging
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -8,8 +9,11 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/kit/spool"
 )
 
 // A handler is the end of the application log: it hands each record to its
@@ -77,12 +81,13 @@ func stream(w io.Writer, format recordFormat) func(*record) error {
 	}
 }
 
-// A systemLog is a sink for the system log.
+// A systemLog is a sink for the system log, which takes lines at its own pace.
 type systemLog struct {
-	instead func(*record) error // while there is no connection
+	instead io.Writer // for lines that the system log does not take
+	clock   component.Clock
 
 	mu    sync.RWMutex
-	write func(l slog.Level, line string) error // nil while there is no connection
+	lines *spool.Spool // nil while there is no connection
 	close func() error
 }
 
@@ -92,21 +97,32 @@ func (s *systemLog) connect(f Facility) error {
 	if err != nil {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.write, s.close = write, closer
+	s.open(write, closer)
 	return nil
 }
 
-// disconnect closes the connection, if there is one.
+// open takes a connection.
+func (s *systemLog) open(write func(slog.Level, string) error, closer func() error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lines = spool.New(&severities{write, s.instead, s.clock}, spool.Options{})
+	s.lines.Format(func(dst []byte, r slog.Record) []byte { return appendSystem(dst, newRecord(r)) })
+	s.close = closer
+}
+
+// disconnect closes the connection, if there is one. Lines that it has not taken
+// within a moment are given up.
 func (s *systemLog) disconnect() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.write == nil {
+	if s.lines == nil {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	s.lines.Close(ctx)
 	closer := s.close
-	s.write, s.close = nil, nil
+	s.lines, s.close = nil, nil
 	return closer()
 }
 
@@ -114,12 +130,51 @@ func (s *systemLog) disconnect() error {
 func (s *systemLog) sink(r *record) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if s.write == nil {
-		return s.instead(r)
+	buf := body.NewBuffer()
+	defer buf.Free()
+	var err error
+	if s.lines == nil {
+		buf.B = append(plain(buf.B, r), '\n')
+		_, err = s.instead.Write(buf.B)
+	} else {
+		buf.B = appendSystem(buf.B, r)
+		_, err = s.lines.Write(buf.B)
 	}
-	line := append([]byte(levelName(r.level)), " > "...)
-	if err := s.write(r.level, string(r.appendText(line))); err != nil {
-		return errors.Join(err, s.instead(r))
+	return err
+}
+
+// appendSystem appends a line for [severities]: the first byte is the level.
+func appendSystem(dst []byte, r *record) []byte {
+	dst = append(dst, levelName(r.level)[0])
+	return append(r.appendText(dst), '\n')
+}
+
+// levelOf returns the level whose name begins with a letter.
+func levelOf(initial byte) slog.Level {
+	for _, name := range Level("").Enum() {
+		if name[0] == initial {
+			return Level(name).slog()
+		}
 	}
-	return nil
+	return slog.LevelInfo
+}
+
+// severities hands each line to the system log with its severity.
+type severities struct {
+	write   func(slog.Level, string) error
+	instead io.Writer
+	clock   component.Clock
+}
+
+// Write always succeeds: a line that the system log does not take goes elsewhere.
+func (s *severities) Write(p []byte) (int, error) {
+	for line := range bytes.Lines(p) {
+		level, text := levelOf(line[0]), line[1:len(line)-1]
+		if err := s.write(level, levelName(level)+" > "+string(text)); err != nil {
+			at := s.clock().AppendFormat(nil, "2006/01/02 15:04:05 ")
+			at = append(append(at, levelName(level)...), ' ')
+			s.instead.Write(append(append(at, text...), '\n')) // it counts what it cannot write
+		}
+	}
+	return len(p), nil
 }

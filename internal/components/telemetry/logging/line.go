@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
@@ -46,7 +47,7 @@ func (l *line) release() {
 // writeTo writes the text as one line.
 func (l *line) writeTo(w io.Writer) {
 	l.buf = append(l.buf, '\n')
-	w.Write(l.buf) // nobody is left to be told that the log cannot be written
+	w.Write(l.buf) // an output counts what it cannot write
 }
 
 func (l *line) method() string {
@@ -230,10 +231,10 @@ func (t *template) write(l *line) {
 				l.buf = append(l.buf, t.marker...)
 			}
 		case uriPart:
-			l.buf = appendEscaped(l.buf, l.path())
+			l.buf = appendCut(l.buf, l.path())
 			if q := l.query(); q != "" {
 				l.buf = append(l.buf, '?')
-				l.buf = appendEscaped(l.buf, q)
+				l.buf = appendCut(l.buf, q)
 			}
 		default:
 			t.writeText(l, l.text(p))
@@ -241,12 +242,27 @@ func (t *template) write(l *line) {
 	}
 }
 
+// longestText is the most of a foreign text that a line shows.
+const longestText = 8 << 10
+
 // writeText appends foreign text, or the marker.
 func (t *template) writeText(l *line, s string) {
 	if s == "" {
 		s = t.marker
 	}
-	l.buf = appendEscaped(l.buf, s)
+	l.buf = appendCut(l.buf, s)
+}
+
+// appendCut appends foreign text, or as much of it as a line has room for.
+func appendCut(dst []byte, s string) []byte {
+	if len(s) <= longestText {
+		return appendEscaped(dst, s)
+	}
+	cut := longestText
+	for cut > longestText-utf8.UTFMax && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return append(appendEscaped(dst, s[:cut]), "..."...)
 }
 
 // text returns the value of a variable that is text.

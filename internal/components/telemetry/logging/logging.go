@@ -4,8 +4,8 @@ import (
 	"context"
 	_ "embed"
 	"errors"
-	"io"
-	"os"
+	"log/slog"
+	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/component"
 )
@@ -43,7 +43,8 @@ func init() {
 var linesKey = component.NewKey[*Lines]("backend lines of telemetry/logging")
 
 func build(s *component.ServiceSite, o Options) error {
-	if err := buildAccess(s, o); err != nil {
+	about, err := buildAccess(s, o)
+	if err != nil {
 		return err
 	}
 	if o.Backend != nil {
@@ -52,17 +53,20 @@ func build(s *component.ServiceSite, o Options) error {
 		}
 	}
 	if !s.Declared() {
-		s.Logger(newHandler(o.Level.slog(), stream(os.Stderr, plain)))
+		describe(s, about)
+		s.Logger(newHandler(o.Level.slog(), stream(s.Stderr(), plain)))
 		return nil
 	}
 	var sinks []func(*record) error
 	if o.Stdout {
-		format, err := format(o, terminal(os.Stdout))
+		format, err := format(o, s.Stdout().Terminal())
 		if err != nil {
 			return err
 		}
-		sinks = append(sinks, stream(os.Stdout, format))
+		sinks = append(sinks, stream(s.Stdout(), format))
+		about = format
 	}
+	describe(s, about)
 	if o.Syslog {
 		sinks = append(sinks, openSyslog(s, o.SyslogFacility))
 	}
@@ -74,6 +78,17 @@ func build(s *component.ServiceSite, o Options) error {
 	}
 	s.Logger(newHandler(o.Level.slog(), sinks...))
 	return nil
+}
+
+// describe sets how standard output tells of itself once the configuration goes
+// live: as the other lines there look, so that whoever reads them by machine reads
+// these, too.
+func describe(s *component.ServiceSite, about recordFormat) {
+	out := s.Stdout()
+	s.OnStart(func(context.Context) error {
+		out.Format(func(dst []byte, from slog.Record) []byte { return append(about(dst, newRecord(from)), '\n') })
+		return nil
+	})
 }
 
 // format returns the format of lines on standard output.
@@ -93,17 +108,11 @@ func format(o Options, colours bool) (recordFormat, error) {
 	}, nil
 }
 
-// terminal reports whether a file shows colours to a person.
-func terminal(f *os.File) bool {
-	about, err := f.Stat()
-	return err == nil && about.Mode()&os.ModeCharDevice != 0
-}
-
 // openSyslog returns a sink for the system log, which is connected when the
 // generation starts. Until then, and if that is not possible, lines go to
 // standard error.
 func openSyslog(s *component.ServiceSite, f Facility) func(*record) error {
-	system := &systemLog{instead: stream(os.Stderr, plain)}
+	system := &systemLog{instead: s.Stderr(), clock: s.Clock()}
 	log := s.Log()
 	s.OnStart(func(context.Context) error {
 		if err := system.connect(f); err != nil {
@@ -116,14 +125,14 @@ func openSyslog(s *component.ServiceSite, f Facility) func(*record) error {
 }
 
 // buildAccess installs the access log, unless the namespace router turns it
-// off.
-func buildAccess(s *component.ServiceSite, o Options) error {
+// off. It returns how lines about standard output look beside its own.
+func buildAccess(s *component.ServiceSite, o Options) (about recordFormat, err error) {
 	if o.AccessLogCustomFormat != "" && o.AccessLogFormat != "custom" {
 		s.Warn("access_log_custom_format", errors.New(`has no effect without "access_log_format": "custom"; set it, or remove the pattern`))
 	}
 	r, _ := component.Use(&s.Site, component.RouterKey)
 	if r.NoAccessLog {
-		return nil
+		return plain, nil
 	}
 	pattern, named := accessPatterns[o.AccessLogFormat]
 	if !named {
@@ -131,10 +140,13 @@ func buildAccess(s *component.ServiceSite, o Options) error {
 	}
 	t, err := compileLine(pattern, o.Prefix, o.AccessLogMissingKeyMarker)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s.Observer(&accessLog{template: t, explains: pattern == defaultAccess, out: os.Stdout, skip: r.SkipLogPaths})
-	return nil
+	s.Observer(&accessLog{template: t, explains: pattern == defaultAccess, out: s.Stdout(), skip: r.SkipLogPaths})
+	if strings.HasPrefix(pattern, "{") {
+		return object, nil
+	}
+	return plain, nil
 }
 
 func buildBackend(s *component.BackendSite, o BackendOptions) error {
@@ -152,7 +164,7 @@ func buildBackend(s *component.BackendSite, o BackendOptions) error {
 	if err != nil {
 		return err
 	}
-	c := &callLog{template: t, out: io.Writer(os.Stdout), clock: s.Clock(), open: component.NewSlot[*line](&s.Site)}
+	c := &callLog{template: t, out: s.Stdout(), clock: s.Clock(), open: component.NewSlot[*line](&s.Site)}
 	if lines.LogWithLevel != "" {
 		c.log, c.level = s.Log(), lines.LogWithLevel.slog()
 	}

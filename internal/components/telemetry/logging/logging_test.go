@@ -8,8 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -33,35 +31,34 @@ func node(t testing.TB, text string) *config.Node {
 	return d.Root
 }
 
-// A world is a gateway whose standard output and error are files.
+// An output is a stream of the gateway whose lines can be read.
+type output struct {
+	bytes.Buffer
+	format func([]byte, slog.Record) []byte
+}
+
+func (o *output) Format(f func([]byte, slog.Record) []byte) { o.format = f }
+func (o *output) Terminal() bool                            { return false }
+
+// A world is a gateway whose standard output and error can be read.
 type world struct {
 	env         *component.Env
 	service     *component.ServiceSite
 	now         time.Time
-	out, errOut *os.File
+	out, errOut output
 }
 
-// newWorld builds the component with options, "" for none. Tests that call it
-// do not run in parallel: they take the standard files of the process.
+// newWorld builds the component with options, "" for none.
 func newWorld(t testing.TB, r component.Router, options string) *world {
 	t.Helper()
 	w := &world{now: time.Date(2026, 11, 22, 21, 10, 24, 5e6, time.UTC)}
-	open := func(name string, std **os.File) *os.File {
-		f, err := os.Create(filepath.Join(t.TempDir(), name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		before := *std
-		*std = f
-		t.Cleanup(func() { *std = before; f.Close() })
-		return f
-	}
-	w.out, w.errOut = open("out", &os.Stdout), open("err", &os.Stderr)
 	w.env = &component.Env{
 		Service: new(config.Service),
 		Clock:   func() time.Time { return w.now },
 		Keeper:  new(component.Keeper),
 		Log:     component.NewLog(slog.DiscardHandler),
+		Stdout:  &w.out,
+		Stderr:  &w.errOut,
 	}
 	w.service = component.NewServiceSite(w.env)
 	if err := component.Provide(w.service, component.RouterKey, r); err != nil {
@@ -81,16 +78,6 @@ func problems(s *component.Site) []string {
 		texts = append(texts, p.Severity.String()+" "+p.Path+": "+p.Err.Error())
 	}
 	return texts
-}
-
-// read returns what was written to a file so far.
-func read(t testing.TB, f *os.File) string {
-	t.Helper()
-	b, err := os.ReadFile(f.Name())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
 }
 
 // write logs one line at each level, at the time of the world.
@@ -127,10 +114,10 @@ func TestApplicationLog(t *testing.T) {
 			if ctx := t.Context(); w.env.Log.Logger().Enabled(ctx, slog.LevelWarn) {
 				w.write(ctx, slog.LevelWarn, "it broke", facts...)
 			}
-			if got := read(t, w.out); !regexp.MustCompile(tt.out).MatchString(got) {
+			if got := w.out.String(); !regexp.MustCompile(tt.out).MatchString(got) {
 				t.Errorf("standard output: got %q, want %s", got, tt.out)
 			}
-			if got := read(t, w.errOut); !regexp.MustCompile(tt.err).MatchString(got) {
+			if got := w.errOut.String(); !regexp.MustCompile(tt.err).MatchString(got) {
 				t.Errorf("standard error: got %q, want %s", got, tt.err)
 			}
 		})
@@ -160,7 +147,7 @@ func TestLoggersKeepTheirFacts(t *testing.T) {
 	base := w.env.Log.Logger().With("a", 1)
 	base.WithGroup("g").With("b", 2).WithGroup("").Info("one", "c", 3)
 	base.With("d", slog.GroupValue()).Info("two")
-	if got, want := read(t, w.out), "one a=1 g.b=2 g.c=3\ntwo a=1\n"; got != want {
+	if got, want := w.out.String(), "one a=1 g.b=2 g.c=3\ntwo a=1\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -170,7 +157,7 @@ func TestForeignTextStaysInItsLine(t *testing.T) {
 	for _, options := range []string{"", `{"level":"DEBUG","stdout":true}`, `{"level":"DEBUG","stdout":true,"format":"logstash"}`} {
 		w := newWorld(t, component.Router{NoAccessLog: true}, options)
 		w.write(t.Context(), slog.LevelError, evil, evil, evil)
-		got := read(t, w.out) + read(t, w.errOut)
+		got := w.out.String() + w.errOut.String()
 		if strings.Count(got, "\n") != 1 || strings.ContainsAny(got, "\x1b") || !utf8.ValidString(got) {
 			t.Errorf("options %q: got %q, want one clean line", options, got)
 		}
@@ -209,28 +196,28 @@ func TestSystemLog(t *testing.T) {
 	}
 	var lines []sent
 	var instead bytes.Buffer
-	s := &systemLog{instead: stream(&instead, plain)}
+	s := &systemLog{instead: &instead, clock: time.Now}
 	closed := false
-	s.write = func(l slog.Level, line string) error {
-		if line == "ERROR > lost" {
+	s.open(func(l slog.Level, line string) error {
+		if strings.HasPrefix(line, "ERROR > lost") {
 			return io.ErrClosedPipe
 		}
 		lines = append(lines, sent{l, line})
 		return nil
-	}
-	s.close = func() error { closed = true; return nil }
+	}, func() error { closed = true; return nil })
 	h := newHandler(slog.LevelDebug, s.sink)
 	log := slog.New(h)
 	log.Warn("it broke", "n", 1)
 	log.Log(t.Context(), critical, "on fire")
+	log.Error("lost", "n", 2)
+	if err := s.disconnect(); err != nil || !closed {
+		t.Errorf("disconnect: got %v, closed %v", err, closed)
+	}
 	if want := []sent{{slog.LevelWarn, "WARNING > it broke n=1"}, {critical, "CRITICAL > on fire"}}; !slices.Equal(lines, want) {
 		t.Errorf("got %v, want %v", lines, want)
 	}
-	if err := h.Handle(t.Context(), slog.NewRecord(time.Time{}, slog.LevelError, "lost", 0)); err == nil || !strings.Contains(instead.String(), "ERROR lost") {
-		t.Errorf("connection lost: got %v and %q, want an error and the line elsewhere", err, instead.String())
-	}
-	if err := s.disconnect(); err != nil || !closed {
-		t.Errorf("disconnect: got %v, closed %v", err, closed)
+	if !strings.Contains(instead.String(), " ERROR lost n=2\n") {
+		t.Errorf("connection lost: got %q, want the line elsewhere", instead.String())
 	}
 	if err := s.disconnect(); err != nil {
 		t.Errorf("disconnect again: %v", err)
@@ -243,12 +230,14 @@ func TestSystemLog(t *testing.T) {
 
 func TestSystemLogHooks(t *testing.T) {
 	w := newWorld(t, component.Router{NoAccessLog: true}, `{"level":"DEBUG","syslog":true,"syslog_facility":"local7"}`)
-	if len(w.env.Start) != 1 || len(w.env.Close) != 1 {
-		t.Fatalf("got %d and %d hooks, want one for the start and one for the end", len(w.env.Start), len(w.env.Close))
+	if len(w.env.Close) != 1 {
+		t.Fatalf("got %d hooks for the end, want one", len(w.env.Close))
 	}
 	// Whether there is a system log here or not: the gateway starts and ends.
-	if err := w.env.Start[0](t.Context()); err != nil {
-		t.Errorf("start: %v", err)
+	for _, start := range w.env.Start {
+		if err := start(t.Context()); err != nil {
+			t.Errorf("start: %v", err)
+		}
 	}
 	if err := w.env.Close[0](t.Context()); err != nil {
 		t.Errorf("end: %v", err)
@@ -300,7 +289,7 @@ func TestAccessLog(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, component.Router{}, tt.options)
 			w.env.Observers[0].Observe(exchange(t), telemetry.Outcome{Started: w.now, Took: 6412 * time.Microsecond, Status: 201, Written: 123})
-			if got := read(t, w.out); got != tt.want+"\n" {
+			if got := w.out.String(); got != tt.want+"\n" {
 				t.Errorf("got  %q\nwant %q", got, tt.want+"\n")
 			}
 		})
@@ -321,7 +310,7 @@ func TestFailuresInTheAccessLog(t *testing.T) {
 	want := begin + "|503| 0.000 | - | GET / | breaker_open\n" +
 		begin + "|499| 0.000 | - | GET / | client_gone: a; b\n" +
 		begin + "|-| 0.000 | - | GET / | cut\n"
-	if got := read(t, w.out); got != want {
+	if got := w.out.String(); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 }
@@ -334,7 +323,7 @@ func TestAccessLogIsLeftOut(t *testing.T) {
 	for _, path := range []string{"/skipped", "/skipped/not"} {
 		w.env.Observers[0].Observe(testx.Request{Path: path}.Exchange(t), telemetry.Outcome{Status: 200})
 	}
-	if got := read(t, w.out); strings.Count(got, "\n") != 1 || !strings.HasSuffix(got, "/skipped/not\n") {
+	if got := w.out.String(); strings.Count(got, "\n") != 1 || !strings.HasSuffix(got, "/skipped/not\n") {
 		t.Errorf("got %q, want the second request alone", got)
 	}
 }
@@ -385,7 +374,7 @@ func TestBackendLines(t *testing.T) {
 					t.Errorf("error: got %v, want it unchanged", err)
 				}
 			}
-			if got := read(t, w.out); got != tt.want {
+			if got := w.out.String(); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
@@ -534,5 +523,53 @@ func TestAccessLineBudget(t *testing.T) {
 		if got := testing.AllocsPerRun(100, func() { a.Observe(x, o) }); got > 0 {
 			t.Errorf("format %q: got %v allocations, want 0", format, got)
 		}
+	}
+}
+
+// TestAboutTheStream checks that what standard output says of itself looks as what
+// stands beside it.
+func TestAboutTheStream(t *testing.T) {
+	const object = `{"time":"2026-11-22T21:10:24.005Z","level":"WARNING","message":"lost","lines":7}`
+	tests := []struct {
+		name, options string
+		router        component.Router
+		want          string
+	}{
+		{"not configured", "", component.Router{}, "2026/11/22 21:10:24 WARNING lost lines=7"},
+		{"no access log", "", component.Router{NoAccessLog: true}, "2026/11/22 21:10:24 WARNING lost lines=7"},
+		{"access lines of JSON", `{"level":"INFO","syslog":true,"access_log_format":"json"}`, component.Router{}, object},
+		{"access lines that look like JSON", `{"level":"INFO","syslog":true,"access_log_format":"custom","access_log_custom_format":"{\"m\":\"%{method}\"}"}`, component.Router{}, object},
+		{"application log", `{"level":"INFO","stdout":true,"access_log_format":"json"}`, component.Router{}, "2026/11/22 - 21:10:24.005 ▶ WARNING lost lines=7"},
+		{"application log of JSON", `{"level":"INFO","stdout":true,"format":"logstash"}`, component.Router{},
+			`{"@timestamp":"2026-11-22T21:10:24.005+00:00","@version":1,"level":"WARNING","message":"lost","module":"SLUICE","fields":{"lines":7}}`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, tt.router, tt.options)
+			if w.out.format != nil {
+				t.Error("the format of the live configuration is changed before this one goes live")
+			}
+			if err := w.env.Start[0](t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			r := slog.NewRecord(w.now, slog.LevelWarn, "lost", 0)
+			r.Add("lines", uint64(7))
+			if got := string(w.out.format(nil, r)); got != tt.want+"\n" {
+				t.Errorf("got  %q\nwant %q", got, tt.want+"\n")
+			}
+		})
+	}
+}
+
+// TestLongText cuts what clients send, so that a line of any request finds room.
+func TestLongText(t *testing.T) {
+	w := newWorld(t, component.Router{}, `{"level":"INFO","stdout":true,"access_log_format":"custom","access_log_custom_format":"%{path} %{uri} %{header.X-Long}|"}`)
+	long := strings.Repeat("ä", 100_000)
+	x := testx.Request{Path: "/" + long, Query: long, Header: gateway.Fields{{Name: "X-Long", Value: long}}}.Exchange(t)
+	w.env.Observers[0].Observe(x, telemetry.Outcome{Started: w.now, Status: 200})
+	got := w.out.String()
+	shown, of := strings.Repeat("ä", longestText/2)+"...", strings.Repeat("ä", longestText/2-1)+"..."
+	if want := "/" + of + " /" + of + "?" + shown + " " + shown + "|\n"; got != want {
+		t.Errorf("got %d bytes, want %d, each text cut at %d", len(got), len(want), longestText)
 	}
 }

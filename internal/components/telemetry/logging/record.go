@@ -27,6 +27,16 @@ type record struct {
 	fields  []field
 }
 
+// newRecord returns what a record of package slog tells, without an id.
+func newRecord(from slog.Record) *record {
+	r := &record{time: from.Time, level: from.Level, message: from.Message}
+	from.Attrs(func(a slog.Attr) bool {
+		r.fields = appendFields(r.fields, "", a)
+		return true
+	})
+	return r
+}
+
 // A field is a fact of a record.
 type field struct {
 	key   string
@@ -132,6 +142,23 @@ func logstash(dst []byte, r *record) []byte {
 	}
 	if len(r.fields) > 0 {
 		dst = append(dst, '}')
+	}
+	return append(dst, '}')
+}
+
+// object is the format of a line among others that are JSON.
+func object(dst []byte, r *record) []byte {
+	dst = append(dst, `{"time":"`...)
+	dst = r.time.AppendFormat(dst, "2006-01-02T15:04:05.000Z07:00")
+	dst = append(dst, `","level":"`...)
+	dst = append(dst, levelName(r.level)...)
+	dst = append(dst, `","message":`...)
+	dst = jsonspan.AppendString(dst, r.message)
+	for _, f := range r.fields {
+		dst = append(dst, ',')
+		dst = jsonspan.AppendString(dst, f.key)
+		dst = append(dst, ':')
+		dst = appendValue(dst, f.value)
 	}
 	return append(dst, '}')
 }

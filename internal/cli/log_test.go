@@ -1,0 +1,108 @@
+package cli
+
+import (
+	"bufio"
+	"errors"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
+)
+
+// quiet is a configuration whose endpoint needs no backend that works.
+const quiet = `{"version": 3, "listen_ip": "127.0.0.1", "endpoints": [
+  {"endpoint": "/x", "backend": [{"url_pattern": "/", "host": ["http://127.0.0.1:1"]}]}]}`
+
+// pipe returns both ends of a pipe. The writing end is closed in this process by
+// whoever hands it on.
+func pipe(t *testing.T) (r, w *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close(); w.Close() })
+	return r, w
+}
+
+// TestUnreadOutput serves on when nobody reads standard output, tells how many
+// lines were lost when somebody does again, and says on standard error when nobody
+// ever will.
+func TestUnreadOutput(t *testing.T) {
+	for _, options := range []struct{ name, extra, lost string }{
+		{"default", "", `WARNING lines of this log were lost, nobody read them in time lines=(\d+)$`},
+		{"json", `"extra_config": {"telemetry/logging": {"level": "INFO", "stdout": false, "syslog": true, "access_log_format": "json"}}, `,
+			`^\{"time":"[^"]+","level":"WARNING","message":"lines of this log were lost, nobody read them in time","lines":(\d+)\}$`},
+		{"logstash", `"extra_config": {"telemetry/logging": {"level": "INFO", "stdout": true, "format": "logstash", "access_log_format": "json"}}, `,
+			`^\{"@timestamp":"[^"]+","@version":1,"level":"WARNING","message":"lines of this log were lost, nobody read them in time","module":"SLUICE","fields":\{"lines":(\d+)\}\}$`},
+	} {
+		t.Run(options.name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			r, w := pipe(t)
+			text := strings.Replace(quiet, `"endpoints"`, options.extra+`"endpoints"`, 1)
+			p := &process{address: testx.UnusedAddress(t)}
+			p.cmd = exec.Command(program, "run", "-c", write(t, "gateway.json", text), "-p", p.address[strings.LastIndex(p.address, ":")+1:])
+			p.cmd.Stdout, p.cmd.Stderr = w, p
+			p.serve(t)
+			w.Close()
+			client := http.Client{Timeout: limit, Transport: &http.Transport{MaxConnsPerHost: 1}}
+			defer client.CloseIdleConnections()
+			ask := func() {
+				t.Helper()
+				res, err := client.Get("http://" + p.address + "/nothing/" + strings.Repeat("long", 1000))
+				if err != nil {
+					t.Fatalf("a request waits for the log: %v\n%s", errors.Unwrap(err), p.log())
+				}
+				res.Body.Close()
+			}
+			const requests = 1000 // of 4 kB each: the pipe and the buffer hold half of them
+			for range requests {
+				ask()
+			}
+
+			// Whoever begins to read finds every line, or learns how many are missing.
+			lines := bufio.NewReader(r)
+			lost := regexp.MustCompile(options.lost)
+			arrived, missing := 0, 0
+			for arrived+missing < requests {
+				line, err := lines.ReadString('\n')
+				if err != nil {
+					t.Fatal(err)
+				}
+				if line = strings.TrimSuffix(line, "\n"); strings.Contains(line, "/nothing/") {
+					arrived++
+				} else if m := lost.FindStringSubmatch(line); m != nil {
+					n, err := strconv.Atoi(m[1])
+					if err != nil {
+						t.Fatal(err)
+					}
+					missing += n
+				}
+			}
+			if arrived+missing != requests || arrived < 100 || missing < 100 {
+				t.Errorf("%d lines arrived and %d were said to be lost, of %d", arrived, missing, requests)
+			}
+
+			// Nobody will ever read the rest.
+			r.Close()
+			const gone = "ERROR standard output cannot be written, its lines are lost"
+			eventually(t, gone, func() bool { ask(); return strings.Contains(p.log(), gone) })
+			for range 10 {
+				ask()
+			}
+			p.signal(t, syscall.SIGTERM)
+			if code := p.wait(t); code != 0 {
+				t.Errorf("exit code %d:\n%s", code, p.log())
+			}
+			if n := strings.Count(p.log(), gone); n != 1 {
+				t.Errorf("the end of the log is told %d times, want once:\n%s", n, p.log())
+			}
+		})
+	}
+}
