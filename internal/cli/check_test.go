@@ -142,9 +142,9 @@ func TestCheck(t *testing.T) {
 	for _, ext := range []string{"json", "yaml", "toml"} {
 		right, doubtful := "right."+ext, "doubtful."+ext
 		text := map[string]string{
-			"json": `{"version": 3%s, "endpoints": []}`,
-			"yaml": "version: 3\n%s\nendpoints: []\n",
-			"toml": "version = 3\n%s\nendpoints = []\n",
+			"json": `{"version": 3%s, "endpoints": [{"endpoint": "/a", "backend": [{"host": ["a"], "url_pattern": "/a"}]}]}`,
+			"yaml": "version: 3\n%s\nendpoints: [{endpoint: /a, backend: [{host: [a], url_pattern: /a}]}]\n",
+			"toml": "version = 3\n%s\nendpoints = [{endpoint = \"/a\", backend = [{host = [\"a\"], url_pattern = \"/a\"}]}]\n",
 		}[ext]
 		unknown := map[string]string{"json": `, "nmae": "x"`, "yaml": "nmae: x", "toml": `nmae = "x"`}[ext]
 		write(t, right, fmt.Sprintf(text, ""))

@@ -133,6 +133,11 @@ func (s *Site) Needs(request, response body.Form) {
 // relative to the options; "" is the component itself.
 func (s *Site) Warn(key string, err error) { s.report(config.Warning, config.CodeSuspicious, key, err) }
 
+// Mistake reports something that can be served and cannot be meant: a warning, or
+// an error, as the dialect has it. What would leave a protection open is an
+// error that the build returns.
+func (s *Site) Mistake(key string, err error) { s.report(config.Warning, config.CodeMistake, key, err) }
+
 // Note reports something that the operator may want to know.
 func (s *Site) Note(key string, err error) { s.report(config.Note, config.CodeNote, key, err) }
 

@@ -21,7 +21,8 @@ type Document struct {
 	Root *Node
 	File string
 
-	secrets []string // what references stand for, as far as it would be recognised
+	secrets []string         // what references stand for, as far as it would be recognised
+	literal map[*Node]string // of texts with references or escapes: what was not inserted
 }
 
 // LoadOptions is what loading takes from outside the file.

@@ -227,6 +227,11 @@ type Behaviour struct {
 	// UnknownKeys is what an unknown key of a core object or of a component
 	// that protects nothing is: a warning or an error.
 	UnknownKeys UnknownKeys `json:"unknown_keys"`
+
+	// Mistakes is what something is that can be served and cannot be meant, such
+	// as a placeholder that never has a value: a warning or an error. It never
+	// makes a warning of what would leave a protection open.
+	Mistakes UnknownKeys `json:"mistakes"`
 }
 
 // Endpoint is one thing that clients can ask for.
@@ -507,7 +512,7 @@ type BreakerThreshold string
 // Enum lists the values.
 func (BreakerThreshold) Enum() []string { return []string{"more_than", "at"} }
 
-// UnknownKeys is how unknown keys are taken.
+// UnknownKeys is how unknown keys and mistakes are taken.
 type UnknownKeys string
 
 // Enum lists the values.

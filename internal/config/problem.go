@@ -79,6 +79,7 @@ const (
 	CodeUnsupported        = "unsupported"
 	CodeDefaultUsed        = "default-used"
 	CodeSuspicious         = "suspicious"
+	CodeMistake            = "mistake"
 	CodeNeedsRestart       = "needs-restart"
 	CodeNote               = "note"
 )
@@ -113,6 +114,7 @@ var Codes = []struct{ Code, Meaning string }{
 	{CodeUnsupported, "A key or a namespace is known and not supported."},
 	{CodeDefaultUsed, "A missing value was replaced by its default."},
 	{CodeSuspicious, "Something is allowed and probably not meant."},
+	{CodeMistake, "Something cannot be meant: it never has the effect that it seems to have."},
 	{CodeNeedsRestart, "A reload cannot change this."},
 	{CodeNote, "Something worth knowing."},
 }

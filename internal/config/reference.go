@@ -24,6 +24,7 @@ func (d *Document) ExpandReferences(o LoadOptions) []*Problem {
 		e.environ[name] = value
 	}
 	e.walk(d.Root)
+	d.literal = e.literal
 	d.secrets = append(d.secrets, e.values...)
 	return e.problems
 }
@@ -46,7 +47,8 @@ func telling(value string) bool {
 type expander struct {
 	environ  map[string]string
 	readFile func(string) ([]byte, error)
-	values   []string // that were inserted and may be masked
+	values   []string         // that were inserted and may be masked
+	literal  map[*Node]string // see [Document]
 	problems []*Problem
 }
 
@@ -65,21 +67,27 @@ func (e *expander) walk(n *Node) {
 }
 
 func (e *expander) expand(n *Node) {
-	var b strings.Builder
+	var b, literal strings.Builder
+	replaced := false
+	keep := func(text string) {
+		b.WriteString(text)
+		literal.WriteString(text)
+	}
 	for rest := n.Text; rest != ""; {
 		before, after, found := strings.Cut(rest, "${")
 		if !found {
-			b.WriteString(rest)
+			keep(rest)
 			break
+		}
+		if plain, escaped := strings.CutSuffix(before, "$"); escaped {
+			keep(plain)
+			b.WriteString("${")
+			rest, replaced = after, true
+			continue
 		}
 		kind, argument, isReference := strings.Cut(after, ":")
 		if !isReference || kind != "env" && kind != "file" {
-			b.WriteString(before + "${")
-			rest = after
-			continue
-		}
-		if plain, escaped := strings.CutSuffix(before, "$"); escaped {
-			b.WriteString(plain + "${")
+			keep(before + "${")
 			rest = after
 			continue
 		}
@@ -95,12 +103,24 @@ func (e *expander) expand(n *Node) {
 		if telling(value) {
 			e.values = append(e.values, value)
 		}
-		b.WriteString(before + value)
+		keep(before)
+		b.WriteString(value)
+		literal.WriteString(inserted)
 		n.secret = true
-		rest = after
+		rest, replaced = after, true
 	}
 	n.Text = b.String()
+	if replaced {
+		if e.literal == nil {
+			e.literal = make(map[*Node]string)
+		}
+		e.literal[n] = literal.String()
+	}
 }
+
+// inserted stands for the value of a reference where only the rest of a text
+// matters.
+const inserted = "\x00"
 
 func (e *expander) report(n *Node, err error) {
 	e.problems = append(e.problems, n.Problem(Error, CodeReference, err))

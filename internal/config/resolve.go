@@ -28,13 +28,13 @@ var behaviours = map[Dialect]Behaviour{
 		ErrorStatus: "500", ErrorBody: "plain",
 		MergeDeadline: 85, ConcurrentDeadline: 75,
 		CompletedHeader: "X-Krakend-Completed", ProductHeader: "X-Krakend",
-		DecodedStatuses: "ok", BreakerThreshold: "more_than", UnknownKeys: "warning",
+		DecodedStatuses: "ok", BreakerThreshold: "more_than", UnknownKeys: "warning", Mistakes: "warning",
 	},
 	Sluice: {
 		ErrorStatus: "by_cause", ErrorBody: "problem",
 		MergeDeadline: 100, ConcurrentDeadline: 100,
 		CompletedHeader: "X-Sluice-Completed", ProductHeader: "-",
-		DecodedStatuses: "success", BreakerThreshold: "at", UnknownKeys: "error",
+		DecodedStatuses: "success", BreakerThreshold: "at", UnknownKeys: "error", Mistakes: "error",
 	},
 }
 
@@ -48,6 +48,7 @@ func Resolve(d *Document) (*Service, []*Problem) {
 	s := new(Service)
 	r := resolver{service: s, problems: DecodeLoose(d.Root, s)}
 	r.validate(d.Root)
+	r.problems = append(r.problems, d.leftovers()...)
 	r.root()
 	for _, e := range s.Endpoints {
 		if e != nil && e.Node != nil { // or what stands there is no object
@@ -177,6 +178,7 @@ func (b Behaviour) over(d Behaviour) Behaviour {
 	fill(&b.DecodedStatuses, d.DecodedStatuses)
 	fill(&b.BreakerThreshold, d.BreakerThreshold)
 	fill(&b.UnknownKeys, d.UnknownKeys)
+	fill(&b.Mistakes, d.Mistakes)
 	return b
 }
 
@@ -193,6 +195,14 @@ func (r *resolver) endpoint(e *Endpoint) {
 	}
 	if !strings.HasPrefix(e.Endpoint, "/") {
 		e.Endpoint = "/" + e.Endpoint
+	}
+	if strings.Contains(e.Endpoint, "//") {
+		was := e.Endpoint
+		for strings.Contains(e.Endpoint, "//") {
+			e.Endpoint = strings.ReplaceAll(e.Endpoint, "//", "/")
+		}
+		r.report(e.Node, "endpoint", Warning, CodeSuspicious,
+			fmt.Errorf("the path %s is served as %s, because slashes are not repeated; write %q", was, e.Endpoint, e.Endpoint))
 	}
 	if e.Method == "" {
 		e.Method = "GET"

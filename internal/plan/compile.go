@@ -107,14 +107,22 @@ func brokenEndpoints(problems []*config.Problem) map[int]bool {
 	return broken
 }
 
-// applyPolicy raises unknown keys to errors: everywhere under a strict dialect, in
-// the settings of TLS always. Those of components that protect are errors already.
+// applyPolicy raises unknown keys and mistakes to errors: everywhere under a strict
+// dialect, unknown keys in the settings of TLS always. Those of components that
+// protect are errors already.
 func (c *compiler) applyPolicy() {
-	strict := c.g.Service.Behaviour.UnknownKeys == "error"
+	behaviour := c.g.Service.Behaviour
 	for _, p := range c.problems {
 		owner, _, _ := strings.Cut(strings.ToLower(p.Path), ".")
-		if p.Code == config.CodeUnknownField && (strict || owner == "tls" || owner == "client_tls") {
-			p.Severity = config.Error
+		switch p.Code {
+		case config.CodeUnknownField:
+			if behaviour.UnknownKeys == "error" || owner == "tls" || owner == "client_tls" {
+				p.Severity = config.Error
+			}
+		case config.CodeMistake:
+			if behaviour.Mistakes == "error" {
+				p.Severity = config.Error
+			}
 		}
 	}
 }
@@ -173,6 +181,7 @@ func (c *compiler) product() gateway.Field {
 
 // routes compiles every endpoint and the table that finds them.
 func (c *compiler) routes() {
+	c.checkEndpoints()
 	r := c.g.Router
 	table := route.NewBuilder[*Endpoint](route.Options{
 		DisableRest:                  c.g.Service.DisableRest,

@@ -44,6 +44,9 @@ func (c *compiler) endpoint(e *config.Endpoint) *Endpoint {
 		c.inspect(e)
 		return nil
 	}
+	for _, doubt := range route.Doubts(e.Endpoint, rest) {
+		c.mistake(e.Node, "endpoint", doubt)
+	}
 	if strings.Contains(e.Endpoint, "/:") {
 		c.report(e.Node, "endpoint", config.Warning, config.CodeSuspicious,
 			fmt.Errorf("the colon in %s is taken literally; write {name} for a variable", e.Endpoint))
@@ -148,6 +151,7 @@ func (b *endpointBuilder) sound() bool {
 		return fail("output_encoding", config.CodeNoOpMerge, errors.New(
 			"can not use NoOp encoding with more than one backends connected to the same endpoint; keep one backend, or choose an encoding that can merge"))
 	}
+	b.checkGroups()
 	a := b.site.Arrangement()
 	if len(a.Upgrade) > 0 && !b.checkUpgrade() {
 		return false
@@ -260,6 +264,7 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 	if len(b.site.Arrangement().Upgrade) > 0 {
 		b.checkTunnelled(site)
 	}
+	b.checkAddress(be)
 	b.checkShape(be)
 	call := site.Call()
 	bp := &branchPlan{config: be, shadow: call.Shadow != nil, calls: b.config.ConcurrentCalls}

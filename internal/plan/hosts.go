@@ -101,6 +101,8 @@ func (c *compiler) callable(be *config.Backend) []string {
 		case strings.ContainsAny(authority, "?#") || strings.Contains(h, "#"):
 			c.report(be.Node, key, config.Error, config.CodeInvalidHost,
 				fmt.Errorf("host %s holds a query or a fragment; write it into url_pattern", h))
+		case strayBrace(h) != nil:
+			c.mistake(be.Node, key, strayBrace(h))
 		default:
 			hosts = append(hosts, h)
 		}

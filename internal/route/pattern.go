@@ -60,6 +60,29 @@ func CheckPattern(pattern string, disableRest bool) (names []string, err error) 
 	return names, nil
 }
 
+// Doubts returns what pattern, which CheckPattern has let pass, says and cannot
+// mean: a brace that makes no variable, a dot segment. Each says what to write
+// instead.
+func Doubts(pattern string, disableRest bool) []error {
+	var doubts []error
+	split(pattern, disableRest, func(p part, _ string) { // without an error, since CheckPattern found none
+		at := strings.IndexAny(p.text, "{}")
+		switch {
+		case p.kind == variable:
+		case p.text == "." || p.text == "..":
+			doubts = append(doubts, fmt.Errorf("the segment %q is resolved in what clients ask for, so nobody reaches the path; write it without dot segments", p.text))
+		case at < 0:
+		case p.text[at] == '}':
+			doubts = append(doubts, fmt.Errorf("segment %q: the brace closes nothing; write %q for a variable", p.text, "{"+p.text[:at]+"}"))
+		case !strings.Contains(p.text[at:], "}"):
+			doubts = append(doubts, fmt.Errorf("segment %q: the brace is not closed; write %q for a variable", p.text, p.text[at:]+"}"))
+		default:
+			doubts = append(doubts, fmt.Errorf("segment %q: braces within a word are text; write the variable as a whole segment, or set disable_rest and put it at the end of one", p.text))
+		}
+	})
+	return doubts
+}
+
 // compile makes a route of pattern. Method and index of the result are unset.
 func compile(pattern string, disableRest bool) (*route, error) {
 	r := &route{pattern: pattern, parts: make([]part, 0, strings.Count(pattern, "/"))}

@@ -93,6 +93,8 @@ func writeKeys(t *testing.T, folder string) {
 
 var reference = regexp.MustCompile(`[^$]\$\{env:(\w+)\}`)
 
+var noEndpoints = regexp.MustCompile(`(?m)^\S+ endpoints: there are no endpoints.* \(warning\)\n`)
+
 // TestConfigurations has every configuration pass the strictest check.
 func TestConfigurations(t *testing.T) {
 	folder := t.TempDir()
@@ -107,7 +109,11 @@ func TestConfigurations(t *testing.T) {
 			}
 			name := fmt.Sprintf("%s-%d.%s", strings.ToLower(strings.TrimSuffix(filepath.Base(p.name), ".md")), b.line, b.language)
 			write(t, filepath.Join(folder, name), []byte(b.text))
-			if text := sluice(folder, "check", "--lint", "-c", name); text != name+": Syntax OK!\n" {
+			text := sluice(folder, "check", "--lint", "-c", name)
+			if strings.Contains(b.text, `"endpoints": []`) { // an example of something else
+				text = noEndpoints.ReplaceAllString(text, "")
+			}
+			if text != name+": Syntax OK!\n" {
 				t.Errorf("%s:%d: %s", p.name, b.line, text)
 			}
 		}

@@ -1,0 +1,55 @@
+package config
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestLeftovers(t *testing.T) {
+	tests := []struct {
+		text string
+		want string // in the message; "" for none
+	}{
+		{`"{{ .port }}"`, "{{ .port }}"},
+		{`"a {{env}} b"`, "{{env}}"},
+		{`"{{ not closed"`, ""},
+		{`"${PORT}"`, "write ${env:PORT} "},
+		{`"a${PORT:-8080}b"`, "write ${env:PORT} "},
+		{`"${lower_case}"`, "write ${env:lower_case} "},
+		{`"${ENV:PORT}"`, "the text holds ${ENV:PORT}"},
+		{`"${}"`, ""},
+		{`"${not closed"`, ""},
+		{`"${a b}"`, ""},
+		{`"$PORT"`, "write ${env:PORT} "},
+		{`"$PORT/x"`, ""},
+		{`"$id"`, ""},
+		{`"$5"`, ""},
+		{`"$"`, ""},
+		{`"$${PORT}"`, ""},
+		{`"$${PORT} ${HOST}"`, "write ${env:HOST} "},
+		{`"${env:SET}"`, ""},
+		{`"${env:SET}${PORT}"`, "write ${env:PORT} "},
+		{`"$${env:PORT}"`, ""},
+		{`{"query": "${PORT}", "schema": {"a": "$PORT"}}`, ""},
+		{`{"extra_config": {"modifier/lua-proxy": {"pre": "x = '${PORT}'"}}}`, ""},
+		{`{"extra_config": {"validation/json-schema": {"pattern": "${PORT}"}}}`, ""},
+		{`{"extra_config": {"proxy": {"a": "${PORT}"}}}`, "write ${env:PORT} "},
+		{`{"@note": "${PORT}"}`, ""},
+		{`["a", "$PORT"]`, "write ${env:PORT} "},
+		{`5`, ""},
+	}
+	for _, tt := range tests {
+		d, problems := Parse("a.json", []byte(tt.text))
+		problems = append(problems, d.ExpandReferences(LoadOptions{Environ: []string{"SET=${INNER} {{ x }}"}})...)
+		if len(problems) > 0 {
+			t.Fatalf("%s: %v", tt.text, problems)
+		}
+		got := d.leftovers()
+		switch {
+		case tt.want == "" && len(got) > 0:
+			t.Errorf("%s: %v, want nothing", tt.text, got)
+		case tt.want != "" && (len(got) != 1 || !strings.Contains(got[0].Error(), tt.want) || got[0].Code != CodeMistake):
+			t.Errorf("%s: %v, want one that says %q", tt.text, got, tt.want)
+		}
+	}
+}
