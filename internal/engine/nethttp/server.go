@@ -56,6 +56,7 @@ func NewServer(s engine.Settings) engine.Server {
 		ErrorLog:          log.New(&errorLog{s.ErrorLog}, "", 0),
 		Protocols:         new(http.Protocols),
 		HTTP2:             &http.HTTP2Config{MaxReadFrameSize: http2Frame},
+		ConnContext:       withPeer,
 
 		DisableGeneralOptionsHandler: true,
 	}
@@ -170,6 +171,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer out.uncount()
 	defer func() {
 		s.handler.Done(x, out.sent, engine.Ended(out.err, s.cut.Load()))
+		s.watch(r)
 		out.end()
 	}()
 	err := s.handler.Do(r.Context(), x)
@@ -177,6 +179,19 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = out.send(x)
 	}
 	out.err = err
+}
+
+// watch notes how an exchange of HTTP/2 ended. Its context ends before it does
+// only if the client has reset the stream, or with the connection.
+func (s *server) watch(r *http.Request) {
+	if r.ProtoMajor != 2 {
+		return
+	}
+	if p, ok := r.Context().Value(peerKey{}).(*peer); ok {
+		if err := p.count(r.Context().Err() != nil); err != nil {
+			s.http.ErrorLog.Print(err)
+		}
+	}
 }
 
 // An answer on its way to the client.
