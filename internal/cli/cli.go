@@ -178,7 +178,10 @@ func loader(file string) func(context.Context, func(string)) (*config.Document, 
 		}
 		d, problems := config.Load(ctx, file, config.LoadOptions{Environ: environ, ReadFile: func(name string) ([]byte, error) {
 			reads(name)
-			return os.ReadFile(name)
+			if name == file {
+				return config.ReadDocument(name)
+			}
+			return config.ReadFile(name)
 		}})
 		problems = append(problems, switched...)
 		if d != nil {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"regexp"
@@ -104,5 +105,51 @@ func TestUnreadOutput(t *testing.T) {
 				t.Errorf("the end of the log is told %d times, want once:\n%s", n, p.log())
 			}
 		})
+	}
+}
+
+// TestSecretsInLogs hides what references stand for in every line about calls and
+// their failures, and tells where calls went.
+func TestSecretsInLogs(t *testing.T) {
+	t.Chdir(t.TempDir())
+	backend := httptest.NewServer(http.NotFoundHandler())
+	defer backend.Close()
+	t.Setenv("PART", "hunter")
+	t.Setenv("KEY", "s3cr3t/+ k")
+	t.Setenv("HOST_OF", backend.URL)
+	for _, options := range []string{
+		`"level": "DEBUG", "stdout": true, "backend": {"custom_format": "call %{host} %{path} %{query} %{uri} %{error}"}`,
+		`"level": "DEBUG", "stdout": true, "backend": {"log_with_level": "INFO", "custom_format": "call %{host} %{path} %{query} %{uri} %{error}"}`,
+		`"level": "DEBUG", "stdout": true, "format": "logstash", "access_log_format": "json", "backend": {"custom_format": "call %{host} %{path} %{query} %{uri} %{error}"}`,
+	} {
+		p := &process{address: testx.UnusedAddress(t)}
+		p.cmd = exec.Command(program, "run", "-p", p.address[strings.LastIndex(p.address, ":")+1:], "-c", write(t, "gateway.json", `{"version": 3, "listen_ip": "127.0.0.1",
+  "extra_config": {"telemetry/logging": {`+options+`}},
+  "endpoints": [
+    {"endpoint": "/x", "backend": [{"url_pattern": "/${env:PART}/hunters?key=${env:KEY}", "host": ["${env:HOST_OF}"]}]},
+    {"endpoint": "/y", "backend": [{"url_pattern": "/${env:PART}?key=${env:KEY}", "host": ["http://127.0.0.1:1"]}]}]}`))
+		p.cmd.Stdout, p.cmd.Stderr = p, p
+		p.serve(t)
+		for _, path := range []string{"/x", "/y"} {
+			if status, _ := p.get(t, path); status != 500 {
+				t.Errorf("%s: status %d, want 500", path, status)
+			}
+		}
+		eventually(t, "both requests", func() bool {
+			return strings.Count(p.log(), "GET /y")+strings.Count(p.log(), `"path":"/y"`) > 0 && strings.Count(p.log(), "call ") >= 2
+		})
+		p.signal(t, syscall.SIGTERM)
+		p.wait(t)
+		log := p.log()
+		for _, secret := range []string{"hunter/", "hunter?", "hunter ", "s3cr3t"} {
+			if strings.Contains(log, secret) {
+				t.Errorf("with %s the log tells %q:\n%s", options, secret, log)
+			}
+		}
+		for _, want := range []string{strings.TrimPrefix(backend.URL, "http://") + " /***/hunters key=*** /***/hunters?key=***", "call 127.0.0.1:1 /*** key=***"} {
+			if !strings.Contains(log, want) {
+				t.Errorf("with %s the log does not tell %q:\n%s", options, want, log)
+			}
+		}
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"slices"
 	"time"
 
@@ -41,6 +40,10 @@ type Env struct {
 	// Stdout and Stderr are the streams of the process, for components that log;
 	// nil where nothing is to be said.
 	Stdout, Stderr telemetry.Output
+
+	// Mask replaces the secrets of the configuration in a text of the log; nil if
+	// there are none.
+	Mask func(string) string
 
 	// Reads is told of every file that the generation is made from, before it is
 	// read. It may be nil.
@@ -98,14 +101,15 @@ func (s *Site) DialTLS(t config.Transport, c *tls.Config) (gateway.Connector, er
 	return s.env.Dial(t, c)
 }
 
-// ReadFile returns what a file holds that the options name. The generation is
+// ReadFile returns what a file holds that the options name, as [config.ReadFile]
+// does. The generation is
 // made from it: a gateway that watches its configuration reloads when it changes,
 // or when it appears.
 func (s *Site) ReadFile(name string) ([]byte, error) {
 	if s.env.Reads != nil {
 		s.env.Reads(name)
 	}
-	return os.ReadFile(name)
+	return config.ReadFile(name)
 }
 
 // OnStart registers work for the start of the generation, before it serves.
@@ -205,6 +209,10 @@ func (s *ServiceSite) Stage(p ServicePhase, st gateway.Stage) { s.place(uint8(p)
 func (s *ServiceSite) Observer(o telemetry.Observer) {
 	s.env.Observers = append(s.env.Observers, o)
 }
+
+// Mask returns the function that replaces the secrets of the configuration in a
+// text of the log, nil if there are none.
+func (s *Site) Mask() func(string) string { return s.env.Mask }
 
 // Stdout returns the standard output, for lines of logs.
 func (s *Site) Stdout() telemetry.Output { return cmp.Or(s.env.Stdout, telemetry.Discard) }

@@ -23,12 +23,13 @@ type Document struct {
 
 	secrets []string         // what references stand for, as far as it would be recognised
 	literal map[*Node]string // of texts with references or escapes: what was not inserted
+	spoken  []string         // what they stand for where credentials are
 }
 
 // LoadOptions is what loading takes from outside the file.
 type LoadOptions struct {
 	Environ  []string                          // KEY=VALUE, for ${env:KEY}; nil is no variable
-	ReadFile func(name string) ([]byte, error) // nil is os.ReadFile
+	ReadFile func(name string) ([]byte, error) // nil is [ReadDocument] for the document, [ReadFile] for references
 }
 
 // Load reads a file and replaces its references. The extension decides the
@@ -40,7 +41,7 @@ type LoadOptions struct {
 func Load(ctx context.Context, name string, o LoadOptions) (*Document, []*Problem) {
 	readFile := o.ReadFile
 	if readFile == nil {
-		readFile = os.ReadFile
+		readFile = ReadDocument
 	}
 	unreadable := func(err error) (*Document, []*Problem) {
 		return nil, []*Problem{{At: Pos{File: name}, Code: CodeUnreadable, Err: err}}

@@ -40,6 +40,7 @@ var differences = []difference{
 	{"a decoded answer shorter than announced", "a success once its JSON is complete", "a failed backend", "what breaks off is not the whole answer"},
 	{"server timeouts", "none unless they are set", "`read_header_timeout` 10 s, no more than `read_timeout`; `idle_timeout` 120 s, or `read_timeout`; an explicit `0s` lifts them", "a client that stalls must not hold a connection for ever"},
 	{"hosts with user information", "sent as Basic authentication where hosts are not sanitised", "error at start", "a password in a URL ends up in logs"},
+	{"files that the configuration names", "whatever can be opened, of any size", "regular files of at most 1 MiB", "a pipe without a writer and a device without an end would hold the start up for ever"},
 	{"`null` under `extra_config`", "ignored", "a warning; an error where the namespace protects or is unknown", "a block that was emptied out is no way to switch a policy off"},
 	{"SIGHUP", "ends the process", "reloads the configuration", "no restart, no dropped request"},
 	{"exit codes", "0 even if the port is taken", "1 configuration, 2 usage, 3 run time", "supervisors look at them"},

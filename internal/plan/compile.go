@@ -75,7 +75,7 @@ func Compile(d *config.Document, o Options) (*Generation, []*config.Problem) {
 			c.implicit[d.Scope] = append(c.implicit[d.Scope], d)
 		}
 	}
-	c.env.Service = svc
+	c.env.Service, c.env.Mask = svc, d.Masker()
 	c.g = &Generation{Service: svc, env: o.Env, problem: svc.Behaviour.ErrorBody == "problem", ready: o.Ready}
 	if svc.Node != nil {
 		c.broken = brokenEndpoints(problems)

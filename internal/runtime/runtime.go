@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"maps"
 	"net"
-	"os"
 	"slices"
 	"strconv"
 	"sync"
@@ -483,7 +482,7 @@ func transportID(t config.Transport) (string, error) {
 	sum.Write([]byte(t.Proxy))
 	if t.ClientTLS != nil {
 		for _, name := range t.ClientTLS.Files() {
-			data, err := os.ReadFile(name)
+			data, err := config.ReadFile(name)
 			if err != nil {
 				return "", err
 			}

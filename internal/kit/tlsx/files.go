@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strconv"
 
 	"github.com/sluice-gateway/sluice/internal/config"
@@ -34,7 +33,7 @@ func read(what, name string) ([]byte, error) {
 	if name == "" {
 		return nil, fmt.Errorf("%s not defined; write the path of a PEM file", what)
 	}
-	data, err := os.ReadFile(name)
+	data, err := config.ReadFile(name)
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		err = e.Err
 	}

@@ -37,7 +37,8 @@ type accessLog struct {
 	template *template
 	explains bool // an answer that failed, or lacks something, tells why behind the line
 	out      io.Writer
-	skip     []string // paths
+	skip     []string            // paths
+	mask     func(string) string // hides secrets of the configuration; nil if there are none
 }
 
 // Observe writes the line of an exchange.
@@ -47,6 +48,7 @@ func (a *accessLog) Observe(x *gateway.Exchange, o telemetry.Outcome) {
 	}
 	failure := cmp.Or(o.Err, x.Response.Missing)
 	l := newLine(x)
+	l.mask = a.mask
 	l.began, l.took, l.status, l.written, l.err = o.Started, o.Took, o.Status, o.Written, failure
 	if l.status == 0 && o.Err != nil && gateway.AsError(o.Err).Code == gateway.CodeClientGone {
 		l.status = 499
@@ -54,7 +56,7 @@ func (a *accessLog) Observe(x *gateway.Exchange, o telemetry.Outcome) {
 	a.template.write(l)
 	if a.explains && failure != nil {
 		l.buf = append(l.buf, " | "...)
-		a.template.writeText(l, strings.ReplaceAll(failure.Error(), "\n", "; "))
+		a.template.writeText(l, strings.ReplaceAll(l.failure(), "\n", "; "))
 	}
 	l.writeTo(a.out)
 	l.release()
@@ -67,6 +69,7 @@ type callLog struct {
 	log      *slog.Logger // may be nil
 	level    slog.Level
 	clock    component.Clock
+	mask     func(string) string // hides secrets of the configuration; nil if there are none
 	open     gateway.Slot[*line]
 }
 
@@ -76,7 +79,7 @@ func (c *callLog) Enter(ctx context.Context, x *gateway.Exchange) error {
 		return nil
 	}
 	l := newLine(x)
-	l.backend, l.began = true, c.clock()
+	l.backend, l.began, l.mask = true, c.clock(), c.mask
 	c.open.Set(x, l)
 	return nil
 }

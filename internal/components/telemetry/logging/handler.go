@@ -21,13 +21,14 @@ import (
 type handler struct {
 	level  slog.Level
 	sinks  []func(*record) error
-	lines  *atomic.Uint64 // written so far
-	fields []field        // of the logger
-	prefix string         // of the group that is open, with a dot
+	lines  *atomic.Uint64      // written so far
+	fields []field             // of the logger
+	prefix string              // of the group that is open, with a dot
+	mask   func(string) string // hides secrets; nil if there are none
 }
 
-func newHandler(level slog.Level, sinks ...func(*record) error) *handler {
-	return &handler{level: level, sinks: sinks, lines: new(atomic.Uint64)}
+func newHandler(level slog.Level, mask func(string) string, sinks ...func(*record) error) *handler {
+	return &handler{level: level, mask: mask, sinks: sinks, lines: new(atomic.Uint64)}
 }
 
 // Enabled reports whether lines of a level are written.
@@ -42,6 +43,9 @@ func (h *handler) Handle(_ context.Context, from slog.Record) error {
 		r.fields = appendFields(r.fields, h.prefix, a)
 		return true
 	})
+	if h.mask != nil {
+		r.hide(h.mask)
+	}
 	var errs []error
 	for _, sink := range h.sinks {
 		errs = append(errs, sink(&r))

@@ -23,6 +23,7 @@ type line struct {
 	status  int // 0 when there is none
 	written int64
 	err     error
+	mask    func(string) string // hides secrets; nil if there are none
 
 	buf []byte // the text
 }
@@ -59,21 +60,21 @@ func (l *line) method() string {
 
 func (l *line) path() string {
 	if l.backend {
-		return l.x.Request.Path
+		return l.hide(l.x.Request.Path)
 	}
 	return l.x.In.Path()
 }
 
 func (l *line) query() string {
 	if l.backend {
-		return l.x.Request.RawQuery
+		return l.hide(l.x.Request.RawQuery)
 	}
 	return l.x.In.RawQuery()
 }
 
 func (l *line) host() string {
 	if l.backend {
-		return l.x.Request.Host
+		return l.hide(l.x.Request.Host)
 	}
 	return l.x.In.Host()
 }
@@ -90,7 +91,7 @@ func (l *line) scheme() string {
 
 func (l *line) header(name string) string {
 	if l.backend {
-		return l.x.Request.Header.Get(name)
+		return l.hide(l.x.Request.Header.Get(name))
 	}
 	return l.x.In.Header(name)
 }
@@ -286,10 +287,21 @@ func (l *line) text(p *part) string {
 		return claim(l.x.Identity, p.text)
 	case errorPart:
 		if l.err != nil {
-			return l.err.Error()
+			return l.failure()
 		}
 	}
 	return ""
+}
+
+// failure returns why the answer failed, which may speak of the configuration.
+func (l *line) failure() string { return l.hide(l.err.Error()) }
+
+// hide returns a text without the secrets of the configuration.
+func (l *line) hide(s string) string {
+	if l.mask == nil {
+		return s
+	}
+	return l.mask(s)
 }
 
 // claim returns a claim as text: as it is for texts and numbers, as JSON for

@@ -54,7 +54,7 @@ func build(s *component.ServiceSite, o Options) error {
 	}
 	if !s.Declared() {
 		describe(s, about)
-		s.Logger(newHandler(o.Level.slog(), stream(s.Stderr(), plain)))
+		s.Logger(newHandler(o.Level.slog(), s.Mask(), stream(s.Stderr(), plain)))
 		return nil
 	}
 	var sinks []func(*record) error
@@ -76,7 +76,7 @@ func build(s *component.ServiceSite, o Options) error {
 	if o.CustomFormat != "" && o.Format != "custom" {
 		s.Warn("custom_format", errors.New(`has no effect without "format": "custom"; set it, or remove the pattern`))
 	}
-	s.Logger(newHandler(o.Level.slog(), sinks...))
+	s.Logger(newHandler(o.Level.slog(), s.Mask(), sinks...))
 	return nil
 }
 
@@ -142,7 +142,7 @@ func buildAccess(s *component.ServiceSite, o Options) (about recordFormat, err e
 	if err != nil {
 		return nil, err
 	}
-	s.Observer(&accessLog{template: t, explains: pattern == defaultAccess, out: s.Stdout(), skip: r.SkipLogPaths})
+	s.Observer(&accessLog{template: t, explains: pattern == defaultAccess, out: s.Stdout(), skip: r.SkipLogPaths, mask: s.Mask()})
 	if strings.HasPrefix(pattern, "{") {
 		return object, nil
 	}
@@ -164,7 +164,7 @@ func buildBackend(s *component.BackendSite, o BackendOptions) error {
 	if err != nil {
 		return err
 	}
-	c := &callLog{template: t, out: s.Stdout(), clock: s.Clock(), open: component.NewSlot[*line](&s.Site)}
+	c := &callLog{template: t, out: s.Stdout(), clock: s.Clock(), mask: s.Mask(), open: component.NewSlot[*line](&s.Site)}
 	if lines.LogWithLevel != "" {
 		c.log, c.level = s.Log(), lines.LogWithLevel.slog()
 	}

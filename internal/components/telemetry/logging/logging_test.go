@@ -205,7 +205,7 @@ func TestSystemLog(t *testing.T) {
 		lines = append(lines, sent{l, line})
 		return nil
 	}, func() error { closed = true; return nil })
-	h := newHandler(slog.LevelDebug, s.sink)
+	h := newHandler(slog.LevelDebug, nil, s.sink)
 	log := slog.New(h)
 	log.Warn("it broke", "n", 1)
 	log.Log(t.Context(), critical, "on fire")

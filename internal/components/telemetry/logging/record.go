@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,6 +36,17 @@ func newRecord(from slog.Record) *record {
 		return true
 	})
 	return r
+}
+
+// hide masks secrets in everything that is text.
+func (r *record) hide(mask func(string) string) {
+	r.message, r.fields = mask(r.message), slices.Clone(r.fields)
+	for i, f := range r.fields {
+		switch f.value.Kind() {
+		case slog.KindString, slog.KindAny:
+			r.fields[i].value = slog.StringValue(mask(f.value.String()))
+		}
+	}
 }
 
 // A field is a fact of a record.

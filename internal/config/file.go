@@ -1,0 +1,64 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+)
+
+const (
+	// LargestFile is how many bytes a file may hold that a configuration names:
+	// keys, certificates, values of references.
+	LargestFile = 1 << 20
+
+	// largestDocument is how many bytes a configuration may hold.
+	largestDocument = 64 << 20
+)
+
+// ReadFile returns what a file holds that a configuration names. It must be a
+// regular file, or a link to one, of at most [LargestFile]: a pipe without a writer
+// would keep the gateway waiting, and a device may have no end. The error is an
+// [*fs.PathError].
+func ReadFile(name string) ([]byte, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: fmt.Errorf("is %s; name a regular file", kindOf(info.Mode()))}
+	}
+	return readAtMost(name, LargestFile)
+}
+
+// ReadDocument returns what the file of a configuration holds, which may also be a
+// pipe that somebody writes to. The error is an [*fs.PathError].
+func ReadDocument(name string) ([]byte, error) { return readAtMost(name, largestDocument) }
+
+func readAtMost(name string, limit int64) (data []byte, err error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() // it was only read
+	data, err = io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = &fs.PathError{Op: "read", Path: name, Err: fmt.Errorf("holds more than %d MiB; name a file that holds no more than what is meant", limit>>20)}
+	}
+	return data, err
+}
+
+// kindOf says what a file is that is none.
+func kindOf(m fs.FileMode) string {
+	switch {
+	case m.IsDir():
+		return "a directory"
+	case m&fs.ModeNamedPipe != 0:
+		return "a named pipe"
+	case m&fs.ModeSocket != 0:
+		return "a socket"
+	case m&fs.ModeDevice != 0:
+		return "a device"
+	}
+	return "no regular file"
+}
