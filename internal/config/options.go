@@ -224,6 +224,12 @@ type Behaviour struct {
 	// max_errors.
 	BreakerThreshold BreakerThreshold `json:"breaker_threshold"`
 
+	// IPv6Prefix is how many leading bits of an IPv6 address are one client to
+	// every limit by address. Providers hand out whole networks, mostly of 64
+	// bits, and whoever has one can send each request from another address of
+	// it. Link-local addresses count whole.
+	IPv6Prefix int `json:"ipv6_prefix" check:"min=0,max=128"`
+
 	// UnknownKeys is what an unknown key of a core object or of a component
 	// that protects nothing is: a warning or an error.
 	UnknownKeys UnknownKeys `json:"unknown_keys"`

@@ -32,6 +32,7 @@ var differences = []difference{
 	{"`qos/http-cache` without limits", "the store grows without end", "256 MiB unless `max_size` says otherwise; the answer that was used least recently goes first", "queries and names of hosts are the client's to invent"},
 	{"one limit of `qos/http-cache`", "`max_items` without `max_size`, and the reverse, is no limit", "each is a limit by itself, with a note", "a limit that is written is meant"},
 	{"error texts", "name internal hosts and addresses", "the same leading text without them", "nothing internal leaks"},
+	{"two lines of a header that names a client to a limit or holds a token", "the first counts, both are passed on", "400 of a limit, 401 of a validator; a line with underscores for hyphens counts as one", "a policy must not judge one line while the backend believes the other"},
 	{"rate limits", "twice the capacity passes after a pause", "never more than the capacity", "a bucket holds what it holds"},
 	{"`yaml` output", "numbers are quoted", "plain numbers", "a number is a number"},
 	{"`negotiate`", "q-values ignored", "honoured", "RFC 9110, section 12.5.1"},

@@ -3,9 +3,9 @@ package bucket
 import (
 	"hash/maphash"
 	"math/bits"
-	"strings"
 	"sync"
 	"time"
+	"unsafe"
 )
 
 const (
@@ -19,22 +19,37 @@ const (
 // A Store has one bucket for each key, all with the same limits. It is made by
 // NewStore and safe for concurrent use.
 //
-// Memory is bounded by the number of keys. A key whose bucket is full again
+// Keys are kept as hashes of 128 bits with seeds that nobody outside the process
+// knows, so a long key costs no more than a short one, and nobody can make two keys
+// that share a bucket. Memory is bounded by the number of keys, SlotSize bytes each
+// and their place in an index. A key whose bucket is full again
 // is no different from one that was never seen, so its entry is dropped: each
 // call looks at a few entries in passing. While there is room, no other entry
 // is ever dropped. A new key that finds its shard of the store full replaces
 // the one of a small sample that is closest to full: only then is a key
 // forgiven what it has taken, and those that have taken most are kept longest.
+//
+// So a client cannot push its own empty bucket out cheaply. It would have to fill a
+// shard, which means the store, as shards follow from the hash, with other keys that
+// have taken as much as it has, each of them within the time in which its own
+// bucket fills up by itself; and each of those keys is served once less than it
+// could have been.
 type Store struct {
 	limits limits
-	seed   maphash.Seed
+	seeds  [2]maphash.Seed
 	shards []shard // a power of two
 }
+
+// A hash stands for a key.
+type hash [2]uint64
+
+// SlotSize is the memory of one key, in bytes, without its place in the index.
+const SlotSize = int(unsafe.Sizeof(slot{}))
 
 // A shard has a fixed share of the keys.
 type shard struct {
 	mu    sync.Mutex
-	index map[string]int // of a key in slots
+	index map[hash]int // of a key in slots
 	slots []slot
 	hand  int // slot at which sweeping goes on
 	most  int // slots
@@ -43,7 +58,7 @@ type shard struct {
 
 // A slot is the bucket of a key.
 type slot struct {
-	key  string
+	key  hash
 	full int64 // when the bucket is full again
 }
 
@@ -56,12 +71,12 @@ func NewStore(rate float64, capacity, maxKeys int) *Store {
 	shards := 1 << (bits.Len(uint(min(maxShards, max(1, maxKeys/minKeys)))) - 1)
 	s := &Store{
 		limits: newLimits(rate, capacity),
-		seed:   maphash.MakeSeed(),
+		seeds:  [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
 		shards: make([]shard, shards),
 	}
 	for i := range s.shards {
 		s.shards[i].most = maxKeys / shards
-		s.shards[i].index = map[string]int{}
+		s.shards[i].index = map[hash]int{}
 	}
 	return s
 }
@@ -69,17 +84,18 @@ func NewStore(rate float64, capacity, maxKeys int) *Store {
 // Take removes a token from the bucket of key and reports whether there was
 // one. If not, retryAfter is the time until there is.
 //
-// Now is as in Bucket.Take. The store copies keys that it keeps. Take does not
+// Now is as in Bucket.Take. The store keeps nothing of the key. Take does not
 // allocate for a key that has an entry, but for rare moves of a whole shard to
 // less memory.
 func (s *Store) Take(key string, now time.Time) (ok bool, retryAfter time.Duration) {
-	h := &s.shards[maphash.String(s.seed, key)&uint64(len(s.shards)-1)]
+	hashed := hash{maphash.String(s.seeds[0], key), maphash.String(s.seeds[1], key)}
+	h := &s.shards[hashed[0]&uint64(len(s.shards)-1)]
 	at := nanos(now)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	i, known := h.index[key]
+	i, known := h.index[hashed]
 	if !known {
-		i = h.add(key, at)
+		i = h.add(hashed, at)
 	}
 	b := &h.slots[i]
 	b.full, retryAfter, ok = s.limits.take(b.full, at, 1)
@@ -127,7 +143,7 @@ func (h *shard) drop(now int64) {
 	// of it is empty.
 	if h.peak >= shrink && last < h.peak/8 {
 		h.slots = append(make([]slot, 0, 2*last), h.slots...)
-		h.index = make(map[string]int, 2*last)
+		h.index = make(map[hash]int, 2*last)
 		for i := range h.slots {
 			h.index[h.slots[i].key] = i
 		}
@@ -136,8 +152,7 @@ func (h *shard) drop(now int64) {
 }
 
 // add gives key a full bucket and returns its slot.
-func (h *shard) add(key string, now int64) int {
-	own := strings.Clone(key) // a new variable, so that key does not escape
+func (h *shard) add(key hash, now int64) int {
 	i := len(h.slots)
 	if i < h.most {
 		h.slots = append(h.slots, slot{})
@@ -146,8 +161,8 @@ func (h *shard) add(key string, now int64) int {
 		i = h.fullest()
 		delete(h.index, h.slots[i].key)
 	}
-	h.index[own] = i
-	h.slots[i] = slot{own, now}
+	h.index[key] = i
+	h.slots[i] = slot{key, now}
 	return i
 }
 

@@ -2,7 +2,9 @@ package bucket
 
 import (
 	"fmt"
+	"reflect"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -136,6 +138,70 @@ func TestStoreCopiesKeys(t *testing.T) {
 	copy(buffer, "XXXXXX")
 	if ok, _ := s.Take("client", now); ok {
 		t.Error("the key changed with the caller's buffer")
+	}
+}
+
+// TestStoreKeepsNoKeys holds the memory of a key down to a constant: what is kept
+// points nowhere, so nothing of a key can hang on it.
+func TestStoreKeepsNoKeys(t *testing.T) {
+	var pointsNowhere func(reflect.Type) bool
+	pointsNowhere = func(r reflect.Type) bool {
+		switch r.Kind() {
+		case reflect.Struct:
+			for i := range r.NumField() {
+				if !pointsNowhere(r.Field(i).Type) {
+					return false
+				}
+			}
+			return true
+		case reflect.Array:
+			return pointsNowhere(r.Elem())
+		}
+		return reflect.Bool <= r.Kind() && r.Kind() <= reflect.Complex128
+	}
+	var h shard
+	for _, kept := range []reflect.Type{reflect.TypeFor[slot](), reflect.TypeOf(h.index).Key(), reflect.TypeOf(h.index).Elem()} {
+		if !pointsNowhere(kept) {
+			t.Errorf("%v can hold on to a key", kept)
+		}
+	}
+	if SlotSize > 32 {
+		t.Errorf("a key costs %d bytes, want 32 at most", SlotSize)
+	}
+	s := NewStore(0.001, 2, 4096)
+	now := time.Now()
+	long := strings.Repeat("x", 60_000)
+	for i := range 5000 {
+		s.Take(long+strconv.Itoa(i), now)
+	}
+	if n := s.Len(); n > 4096 {
+		t.Errorf("%d entries, want 4096 at most", n)
+	}
+	if ok, _ := s.Take(long+"1", now); !ok {
+		t.Error("a long key that took one of two tokens has none left")
+	}
+	other := NewStore(1, 1, 1)
+	if s.seeds == other.seeds {
+		t.Error("two stores have the same seeds")
+	}
+}
+
+// TestOwnBucketIsNotForgiven lets a client that used its bucket up make as many
+// other keys as the store has room for, several times over.
+func TestOwnBucketIsNotForgiven(t *testing.T) {
+	for _, capacity := range []int{2, 5, 100} {
+		const room = 1024
+		s := NewStore(0.001, capacity, room)
+		now := time.Now()
+		for range capacity {
+			s.Take("own", now)
+		}
+		for i := range 5 * room {
+			s.Take(strconv.Itoa(i), now.Add(time.Duration(i)*time.Microsecond))
+		}
+		if ok, _ := s.Take("own", now.Add(time.Second)); ok {
+			t.Errorf("capacity %d: %d further keys bought a new bucket", capacity, 5*room)
+		}
 	}
 }
 

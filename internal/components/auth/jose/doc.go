@@ -7,7 +7,10 @@
 //
 // From the header auth_header_name, after "Bearer " in any letter case or
 // without a scheme. Only when that header is absent or empty, from the cookie
-// cookie_key.
+// cookie_key. A request that has the token more than once is refused, whatever the
+// tokens are: in two lines of the header, one with underscores for its hyphens among
+// them, or in two cookies of one name, as any server might read the names. One would
+// be verified, and a backend might believe the other.
 //
 // # What is checked, in this order
 //

@@ -48,7 +48,7 @@ func build(s *component.EndpointSite, o Options) error {
 		keys:   k,
 		alg:    o.Alg,
 		by:     o.KeyIdentifyStrategy,
-		header: gateway.Canonical(o.AuthHeaderName),
+		header: gateway.NewLone(o.AuthHeaderName),
 		cookie: defaultCookie,
 		rules: rules{
 			issuer:     o.Issuer,
@@ -139,8 +139,8 @@ type validator struct {
 	keys   keys
 	alg    jwk.Algorithm
 	by     jwk.Strategy
-	header string // that holds the token
-	cookie string // that holds it otherwise; "" for none
+	header gateway.Lone // that holds the token
+	cookie string       // that holds it otherwise; "" for none
 	rules  rules
 	clock  component.Clock
 	refusals
@@ -274,13 +274,22 @@ func (v *validator) verify(candidates []*jwk.Key, t *token) bool {
 	})
 }
 
+// errRepeated refuses a request that offers two tokens: one would be verified, and a
+// backend might believe the other.
+var errRepeated = errors.New("the request has the token more than once")
+
 // find returns the text that should be a token. A header with another scheme
 // offers none, and does not make the cookie count.
 func (v *validator) find(in gateway.Inbound) (string, error) {
-	value := in.Header(v.header)
+	value, once := v.header.Value(in)
+	if !once {
+		return "", errRepeated
+	}
 	if value == "" {
 		if v.cookie != "" {
-			value = cookie(in, v.cookie)
+			if value, once = cookie(in, v.cookie); !once {
+				return "", errRepeated
+			}
 		}
 		if value == "" {
 			return "", errNoToken
@@ -295,20 +304,6 @@ func (v *validator) find(in gateway.Inbound) (string, error) {
 		return "", fmt.Errorf("%w: the header has another scheme than Bearer", errNoToken)
 	}
 	return value, nil
-}
-
-// cookie returns the value of the first cookie of a name.
-//
-// Source: RFC 6265, section 4.2.1.
-func cookie(in gateway.Inbound, name string) string {
-	for _, f := range in.AppendHeader(nil, "Cookie") {
-		for pair := range strings.SplitSeq(f.Value, ";") {
-			if n, value, _ := strings.Cut(strings.Trim(pair, " \t"), "="); n == name {
-				return strings.Trim(value, `"`)
-			}
-		}
-	}
-	return ""
 }
 
 // apply replaces the header by the claim, and what a backend might take for it:

@@ -24,9 +24,16 @@ func firstAddress(list string) (a netip.Addr, ok bool) {
 	return a, err == nil
 }
 
-// addressKey returns the bytes of an address. An IPv4 address has one key,
-// however it is written, and a zone makes no other client.
-func addressKey(a netip.Addr) string {
+// addressKey returns the bytes of the network that is one client: an IPv4 address,
+// however it is written, or the first bits of an IPv6 address, as many as prefix
+// says. A zone makes no other client. Link-local addresses share their first bits
+// with everybody on the link, so they count whole.
+func addressKey(a netip.Addr, prefix int) string {
+	if a = a.Unmap().WithZone(""); a.Is6() && !a.IsLinkLocalUnicast() {
+		if network, err := a.Prefix(prefix); err == nil {
+			a = network.Addr()
+		}
+	}
 	b := a.As16()
 	return string(b[:])
 }

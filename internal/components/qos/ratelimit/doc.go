@@ -14,8 +14,15 @@
 //
 // A client is who the strategy says: an address, the value of a header, or a
 // path parameter. A request that does not say who it is has no bucket and gets
-// 429. At most 262,144 buckets are kept for an endpoint; beyond that the client
-// that is closest to a full bucket is forgotten.
+// 429, and one that says it twice, in two lines of the header or with underscores for
+// its hyphens, gets 400: the limit would count by one line what a backend does for
+// the other. The addresses of one IPv6 network are one client where
+// behaviour.ipv6_prefix says so: of 64 bits in the dialect sluice.
+//
+// At most 262,144 buckets are kept for an endpoint, about 100 bytes each whatever
+// clients call themselves; beyond that the client that is closest to a full bucket
+// is forgotten. Nobody is forgiven a used-up bucket without using up most of the
+// others.
 //
 // Counters live in this process: N gateways behind an even balancer let N
 // times the rate through, so divide a total by N. They survive a reload as

@@ -32,14 +32,15 @@ type EndpointOptions struct {
 	// Every is the window of both rates. Below 1s it is 1s.
 	Every config.Duration `json:"every"`
 
-	// Strategy is what makes a client: ip, its address; header, the value of a
-	// header; param, the value of a path parameter. Letter case is ignored.
-	// client_max_rate needs it.
+	// Strategy is what makes a client: ip, its address, of IPv6 as many bits as
+	// behaviour.ipv6_prefix says; header, the value of a header; param, the
+	// value of a path parameter. Letter case is ignored. client_max_rate needs it.
 	Strategy Strategy `json:"strategy"`
 
 	// Key is the name of the header or of the parameter. With ip it is a header
 	// to read the address from, as some other proxy wrote it; where that holds
-	// no address, the client's own counts.
+	// no address, the client's own counts. A request with two lines of the
+	// header is answered with 400.
 	Key string `json:"key"`
 
 	// NumShards has no effect: the counters are spread over locks as needed.

@@ -1,12 +1,14 @@
 package ratelimit
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/component"
@@ -40,7 +42,8 @@ func init() {
 	)
 }
 
-// maxClients is how many buckets an endpoint keeps, about 100 bytes each.
+// maxClients is how many buckets an endpoint keeps, about 100 bytes each, however
+// long the names of the clients are.
 const maxClients = 1 << 18
 
 func buildEndpoint(s *component.EndpointSite, o EndpointOptions) error {
@@ -63,10 +66,11 @@ func buildEndpoint(s *component.EndpointSite, o EndpointOptions) error {
 		}
 	}
 	if o.ClientMaxRate > 0 {
-		if st.client, err = clientOf(o, s.Params()); err != nil {
+		prefix := cmp.Or(s.Service().Behaviour.IPv6Prefix, 128)
+		if st.client, err = clientOf(o, s.Params(), prefix); err != nil {
 			return err
 		}
-		if st.clients, err = keepClients(&s.Site, name, o); err != nil {
+		if st.clients, err = keepClients(&s.Site, name, o, prefix); err != nil {
 			return err
 		}
 	}
@@ -100,10 +104,10 @@ func keepBucket(s *component.Site, at string, rate float64, every config.Duratio
 
 // keepClients returns the buckets of the clients of an endpoint. Those with
 // the same figures and the same idea of a client are the same after a reload.
-func keepClients(s *component.Site, at string, o EndpointOptions) (*bucket.Store, error) {
+func keepClients(s *component.Site, at string, o EndpointOptions, prefix int) (*bucket.Store, error) {
 	perSecond, tokens := bucket.Rate(o.ClientMaxRate, time.Duration(o.Every), o.ClientCapacity)
 	logAtStart(s, at, "each client", perSecond, tokens)
-	id := fmt.Sprintf("%s: by %s %q: %v/s up to %d", at, o.Strategy, o.Key, perSecond, tokens)
+	id := fmt.Sprintf("%s: by %s %q /%d: %v/s up to %d", at, o.Strategy, o.Key, prefix, perSecond, tokens)
 	return component.Keep(s, id, func() (*bucket.Store, func(), error) {
 		return bucket.NewStore(perSecond, tokens, maxClients), nil, nil
 	})
@@ -122,6 +126,7 @@ func logAtStart(s *component.Site, at, who string, perSecond float64, capacity i
 var (
 	errClient   = &gateway.Error{Status: 429, Code: "rate_limit", Err: errors.New("the client is over its limit")}
 	errStranger = &gateway.Error{Status: 429, Code: "rate_limit", Err: errors.New("the request does not say who the client is")}
+	errRepeated = &gateway.Error{Status: 400, Code: gateway.CodeBadRequest, Err: errors.New("the header that names the client is sent more than once")}
 	errAll      = &gateway.Error{Status: 503, Code: "rate_limit", Err: errors.New("the endpoint is over its limit")}
 )
 
@@ -133,16 +138,16 @@ var errBackend = &gateway.Error{Code: "rate_limit", Public: "rate limit exceded"
 type endpointLimit struct {
 	clock   component.Clock
 	clients *bucket.Store // nil without a limit for clients
-	client  func(*gateway.Exchange) (key string, known bool)
+	client  func(*gateway.Exchange) (key string, refusal error)
 	all     *bucket.Bucket // nil without a limit for all
 }
 
 func (l *endpointLimit) Enter(_ context.Context, x *gateway.Exchange) error {
 	now := l.clock()
 	if l.clients != nil {
-		key, known := l.client(x)
-		if !known {
-			return errStranger
+		key, refusal := l.client(x)
+		if refusal != nil {
+			return refusal
 		}
 		if ok, wait := l.clients.Take(key, now); !ok {
 			retryAfter(x, wait)
@@ -176,49 +181,69 @@ func (l *backendLimit) Enter(context.Context, *gateway.Exchange) error {
 	return nil
 }
 
-// clientOf returns the function that names the client of an exchange, and
-// false when it does not say who it is. params are the path parameters of the
-// endpoint. Names that are kept must be copied: they die with the exchange.
-func clientOf(o EndpointOptions, params []string) (func(*gateway.Exchange) (string, bool), error) {
-	key := gateway.Canonical(o.Key)
+// clientOf returns the function that names the client of an exchange, or refuses
+// one that does not say who it is. params are the path parameters of the endpoint,
+// prefix the bits of an IPv6 address that are one client. Names die with the
+// exchange.
+func clientOf(o EndpointOptions, params []string, prefix int) (func(*gateway.Exchange) (string, error), error) {
+	key := gateway.NewLone(o.Key)
 	switch o.Strategy {
 	case ByHeader:
-		if !gateway.Token(key) {
+		if !gateway.Token(o.Key) {
 			return nil, config.At("key", fmt.Errorf("%q is no header name; write one such as X-Api-Key", o.Key))
 		}
-		return func(x *gateway.Exchange) (string, bool) {
-			value := header(x, key)
-			return value, value != ""
+		return func(x *gateway.Exchange) (string, error) {
+			value, err := header(x, &key)
+			if err == nil && value == "" {
+				err = errStranger
+			}
+			return value, err
 		}, nil
 	case ByParam:
 		i := slices.Index(params, o.Key)
 		if i < 0 {
 			return nil, config.At("key", fmt.Errorf("the path of the endpoint has no {%s}; %s", o.Key, remedy(params)))
 		}
-		return func(x *gateway.Exchange) (string, bool) { return x.Params[i], true }, nil
+		return func(x *gateway.Exchange) (string, error) { return x.Params[i], nil }, nil
 	}
-	if key == "" {
-		return func(x *gateway.Exchange) (string, bool) { return addressKey(x.Client), true }, nil
+	if o.Key == "" {
+		return func(x *gateway.Exchange) (string, error) { return addressKey(x.Client, prefix), nil }, nil
 	}
-	if !gateway.Token(key) {
+	if !gateway.Token(o.Key) {
 		return nil, config.At("key", fmt.Errorf("%q is no header name; write one such as X-Real-Ip, or drop the key", o.Key))
 	}
-	return func(x *gateway.Exchange) (string, bool) {
-		if a, ok := firstAddress(header(x, key)); ok {
-			return addressKey(a), true
+	return func(x *gateway.Exchange) (string, error) {
+		value, err := header(x, &key)
+		if err != nil {
+			return "", err
 		}
-		return addressKey(x.Client), true
+		if a, ok := firstAddress(value); ok {
+			return addressKey(a, prefix), nil
+		}
+		return addressKey(x.Client, prefix), nil
 	}, nil
 }
 
 // header returns a header of the request: as the layers before have set it, by a
 // claim for instance, or else as the client sent it, whether backends see it or
-// not.
-func header(x *gateway.Exchange, key string) string {
-	if x.Request.Header.Has(key) {
-		return x.Request.Header.Get(key)
+// not. One that the client sent more than once is refused: the limit would count by
+// one line what backends do for another.
+func header(x *gateway.Exchange, key *gateway.Lone) (string, error) {
+	if lines := key.Lines(x.Request.Header); lines > 0 {
+		values := x.Request.Header.AppendValues(make([]string, 0, 4), key.Name())
+		switch {
+		case len(values) < lines || len(values) > 1 && len(values) == len(x.In.AppendHeader(nil, key.Name())):
+			return "", errRepeated
+		case len(values) > 1:
+			return strings.Join(values, ","), nil // a claim that is a list
+		}
+		return values[0], nil
 	}
-	return x.In.Header(key)
+	value, once := key.Value(x.In)
+	if !once {
+		return "", errRepeated
+	}
+	return value, nil
 }
 
 func remedy(params []string) string {

@@ -23,6 +23,7 @@ type fixture struct {
 	keeper component.Keeper
 	now    time.Time
 	log    strings.Builder
+	prefix int // of IPv6 addresses
 }
 
 func (f *fixture) env() *component.Env {
@@ -30,7 +31,7 @@ func (f *fixture) env() *component.Env {
 		f.now = time.Now()
 	}
 	return &component.Env{
-		Service: new(config.Service),
+		Service: &config.Service{Behaviour: config.Behaviour{IPv6Prefix: f.prefix}},
 		Keeper:  &f.keeper,
 		Clock:   func() time.Time { return f.now },
 		Log:     component.NewLog(slog.NewTextHandler(&f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -94,7 +95,7 @@ func enter(t testing.TB, st gateway.Stage, peer string, header ...gateway.Field)
 		return 200, ""
 	}
 	e := gateway.AsError(err)
-	if e.Public != "" || e.Code != "rate_limit" {
+	if e.Public != "" || e.Code != "rate_limit" && e.Status != 400 {
 		t.Errorf("refused with code %q and public text %q, want rate_limit and none", e.Code, e.Public)
 	}
 	return e.Status, x.Response.Header.Get("Retry-After")
@@ -208,6 +209,95 @@ func TestStrategies(t *testing.T) {
 				t.Errorf("second = %d, want %d", got, tt.secondWant)
 			}
 		})
+	}
+}
+
+// TestRepeatedHeader refuses a request that names its client twice: the limit would
+// count by one line what the backend does for the other.
+func TestRepeatedHeader(t *testing.T) {
+	line := func(name, value string) gateway.Field { return gateway.Field{Name: name, Value: value} }
+	tests := []struct {
+		name     string
+		strategy string
+		client   gateway.Fields // what it sends
+		passes   bool           // backends see it
+		claims   gateway.Fields // what a validator puts in its place
+		want     int
+	}{
+		{"once", "header", gateway.Fields{line("X-Api-Key", "a")}, true, nil, 200},
+		{"once, not passed", "header", gateway.Fields{line("X-Api-Key", "a")}, false, nil, 200},
+		{"twice", "header", gateway.Fields{line("X-Api-Key", "a"), line("X-Api-Key", "b")}, true, nil, 400},
+		{"twice, not passed", "header", gateway.Fields{line("X-Api-Key", "a"), line("X-Api-Key", "b")}, false, nil, 400},
+		{"twice the same", "header", gateway.Fields{line("X-Api-Key", "a"), line("X-Api-Key", "a")}, true, nil, 400},
+		{"empty, then not", "header", gateway.Fields{line("X-Api-Key", ""), line("X-Api-Key", "a")}, false, nil, 400},
+		{"with underscores beside", "header", gateway.Fields{line("X-Api-Key", "a"), line("X_Api_Key", "b")}, true, nil, 400},
+		{"with underscores beside, not passed", "header", gateway.Fields{line("X-Api-Key", "a"), line("X_Api_Key", "b")}, false, nil, 400},
+		{"with underscores alone", "header", gateway.Fields{line("x_api-key", "b")}, true, nil, 400},
+		{"an address twice", "ip", gateway.Fields{line("X-Api-Key", "192.0.2.7"), line("X-Api-Key", "192.0.2.8")}, true, nil, 400},
+		{"a claim in place of one", "header", gateway.Fields{line("X-Api-Key", "a")}, true, gateway.Fields{line("X-Api-Key", "c")}, 200},
+		{"a claim in place of two", "header", gateway.Fields{line("X-Api-Key", "a"), line("X-Api-Key", "b")}, true, gateway.Fields{line("X-Api-Key", "c")}, 200},
+		{"a claim that is a list", "header", gateway.Fields{line("X-Api-Key", "a")}, true, gateway.Fields{line("X-Api-Key", "c"), line("X-Api-Key", "d")}, 200},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var f fixture
+			st, _, _ := f.endpoint(t, fmt.Sprintf(`{"client_max_rate":1,"strategy":%q,"key":"X-Api-Key"}`, tt.strategy))
+			enter := func() int {
+				x := testx.Request{Header: tt.client}.Exchange(t)
+				if !tt.passes || tt.claims != nil {
+					x.Request.Header = tt.claims
+				}
+				if err := st.Enter(t.Context(), x); err != nil {
+					return gateway.AsError(err).Status
+				}
+				return 200
+			}
+			if got := enter(); got != tt.want {
+				t.Fatalf("got %d, want %d", got, tt.want)
+			}
+			if got := enter(); tt.want == 200 && got != 429 {
+				t.Errorf("the same client again: got %d, want 429", got)
+			}
+		})
+	}
+}
+
+// TestNetworks takes the addresses of one IPv6 network for one client.
+func TestNetworks(t *testing.T) {
+	tests := []struct {
+		prefix        int
+		first, second string
+		same          bool
+	}{
+		{0, "2001:db8::1", "2001:db8::2", false},
+		{128, "2001:db8::1", "2001:db8::2", false},
+		{64, "2001:db8::1", "2001:db8::ffff:2", true},
+		{64, "2001:db8::1", "2001:db8:0:1::1", false},
+		{56, "2001:db8::1", "2001:db8:0:ff::1", true},
+		{56, "2001:db8::1", "2001:db8:0:100::1", false},
+		{64, "192.0.2.1", "192.0.2.2", false},
+		{64, "::ffff:192.0.2.1", "::ffff:192.0.2.2", false},
+		{64, "192.0.2.1", "::ffff:192.0.2.1", true},
+		{64, "fe80::1", "fe80::2", false},
+		{64, "fe80::1%eth0", "fe80::1%eth1", true},
+	}
+	for _, tt := range tests {
+		for _, options := range []string{`{"client_max_rate":1,"strategy":"ip"}`, `{"client_max_rate":1,"strategy":"ip","key":"X-Real-Ip"}`} {
+			f := fixture{prefix: tt.prefix}
+			st, _, _ := f.endpoint(t, options)
+			from := func(address string) int {
+				if strings.Contains(options, "key") {
+					status, _ := enter(t, st, "192.0.2.99", gateway.Field{Name: "X-Real-Ip", Value: address})
+					return status
+				}
+				status, _ := enter(t, st, address)
+				return status
+			}
+			from(tt.first)
+			if got := from(tt.second); (got == 429) != tt.same {
+				t.Errorf("/%d, %s: %s then %s: got %d, want one client: %v", tt.prefix, options, tt.first, tt.second, got, tt.same)
+			}
+		}
 	}
 }
 
@@ -435,7 +525,7 @@ func FuzzFirstAddress(f *testing.F) {
 			return
 		}
 		again, ok := firstAddress(a.String() + ", 203.0.113.9")
-		if !ok || addressKey(again) != addressKey(a) {
+		if !ok || addressKey(again, 128) != addressKey(a, 128) {
 			t.Errorf("firstAddress(%q) = %s, which reads as %s, %v", list, a, again, ok)
 		}
 	})

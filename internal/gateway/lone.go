@@ -1,0 +1,88 @@
+package gateway
+
+import (
+	"strings"
+	"sync"
+)
+
+// A Lone is a header that a policy reads: one that a message may carry once. Of two
+// lines the policy would judge one and a backend might believe the other, and a line
+// with underscores where the name has hyphens is the same one to many servers.
+type Lone struct {
+	name      string
+	spellings []string // that a server behind us might take for the name
+}
+
+// maxHyphens bounds how many hyphens of a name are tried as underscores.
+const maxHyphens = 6
+
+// NewLone returns the header with the given name.
+func NewLone(name string) Lone {
+	l := Lone{name: Canonical(name)}
+	var hyphens []int
+	for i := range len(name) {
+		if name[i] == '-' && len(hyphens) < maxHyphens {
+			hyphens = append(hyphens, i)
+		}
+	}
+	for set := 1; set < 1<<len(hyphens); set++ {
+		other := []byte(name)
+		for bit, at := range hyphens {
+			if set&(1<<bit) != 0 {
+				other[at] = '_'
+			}
+		}
+		l.spellings = append(l.spellings, Canonical(string(other)))
+	}
+	if strings.Count(name, "-") > maxHyphens {
+		l.spellings = append(l.spellings, Canonical(strings.ReplaceAll(name, "-", "_")))
+	}
+	return l
+}
+
+// Name returns the canonical name of the header.
+func (l *Lone) Name() string { return l.name }
+
+// Value returns the value of the header in a client's message, "" if there is none.
+// It reports false when there is more than one line, or one in another spelling. It
+// does not allocate.
+func (l *Lone) Value(in Inbound) (value string, once bool) {
+	for _, name := range l.spellings {
+		if in.Header(name) != "" {
+			return "", false
+		}
+	}
+	p := lonePool.Get().(*Fields)
+	lines := in.AppendHeader((*p)[:0], l.name)
+	n := len(lines)
+	if n == 1 {
+		value = lines[0].Value
+	}
+	if n <= maxPooled {
+		clear(lines)
+		*p = lines[:0]
+		lonePool.Put(p)
+	}
+	return value, n < 2
+}
+
+// Lines returns how many fields are lines of the header in any spelling.
+func (l *Lone) Lines(h Fields) (n int) {
+	for i := range h {
+		if h[i].Name == l.name {
+			n++
+			continue
+		}
+		for _, name := range l.spellings {
+			if h[i].Name == name {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// maxPooled is how many lines a buffer in the pool has room for.
+const maxPooled = 16
+
+var lonePool = sync.Pool{New: func() any { return new(Fields) }}

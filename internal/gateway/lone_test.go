@@ -1,0 +1,37 @@
+package gateway_test
+
+import (
+	"testing"
+
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
+)
+
+func TestLone(t *testing.T) {
+	line := func(name, value string) gateway.Field { return gateway.Field{Name: name, Value: value} }
+	tests := []struct {
+		name   string
+		fields gateway.Fields
+		value  string
+		once   bool
+	}{
+		{"x-api-key", nil, "", true},
+		{"x-api-key", gateway.Fields{line("X-Api-Key", "a")}, "a", true},
+		{"X-API-KEY", gateway.Fields{line("x-api-key", "a"), line("X-Api", "b")}, "a", true},
+		{"X-Api-Key", gateway.Fields{line("X-Api-Key", "a"), line("X-Api-Key", "a")}, "", false},
+		{"X-Api-Key", gateway.Fields{line("X-Api-Key", ""), line("X-Api-Key", "a")}, "", false},
+		{"X-Api-Key", gateway.Fields{line("X-Api-Key", "a"), line("X_API_KEY", "b")}, "", false},
+		{"X-Api-Key", gateway.Fields{line("X-Api-Key", "a"), line("x-api_key", "b")}, "", false},
+		{"X-Api-Key", gateway.Fields{line("x_api-key", "b")}, "", false},
+		{"a-b-c-d-e-f-g-h", gateway.Fields{line("a_b_c_d_e_f_g_h", "b")}, "", false},
+		{"Authorization", gateway.Fields{line("Authorization", "a"), line("authorization", "b")}, "", false},
+		{"Authorization", gateway.Fields{line("Authorization", "a"), line("Proxy-Authorization", "b")}, "a", true},
+	}
+	for _, tt := range tests {
+		l := gateway.NewLone(tt.name)
+		value, once := l.Value(testx.Request{Header: tt.fields}.Inbound())
+		if value != tt.value || once != tt.once {
+			t.Errorf("%s of %v: got %q, once %v, want %q, %v", tt.name, tt.fields, value, once, tt.value, tt.once)
+		}
+	}
+}
