@@ -396,7 +396,7 @@ func TestAllowUnsupported(t *testing.T) {
 	}
 	const flag = "--allow-unsupported"
 	file := write(t, "gateway.json", text("modifier/martian"))
-	refused := `namespace modifier/martian not supported yet; remove it, or start with --allow-unsupported, to run without what it does`
+	refused := `namespace modifier/martian not supported yet; start with --allow-unsupported to run without what it does`
 	warned := `namespace modifier/martian not supported yet; the gateway runs without what it does (warning)`
 	for _, tt := range []struct {
 		args []string

@@ -227,6 +227,8 @@ func (a *app) options(s source) runtime.Options {
 		Product:  product(),
 		Missing:  published.Has,
 		Without:  s.without,
+
+		Published: published.Namespaces(),
 	}
 }
 

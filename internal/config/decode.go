@@ -376,8 +376,9 @@ func (d *decoder) object(n *Node, s *Spec, v reflect.Value) bool {
 		switch {
 		case i >= 0:
 			if other := written[i]; other != nil {
-				p := m.Value.Problem(Warning, CodeDuplicateKey, fmt.Errorf("the key occurs twice in different letter case; the value at %s is ignored, remove one of them", other.Pos))
+				p := m.Value.Problem(Warning, CodeDuplicateKey, fmt.Errorf("the key occurs twice in different letter case; the value at %s is ignored, keep one of the two", other.Pos))
 				p.At = m.KeyPos
+				p.repeated = &Repeated{Key: m.Key, Kept: m.Value, Dropped: other}
 				d.report(p)
 			}
 			written[i] = m.Value
@@ -387,6 +388,7 @@ func (d *decoder) object(n *Node, s *Spec, v reflect.Value) bool {
 		default:
 			p := m.Value.Problem(Warning, CodeUnknownField, unknownKey(m.Key, s))
 			p.At = m.KeyPos
+			p.unknown = &Unknown{m.Key, m.Value, s}
 			d.report(p)
 		}
 	}

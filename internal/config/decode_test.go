@@ -306,7 +306,7 @@ func TestDecodeLoose(t *testing.T) {
 		{`{"verb":"PUST"}`, options{Verb: "PUST"}, `error: f.json:1:9: verb: must be one of "GET" and "POST", got "PUST"; did you mean "POST"?`},
 		{`{"size":"10"}`, options{Size: 10}, ""},
 		{`{"size":""}`, options{}, ""},
-		{`{"Int":1,"int":2}`, options{Int: 2}, `warning: f.json:1:10: int: the key occurs twice in different letter case; the value at f.json:1:8 is ignored, remove one of them`},
+		{`{"Int":1,"int":2}`, options{Int: 2}, `warning: f.json:1:10: int: the key occurs twice in different letter case; the value at f.json:1:8 is ignored, keep one of the two`},
 		{`{"allow":null,"text":null}`, options{}, `warning: f.json:1:2: allow: unknown key "allow"; remove it, or write it with @ in front as a comment`},
 	}
 	for _, tt := range tests {

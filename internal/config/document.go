@@ -21,10 +21,17 @@ type Document struct {
 	Root *Node
 	File string
 
-	secrets []string         // what references stand for, as far as it would be recognised
-	literal map[*Node]string // of texts with references or escapes: what was not inserted
-	spoken  []string         // what they stand for where credentials are
+	secrets  []string         // what references stand for, as far as it would be recognised
+	literal  map[*Node]string // of texts with references or escapes: what was not inserted
+	spoken   []string         // what they stand for where credentials are
+	repeated []*Problem       // keys that occur twice, as Parse has reported them
 }
+
+// Repetitions returns the duplicate-key problems of the document, which are
+// warnings: how bad one is depends on what the document is for, and whoever knows
+// may change them. Parse has reported all but those of objects behind aliases,
+// which are reported where they were written.
+func (d *Document) Repetitions() []*Problem { return d.repeated }
 
 // LoadOptions is what loading takes from outside the file.
 type LoadOptions struct {
@@ -69,10 +76,10 @@ func Load(ctx context.Context, name string, o LoadOptions) (*Document, []*Proble
 func Parse(name string, data []byte) (*Document, []*Problem) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	var root *Node
-	var problems []*Problem
+	var problems, aliased []*Problem
 	switch ext := strings.ToLower(filepath.Ext(name)); ext {
 	case ".yaml", ".yml":
-		root, problems = parseYAML(name, data)
+		root, problems, aliased = parseYAML(name, data)
 	case ".toml":
 		root, problems = parseTOML(name, data)
 	case ".properties", ".props", ".prop", ".hcl":
@@ -88,7 +95,13 @@ func Parse(name string, data []byte) (*Document, []*Problem) {
 	if root == nil {
 		return nil, problems
 	}
-	return &Document{Root: root, File: name}, problems
+	d := &Document{Root: root, File: name, repeated: aliased}
+	for _, p := range problems {
+		if p.repeated != nil {
+			d.repeated = append(d.repeated, p)
+		}
+	}
+	return d, problems
 }
 
 // A ruler turns offsets in a text into places. Asking in rising order reads

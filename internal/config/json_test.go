@@ -79,7 +79,7 @@ func TestJSONText(t *testing.T) {
 func TestJSONWarnings(t *testing.T) {
 	tests := []struct{ name, in, want string }{
 		{"duplicate key", "{\n \"a\": 1,\n \"b\": {\"x\": 1,\n  \"x\": 2}}",
-			`warning: f.json:4:3: b.x: the key "x" occurs twice; the value at f.json:3:13 is ignored, remove one of them` + "\n"},
+			`warning: f.json:4:3: b.x: the key "x" occurs twice; the value at f.json:3:13 is ignored, keep one of the two` + "\n"},
 		{"not UTF-8", "{\n\"a\": \"\xff\"}",
 			`warning: f.json:2:7: the byte 0xff is not UTF-8 and is read as U+FFFD; save the file as UTF-8` + "\n"},
 		{"U+FFFD itself", "[\"\ufffd\"]", ""},

@@ -33,6 +33,7 @@ func (k Kind) String() string {
 type Node struct {
 	Kind   Kind
 	secret bool
+	reused bool  // an alias puts it into other places, too
 	index  int32 // among the Items or Members of parent
 
 	Pos     Pos      // of the value
@@ -99,6 +100,22 @@ func (n *Node) ItemPath(key string, index int) string {
 	}
 	return key + "[" + strconv.Itoa(index) + "]"
 }
+
+// Owner returns the object or list that n stands in, and its key if that is an
+// object. The owner of the root is nil.
+func (n *Node) Owner() (owner *Node, key string) {
+	if n == nil || n.parent == nil {
+		return nil, ""
+	}
+	if n.parent.Kind == Object {
+		key = n.parent.Members[n.index].Key
+	}
+	return n.parent, key
+}
+
+// Reused reports whether an alias of YAML puts n into other places than that of
+// its own.
+func (n *Node) Reused() bool { return n != nil && n.reused }
 
 // Secret reports whether the text of n comes, in whole or in part, from a
 // ${env:...} or ${file:...} reference and must not be shown.
@@ -355,8 +372,9 @@ func (n *Node) dropDuplicates() []*Problem {
 	for i, m := range n.Members {
 		if winner := n.Members[last[m.Key]]; last[m.Key] != i {
 			p := winner.Value.Problem(Warning, CodeDuplicateKey,
-				fmt.Errorf("the key %q occurs twice; the value at %s is ignored, remove one of them", m.Key, m.Value.Pos))
+				fmt.Errorf("the key %q occurs twice; the value at %s is ignored, keep one of the two", m.Key, m.Value.Pos))
 			p.At = winner.KeyPos
+			p.repeated = &Repeated{Key: m.Key, Kept: winner.Value, Dropped: m.Value}
 			ps = append(ps, p)
 			continue
 		}

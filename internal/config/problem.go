@@ -128,7 +128,33 @@ type Problem struct {
 	Severity Severity
 	Code     string // stable; see Codes
 	Err      error
+
+	unknown  *Unknown
+	repeated *Repeated
 }
+
+// Unknown is a key that its object does not have.
+type Unknown struct {
+	Key    string
+	Value  *Node
+	Object *Spec
+}
+
+// Unknown returns the key that an unknown-field problem is about, nil for any
+// other.
+func (p *Problem) Unknown() *Unknown { return p.unknown }
+
+// Repeated is a key that occurs twice in one object. The value that is dropped
+// is not a part of the document any more, if the two keys are equal.
+type Repeated struct {
+	Key           string
+	Kept, Dropped *Node
+	Aliased       bool // the object stands behind an alias; its problem is not reported
+}
+
+// Repeated returns the key that a duplicate-key problem is about, nil for any
+// other.
+func (p *Problem) Repeated() *Repeated { return p.repeated }
 
 // Error returns file:line:col: path: message, without the parts that are
 // unknown.

@@ -1,6 +1,10 @@
 package config
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
 // Suggest returns the known word that was probably meant by word. It is the
 // one at the smallest Damerau-Levenshtein distance; of several the first.
@@ -23,6 +27,44 @@ func Suggest(word string, known []string) (string, bool) {
 		}
 	}
 	return best, found
+}
+
+// Near reports whether a word is a spelling of a name, or a near miss of one:
+// whether the two are equal without letter case, punctuation and blanks, or one
+// edit apart where the name has four letters or more. Of a shorter name only two
+// neighbours may be swapped, because its other neighbours are words of their own.
+func Near(word, name string) bool {
+	w, n := Letters(word), Letters(name)
+	if w == n {
+		return n != ""
+	}
+	if len(w) > len(n)+utf8.UTFMax || distance(w, n) > 1 {
+		return false
+	}
+	return len([]rune(n)) > 3 || len([]rune(w)) == len([]rune(n)) && sameLetters(w, n)
+}
+
+// SameName reports whether two words are one name in different spellings.
+func SameName(a, b string) bool { return Letters(a) == Letters(b) && Letters(a) != "" }
+
+// Letters returns the letters and digits of a word, in lower case.
+func Letters(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return unicode.ToLower(r)
+		}
+		return -1
+	}, s)
+}
+
+// sameLetters reports whether two words have the same letters in any order.
+func sameLetters(a, b string) bool {
+	for _, r := range a {
+		if strings.Count(a, string(r)) != strings.Count(b, string(r)) {
+			return false
+		}
+	}
+	return true
 }
 
 func plainWord(s string) string {

@@ -34,3 +34,38 @@ func TestSuggest(t *testing.T) {
 		}
 	}
 }
+
+func TestNear(t *testing.T) {
+	tests := []struct {
+		word, name string
+		want       bool
+	}{
+		{"extra_config", "extra_config", true},
+		{"Extra-Config", "extra_config", true},
+		{"extraConfig", "extra_config", true},
+		{" extra config", "extra_config", true},
+		{"extra_confi", "extra_config", true},
+		{"extra_cofnig", "extra_config", true},
+		{"extra_conf", "extra_config", false},
+		{"exträ_config", "extra_config", true},
+		{"alow", "allow", true},
+		{"allowed", "allow", false},
+		{"alowed", "allow", false},
+		{"dny", "deny", true},
+		{"tls", "tls", true},
+		{"T_L_S", "tls", true},
+		{"tsl", "tls", true},
+		{"lts", "tls", true},
+		{"slt", "tls", false},
+		{"ttls", "tls", false},
+		{"tl", "tls", false},
+		{"als", "tls", false},
+		{"", "tls", false},
+		{"---", "", false},
+	}
+	for _, tt := range tests {
+		if got := config.Near(tt.word, tt.name); got != tt.want {
+			t.Errorf("Near(%q, %q) = %v", tt.word, tt.name, got)
+		}
+	}
+}

@@ -22,39 +22,47 @@ const maxAliasNodes = 1_000_000
 // are numbers or booleans are texts as they are written, and so are dates.
 //
 // Source: YAML 1.2.2; the merge key is of YAML 1.1.
-func parseYAML(file string, data []byte) (*Node, []*Problem) {
-	b := yamlBuilder{file: file, data: data, left: maxAliasNodes, open: make(map[*yaml.Node]bool)}
+//
+// aliased are the repeated keys of objects behind aliases, which are no problems
+// of their own.
+func parseYAML(file string, data []byte) (root *Node, problems, aliased []*Problem) {
+	b := yamlBuilder{
+		file: file, data: data, left: maxAliasNodes,
+		open: make(map[*yaml.Node]bool), built: make(map[*yaml.Node]*Node),
+	}
 	loader, err := yaml.NewLoader(bytes.NewReader(yamlx.Readable(data)))
 	if err != nil {
-		return nil, b.syntax(err)
+		return nil, b.syntax(err), nil
 	}
 	var document, second yaml.Node
 	switch err := loader.Load(&document); {
 	case errors.Is(err, io.EOF) || err == nil && document.IsZero():
-		return nil, b.fail(&yaml.Node{Line: 1, Column: 1}, "the file is empty; write an object: key: value")
+		return nil, b.fail(&yaml.Node{Line: 1, Column: 1}, "the file is empty; write an object: key: value"), nil
 	case err != nil:
-		return nil, b.syntax(err)
+		return nil, b.syntax(err), nil
 	}
 	switch err := loader.Load(&second); {
 	case err == nil:
-		return nil, b.fail(&second, "the file holds several documents; write one")
+		return nil, b.fail(&second, "the file holds several documents; write one"), nil
 	case !errors.Is(err, io.EOF):
-		return nil, b.syntax(err)
+		return nil, b.syntax(err), nil
 	}
-	root := new(Node)
+	root = new(Node)
 	b.value(root, document.Content[0], 1)
 	if HasErrors(b.problems) {
-		return nil, b.problems
+		return nil, b.problems, nil
 	}
-	return root, b.problems
+	return root, b.problems, b.aliased
 }
 
 type yamlBuilder struct {
 	file     string
 	data     []byte
-	aliases  []*yaml.Node        // those being followed, outermost first
-	left     int                 // nodes that aliases may still add
-	open     map[*yaml.Node]bool // lists and objects that are being read
+	aliases  []*yaml.Node         // those being followed, outermost first
+	left     int                  // nodes that aliases may still add
+	open     map[*yaml.Node]bool  // lists and objects that are being read
+	built    map[*yaml.Node]*Node // what became of values with an anchor
+	aliased  []*Problem           // repeated keys behind aliases
 	problems []*Problem
 }
 
@@ -107,12 +115,16 @@ func (b *yamlBuilder) value(n *Node, y *yaml.Node, depth int) {
 			b.fail(y, "the alias *%s stands within the value that it names; write the value out", y.Value)
 			return
 		}
+		b.reuse(y)
 		b.aliases = append(b.aliases, y)
 		b.value(n, y.Alias, depth)
 		b.aliases = b.aliases[:len(b.aliases)-1]
 		return
 	}
 	n.Pos = b.at(y)
+	if y.Anchor != "" && len(b.aliases) == 0 {
+		b.built[y] = n
+	}
 	if y.Kind == yaml.ScalarNode {
 		b.scalar(n, y)
 		return
@@ -172,6 +184,7 @@ func (b *yamlBuilder) merge(n *Node, y *yaml.Node, depth int) {
 	case y.Kind == yaml.AliasNode && b.open[y.Alias]:
 		b.fail(y, "the alias *%s stands within the value that it names; write the value out", y.Value)
 	case y.Kind == yaml.AliasNode:
+		b.reuse(y)
 		b.aliases = append(b.aliases, y)
 		b.merge(n, y.Alias, depth)
 		b.aliases = b.aliases[:len(b.aliases)-1]
@@ -195,11 +208,24 @@ func (b *yamlBuilder) merge(n *Node, y *yaml.Node, depth int) {
 	}
 }
 
+// reuse notes that an alias stands for a value.
+func (b *yamlBuilder) reuse(alias *yaml.Node) {
+	if n := b.built[alias.Alias]; n != nil {
+		n.reused = true
+	}
+}
+
 // settle drops overridden members. What stands behind an alias is reported
 // where it was written, once.
 func (b *yamlBuilder) settle(n *Node) {
-	if ps := n.dropDuplicates(); len(b.aliases) == 0 {
+	ps := n.dropDuplicates()
+	if len(b.aliases) == 0 {
 		b.problems = append(b.problems, ps...)
+		return
+	}
+	for _, p := range ps {
+		p.repeated.Aliased = true
+		b.aliased = append(b.aliased, p)
 	}
 }
 

@@ -14,6 +14,7 @@ var differences = []difference{
 	{"what cannot be meant, such as a brace that is not closed, a whole URL as `url_pattern`, `${NAME}` in a text", "silent", "a warning; an error for `check --lint`", "a door that leads nowhere is found before clients find it"},
 	{"repeated slashes and dot segments in the path of an endpoint", "a path that nobody reaches", "slashes are served once, with a warning; a dot segment is warned about", "requests are cleaned before they are matched"},
 	{"`$${`", "text", "`${`, in every value", "references need a way to be written as text"},
+	{"a key that protects or filters (`extra_config`, `tls`, `client_tls`, `allow`, `deny`, `input_headers`, `input_query_strings`, `flatmap_filter`, `plugin`, `async_agent`) misspelt, under its old name, in the wrong place or twice; a namespace beside `extra_config`; an option of a protecting namespace outside of it", "ignored, or the last one counts", "error at start, which says where to move it", "nothing fails open"},
 	{"`security/cors` with an empty `allow_origins`", "every origin is allowed", "error at start", "an empty list must not allow everything"},
 	{"wrong types in components", "the component is skipped", "error at start with the place", "nothing fails open"},
 	{"several writes under a non-GET endpoint", "allowed by the newest release, route dropped by v2.3", "error at start unless `proxy.allow_multiple_writes`", "a gateway cannot undo the first write when the second fails"},

@@ -17,13 +17,18 @@ import (
 // Options are what a compilation needs from outside.
 type Options struct {
 	Registry *component.Registry
-	Env      *component.Env                          // Service is filled in by Compile
-	Resolver balance.Resolver                        // nil for the resolver of the system
-	Missing  func(scope, namespace string) bool      // reports what is known and not built yet
-	Without  bool                                    // what is not built yet is left out, with a warning
-	Ready    func() bool                             // what /__ready answers; nil for always
-	Adjust   func(*config.Service)                   // changes the resolved service; nil changes nothing
-	Check    func(*config.Service) []*config.Problem // more to look at before anything is compiled; may be nil
+	Env      *component.Env                     // Service is filled in by Compile
+	Resolver balance.Resolver                   // nil for the resolver of the system
+	Missing  func(scope, namespace string) bool // reports what is known and not built yet
+
+	// Published are the names of all namespaces there are or were, with those of
+	// today as values: what is not built counts in finding what was meant.
+	Published map[string]string
+
+	Without bool                                    // what is not built yet is left out, with a warning
+	Ready   func() bool                             // what /__ready answers; nil for always
+	Adjust  func(*config.Service)                   // changes the resolved service; nil changes nothing
+	Check   func(*config.Service) []*config.Problem // more to look at before anything is compiled; may be nil
 }
 
 // A Generation is a compiled configuration. It is immutable; Start and Close
@@ -81,7 +86,7 @@ func Compile(d *config.Document, o Options) (*Generation, []*config.Problem) {
 		c.broken = brokenEndpoints(problems)
 		c.compile()
 	}
-	c.applyPolicy()
+	c.applyPolicy(d)
 	config.Sort(c.problems)
 	c.problems = slices.CompactFunc(c.problems, func(a, b *config.Problem) bool { // what many share is looked at many times
 		return a.At == b.At && a.Path == b.Path && a.Err.Error() == b.Err.Error()
@@ -108,15 +113,15 @@ func brokenEndpoints(problems []*config.Problem) map[int]bool {
 }
 
 // applyPolicy raises unknown keys and mistakes to errors: everywhere under a strict
-// dialect, unknown keys in the settings of TLS always. Those of components that
-// protect are errors already.
-func (c *compiler) applyPolicy() {
+// dialect, unknown keys in the settings of TLS always, and wherever a protection
+// would be lost. Those of components that protect are errors already.
+func (c *compiler) applyPolicy(d *config.Document) {
+	c.guard(d)
 	behaviour := c.g.Service.Behaviour
 	for _, p := range c.problems {
-		owner, _, _ := strings.Cut(strings.ToLower(p.Path), ".")
 		switch p.Code {
 		case config.CodeUnknownField:
-			if behaviour.UnknownKeys == "error" || owner == "tls" || owner == "client_tls" {
+			if behaviour.UnknownKeys == "error" || inTLS(p.Unknown()) {
 				p.Severity = config.Error
 			}
 		case config.CodeMistake:
@@ -125,6 +130,21 @@ func (c *compiler) applyPolicy() {
 			}
 		}
 	}
+}
+
+// inTLS reports whether an unknown key stands in settings of TLS.
+func inTLS(u *config.Unknown) bool {
+	if u == nil {
+		return false
+	}
+	for n := u.Value; n != nil; {
+		owner, _ := n.Owner()
+		if _, key := owner.Owner(); strings.EqualFold(key, "tls") || strings.EqualFold(key, "client_tls") {
+			return true
+		}
+		n = owner
+	}
+	return false
 }
 
 func (c *compiler) report(n *config.Node, key string, sev config.Severity, code string, err error) {

@@ -93,12 +93,11 @@ func (c *compiler) nulls(scope component.Scope, owner *config.Node) {
 			c.unknown(scope, m.Key, m.Value)
 			continue
 		}
-		severity := config.Warning
+		severity, err := config.Warning, errors.New("null is no options; write an object, or remove the namespace")
 		if d.Protects() {
-			severity = config.Error
+			severity, err = config.Error, errors.New("null is no options; write the options that are meant")
 		}
-		c.problems = append(c.problems, m.Value.Problem(severity, config.CodeWrongType,
-			errors.New("null is no options; write an object, or remove the namespace")))
+		c.problems = append(c.problems, m.Value.Problem(severity, config.CodeWrongType, err))
 	}
 }
 
@@ -123,16 +122,21 @@ func (c *compiler) unknown(scope component.Scope, name string, n *config.Node) {
 		err = fmt.Errorf("namespace %s not supported yet; the gateway runs without what it does", name)
 	case missing(scope):
 		code = config.CodeUnsupported
-		err = fmt.Errorf("namespace %s not supported yet; remove it, or start with --allow-unsupported, to run without what it does", name)
+		err = fmt.Errorf("namespace %s not supported yet; start with --allow-unsupported to run without what it does", name)
 	case works != "":
 		err = fmt.Errorf("namespace %s has no effect in the %s; move it to the extra_config of the %s", name, scope, works)
 	case scopesWhere(missing) != "":
-		err = fmt.Errorf("namespace %s has no effect in the %s, and is not supported yet in the %s; remove it to start without what it does",
+		err = fmt.Errorf("namespace %s has no effect in the %s, and is not supported yet in the %s; move it there and start with --allow-unsupported to run without what it does",
 			name, scope, scopesWhere(missing))
-	case similar:
-		err = fmt.Errorf("unknown namespace %q; did you mean %q?", name, near)
 	default:
-		err = fmt.Errorf("unknown namespace %q; remove it, or begin its name with @ to keep it as a comment", name)
+		if err = c.protections().misplaced(name); err != nil {
+			break
+		}
+		if similar {
+			err = fmt.Errorf("unknown namespace %q; did you mean %q?", name, near)
+			break
+		}
+		err = fmt.Errorf("unknown namespace %q; write one that the reference lists, or begin its name with @ if it is a comment", name)
 	}
 	c.problems = append(c.problems, n.Problem(severity, code, err))
 }

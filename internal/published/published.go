@@ -62,6 +62,23 @@ func Names(scope string) []string {
 	return names
 }
 
+// Namespaces returns the names of all namespaces, old ones too, each with its name
+// of today. The result is shared and read-only.
+var Namespaces = sync.OnceValue(func() map[string]string {
+	all := make(map[string]string)
+	for _, namespaces := range Scopes() {
+		for name := range namespaces {
+			if name != Core {
+				all[name] = name
+			}
+		}
+	}
+	for old, name := range oldNames {
+		all["github.com/"+old], all["github_com/"+old] = name, name
+	}
+	return all
+})
+
 // oldNames are the names that namespaces had before version 2, without the host
 // in front: it was written github.com or github_com.
 var oldNames = map[string]string{

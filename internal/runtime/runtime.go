@@ -44,6 +44,9 @@ type Options struct {
 	Missing  func(scope, namespace string) bool // see [plan.Options]
 	Without  bool                               // see [plan.Options]
 
+	// Published are names of namespaces; see [plan.Options].
+	Published map[string]string
+
 	// Raise makes errors of warnings, such as [config.Lint] or [config.Strict];
 	// nil makes none.
 	Raise func([]*config.Problem) []*config.Problem
@@ -127,16 +130,18 @@ func (g *Gateway) compile(ctx context.Context) (*compilation, []*config.Problem)
 		return client, err
 	}
 	var more []*config.Problem
+	unread := config.HasErrors(problems)
 	next.Generation, more = plan.Compile(d, plan.Options{
 		Registry: g.options.Registry,
 		Env:      env,
 		Missing:  g.options.Missing,
 		Without:  g.options.Without,
-		Adjust:   g.options.Adjust,
-		Check:    next.check,
-		Ready:    func() bool { return !g.draining.Load() },
+
+		Published: g.options.Published,
+		Adjust:    g.options.Adjust,
+		Check:     next.check,
+		Ready:     func() bool { return !g.draining.Load() },
 	})
-	unread := config.HasErrors(problems)
 	for _, p := range more {
 		// What could not be read is not looked at a second time.
 		if !unread || !slices.ContainsFunc(problems, func(q *config.Problem) bool { return q.Path == p.Path }) {

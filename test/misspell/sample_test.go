@@ -15,6 +15,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/engine/fast"
 	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
+	"github.com/sluice-gateway/sluice/internal/published"
 	"github.com/sluice-gateway/sluice/internal/runtime"
 )
 
@@ -54,6 +55,15 @@ func samples(t *testing.T) []sample {
 
 // check returns what sluice check --lint reports of a text.
 func check(ctx context.Context, name, text string) []*config.Problem {
+	return compile(ctx, name, text, config.Lint)
+}
+
+// run returns what sluice run reports of a text: it starts where none is an error.
+func run(ctx context.Context, name, text string) []*config.Problem {
+	return compile(ctx, name, text, nil)
+}
+
+func compile(ctx context.Context, name, text string, raise func([]*config.Problem) []*config.Problem) []*config.Problem {
 	g := runtime.New(runtime.Options{
 		Load: func(ctx context.Context, _ func(string)) (*config.Document, []*config.Problem) {
 			return config.Load(ctx, name, config.LoadOptions{ReadFile: func(file string) ([]byte, error) {
@@ -66,7 +76,10 @@ func check(ctx context.Context, name, text string) []*config.Problem {
 		Registry: component.Default,
 		Engines:  []engine.Engine{fast.Engine, nethttp.Engine},
 		Product:  "Sluice 0",
-		Raise:    config.Lint,
+		Missing:  published.Has,
+		Raise:    raise,
+
+		Published: published.Namespaces(),
 	})
 	_, problems := g.Compile(ctx)
 	return problems

@@ -1,0 +1,423 @@
+package plan
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
+)
+
+// A guard knows what protects or filters, and finds the mistakes in a document
+// that would let such a thing disappear with no more than a warning: a key that is
+// misspelt, one that stands in the wrong place, one that occurs twice.
+type guard struct {
+	registry *component.Registry
+
+	// namespaces are the names that namespaces have and had, by their letters;
+	// the values are those of today.
+	namespaces map[string]string
+
+	// options are the keys of protecting options, by their letters, with the
+	// objects that have them.
+	options map[string][]option
+}
+
+// An option is a key with the object that has it.
+type option struct{ key, in string }
+
+// A guardedName is a key that protects or filters.
+type guardedName struct {
+	key, was string // the name, and that of older versions
+	in       string // where it has its effect
+	object   bool   // the value is an object, otherwise a list
+}
+
+// guarded are the keys of core objects, and of proxy, that protect or filter.
+var guarded = []guardedName{
+	{"extra_config", "", "the root, the endpoint or the backend", true},
+	{"tls", "", "the root", true},
+	{"client_tls", "", "the root, or into backend/http/client", true},
+	{"allow", "whitelist", "the backend", false},
+	{"deny", "blacklist", "the backend", false},
+	{"input_headers", "headers_to_pass", "the endpoint or the backend", false},
+	{"input_query_strings", "querystring_params", "the endpoint or the backend", false},
+	{"flatmap_filter", "", "the options of proxy", false},
+	{"plugin", "", "the root", true},
+	{"async_agent", "", "the root", false},
+}
+
+// guardedKey returns the index of the guarded key that a word is or is a near miss
+// of, and -1 for any other word.
+func guardedKey(word string) int {
+	near := -1
+	for i, k := range guarded {
+		if config.SameName(word, k.key) || config.SameName(word, k.was) {
+			return i
+		}
+		if near < 0 && config.Near(word, k.key) {
+			near = i
+		}
+	}
+	return near
+}
+
+// plainWords are keys of protecting options that mean too little by themselves to
+// be recognised where they are not expected.
+var plainWords = []string{
+	"cache", "debug", "disabled", "every", "interval", "key", "keys", "leeway", "max_age", "name", "shared", "strategy", "timeout",
+}
+
+// routerGuards are the keys of router that protect: they say whose word counts.
+var routerGuards = []string{"trusted_proxies", "remote_ip_headers", "forwarded_by_client_ip"}
+
+// newGuard returns a guard. published are namespaces that are known besides those
+// of the registry, with the names of today as values; it may be nil.
+func newGuard(r *component.Registry, published map[string]string) *guard {
+	g := &guard{registry: r, namespaces: make(map[string]string), options: make(map[string][]option)}
+	for name, current := range published {
+		g.namespaces[config.Letters(name)] = current
+	}
+	common := make(map[string]bool) // keys that others have, too
+	for _, object := range []reflect.Type{
+		reflect.TypeFor[config.Service](), reflect.TypeFor[config.Endpoint](), reflect.TypeFor[config.Backend](),
+	} {
+		for _, key := range config.SpecOf(object).Known() {
+			common[key] = true
+		}
+	}
+	for _, d := range r.All() {
+		for _, name := range d.Names() {
+			g.namespaces[config.Letters(name)] = d.Namespace
+		}
+		if !letsPass(d) {
+			eachKey(config.SpecOf(d.Options), func(key string) { common[key] = true })
+		}
+	}
+	add := func(in string, s *config.Spec) {
+		eachKey(s, func(key string) {
+			at := config.Letters(key)
+			if !common[key] && !slices.Contains(plainWords, key) && !slices.Contains(g.options[at], option{key, in}) {
+				g.options[at] = append(g.options[at], option{key, in})
+			}
+		})
+	}
+	for _, d := range r.All() {
+		if letsPass(d) {
+			add(d.Namespace, config.SpecOf(d.Options))
+		}
+		if d.Namespace == "router" {
+			for _, key := range routerGuards {
+				g.options[config.Letters(key)] = []option{{key, "router"}}
+			}
+		}
+	}
+	add("tls", config.SpecOf(reflect.TypeFor[config.ServerTLS]()))
+	delete(common, "client_tls") // the options of backend/http/client have its keys
+	for _, key := range config.SpecOf(reflect.TypeFor[config.ClientTLS]()).Known() {
+		delete(common, key)
+	}
+	add("client_tls", config.SpecOf(reflect.TypeFor[config.ClientTLS]()))
+	return g
+}
+
+// letsPass reports whether the absence of an option of d lets somebody pass.
+func letsPass(d *component.Declaration) bool {
+	return d.Protects() && d.Namespace != "router" && d.Namespace != "qos/http-cache"
+}
+
+// eachKey calls visit for the keys of an object, of its entries and of the objects
+// within it.
+func eachKey(s *config.Spec, visit func(key string)) {
+	seen := make(map[*config.Spec]bool)
+	var walk func(s *config.Spec)
+	walk = func(s *config.Spec) {
+		if s == nil || seen[s] {
+			return
+		}
+		seen[s] = true
+		walk(s.Item)
+		for _, f := range s.Fields {
+			visit(f.Key)
+			walk(f.Spec)
+		}
+	}
+	walk(s)
+}
+
+// namespace returns the namespace that a word names in any spelling.
+func (g *guard) namespace(word string) (name string, ok bool) {
+	if name, ok = g.namespaces[config.Letters(word)]; ok || !strings.Contains(word, "/") {
+		return name, ok
+	}
+	for letters, current := range g.namespaces {
+		if config.Near(word, letters) && (name == "" || current < name) {
+			name, ok = current, true
+		}
+	}
+	return name, ok
+}
+
+// holds returns what protects within a value that nobody will read, "" for
+// nothing. What an alias puts elsewhere counts there.
+func (g *guard) holds(n *config.Node) string {
+	if n.Reused() {
+		return ""
+	}
+	for _, item := range n.Items {
+		if found := g.holds(item); found != "" {
+			return found
+		}
+	}
+	for _, m := range n.Members {
+		if config.IsComment(m.Key) || m.Value.Kind == config.Null {
+			continue
+		}
+		if name, ok := g.namespaces[config.Letters(m.Key)]; ok && strings.Contains(m.Key, "/") {
+			return name
+		}
+		if len(g.options[config.Letters(m.Key)]) > 0 || isFilter(m) {
+			return m.Key
+		}
+		if config.SameName(m.Key, "extra_config") {
+			for _, inner := range m.Value.Members {
+				if !config.IsComment(inner.Key) && inner.Value.Kind != config.Null {
+					return inner.Key
+				}
+			}
+		}
+		if found := g.holds(m.Value); found != "" {
+			return found
+		}
+	}
+	return ""
+}
+
+// isFilter reports whether a member is a guarded key with a value that suits it.
+func isFilter(m config.Member) bool {
+	return slices.ContainsFunc(guarded[1:8], func(k guardedName) bool {
+		if !config.SameName(m.Key, k.key) && !config.SameName(m.Key, k.was) {
+			return false
+		}
+		if k.object {
+			return m.Value.Kind == config.Object
+		}
+		return m.Value.Kind == config.Array || m.Value.Kind == config.String
+	})
+}
+
+// unknown says why an unknown key must not go unnoticed, and what to do; nil for
+// one that protects nothing.
+func (g *guard) unknown(u *config.Unknown) error {
+	if u.Value.Kind == config.Null {
+		return nil // it asks for nothing
+	}
+	if i := guardedKey(u.Key); i >= 0 {
+		return g.guardedKey(u, guarded[i])
+	}
+	if name, ok := g.namespace(u.Key); ok {
+		return fmt.Errorf("the namespace %q has no effect here; move it into the extra_config of the %s%s", u.Key, g.scopes(name, u.Object), spelled(u.Key, name))
+	}
+	var within []string
+	for _, f := range u.Object.Fields {
+		if f.Key != "tls" && f.Key != "client_tls" {
+			continue
+		}
+		if i := slices.IndexFunc(f.Spec.Known(), func(key string) bool { return config.SameName(u.Key, key) }); i >= 0 {
+			within = append(within, f.Key+spelled(u.Key, f.Spec.Known()[i]))
+		}
+	}
+	if within != nil {
+		return fmt.Errorf("unknown key %q; move it into %s", u.Key, strings.Join(within, " or "))
+	}
+	if owners, key := g.optionOf(u.Key); owners != "" {
+		return fmt.Errorf("%q is an option of %s and has no effect here; move it there%s", u.Key, owners, spelled(u.Key, key))
+	}
+	if found := g.holds(u.Value); found != "" {
+		if near, ok := config.Suggest(u.Key, u.Object.Known()); ok {
+			return fmt.Errorf("unknown key %q, and %s within it would have no effect; did you mean %q?", u.Key, found, near)
+		}
+		return fmt.Errorf("unknown key %q, and %s within it would have no effect; move that to where it counts", u.Key, found)
+	}
+	return nil
+}
+
+// guardedKey is unknown for a key that is k or nearly so.
+func (g *guard) guardedKey(u *config.Unknown, k guardedName) error {
+	has := slices.Contains(u.Object.Known(), k.key)
+	old := config.SameName(u.Key, k.was)
+	switch owner, _ := u.Value.Owner(); {
+	case has && old && owner.GetFold(k.key) != nil:
+		return nil // the name of today is there, and counts
+	case has && old:
+		return fmt.Errorf("unknown key %q; it is called %q now", u.Key, k.key)
+	case has:
+		return fmt.Errorf("unknown key %q; did you mean %q?", u.Key, k.key)
+	case old || config.SameName(u.Key, k.key):
+		return fmt.Errorf("%q has no effect here; move it into %s%s", u.Key, k.in, spelled(u.Key, k.key))
+	}
+	return fmt.Errorf("unknown key %q, which looks like %s; write %[2]q in %s", u.Key, k.key, k.in)
+}
+
+// optionOf returns the objects that have a key of this name, in words, and how it is
+// spelled there.
+func (g *guard) optionOf(word string) (owners, key string) {
+	var names []string
+	for _, o := range g.options[config.Letters(word)] {
+		names, key = append(names, o.in), o.key
+	}
+	return strings.Join(names, " or "), key
+}
+
+// misplaced says what a key is that stands among namespaces and is none; nil where
+// that is not clear.
+func (g *guard) misplaced(key string) error {
+	if i := guardedKey(key); i >= 0 {
+		return fmt.Errorf("%q is no namespace; move it into %s%s", key, guarded[i].in, spelled(key, guarded[i].key))
+	}
+	if name, ok := g.namespace(key); ok {
+		return fmt.Errorf("unknown namespace %q; did you mean %q?", key, name)
+	}
+	if owners, option := g.optionOf(key); owners != "" {
+		return fmt.Errorf("%q is an option of %s; move it there%s", key, owners, spelled(key, option))
+	}
+	return nil
+}
+
+// spelled says how a name is written, where that is not how it was.
+func spelled(was, name string) string {
+	if was == name {
+		return ""
+	}
+	return fmt.Sprintf(" and write %q", name)
+}
+
+// scopes returns where a namespace works, in words: the object that it was found
+// in, if that is one of them.
+func (g *guard) scopes(name string, object *config.Spec) string {
+	works := func(scope component.Scope) bool { return g.registry.Find(scope, name) != nil }
+	for scope, t := range map[component.Scope]reflect.Type{
+		component.InService: reflect.TypeFor[config.Service](), component.InEndpoint: reflect.TypeFor[config.Endpoint](), component.InBackend: reflect.TypeFor[config.Backend](),
+	} {
+		if object.Type == t && works(scope) {
+			return string(scope)
+		}
+	}
+	if found := scopesWhere(works); found != "" {
+		return found
+	}
+	return "object that it is for"
+}
+
+// repeated says why a key that occurs twice must not go unnoticed; nil for one that
+// protects nothing.
+func (g *guard) repeated(r *config.Repeated) error {
+	if !g.grave(r) {
+		return nil
+	}
+	return fmt.Errorf("the key %q occurs twice, and what stands at %s would not count; write it once, with all that both say", r.Key, r.Dropped.Pos)
+}
+
+func (g *guard) grave(r *config.Repeated) bool {
+	if config.IsComment(r.Key) {
+		return false
+	}
+	guarded := guardedKey(r.Key) >= 0 || len(g.options[config.Letters(r.Key)]) > 0
+	for n := r.Kept; ; {
+		owner, key := n.Owner()
+		if owner == nil {
+			break
+		}
+		if config.IsComment(key) {
+			return false
+		}
+		switch _, above := owner.Owner(); {
+		case config.Near(above, "extra_config"):
+			guarded = guarded || n == r.Kept || g.protects(key)
+		case config.Near(above, "tls"), config.Near(above, "client_tls"):
+			guarded = true
+		}
+		n = owner
+	}
+	_, named := g.namespace(r.Key)
+	return guarded || named || g.holds(r.Kept) != "" || g.holds(r.Dropped) != ""
+}
+
+// protects reports whether a namespace protects in one of its scopes, or is one
+// that nobody knows.
+func (g *guard) protects(name string) bool {
+	known := false
+	for _, scope := range []component.Scope{component.InService, component.InEndpoint, component.InBackend} {
+		if d := g.registry.Find(scope, name); d != nil {
+			if d.Protects() {
+				return true
+			}
+			known = true
+		}
+	}
+	return !known
+}
+
+// unknownIn says that an object which protects has no such key, and which it has.
+func unknownIn(u *config.Unknown) error {
+	if len(u.Object.Known()) == 0 {
+		return nil
+	}
+	return fmt.Errorf("unknown key %q; the keys are %s", u.Key, strings.Join(u.Object.Known(), ", "))
+}
+
+// guards are those that were made, by what they were made from: a registry does not
+// change once a configuration is compiled.
+var guards sync.Map // guardKey to *guard
+
+type guardKey struct {
+	registry  *component.Registry
+	published uintptr // of the map
+}
+
+// protections returns the guard of the compilation.
+func (c *compiler) protections() *guard {
+	key := guardKey{c.Registry, reflect.ValueOf(c.Published).Pointer()}
+	g, ok := guards.Load(key)
+	if !ok {
+		g, _ = guards.LoadOrStore(key, newGuard(c.Registry, c.Published))
+	}
+	return g.(*guard)
+}
+
+// guard makes errors of mistakes that would let a protection disappear.
+func (c *compiler) guard(d *config.Document) {
+	concerned := func(p *config.Problem) bool { return p.Unknown() != nil || p.Repeated() != nil }
+	if len(d.Repetitions()) == 0 && !slices.ContainsFunc(c.problems, concerned) {
+		return // as usual
+	}
+	g := c.protections()
+	for _, p := range d.Repetitions() {
+		err := g.repeated(p.Repeated())
+		if err == nil {
+			continue
+		}
+		p.Severity, p.Err = config.Error, err
+		if p.Repeated().Aliased {
+			p.Path = p.Repeated().Kept.Path()
+			c.problems = append(c.problems, p)
+		}
+	}
+	for _, p := range c.problems {
+		var err error
+		if u := p.Unknown(); u != nil {
+			err = g.unknown(u)
+			if _, near := config.Suggest(u.Key, u.Object.Known()); err == nil && !near && p.Severity == config.Error {
+				err = unknownIn(u)
+			}
+		} else if r := p.Repeated(); r != nil {
+			err = g.repeated(r)
+		}
+		if err != nil {
+			p.Severity, p.Err = config.Error, err
+		}
+	}
+}

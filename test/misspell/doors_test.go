@@ -1,0 +1,273 @@
+package misspell
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/sluice-gateway/sluice/internal/config"
+)
+
+// A door is a mistake that would let a protection or a filter disappear: members
+// that are added to objects of a configuration, and what the message says.
+type door struct {
+	at      string // service, endpoint, backend, or the extra_config of one of them: "endpoint."
+	members string
+	says    string
+}
+
+// doors are closed in both dialects.
+var doors = []door{
+	// Twice.
+	{"endpoint", `"extra_config": {}`, `the key "extra_config" occurs twice`},
+	{"endpoint", `"Extra_Config": {"proxy": {"sequential": true}}`, `"Extra_Config" occurs twice`},
+	{"service", `"extra_config": {}`, `"extra_config" occurs twice`},
+	{"service", `"tls": {"disabled": true}, "tls": {"enable_mtls": true, "disabled": true}`, `"tls" occurs twice`},
+	{"service", `"tls": {"disabled": true, "enable_mtls": true, "enable_mtls": false}`, `"enable_mtls" occurs twice`},
+	{"service", `"client_tls": {"ca_certs": ["keys/ca.pem"]}, "CLIENT_TLS": {}`, `"CLIENT_TLS" occurs twice`},
+	{"service", `"endpoints": [{"endpoint": "/a", "input_headers": ["A"], "backend": [{"url_pattern": "/", "host": ["http://b"]}]}]`, `"endpoints" occurs twice`},
+	{"endpoint", `"backend": [{"url_pattern": "/", "host": ["http://b"], "allow": ["a"]}]`, `"backend" occurs twice`},
+	{"endpoint", `"BACKEND": [{"url_pattern": "/", "host": ["http://b"], "deny": ["a"]}]`, `"BACKEND" occurs twice`},
+	{"backend", `"allow": ["a"], "allow": ["a", "b"]`, `"allow" occurs twice`},
+	{"backend", `"allow": ["a"], "allow": null`, `"allow" occurs twice`},
+	{"backend", `"Allow": ["a"], "allow": ["a", "b"]`, `"allow" occurs twice`},
+	{"backend", `"deny": ["a"], "DENY": []`, `"DENY" occurs twice`},
+	{"endpoint", `"input_headers": ["A"], "input_headers": ["*"]`, `"input_headers" occurs twice`},
+	{"endpoint", `"input_query_strings": ["A"], "Input_Query_Strings": ["*"]`, `"Input_Query_Strings" occurs twice`},
+	{"endpoint.", `"auth/validator": {"alg": "RS256", "jwk_local_path": "keys/jwks.json"}, "auth/validator": {"alg": "RS256", "jwk_local_path": "keys/jwks.json", "roles": ["a"]}`,
+		`"auth/validator" occurs twice`},
+	{"endpoint.", `"telemetry/opencensus": {}, "telemetry/opencensus": {}`, `"telemetry/opencensus" occurs twice`},
+	{"endpoint.", `"qos/ratelimit/router": {"max_rate": 1, "max_rate": 1000}`, `"max_rate" occurs twice`},
+	{"endpoint.", `"github.com/devopsfaith/krakend-ratelimit/juju/router": {"max_rate": 1, "max_rate": 1000}`, `"max_rate" occurs twice`},
+	{"backend.", `"proxy": {"flatmap_filter": [{"type": "del", "args": ["a"]}], "flatmap_filter": []}`, `"flatmap_filter" occurs twice`},
+
+	// Beside extra_config.
+	{"endpoint", `"auth/validator": {"alg": "RS256"}`, `move it into the extra_config of the endpoint`},
+	{"endpoint", `"Auth_Validator": {"alg": "RS256"}`, `move it into the extra_config of the endpoint and write "auth/validator"`},
+	{"endpoint", `"authValidator": {"alg": "RS256"}`, `and write "auth/validator"`},
+	{"endpoint", `"auth/validtor": {"alg": "RS256"}`, `and write "auth/validator"`},
+	{"endpoint", `"github_com/devopsfaith/krakend-jose/validator": {"alg": "RS256"}`, `and write "auth/validator"`},
+	{"endpoint", `"github.com/devopsfaith/krakend-jose/validator": {"alg": "RS256"}`, `and write "auth/validator"`},
+	{"endpoint", `"qos/ratelimit/router": {"max_rate": 1}`, `into the extra_config of the endpoint`},
+	{"backend", `"qos/ratelimit/router": {"max_rate": 1}`, `into the extra_config of the endpoint`},
+	{"backend", `"qos/ratelimit/proxy": {"max_rate": 1}`, `into the extra_config of the backend`},
+	{"backend", `"proxy": {"shadow": true}`, `into the extra_config of the backend`},
+	{"service", `"security/cors": {}`, `into the extra_config of the service`},
+	{"service", `"router": {"trusted_proxies": []}`, `into the extra_config of the service`},
+	{"service", `"security/bot-detector": {}`, `"security/bot-detector" has no effect here; move it into the extra_config`},
+	{"service.", `"telemetry/logging": {"level": "INFO", "security/cors": {}}`, `into the extra_config of the service`},
+
+	// Near misses.
+	{"endpoint", `"extra-config": {"proxy": {}}`, `did you mean "extra_config"?`},
+	{"endpoint", `"extraConfig": {"proxy": {}}`, `did you mean "extra_config"?`},
+	{"endpoint", `"ExtraConfig": {"proxy": {}}`, `did you mean "extra_config"?`},
+	{"endpoint", `"extra_cofig": {"proxy": {}}`, `did you mean "extra_config"?`},
+	{"endpoint", `"extra_config ": {"proxy": {}}`, `did you mean "extra_config"?`},
+	{"endpoint", `"extra.config": {"proxy": {}}`, `did you mean "extra_config"?`},
+	{"service", `"tsl": {}`, `did you mean "tls"?`},
+	{"service", `"t-l-s": {}`, `did you mean "tls"?`},
+	{"service", `"tlss": {"public_key": "a", "private_key": "b"}`, `public_key within it would have no effect; did you mean "tls"?`},
+	{"service", `"ClientTLS": {}`, `did you mean "client_tls"?`},
+	{"service.", `"telemetry/logging": {"level": "INFO", "tsl": {}}`, `write "tls" in the root`},
+	{"backend", `"alow": ["a"]`, `did you mean "allow"?`},
+	{"backend", `"allwo": ["a"]`, `did you mean "allow"?`},
+	{"backend", `"allows": ["a"]`, `did you mean "allow"?`},
+	{"backend", `"dney": ["a"]`, `did you mean "deny"?`},
+	{"backend", `"dny": ["a"]`, `did you mean "deny"?`},
+	{"backend", `"whitelist": ["a"]`, `it is called "allow" now`},
+	{"backend", `"blackList": ["a"]`, `it is called "deny" now`},
+	{"backend", `"inputHeaders": ["a"]`, `did you mean "input_headers"?`},
+	{"endpoint", `"headers_to_pass": ["a"]`, `it is called "input_headers" now`},
+	{"endpoint", `"input-query-strings": ["a"]`, `did you mean "input_query_strings"?`},
+	{"endpoint", `"input_query_string": ["a"]`, `did you mean "input_query_strings"?`},
+	{"service", `"plug-in": {}`, `did you mean "plugin"?`},
+	{"service", `"asyncAgent": []`, `did you mean "async_agent"?`},
+	{"backend.", `"proxy": {"flatmapFilter": [{"type": "del", "args": ["a"]}]}`, `did you mean "flatmap_filter"?`},
+	{"backend.", `"backend/http/client": {"client_tsl": {}}`, `did you mean "client_tls"?`},
+	{"backend.", `"backend/http/client": {"client_tls": {"ca_cert": []}}`, `did you mean "ca_certs"?`},
+	{"service", `"tls": {"disabled": true, "enable_mtsl": true}`, `did you mean "enable_mtls"?`},
+	{"service", `"client_tls": {"completely_other": true}`, `the keys are "allow_insecure_connections", "ca_certs"`},
+
+	// In the wrong place.
+	{"endpoint.", `"allow": ["a"]`, `"allow" is no namespace; move it into the backend`},
+	{"backend.", `"deny": ["a"]`, `"deny" is no namespace; move it into the backend`},
+	{"service.", `"tls": {}`, `"tls" is no namespace; move it into the root`},
+	{"endpoint.", `"extra_config": {"auth/validator": {}}`, `"extra_config" is no namespace`},
+	{"endpoint.", `"roles": ["admin"]`, `"roles" is an option of auth/validator; move it there`},
+	{"endpoint.", `"Max-Rate": 1`, `is an option of qos/ratelimit/proxy or qos/ratelimit/router; move it there and write "max_rate"`},
+	{"endpoint", `"tls": {"enable_mtls": true}`, `"tls" has no effect here; move it into the root`},
+	{"endpoint", `"allow": ["a"]`, `"allow" has no effect here; move it into the backend`},
+	{"endpoint", `"alow": ["a"]`, `write "allow" in the backend`},
+	{"service", `"deny": ["a"]`, `move it into the backend`},
+	{"service", `"input_headers": ["a"]`, `move it into the endpoint or the backend`},
+	{"backend", `"client_tls": {"ca_certs": []}`, `move it into the root, or into backend/http/client`},
+	{"service", `"enable_mtls": true`, `move it into tls`},
+	{"service", `"disabled": true`, `move it into tls`},
+	{"service", `"ca_certs": []`, `move it into client_tls or tls`},
+	{"service", `"client_certs": []`, `move it into client_tls`},
+	{"service", `"trusted_proxies": []`, `is an option of router`},
+	{"endpoint", `"max_rate": 1`, `is an option of qos/ratelimit/proxy or qos/ratelimit/router`},
+	{"endpoint", `"roles": ["a"]`, `is an option of auth/validator`},
+	{"backend", `"check_expr": "false"`, `is an option of validation/cel`},
+	{"backend.", `"backend/http/client": {"ca_certs": []}`, `move it into client_tls`},
+	{"endpoint.", `"qos/ratelimit/proxy": {"max_rate": 1}`, `move it to the extra_config of the backend`},
+	{"backend.", `"auth/validator": {"alg": "RS256"}`, `move it to the extra_config of the service or endpoint`},
+	{"endpoint.", `"auth_validator": {"alg": "RS256"}`, `did you mean "auth/validator"?`},
+	{"endpoint.", `"auth/validator": null`, `null is no options; write the options that are meant`},
+
+	// Within something that has no effect.
+	{"service", `"endpionts": [{"endpoint": "/b", "extra_config": {"auth/validator": {}}}]`, `auth/validator within it would have no effect; did you mean "endpoints"?`},
+	{"service", `"endpiont": [{"endpoint": "/b", "extra_config": {"proxy": {}}}]`, `proxy within it would have no effect`},
+	{"endpoint", `"config": {"qos/ratelimit/router": {"max_rate": 1}}`, `qos/ratelimit/router within it would have no effect; move that to where it counts`},
+	{"backend", `"filter": {"allow": ["a"]}`, `allow within it would have no effect`},
+	{"service", `"server": {"tls": {"public_key": "a"}}`, `tls within it would have no effect`},
+	{"service", `"x": [[{"enable_mtls": true}]]`, `enable_mtls within it would have no effect`},
+}
+
+// windows let no protection disappear: they do not stop the start in the dialect
+// krakend, and in sluice only what is unknown or repeated does.
+var windows = []door{
+	{"service", `"timeuot": "1s"`, `warning`},
+	{"service", `"timeout": "1s", "timeout": "2s"`, `warning`},
+	{"service", `"timeout": "1s", "Timeout": "2s"`, `warning`},
+	{"service", `"x-docs": {"title": "allow me", "tags": ["tls", "deny"]}`, `warning`},
+	{"service", `"tlsx": true`, `warning`},
+	{"endpoint", `"comment": "/auth/validator"`, `warning`},
+	{"backend", `"alow": null`, `warning`},
+	{"backend", `"timeout": "1s"`, `warning`},
+	{"backend", `"allow": ["a"], "whitelist": ["a"]`, `warning`},
+	{"service.", `"telemetry/logging": {"level": "INFO", "prefix": "a", "prefix": "b"}`, `warning`},
+	{"service.", `"telemetry/logging": {"level": "INFO", "perfix": "a"}`, `warning`},
+	{"endpoint.", `"proxy": {"sequentail": true}`, `warning`},
+	{"endpoint.", `"proxy": {"static": {"data": {"allow": ["a"], "auth/validator": {}}}}`, ``},
+	{"service.", `"router": {"error_body": {"404": {"deny": ["a"], "tls": {}}}}`, ``},
+	{"backend", `"mapping": {"allow": "deny", "extra_config": "extra"}`, ``},
+	{"endpoint", `"@auth/validator": {}, "_allow": ["a"], "#extra_config": {"auth/validator": {}}, "$tls": {}`, ``},
+	{"endpoint.", `"@comment": 1, "@comment": 2`, `warning`},
+}
+
+// text returns a configuration with the members added.
+func (d door) text(dialect string) string {
+	add := func(at string) string {
+		if at == d.at {
+			return ", " + d.members
+		}
+		return ""
+	}
+	return fmt.Sprintf(`{"version": 3, "dialect": %q, "endpoints": [{"endpoint": "/a", "backend": [{"url_pattern": "/a", "host": ["http://a"]`+
+		`, "extra_config": {"@a": 1%s}%s}], "extra_config": {"@a": 1%s}%s}], "extra_config": {"@a": 1%s}%s}`,
+		dialect, add("backend."), add("backend"), add("endpoint."), add("endpoint"), add("service."), add("service"))
+}
+
+// TestDoors makes every mistake in each dialect and in each format. JSON is YAML,
+// too; a configuration without a repeated key is brought to TOML.
+func TestDoors(t *testing.T) {
+	t.Chdir(folder)
+	for _, dialect := range []string{"krakend", "sluice"} {
+		for _, d := range doors {
+			for name, text := range d.files(dialect) {
+				problems := run(t.Context(), name, text)
+				if !config.HasErrors(problems) {
+					t.Errorf("%s, %s: the gateway starts with %s in the %s:\n%s", dialect, name, d.members, d.at, config.Format(problems))
+				}
+				if all := config.Format(problems); !strings.Contains(all, d.says) {
+					t.Errorf("%s, %s: %s in the %s: no problem says %q:\n%s", dialect, name, d.members, d.at, d.says, all)
+				}
+				for _, p := range problems {
+					if p.Severity == config.Error && strings.Contains(p.Err.Error(), "remove") {
+						t.Errorf("%s: %s in the %s: %v: advises to remove it", dialect, d.members, d.at, p)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestWindows does the same with mistakes that protect nothing.
+func TestWindows(t *testing.T) {
+	t.Chdir(folder)
+	for _, d := range windows {
+		for name, text := range d.files("krakend") {
+			problems := run(t.Context(), name, text)
+			all := config.Format(problems)
+			if config.HasErrors(problems) || d.says == "" && len(problems) > 0 || !strings.Contains(all, d.says) {
+				t.Errorf("%s: %s in the %s: %q expected, got:\n%s", name, d.members, d.at, d.says, all)
+			}
+		}
+	}
+}
+
+// files returns the configuration in the three formats.
+func (d door) files(dialect string) map[string]string {
+	text := d.text(dialect)
+	files := map[string]string{"door.json": text, "door.yaml": text}
+	if doc, problems := config.Parse("door.json", []byte(text)); len(problems) == 0 && !strings.Contains(text, "null") {
+		var b strings.Builder
+		for _, m := range doc.Root.Members {
+			fmt.Fprintf(&b, "%q = ", m.Key)
+			writeTOML(&b, m.Value)
+			b.WriteByte('\n')
+		}
+		files["door.toml"] = b.String()
+	}
+	return files
+}
+
+// writeTOML writes a value as an inline value of TOML.
+func writeTOML(b *strings.Builder, n *config.Node) {
+	switch n.Kind {
+	case config.Object:
+		b.WriteByte('{')
+		for i, m := range n.Members {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			fmt.Fprintf(b, "%q = ", m.Key)
+			writeTOML(b, m.Value)
+		}
+		b.WriteByte('}')
+	case config.Array:
+		b.WriteByte('[')
+		for i, item := range n.Items {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			writeTOML(b, item)
+		}
+		b.WriteByte(']')
+	case config.String:
+		text, _ := json.Marshal(n.Text)
+		b.Write(text)
+	default:
+		b.WriteString(n.Text)
+	}
+}
+
+// TestAliases shows that what an alias puts elsewhere counts where it is put, and
+// only there.
+func TestAliases(t *testing.T) {
+	t.Chdir(folder)
+	const text = `
+version: 3
+x-defaults:
+  protected: &protected
+    auth/validator: %s
+endpoints:
+  - endpoint: /a
+    backend: [{url_pattern: /a, host: ["http://a"]}]
+    extra_config: *protected
+`
+	good := fmt.Sprintf(text, `{alg: RS256, jwk_local_path: keys/jwks.json, roles: [a]}`)
+	if problems := run(t.Context(), "a.yaml", good); config.HasErrors(problems) {
+		t.Errorf("a template below an unknown key stops the start:\n%s", config.Format(problems))
+	}
+	bad := fmt.Sprintf(text, `{alg: RS256, jwk_local_path: keys/jwks.json, roles: [a], roles: []}`)
+	if all := config.Format(run(t.Context(), "a.yaml", bad)); !strings.Contains(all, `error: a.yaml:5:78: endpoints[0].extra_config["auth/validator"].roles: the key "roles" occurs twice`) {
+		t.Errorf("a key that occurs twice behind an alias goes unnoticed:\n%s", all)
+	}
+	unused := strings.Replace(good, "*protected", "{}", 1)
+	if all := config.Format(run(t.Context(), "a.yaml", unused)); !strings.Contains(all, "error: a.yaml:3:1: [\"x-defaults\"]: unknown key \"x-defaults\", and auth/validator within it") {
+		t.Errorf("what no alias uses goes unnoticed:\n%s", all)
+	}
+}
