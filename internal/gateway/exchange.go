@@ -24,7 +24,9 @@ type Exchange struct {
 	Client   netip.Addr // address of the client, as far as proxies are believed
 	Endpoint string     // pattern of the endpoint, once routed; for logs and metrics
 
+	Path    string   // that was routed, escaped: what the client sent, or what became of it; "" before
 	Params  []string // path parameters, decoded, by index in the pattern
+	Raw     []string // the same as the client sent them; nil when nothing in the path is escaped
 	Rest    string   // what a wildcard matched: escaped, without a slash at its start
 	Results []Result // answers of earlier calls, in a sequence
 
@@ -112,7 +114,7 @@ func (x *Exchange) Child() *Exchange {
 	c := pool.Get().(*Exchange)
 	c.In, c.Parent = x.In, x
 	c.Identity, c.Client, c.Endpoint = x.Identity, x.Client, x.Endpoint
-	c.Params, c.Rest, c.Results = x.Params, x.Rest, x.Results
+	c.Path, c.Params, c.Raw, c.Rest, c.Results = x.Path, x.Params, x.Raw, x.Rest, x.Results
 	c.Request.Method = x.Request.Method
 	x.children = append(x.children, c)
 	return c
@@ -185,10 +187,14 @@ func (s Slot[T]) Set(x *Exchange, v T) {
 // parameters that were let through. It has no parent; its owner releases it.
 func Detach(x *Exchange) *Exchange {
 	c := Acquire(snapshot(x.In))
-	c.Client, c.Endpoint, c.Rest = x.Client, strings.Clone(x.Endpoint), strings.Clone(x.Rest)
+	c.Client, c.Endpoint = x.Client, strings.Clone(x.Endpoint)
+	c.Path, c.Rest = strings.Clone(x.Path), strings.Clone(x.Rest)
 	c.Identity = x.Identity
 	for _, p := range x.Params {
 		c.Params = append(c.Params, strings.Clone(p))
+	}
+	for _, p := range x.Raw {
+		c.Raw = append(c.Raw, strings.Clone(p))
 	}
 	c.Request.Method = strings.Clone(x.Request.Method)
 	c.Request.Query = cloneFields(c.Request.Query, x.Request.Query)

@@ -55,7 +55,7 @@ func used(t *testing.T) *Exchange {
 	x.Response = Response{Status: 200, Header: Fields{{"B", "2"}}, Body: body.FromBytes([]byte("{}")), Complete: true, Failed: true}
 	x.Identity = &Identity{Claims: map[string]any{"sub": "me"}}
 	x.Client, x.Endpoint = netip.MustParseAddr("192.0.2.1"), "/p/{id}"
-	x.Params, x.Rest = append(x.Params, "1", "2"), "rest"
+	x.Path, x.Params, x.Raw, x.Rest = "/p/1", append(x.Params, "1", "2"), []string{"1", "2"}, "rest"
 	x.Results = []Result{{}}
 	x.Pin, x.Frame, x.Err = t, t, errors.New("trouble")
 	x.Started, x.Until = time.Unix(1, 0), time.Unix(2, 0)
@@ -128,7 +128,7 @@ func TestChild(t *testing.T) {
 	defer x.Release()
 	c := x.Child()
 	if c.In != x.In || c.Parent != x || c.Identity != x.Identity || c.Client != x.Client || c.Endpoint != x.Endpoint ||
-		!slices.Equal(c.Params, x.Params) || c.Rest != x.Rest || len(c.Results) != 1 || c.Request.Method != "POST" {
+		!slices.Equal(c.Params, x.Params) || !slices.Equal(c.Raw, x.Raw) || c.Path != x.Path || c.Rest != x.Rest || len(c.Results) != 1 || c.Request.Method != "POST" {
 		t.Errorf("the child %+v does not see what its parent %+v sees", c, x)
 	}
 	if c.Replied() || len(c.Request.Header) != 0 || len(c.Request.Query) != 0 || c.Request.Path != "" || c.Response.Status != 0 {
@@ -209,7 +209,7 @@ func TestDetach(t *testing.T) {
 	in, spoil := message()
 	m := in.(*arrived)
 	x := Acquire(in)
-	x.Endpoint, x.Rest, x.Params = m.pattern, m.rest, append(x.Params, m.param)
+	x.Endpoint, x.Path, x.Rest, x.Params, x.Raw = m.pattern, m.path, m.rest, append(x.Params, m.param), []string{m.param}
 	x.Client = in.Peer().Addr()
 	x.Identity = &Identity{Claims: map[string]any{"sub": "me"}}
 	x.Request.Method, x.Request.Path, x.Request.Host = m.method, "/backend", "backend.test"
@@ -234,6 +234,8 @@ func TestDetach(t *testing.T) {
 		"header":    {c.Request.Header, Fields{{"X-One", "first"}, {"X-Two", "second"}, {"X-One", "third"}}},
 		"query":     {c.Request.Query, Fields{{"q=1", "parameter"}}},
 		"params":    {c.Params, []string{"parameter"}},
+		"raw":       {c.Raw, []string{"parameter"}},
+		"routed":    {c.Path, "/p/1"},
 		"rest":      {c.Rest, "the rest"},
 		"endpoint":  {c.Endpoint, "/p/{id}"},
 		"client":    {c.Client.String(), "192.0.2.1"},

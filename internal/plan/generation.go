@@ -78,7 +78,7 @@ func (g *Generation) route(ctx context.Context, x *gateway.Exchange) error {
 	m := g.table.Find(x.In.Method(), x.In.Path(), x.Params)
 	switch m.Outcome {
 	case route.Found:
-		x.Endpoint, x.Params, x.Rest = m.Pattern, m.Params, m.Rest
+		x.Endpoint, x.Path, x.Params, x.Raw, x.Rest = m.Pattern, m.Path, m.Params, m.Raw, m.Rest
 		return m.Value.plan.Do(ctx, x)
 	case route.MethodNotAllowed:
 		return g.wrongMethod(x, m.Allow)

@@ -25,6 +25,7 @@ func endpoints(t testing.TB, n int) (*Table[string], []string) {
 func TestFindAllocations(t *testing.T) {
 	table, requests := endpoints(t, 10_000)
 	params := make([]string, 0, 8)
+	requests = append(requests, "/api/service-00000/files/A/b;c.", "/api/service-00001/users/ABC", "/api/service-00000/files/A/") // other readings are looked for
 	for _, path := range requests {
 		if m := table.Find("GET", path, params); m.Outcome != Found {
 			t.Errorf("Find(%s) has outcome %d, want found", path, m.Outcome)
@@ -56,6 +57,19 @@ func BenchmarkFindEscaped(b *testing.B) {
 	params := make([]string, 0, 8)
 	for b.Loop() {
 		table.Find("GET", "/api/service-00001/users/a%20b", params)
+	}
+}
+
+func BenchmarkFindReadings(b *testing.B) {
+	table, _ := endpoints(b, 10_000)
+	for _, path := range []string{"/api/service-00001/users/ABC", "/api/service-00000/files/A/b;c.", "/api/service-00000/files/%2541%2f;/."} {
+		b.Run(path, func(b *testing.B) {
+			b.ReportAllocs()
+			params := make([]string, 0, 8)
+			for b.Loop() {
+				table.Find("GET", path, params)
+			}
+		})
 	}
 }
 

@@ -28,9 +28,23 @@
 // segments as a plain one does, so /u/a%2Fb has three of them. Variable values
 // are decoded once. What a wildcard takes keeps its escapes; its dot segments
 // are resolved, and a path whose dots climb out of the prefix is not served
-// by that wildcard. A path that would be an explicit route once its dots are
-// resolved and its repeated slashes removed is never served by a wildcard
-// either, so that no one steps around the policies of the explicit route.
+// by that wildcard.
+//
+// # Other readings
+//
+// A server behind the gateway may understand more spellings of a path than the
+// gateway: decode it again and again, cut segments at a semicolon and the path at
+// a semicolon, NUL, ? or #, split it at backslashes or not at escaped slashes,
+// ignore letter case, the width of characters, repeated slashes, and blanks and
+// dots at the end of a segment. A path that one of these readings turns into
+// another route is not served by a variable or a wildcard, so that no one steps
+// around the policies of that route: it is redirected to where a client is sent
+// from wrong letter case and untidy slashes, and not found otherwise. Routes that
+// fit the path as it is written have lost by the rules above and do not count, and
+// a route without variables always serves its own path.
+//
+// By the same token, values and what a wildcard takes hold no piece that a server
+// may take for a dot segment, whatever its spelling.
 //
 // # Not here
 //

@@ -56,8 +56,8 @@ func (t *Table[T]) Explain(method, target string) []Candidate {
 	})
 
 	var winner *route
-	if root := t.root(method); root != nil {
-		winner, _ = root.lookup(p)
+	if tree := t.tree(method); tree != nil {
+		winner = t.lookup(tree, p).route
 	}
 	var out []Candidate
 	for _, r := range fits {
@@ -68,7 +68,7 @@ func (t *Table[T]) Explain(method, target string) []Candidate {
 		case r.method != method:
 			c.Why = "serves " + r.method + " only"
 		case winner == nil:
-			c.Why = "dot segments or repeated slashes lead elsewhere"
+			c.Why = "dot segments, slashes or another spelling lead elsewhere"
 		default:
 			_, why := compare(winner, r)
 			c.Why = "loses to " + winner.pattern + ": " + why

@@ -1,9 +1,6 @@
 package route
 
-import (
-	"net/url"
-	"strings"
-)
+import "strings"
 
 // A path is a request path as on the wire. It starts with a slash and its
 // escapes are valid.
@@ -31,9 +28,24 @@ scan:
 	}
 	text = string(p[pos:end])
 	if escaped {
-		text, _ = url.PathUnescape(text) // valid by the type's contract
+		text = unescape(text)
 	}
 	return text, end, next
+}
+
+// unescape decodes s, whose escapes are valid.
+func unescape(s string) string {
+	var b strings.Builder
+	b.Grow(len(s))
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c == '%' {
+			c = unhex(s[i+1])<<4 | unhex(s[i+2])
+			i += 2
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
 }
 
 func escapedSlash(s string) bool {

@@ -27,8 +27,8 @@ type Options struct {
 	RemoveExtraSlash bool
 
 	// DisablePathDecoding lets variables have values that contain escapes, a
-	// question mark or a number sign once they are decoded. The values . and
-	// .. are refused all the same.
+	// question mark or a number sign once they are decoded. Those that may be
+	// taken for dot segments are refused all the same.
 	DisablePathDecoding bool
 
 	// DisableMethodNotAllowed answers NotFound for MethodNotAllowed.
@@ -63,7 +63,7 @@ func (b *Builder[T]) Add(method, pattern string, value T) error {
 		return strings.Compare(t.method, method)
 	})
 	if !found {
-		t.trees = slices.Insert(t.trees, at, tree{method, &node{}})
+		t.trees = slices.Insert(t.trees, at, tree{method: method, root: &node{}})
 	}
 	if other := t.trees[at].root.add(r); other != nil {
 		return fmt.Errorf("%s %s is already routed as %s %s", method, pattern, other.method, other.pattern)
@@ -71,6 +71,7 @@ func (b *Builder[T]) Add(method, pattern string, value T) error {
 	t.routes = append(t.routes, r)
 	t.values = append(t.values, value)
 	for _, p := range r.parts {
+		t.trees[at].odd = t.trees[at].odd || p.kind != variable && (p.text == "" && len(r.parts) > 1 || fold(p.text) != p.text)
 		if s := t.spellings[fold(p.text)]; p.kind != variable && !slices.Contains(s, p.text) {
 			t.spellings[fold(p.text)] = append(s, p.text)
 		}
@@ -96,6 +97,7 @@ type Table[T any] struct {
 type tree struct {
 	method string
 	root   *node
+	odd    bool // patterns exist with upper case, empty segments, or a slash at the end
 }
 
 // An Outcome is what the table knows about a request.
@@ -140,6 +142,11 @@ type Match[T any] struct {
 	Pattern string   // as it was added
 	Names   []string // of the variables; shared, read-only
 	Params  []string // decoded values, by the same index as Names
+	// Raw has the values as they were sent, or nothing when nothing in the path
+	// is escaped. It shares the array of Params.
+	Raw []string
+	// Path is the path that was served: target, or what has become of it.
+	Path string
 	// Rest is what the wildcard took, with its escapes, its dot segments
 	// resolved and no slash at the start. It may be empty.
 	Rest string
@@ -168,16 +175,19 @@ func (t *Table[T]) Find(method, target string, params []string) Match[T] {
 	if err != nil {
 		return Match[T]{Outcome: BadParam, Text: "error: " + err.Error()}
 	}
-	if root := t.root(method); root != nil {
-		if r, rest := root.lookup(p); r != nil {
-			return t.deliver(r, p, rest, params)
+	if tree := t.tree(method); tree != nil {
+		s := t.lookup(tree, p)
+		if s.route != nil {
+			return t.deliver(s, params)
 		}
-		if location, reason := t.correct(root, p); location != "" {
-			r, rest := root.lookup(location)
-			if m := t.deliver(r, location, rest, params); m.Outcome == BadParam {
+		if location, reason := t.correct(tree, p); location != "" {
+			if m := t.deliver(t.lookup(tree, location), params); m.Outcome == BadParam {
 				return m
 			}
 			return Match[T]{Outcome: Redirect, Location: string(location), Reason: reason}
+		}
+		if s.elsewhere {
+			return Match[T]{} // the method has a route, and other methods are no remedy
 		}
 	}
 	if t.options.DisableMethodNotAllowed {
@@ -203,19 +213,42 @@ func (t *Table[T]) read(target string) (path, error) {
 	return path(target), nil
 }
 
-// root returns the tree of a method, or nil.
-func (t *Table[T]) root(method string) *node {
+// tree returns the tree of a method, or nil.
+func (t *Table[T]) tree(method string) *tree {
 	for i := range t.trees {
 		if t.trees[i].method == method {
-			return t.trees[i].root
+			return &t.trees[i]
 		}
 	}
 	return nil
 }
 
-// deliver answers with r, which serves p, unless one of its values is refused.
-func (t *Table[T]) deliver(r *route, p path, rest string, params []string) Match[T] {
-	params = r.appendValues(params[:0], p)
+// lookup finds the route that serves p as it is written. There is none when
+// another reading of p leads to another route: whoever asks for that one spells
+// it. A value that is refused is the client's fault whatever else p may mean.
+func (t *Table[T]) lookup(tree *tree, p path) served {
+	s := tree.root.lookup(p)
+	switch {
+	case s.route == nil:
+	case s.route.wild && s.path.traits()&special != 0 && s.path.dotted():
+		return served{elsewhere: true}
+	case tree.ambiguous(s.route, s.path, t.spellings) && !t.refusesAny(s):
+		return served{elsewhere: true}
+	}
+	return s
+}
+
+// refusesAny reports whether a value is refused.
+func (t *Table[T]) refusesAny(s served) bool {
+	values := s.route.appendValues(nil, s.path)
+	return slices.ContainsFunc(values[:len(s.route.names)], func(v string) bool { return t.refuse(v) != "" })
+}
+
+// deliver answers with what serves a path, unless a value in it is refused.
+func (t *Table[T]) deliver(s served, params []string) Match[T] {
+	r := s.route
+	params = r.appendValues(params[:0], s.path)
+	params, raw := params[:len(r.names)], params[len(r.names):]
 	for _, v := range params {
 		if text := t.refuse(v); text != "" {
 			return Match[T]{Outcome: BadParam, Text: text}
@@ -227,71 +260,85 @@ func (t *Table[T]) deliver(r *route, p path, rest string, params []string) Match
 		Pattern: r.pattern,
 		Names:   r.names,
 		Params:  params,
-		Rest:    rest,
+		Raw:     raw,
+		Path:    string(s.path),
+		Rest:    s.rest,
 	}
 }
 
-const encodedParam = "error: encoded url params"
+const (
+	encodedParam = "error: encoded url params"
+	dotParam     = "error: dot segment in url params"
+)
 
 // refuse returns what is wrong with the value of a variable, or nothing. A
 // value that still reads as an escape once it is decoded was escaped twice,
 // which is how filters are stepped around.
 func (t *Table[T]) refuse(value string) string {
 	if dot(value) {
-		return "error: dot segment in url params"
+		return dotParam
 	}
-	if t.options.DisablePathDecoding {
-		return ""
-	}
-	if strings.IndexByte(value, '%') >= 0 {
-		if _, err := url.PathUnescape(value); err != nil {
-			return "error: " + err.Error()
+	if !t.options.DisablePathDecoding {
+		if strings.IndexByte(value, '%') >= 0 {
+			if _, err := url.PathUnescape(value); err != nil {
+				return "error: " + err.Error()
+			}
+			return encodedParam
 		}
-		return encodedParam
+		if strings.IndexByte(value, '?') >= 0 || strings.IndexByte(value, '#') >= 0 {
+			return encodedParam
+		}
 	}
-	if strings.IndexByte(value, '?') >= 0 || strings.IndexByte(value, '#') >= 0 {
-		return encodedParam
+	if DotSegment(value) {
+		return dotParam
 	}
 	return ""
 }
 
-// correct returns the canonical spelling of p, which no route of root serves
+// correct returns the canonical spelling of p, which no route of the tree serves
 // as it is, or nothing. What it returns is served.
-func (t *Table[T]) correct(root *node, p path) (location path, reason Reason) {
+func (t *Table[T]) correct(tree *tree, p path) (location path, reason Reason) {
 	fix := !t.options.DisableFixedPathRedirect
 	if !fix && t.options.DisableTrailingSlashRedirect {
 		return "", 0
 	}
 	pieces := p.pieces()
 	slash := respelling{pieces: pieces}
-	found, reason := slash.walk(root, 0, nil), TrailingSlash
-	if found == nil && fix {
-		s := respelling{pieces: clean(pieces), spellings: t.spellings}
-		found, reason = s.walk(root, 0, nil), LetterCase
-		if found == nil {
-			found = s.wild
-		}
-		if p.order() != tidy {
-			reason = Uncleaned
-		}
+	if location = t.location(tree, slash.walk(tree.root, 0, nil)); location != "" {
+		return location, TrailingSlash
 	}
-	location = path(found)
+	if !fix {
+		return "", 0
+	}
+	s := respelling{pieces: clean(pieces), spellings: t.spellings}
+	if location = t.location(tree, s.walk(tree.root, 0, nil)); location == "" {
+		location = t.location(tree, s.wild)
+	}
+	switch {
+	case location == "":
+		return "", 0
+	case p.order() != tidy:
+		return location, Uncleaned
+	}
+	return location, LetterCase
+}
+
+// location returns a path that was found, if the client may be sent there.
+func (t *Table[T]) location(tree *tree, found []byte) path {
+	p := path(found)
 	// Two slashes would name a host, not a path.
-	if location == "" || strings.HasPrefix(string(location), "//") {
-		return "", 0
+	if p == "" || strings.HasPrefix(string(p), "//") || t.lookup(tree, p).route == nil {
+		return ""
 	}
-	if r, _ := root.lookup(location); r == nil {
-		return "", 0
-	}
-	return location, reason
+	return p
 }
 
 // allow returns the methods that serve p, sorted.
 func (t *Table[T]) allow(p path) []string {
 	var methods []string
-	for _, tree := range t.trees {
-		if r, _ := tree.root.lookup(p); r != nil {
-			methods = append(methods, tree.method)
+	for i := range t.trees {
+		if t.lookup(&t.trees[i], p).route != nil {
+			methods = append(methods, t.trees[i].method)
 		}
 	}
 	return methods

@@ -293,7 +293,7 @@ func TestFindWildcards(t *testing.T) {
 		{"/v2/s%2Fa%2fb", `GET /v2/{svc}/* svc="s" rest="a%2fb"`},
 		{"/v2/", "404"},
 		{"/v3", "GET /v3"},
-		{"/v3/", `GET /v3/* rest=""`},
+		{"/v3/", "to /v3: slash at the end"},
 
 		// Dots stay below the prefix, whatever their spelling.
 		{"/v1/a/../b", `GET /v1/* rest="b"`},
@@ -320,9 +320,155 @@ func TestFindWildcards(t *testing.T) {
 
 		// Other repeated slashes are data, but for those at the start.
 		{"/v1//a", `GET /v1/* rest="a"`},
-		{"/v1/%2f/a", `GET /v1/* rest="a"`},
+		{"/v1/%2f/a", `GET /v1/* rest="%2f/a"`},
+		{"/v1/%2Fx", `GET /v1/* rest="%2Fx"`},
+		{"/v1%2F%2Fx", `GET /v1/* rest="%2Fx"`},
+		{"/v1///x", `GET /v1/* rest="x"`},
 		{"/v1/http://h/x", `GET /v1/* rest="http://h/x"`},
 	})
+}
+
+// TestFindOtherReadings asks for explicit routes in spellings that only some
+// servers understand, beside routes that would take them.
+func TestFindOtherReadings(t *testing.T) {
+	routes := []string{
+		"GET /v1/*", "GET /v1/admin", "GET /v1/admin/keys/{id}", "GET /v1/Mixed/*", "GET /v1/ünder",
+		"GET /users/{id}", "GET /users/admin", "GET /users/{id}/orders", "POST /users/{id}", "POST /v1/*", "POST /v1/posted",
+	}
+	const slash, uncleaned, letters = ": slash at the end", ": repeated slashes or dot segments", ": letter case"
+	runFind(t, build(t, Options{}, routes...), []findTest{
+		// The router knows how to write it.
+		{"/v1/admin/", "to /v1/admin" + slash},
+		{"/v1/admin%2f", "to /v1/admin" + slash},
+		{"/v1/admin/.", "to /v1/admin" + uncleaned},
+		{"/v1/admin/%2e/", "to /v1/admin" + uncleaned},
+		{"/v1/admin//", "to /v1/admin" + uncleaned},
+		{"/v1/ADMIN", "to /v1/admin" + letters},
+		{"/v1/%41dmin", "to /v1/admin" + letters},
+		{"/v1/ADMIN/", "to /v1/admin" + letters},
+		{"/v1//admin", "to /v1/admin" + uncleaned},
+		{"/v1/%2fadmin", "to /v1/admin" + uncleaned},
+		{"/v1/x/../admin", "to /v1/admin" + uncleaned},
+		{"/v1/x/%2e%2e/admin", "to /v1/admin" + uncleaned},
+		{"/v1/x%2f..%2fADMIN", "to /v1/admin" + uncleaned},
+		{"/v1/%EF%BD%81dmin", "to /v1/admin" + letters}, // full width
+		{"/v1/admin/Keys/A", "to /v1/admin/keys/A" + letters},
+		{"/v1/mixed/A/b", "to /v1/Mixed/A/b" + letters},
+		{"/v1/MIXED", "to /v1/Mixed" + letters},
+		{"/v1/%C3%9CNDER", "to /v1/%C3%BCnder" + letters},
+		{"/v1/u%CC%88nder", "to /v1/%C3%BCnder" + letters}, // u and its dots apart
+		{"/users/ADMIN", "to /users/admin" + letters},
+		{"/users/7/Orders", "to /users/7/orders" + letters},
+		{"/v1/%61dmin", "GET /v1/admin"},
+
+		// Others may read it so.
+		{"/v1/admin;x=1", "404"},
+		{"/v1/admin;", "404"},
+		{"/v1;x/admin", "404"},
+		{"/v1/admin;/../x", `GET /v1/* rest="x"`},
+		{"/v1/;/admin", "404"},
+		{"/v1/admin%3Bx", "404"},
+		{"/v1/admin%00", "404"},
+		{"/v1/admin%00.txt", "404"},
+		{"/v1/admin%3Fx=1", "404"},
+		{"/v1/admin%23x", "404"},
+		{"/v1/admin\\", "404"},
+		{"/v1/admin%5c", "404"},
+		{"/v1\\admin", "404"},
+		{"/v1/x\\..\\admin", "404"},
+		{"/v1/%5cadmin", "404"},
+		{"/v1/admin%255c", "404"},
+		{"/v1/admin%20", "404"},
+		{"/v1/admin%09", "404"},
+		{"/v1/admin.", "404"},
+		{"/v1/admin...", "404"},
+		{"/v1/admin./", "404"},
+		{"/v1/admin%2e", "404"},
+		{"/v1/%2561dmin", "404"},
+		{"/v1/%25%36%31dmin", "404"},
+		{"/v1/%252561dmin", "404"},
+		{"/v1/admin%252f", "404"},
+		{"/v1/x%252f..%252fadmin", "404"},
+		{"/v1/%2541DMIN;x", "404"},
+		{"/v1/x/..;/admin", "404"},
+		{"/v1/x/%252e%252e/admin", "404"},
+		{"/v1/%25u0061dmin", "404"},
+		{"/v1/admin%c0%af", "404"}, // a slash in two bytes
+		{"/v1/%c1%a1dmin", "404"},
+		{"/v1/admin%EF%BC%8F", "404"}, // a slash of full width
+		{"/v1/admin/keys/a%2Fb", "404"},
+		{"/v1/admin/keys/a\\b", `GET /v1/admin/keys/{id} id="a\\b"`},
+		{"/v1/ADMIN/keys/a\\b", "to /v1/admin/keys/a%5Cb" + letters},
+		{"/v1/mixed;x/a", "404"},
+		{"/users/admin;x", "404"},
+		{"/users/admin%20", "404"},
+		{"/users/admin.", "404"},
+		{"/users/7\\orders", "404"},
+		{"/users/7%3Borders", `GET /users/{id} id="7;orders"`},
+
+		// No server reads these as an explicit route.
+		{"/v1/admins", `GET /v1/* rest="admins"`},
+		{"/v1/Admins/A%20b;c", `GET /v1/* rest="Admins/A%20b;c"`},
+		{"/v1/x;y/z%2Fw\\", `GET /v1/* rest="x;y/z%2Fw\\"`},
+		{"/v1/a%252Fb", `GET /v1/* rest="a%252Fb"`},
+		{"/v1/admin/x", `GET /v1/* rest="admin/x"`},
+		{"/v1/admin-x.", `GET /v1/* rest="admin-x."`},
+		{"/users/Administrator", `GET /users/{id} id="Administrator"`},
+		{"/users/7;x", `GET /users/{id} id="7;x"`},
+		{"/users/...", `GET /users/{id} id="..."`},
+
+		// Each method has its own routes.
+		{"POST /v1/admin", `POST /v1/* rest="admin"`},
+		{"POST /v1/ADMIN", `POST /v1/* rest="ADMIN"`},
+		{"POST /v1/posted/", "to /v1/posted" + slash},
+		{"POST /v1/posted;", "404"},
+		{"POST /users/ADMIN", `POST /users/{id} id="ADMIN"`},
+		{"POST /users/7/Orders", "404"},
+	})
+
+	spellings := []string{
+		"/v1/admin/", "/v1/admin/.", "/v1/admin%2f", "/v1/ADMIN", "/v1//admin", "/v1/x/../admin", "/v1/admin;x=1",
+		"/v1/admin%00", "/v1/admin\\", "/v1/admin%5c", "/v1/admin%20", "/v1/%2561dmin", "/v1/admin.", "/users/ADMIN", "/users/admin;x",
+	}
+	for _, o := range []Options{
+		{DisableTrailingSlashRedirect: true}, {DisableFixedPathRedirect: true}, {DisableTrailingSlashRedirect: true, DisableFixedPathRedirect: true},
+		{RemoveExtraSlash: true}, {DisablePathDecoding: true}, {DisableMethodNotAllowed: true}, {DisableRest: true},
+	} {
+		table := build(t, o, routes...)
+		for _, path := range spellings {
+			if m := table.Find("GET", path, nil); m.Outcome == Found && m.Pattern != "/v1/admin" && m.Pattern != "/users/admin" {
+				t.Errorf("%+v: Find(%s) = %s", o, path, summary(m))
+			}
+		}
+	}
+}
+
+// TestFindRoutedPath shows what becomes of a path: what policies and logs speak
+// of, and the values as they were sent.
+func TestFindRoutedPath(t *testing.T) {
+	table := build(t, Options{RemoveExtraSlash: true, DisableRest: true}, "GET /u/{id}/x.{ext}", "GET /v1/*")
+	plain := build(t, Options{}, "GET /v1/*", "GET /v1/{svc}/sub/*")
+	tests := []struct {
+		table      *Table[string]
+		path, want string
+		raw        []string
+	}{
+		{table, "/u/7/x.a", "/u/7/x.a", nil},
+		{table, "//u//7/x.a", "/u/7/x.a", nil},
+		{table, "/u/a%3Bb;c/%78.%2ea", "/u/a%3Bb;c/%78.%2ea", []string{"a%3Bb;c", "%2ea"}},
+		{plain, "/v1//internal", "/v1/internal", nil},
+		{plain, "/v1/./internal", "/v1/internal", nil},
+		{plain, "/v1/a/../internal", "/v1/internal", nil},
+		{plain, "/v1/%2Fx", "/v1/%2Fx", nil},
+		{plain, "/v1/a//b", "/v1/a//b", nil},
+		{plain, "/v1///a/b", "/v1/a/b", nil},
+	}
+	for _, tt := range tests {
+		m := tt.table.Find("GET", tt.path, nil)
+		if m.Outcome != Found || m.Path != tt.want || len(tt.raw) > 0 && !slices.Equal(m.Raw, tt.raw) {
+			t.Errorf("Find(%s) = %s, path %q, raw %q; want path %q, raw %q", tt.path, summary(m), m.Path, m.Raw, tt.want, tt.raw)
+		}
+	}
 }
 
 func TestFindReservedPaths(t *testing.T) {
@@ -397,7 +543,13 @@ func TestExplain(t *testing.T) {
 		}},
 		{"PUT", "/a/b/c", []string{"GET /a/* serves GET only", "GET /{p}/* serves GET only"}},
 		{"GET", "/A/B/", []string{
-			"GET /{p}/* wins",
+			"GET /a/b wins after a redirect to /a/b (letter case)",
+			"GET /a/{x} loses to /a/b: in segment 2 a literal goes before a variable",
+			"GET /{p}/{q} loses to /a/b: in segment 1 a literal goes before a variable",
+			"GET /a/* loses to /a/b: explicit paths go before wildcards",
+			"GET /{p}/* loses to /a/b: explicit paths go before wildcards",
+			"DELETE /a/b serves DELETE only",
+			"POST /a/{x} serves POST only",
 		}},
 		{"POST", "/A/x", []string{
 			"POST /a/{x} wins after a redirect to /a/x (letter case)",
@@ -414,8 +566,8 @@ func TestExplain(t *testing.T) {
 			"GET /{p}/* serves GET only",
 		}},
 		{"GET", "/a/b/../../..", []string{
-			"GET /a/* dot segments or repeated slashes lead elsewhere",
-			"GET /{p}/* dot segments or repeated slashes lead elsewhere",
+			"GET /a/* dot segments, slashes or another spelling lead elsewhere",
+			"GET /{p}/* dot segments, slashes or another spelling lead elsewhere",
 		}},
 		{"GET", "/", nil},
 		{"GET", "/a/%zz", nil},

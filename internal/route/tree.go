@@ -105,46 +105,76 @@ func (s *search) walk(n *node, pos, depth int) *route {
 	return s.walk(n.variable, next, depth+1)
 }
 
-// lookup returns the route that serves p as it is written, and what a wildcard
-// takes of it.
-func (n *node) lookup(p path) (r *route, rest string) {
+// served is what a tree knows of a path: the route that serves it, or none.
+type served struct {
+	route *route
+	path  path   // that is served: the one that was looked for, or what became of it
+	rest  string // what a wildcard takes
+
+	elsewhere bool // none does, because others may read the path as that of another route
+}
+
+// lookup returns the route that serves p if nobody reads it otherwise.
+func (n *node) lookup(p path) served {
 	s := search{path: p}
 	if r := s.walk(n, 1, 0); r != nil || s.wild == nil {
-		return r, ""
+		return served{route: r, path: p}
 	}
 	order := p.order()
 	if order == tidy {
-		return s.wild, string(p[s.at:])
+		return served{route: s.wild, path: p, rest: string(p[s.at:])}
 	}
 	// The wildcard is chosen by the path that a backend may make of this one.
 	pieces := p.pieces()
 	cleaned := clean(pieces)
 	s = search{path: join(cleaned)}
 	if s.walk(n, 1, 0) != nil || s.wild == nil {
-		return nil, ""
+		return served{}
 	}
 	prefix := len(s.wild.parts)
 	same := func(a, b piece) bool { return a.text == b.text }
 	if len(pieces) < prefix || !slices.EqualFunc(pieces[:prefix], cleaned[:prefix], same) || climbs(pieces[prefix:]) {
-		return nil, ""
+		return served{}
 	}
 	if order == dots {
-		return s.wild, string(s.path[s.at:])
+		return served{route: s.wild, path: s.path, rest: string(s.path[s.at:])}
 	}
-	rest = string(join(pieces[prefix:]))
-	for more := true; more; {
-		rest, more = cutSlash(rest)
-	}
-	return s.wild, rest
+	// Slashes in front of the rest are one with the slash before it, but for those
+	// that were sent escaped: they are data.
+	rest, _ := cutSlash(string(join(pieces[prefix:])))
+	rest = strings.TrimLeft(rest, "/")
+	return served{route: s.wild, path: join(pieces[:prefix]) + "/" + path(rest), rest: rest}
 }
 
-// appendValues appends the variables of r in p, which r matches, to values.
+// appendValues appends the variables of r in p, which r matches, to values:
+// decoded, and if p has escapes then once more as they were sent.
 func (r *route) appendValues(values []string, p path) []string {
+	if len(r.names) == 0 {
+		return values
+	}
 	pos := 1
 	for _, part := range r.parts {
 		text, _, next := p.segment(pos)
 		if part.kind != literal {
 			values = append(values, text[len(part.text):])
+		}
+		pos = next
+	}
+	if strings.IndexByte(string(p), '%') < 0 {
+		return values
+	}
+	pos = 1
+	for _, part := range r.parts {
+		_, end, next := p.segment(pos)
+		if part.kind != literal {
+			raw := string(p[pos:end])
+			for range len(part.text) { // a byte of the text, or the escape of one
+				if raw[0] == '%' {
+					raw = raw[2:]
+				}
+				raw = raw[1:]
+			}
+			values = append(values, raw)
 		}
 		pos = next
 	}
@@ -220,6 +250,3 @@ func (s *respelling) candidates(text string) []string {
 	}
 	return out
 }
-
-// fold returns the form in which texts that differ in letter case are equal.
-func fold(s string) string { return strings.ToLower(s) }

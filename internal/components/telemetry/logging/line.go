@@ -1,6 +1,7 @@
 package logging
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -62,7 +63,7 @@ func (l *line) path() string {
 	if l.backend {
 		return l.hide(l.x.Request.Path)
 	}
-	return l.x.In.Path()
+	return cmp.Or(l.x.Path, l.x.In.Path())
 }
 
 func (l *line) query() string {

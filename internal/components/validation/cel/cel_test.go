@@ -146,6 +146,24 @@ func exchange(t testing.TB, backend bool) *gateway.Exchange {
 	return x
 }
 
+// TestPath shows that the path is the one that was routed, in plain text.
+func TestPath(t *testing.T) {
+	tests := []struct{ sent, routed, want string }{
+		{"/api//internal/x", "/api/internal/x", "/api/internal/x"},
+		{"/api/./internal", "/api/internal", "/api/internal"},
+		{"/api/%2Finternal", "/api/%2Finternal", "/api/internal"},
+		{"/api/%69nternal", "", "/api/internal"},
+	}
+	for _, tt := range tests {
+		x := testx.Request{Path: tt.sent}.Exchange(t)
+		x.Path = tt.routed
+		a := activation{source: &source{}, x: x}
+		if got, _ := a.ResolveName(varPath); got != tt.want {
+			t.Errorf("%s, routed as %q: req_path is %q, want %q", tt.sent, tt.routed, got, tt.want)
+		}
+	}
+}
+
 func TestExpressions(t *testing.T) {
 	endpoint := fixture{validator: true}
 	tests := []struct {

@@ -16,7 +16,9 @@
 // # Variables
 //
 //	now                    text, RFC 3339 with milliseconds
-//	req_method, req_path   of the client at an endpoint, of the call at a backend
+//	req_method, req_path   of the client at an endpoint, of the call at a backend;
+//	                       the path is the one that was routed, decoded, with
+//	                       repeated slashes as one
 //	req_params             texts by name; the first letter of a name is in upper case
 //	req_headers            lists of texts by canonical name, of the headers let through
 //	req_querystring        lists of texts by name, of the parameters let through

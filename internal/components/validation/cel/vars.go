@@ -1,6 +1,7 @@
 package cel
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -98,9 +99,9 @@ func (a *activation) ResolveName(name string) (any, bool) {
 		return a.x.In.Method(), true
 	case varPath:
 		if a.backend {
-			return unescape(a.x.Request.Path), true
+			return plainPath(a.x.Request.Path), true
 		}
-		return unescape(a.x.In.Path()), true
+		return plainPath(cmp.Or(a.x.Path, a.x.In.Path())), true
 	case varParams:
 		if a.params == nil {
 			a.params = a.collectParams()
@@ -220,11 +221,20 @@ func text(v any) string {
 	return fmt.Sprint(v)
 }
 
-// unescape returns a path decoded, so that no spelling of it evades a
-// condition. A path with broken escapes stays as it is.
-func unescape(path string) string {
+// plainPath returns a path decoded, repeated slashes as one, so that no spelling
+// of it evades a condition. A path with broken escapes is not decoded.
+func plainPath(path string) string {
 	if decoded, err := url.PathUnescape(path); err == nil {
-		return decoded
+		path = decoded
 	}
-	return path
+	if !strings.Contains(path, "//") {
+		return path
+	}
+	var b strings.Builder
+	for i := range len(path) {
+		if path[i] != '/' || i == 0 || path[i-1] != '/' {
+			b.WriteByte(path[i])
+		}
+	}
+	return b.String()
 }
