@@ -154,6 +154,9 @@ func New(set *Set, strategy Strategy) *Balancer {
 	return &Balancer{set: set, strategy: strategy}
 }
 
+// First returns the first host of the set, which must have one.
+func (s *Set) First() *Host { return s.current.Load().hosts[0] }
+
 // Hosts returns the set.
 func (b *Balancer) Hosts() *Set { return b.set }
 

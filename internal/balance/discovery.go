@@ -22,9 +22,7 @@ type DiscoveryOptions struct {
 	Resolver Resolver      // DNS(nil) if nil
 	TTL      time.Duration // between lookups; below 1s means 30s
 
-	// Report is told when lookups begin to fail, with the cause, and when they
-	// work again, with a nil error. It is never called twice at once for one
-	// name. It may be nil.
+	// Report is what [Discovery.Report] sets; it may be nil.
 	Report func(name string, err error)
 }
 
@@ -39,6 +37,7 @@ type Discovery struct {
 	sets    map[string]*Set // by scheme
 	records []SRV           // of the last good answer
 	failing bool
+	report  func(name string, err error)
 
 	users sync.Mutex // held while they come and go
 	count int
@@ -61,7 +60,16 @@ func NewDiscovery(name string, o DiscoveryOptions) (*Discovery, error) {
 	if o.Report == nil {
 		o.Report = func(string, error) {}
 	}
-	return &Discovery{name: name, options: o, sets: map[string]*Set{}}, nil
+	return &Discovery{name: name, options: o, sets: map[string]*Set{}, report: o.Report}, nil
+}
+
+// Report sets who is told when lookups begin to fail, with the cause, and when they
+// work again, with a nil error: a user that comes later, such as a new configuration,
+// is told instead of those before it. f is never called twice at once for one name.
+func (d *Discovery) Report(f func(name string, err error)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.report = f
 }
 
 // Hosts returns the set of the hosts under a scheme, such as "http". It is the
@@ -167,9 +175,10 @@ func (d *Discovery) lookup(ctx context.Context) {
 			d.fill(scheme, s)
 		}
 	}
+	report := d.report
 	d.mu.Unlock()
 	if changed {
-		d.options.Report(d.name, err)
+		report(d.name, err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -222,5 +223,46 @@ func TestEmptyName(t *testing.T) {
 	}
 	if _, err := NewShared(DiscoveryOptions{}).Discovery(""); !errors.Is(err, ErrNoHost) {
 		t.Errorf("Shared.Discovery: %v, want %v", err, ErrNoHost)
+	}
+}
+
+// TestLaterUserIsTold tells failures to whoever came last: the logs of those before it
+// may have ended.
+func TestLaterUserIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var z zone
+		z.set(nil, "a")
+		d, err := NewDiscovery("name", DiscoveryOptions{Resolver: z.resolve, TTL: 10 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var first, second []string
+		d.Report(func(name string, err error) { first = append(first, fmt.Sprint(name, ": ", err)) })
+		d.Start(t.Context())
+		d.Report(func(name string, err error) { second = append(second, fmt.Sprint(name, ": ", err)) })
+		d.Start(t.Context())
+		d.Close()
+		z.set(errors.New("servfail"))
+		time.Sleep(30 * time.Second)
+		z.set(nil, "a")
+		time.Sleep(30 * time.Second)
+		d.Close()
+		if want := []string{"name: srv records of name: servfail", "name: <nil>"}; first != nil || !slices.Equal(second, want) {
+			t.Errorf("told %q and %q, want nothing and %q", first, second, want)
+		}
+	})
+}
+
+// TestHostIsSaid tells the first failure of a host and the first success after it.
+func TestHostIsSaid(t *testing.T) {
+	set, err := NewStatic([]string{"http://a", "http://b"}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := set.First()
+	var got []bool
+	got = append(got, h.OK(), h.Fail(), h.Fail(), h.OK(), h.OK(), h.Fail())
+	if want := []bool{false, true, false, true, false, true}; !slices.Equal(got, want) {
+		t.Errorf("told %v, want %v", got, want)
 	}
 }

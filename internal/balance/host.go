@@ -4,6 +4,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/sluice-gateway/sluice/internal/kit/change"
 )
 
 const (
@@ -24,6 +26,7 @@ type Host struct {
 	until atomic.Int64
 	// failed is when the last failure was reported.
 	failed atomic.Int64
+	said   change.State // bad while no connection can be made
 
 	mu      sync.Mutex
 	pause   time.Duration // the last one; 0 for a healthy host
@@ -32,8 +35,13 @@ type Host struct {
 
 // Fail reports that no connection to the host could be made. As long as the host
 // is paused, failures of calls that were under way before do not lengthen the
-// pause.
-func (h *Host) Fail() {
+// pause. Say tells that operators should hear of it: it is the first after a success.
+func (h *Host) Fail() (say bool) {
+	h.fail()
+	return h.said.Is(true, h.clock)
+}
+
+func (h *Host) fail() {
 	now := h.set.now()
 	h.failed.Store(now)
 	h.mu.Lock()
@@ -47,16 +55,25 @@ func (h *Host) Fail() {
 }
 
 // OK reports that a connection to the host was made, or was there already. It
-// costs one atomic load while the host is healthy.
-func (h *Host) OK() {
-	if h.until.Load() == 0 {
-		return
+// costs two atomic loads while the host is healthy. Say tells that operators should
+// hear of it: they have heard of a failure last.
+func (h *Host) OK() (say bool) {
+	if h.until.Load() == 0 && !h.said.Bad() {
+		return false
 	}
+	h.recover()
+	return h.said.Is(false, h.clock)
+}
+
+func (h *Host) recover() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.pause, h.probing = 0, false
 	h.until.Store(0)
 }
+
+// clock tells the time to what is said of the host.
+func (h *Host) clock() time.Duration { return time.Duration(h.set.now()) }
 
 // available reports whether the host may be called. The first call after a
 // pause takes the probe: the host then looks paused to others until the probe

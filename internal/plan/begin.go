@@ -2,7 +2,6 @@ package plan
 
 import (
 	"context"
-	"errors"
 	"sync"
 
 	"github.com/sluice-gateway/sluice/internal/balance"
@@ -119,7 +118,14 @@ func (d *direct) begin(ctx context.Context, x *gateway.Exchange) bool {
 	return false
 }
 
-func (d *direct) finish(ctx context.Context, x *gateway.Exchange) error { return d.next.finish(ctx, x) }
+func (d *direct) finish(ctx context.Context, x *gateway.Exchange) error {
+	alive := ctx.Err() == nil
+	err := d.next.finish(ctx, x)
+	if alive {
+		d.says.report(ctx, x, d.host, err, 0)
+	}
+	return err
+}
 
 func (b *balanced) begin(ctx context.Context, x *gateway.Exchange) bool {
 	f := frameOf(x)
@@ -141,7 +147,7 @@ func (b *balanced) finish(ctx context.Context, x *gateway.Exchange) error {
 	host, path := f.host, f.path
 	alive := ctx.Err() == nil
 	err := b.next.finish(ctx, x)
-	if !alive || !b.report(ctx, host, err) {
+	if !alive || !b.report(ctx, x, host, err) {
 		return err
 	}
 	next := b.hosts.Next(host)
@@ -167,14 +173,6 @@ func (f *redirected) finish(ctx context.Context, x *gateway.Exchange) error {
 
 // report tells the host how a call went, and whether the call is for the next
 // host: nobody was reached and there is time left.
-func (b *balanced) report(ctx context.Context, host *balance.Host, err error) (again bool) {
-	if err == nil || !errors.Is(err, gateway.ErrUnreached) {
-		host.OK()
-		return false
-	}
-	ended := ctx.Err()
-	if !errors.Is(ended, context.Canceled) { // who leaves says nothing of the host
-		host.Fail()
-	}
-	return ended == nil
+func (b *balanced) report(ctx context.Context, x *gateway.Exchange, host *balance.Host, err error) (again bool) {
+	return b.says.report(ctx, x, host, err, b.hosts.Hosts().Len()-1)
 }

@@ -44,6 +44,7 @@ func (s *server) aim(r *gateway.Request, path string, others int) {
 type balanced struct {
 	hosts *balance.Balancer
 	next  splitter
+	says  reporter
 }
 
 // Do tries hosts until one is reached or the deadline passes.
@@ -73,7 +74,7 @@ func (b *balanced) try(ctx context.Context, x *gateway.Exchange, next *balance.H
 		s.aim(&x.Request, path, max(b.hosts.Hosts().Len()-len(tried), 0))
 		alive := ctx.Err() == nil
 		err = b.next.Do(ctx, x)
-		if !alive || !b.report(ctx, host, err) {
+		if !alive || !b.report(ctx, x, host, err) {
 			return err
 		}
 	}
@@ -89,12 +90,19 @@ func noHost(context.Context, *gateway.Exchange) error {
 type direct struct {
 	server server
 	next   splitter
+	host   *balance.Host
+	says   reporter
 }
 
 // Do calls the host.
 func (d *direct) Do(ctx context.Context, x *gateway.Exchange) error {
 	d.server.aim(&x.Request, x.Request.Path, 0)
-	return d.next.Do(ctx, x)
+	alive := ctx.Err() == nil
+	err := d.next.Do(ctx, x)
+	if alive {
+		d.says.report(ctx, x, d.host, err, 0)
+	}
+	return err
 }
 
 // templated is a call whose host is made of values of the request.

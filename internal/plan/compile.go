@@ -58,6 +58,7 @@ type compiler struct {
 	broken   map[int]bool                                 // endpoints with an error already
 	implicit map[component.Scope][]*component.Declaration // what every site builds
 	encodes  map[encode]*encode                           // most endpoints encode alike and share the step
+	sets     map[string]*balance.Set                      // hosts, by their list
 	problems []*config.Problem
 	placed   []component.Placed // of the plan that is being put together
 }
@@ -73,7 +74,7 @@ func Compile(d *config.Document, o Options) (*Generation, []*config.Problem) {
 	if o.Check != nil {
 		problems = append(problems, o.Check(svc)...)
 	}
-	c := &compiler{Options: o, env: o.Env, problems: problems, encodes: make(map[encode]*encode)}
+	c := &compiler{Options: o, env: o.Env, problems: problems, encodes: make(map[encode]*encode), sets: make(map[string]*balance.Set)}
 	c.implicit = make(map[component.Scope][]*component.Declaration)
 	for _, d := range o.Registry.All() {
 		if d.Implicit {

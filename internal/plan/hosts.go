@@ -64,18 +64,36 @@ func (c *compiler) hosts(s *component.BackendSite, next splitter) (gateway.Conne
 		}
 		return t, nil
 	}
-	if len(hosts) == 1 {
-		return &direct{parseServer(hosts[0]), next}, nil
-	}
-	// What is known about the health of hosts survives a reload.
-	set, err := component.Keep(&s.Site, "hosts\x00"+strings.Join(hosts, "\x00"), func() (*balance.Set, func(), error) {
-		set, err := balance.NewStatic(hosts, balance.Options{Clock: c.env.Clock})
-		return set, nil, err
-	})
+	set, err := c.static(s, hosts)
 	if err != nil {
 		return nil, err
 	}
-	return c.balanced(be, set, next)
+	if len(hosts) == 1 {
+		return &direct{parseServer(hosts[0]), next, set.First(), c.reporter(s)}, nil
+	}
+	return c.balanced(s, set, next)
+}
+
+// static returns the set of hosts of a list. All backends with the same list share
+// one, and what is known about the health of its hosts survives a reload.
+func (c *compiler) static(s *component.BackendSite, hosts []string) (*balance.Set, error) {
+	id := strings.Join(hosts, "\x00")
+	if set := c.sets[id]; set != nil {
+		return set, nil
+	}
+	set, err := component.Keep(&s.Site, "hosts\x00"+id, func() (*balance.Set, func(), error) {
+		set, err := balance.NewStatic(hosts, balance.Options{Clock: c.env.Clock})
+		return set, nil, err
+	})
+	if err == nil {
+		c.sets[id] = set
+	}
+	return set, err
+}
+
+// reporter returns who says what happens to the hosts of a backend.
+func (c *compiler) reporter(s *component.BackendSite) reporter {
+	return reporter{c.env.Log, strings.Clone(s.Config().URLPattern)}
 }
 
 // callable returns the hosts of a backend that HTTP can reach, and warns of the
@@ -110,12 +128,12 @@ func (c *compiler) callable(be *config.Backend) []string {
 	return hosts
 }
 
-func (c *compiler) balanced(be *config.Backend, set *balance.Set, next splitter) (gateway.Connector, error) {
-	strategy, err := balance.ParseStrategy(string(be.Balance))
+func (c *compiler) balanced(s *component.BackendSite, set *balance.Set, next splitter) (gateway.Connector, error) {
+	strategy, err := balance.ParseStrategy(string(s.Config().Balance))
 	if err != nil {
 		return nil, err
 	}
-	return &balanced{balance.New(set, strategy), next}, nil
+	return &balanced{balance.New(set, strategy), next, c.reporter(s)}, nil
 }
 
 // discovered returns the connector of a backend whose hosts are looked up.
@@ -129,14 +147,8 @@ func (c *compiler) discovered(s *component.BackendSite, next splitter) (gateway.
 		Options:  balance.Options{Clock: c.env.Clock},
 		Resolver: c.Resolver,
 		TTL:      time.Duration(c.g.Service.DNSCacheTTL),
-		Report: func(name string, err error) {
-			if err != nil {
-				c.env.Log.Logger().Warn("service discovery failing, last hosts kept", "name", name, "error", err)
-				return
-			}
-			c.env.Log.Logger().Info("service discovery works again", "name", name)
-		},
 	}
+	log := c.env.Log
 	id := fmt.Sprintf("srv\x00%s\x00%s\x00%d", name, be.SDScheme, o.TTL)
 	if be.SD == "dns" {
 		id += fmt.Sprintf("\x00%s", be.Node.Path())
@@ -148,7 +160,17 @@ func (c *compiler) discovered(s *component.BackendSite, next splitter) (gateway.
 	if err != nil {
 		return nil, err
 	}
-	s.OnStart(func(ctx context.Context) error { d.Start(ctx); return nil })
+	s.OnStart(func(ctx context.Context) error {
+		d.Report(func(name string, err error) {
+			if err != nil {
+				log.Logger().Warn("service discovery failing, last hosts kept", "name", name, "error", err)
+				return
+			}
+			log.Logger().Info("service discovery works again", "name", name)
+		})
+		d.Start(ctx)
+		return nil
+	})
 	s.OnClose(func(context.Context) error { d.Close(); return nil })
-	return c.balanced(be, d.Hosts(string(be.SDScheme)), next)
+	return c.balanced(s, d.Hosts(string(be.SDScheme)), next)
 }

@@ -10,9 +10,10 @@ import (
 // gateway itself as long as it is live, and every request that began in it.
 type generation struct {
 	*plan.Generation
-	users atomic.Int64
-	ended atomic.Bool
-	idle  chan struct{} // closed when the last user has left
+	users  atomic.Int64
+	ended  atomic.Bool
+	faulty atomic.Bool   // a fault of ours was told
+	idle   chan struct{} // closed when the last user has left
 }
 
 func newGeneration(g *plan.Generation) *generation {

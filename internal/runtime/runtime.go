@@ -352,7 +352,7 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 	}
 	server := g.engine(s).NewServer(settings)
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(l, g) }()
+	go func() { failed <- server.Serve(&listener{Listener: l, g: g, since: time.Now()}, g) }()
 	select {
 	case err := <-failed:
 		return errors.Join(err, g.stop(context.Background(), server))
@@ -432,6 +432,10 @@ func (g *Gateway) Done(x *gateway.Exchange, sent engine.Sent, err error) {
 	if failure := cmp.Or(err, x.Err, x.Response.Missing); failure != nil {
 		// The access log may be off, and observers may not say why.
 		gen.Logger().Debug("request failed", "method", x.In.Method(), "endpoint", x.Endpoint, "status", status, "error", failure)
+	}
+	if x.Err != nil && status == 500 && gateway.AsError(x.Err).Code == gateway.CodeInternal && gen.faulty.CompareAndSwap(false, true) {
+		gen.Logger().Error("a fault of the gateway itself; please report it, further ones of this configuration are told at DEBUG only",
+			"method", x.In.Method(), "endpoint", x.Endpoint, "error", x.Err)
 	}
 	if observers := gen.Observers(); len(observers) > 0 {
 		o := telemetry.Outcome{Started: x.Started, Took: time.Since(x.Started), Status: status, Written: sent.Bytes, Err: err}

@@ -1,6 +1,7 @@
 package runtime_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -64,7 +65,9 @@ type probeOptions struct {
 	Fail string `json:"fail"` // build, start or close
 }
 
-func newBench(text string) *bench {
+func newBench(text string) *bench { return newBenchWith(text, slog.DiscardHandler) }
+
+func newBenchWith(text string, log slog.Handler) *bench {
 	b := new(bench)
 	b.set(text)
 	b.Gateway = runtime.New(runtime.Options{
@@ -81,7 +84,7 @@ func newBench(text string) *bench {
 				return &client{b}
 			},
 		}},
-		Log: slog.DiscardHandler,
+		Log: log,
 	})
 	return b
 }
@@ -657,6 +660,35 @@ func TestListen(t *testing.T) {
 	b.load(t, named("one", `,"listen_ip":"127.0.0.1","port":8080`))
 	if s := b.Service(); s.Port != 8080 || s.ListenIP != "127.0.0.1" {
 		t.Errorf("the service listens on %s:%d", s.ListenIP, s.Port)
+	}
+	b.Close()
+}
+
+// TestFaults tells a fault of the gateway itself once for each configuration, and
+// other failures never.
+func TestFaults(t *testing.T) {
+	var log bytes.Buffer
+	b := newBenchWith("", slog.NewTextHandler(&log, nil))
+	b.load(t, named("one", backend))
+	fail := func(err error) {
+		b.backend = func(context.Context, *gateway.Exchange) error { return err }
+		b.begin(t, "/x")()
+	}
+	fail(&gateway.Error{Code: gateway.CodeNoHost})
+	if log.Len() > 0 {
+		t.Errorf("a failure of a backend is told: %s", log.String())
+	}
+	for range 3 {
+		fail(errors.New("out of order"))
+	}
+	const want = "a fault of the gateway itself"
+	if got := log.String(); strings.Count(got, want) != 1 || !strings.Contains(got, "out of order") || !strings.Contains(got, "level=ERROR") {
+		t.Errorf("three faults: %s", got)
+	}
+	b.load(t, named("two", backend))
+	fail(errors.New("out of order"))
+	if got := log.String(); strings.Count(got, want) != 2 {
+		t.Errorf("another configuration: %s", got)
 	}
 	b.Close()
 }

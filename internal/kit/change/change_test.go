@@ -1,0 +1,77 @@
+package change
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func TestState(t *testing.T) {
+	var s State
+	var now time.Duration
+	clock := func() time.Duration { return now }
+	step := func(after time.Duration, bad, want bool) {
+		t.Helper()
+		now += after
+		if got := s.Is(bad, clock); got != want {
+			t.Errorf("at %v Is(%v) = %v, want %v", now, bad, got, want)
+		}
+	}
+	step(0, false, false)
+	step(0, true, true)
+	if !s.Bad() {
+		t.Error("it was said to be bad")
+	}
+	for range 100 {
+		step(0, true, false)
+	}
+	step(time.Hour, true, false) // what lasts is not said again
+	step(0, false, true)
+	for i := range burst - 1 {
+		step(0, i%2 == 0, true)
+	}
+	bad := s.Bad()
+	for i := range 99 { // it changes with every request
+		step(0, i%2 == 0 != bad, false)
+	}
+	if s.Bad() != bad {
+		t.Error("a change that was not said counts as said")
+	}
+	step(refill-1, !bad, false)
+	step(1, !bad, true)
+	step(0, bad, false)
+	step(refill, bad, true)
+	now += 100 * refill
+	for i := range burst { // all are earned again, and no more than that
+		step(0, i%2 == 0 != bad, true)
+	}
+	step(0, !bad, false)
+}
+
+func TestConcurrently(t *testing.T) {
+	var s State
+	var said atomic.Int32
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 100 {
+				if s.Is(true, func() time.Duration { return 0 }) {
+					said.Add(1)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if said.Load() != 1 {
+		t.Errorf("one change was said %d times", said.Load())
+	}
+}
+
+func TestBudget(t *testing.T) {
+	var s State
+	bad := false
+	if got := testing.AllocsPerRun(100, func() { bad = !bad; s.Is(bad, func() time.Duration { return 0 }) }); got > 0 {
+		t.Errorf("%v allocations, want none", got)
+	}
+}
