@@ -82,7 +82,13 @@ type Settings struct {
 //
 // And every request:
 //
-//   - Its target has a path: "OPTIONS *" and CONNECT are refused with 400.
+//   - Its target has a path, or is the asterisk of OPTIONS; CONNECT is refused
+//     with 400. The host of an absolute target is the host, whatever Host says
+//     (RFC 9112, section 3.2.2); in HTTP/2 a Host beside another authority is
+//     refused.
+//   - Line ends before a request line are skipped, up to a few.
+//   - What has two readings is refused before the handler learns of it, in
+//     HTTP/2 as in HTTP/1: the rules are those of package fast/wire.
 //   - A body that breaks off ends in an error that is not io.EOF.
 //   - The client is told to continue (100) when the body is read for the first
 //     time, if it waits for that.

@@ -68,11 +68,14 @@ func (f LeaveFunc) Leave(ctx context.Context, x *Exchange, err error) error { re
 // than an interface of ours usually has because it is the whole boundary
 // between engines and everything else.
 //
+// What a client has sent of a target comes as it is, but for bytes above US-ASCII:
+// they come escaped. Path is "*" for OPTIONS only.
+//
 // All strings stay valid as long as the exchange; nothing else of an Inbound
 // may be kept. Methods other than Body are safe for concurrent use.
 type Inbound interface {
 	Method() string                              // as sent, never empty
-	Path() string                                // as sent: escaped, begins with "/", no query
+	Path() string                                // as sent: escaped, begins with "/", no query; or "*", the server itself
 	RawQuery() string                            // as sent, without "?"
 	Host() string                                // the authority the client used
 	Proto() string                               // "HTTP/1.1", "HTTP/2.0"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/body"
@@ -75,6 +76,9 @@ func (g *Generation) Close(ctx context.Context) error {
 // route is the tail of the service plan: it finds the endpoint and runs its
 // plan.
 func (g *Generation) route(ctx context.Context, x *gateway.Exchange) error {
+	if x.In.Path() == "*" {
+		return g.describe(x)
+	}
 	m := g.table.Find(x.In.Method(), x.In.Path(), x.Params)
 	switch m.Outcome {
 	case route.Found:
@@ -134,6 +138,21 @@ func (g *Generation) wrongMethod(x *gateway.Exchange, allow []string) error {
 	}
 	x.Response.Header.Set("Allow", strings.Join(allow, ", "))
 	return g.refuse(x, &gateway.Error{Status: 405, Code: gateway.CodeNotAllowed, Public: "405 method not allowed", Show: true})
+}
+
+// describe answers OPTIONS for the gateway itself, with the methods that it
+// serves anywhere (RFC 9110, section 9.3.7).
+func (g *Generation) describe(x *gateway.Exchange) error {
+	allow := []string{"OPTIONS"}
+	for _, e := range g.Endpoints {
+		allow = append(allow, e.Method)
+	}
+	slices.Sort(allow)
+	x.Response.Status = 200
+	x.Response.Header.Set("Allow", strings.Join(slices.Compact(allow), ", "))
+	g.mark(x)
+	x.Reply()
+	return nil
 }
 
 // redirect points the client to the spelling that is served. GET may be

@@ -27,6 +27,7 @@ const patience = 10 * time.Second
 type Engine struct {
 	NewServer func(engine.Settings) engine.Server
 	NewClient engine.NewClient
+	Library   bool // the standard library reads HTTP/1 from clients, and refuses some of what it might take
 }
 
 // A trial is one case with its engine.
@@ -51,6 +52,7 @@ func Run(t *testing.T, e Engine) {
 		{"client", clientCases},
 		{"both", bothCases},
 		{"tls", tlsCases},
+		{"http2", http2Cases},
 		{"tunnel", tunnelCases},
 	} {
 		t.Run(group.name, func(t *testing.T) {

@@ -19,7 +19,9 @@ import (
 var serverCases = cases{
 	{"a request is seen as it was sent", requestsAsSent},
 	{"fields are grouped by name and sorted", fieldsGrouped},
-	{"a target without a path is refused", targetsWithoutPath},
+	{"what clients in the field send is served", fieldRequests},
+	{"line ends before a request are skipped, up to a few", lineEndsSkipped},
+	{"CONNECT is refused", connectRefused},
 	{"a malformed request never reaches the handler", malformedRequests},
 	{"answers are framed by what is known of them", answerFraming},
 	{"hop-by-hop fields of an answer are not sent", answerHygiene},
@@ -112,13 +114,114 @@ func fieldsGrouped(t *trial) {
 	}
 }
 
-func targetsWithoutPath(t *trial) {
+// fieldRequests are what devices and libraries send that is untidy, or rare, but
+// has one meaning only.
+func fieldRequests(t *trial) {
+	const h = "Host: h\r\n\r\n"
+	chunks := func(body string) string {
+		return "POST /c HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" + h + body
+	}
+	const chunked = `POST /c| HTTP/1.1 host=h secure=false length=-1 body="hello" err=<nil>`
+	tests := []struct {
+		name, text string
+		want       string
+		own        bool // net/http refuses it
+	}{
+		{"bytes above ASCII in a path", "GET /gr\xc3\xbc\xc3\x9fe HTTP/1.1\r\n" + h, "GET /gr%C3%BC%C3%9Fe| HTTP/1.1 host=h", false},
+		{"Latin-1 in a path", "GET /gr\xfc HTTP/1.1\r\n" + h, "GET /gr%FC| HTTP/1.1 host=h", false},
+		{"bytes above ASCII in a query", "GET /?q=\xe2\x82\xac%20\x80 HTTP/1.1\r\n" + h, "GET /|q=%E2%82%AC%20%80 HTTP/1.1 host=h", false},
+		{"bytes above ASCII in an absolute target", "GET http://o.test/\xc3\xa4?\xc3\xb6 HTTP/1.1\r\n" + h, "GET /%C3%A4|%C3%B6 HTTP/1.1 host=o.test", false},
+		{"brackets and bars in a query", "GET /?a[b]=c|d&e={f}\"<>^` HTTP/1.1\r\n" + h, "GET /|a[b]=c|d&e={f}\"<>^` HTTP/1.1 host=h", false},
+		{"the server itself", "OPTIONS * HTTP/1.1\r\n" + h, "OPTIONS *| HTTP/1.1 host=h", false},
+		{"the server itself, by an absolute target", "OPTIONS http://o.test:82 HTTP/1.1\r\n" + h, "OPTIONS *| HTTP/1.1 host=o.test:82", false},
+		{"an absolute target beside another Host", "GET http://o.test/a HTTP/1.1\r\n" + h, "GET /a| HTTP/1.1 host=o.test", false},
+		{"an absolute target in capitals", "GET HTTP://O.Test/a HTTP/1.1\r\n" + h, "GET /a| HTTP/1.1 host=O.Test", false},
+		{"an absolute target of HTTP/1.0 without Host", "GET http://o.test/a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "GET /a| HTTP/1.0 host=o.test", false},
+		{"HTTP/1.0 without Host", "GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "GET /a| HTTP/1.0 host=", false},
+		{"an empty Host", "GET /a HTTP/1.1\r\nHost:\r\n\r\n", "GET /a| HTTP/1.1 host=", false},
+		{"a Host with an empty port", "GET /a HTTP/1.1\r\nHost: h:\r\n\r\n", "GET /a| HTTP/1.1 host=h:", false},
+		{"an address with a port", "GET /a HTTP/1.1\r\nHost: [2001:db8::1]:8080\r\n\r\n", "GET /a| HTTP/1.1 host=[2001:db8::1]:8080", false},
+		{"a method in lower case", "get /a HTTP/1.1\r\n" + h, "get /a| HTTP/1.1 host=h", false},
+		{"a method of its own", "M-SEARCH /a HTTP/1.1\r\n" + h, "M-SEARCH /a| HTTP/1.1 host=h", false},
+		{"fields without values and without spaces", "GET /a HTTP/1.1\r\nAccept:\r\nX-A:b\r\n" + h, "GET /a| HTTP/1.1 host=h", false},
+		{"a length of GET", "GET /a HTTP/1.1\r\nContent-Length: 0\r\n" + h, "GET /a| HTTP/1.1 host=h", false},
+		{"a length with zeros in front", "POST /a HTTP/1.1\r\nContent-Length: 0005\r\n" + h + "hello", `POST /a| HTTP/1.1 host=h secure=false length=5 body="hello" err=<nil>`, false},
+		{"a coding in capitals", "POST /c HTTP/1.1\r\nTransfer-Encoding: CHUNKED\r\n" + h + "5\r\nhello\r\n0\r\n\r\n", chunked, false},
+		{"zeros in front of a size", chunks("0005\r\nhello\r\n0000\r\n\r\n"), chunked, false},
+		{"an extension of a chunk", chunks("5;a=b\r\nhello\r\n0\r\n\r\n"), chunked, false},
+		{"an extension without a value", chunks("5;a\r\nhello\r\n0;b\r\n\r\n"), chunked, false},
+		{"an extension behind a space", chunks("5; a=b\r\nhello\r\n0\r\n\r\n"), chunked, false},
+		{"a space before an extension", chunks("5 ;a\r\nhello\r\n0\r\n\r\n"), chunked, true},
+		{"spaces and tabs all over an extension", chunks("5\t ; \ta =\t b ;c\r\nhello\r\n0\r\n\r\n"), chunked, true},
+		{"an extension in quotes", chunks(`5;a="b c;\"d\\"` + "\r\nhello\r\n0\r\n\r\n"), chunked, false},
+		{"several extensions", chunks("2;a=1;b=\"2\"\r\nhe\r\n3;c\r\nllo\r\n0;d=e\r\n\r\n"), chunked, false},
+		{"trailers", chunks("5\r\nhello\r\n0\r\nX-Checksum: 1\r\n\r\n"), chunked, false},
+	}
+	d := t.open(engine.Settings{}, describe)
+	for _, tt := range tests {
+		if tt.own && t.Library {
+			continue
+		}
+		w := t.dial(d.addr)
+		w.send(tt.text, get)
+		want := tt.want
+		if !strings.Contains(want, "length=") {
+			want += " secure=false length=0"
+		}
+		if h := w.head(); !strings.Contains(h.start, " 200 ") {
+			t.Errorf("%s: answer %q %q", tt.name, h.start, w.content(h))
+		} else if got := w.content(h); got != want {
+			t.Errorf("%s: %s\nwant %s", tt.name, got, want)
+		} else {
+			w.want(200, "GET /| HTTP/1.1 host=gateway.test secure=false length=0")
+		}
+	}
+}
+
+// lineEndsSkipped has clients that end a body with a line, or greet with one.
+func lineEndsSkipped(t *trial) {
+	const is = "GET /| HTTP/1.1 host=gateway.test secure=false length=0"
+	if t.Library {
+		t.Skip("net/http reads the request line itself")
+	}
+	d := t.open(engine.Settings{}, describe)
+	for _, ends := range []string{"\r\n", "\n", "\r\n\r\n", "\n\r\n\n"} {
+		for _, together := range []bool{true, false} {
+			w := t.dial(d.addr)
+			for range 2 {
+				if together {
+					w.send(ends, get)
+				} else {
+					w.send(ends)
+					w.send(get)
+				}
+				w.want(200, is)
+			}
+			w.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello", ends, get, ends, get)
+			w.want(200, `POST /| HTTP/1.1 host=h secure=false length=5 body="hello" err=<nil>`)
+			w.want(200, is)
+			w.want(200, is)
+		}
+	}
+	for _, text := range []string{
+		strings.Repeat("\r\n", 1000), "\r", "\r\r\n", " \r\n", "\n ", "\x00\r\n",
+	} {
+		d.asked.Store(0)
+		w := t.dial(d.addr)
+		w.send(text, get)
+		if answer, _ := w.rest(); answer != "" && !strings.HasPrefix(answer, "HTTP/1.1 400 ") || d.asked.Load() != 0 {
+			t.Errorf("%.10q: answer %q, and the handler was asked %d times", text, answer, d.asked.Load())
+		}
+	}
+}
+
+func connectRefused(t *trial) {
 	d := t.open(engine.Settings{}, reply(200, ""))
-	for _, start := range []string{"OPTIONS * HTTP/1.1", "CONNECT h.test:443 HTTP/1.1"} {
+	for _, start := range []string{"CONNECT h.test:443 HTTP/1.1", "CONNECT /a HTTP/1.1", "GET * HTTP/1.1"} {
 		w := t.dial(d.addr)
 		w.lines(start, "Host: h.test:443", "")
-		if h := w.head(); h.start != "HTTP/1.1 400 Bad Request" {
-			t.Errorf("%s: answer %q, want 400", start, h.start)
+		if text, _ := w.rest(); !strings.HasPrefix(text, "HTTP/1.1 400 Bad Request\r\n") {
+			t.Errorf("%s: answer %q, want 400", start, text)
 		}
 	}
 	if n := d.asked.Load(); n != 0 {
@@ -870,11 +973,16 @@ func sentTold(t *trial) {
 			t.Errorf("%s: status %d, %d bytes, error %v; want %d, %d, %q", tt.name, o.status, o.written, o.err, tt.status, tt.written, tt.code)
 		}
 	}
-	d := t.open(engine.Settings{}, streaming(io.NopCloser(endless{}), -1, typed...))
+	r, source := io.Pipe()
+	d := t.open(engine.Settings{}, streaming(r, -1, typed...))
 	w := t.dial(d.addr)
 	w.send(get)
+	io.WriteString(source, "hello")
 	w.head()
+	w.chunk()
+	io.WriteString(source, "all") // is read once the first part has been sent
 	w.reset()
+	go io.Copy(source, endless{}) // until nobody takes it
 	if o := await(t, "a client that leaves", d.done); o.status != 200 || gateway.AsError(o.err).Code != gateway.CodeClientGone {
 		t.Errorf("a client that leaves: status %d, error %v; want 200 and %s", o.status, o.err, gateway.CodeClientGone)
 	}

@@ -46,6 +46,7 @@ type conn struct {
 	ctx   atomic.Pointer[exchangeContext]
 
 	readBy, writeBy time.Time // the deadlines that are set; zero for none
+	lineEnds        int       // how many may still come before the request
 	started         time.Time // when the first byte of the request was there
 	inbound         inbound
 	answer          answer
@@ -140,21 +141,28 @@ func speaksHTTP(b []byte) bool {
 	return false
 }
 
+// maxLineEnds is how many line ends may come before a request line.
+const maxLineEnds = 8
+
 // await waits until the first bytes of a request have arrived, at most for the
-// limit. It reports false when none will come.
+// limit. It reports false when none will come. A line end before a request line
+// is no beginning.
 func (c *conn) await(limit time.Duration) bool {
-	if len(c.in.Buffered()) == 0 {
-		c.in.Free()
-		c.state.Store(idle)
-		if c.server.closing.Load() {
-			return false
-		}
-		c.limitRead(time.Now(), limit)
-		if c.wait() != nil || !c.state.CompareAndSwap(idle, reading) {
-			return false
-		}
-	} else {
+	c.lineEnds = c.in.SkipLineEnds(maxLineEnds)
+	if len(c.in.Buffered()) > 0 {
 		c.state.Store(reading)
+	} else {
+		c.state.Store(idle)
+		c.limitRead(time.Now(), limit)
+	}
+	for len(c.in.Buffered()) == 0 {
+		c.in.Free()
+		if c.server.closing.Load() || c.wait() != nil || !c.state.CompareAndSwap(idle, reading) {
+			return false
+		}
+		if c.lineEnds = c.in.SkipLineEnds(c.lineEnds); len(c.in.Buffered()) == 0 && !c.state.CompareAndSwap(reading, idle) {
+			return false
+		}
 	}
 	c.started = time.Now()
 	return true
@@ -164,6 +172,7 @@ func (c *conn) await(limit time.Duration) bool {
 // the connection.
 func (c *conn) readHead() (string, error) {
 	for limited := false; ; {
+		c.lineEnds = c.in.SkipLineEnds(c.lineEnds)
 		head, err := c.in.Head(c.server.limits)
 		if head != "" || err != nil {
 			c.in.Free() // most requests end here, and answers may take their time

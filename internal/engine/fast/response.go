@@ -126,7 +126,7 @@ func (k *call) receive() error {
 func (k *call) readHead() (string, error) {
 	in := &k.link.in
 	for {
-		head, err := in.Head(headLimits)
+		head, err := in.AnswerHead(headLimits)
 		if err != nil || head != "" {
 			return head, err
 		}
@@ -171,7 +171,7 @@ func (k *call) deliver() {
 			k.memory.detach()
 		}
 		k.streams = true
-		k.body.Reset(&k.link.in, k.head.Length, k.head.Chunked)
+		k.body.ResetAnswer(&k.link.in, k.head.Length, k.head.Chunked)
 		r.Body = body.FromStream(k, k.head.Length)
 		return
 	}

@@ -11,25 +11,24 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sluice-gateway/sluice/internal/engine/fast/wire"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
 // inbound is a [gateway.Inbound] over a request of net/http.
 type inbound struct {
-	w           http.ResponseWriter
-	r           *http.Request
-	path, query string
-	body        *requestBody // nil as long as nobody asks
+	w      http.ResponseWriter
+	r      *http.Request
+	target wire.Target  // its authority is that of the request, wherever it stood
+	body   *requestBody // nil as long as nobody asks
 }
 
 var inbounds = sync.Pool{New: func() any { return new(inbound) }}
 
-// acquire returns a view of r. Its path is empty if the target of r has none:
-// an asterisk, or the authority of CONNECT.
-func acquire(w http.ResponseWriter, r *http.Request) *inbound {
+// acquire returns a view of r, which asks for the target.
+func acquire(w http.ResponseWriter, r *http.Request, target wire.Target) *inbound {
 	in := inbounds.Get().(*inbound)
-	in.w, in.r = w, r
-	in.path, in.query = target(r)
+	in.w, in.r, in.target = w, r, target
 	return in
 }
 
@@ -39,27 +38,10 @@ func (in *inbound) release() {
 	inbounds.Put(in)
 }
 
-// target returns path and query as they were sent (RFC 9112, section 3.2). A
-// target in absolute form without a path means the root.
-func target(r *http.Request) (path, query string) {
-	path, query, _ = strings.Cut(r.RequestURI, "?")
-	if strings.HasPrefix(path, "/") {
-		return path, query
-	}
-	_, authority, absolute := strings.Cut(path, "://")
-	if !absolute || r.Method == http.MethodConnect {
-		return "", ""
-	}
-	if slash := strings.IndexByte(authority, '/'); slash >= 0 {
-		return authority[slash:], query
-	}
-	return "/", query
-}
-
 func (in *inbound) Method() string   { return in.r.Method }
-func (in *inbound) Path() string     { return in.path }
-func (in *inbound) RawQuery() string { return in.query }
-func (in *inbound) Host() string     { return in.r.Host }
+func (in *inbound) Path() string     { return in.target.Path }
+func (in *inbound) RawQuery() string { return in.target.Query }
+func (in *inbound) Host() string     { return in.target.Authority }
 func (in *inbound) Proto() string    { return in.r.Proto }
 func (in *inbound) Secure() bool     { return in.r.TLS != nil }
 func (in *inbound) Length() int64    { return in.r.ContentLength }

@@ -27,10 +27,11 @@ const http2Frame = 16 << 10
 
 // server is an [engine.Server] on http.Server.
 type server struct {
-	http    http.Server
-	handler engine.Handler
-	tunnels tunnels
-	cut     atomic.Bool // by Shutdown, which waits no longer
+	http     http.Server
+	errorLog func(msg string, err error) // may be nil
+	handler  engine.Handler
+	tunnels  tunnels
+	cut      atomic.Bool // by Shutdown, which waits no longer
 
 	mu       sync.Mutex
 	listener net.Listener
@@ -44,7 +45,7 @@ var Engine = engine.Engine{Name: "nethttp", NewServer: NewServer, NewClient: New
 
 // NewServer returns a server that is not listening yet.
 func NewServer(s engine.Settings) engine.Server {
-	srv := &server{}
+	srv := &server{errorLog: s.ErrorLog}
 	srv.http = http.Server{
 		Handler:           srv,
 		TLSConfig:         s.TLS,
@@ -158,12 +159,13 @@ var errInterrupted = errors.New("interrupted by a panic")
 // ServeHTTP turns one request into an exchange and the exchange into the
 // answer.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	in := acquire(w, r)
-	defer in.release()
-	if in.path == "" {
-		w.WriteHeader(http.StatusBadRequest)
+	target, err := check(r)
+	if err != nil {
+		s.refuse(w, r, err)
 		return
 	}
+	in := acquire(w, r, target)
+	defer in.release()
 	x := gateway.Acquire(in)
 	out := answer{server: s, w: w, in: in, err: errInterrupted}
 	out.counted = s.enter()
@@ -174,7 +176,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.watch(r)
 		out.end()
 	}()
-	err := s.handler.Do(r.Context(), x)
+	err = s.handler.Do(r.Context(), x)
 	if err == nil {
 		err = out.send(x)
 	}

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"io"
 	"strconv"
 )
@@ -21,15 +22,16 @@ const (
 // that is not chunked as it should be an [*Error]. An error stays.
 //
 // Extensions of chunks mean nothing to us and are dropped (section 7.1.1), and
-// so are trailers; both are bounded. An extension consists of visible
-// characters. A trailer is a field, and none that frames, routes or authorises
-// a message.
+// so are trailers; both are bounded. An extension has the form that it must
+// have. A trailer is a field, and none that frames, routes or authorises a
+// message.
 type Body struct {
-	from  *Reader
-	state state
-	left  int64 // of the body or of the chunk; without meaning up to the end
-	extra int   // bytes of extensions or trailers so far
-	err   error
+	from   *Reader
+	state  state
+	answer bool  // of a backend
+	left   int64 // of the body or of the chunk; without meaning up to the end
+	extra  int   // bytes of extensions or trailers so far
+	err    error
 }
 
 type state uint8
@@ -56,6 +58,13 @@ func (b *Body) Reset(from *Reader, length int64, chunked bool) {
 	case length == 0:
 		b.state, b.err = over, io.EOF
 	}
+}
+
+// ResetAnswer does as Reset, for a body that a backend sends. White space behind
+// the size of a chunk is forgiven there, with which servers of old pad it.
+func (b *Body) ResetAnswer(from *Reader, length int64, chunked bool) {
+	b.Reset(from, length, chunked)
+	b.answer = true
 }
 
 // Over reports whether the body was read to its end, so that the next message
@@ -194,17 +203,15 @@ func (b *Body) begin(text []byte) error {
 	if n == 0 {
 		return bad("a chunk without a size")
 	}
-	if extension := text[n:]; len(extension) > 0 {
-		if b.extra += len(extension); b.extra > maxExtensions {
+	if rest := text[n:]; len(rest) > 0 {
+		if b.answer {
+			rest = bytes.TrimRight(rest, " \t")
+		}
+		if b.extra += len(text) - n; b.extra > maxExtensions {
 			return bad("too many extensions of chunks")
 		}
-		if extension[0] != ';' {
+		if !validExtensions(rest) {
 			return bad("something other than an extension after the size of a chunk")
-		}
-		for _, c := range extension {
-			if classes[c]&visible == 0 {
-				return bad("white space or worse in the extension of a chunk")
-			}
 		}
 	}
 	b.state = data
@@ -212,6 +219,61 @@ func (b *Body) begin(text []byte) error {
 		b.state, b.extra = trailer, 0
 	}
 	return nil
+}
+
+// validExtensions reports whether p consists of extensions of a chunk (RFC 9112,
+// section 7.1.1), none among them.
+func validExtensions(p []byte) bool {
+	for len(p) > 0 {
+		p = skipBlanks(p)
+		if len(p) == 0 || p[0] != ';' {
+			return false
+		}
+		var name int
+		if p, name = skipToken(skipBlanks(p[1:])); name == 0 {
+			return false
+		}
+		after := skipBlanks(p)
+		if len(after) == 0 || after[0] != '=' {
+			continue
+		}
+		p = skipBlanks(after[1:])
+		value := 0
+		if len(p) > 0 && p[0] == '"' {
+			p, value = skipQuoted(p)
+		} else {
+			p, value = skipToken(p)
+		}
+		if value == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func skipBlanks(p []byte) []byte { return bytes.TrimLeft(p, " \t") }
+
+// skipToken returns what is behind a token, and the length of that.
+func skipToken(p []byte) (rest []byte, n int) {
+	for n < len(p) && classes[p[n]]&token != 0 {
+		n++
+	}
+	return p[n:], n
+}
+
+// skipQuoted returns what is behind a text in quotes (RFC 9110, section 5.6.4),
+// and the length of that: 0 for one without an end. Control characters but tabs
+// are none of its line.
+func skipQuoted(p []byte) (rest []byte, n int) {
+	for i := 1; i < len(p); i++ {
+		switch p[i] {
+		case '\\':
+			i++
+		case '"':
+			return p[i+1:], i + 1
+		}
+	}
+	return p, 0
 }
 
 // nibble returns the value of a hexadecimal digit.
@@ -227,7 +289,7 @@ func (b *Body) drop(text string) error {
 	if b.extra += len(text); b.extra > maxTrailer {
 		return bad("the trailers are too large")
 	}
-	l, err := cutField(text)
+	l, err := cutField(text, b.answer)
 	if err != nil {
 		return err
 	}

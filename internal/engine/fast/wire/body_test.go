@@ -64,7 +64,7 @@ func TestBody(t *testing.T) {
 		{"chunks", "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\nGET", -1, true, "hello", "GET", nil},
 		{"a long chunk", "4e20\r\n" + long + "\r\n0\r\n\r\n", -1, true, long, "", nil},
 		{"zeros in front, either case", "000A\r\n0123456789\r\n00a\r\n0123456789\r\n000\r\n\r\n", -1, true, "01234567890123456789", "", nil},
-		{"extensions", "2;x=y\r\nhe\r\n3;\"q\";z\r\nllo\r\n0;last\r\n\r\n", -1, true, "hello", "", nil},
+		{"extensions", "2;x=y\r\nhe\r\n3;q=\"q\";z\r\nllo\r\n0;last\r\n\r\n", -1, true, "hello", "", nil},
 		{"trailers", "2\r\nhe\r\n0\r\nX-A: b\r\nx-c:\r\n\r\nGET", -1, true, "he", "GET", nil},
 		{"a chunk that is cut off", "5\r\nhel", -1, true, "hel", "", cut},
 		{"no last chunk", "3\r\nhel\r\n", -1, true, "hel", "", cut},
@@ -83,8 +83,22 @@ func TestBody(t *testing.T) {
 		{"lines without returns", "1\na\n0\n\n", -1, true, "", "", malformed},
 		{"a line feed in an extension", "0;a\nb\r\n\r\n", -1, true, "", "", malformed},
 		{"a carriage return in an extension", "0;a\rb\r\n\r\n", -1, true, "", "", malformed},
-		{"a space before an extension", "0 ;a\r\n\r\n", -1, true, "", "", malformed},
-		{"a space in an extension", "0;a =b\r\n\r\n", -1, true, "", "", malformed},
+		{"spaces around an extension", "2 ;\tx = y ;z\r\nhe\r\n0\t;x= \"y\"\r\n\r\nGET", -1, true, "he", "GET", nil},
+		{"an extension in quotes", "2;x=\"a b;\\\"c\\\\\tz\";y\r\nhe\r\n0;x=\"\"\r\n\r\nGET", -1, true, "he", "GET", nil},
+		{"a semicolon and no extension", "0;\r\n\r\n", -1, true, "", "", malformed},
+		{"two semicolons", "0;;a\r\n\r\n", -1, true, "", "", malformed},
+		{"a semicolon at the end", "0;a;\r\n\r\n", -1, true, "", "", malformed},
+		{"an extension without a name", "0;=b\r\n\r\n", -1, true, "", "", malformed},
+		{"an extension with an empty value", "0;a=\r\n\r\n", -1, true, "", "", malformed},
+		{"an extension of two words", "0;a b\r\n\r\n", -1, true, "", "", malformed},
+		{"an extension with two values", "0;a=b c\r\n\r\n", -1, true, "", "", malformed},
+		{"an extension that is no token", "0;a(b\r\n\r\n", -1, true, "", "", malformed},
+		{"a quote without an end", "0;a=\"b\r\n\r\n", -1, true, "", "", malformed},
+		{"a quote that is escaped at the end", "0;a=\"b\\\"\r\n\r\n", -1, true, "", "", malformed},
+		{"a name in quotes", "0;\"a\"\r\n\r\n", -1, true, "", "", malformed},
+		{"something behind a quote", "0;a=\"b\"c\r\n\r\n", -1, true, "", "", malformed},
+		{"a space behind an extension", "0;a \r\n\r\n", -1, true, "", "", malformed},
+		{"a word behind a space", "0 a\r\n\r\n", -1, true, "", "", malformed},
 		{"long extensions", strings.Repeat("1;"+strings.Repeat("x", 2000)+"\r\na\r\n", 3), -1, true, "aa", "", malformed},
 		{"a line that does not end", strings.Repeat("0", 5000), -1, true, "", "", malformed},
 		{"more than the chunk holds", "1\r\nabc\r\n0\r\n\r\n", -1, true, "a", "", malformed},
@@ -111,6 +125,31 @@ func TestBody(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestAnswerBody: what servers of old put behind a size is forgiven, in answers
+// only, and nothing else is.
+func TestAnswerBody(t *testing.T) {
+	for text, want := range map[string]bool{
+		"5  \r\nhello\r\n0 \r\n\r\n":       true,
+		"5\t\r\nhello\r\n0\r\n\r\n":        true,
+		"5;a \r\nhello\r\n0 ;b=c \r\n\r\n": true,
+		" 5\r\nhello\r\n0\r\n\r\n":         false,
+		"5 5\r\nhello\r\n0\r\n\r\n":        false,
+		"5;\r\nhello\r\n0\r\n\r\n":         false,
+		"5; \r\nhello\r\n0\r\n\r\n":        false,
+		"5\x0b\r\nhello\r\n0\r\n\r\n":      false,
+		"5 \nhello\r\n0\r\n\r\n":           false,
+	} {
+		var r Reader
+		var b Body
+		r.Reset(strings.NewReader(text))
+		b.ResetAnswer(&r, -1, true)
+		got, err := io.ReadAll(&b)
+		if (err == nil && string(got) == "hello") != want {
+			t.Errorf("%q: %q, %v, want it to be read: %t", text, got, err, want)
+		}
 	}
 }
 
@@ -159,6 +198,8 @@ func naive(text []byte) (body, rest []byte, ok bool) {
 func FuzzChunks(f *testing.F) {
 	f.Add([]byte("2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\nGET"), 3)
 	f.Add([]byte("1;x\r\na\r\n0\r\nA: b\r\n\r\n"), 100)
+	f.Add([]byte("1 ; x = \"a\\\"b\" ;y\r\na\r\n0;z=1\r\n\r\n"), 7)
+	f.Add([]byte("1;\r\na\r\n0\r\n\r\n"), 7)
 	f.Add([]byte("0x0\r\n\r\n"), 1)
 	f.Fuzz(func(t *testing.T, text []byte, room int) {
 		room = max(1, room&0x1fff)

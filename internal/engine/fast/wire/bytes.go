@@ -8,14 +8,13 @@ import (
 
 // What a byte may be part of.
 const (
-	token     = 1 << iota // tchar of RFC 9110, section 5.6.2
-	upper                 // a letter in upper case
-	lower                 // a letter in lower case
-	digit                 // 0 to 9
-	hexDigit              // 0 to 9, a to f, in either case
-	visible               // US-ASCII without space and controls
-	regName               // of a host that is a name, escapes aside (RFC 3986, section 3.2.2)
-	delimiter             // sub-delims of RFC 3986, section 2.2
+	token    = 1 << iota // tchar of RFC 9110, section 5.6.2
+	upper                // a letter in upper case
+	lower                // a letter in lower case
+	digit                // 0 to 9
+	hexDigit             // 0 to 9, a to f, in either case
+	visible              // no space and no control character of US-ASCII
+	regName              // of a host that is a name, escapes aside (RFC 3986, section 3.2.2)
 )
 
 // classes tells for each byte what it may be part of.
@@ -32,9 +31,12 @@ var classes = func() (t [256]uint8) {
 		set('0' <= c && c <= '9', digit|token|regName|hexDigit)
 		set('A' <= c && c <= 'F' || 'a' <= c && c <= 'f', hexDigit)
 		set(strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0, token)
-		set(strings.IndexByte("!$&'()*+,;=", c) >= 0, delimiter|regName)
+		set(strings.IndexByte("!$&'()*+,;=", c) >= 0, regName)
 		set(strings.IndexByte("-._~", c) >= 0, regName)
 		set(c > ' ', visible)
+	}
+	for c := 0x80; c < len(t); c++ {
+		t[c] |= visible
 	}
 	return t
 }()

@@ -14,8 +14,9 @@ type line struct {
 }
 
 // cutField cuts a field off the beginning of s (RFC 9112, section 5). The line
-// is complete and was checked for control characters.
-func cutField(s string) (line, error) {
+// is complete and was checked for control characters. White space before the
+// colon is removed in answers, as section 5.1 asks for.
+func cutField(s string, answer bool) (line, error) {
 	colon, canonical, first := 0, true, true
 	for ; colon < len(s); colon++ {
 		class := classes[s[colon]]
@@ -27,13 +28,16 @@ func cutField(s string) (line, error) {
 		}
 		first = s[colon] == '-'
 	}
+	name := s[:colon]
+	for answer && colon < len(s) && (s[colon] == ' ' || s[colon] == '\t') {
+		colon++
+	}
 	if colon == len(s) || s[colon] != ':' {
 		return line{}, bad("a field without a colon right after its name")
 	}
-	if colon == 0 {
+	if name == "" {
 		return line{}, bad("a field without a name")
 	}
-	name := s[:colon]
 	if !canonical {
 		name = canonicalName(name)
 	}
@@ -122,7 +126,9 @@ func sameName(a, b string) bool {
 // A framing collects what the fields of a message say about its body and its
 // connection.
 type framing struct {
-	length  int64 // what Content-Length says; -1 without one
+	answer  bool   // of a backend
+	length  int64  // what Content-Length says; -1 without one
+	said    string // the same, as it stood
 	chunked bool
 	close   bool // Connection names close
 	keep    bool // Connection names keep-alive
@@ -142,6 +148,9 @@ func (f *framing) add(l line) error {
 			f.upgrade = f.upgrade || equalFold(name, "upgrade")
 		}
 	case "Content-Length":
+		if f.length >= 0 && f.answer && f.said == l.value {
+			return nil // RFC 9110, section 8.6
+		}
 		if f.length >= 0 {
 			return bad("Content-Length is given twice")
 		}
@@ -149,7 +158,7 @@ func (f *framing) add(l line) error {
 		if err != nil || span(l.value, digit) != len(l.value) {
 			return bad("Content-Length is not a number")
 		}
-		f.length = int64(n)
+		f.length, f.said = int64(n), l.value
 	case "Trailer":
 		for name := range strings.SplitSeq(l.value, ",") {
 			name = trim(name)

@@ -27,6 +27,8 @@ type Reader struct {
 	buf     []byte            // unread bytes are buf[r:w]
 	r, w    int
 	scanned int  // how much of the unread bytes was scanned for a head
+	begun   int  // where the line begins that is scanned, if loose
+	loose   bool // the head is one to be repaired
 	full    bool // the last read took as much as it had room for
 
 	now func(p []byte) (int, error) // reads without waiting; nil where nothing can
@@ -66,6 +68,24 @@ func (r *Reader) Head(l Limits) (string, error) {
 	r.r += end
 	r.scanned = 0
 	return head, nil
+}
+
+// SkipLineEnds drops line ends at the beginning of what has arrived, at most n of
+// them, and returns how many are left to be dropped. Clients of old send one
+// behind a body, and it means nothing before a request line (RFC 9112, section
+// 2.2).
+func (r *Reader) SkipLineEnds(n int) (left int) {
+	for ; n > 0; n-- {
+		switch b := r.Buffered(); {
+		case len(b) > 0 && b[0] == '\n':
+			r.r++
+		case len(b) > 1 && b[0] == '\r' && b[1] == '\n':
+			r.r += 2
+		default:
+			return n
+		}
+	}
+	return 0
 }
 
 // Room returns memory to read into, at least one byte. Filled says how much of

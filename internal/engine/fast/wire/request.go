@@ -1,8 +1,6 @@
 package wire
 
 import (
-	"net/netip"
-	"strconv"
 	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/gateway"
@@ -10,12 +8,13 @@ import (
 
 // A RequestHead is the beginning of a request, cut up. The zero value is ready
 // for Parse, and so is one that was used before: it keeps the room of its
-// fields. Everything in it is part of the string that it was read from.
+// fields. Everything in it is part of the string that it was read from, unless
+// that had to be escaped.
 type RequestHead struct {
 	Method    string         // as sent
 	Target    string         // as sent
-	Path      string         // as sent, begins with "/"; without the query
-	Query     string         // as sent, without "?"
+	Path      string         // as sent but for bytes above US-ASCII, which are escaped; begins with "/", or is "*"
+	Query     string         // likewise, without "?"
 	Authority string         // of the target if that names one, else what Host says
 	Minor     int            // 0 or 1, of HTTP/1
 	Fields    gateway.Fields // in their order, without Host and Transfer-Encoding; canonical names
@@ -40,7 +39,7 @@ func (h *RequestHead) Parse(head string) error {
 	f := framing{length: -1}
 	hosts, host, upgrade := 0, "", ""
 	for rest != "\r\n" {
-		l, err := cutField(rest)
+		l, err := cutField(rest, false)
 		if err != nil {
 			return err
 		}
@@ -94,9 +93,9 @@ func (h *RequestHead) startLine(head string) (rest string, err error) {
 	}
 	h.Method = head[:n]
 	rest = head[n+1:]
-	n = span(rest, visible)
-	if n == 0 || n == len(rest) || rest[n] != ' ' {
-		return "", bad("no target, or one with a character that it may not have")
+	n = strings.IndexByte(rest, ' ')
+	if n <= 0 {
+		return "", bad("no target")
 	}
 	h.Target = rest[:n]
 	text, rest := cutLine(rest[n+1:])
@@ -106,39 +105,11 @@ func (h *RequestHead) startLine(head string) (rest string, err error) {
 	return rest, h.cutTarget()
 }
 
-// cutTarget reads a target in origin or absolute form (RFC 9112, section 3.2).
-// The others name no path: an asterisk, and the authority of CONNECT.
+// cutTarget reads the target.
 func (h *RequestHead) cutTarget() error {
-	target := h.Target
-	if h.Method == "CONNECT" {
-		return bad("CONNECT is not served")
-	}
-	if strings.IndexByte(target, '#') >= 0 {
-		return bad("a fragment in the target")
-	}
-	if target[0] != '/' {
-		scheme, rest, ok := strings.Cut(target, "://")
-		if !ok || !equalFold(scheme, "http") && !equalFold(scheme, "https") {
-			return bad("a target without a path")
-		}
-		end := strings.IndexAny(rest, "/?")
-		if end < 0 {
-			end = len(rest)
-		}
-		h.Authority = rest[:end]
-		if h.Authority == "" || !validHost(h.Authority) {
-			return bad("no host in the target, or one that is none")
-		}
-		target = rest[end:]
-	}
-	h.Path, h.Query, _ = strings.Cut(target, "?")
-	if h.Path == "" {
-		h.Path = "/" // only an absolute target may leave it out
-	}
-	if !validEscapes(h.Path) {
-		return bad("an escape in the path that is none")
-	}
-	return nil
+	t, err := CutTarget(h.Method, h.Target)
+	h.Path, h.Query, h.Authority = t.Path, t.Query, t.Authority
+	return err
 }
 
 // setHost checks the fields called Host, of which there were n (RFC 9112,
@@ -150,70 +121,11 @@ func (h *RequestHead) setHost(n int, host string) error {
 	if n == 0 && h.Minor == 1 {
 		return bad("no Host")
 	}
-	if !validHost(host) {
+	if !ValidHost(host) {
 		return bad("a Host that is none")
 	}
 	if h.Authority == "" {
 		h.Authority = host
 	}
 	return nil
-}
-
-// validHost reports whether s is a host with or without a port, or empty (RFC
-// 3986, section 3.2).
-func validHost(s string) bool {
-	name, port := s, ""
-	if strings.HasPrefix(s, "[") {
-		end := strings.IndexByte(s, ']')
-		if end < 0 {
-			return false
-		}
-		addr, err := netip.ParseAddr(s[1:end])
-		if err != nil || !addr.Is6() || addr.Zone() != "" {
-			return false
-		}
-		name, port = "", s[end+1:]
-	} else if colon := strings.IndexByte(s, ':'); colon >= 0 {
-		name, port = s[:colon], s[colon:]
-		if name == "" {
-			return false
-		}
-	}
-	return validPort(port) && validName(name)
-}
-
-// validPort reports whether s is empty or a colon with a port behind it, which
-// may be empty.
-func validPort(s string) bool {
-	if s == "" || s == ":" {
-		return true
-	}
-	_, err := strconv.ParseUint(s[1:], 10, 16)
-	return err == nil && s[0] == ':' && span(s[1:], digit) == len(s)-1
-}
-
-// validName reports whether s consists of the characters of a host name and of
-// escapes.
-func validName(s string) bool {
-	for i := range len(s) {
-		if classes[s[i]]&regName == 0 && s[i] != '%' {
-			return false
-		}
-	}
-	return validEscapes(s)
-}
-
-// validEscapes reports whether every percent sign is followed by two
-// hexadecimal digits.
-func validEscapes(s string) bool {
-	for {
-		i := strings.IndexByte(s, '%')
-		if i < 0 {
-			return true
-		}
-		if len(s) < i+3 || classes[s[i+1]]&classes[s[i+2]]&hexDigit == 0 {
-			return false
-		}
-		s = s[i+3:]
-	}
 }

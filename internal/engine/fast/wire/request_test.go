@@ -45,6 +45,14 @@ func TestRequestHead(t *testing.T) {
 			RequestHead{Method: "get", Target: "/a%2Fb//c?x=%zz?y", Path: "/a%2Fb//c", Query: "x=%zz?y", Authority: "h:81", Minor: 1, Fields: host, KeepAlive: true}},
 		{"an absolute target", "GET HTTP://o.test:82/a?b HTTP/1.1\r\nHost: h\r\n\r\n",
 			RequestHead{Method: "GET", Target: "HTTP://o.test:82/a?b", Path: "/a", Query: "b", Authority: "o.test:82", Minor: 1, Fields: host, KeepAlive: true}},
+		{"bytes above ASCII", "GET /gr\xc3\xbc?\xffx=%zz HTTP/1.1\r\nHost: h\r\n\r\n",
+			RequestHead{Method: "GET", Target: "/gr\xc3\xbc?\xffx=%zz", Path: "/gr%C3%BC", Query: "%FFx=%zz", Authority: "h", Minor: 1, Fields: host, KeepAlive: true}},
+		{"the server itself", "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n",
+			RequestHead{Method: "OPTIONS", Target: "*", Path: "*", Authority: "h", Minor: 1, Fields: host, KeepAlive: true}},
+		{"the server itself, by an absolute target", "OPTIONS http://o.test:82 HTTP/1.1\r\nHost: h\r\n\r\n",
+			RequestHead{Method: "OPTIONS", Target: "http://o.test:82", Path: "*", Authority: "o.test:82", Minor: 1, Fields: host, KeepAlive: true}},
+		{"the root, by an absolute target with a slash", "OPTIONS http://o.test/ HTTP/1.1\r\nHost: h\r\n\r\n",
+			RequestHead{Method: "OPTIONS", Target: "http://o.test/", Path: "/", Authority: "o.test", Minor: 1, Fields: host, KeepAlive: true}},
 		{"an absolute target without a path", "GET https://[::1]?a=/b HTTP/1.1\r\nHost: [::1]\r\n\r\n",
 			RequestHead{Method: "GET", Target: "https://[::1]?a=/b", Path: "/", Query: "a=/b", Authority: "[::1]", Minor: 1, Fields: host, KeepAlive: true}},
 		{"a body", "POST / HTTP/1.1\r\nhost: h\r\nCONTENT-LENGTH: 012\r\nexpect: 100-Continue\r\n\r\n",
@@ -132,7 +140,7 @@ func TestMalformedRequests(t *testing.T) {
 		{"a space in the target", "GET /a b HTTP/1.1\r\n" + h + end, 400},
 		{"a tab in the target", "GET /a\tb HTTP/1.1\r\n" + h + end, 400},
 		{"a control character in the target", "GET /\x01 HTTP/1.1\r\n" + h + end, 400},
-		{"a character above ASCII in the target", "GET /\xc3\xa4 HTTP/1.1\r\n" + h + end, 400},
+		{"a character above ASCII in the host of a target", "GET http://\xc3\xa4/ HTTP/1.1\r\n" + h + end, 400},
 		{"a fragment", "GET /a#b HTTP/1.1\r\n" + h + end, 400},
 		{"an escape that is none", "GET /%zz HTTP/1.1\r\n" + h + end, 400},
 		{"an escape that is cut off", "GET /%2 HTTP/1.1\r\n" + h + end, 400},
@@ -140,7 +148,9 @@ func TestMalformedRequests(t *testing.T) {
 		{"two spaces before the target", "GET  / HTTP/1.1\r\n" + h + end, 400},
 		{"two spaces after the target", "GET /  HTTP/1.1\r\n" + h + end, 400},
 		{"a space at the end", "GET / HTTP/1.1 \r\n" + h + end, 400},
-		{"an asterisk", "OPTIONS * HTTP/1.1\r\n" + h + end, 400},
+		{"an asterisk for GET", "GET * HTTP/1.1\r\n" + h + end, 400},
+		{"an asterisk with more", "OPTIONS *a HTTP/1.1\r\n" + h + end, 400},
+		{"an asterisk with a query", "OPTIONS *?a HTTP/1.1\r\n" + h + end, 400},
 		{"CONNECT", "CONNECT h:443 HTTP/1.1\r\n" + h + end, 400},
 		{"CONNECT of a path", "CONNECT / HTTP/1.1\r\n" + h + end, 400},
 		{"another scheme", "GET ftp://h/ HTTP/1.1\r\n" + h + end, 400},
@@ -176,29 +186,28 @@ func TestMalformedRequests(t *testing.T) {
 // Each was looked at: what is refused leaves room for two readings, or is
 // nothing that a gateway serves.
 var stricter = []string{
-	"Content-Length beside Transfer-Encoding",                 // net/http drops the length
-	"Content-Length is given twice",                           // net/http takes equal ones for one
-	"CONNECT is not served",                                   // no target with a path
-	"Transfer-Encoding in HTTP/1.0",                           // net/http ignores the field
-	"a Host that is none",                                     // net/http checks it later, in its server
-	"a control character in a line",                           // the same
-	"a control character in the head",                         // the same
-	"a fragment in the target",                                // net/http takes it for part of the path
-	"a line begins with white space",                          // net/http joins folded lines
-	"a line ends without a carriage return",                   // net/http accepts that
-	"a target without a path",                                 // an asterisk, opaque and other schemes
-	"a trailer is announced that would frame the message",     // net/http looks at it only where it keeps the coding
-	"a version of HTTP other than 1.0 and 1.1",                // net/http checks it later, in its server
-	"an expectation other than 100-continue",                  // the same
-	"Host is given twice",                                     // the same
-	"no Host",                                                 // the same
-	"no host in the target, or one that is none",              // users, and characters that Host may not have either
-	"no target, or one with a character that it may not have", // above ASCII
-	"a field without a colon right after its name",            // names with spaces, which net/http refuses in its server
-	"a carriage return within a line",                         // at the end of a line net/http drops it
-	"a transfer coding other than chunked",                    // in HTTP/1.0 net/http does not look at it
-	"Content-Length is not a number",                          // beside a transfer coding net/http does not look at it
-	"Transfer-Encoding is given twice",                        // in HTTP/1.0, as above
+	"Content-Length beside Transfer-Encoding",             // net/http drops the length
+	"Content-Length is given twice",                       // net/http takes equal ones for one
+	"CONNECT is not served",                               // no target with a path
+	"Transfer-Encoding in HTTP/1.0",                       // net/http ignores the field
+	"a Host that is none",                                 // net/http checks it later, in its server
+	"a control character in a line",                       // the same
+	"a control character in the head",                     // the same
+	"a fragment in the target",                            // net/http takes it for part of the path
+	"a line begins with white space",                      // net/http joins folded lines
+	"a line ends without a carriage return",               // net/http accepts that
+	"a target without a path",                             // an asterisk but for OPTIONS, opaque and other schemes
+	"a trailer is announced that would frame the message", // net/http looks at it only where it keeps the coding
+	"a version of HTTP other than 1.0 and 1.1",            // net/http checks it later, in its server
+	"an expectation other than 100-continue",              // the same
+	"Host is given twice",                                 // the same
+	"no Host",                                             // the same
+	"no host in the target, or one that is none",          // users, and characters that Host may not have either
+	"a field without a colon right after its name",        // names with spaces, which net/http refuses in its server
+	"a carriage return within a line",                     // at the end of a line net/http drops it
+	"a transfer coding other than chunked",                // in HTTP/1.0 net/http does not look at it
+	"Content-Length is not a number",                      // beside a transfer coding net/http does not look at it
+	"Transfer-Encoding is given twice",                    // in HTTP/1.0, as above
 }
 
 // FuzzRequestHead compares with net/http: what that refuses is refused, what
@@ -209,6 +218,8 @@ func FuzzRequestHead(f *testing.F) {
 		"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 5\r\nX-A: b\r\nX-A: c\r\n\r\nhello",
 		"PUT http://[::1]:80/%41 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n0\r\n\r\n",
 		"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+		"OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n",
+		"GET /gr\xc3\xbc\xc3\x9fe?\xff HTTP/1.1\r\nHost: h\r\n\r\n",
 		"GET / HTTP/1.1\nHost: h\n\n",
 		"GET / HTTP/1.1\r\nHost: h\r\nX-A: b\r\n c\r\n\r\n",
 	} {

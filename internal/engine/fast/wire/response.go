@@ -23,6 +23,9 @@ type ResponseHead struct {
 // line, fields and the empty line, nothing after it, as [ScanHead] delimits it.
 // The error is an [*Error]; the head holds nothing of use then.
 //
+// White space before a colon is removed, and a length that is said twice is one
+// length: what servers of old send, and nobody reads in two ways.
+//
 // Answers to HEAD, interim answers, 204 and 304 have no body, whatever their
 // fields say (RFC 9112, section 6.3).
 func (h *ResponseHead) Parse(head, method string) error {
@@ -31,9 +34,9 @@ func (h *ResponseHead) Parse(head, method string) error {
 	if err != nil {
 		return err
 	}
-	f := framing{length: -1}
+	f := framing{answer: true, length: -1}
 	for rest != "\r\n" {
-		l, err := cutField(rest)
+		l, err := cutField(rest, true)
 		if err != nil {
 			return err
 		}

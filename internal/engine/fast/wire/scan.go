@@ -37,6 +37,12 @@ func ScanHead(b []byte, from int, l Limits) (end, scanned int, err error) {
 	return end, scanned, nil
 }
 
+// What is refused in requests and repaired in answers.
+var (
+	errLineFeed = bad("a line ends without a carriage return")
+	errFolded   = bad("a line begins with white space")
+)
+
 // scan is ScanHead without limits.
 func scan(b []byte, from int) (end, scanned int, err error) {
 	if from == 0 && len(b) > 0 && (b[0] == ' ' || b[0] == '\t') {
@@ -51,13 +57,13 @@ func scan(b []byte, from int) (end, scanned int, err error) {
 			i++
 			continue
 		case b[i] == '\n':
-			return 0, i, bad("a line ends without a carriage return")
+			return 0, i, errLineFeed
 		case b[i] != '\r':
 			return 0, i, bad("a control character in the head")
-		case i == 0:
-			return 0, 0, bad("the message begins with an empty line")
 		case i+1 == len(b):
 			return 0, i, nil
+		case i == 0 && b[1] == '\n':
+			return 0, 0, bad("the message begins with an empty line")
 		case b[i+1] != '\n':
 			return 0, i, bad("a carriage return within a line")
 		case b[i-1] == '\n':
@@ -65,7 +71,7 @@ func scan(b []byte, from int) (end, scanned int, err error) {
 		case i+2 == len(b):
 			return 0, i, nil
 		case b[i+2] == ' ' || b[i+2] == '\t':
-			return 0, i, bad("a line begins with white space")
+			return 0, i, errFolded
 		}
 		i += 2
 	}
