@@ -9,7 +9,6 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/text/encoding/unicode"
 	"pgregory.net/rapid"
@@ -120,10 +119,9 @@ func TestDecodeXMLBounds(t *testing.T) {
 	if v, err := DecodeXML([]byte(laughs), false); err == nil {
 		t.Errorf("entities of the document = %v, want an error", v)
 	}
-	start := time.Now()
-	wide := "<a>" + strings.Repeat("<b>x</b>", 100_000) + "</a>"
-	if _, err := DecodeXML([]byte(wide), false); err != nil || time.Since(start) > 10*time.Second {
-		t.Errorf("100,000 children: %v after %v", err, time.Since(start))
+	wide := "<a>" + strings.Repeat("<b>x</b>", 1_000_000) + "</a>" // a square of that would never end
+	if _, err := DecodeXML([]byte(wide), false); err != nil {
+		t.Errorf("a million children: %v", err)
 	}
 }
 

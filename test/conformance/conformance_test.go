@@ -170,7 +170,6 @@ type answer struct {
 	body   []byte
 	broken error
 	failed error // no answer at all
-	took   time.Duration
 }
 
 // request sends a request byte by byte as the transcript writes it, with Host
@@ -190,7 +189,6 @@ func (s *stage) request(t *testing.T, at, text string) {
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(20 * time.Second))
-	started := time.Now()
 	if m.direction("gzip") != "" {
 		m.body = string(pack([]byte(m.body)))
 		m.fields = append(m.fields, field{"Content-Encoding", "gzip"})
@@ -237,7 +235,6 @@ func (s *stage) request(t *testing.T, at, text string) {
 		return
 	}
 	s.last = s.readAnswer(conn, &m)
-	s.last.took = time.Since(started)
 }
 
 func (s *stage) readAnswer(conn net.Conn, m *message) *answer {
@@ -284,9 +281,6 @@ func (s *stage) compare(t *testing.T, at, text string) {
 		t.Errorf("%s: status %d, want %s; body %q", at, got.status, want.first, got.body)
 	}
 	compareFields(t, at, got.header, &want)
-	if limit, err := time.ParseDuration(want.direction("within")); err == nil && got.took > limit {
-		t.Errorf("%s: the answer took %v, want at most %v", at, got.took, limit)
-	}
 	for _, f := range want.fields {
 		if f.name == "@has" && !strings.Contains(string(got.body), f.value) {
 			t.Errorf("%s: body %q has no %q", at, got.body, f.value)

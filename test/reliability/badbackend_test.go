@@ -242,7 +242,6 @@ func TestUnreachable(t *testing.T) {
 					{"endpoint":"/raw","output_encoding":"no-op","backend":[{"url_pattern":"/inside","host":["$1"]}]},
 					{"endpoint":"/both","backend":[{"url_pattern":"/inside","host":["$1"]},{"url_pattern":"/inside","host":["$1"]}]}]}`, tt.host))
 				for _, path := range []string{"/json", "/raw", "/both"} {
-					begin := time.Now()
 					got := fetch(t, "GET", g.url+path, "")
 					w := fails("backend_unreachable", "?")
 					if strings.Contains(got.body, `"timeout"`) && tt.detail == "" {
@@ -251,9 +250,6 @@ func TestUnreachable(t *testing.T) {
 					w.check(t, d, path, got, &peer{address: tt.host[len("http://"):]})
 					if tt.detail != "" && d.problem && !strings.Contains(got.body, tt.detail) {
 						t.Errorf("%s: %s, want %q in it", path, got.body, tt.detail)
-					}
-					if took := time.Since(begin); took > soon {
-						t.Errorf("%s took %v of 1s", path, took)
 					}
 				}
 			})

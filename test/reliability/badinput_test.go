@@ -299,7 +299,7 @@ func TestSlowClients(t *testing.T) {
 		c := call(t, g)
 		stop := make(chan struct{})
 		go func() {
-			for range 200 {
+			for {
 				select {
 				case <-stop:
 					return
@@ -308,11 +308,11 @@ func TestSlowClients(t *testing.T) {
 				}
 			}
 		}()
-		begin := time.Now()
-		if io.Copy(io.Discard, c.r); time.Since(begin) > soon/2 {
-			t.Errorf("a client that sends a byte now and then lives for %v", time.Since(begin))
-		}
+		_, err := io.Copy(io.Discard, c.r)
 		close(stop)
+		if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+			t.Error("a client that sends a byte now and then is never given up")
+		}
 	})
 	for _, path := range paths {
 		t.Run("in the body of "+path, func(t *testing.T) {

@@ -87,7 +87,7 @@ func TestDiscovery(t *testing.T) {
 			client := newClient(t)
 			await := func(want string) {
 				t.Helper()
-				for deadline := time.Now().Add(10 * time.Second); ; {
+				for deadline := time.Now().Add(2 * soon); ; {
 					status, text, err := get(client, g.url+"/x")
 					if err == nil && status == 200 && text == want {
 						return
@@ -98,12 +98,8 @@ func TestDiscovery(t *testing.T) {
 				}
 			}
 			await(`{"host":"first"}`)
-			began := time.Now()
 			records.Store(&second)
 			await(`{"host":"second"}`)
-			if took := time.Since(began); took > 5*time.Second {
-				t.Errorf("the new host is called after %v; records count for 1s", took)
-			}
 		})
 	}
 }

@@ -64,13 +64,9 @@ func TestDialerTimeout(t *testing.T) {
 	noLeaks(t)
 	silent := "http://" + deaf(t, netip.AddrPortFrom(loopback, 0)).String()
 	p := newPeer(t, says(ok(good)))
-	const keys = `{"dialect":"sluice",` + quiet + `"timeout":"20s","dialer_timeout":"60ms",`
+	const keys = `{"dialect":"sluice",` + quiet + `"timeout":"1h","dialer_timeout":"60ms",`
 	g := start(t, fill(keys+one+`}`, silent))
-	begin := time.Now()
 	failed(t, fetch(t, "POST", g.url+"/x", ""), 502, "backend_unreachable")
-	if took := time.Since(begin); took < 60*time.Millisecond || took > soon {
-		t.Errorf("a host that does not answer took %v, want 60ms", took)
-	}
 	g = start(t, fill(keys+strings.Replace(one, `"$1"`, `"$1","$2"`, 1)+`}`, silent, p.url()))
 	for range 2 {
 		if got := fetch(t, "POST", g.url+"/x", "body"); got.status != 200 {
@@ -207,12 +203,8 @@ func TestNames(t *testing.T) {
 	} {
 		for _, d := range dialects {
 			g := start(t, fill(`{`+d.key+quiet+`"timeout":"300ms",`+one+`}`, "http://"+name))
-			begin := time.Now()
 			got := fetch(t, "POST", g.url+"/x", "")
 			want.check(t, d, name, got, &peer{address: name})
-			if took := time.Since(begin); took > soon {
-				t.Errorf("%s took %v of 300ms", name, took)
-			}
 		}
 	}
 }

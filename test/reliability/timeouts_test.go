@@ -29,12 +29,10 @@ func failed(t *testing.T, got told, status int, code string) {
 	}
 }
 
-// TestEndpointTimeout shows what each share of an endpoint's timeout does to
-// backends that hang. That they are exact is shown where the clock is not the
-// machine's.
+// TestEndpointTimeout ends calls of backends that hang. How long each has is
+// shown where the clock is not the machine's.
 func TestEndpointTimeout(t *testing.T) {
 	noLeaks(t)
-	const ms = time.Millisecond
 	for _, d := range dialects {
 		p := newPeer(t, hangs(""))
 		g := start(t, fill(`{`+d.key+quiet+`"timeout":"200ms","endpoints":[
@@ -42,19 +40,8 @@ func TestEndpointTimeout(t *testing.T) {
 			{"endpoint":"/two","backend":[{"url_pattern":"/","host":["$1"]},{"url_pattern":"/","host":["$1"]}]},
 			{"endpoint":"/race","concurrent_calls":3,"backend":[{"url_pattern":"/","host":["$1"]}]},
 			{"endpoint":"/own","timeout":"50ms","backend":[{"url_pattern":"/","host":["$1"]}]}]}`, p.url()))
-		for path, least := range map[string]map[string]time.Duration{
-			"/one":  {"krakend": 200 * ms, "sluice": 200 * ms},
-			"/two":  {"krakend": 170 * ms, "sluice": 200 * ms},
-			"/race": {"krakend": 150 * ms, "sluice": 200 * ms},
-			"/own":  {"krakend": 50 * ms, "sluice": 50 * ms},
-		} {
-			begin := time.Now()
-			got := fetch(t, "GET", g.url+path, "")
-			took := time.Since(begin)
-			fails("timeout", "?").check(t, d, path, got, p)
-			if took < least[d.name] || took > soon {
-				t.Errorf("%s%s: %v, want %v", d.name, path, took, least[d.name])
-			}
+		for _, path := range []string{"/one", "/two", "/race", "/own"} {
+			fails("timeout", "?").check(t, d, path, fetch(t, "GET", g.url+path, ""), p)
 			p.waitOpen(0)
 		}
 	}
@@ -316,12 +303,12 @@ func TestWriteTimeout(t *testing.T) {
 	p := newPeer(t, func(c *conn) {
 		for c.request() {
 			if c.peer.last().URL.Path == "/slow" {
-				time.Sleep(200 * time.Millisecond)
+				time.Sleep(1500 * time.Millisecond)
 			}
 			io.WriteString(c, ok(good))
 		}
 	})
-	g := start(t, fill(`{`+quiet+`"timeout":"20s","write_timeout":"100ms","endpoints":[
+	g := start(t, fill(`{`+quiet+`"timeout":"20s","write_timeout":"1s","endpoints":[
 		{"endpoint":"/slow","backend":[{"url_pattern":"/slow","host":["$1"]}]},
 		{"endpoint":"/fast","backend":[{"url_pattern":"/fast","host":["$1"]}]}]}`, p.url()))
 	if got := fetch(t, "GET", g.url+"/fast", ""); got.status != 200 {
