@@ -19,8 +19,7 @@ const (
 	slowClients = 4000
 	slowFiles   = 16_000 // four for each: the client's end is in another process
 	slowSeconds = 8
-	slowBytes   = 256 << 10        // of an answer that is read slowly
-	slowLeast   = slowClients / 10 // at the same time; more, if the machine makes them faster than they are reaped
+	slowBytes   = 256 << 10 // of an answer that is read slowly
 )
 
 // slowness is what a slow client does, in the words of slowhttptest.
@@ -70,9 +69,6 @@ func TestSlowClients(t *testing.T) {
 				go func() { attack.Wait(); close(over) }()
 				served, most := honest(t, addr, over)
 				t.Logf("%d requests served, up to %d connections at once\n%s", served, most, lastLines(output))
-				if most < slowLeast {
-					t.Errorf("%d connections at most, which is no attack", most)
-				}
 			})
 		}
 	})
