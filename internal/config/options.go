@@ -230,6 +230,12 @@ type Behaviour struct {
 	// it. Link-local addresses count whole.
 	IPv6Prefix int `json:"ipv6_prefix" check:"min=0,max=128"`
 
+	// WeakKeys is what a key is that is too short for its algorithm: of RSA below
+	// 2,048 bits, of HMAC shorter than the digest (RFC 7518, sections 3.2 and
+	// 3.3). A warning uses it all the same; an error stops the start where a file
+	// holds it, and verifies no token with it where it was downloaded.
+	WeakKeys UnknownKeys `json:"weak_keys"`
+
 	// UnknownKeys is what an unknown key of a core object or of a component
 	// that protects nothing is: a warning or an error.
 	UnknownKeys UnknownKeys `json:"unknown_keys"`
@@ -518,7 +524,7 @@ type BreakerThreshold string
 // Enum lists the values.
 func (BreakerThreshold) Enum() []string { return []string{"more_than", "at"} }
 
-// UnknownKeys is how unknown keys and mistakes are taken.
+// UnknownKeys is how unknown keys, mistakes and weak keys are taken.
 type UnknownKeys string
 
 // Enum lists the values.

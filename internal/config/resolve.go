@@ -28,13 +28,13 @@ var behaviours = map[Dialect]Behaviour{
 		ErrorStatus: "500", ErrorBody: "plain",
 		MergeDeadline: 85, ConcurrentDeadline: 75,
 		CompletedHeader: "X-Krakend-Completed", ProductHeader: "X-Krakend",
-		DecodedStatuses: "ok", BreakerThreshold: "more_than", IPv6Prefix: 128, UnknownKeys: "warning", Mistakes: "warning",
+		DecodedStatuses: "ok", BreakerThreshold: "more_than", IPv6Prefix: 128, WeakKeys: "warning", UnknownKeys: "warning", Mistakes: "warning",
 	},
 	Sluice: {
 		ErrorStatus: "by_cause", ErrorBody: "problem",
 		MergeDeadline: 100, ConcurrentDeadline: 100,
 		CompletedHeader: "X-Sluice-Completed", ProductHeader: "-",
-		DecodedStatuses: "success", BreakerThreshold: "at", IPv6Prefix: 64, UnknownKeys: "error", Mistakes: "error",
+		DecodedStatuses: "success", BreakerThreshold: "at", IPv6Prefix: 64, WeakKeys: "error", UnknownKeys: "error", Mistakes: "error",
 	},
 }
 
@@ -178,6 +178,7 @@ func (b Behaviour) over(d Behaviour) Behaviour {
 	fill(&b.DecodedStatuses, d.DecodedStatuses)
 	fill(&b.BreakerThreshold, d.BreakerThreshold)
 	fill(&b.IPv6Prefix, d.IPv6Prefix)
+	fill(&b.WeakKeys, d.WeakKeys)
 	fill(&b.UnknownKeys, d.UnknownKeys)
 	fill(&b.Mistakes, d.Mistakes)
 	return b

@@ -53,5 +53,8 @@ var differences = []difference{
 	{"exit codes", "0 even if the port is taken", "1 configuration, 2 usage, 3 run time", "supervisors look at them"},
 	{"own paths", "`/__health`", "`/__ready` and `/__live` too, unless an endpoint takes them", "probes for orchestrators"},
 	{"`router.disable_gzip: false`", "answers are compressed (Enterprise)", "a warning: answers are never compressed", "compression belongs in front; existing community files rely on plain answers"},
+	{"keys of `auth/validator` that cannot be had", "401, and no line in the log", "503 with the code `keys_unavailable`, one line when they are gone and one when they are back", "the token may be good; the operator must hear of it"},
+	{"key ids nobody knows", "one download for each request without `cache`", "two downloads in 10 s", "invented ids must not hammer the provider"},
+	{"RSA keys below 2,048 bits, HMAC keys shorter than the digest", "used", "used with a warning, at start or in the log; `behaviour.weak_keys` refuses them, as the dialect sluice does", "RFC 7518, sections 3.2 and 3.3"},
 	{"token without `exp`", "accepted for ever", "the same, with a note at start; `require_exp` refuses it", "opt-in, as files rely on it"},
 }

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/go-jose/go-jose/v4"
@@ -46,6 +47,7 @@ func (s Strategy) ID(kid, x5t, x5t256 string) string {
 // A Key verifies signatures. It does not change and is safe for concurrent
 // use.
 type Key struct {
+	name      string
 	material  any // []byte, *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey
 	algorithm string
 	verifies  bool // by its use and key_ops
@@ -66,13 +68,38 @@ func (k *Key) Verify(a Algorithm, signed, signature []byte) bool {
 	return a.verify(k.material, signed, signature)
 }
 
-// Short reports whether the key is a symmetric one with fewer bytes than the
-// digest of its algorithm a, which RFC 7518, section 3.2, forbids.
+// String names the key, for people.
+func (k *Key) String() string {
+	if k.name == "" {
+		return "a key without an id"
+	}
+	return fmt.Sprintf("key %.64q", k.name)
+}
+
+// rsaBits is the size of the smallest RSA key that RFC 7518, sections 3.3 and 3.5,
+// allows.
+const rsaBits = 2048
+
+// Weak returns why the key must not be used for its algorithm a, and nil if it may:
+// an RSA key of fewer than 2,048 bits, or a symmetric one with fewer bytes than the
+// digest.
 //
-// Compatibility: such keys work all the same.
-func (k *Key) Short(a Algorithm) bool {
-	secret, ok := k.material.([]byte)
-	return ok && a.fits(secret) && len(secret) < a.hash().Size()
+// Source: RFC 7518, sections 3.2, 3.3 and 3.5.
+func (k *Key) Weak(a Algorithm) error {
+	if !a.fits(k.material) {
+		return nil
+	}
+	switch m := k.material.(type) {
+	case []byte:
+		if least := a.hash().Size(); len(m) < least {
+			return fmt.Errorf("%s is of %d bytes and %s wants %d at least", k, len(m), a, least)
+		}
+	case *rsa.PublicKey:
+		if bits := m.N.BitLen(); bits < rsaBits {
+			return fmt.Errorf("%s is of %d bits and %s wants %d at least", k, bits, a, rsaBits)
+		}
+	}
+	return nil
 }
 
 // parseKey returns a key and its name.
@@ -113,5 +140,6 @@ func parseKey(data []byte, by Strategy) (*Key, string, error) {
 		j.CertificateThumbprintSHA1, j.CertificateThumbprintSHA256 = sha1Sum[:], sha256Sum[:]
 	}
 	print := base64.RawURLEncoding.EncodeToString
-	return k, by.ID(j.KeyID, print(j.CertificateThumbprintSHA1), print(j.CertificateThumbprintSHA256)), nil
+	k.name = by.ID(j.KeyID, print(j.CertificateThumbprintSHA1), print(j.CertificateThumbprintSHA256))
+	return k, k.name, nil
 }

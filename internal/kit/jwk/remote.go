@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -52,9 +53,12 @@ type RemoteOptions struct {
 // older than its lifetime, but not twice as old, is still used while one
 // download renews it, so that no request waits for the provider.
 //
-// A name that a fresh set does not hold causes a download, because the
+// A name that the newest set does not hold causes a download, because the
 // provider may have a new key; but no more than two in 10 seconds, whatever
-// names clients invent.
+// names clients invent, with a Lifetime or without.
+//
+// Whoever attached a [Listener] hears when the set cannot be had, and when it can
+// again.
 type Remote struct {
 	o    RemoteOptions
 	last atomic.Pointer[dated] // the newest set; nil without Lifetime
@@ -66,8 +70,96 @@ type Remote struct {
 	forced  [2]time.Time
 	cooled  cooldown
 	closed  bool
+	known   *Set // without Lifetime, the newest set, which tells what names there are
 
-	wg sync.WaitGroup
+	state     State // that was told
+	listeners []*Listener
+	untold    []event
+
+	telling sync.Mutex // held while listeners are told, so that they hear in order
+	wg      sync.WaitGroup
+}
+
+// State is whether there are keys.
+type State uint8
+
+// The states. Before the first download a set is in none of them.
+const (
+	Unasked State = iota
+	Loaded        // the last download went well
+	Aging         // it did not, and keys from before still count
+	Missing       // it did not, and no key counts
+)
+
+// A Change is what a listener hears of a set that is in another state.
+type Change struct {
+	From, To State
+	Keys     int   // how many there are in a set that is loaded
+	Cause    error // why the last download failed; nil if it did not
+}
+
+// A Listener hears of a set. Of several, all hear of new sets, and the one that was
+// attached last hears of changes, so that each is told once. The functions may be
+// called until the listener was detached, one at a time.
+type Listener struct {
+	Changed func(Change)
+	Loaded  func(*Set)
+}
+
+type event struct {
+	change Change // To is Unasked if nothing has changed
+	set    *Set   // nil if there is none
+}
+
+// Attach adds a listener. A set that is loaded already is told at once.
+func (r *Remote) Attach(l *Listener) {
+	r.mu.Lock()
+	r.listeners = append(r.listeners, l)
+	set := r.known
+	if last := r.last.Load(); last != nil {
+		set = last.set
+	}
+	r.mu.Unlock()
+	if set != nil {
+		r.telling.Lock()
+		defer r.telling.Unlock()
+		l.Loaded(set)
+	}
+}
+
+// Detach removes a listener. When it has returned, the listener is not called any
+// more.
+func (r *Remote) Detach(l *Listener) {
+	r.mu.Lock()
+	r.listeners = slices.DeleteFunc(r.listeners, func(other *Listener) bool { return other == l })
+	r.mu.Unlock()
+	r.telling.Lock() // waits for a call that is under way
+	defer r.telling.Unlock()
+}
+
+// tell calls the listeners for all that has not been told.
+func (r *Remote) tell() {
+	r.telling.Lock()
+	defer r.telling.Unlock()
+	for {
+		r.mu.Lock()
+		if len(r.untold) == 0 {
+			r.mu.Unlock()
+			return
+		}
+		e := r.untold[0]
+		r.untold = r.untold[1:]
+		listeners := slices.Clone(r.listeners)
+		r.mu.Unlock()
+		for i, l := range listeners {
+			if e.set != nil {
+				l.Loaded(e.set)
+			}
+			if e.change.To != Unasked && i == len(listeners)-1 {
+				l.Changed(e.change)
+			}
+		}
+	}
 }
 
 type dated struct {
@@ -89,10 +181,15 @@ var finished = func() chan struct{} {
 	return c
 }()
 
+// ErrUnavailable is in the error when the set cannot be had, so that nobody knows
+// whether a key has the name.
+var ErrUnavailable = errors.New("the key set cannot be had")
+
 // Reasons not to ask the provider.
 var (
 	errCooling = fmt.Errorf("%w; the provider was asked a moment ago", ErrUnknown)
-	errClosed  = errors.New("the key set is closed")
+	errFailed  = fmt.Errorf("%w; it could not be a moment ago", ErrUnavailable)
+	errClosed  = fmt.Errorf("%w: it is closed", ErrUnavailable)
 )
 
 // NewRemote returns the set at o.URL. It does not download it. The caller
@@ -105,7 +202,8 @@ func NewRemote(o RemoteOptions) *Remote {
 
 // Find returns the keys with the given name, as [Set.Find] does, and downloads
 // the set where that is needed. It waits until ctx is done at most. The errors
-// are [ErrUnknown], that of the context, and that of the download.
+// are [ErrUnknown], that of the context, and [ErrUnavailable] with that of the
+// download.
 func (r *Remote) Find(ctx context.Context, name string) ([]*Key, error) {
 	now := r.o.Clock()
 	last := r.last.Load()
@@ -166,15 +264,19 @@ func (r *Remote) join(name string, now time.Time, seen *dated, fresh bool) (*dow
 		return &download{done: finished, set: newest.set}, nil
 	case r.closed:
 		return nil, errClosed
-	case r.cooled.holds(name, now):
-		return nil, errCooling
+	}
+	if err := r.cooled.holds(name, now); err != nil {
+		return nil, err
+	}
+	foreign := fresh || r.known != nil && r.known.byName[name] == nil // to the newest set
+	switch {
 	case r.running != nil:
 		return r.running, nil
 	case now.Before(r.retry):
 		return nil, r.failure
-	case fresh && now.Sub(r.forced[0]) < forcedWindow:
+	case foreign && now.Sub(r.forced[0]) < forcedWindow:
 		return nil, errCooling
-	case fresh:
+	case foreign:
 		r.forced[0], r.forced[1] = r.forced[1], now
 	}
 	return r.start(), nil
@@ -189,7 +291,11 @@ func (r *Remote) cool(name string, err error) {
 	if d > 0 {
 		now := r.o.Clock()
 		r.mu.Lock()
-		r.cooled.add(name, now, now.Add(d))
+		reason := errFailed
+		if errors.Is(err, ErrUnknown) {
+			reason = errCooling
+		}
+		r.cooled.add(name, now, until{now.Add(d), reason})
 		r.mu.Unlock()
 	}
 }
@@ -201,8 +307,12 @@ func (r *Remote) start() *download {
 	r.running = d
 	r.wg.Go(func() {
 		defer cancel()
-		d.set, d.err = r.load(ctx)
+		var err error
+		if d.set, err = r.load(ctx); err != nil {
+			d.err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
 		r.finish(d)
+		r.tell()
 	})
 	return d
 }
@@ -212,17 +322,13 @@ func (r *Remote) load(ctx context.Context) (*Set, error) {
 		Header: r.o.Header, Limit: downloadLimit, Redirects: redirects,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("key set: %w", err)
+		return nil, err
 	}
 	media := strings.ToLower(doc.Type)
 	if !strings.HasPrefix(media, "application/json") && !strings.HasPrefix(media, "application/jwk-set+json") {
-		return nil, fmt.Errorf("key set: the content type is %q instead of application/json or application/jwk-set+json", doc.Type)
+		return nil, fmt.Errorf("the content type is %q instead of application/json or application/jwk-set+json", doc.Type)
 	}
-	set, err := Parse(doc.Body, r.o.By)
-	if err != nil {
-		return nil, fmt.Errorf("key set: %w", err)
-	}
-	return set, nil
+	return Parse(doc.Body, r.o.By)
 }
 
 // finish hands the download over to those who wait.
@@ -231,14 +337,42 @@ func (r *Remote) finish(d *download) {
 	r.mu.Lock()
 	r.running = nil
 	switch {
+	case r.o.Lifetime == 0 && d.err == nil:
+		r.known = d.set
 	case r.o.Lifetime == 0:
 	case d.err != nil:
 		r.failure, r.retry = d.err, now.Add(failurePause)
 	default:
 		r.last.Store(&dated{d.set, now})
 	}
+	r.note(d, now)
 	r.mu.Unlock()
 	close(d.done)
+}
+
+// note keeps what listeners are to hear of a download, unless it was cut because the
+// set is closed. The caller holds the lock.
+func (r *Remote) note(d *download, now time.Time) {
+	if r.closed {
+		return
+	}
+	e := event{change: Change{From: r.state, To: Loaded}, set: d.set}
+	if d.err != nil {
+		e.change.To, e.change.Cause = Missing, d.err
+		if last := r.last.Load(); last != nil && now.Sub(last.at) < 2*r.o.Lifetime {
+			e.change.To = Aging
+		}
+	} else {
+		e.change.Keys = d.set.Len()
+	}
+	if e.change.To == r.state {
+		e.change.To = Unasked
+	} else {
+		r.state = e.change.To
+	}
+	if e.change.To != Unasked || e.set != nil {
+		r.untold = append(r.untold, e)
+	}
 }
 
 // Close ends a download that is running and waits for its end. Finding and
@@ -257,19 +391,29 @@ func (r *Remote) Close() {
 // keeps hashes, so that long names cost no more than short ones.
 type cooldown struct {
 	seed  maphash.Seed
-	until map[uint64]time.Time
+	until map[uint64]until
 }
 
-func (c *cooldown) holds(name string, now time.Time) bool {
-	return now.Before(c.until[maphash.String(c.seed, name)])
+// until is how long a name is remembered, and why.
+type until struct {
+	end    time.Time
+	reason error
+}
+
+// holds returns why a name must wait, nil if it need not.
+func (c *cooldown) holds(name string, now time.Time) error {
+	if u, ok := c.until[maphash.String(c.seed, name)]; ok && now.Before(u.end) {
+		return u.reason
+	}
+	return nil
 }
 
 // add remembers a name. Without room, those that are over are forgotten; if
 // there is none, the name is not remembered.
-func (c *cooldown) add(name string, now, until time.Time) {
+func (c *cooldown) add(name string, now time.Time, u until) {
 	if len(c.until) >= cooledNames {
-		for hash, end := range c.until {
-			if !now.Before(end) {
+		for hash, other := range c.until {
+			if !now.Before(other.end) {
 				delete(c.until, hash)
 			}
 		}
@@ -278,7 +422,7 @@ func (c *cooldown) add(name string, now, until time.Time) {
 		}
 	}
 	if c.until == nil {
-		c.until = make(map[uint64]time.Time)
+		c.until = make(map[uint64]until)
 	}
-	c.until[maphash.String(c.seed, name)] = until
+	c.until[maphash.String(c.seed, name)] = u
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -86,11 +87,120 @@ func TestRemoteWithoutCache(t *testing.T) {
 		p.want(t, r, "b", false, 3)
 		p.publish(t, "b")
 		p.want(t, r, "b", true, 4)
+		time.Sleep(10 * time.Second)
 		p.want(t, r, "a", false, 5)
 		p.status = 500
 		p.want(t, r, "b", false, 6)
 		p.status = 200
 		p.want(t, r, "b", true, 7)
+	})
+}
+
+// TestUnknownNamesWithoutCache lets names that nobody knows cost two downloads in 10
+// seconds, while a name that the set has costs one each.
+func TestUnknownNamesWithoutCache(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProvider(t, "a")
+		r := p.remote(t, 0, 0)
+		for i := range 1000 { // the first tells which names there are
+			_, err := r.Find(t.Context(), fmt.Sprint("invented", i))
+			if !errors.Is(err, ErrUnknown) {
+				t.Fatalf("an unknown name: %v", err)
+			}
+		}
+		if got := p.calls.Load(); got != 3 {
+			t.Errorf("a thousand unknown names cost %d downloads, want 3", got)
+		}
+		p.want(t, r, "a", true, 4)
+		p.publish(t, "a", "new")
+		p.want(t, r, "new", false, 4)
+		p.want(t, r, "a", true, 5) // shows the new one, too
+		p.want(t, r, "new", true, 6)
+		time.Sleep(10 * time.Second)
+		p.publish(t, "a", "newer")
+		p.want(t, r, "newer", true, 7)
+	})
+}
+
+// TestUnavailable tells a set that cannot be had from a name that it has not.
+func TestUnavailable(t *testing.T) {
+	for _, o := range []RemoteOptions{{}, {Cooldown: time.Minute}, {Lifetime: time.Minute}, {Lifetime: time.Minute, Cooldown: time.Minute}} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newProvider(t, "a")
+			r := p.remote(t, o.Lifetime, o.Cooldown)
+			find := func(name string, want error) {
+				t.Helper()
+				if _, err := r.Find(t.Context(), name); !errors.Is(err, want) || err != nil && want == nil {
+					t.Errorf("%+v: Find(%q): %v, want %v", o, name, err, want)
+				}
+			}
+			p.status = 500
+			find("a", ErrUnavailable)
+			find("a", ErrUnavailable) // whether the provider is asked again or not
+			time.Sleep(2 * time.Minute)
+			p.status = 200
+			find("a", nil)
+			find("b", ErrUnknown)
+			find("b", ErrUnknown)
+			time.Sleep(11 * time.Second)
+			p.status = 500
+			find("c", ErrUnavailable)
+			find("c", ErrUnavailable)
+		})
+	}
+}
+
+// TestListeners hears of each change once, in order, whoever was attached last.
+func TestListeners(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProvider(t, "a", "b")
+		r := p.remote(t, time.Minute, 0)
+		var heard []string
+		listener := func(name string) *Listener {
+			return &Listener{
+				Changed: func(c Change) {
+					heard = append(heard, fmt.Sprintf("%s: %d to %d, %d keys, cause %v", name, c.From, c.To, c.Keys, c.Cause != nil))
+				},
+				Loaded: func(s *Set) { heard = append(heard, fmt.Sprintf("%s: set of %d", name, s.Len())) },
+			}
+		}
+		step := func(what string, do func(), want ...string) {
+			t.Helper()
+			heard = nil
+			do()
+			synctest.Wait()
+			if !slices.Equal(heard, want) {
+				t.Errorf("%s: heard %q, want %q", what, heard, want)
+			}
+		}
+		find := func() { r.Find(t.Context(), "a") }
+		one, two := listener("one"), listener("two")
+		step("attached before", func() { r.Attach(one); r.Preload() }, "one: set of 2", "one: 0 to 1, 2 keys, cause false")
+		step("attached later", func() { r.Attach(two) }, "two: set of 2")
+		step("renewed", func() { time.Sleep(time.Minute); find() }, "one: set of 2", "two: set of 2")
+		step("not renewed", func() { p.status = 500; time.Sleep(time.Minute); find() }, "two: 1 to 2, 0 keys, cause true")
+		step("nor again", func() { time.Sleep(time.Second); find() })
+		step("too old", func() { time.Sleep(time.Minute); find() }, "two: 2 to 3, 0 keys, cause true")
+		step("nor again", func() { time.Sleep(time.Second); find() })
+		step("detached", func() { r.Detach(two) })
+		step("back", func() { p.status = 200; time.Sleep(time.Second); find() }, "one: set of 2", "one: 3 to 1, 2 keys, cause false")
+		step("nobody left", func() { r.Detach(one); p.status = 500; time.Sleep(time.Minute); find() })
+	})
+}
+
+// TestClosingIsNoFailure keeps a download that closing cuts from being told.
+func TestClosingIsNoFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProvider(t, "a")
+		p.delay = time.Second
+		r := p.remote(t, time.Minute, 0)
+		r.Attach(&Listener{
+			Changed: func(c Change) { t.Errorf("heard %+v", c) },
+			Loaded:  func(*Set) { t.Error("heard of a set") },
+		})
+		r.Preload()
+		synctest.Wait()
+		r.Close()
 	})
 }
 
@@ -322,14 +432,14 @@ func TestCooldownBound(t *testing.T) {
 	r := NewRemote(RemoteOptions{Cooldown: time.Minute, Clock: time.Now})
 	now := time.Now()
 	for i := range 3 * cooledNames {
-		r.cooled.add(fmt.Sprint(i), now, now.Add(time.Minute))
+		r.cooled.add(fmt.Sprint(i), now, until{now.Add(time.Minute), errCooling})
 	}
 	if n := len(r.cooled.until); n != cooledNames {
 		t.Errorf("%d names are remembered, want %d", n, cooledNames)
 	}
 	later := now.Add(time.Minute)
-	r.cooled.add("new", later, later.Add(time.Minute))
-	if n := len(r.cooled.until); n != 1 || !r.cooled.holds("new", later) {
+	r.cooled.add("new", later, until{later.Add(time.Minute), errCooling})
+	if n := len(r.cooled.until); n != 1 || r.cooled.holds("new", later) == nil {
 		t.Errorf("%d names are remembered, want the new one only", n)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/go-jose/go-jose/v4/json"
 )
@@ -59,6 +61,27 @@ func (s *Set) Find(_ context.Context, name string) ([]*Key, error) {
 		return keys, nil
 	}
 	return nil, ErrUnknown
+}
+
+// Len returns the number of keys.
+func (s *Set) Len() (n int) {
+	for _, keys := range s.byName {
+		n += len(keys)
+	}
+	return n
+}
+
+// Weak returns why keys of the set must not be used for a, sorted; see [Key.Weak].
+func (s *Set) Weak(a Algorithm) []error {
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(s.byName)) {
+		for _, k := range s.byName[name] {
+			if err := k.Weak(a); err != nil {
+				errs = append(errs, err)
+			}
+		}
+	}
+	return errs
 }
 
 // Any reports whether one of the keys has the property.

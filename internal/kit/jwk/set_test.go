@@ -200,19 +200,37 @@ func TestFitsMembers(t *testing.T) {
 	}
 }
 
-func TestShort(t *testing.T) {
+// TestWeak holds keys against the sizes of RFC 7518.
+func TestWeak(t *testing.T) {
+	secret := func(n int) map[string]any {
+		return map[string]any{"kty": "oct", "kid": "k", "k": base64.RawURLEncoding.EncodeToString(make([]byte, n))}
+	}
+	modulus := func(bits int) map[string]any {
+		n := make([]byte, (bits+7)/8)
+		n[0], n[len(n)-1] = 1<<((bits-1)%8), 1
+		return map[string]any{"kty": "RSA", "kid": "k", "e": "AQAB", "n": base64.RawURLEncoding.EncodeToString(n)}
+	}
 	tests := []struct {
-		kind string
+		key  map[string]any
 		a    Algorithm
-		want bool
-	}{{"short", "HS256", true}, {"oct", "HS512", false}, {"rsa", "RS256", false}, {"short", "RS256", false}}
+		weak string // in the reason, "" if it is strong
+	}{
+		{secret(31), "HS256", "31 bytes"}, {secret(32), "HS256", ""}, {secret(33), "HS256", ""},
+		{secret(47), "HS384", "47 bytes"}, {secret(48), "HS384", ""},
+		{secret(63), "HS512", "63 bytes"}, {secret(64), "HS512", ""},
+		{secret(1), "RS256", ""},
+		{modulus(1024), "RS256", "1024 bits"}, {modulus(2047), "RS512", "2047 bits"}, {modulus(2047), "PS384", "2047 bits"},
+		{modulus(2048), "RS256", ""}, {modulus(4096), "PS512", ""}, {modulus(1024), "HS256", ""},
+		{key(t, "ed", nil), "EdDSA", ""}, {key(t, "p256", nil), "ES256", ""},
+	}
 	for _, tt := range tests {
-		s, err := Parse(document(t, key(t, tt.kind, nil)), ByID)
+		s, err := Parse(document(t, tt.key), ByID)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := s.Any(func(k *Key) bool { return k.Short(tt.a) }); got != tt.want {
-			t.Errorf("a key of %s is short for %s = %v, want %v", tt.kind, tt.a, got, tt.want)
+		got := errors.Join(s.Weak(tt.a)...)
+		if (got == nil) != (tt.weak == "") || got != nil && !strings.Contains(got.Error(), tt.weak) {
+			t.Errorf("%v for %s: got %v, want %q", tt.key, tt.a, got, tt.weak)
 		}
 	}
 }

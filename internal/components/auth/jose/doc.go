@@ -27,7 +27,8 @@
 //   - roles, then scopes.
 //
 // A request that fails is answered with 401 and an empty body, for roles and
-// scopes with 403; WWW-Authenticate says as much as RFC 6750 wants it to.
+// scopes with 403. When the keys cannot be had, nobody knows whether its token is
+// good: that is 503, keys_unavailable. WWW-Authenticate says as much as RFC 6750 wants it to.
 // Requests that pass carry their claims for the layers behind, as {JWT.x} in
 // the URLs of backends, in expressions, and as headers by propagate_claims.
 //
@@ -44,7 +45,16 @@
 // for as long again. A key id that is not in the set causes a download, because
 // the provider may have a new key, but no more than two in 10 seconds.
 // Endpoints with the same URL and the same settings share a set, and it
-// survives reloads. Without cache every request downloads the set once.
+// survives reloads. Without cache every request downloads the set once, and ids that
+// nobody knows cause two downloads in 10 seconds there, too.
+//
+// The log says how many keys there are, at the start or with the first download, that
+// they cannot be had, and why, and that they are back: one line for each change,
+// however many endpoints and requests it concerns.
+//
+// A key that is too short for its algorithm (RFC 7518, sections 3.2, 3.3 and 3.5) is
+// refused or warned about, as behaviour.weak_keys says: in the dialect sluice a file
+// with one stops the start, and one in a downloaded set verifies no token.
 //
 // A download has 5 seconds within the endpoint's timeout and 1 MiB. Its answer
 // must have the status 200 and the type application/json or

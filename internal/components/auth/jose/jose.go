@@ -47,6 +47,7 @@ func build(s *component.EndpointSite, o Options) error {
 	v := &validator{
 		keys:   k,
 		alg:    o.Alg,
+		strict: refusesWeak(s),
 		by:     o.KeyIdentifyStrategy,
 		header: gateway.NewLone(o.AuthHeaderName),
 		cookie: defaultCookie,
@@ -138,6 +139,7 @@ func advise(s *component.EndpointSite, o Options) {
 type validator struct {
 	keys   keys
 	alg    jwk.Algorithm
+	strict bool // a key that is too short verifies nothing
 	by     jwk.Strategy
 	header gateway.Lone // that holds the token
 	cookie string       // that holds it otherwise; "" for none
@@ -174,6 +176,7 @@ var errNoToken = errors.New("the request has no token")
 // Names of the refusals, for logs and metrics.
 const (
 	codeMissing = "token_missing"
+	codeKeys    = "keys_unavailable" // nobody knows whether the token is good
 	codeInvalid = "token_invalid"
 	codeRole    = "role_missing"
 	codeScope   = "scope_missing"
@@ -194,6 +197,9 @@ func (v *validator) Enter(ctx context.Context, x *gateway.Exchange) error {
 	switch {
 	case errors.Is(err, errNoToken):
 		return v.refuse(x, 401, codeMissing, challengeMissing, err)
+	case errors.Is(err, jwk.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		x.Response.Header.Set("Retry-After", "1")
+		return v.refuse(x, 503, codeKeys, "", err)
 	case err != nil:
 		return v.refuse(x, 401, codeInvalid, challengeInvalid, err)
 	}
@@ -270,7 +276,7 @@ func (v *validator) open(ctx context.Context, text string) ([]byte, error) {
 // verify reports whether one of the keys has made the signature.
 func (v *validator) verify(candidates []*jwk.Key, t *token) bool {
 	return slices.ContainsFunc(candidates, func(k *jwk.Key) bool {
-		return k.Fits(v.alg) && k.Verify(v.alg, t.signed, t.signature)
+		return k.Fits(v.alg) && (!v.strict || k.Weak(v.alg) == nil) && k.Verify(v.alg, t.signed, t.signature)
 	})
 }
 

@@ -1,12 +1,15 @@
 package jose
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hmac"
 	"crypto/md5"
+	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/sha512"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -126,7 +129,7 @@ func TestOptionsAccepted(t *testing.T) {
 			[]string{"warning jwk_local_path: a key is left out: key 0"}},
 		{"no key fits", path, object{"jwk_local_path": file(t, document(t, k["ed"]))}, []string{"warning jwk_local_path: no key of the file can verify RS256"}},
 		{"short secret", path, object{"alg": "HS256", "jwk_local_path": file(t, document(t, signer{[]byte("secret"), object{}}))},
-			[]string{"warning jwk_local_path: shorter than HS256"}},
+			[]string{"warning jwk_local_path: is of 6 bytes and HS256 wants 32"}},
 		{"header that backends do not see", path, object{"propagate_claims": [][]string{{"sub", "x-user"}}}, []string{"note propagate_claims[0]: add it to input_headers"}},
 	}
 	for _, tt := range tests {
@@ -711,7 +714,7 @@ func TestDownloads(t *testing.T) {
 		{"one for a bad signature without cache", nil, []string{broken}, 1},
 		{"none for another alg", nil, []string{otherAlg}, 0},
 		{"none for what is no token", nil, []string{"x", "a.b.c"}, 0},
-		{"one for an unknown id, each time", nil, []string{unknown, unknown}, 2},
+		{"a few for unknown ids, each time others", nil, []string{unknown, unknown, unknown, unknown, good, unknown}, 4},
 		{"one for an unknown id with a cooldown", object{"failed_jwk_key_cooldown": "1m"}, []string{unknown, unknown}, 1},
 		{"a cooldown below a second is ignored", object{"failed_jwk_key_cooldown": "999ms"}, []string{unknown, unknown}, 2},
 		{"one at the start with cache", object{"cache": true}, []string{good, good, broken}, 1},
@@ -747,9 +750,160 @@ func TestDownloads(t *testing.T) {
 // TestProviderUnreachable refuses everything while there are no keys.
 func TestProviderUnreachable(t *testing.T) {
 	e := newSite(t, new(provider)).ready(t, object{"alg": "RS256", "jwk_url": "https://idp.test/"})
-	if got := e.status(t, rs256(t, `{}`)); got != 401 {
-		t.Errorf("status %d, want 401", got)
+	x := bearer(rs256(t, `{}`)).Exchange(t)
+	err := gateway.AsError(e.enter(t, x))
+	if err == nil || err.Status != 503 || err.Code != "keys_unavailable" || x.Response.Header.Get("Retry-After") != "1" {
+		t.Errorf("got %v with %v, want 503 keys_unavailable", err, x.Response.Header)
 	}
+	for _, token := range []string{"", "x.y.z", sign(t, "PS256", signers()["rsa"].key, nil, `{}`)} { // bad, whatever the keys are
+		if got := e.status(t, token); got != 401 {
+			t.Errorf("token %.9q: status %d, want 401", token, got)
+		}
+	}
+}
+
+// TestKeysAreSaid finds in the log how many keys there are at the start, that they
+// cannot be had, and that they are back: a line for each change, none per request.
+func TestKeysAreSaid(t *testing.T) {
+	const url = "https://idp.test/jwks"
+	good := rs256(t, `{}`)
+	for _, cached := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			p := &provider{sets: map[string][]byte{}}
+			s := newSite(t, p)
+			s.env.Clock = time.Now
+			options := object{"alg": "RS256", "jwk_url": url + "?key=secret", "cache": cached, "cache_duration": 1}
+			one := s.ready(t, options)
+			s.ready(t, options) // another endpoint with the same set
+			s.start(t)
+			said := func(what string, lines ...string) {
+				t.Helper()
+				synctest.Wait()
+				got := strings.Split(strings.TrimSuffix(s.log.String(), "\n"), "\n")
+				if s.log.Len() == 0 {
+					got = nil
+				}
+				s.log.Reset()
+				if len(got) != len(lines) {
+					t.Errorf("cache %v, %s: got %q, want %d lines", cached, what, got, len(lines))
+					return
+				}
+				for i, want := range lines {
+					for part := range strings.SplitSeq(want, "; ") {
+						if !strings.Contains(got[i], part) {
+							t.Errorf("cache %v, %s: got %s, want %q in it", cached, what, got[i], part)
+						}
+					}
+					if strings.Contains(got[i], "secret") {
+						t.Errorf("a secret is in the log: %s", got[i])
+					}
+				}
+			}
+			ask := func(want int) {
+				t.Helper()
+				for range 3 {
+					if got := one.status(t, good); got != want {
+						t.Errorf("cache %v: status %d, want %d", cached, got, want)
+					}
+				}
+			}
+			synctest.Wait()
+			ask(503)
+			said("down at the start", "level=ERROR; key set cannot be had; 503; url="+url+"; cause=; no connection was made")
+			p.publish(url, everyKey(t))
+			time.Sleep(time.Second)
+			ask(200)
+			said("back", "level=INFO; key set is back; url="+url+"; keys=7")
+			p.publish(url, nil)
+			time.Sleep(1500 * time.Millisecond)
+			if cached {
+				ask(200)
+				said("aging", "level=WARN; key set cannot be had; the keys from before still count; cause=")
+				time.Sleep(time.Second)
+			}
+			ask(503)
+			said("down again", "level=ERROR; key set cannot be had; 503")
+			p.publish(url, everyKey(t))
+			time.Sleep(time.Second)
+			ask(200)
+			said("back again", "key set is back; keys=7")
+			for i := len(s.env.Close) - 1; i >= 0; i-- {
+				s.env.Close[i](t.Context())
+			}
+		})
+	}
+	s := newSite(t, nil)
+	s.ready(t, object{"alg": "RS256", "jwk_local_path": file(t, everyKey(t))})
+	s.start(t)
+	if log := s.log.String(); !strings.Contains(log, "key set loaded") || !strings.Contains(log, "keys=7") {
+		t.Errorf("a file: got %s, want the number of its keys", log)
+	}
+}
+
+// TestWeakKeys refuses keys that are too short where the dialect says so, in files at
+// the start, in downloaded sets token by token; otherwise a warning is all.
+func TestWeakKeys(t *testing.T) {
+	const url = "https://idp.test/jwks"
+	small, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	weak := map[string]signer{
+		"RS256": {small, object{"kid": "weak"}},
+		"HS256": {bytes.Repeat([]byte("k"), 31), object{"kid": "weak"}},
+		"HS512": {bytes.Repeat([]byte("k"), 63), object{"kid": "weak"}},
+	}
+	for alg, k := range weak {
+		set := document(t, k, signers()["rsa"], signers()["oct"])
+		strong := signers()["rsa"]
+		if alg[0] == 'H' {
+			strong = signers()["oct"]
+		}
+		var bad string
+		if alg[0] == 'H' {
+			bad = hmacToken(alg, "weak", k.key.([]byte), `{}`)
+		} else {
+			bad = sign(t, alg, k.key, object{"kid": "weak"}, `{}`)
+		}
+		good := sign(t, alg, strong.key, object{"kid": strong.members["kid"]}, `{}`)
+		for _, mode := range []config.UnknownKeys{"warning", "error"} {
+			want, severity := 200, "warning"
+			if mode == "error" {
+				want, severity = 401, "error"
+			}
+
+			s := newSite(t, nil)
+			s.env.Service.Behaviour.WeakKeys = mode
+			e := s.endpoint(t, object{"alg": alg, "jwk_local_path": file(t, set), "cookie_key": "", "require_exp": true})
+			reported(t, e.problems, severity+` jwk_local_path: key "weak" is of`)
+
+			s = newSite(t, &provider{sets: map[string][]byte{url: set}})
+			s.env.Service.Behaviour.WeakKeys = mode
+			e = s.ready(t, object{"alg": alg, "jwk_url": url, "cache": true})
+			s.start(t)
+			if got := e.status(t, bad); got != want {
+				t.Errorf("%s, %s: the token of the weak key: status %d, want %d", alg, mode, got, want)
+			}
+			if got := e.status(t, good); got != 200 {
+				t.Errorf("%s, %s: the token of the strong key: status %d, want 200", alg, mode, got)
+			}
+			s.env.Release() // ends the telling
+			if got := strings.Count(s.log.String(), "keys that are too short"); got != 1 || !strings.Contains(s.log.String(), fmt.Sprintf("refused=%v", mode == "error")) {
+				t.Errorf("%s, %s: the log holds %d warnings, want 1:\n%s", alg, mode, got, s.log.String())
+			}
+		}
+	}
+}
+
+// hmacToken makes a token with a key that the other library refuses to use.
+func hmacToken(alg, kid string, key []byte, claims string) string {
+	h := hmac.New(sha256.New, key)
+	if alg == "HS512" {
+		h = hmac.New(sha512.New, key)
+	}
+	signed := b64(fmt.Sprintf(`{"alg":%q,"kid":%q}`, alg, kid)) + "." + b64(claims)
+	h.Write([]byte(signed))
+	return signed + "." + b64(string(h.Sum(nil)))
 }
 
 // TestPathWins checks that an unknown id with a file and a URL is 401, and
@@ -887,14 +1041,14 @@ func TestConnection(t *testing.T) {
 		options object
 		want    int
 	}{
-		{"unknown authority", nil, 401},
+		{"unknown authority", nil, 503},
 		{"own authority", object{"jwk_local_ca": ca}, 200},
 		{"not verified", object{"disable_jwk_security": true}, 200},
 		{"pinned", object{"jwk_local_ca": ca, "jwk_fingerprints": []string{wrong, pin}}, 200},
-		{"another pin", object{"jwk_local_ca": ca, "jwk_fingerprints": []string{wrong}}, 401},
-		{"pinned, unknown authority", object{"jwk_fingerprints": []string{pin}}, 401},
+		{"another pin", object{"jwk_local_ca": ca, "jwk_fingerprints": []string{wrong}}, 503},
+		{"pinned, unknown authority", object{"jwk_fingerprints": []string{pin}}, 503},
 		{"pinned, not verified", object{"disable_jwk_security": true, "jwk_fingerprints": []string{strings.TrimRight(pin, "=")}}, 200},
-		{"another pin, not verified", object{"disable_jwk_security": true, "jwk_fingerprints": []string{wrong}}, 401},
+		{"another pin, not verified", object{"disable_jwk_security": true, "jwk_fingerprints": []string{wrong}}, 503},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

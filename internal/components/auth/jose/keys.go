@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"time"
 
@@ -43,11 +44,23 @@ func openKeys(s *component.EndpointSite, o Options) (keys, error) {
 	if !set.Any(func(k *jwk.Key) bool { return k.Fits(o.Alg) }) {
 		s.Warn("jwk_local_path", fmt.Errorf("no key of the file can verify %s, so every request is refused", o.Alg))
 	}
-	if set.Any(func(k *jwk.Key) bool { return k.Short(o.Alg) }) {
-		s.Warn("jwk_local_path", fmt.Errorf("a key is shorter than %s wants it to be and can be guessed; use a longer one", o.Alg))
+	if weak := set.Weak(o.Alg); weak != nil {
+		err := fmt.Errorf("%w, so it can be guessed; use a longer one", weak[0])
+		if refusesWeak(s) {
+			return nil, config.At("jwk_local_path", err)
+		}
+		s.Warn("jwk_local_path", err)
 	}
+	log := s.Log()
+	s.OnStart(func(ctx context.Context) error {
+		log.InfoContext(ctx, "key set loaded", "file", o.JWKLocalPath, "keys", set.Len())
+		return nil
+	})
 	return set, nil
 }
+
+// refusesWeak reports whether keys that are too short are refused.
+func refusesWeak(s *component.EndpointSite) bool { return s.Service().Behaviour.WeakKeys == "error" }
 
 // readSet returns the set in the local file.
 func readSet(s *component.EndpointSite, o Options) (*jwk.Set, error) {
@@ -122,11 +135,57 @@ func openRemote(s *component.EndpointSite, o Options, roots []byte) (keys, error
 	if err != nil {
 		return nil, err
 	}
+	l := listen(s, o)
 	s.OnStart(func(context.Context) error {
+		remote.Attach(l)
 		remote.Preload()
 		return nil
 	})
+	s.OnClose(func(context.Context) error {
+		remote.Detach(l)
+		return nil
+	})
 	return remote, nil
+}
+
+// listen returns what writes into the log how a key set fares: one line for each
+// change of its state, and one when it begins to hold keys that are too short.
+func listen(s *component.EndpointSite, o Options) *jwk.Listener {
+	log, told, refused := s.Log(), "", refusesWeak(s)
+	set, endpoint := public(o.JWKURL), string(s.Config().Method)+" "+s.Config().Endpoint
+	return &jwk.Listener{
+		Changed: func(c jwk.Change) {
+			switch {
+			case c.To == jwk.Missing:
+				log.Error("key set cannot be had, requests get 503", "url", set, "cause", c.Cause)
+			case c.To == jwk.Aging:
+				log.Warn("key set cannot be had, the keys from before still count", "url", set, "cause", c.Cause)
+			case c.From == jwk.Unasked:
+				log.Info("key set loaded", "url", set, "keys", c.Keys)
+			default:
+				log.Info("key set is back", "url", set, "keys", c.Keys)
+			}
+		},
+		Loaded: func(k *jwk.Set) {
+			text := ""
+			if weak := errors.Join(k.Weak(o.Alg)...); weak != nil {
+				text = weak.Error()
+			}
+			if text != "" && text != told {
+				log.Warn("key set holds keys that are too short", "url", set, "endpoint", endpoint, "refused", refused, "cause", text)
+			}
+			told = text
+		},
+	}
+}
+
+// public returns an address without what may be secret in it.
+func public(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host + u.EscapedPath()
 }
 
 // lifetime returns how long downloaded keys are kept.

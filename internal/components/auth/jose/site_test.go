@@ -329,6 +329,16 @@ func (p *provider) Do(_ context.Context, x *gateway.Exchange) error {
 	return nil
 }
 
+// publish replaces a set; nil takes it away.
+func (p *provider) publish(url string, set []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sets[url] = set
+	if set == nil {
+		delete(p.sets, url)
+	}
+}
+
 // asked returns the number of calls so far.
 func (p *provider) asked() int {
 	p.mu.Lock()
