@@ -21,6 +21,7 @@ var differences = []difference{
 	{"no host, only shadow backends", "start, then 500", "error at start", "it can never work"},
 	{"duplicate endpoints, several variable names at one place", "crash", "clean error; several names work", "a message, not a stack trace"},
 	{"placeholder values", "inserted as text, then parsed as a URL", "escaped for their place; `.` and `..` are refused", "parameter injection and path traversal"},
+	{"HEAD", "405 or 404, it is not derived from GET", "served wherever GET is, own paths too; backends get their configured method; part of `Allow`", "RFC 9110, section 9.3.2: HEAD is one of the two methods that every server has"},
 	{"other spellings of an explicit path (`/v1/admin/`, `/v1/ADMIN`, `/v1/admin;x`, `/v1/admin%5c`, `/v1/%2561dmin`) beside a variable or a wildcard", "served by the variable", "redirected to the explicit path, or 404", "a server behind may read them as the explicit path, whose policies would be passed by"},
 	{"what policies and logs see of a path", "the path as it was sent", "the path as it was routed", "a condition on a prefix must hold for what the service gets"},
 	{"missing `{respN_…}` or `{JWT.…}`", "the internal template text reaches the service", "that backend fails without a call", "nothing internal leaks, nothing unintended is asked for"},

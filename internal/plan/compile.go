@@ -210,6 +210,7 @@ func (c *compiler) routes() {
 		DisableFixedPathRedirect:     r.NoFixedPath,
 		RemoveExtraSlash:             r.RemoveExtraSlash,
 		DisablePathDecoding:          r.NoPathDecoding,
+		AutoOptions:                  r.AutoOptions,
 		DisableMethodNotAllowed:      r.NoMethodNotAllowed && !r.AutoOptions,
 	})
 	for i, e := range c.g.Service.Endpoints {

@@ -52,7 +52,7 @@ func (g *Generation) Explain(method, target string) Explanation {
 	path, _, _ := strings.Cut(target, "?")
 	m := g.table.Find(method, path, nil)
 	e := Explanation{Candidates: g.table.Explain(method, path), Service: describe(g.plan.steps)}
-	if m.Outcome != route.Found || method == "GET" { // its own paths come first, by GET at least
+	if m.Outcome != route.Found || method == "GET" || method == "HEAD" { // its own paths come first, by GET at least
 		if name := g.own.name(path); name != "" {
 			e.Outcome, e.Own = "the gateway answers by itself: "+name, true
 			return e

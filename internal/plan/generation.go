@@ -149,14 +149,14 @@ func (g *Generation) describe(x *gateway.Exchange) error {
 	}
 	slices.Sort(allow)
 	x.Response.Status = 200
-	x.Response.Header.Set("Allow", strings.Join(slices.Compact(allow), ", "))
+	x.Response.Header.Set("Allow", strings.Join(route.WithHead(slices.Compact(allow)), ", "))
 	g.mark(x)
 	x.Reply()
 	return nil
 }
 
-// redirect points the client to the spelling that is served. GET may be
-// repeated as GET (301); other methods keep method and body (307).
+// redirect points the client to the spelling that is served. GET and HEAD may be
+// repeated as they are (301); other methods keep method and body (307).
 func redirect(x *gateway.Exchange, path string) error {
 	target := path
 	if q := x.In.RawQuery(); q != "" {
@@ -164,7 +164,7 @@ func redirect(x *gateway.Exchange, path string) error {
 	}
 	r := &x.Response
 	r.Status = 307
-	if x.In.Method() == "GET" {
+	if method := x.In.Method(); method == "GET" || method == "HEAD" {
 		r.Status = 301
 		r.Header.Set(contentType, "text/html; charset=utf-8")
 		r.Body = body.FromBytes([]byte(`<a href="` + htmlEscape(target) + "\">Moved Permanently</a>.\n\n"))

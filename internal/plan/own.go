@@ -111,7 +111,7 @@ func below(path, root string) bool {
 // get serves a path by GET, and points other spellings to it. Other methods
 // are left to endpoints that have them.
 func (o *own) get(x *gateway.Exchange, path string, answer func(*gateway.Exchange) error) error {
-	if method := x.In.Method(); method != "GET" {
+	if method := x.In.Method(); method != "GET" && method != "HEAD" {
 		m := o.g.table.Find(method, path, nil)
 		if m.Outcome == route.Found {
 			return nil
@@ -119,7 +119,7 @@ func (o *own) get(x *gateway.Exchange, path string, answer func(*gateway.Exchang
 		x.Endpoint = path
 		allow := append([]string{"GET"}, m.Allow...)
 		slices.Sort(allow)
-		return o.g.wrongMethod(x, slices.Compact(allow))
+		return o.g.wrongMethod(x, route.WithHead(slices.Compact(allow)))
 	}
 	x.Endpoint = path
 	if x.In.Path() != path {

@@ -23,6 +23,9 @@ type Candidate struct {
 // It tries every route of the table, which is too slow for requests.
 func (t *Table[T]) Explain(method, target string) []Candidate {
 	m := t.Find(method, target, nil)
+	if tree := t.tree(method); tree != nil {
+		method = tree.method // of GET for HEAD
+	}
 	note := ""
 	switch m.Outcome {
 	case Redirect:

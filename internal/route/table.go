@@ -31,6 +31,10 @@ type Options struct {
 	// taken for dot segments are refused all the same.
 	DisablePathDecoding bool
 
+	// AutoOptions corrects the spelling of OPTIONS requests too, by the routes of
+	// any other method.
+	AutoOptions bool
+
 	// DisableMethodNotAllowed answers NotFound for MethodNotAllowed.
 	DisableMethodNotAllowed bool
 }
@@ -165,7 +169,7 @@ type Match[T any] struct {
 // backing array is the caller's as long as it is large enough. Values without
 // escapes, and Rest, share memory with target.
 //
-// Following a redirect gives Found. Find does not allocate for a found route
+// HEAD finds what GET does. Following a redirect gives Found. Find does not allocate for a found route
 // whose path has no escapes.
 func (t *Table[T]) Find(method, target string, params []string) Match[T] {
 	if !strings.HasPrefix(target, "/") {
@@ -190,13 +194,18 @@ func (t *Table[T]) Find(method, target string, params []string) Match[T] {
 			return Match[T]{} // the method has a route, and other methods are no remedy
 		}
 	}
-	if t.options.DisableMethodNotAllowed {
+	allow := t.allow(p)
+	if len(allow) == 0 && method == "OPTIONS" && t.options.AutoOptions {
+		for i := range t.trees {
+			if location, reason := t.correct(&t.trees[i], p); location != "" {
+				return Match[T]{Outcome: Redirect, Location: string(location), Reason: reason}
+			}
+		}
+	}
+	if len(allow) == 0 || t.options.DisableMethodNotAllowed {
 		return Match[T]{}
 	}
-	if allow := t.allow(p); len(allow) > 0 {
-		return Match[T]{Outcome: MethodNotAllowed, Allow: allow}
-	}
-	return Match[T]{}
+	return Match[T]{Outcome: MethodNotAllowed, Allow: allow}
 }
 
 // read checks the escapes of target, which starts with a slash, and returns
@@ -213,8 +222,12 @@ func (t *Table[T]) read(target string) (path, error) {
 	return path(target), nil
 }
 
-// tree returns the tree of a method, or nil.
+// tree returns the tree of a method, or nil. HEAD is served wherever GET is,
+// unless it has routes of its own (RFC 9110, section 9.3.2).
 func (t *Table[T]) tree(method string) *tree {
+	if method == "HEAD" && !slices.ContainsFunc(t.trees, func(t tree) bool { return t.method == method }) {
+		method = "GET"
+	}
 	for i := range t.trees {
 		if t.trees[i].method == method {
 			return &t.trees[i]
@@ -333,6 +346,14 @@ func (t *Table[T]) location(tree *tree, found []byte) path {
 	return p
 }
 
+// WithHead returns sorted methods with HEAD among them if GET is.
+func WithHead(methods []string) []string {
+	if at, found := slices.BinarySearch(methods, "HEAD"); !found && slices.Contains(methods, "GET") {
+		methods = slices.Insert(methods, at, "HEAD")
+	}
+	return methods
+}
+
 // allow returns the methods that serve p, sorted.
 func (t *Table[T]) allow(p path) []string {
 	var methods []string
@@ -341,5 +362,5 @@ func (t *Table[T]) allow(p path) []string {
 			methods = append(methods, t.trees[i].method)
 		}
 	}
-	return methods
+	return WithHead(methods)
 }

@@ -118,19 +118,40 @@ func TestFindLiterals(t *testing.T) {
 func TestFindMethods(t *testing.T) {
 	routes := []string{"POST /a", "GET /a", "GET /b", "PUT /v/*", "GET /v/x"}
 	runFind(t, build(t, Options{}, routes...), []findTest{
-		{"PUT /a", "405 GET, POST"},
-		{"HEAD /a", "405 GET, POST"},
-		{"get /a", "405 GET, POST"},
-		{"PUT /b", "405 GET"},
-		{"POST /v/x", "405 GET, PUT"},
+		{"PUT /a", "405 GET, HEAD, POST"},
+		{"HEAD /a", "GET /a"},
+		{"HEAD /b", "GET /b"},
+		{"HEAD /v/x", "GET /v/x"},
+		{"HEAD /v/y", "405 PUT"},
+		{"head /a", "405 GET, HEAD, POST"},
+		{"get /a", "405 GET, HEAD, POST"},
+		{"PUT /b", "405 GET, HEAD"},
+		{"POST /v/x", "405 GET, HEAD, PUT"},
 		{"POST /v/y", "405 PUT"},
 		{"PUT /nowhere", "404"},
-		{"HEAD /a/", "404"},
+		{"HEAD /a/", "to /a: slash at the end"},
+		{"HEAD /A", "to /a: letter case"},
 		{"PUT /a/", "404"},
+		{"OPTIONS /a", "405 GET, HEAD, POST"},
+		{"OPTIONS /a/", "404"},
+	})
+	runFind(t, build(t, Options{AutoOptions: true}, routes...), []findTest{
+		{"OPTIONS /a", "405 GET, HEAD, POST"},
+		{"OPTIONS /a/", "to /a: slash at the end"},
+		{"OPTIONS //a", "to /a: repeated slashes or dot segments"},
+		{"OPTIONS /A", "to /a: letter case"},
+		{"OPTIONS /v/X", "405 PUT"},
+		{"OPTIONS /nowhere/", "404"},
+		{"PUT /a/", "404"},
+	})
+	runFind(t, build(t, Options{}, "HEAD /own", "GET /own", "GET /other"), []findTest{
+		{"HEAD /own", "HEAD /own"},
+		{"HEAD /other", "405 GET, HEAD"},
 	})
 	runFind(t, build(t, Options{DisableMethodNotAllowed: true}, routes...), []findTest{
 		{"PUT /a", "404"},
-		{"HEAD /a", "404"},
+		{"HEAD /a", "GET /a"},
+		{"HEAD /v/y", "404"},
 	})
 }
 
@@ -248,7 +269,7 @@ func TestFindParams(t *testing.T) {
 			{"/f.%2e.", "400 error: dot segment in url params"},
 			{"/u/...", `GET /u/{id} id="..."`},
 			{"/w/a%3Fb/c", "400 error: encoded url params"},
-			{"POST /u/..", "405 GET"},
+			{"POST /u/..", "405 GET, HEAD"},
 		}},
 		{"disable_path_decoding", Options{DisableRest: true, DisablePathDecoding: true}, []findTest{
 			{"/u/a%3Fb", `GET /u/{id} id="a?b"`},

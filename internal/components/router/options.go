@@ -20,7 +20,8 @@ type Options struct {
 	ErrorBody ErrorBody `json:"error_body"`
 
 	// AutoOptions answers OPTIONS on every declared path with 200, an empty
-	// body and the declared methods in Allow.
+	// body and the declared methods in Allow. HEAD is among them where GET is,
+	// and other spellings of a path are redirected as for any method.
 	AutoOptions bool `json:"auto_options"`
 
 	// DisableHandleMethodNotAllowed answers 404 instead of 405 when a path is
