@@ -46,8 +46,12 @@ func DecodeYAML(b []byte, collection bool) (map[string]any, error) {
 	if collection {
 		want = "an array"
 	}
-	return nil, errors.New("yaml: document is not " + want)
+	return nil, fmt.Errorf("yaml: %w %s", ErrShape, want)
 }
+
+// ErrShape is the error of a document that is an object where a list is wanted, or
+// the reverse.
+var ErrShape = errors.New("document is not")
 
 func readYAML(b []byte) (any, error) {
 	if !bytes.HasPrefix(b, bomUTF16BE) && !bytes.HasPrefix(b, bomUTF16LE) {

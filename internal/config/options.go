@@ -301,13 +301,14 @@ type Backend struct {
 	// IsCollection expects an array and puts it under the key collection.
 	IsCollection bool `json:"is_collection"`
 
-	// Target replaces the answer by the object at this path.
+	// Target replaces the answer by the object at this path: names with dots
+	// between them, where \. is a dot that belongs to a name.
 	Target string `json:"target"`
 
-	// Allow keeps only these paths.
+	// Allow keeps only these paths, which are written like target.
 	Allow []string `json:"allow" was:"whitelist"`
 
-	// Deny removes these paths; it counts only without allow.
+	// Deny removes these paths, which are written like target; it counts only without allow.
 	Deny []string `json:"deny" was:"blacklist"`
 
 	// Mapping renames first-level members, from old name to new name.

@@ -1,7 +1,5 @@
 package jsonspan
 
-import "strings"
-
 // A filter is one level of an allow or deny list.
 type filter struct {
 	deny  bool
@@ -26,7 +24,7 @@ const (
 func newFilter(paths []string, deny bool) *filter {
 	f := &filter{deny: deny, names: make([]string, 0, len(paths)), below: make([]*filter, 0, len(paths))}
 	for _, path := range paths {
-		f.add(strings.Split(path, "."))
+		f.add(SplitPath(path))
 	}
 	return f
 }

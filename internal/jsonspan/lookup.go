@@ -1,9 +1,11 @@
 package jsonspan
 
+import "strconv"
+
 // Lookup returns the value at a path of member names, plain text, and whether
-// it is there. Value is validated; of members with the same name the last
-// counts. Each name but the last must be that of an object. Without a path it is
-// the value itself.
+// it is there. In an array a name is a position, in digits, from 0. Value is
+// validated; of members with the same name the last counts. Each name but the last
+// must be that of an object or an array. Without a path it is the value itself.
 //
 // The result shares value's memory. Lookup does not allocate.
 func Lookup(value []byte, path ...string) ([]byte, bool) {
@@ -14,11 +16,39 @@ func Lookup(value []byte, path ...string) ([]byte, bool) {
 	}
 	at := value[start:end:end]
 	for _, name := range path {
-		if at = member(at, name); at == nil {
+		if kindAt(at, 0) == KindArray {
+			at = element(at, name)
+		} else {
+			at = member(at, name)
+		}
+		if at == nil {
 			return nil, false
 		}
 	}
 	return at, true
+}
+
+// element returns the value at a position of array, or nil if there is none.
+func element(array []byte, position string) []byte {
+	n, err := strconv.ParseUint(position, 10, 31)
+	if err != nil || position[0] == '0' && position != "0" {
+		return nil
+	}
+	i := skipSpace(array, 1)
+	for ; array[i] != ']'; n-- { // array is valid, so it ends with one
+		start := i
+		var f fault
+		if i, f = scanValue(array, i, 1); f != none {
+			break
+		}
+		if n == 0 {
+			return array[start:i:i]
+		}
+		if i = skipSpace(array, i); array[i] == ',' {
+			i = skipSpace(array, i+1)
+		}
+	}
+	return nil
 }
 
 // member returns the value of the last member of object that is called name, or

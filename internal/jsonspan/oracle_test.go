@@ -56,12 +56,12 @@ func applyByTree(r Rules, src []byte) (tree map[string]any, ok bool) {
 	if len(r.Allow) > 0 {
 		kept := map[string]any{}
 		for _, path := range parentsLast(r.Allow) {
-			allowByTree(kept, object, strings.Split(path, "."))
+			allowByTree(kept, object, SplitPath(path))
 		}
 		object = kept
 	} else {
 		for _, path := range r.Deny {
-			denyByTree(object, strings.Split(path, "."))
+			denyByTree(object, SplitPath(path))
 		}
 	}
 	object = renameByTree(object, r.Mapping)

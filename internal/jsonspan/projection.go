@@ -23,9 +23,9 @@ const (
 	ExpectAny
 )
 
-// Rules say which members of a source are wanted and how. Paths are member
-// names with dots between them, plain text; a name with a dot has no path. They
-// lead through objects only: array positions and wildcards do not exist.
+// Rules say which members of a source are wanted and how. Paths are those of
+// [SplitPath]. They lead through objects only: array positions and wildcards do
+// not exist.
 type Rules struct {
 	Shape Shape
 
@@ -74,7 +74,7 @@ var (
 func Compile(r Rules) *Projection {
 	p := &Projection{shape: r.Shape}
 	if r.Target != "" {
-		p.target = strings.Split(r.Target, ".")
+		p.target = SplitPath(r.Target)
 	}
 	if len(r.Allow) > 0 {
 		p.filter = newFilter(r.Allow, false)

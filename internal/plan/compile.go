@@ -26,6 +26,7 @@ type Options struct {
 	Published map[string]string
 
 	Without bool                                    // what is not built yet is left out, with a warning
+	Machine func() []string                         // names and addresses of this machine, beside the loopback ones; may be nil
 	Ready   func() bool                             // what /__ready answers; nil for always
 	Adjust  func(*config.Service)                   // changes the resolved service; nil changes nothing
 	Check   func(*config.Service) []*config.Problem // more to look at before anything is compiled; may be nil
@@ -56,6 +57,7 @@ type compiler struct {
 	g        *Generation
 	service  *component.ServiceSite
 	broken   map[int]bool                                 // endpoints with an error already
+	claims   map[claimed]*config.Endpoint                 // by what they serve
 	implicit map[component.Scope][]*component.Declaration // what every site builds
 	encodes  map[encode]*encode                           // most endpoints encode alike and share the step
 	sets     map[string]*balance.Set                      // hosts, by their list
@@ -213,13 +215,15 @@ func (c *compiler) routes() {
 		AutoOptions:                  r.AutoOptions,
 		DisableMethodNotAllowed:      r.NoMethodNotAllowed && !r.AutoOptions,
 	})
+	c.claims = make(map[claimed]*config.Endpoint, len(c.g.Service.Endpoints))
 	for i, e := range c.g.Service.Endpoints {
+		taken := c.claim(e)
 		if c.broken[i] {
 			c.inspect(e)
 			continue
 		}
 		compiled := c.endpoint(e)
-		if compiled == nil {
+		if compiled == nil || taken {
 			continue
 		}
 		if err := table.Add(compiled.Method, compiled.Pattern, compiled); err != nil {
@@ -229,6 +233,33 @@ func (c *compiler) routes() {
 		c.g.Endpoints = append(c.g.Endpoints, compiled)
 	}
 	c.g.table = table.Build()
+}
+
+// claimed is what one endpoint alone can serve.
+type claimed struct {
+	method config.Method
+	form   string // of its pattern
+}
+
+// claim reports an endpoint whose requests an earlier one takes, whatever else is
+// wrong with either.
+func (c *compiler) claim(e *config.Endpoint) (taken bool) {
+	if e == nil || e.Node == nil {
+		return false
+	}
+	rest := c.g.Service.DisableRest
+	if _, err := route.CheckPattern(e.Endpoint, rest); err != nil {
+		return false // for endpoint to report
+	}
+	key := claimed{e.Method, route.Form(e.Endpoint, rest)}
+	other, taken := c.claims[key]
+	if !taken {
+		c.claims[key] = e
+		return false
+	}
+	c.report(e.Node, "endpoint", config.Error, config.CodeDuplicateEndpoint,
+		fmt.Errorf("%s %s is already routed as %s %s at %s; remove one of the two", e.Method, e.Endpoint, e.Method, other.Endpoint, keyPos(other.Node, "endpoint")))
+	return true
 }
 
 // inspect finds what else is wrong with an endpoint that will not be served: its

@@ -12,6 +12,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/jsonspan"
 	"github.com/sluice-gateway/sluice/internal/route"
 )
 
@@ -33,6 +34,8 @@ type branchPlan struct {
 	shadow  bool
 	calls   int
 	demands []demand
+
+	reshaped bool // a component decides what the answer holds
 }
 
 func (c *compiler) endpoint(e *config.Endpoint) *Endpoint {
@@ -152,6 +155,7 @@ func (b *endpointBuilder) sound() bool {
 			"can not use NoOp encoding with more than one backends connected to the same endpoint; keep one backend, or choose an encoding that can merge"))
 	}
 	b.checkGroups()
+	b.checkOutput()
 	a := b.site.Arrangement()
 	if len(a.Upgrade) > 0 && !b.checkUpgrade() {
 		return false
@@ -247,7 +251,7 @@ func parsePropagated(names []string) []propagated {
 	out := make([]propagated, len(names))
 	for i, name := range names {
 		if n, path, ok := parseResult(name); ok {
-			out[i] = propagated{n, strings.Split(path, ".")}
+			out[i] = propagated{n, jsonspan.SplitPath(path)}
 		} else if n, _, ok := parseResult(name + "_x"); ok {
 			out[i] = propagated{index: n}
 		}
@@ -265,9 +269,9 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 		b.checkTunnelled(site)
 	}
 	b.checkAddress(be)
-	b.checkShape(be)
 	call := site.Call()
-	bp := &branchPlan{config: be, shadow: call.Shadow != nil, calls: b.config.ConcurrentCalls}
+	b.checkShape(be, call.Reshape != nil)
+	bp := &branchPlan{config: be, shadow: call.Shadow != nil, reshaped: call.Reshape != nil, calls: b.config.ConcurrentCalls}
 	if bp.shadow {
 		bp.calls = 1
 	}
@@ -278,7 +282,7 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 			b.problems = append(b.problems, be.Node.Problems(config.Error, config.CodeInvalid, err)...)
 		}
 	}
-	addr := b.newAddress(i, be)
+	addr := b.newAddress(i, be, bp.shadow)
 	if addr == nil || tail == nil {
 		return nil
 	}
@@ -296,7 +300,7 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 }
 
 // newAddress compiles the url_pattern and the filters of a backend.
-func (b *endpointBuilder) newAddress(i int, be *config.Backend) *address {
+func (b *endpointBuilder) newAddress(i int, be *config.Backend, shadow bool) *address {
 	t, err := parseTemplate(be.URLPattern, b.site.Params())
 	if errors.Is(err, errEscape) {
 		b.report(be.Node, "url_pattern", config.Error, config.CodeInvalidPath, err)
@@ -308,7 +312,15 @@ func (b *endpointBuilder) newAddress(i int, be *config.Backend) *address {
 			err, b.config.Method, b.config.Endpoint, i, strings.Join(b.site.Params(), " ")))
 		return nil
 	}
-	b.checkSources(i, be, t)
+	b.checkSources(be, shadow, "url_pattern", t.path, t.query)
+	for i, h := range be.Host {
+		if !strings.Contains(h, "{") {
+			continue
+		}
+		if host, err := parseHostTemplate(h, b.site.Params()); err == nil { // else it is reported where hosts are compiled
+			b.checkSources(be, shadow, be.Node.ItemPath("host", i), host.server, host.base)
+		}
+	}
 	a := newAddress(be.Method, t, strings.HasSuffix(b.config.Endpoint, "/*"))
 	a.decodes = be.Encoding != "no-op"
 	a.queries, a.query = len(be.InputQueryStrings) > 0, newSelection(be.InputQueryStrings, false)
@@ -316,24 +328,8 @@ func (b *endpointBuilder) newAddress(i int, be *config.Backend) *address {
 	return a
 }
 
-// checkSources warns of placeholders that can never have a value.
-func (b *endpointBuilder) checkSources(i int, be *config.Backend, t *template) {
-	warn := func(err error) { b.report(be.Node, "url_pattern", config.Warning, config.CodeSuspicious, err) }
-	if highest := t.results(); highest >= 0 {
-		switch {
-		case !b.site.Arrangement().Sequential || len(b.config.Backend) == 1:
-			warn(errors.New(`{resp…} has a value in a sequence only, so this backend always fails; write "proxy": {"sequential": true} on the endpoint`))
-		case highest >= i:
-			warn(fmt.Errorf("{resp%d_…} is not the answer of an earlier backend, so this backend always fails", highest))
-		}
-	}
-	if t.uses(fromClaim) && !b.site.Has("auth/validator") {
-		warn(errors.New("{JWT.…} has a value behind auth/validator only, so this backend always fails; add the validator to the endpoint"))
-	}
-}
-
 // checkShape warns of keys that would shape an answer and cannot.
-func (c *compiler) checkShape(be *config.Backend) {
+func (c *compiler) checkShape(be *config.Backend, reshaped bool) {
 	warn := func(key, why string) {
 		c.report(be.Node, key, config.Warning, config.CodeSuspicious, errors.New("has no effect "+why))
 	}
@@ -358,4 +354,5 @@ func (c *compiler) checkShape(be *config.Backend) {
 	if len(be.Allow) > 0 && len(be.Deny) > 0 {
 		warn("deny", "beside allow; remove one of them")
 	}
+	c.checkCollection(be, reshaped)
 }

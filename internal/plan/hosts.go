@@ -21,6 +21,7 @@ func (c *compiler) newHTTP(s *component.BackendSite, call component.Call) (gatew
 	if len(be.Host) == 0 {
 		return nil, config.At("host", errors.New("no host; write a list of hosts here or at the root"))
 	}
+	c.checkOwn(be)
 	client, err := c.env.Dial(call.Transport, nil)
 	if err != nil {
 		owner := s.Config().ExtraConfig["backend/http/client"] // of the settings that are wrong

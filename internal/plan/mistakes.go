@@ -3,10 +3,14 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/jsonspan"
 )
 
 // mistake reports what can be served and cannot be meant: a warning, or an error,
@@ -127,4 +131,220 @@ func (c *compiler) checkEndpoints() {
 		c.report(s.Node, "endpoints", config.Warning, config.CodeSuspicious,
 			errors.New("there are no endpoints, so the gateway serves its own paths only; add one"))
 	}
+}
+
+// checkSources reports placeholders that never have a value: a backend whose
+// address holds one always fails.
+func (b *endpointBuilder) checkSources(be *config.Backend, shadow bool, key string, texts ...[]part) {
+	for _, parts := range texts {
+		for _, p := range parts {
+			switch p.origin {
+			case fromResult:
+				if why := b.noResult(p, shadow); why != "" {
+					b.mistake(be.Node, key, errors.New(why))
+				}
+			case fromClaim:
+				if !b.site.Has("auth/validator") {
+					b.mistake(be.Node, key, errors.New("{JWT.…} has a value behind auth/validator only, so this backend always fails; add the validator to the endpoint"))
+				}
+			}
+		}
+	}
+}
+
+// noResult says why a placeholder for a value of an earlier answer never has one;
+// "" if it may.
+func (b *endpointBuilder) noResult(p part, shadow bool) string {
+	switch {
+	case !b.site.Arrangement().Sequential || len(b.config.Backend) == 1:
+		return `{resp…} has a value in a sequence only, so this backend always fails; write "proxy": {"sequential": true} on the endpoint`
+	case shadow:
+		return "a shadow is called before there is any answer, so {resp…} has no value here and the call always fails; remove the placeholder"
+	case p.index >= len(b.real):
+		return fmt.Sprintf("{resp%d_…} is not the answer of an earlier backend, so this backend always fails; earlier ones are %s", p.index, b.earlier())
+	}
+	earlier := b.real[p.index]
+	if why := undelivered(earlier.config, earlier.reshaped, p.path); why != "" {
+		return fmt.Sprintf("{%s} never has a value, because %s, so this backend always fails", p.text, why)
+	}
+	return ""
+}
+
+// earlier names the answers that the next backend may use.
+func (b *endpointBuilder) earlier() string {
+	if len(b.real) == 0 {
+		return "none"
+	}
+	return fmt.Sprintf("{resp0_…} to {resp%d_…}", len(b.real)-1)
+}
+
+// undelivered says why the answer of a backend never holds a value at path, and
+// what would help; "" if it may. It follows the path back through group, mapping,
+// allow or deny and target.
+func undelivered(be *config.Backend, reshaped bool, path []string) string {
+	if be.Encoding == "no-op" {
+		return "the encoding no-op of that backend decodes nothing; choose another one"
+	}
+	if strings.HasPrefix(path[0], "error_") {
+		return "" // return_error_details
+	}
+	if be.Group != "" {
+		if path[0] != be.Group {
+			return fmt.Sprintf("that backend puts its answer into the group %q; write {respN_%s.%s}", be.Group, be.Group, strings.Join(path, "."))
+		}
+		if path = path[1:]; len(path) == 0 {
+			return ""
+		}
+	}
+	if reshaped {
+		return ""
+	}
+	path = slices.Clone(path)
+	first, renamed := path[0], false
+	for _, old := range slices.Sorted(maps.Keys(be.Mapping)) { // of two with the same new name the last stays
+		if name, _, _ := strings.Cut(be.Mapping[old], "."); name == first {
+			path[0], renamed = old, true
+		}
+	}
+	if name, moved := be.Mapping[first]; moved && !renamed {
+		name, _, _ = strings.Cut(name, ".")
+		return fmt.Sprintf("the mapping of that backend calls %q %q; write that name", first, name)
+	}
+	within := func(outer, inner string) bool {
+		o, i := jsonspan.SplitPath(outer), jsonspan.SplitPath(inner)
+		return len(o) <= len(i) && slices.Equal(o, i[:len(o)])
+	}
+	whole := jsonspan.JoinPath(path)
+	switch {
+	case len(be.Allow) > 0:
+		if !slices.ContainsFunc(be.Allow, func(a string) bool { return within(a, whole) || within(whole, a) }) {
+			return fmt.Sprintf("the allow of that backend leaves %q out; add it there", whole)
+		}
+	case slices.ContainsFunc(be.Deny, func(d string) bool { return within(d, whole) }):
+		return fmt.Sprintf("the deny of that backend leaves %q out; remove it there", whole)
+	}
+	switch only := onlyMember(be); {
+	case only == "" || path[0] == only:
+	case be.Target != "":
+		return fmt.Sprintf("the only member of what that backend answers is %q, which is no object for target to find; remove target", only)
+	default:
+		return fmt.Sprintf("the only member of what that backend answers is %q; write {respN_%s}", only, only)
+	}
+	return ""
+}
+
+// onlyMember returns the name of the only member that a decoded answer has before
+// anything is cut; "" if that depends on the answer.
+func onlyMember(be *config.Backend) string {
+	switch be.Encoding {
+	case "string":
+		return "content"
+	case "json", "fast-json", "xml", "yaml":
+		if be.IsCollection {
+			return "collection"
+		}
+	}
+	return ""
+}
+
+// checkCollection reports what leaves nothing of the only member that an answer
+// has.
+func (c *compiler) checkCollection(be *config.Backend, reshaped bool) {
+	only := onlyMember(be)
+	names := func(path string) bool { return path == only }
+	switch {
+	case only == "":
+	case be.Target != "":
+		c.mistake(be.Node, "target", fmt.Errorf("leads nowhere: the only member of the answer is %q, which is no object; remove target", only))
+	case reshaped:
+	case len(be.Allow) > 0 && !slices.ContainsFunc(be.Allow, names):
+		c.mistake(be.Node, "allow", fmt.Errorf("leaves nothing: the only member of the answer is %q, and paths do not lead into lists; write it, or use flatmap_filter of the namespace proxy", only))
+	case len(be.Allow) == 0:
+		for i, path := range be.Deny {
+			if !names(path) {
+				c.mistake(be.Node, be.Node.ItemPath("deny", i), fmt.Errorf("removes nothing: the only member of the answer is %q, and paths do not lead into lists; use flatmap_filter of the namespace proxy", only))
+			}
+		}
+	}
+}
+
+// checkOutput reports json-collection where no backend makes a collection. A
+// service may have a member of that name; allow or mapping then says so.
+func (b *endpointBuilder) checkOutput() {
+	if b.config.OutputEncoding != "json-collection" || b.config.ExtraConfig["proxy"] != nil { // flatmap_filter and static may add it
+		return
+	}
+	path := []string{"collection"}
+	for _, bp := range b.real {
+		be := bp.config
+		named := slices.Contains(be.Allow, path[0]) || bp.reshaped || be.Encoding == "safejson"
+		for _, name := range be.Mapping {
+			named = named || name == path[0]
+		}
+		if (named || onlyMember(be) == path[0]) && undelivered(be, bp.reshaped, path) == "" {
+			return
+		}
+	}
+	b.mistake(b.config.Node, "output_encoding", errors.New(
+		`json-collection shows the member "collection", which no backend makes, so every answer is empty; write "is_collection": true in a backend that answers a list, or name "collection" in allow if the service answers an object that has it`))
+}
+
+// checkOwn reports a host that is the gateway itself: each of its requests would
+// make another one.
+func (c *compiler) checkOwn(be *config.Backend) {
+	if be.SD != "static" {
+		return
+	}
+	list := be.Node
+	if n := list.GetFold("host"); n == nil || n.Kind == config.Array && len(n.Items) == 0 || n.Kind == config.Null {
+		list = c.g.Service.Node // inherited
+	}
+	for i, h := range be.Host {
+		if c.isOwn(h) {
+			c.mistake(list, list.ItemPath("host", i), fmt.Errorf(
+				"%s is the address of the gateway itself, so its requests go round in circles; write the address of the service, or give the gateway another port", config.MaskUser(h)))
+		}
+	}
+}
+
+// isOwn reports whether a host is an address on which the gateway listens.
+func (c *compiler) isOwn(host string) bool {
+	s := c.g.Service
+	scheme, rest, _ := strings.Cut(host, "://")
+	authority, _, _ := strings.Cut(rest, "/")
+	name, port := authority, 80
+	if strings.EqualFold(scheme, "https") || strings.EqualFold(scheme, "wss") {
+		port = 443
+	}
+	if colon := strings.LastIndexByte(authority, ':'); colon > strings.LastIndexByte(authority, ']') {
+		name = authority[:colon]
+		port, _ = strconv.Atoi(authority[colon+1:]) // 0 is nobody's
+	}
+	if port != s.Port || port == 0 {
+		return false
+	}
+	name = strings.ToLower(strings.TrimSuffix(strings.Trim(name, "[]"), "."))
+	listen, _ := netip.ParseAddr(s.ListenIP)
+	address, err := netip.ParseAddr(name)
+	address = address.Unmap()
+	everywhere := !listen.IsValid() || listen.IsUnspecified()
+	switch local := name == "localhost" || strings.HasSuffix(name, ".localhost") || address.IsUnspecified(); {
+	case err == nil && address == listen.Unmap():
+		return true
+	case local:
+		return everywhere || listen.IsLoopback()
+	case address.IsLoopback():
+		return everywhere
+	case listen.IsLoopback() || c.Machine == nil:
+		return false
+	}
+	for _, own := range c.Machine() {
+		if strings.EqualFold(own, name) && (everywhere || err != nil) {
+			return true
+		}
+		if a, bad := netip.ParseAddr(own); bad == nil && err == nil && everywhere && a.Unmap() == address {
+			return true
+		}
+	}
+	return false
 }

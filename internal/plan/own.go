@@ -46,8 +46,8 @@ func (c *compiler) newOwn() *own {
 	if !c.g.Router.NoHealth {
 		o.health = cmp.Or(c.g.Router.HealthPath, "/__health")
 	}
-	for i, e := range c.g.Service.Endpoints {
-		if c.broken[i] {
+	for _, e := range c.g.Service.Endpoints {
+		if e == nil || e.Node == nil {
 			continue
 		}
 		switch path := e.Endpoint; {

@@ -107,10 +107,26 @@ func (s *shape) refused(err error) error {
 		return &gateway.Error{Code: gateway.CodeBackendTooLarge, Public: "the answer is too large", Err: err}
 	}
 	public := fmt.Sprintf("invalid %s", s.encoding)
-	if _, ours := errors.AsType[*jsonspan.SyntaxError](err); ours || errors.Is(err, jsonspan.ErrShape) {
+	kind := errors.Is(err, jsonspan.ErrShape)
+	if _, ours := errors.AsType[*jsonspan.SyntaxError](err); ours || kind {
 		public += ": " + err.Error() // other decoders speak of themselves
 	}
+	if kind || errors.Is(err, codec.ErrShape) {
+		err = fmt.Errorf("%w; %s", err, s.remedy())
+	}
 	return &gateway.Error{Code: gateway.CodeBackendInvalid, Public: public, Err: err}
+}
+
+// remedy is what an operator writes when a service answers JSON of a kind that is
+// not decoded. No client reads it.
+func (s *shape) remedy() string {
+	if s.collection {
+		return `if the service answers one object, remove "is_collection" from this backend`
+	}
+	if s.encoding == "yaml" {
+		return `if the service answers a list, write "is_collection": true in this backend`
+	}
+	return `if the service answers a list, write "is_collection": true in this backend, and for anything else "encoding": "safejson"`
 }
 
 // decode makes data of b and reports whether it is an answer: null is none,

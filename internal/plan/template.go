@@ -126,7 +126,7 @@ func parsePlaceholder(name string, params []string) (part, error) {
 	kind, rest, dotted := strings.Cut(name, ".")
 	switch {
 	case dotted && kind == "JWT" && rest != "":
-		p.origin, p.source = fromClaim, &source{path: strings.Split(rest, "."), name: rest}
+		p.origin, p.source = fromClaim, &source{path: jsonspan.SplitPath(rest), name: rest}
 		return p, nil
 	case dotted && kind == "input_headers" && rest != "":
 		p.origin, p.source = fromHeader, &source{name: gateway.Canonical(rest)}
@@ -136,7 +136,7 @@ func parsePlaceholder(name string, params []string) (part, error) {
 		return p, nil
 	}
 	if n, path, ok := parseResult(name); ok {
-		p.origin, p.index, p.source = fromResult, n, &source{path: strings.Split(path, ".")}
+		p.origin, p.index, p.source = fromResult, n, &source{path: jsonspan.SplitPath(path)}
 		return p, nil
 	}
 	return p, fmt.Errorf("%w output param '%s'", errUndefined, name)
@@ -173,26 +173,6 @@ func cleanLiteral(text string, where place) (string, error) {
 		b.WriteByte(c)
 	}
 	return b.String(), nil
-}
-
-// results returns the highest index of an earlier answer that the template
-// refers to, or -1.
-func (t *template) results() int {
-	highest := -1
-	for _, parts := range [][]part{t.path, t.query} {
-		for _, p := range parts {
-			if p.origin == fromResult {
-				highest = max(highest, p.index)
-			}
-		}
-	}
-	return highest
-}
-
-// uses reports whether a placeholder of this origin occurs.
-func (t *template) uses(o origin) bool {
-	has := func(p part) bool { return p.origin == o }
-	return slices.ContainsFunc(t.path, has) || slices.ContainsFunc(t.query, has)
 }
 
 // fixed reports whether the template holds no placeholder.

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"os"
 	"slices"
 	"strconv"
 	"sync"
@@ -140,6 +141,7 @@ func (g *Gateway) compile(ctx context.Context) (*compilation, []*config.Problem)
 		Published: g.options.Published,
 		Adjust:    g.options.Adjust,
 		Check:     next.check,
+		Machine:   machine,
 		Ready:     func() bool { return !g.draining.Load() },
 	})
 	for _, p := range more {
@@ -157,6 +159,22 @@ func (g *Gateway) compile(ctx context.Context) (*compilation, []*config.Problem)
 		next.Generation = nil
 	}
 	return next, problems
+}
+
+// machine returns the names and addresses of the machine, as far as they can be
+// had: what is missing is no error, it is not recognised.
+func machine() []string {
+	var all []string
+	if name, err := os.Hostname(); err == nil {
+		all = append(all, name)
+	}
+	addresses, _ := net.InterfaceAddrs()
+	for _, a := range addresses {
+		if network, ok := a.(*net.IPNet); ok {
+			all = append(all, network.IP.String())
+		}
+	}
+	return all
 }
 
 // note notes files that are about to be read.

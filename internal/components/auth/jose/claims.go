@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sluice-gateway/sluice/internal/jsonspan"
 )
 
 // rules are what the registered claims must say.
@@ -89,10 +91,11 @@ func audience(claim any) (held []string, ok bool) {
 // its own.
 type path []string
 
-// pathOf returns the path that a configuration writes as name.
+// pathOf returns the path that a configuration writes as name. A nested one has
+// the form of [jsonspan.SplitPath].
 func pathOf(name string, nested bool) path {
 	if nested {
-		return strings.Split(name, ".")
+		return jsonspan.SplitPath(name)
 	}
 	return path{name}
 }

@@ -1,6 +1,7 @@
 package circuitbreaker
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -46,8 +47,11 @@ func build(s *component.BackendSite, o Options) error {
 		noop:    s.Config().Encoding == "no-op",
 		done:    component.NewSlot[func(error)](&s.Site),
 	}
+	if st.noop {
+		s.Mistake("", errors.New("counts no status with the encoding no-op, where every answer passes as it is: only calls without an answer open it; choose an encoding that decodes, or remove the breaker"))
+	}
 	if o.LogStatusChange {
-		st.log, st.name = s.Log().With("place", at), o.Name
+		st.log, st.name = s.Log().With("place", at), cmp.Or(o.Name, at)
 	}
 	s.Stage(component.BackendBreaker, st)
 	return nil

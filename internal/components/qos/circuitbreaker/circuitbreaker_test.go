@@ -58,7 +58,7 @@ func (f *fixture) build(t testing.TB, i int, options string) (*stage, *component
 func (f *fixture) mustBuild(t testing.TB, options string) *stage {
 	t.Helper()
 	st, _, problems := f.build(t, 0, options)
-	if len(problems) > 0 {
+	if len(problems) > 0 && f.encoding != "no-op" {
 		t.Fatalf("options %s: %v", options, problems)
 	}
 	return st
@@ -300,6 +300,27 @@ func TestLog(t *testing.T) {
 			t.Errorf("changes = %q, want %q", got, want)
 		}
 	})
+}
+
+// TestName checks that a breaker without a name has one in the log.
+func TestName(t *testing.T) {
+	var f fixture
+	calls(t, f.mustBuild(t, `{"interval":60,"timeout":5,"max_errors":0,"log_status_change":true}`), "fo")
+	if want := "Circuit breaker named 'GET /a backend 0' went from 'closed' to 'open'"; !strings.Contains(f.log.String(), want) {
+		t.Errorf("log %s, want %s", f.log.String(), want)
+	}
+}
+
+// TestNoOp checks that a breaker that counts no status says so.
+func TestNoOp(t *testing.T) {
+	const options = `{"interval":60,"timeout":5,"max_errors":0}`
+	for encoding, want := range map[config.Encoding]int{"no-op": 1, "json": 0} {
+		f := fixture{encoding: encoding}
+		_, _, problems := f.build(t, 0, options)
+		if len(problems) != want || want == 1 && (problems[0].Code != config.CodeMistake || !strings.Contains(problems[0].Error(), "counts no status")) {
+			t.Errorf("encoding %s: %v, want %d problems", encoding, problems, want)
+		}
+	}
 }
 
 func TestNoLog(t *testing.T) {

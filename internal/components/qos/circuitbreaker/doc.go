@@ -11,7 +11,8 @@
 // status that is no answer, a body that cannot be decoded, a deadline, and the
 // refusal of a stage closer to the backend, such as its rate limit. An answer
 // that only tells about a failure, as return_error_details makes, counts as
-// one. With no-op the gateway does not judge: every answer is a success. A
+// one. With no-op the gateway does not judge: every answer is a success, and the
+// breaker is reported as a mistake. A
 // call that was given up because its client left, or because another answer
 // was faster, does not count either way.
 //

@@ -18,7 +18,7 @@ type Options struct {
 	// opens it.
 	MaxErrors int `json:"max_errors" check:"required,min=0,max=1000000"`
 
-	// Name labels the breaker in the log.
+	// Name labels the breaker in the log; without it endpoint and backend do.
 	Name string `json:"name"`
 
 	// LogStatusChange reports each opening and closing at warning level.

@@ -89,11 +89,11 @@ func build(s *component.Site, src *source, verified bool, o Options) (*[phases]*
 			continue
 		}
 		if !e.result.IsExactType(types.BoolType) && !e.result.IsExactType(types.DynType) {
-			s.Warn(path(i), fmt.Errorf("the result is of type %s and never true; compare it with something", e.result))
+			s.Mistake(path(i), fmt.Errorf("the result is of type %s and never true, so everything is refused; compare it with something", e.result))
 		}
 		for _, name := range e.params {
 			if err := src.look(name); err != nil {
-				s.Warn(path(i), err)
+				s.Mistake(path(i), err)
 			}
 		}
 		if e.data {

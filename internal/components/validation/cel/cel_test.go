@@ -407,7 +407,10 @@ func TestWarnings(t *testing.T) {
 		text  string
 	}{
 		{"a result that is no boolean", fixture{}, "req_method", "never true"},
-		{"a parameter in lower case", fixture{}, "has(req_params.id_user)", `"Id_user" "B"`},
+		{"a parameter in lower case", fixture{}, "has(req_params.id_user)", "write req_params.Id_user"},
+		{"a parameter in capitals", fixture{}, "req_params.ID_USER == '7'", "write req_params.Id_user"},
+		{"an earlier answer in lower case", fixture{backend: true}, "req_params.resp0_id == '7'", "write req_params.Resp0_id"},
+		{"a parameter that is not there", fixture{}, "req_params.User == '7'", `"Id_user" "B"`},
 		{"a parameter by index", fixture{}, "req_params['X'] == 'a'", "never has a value"},
 		{"a parameter by membership", fixture{}, "'X' in req_params", "never has a value"},
 		{"an earlier answer at the endpoint", fixture{}, "req_params.Resp0_id == 'a'", "never has a value"},
@@ -416,7 +419,7 @@ func TestWarnings(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			p := tt.where.build(t, list(tt.expr))
-			if len(p.problems) != 1 || p.problems[0].Severity != config.Warning || !strings.Contains(p.problems[0].Err.Error(), tt.text) {
+			if len(p.problems) != 1 || p.problems[0].Code != config.CodeMistake || !strings.Contains(p.problems[0].Err.Error(), tt.text) {
 				t.Fatalf("problems = %v, want a warning with %q", p.problems, tt.text)
 			}
 			if err := p.run(t.Context(), exchange(t, false)); err == nil {

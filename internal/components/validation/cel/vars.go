@@ -57,11 +57,29 @@ func (s *source) look(name string) error {
 	}
 	m := resultName.FindStringSubmatch(name)
 	if m == nil || !s.backend {
-		return fmt.Errorf("req_params.%s never has a value; the parameters here are %q", name, s.params)
+		return s.unknown(name)
 	}
 	call, _ := strconv.Atoi(m[1])
-	s.results = append(s.results, result{name, call, strings.Split(m[2], ".")})
+	s.results = append(s.results, result{name, call, jsonspan.SplitPath(m[2])})
 	return nil
+}
+
+// unknown says that req_params never holds name, and what was meant.
+func (s *source) unknown(name string) error {
+	for _, p := range s.params {
+		if strings.EqualFold(p, name) {
+			return fmt.Errorf("req_params.%s never has a value, because letter case counts and names begin with a capital letter there; write req_params.%s", name, p)
+		}
+	}
+	switch {
+	case resultName.MatchString(name):
+		return fmt.Errorf("req_params.%s never has a value in an endpoint; write the expression in a backend behind the one that answers it", name)
+	case s.backend && resultName.MatchString(strings.ToUpper(name[:min(1, len(name))])+name[min(1, len(name)):]):
+		return fmt.Errorf("req_params.%s never has a value, because letter case counts and names begin with a capital letter there; write req_params.%s", name, "R"+name[1:])
+	case len(s.params) == 0:
+		return fmt.Errorf("req_params.%s never has a value; the path of the endpoint has no parameters", name)
+	}
+	return fmt.Errorf("req_params.%s never has a value; the parameters here are %q", name, s.params)
 }
 
 // An activation resolves the variables of one exchange, only when an expression
@@ -186,12 +204,20 @@ func lookup(b *body.Body, path []string) (any, bool) {
 			return nil, false
 		}
 		var v any = tree
+		var ok bool
 		for _, name := range path {
-			object, ok := v.(map[string]any)
-			if !ok {
-				return nil, false
-			}
-			if v, ok = object[name]; !ok {
+			switch level := v.(type) {
+			case map[string]any:
+				if v, ok = level[name]; !ok {
+					return nil, false
+				}
+			case []any:
+				i, err := strconv.Atoi(name)
+				if err != nil || i < 0 || i >= len(level) || strconv.Itoa(i) != name {
+					return nil, false
+				}
+				v = level[i]
+			default:
 				return nil, false
 			}
 		}
