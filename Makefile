@@ -83,8 +83,8 @@ fuzz:
 # on the loopback interface only. SOAK=20000 takes a minute or two, and
 # ENGINE=nethttp soaks that engine alone.
 soak:
-	go test -count 1 -v -timeout 2h -run '^Test(Soak|Pools)$$' ./test/reliability -soak '$(SOAK)' $(if $(ENGINE),-engine '$(ENGINE)')
-	go test -race -count 1 -v -timeout 2h -run '^TestSoak$$' ./test/reliability -soak "$$(($(SOAK) / 10))" $(if $(ENGINE),-engine '$(ENGINE)')
+	go test -count 1 -v -timeout 2h -run '^Test(Soak|Pools|CrossTalk)$$' ./test/reliability -soak '$(SOAK)' $(if $(ENGINE),-engine '$(ENGINE)')
+	go test -race -count 1 -v -timeout 2h -run '^Test(Soak|CrossTalk)$$' ./test/reliability -soak "$$(($(SOAK) / 10))" $(if $(ENGINE),-engine '$(ENGINE)')
 
 # The gateway against nginx, HAProxy and a plain gateway in Go, in ten minutes
 # or less. Needs Linux and gcc; installs nginx and HAProxy if it is root.
