@@ -105,7 +105,7 @@ func TestMalformed(t *testing.T) {
 		{"a chunk size with a sign", head + "Transfer-Encoding: chunked\r\n\r\n-1\r\na\r\n0\r\n\r\n", []int{400}},
 		{"a chunk that is longer than its size", head + "Transfer-Encoding: chunked\r\n\r\n1\r\nab\r\n0\r\n\r\n", []int{400}},
 		{"a chunk size beyond all measure", head + "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\na\r\n0\r\n\r\n", []int{400}},
-		{"an asterisk", "OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", []int{400}},
+		{"an asterisk", "POST * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", []int{400}},
 		{"a tunnel", "CONNECT b.test:443 HTTP/1.1\r\nHost: b.test:443\r\nConnection: close\r\n\r\n", []int{400}},
 	}
 	for _, tt := range tests {
