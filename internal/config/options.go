@@ -193,7 +193,8 @@ type Behaviour struct {
 	// ErrorStatus is the status when no backend answered: 500, or by_cause,
 	// which is 502 for a backend that is unreachable, breaks off or cannot be
 	// decoded, 503 for an open breaker, a limit or no host, and 504 for a
-	// deadline.
+	// deadline. Conditions of validation/cel that do not hold follow it: by
+	// cause they are 403, for answers 502.
 	ErrorStatus ErrorStatus `json:"error_status"`
 
 	// ErrorBody is the form of error bodies: plain text, mostly empty, or

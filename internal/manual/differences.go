@@ -58,5 +58,7 @@ var differences = []difference{
 	{"keys of `auth/validator` that cannot be had", "401, and no line in the log", "503 with the code `keys_unavailable`, one line when they are gone and one when they are back", "the token may be good; the operator must hear of it"},
 	{"key ids nobody knows", "one download for each request without `cache`", "two downloads in 10 s", "invented ids must not hammer the provider"},
 	{"RSA keys below 2,048 bits, HMAC keys shorter than the digest", "used", "used with a warning, at start or in the log; `behaviour.weak_keys` refuses them, as the dialect sluice does", "RFC 7518, sections 3.2 and 3.3"},
+	{"patterns of `matches()` in `validation/cel`", "any text, the client's too", "written out in the expression, else an error at start; `dynamic_patterns` allows others, within bounds", "a pattern that a client chooses costs seconds and hundreds of megabytes"},
+	{"what a `validation/cel` condition costs", "no limit", "`cost_limit`, a million unless it says otherwise; what costs more does not hold", "one request must not hold a processor"},
 	{"token without `exp`", "accepted for ever", "the same, with a note at start; `require_exp` refuses it", "opt-in, as files rely on it"},
 }

@@ -1,6 +1,7 @@
 package cel
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -40,9 +41,9 @@ func buildEndpoint(s *component.EndpointSite, o Options) error {
 	if err != nil {
 		return err
 	}
-	place(stages[onToken], func(g *guard) { s.Stage(component.EndpointAuthenticate, gateway.StageFunc(g.hold)) })
-	place(stages[onRequest], func(g *guard) { s.Stage(component.EndpointCheck, gateway.StageFunc(g.hold)) })
-	place(stages[onResponse], func(g *guard) { s.Stage(component.EndpointCheck, gateway.LeaveFunc(g.after)) })
+	put(stages[onToken], func(g *guard) { s.Stage(component.EndpointAuthenticate, gateway.StageFunc(g.hold)) })
+	put(stages[onRequest], func(g *guard) { s.Stage(component.EndpointCheck, gateway.StageFunc(g.hold)) })
+	put(stages[onResponse], func(g *guard) { s.Stage(component.EndpointCheck, gateway.LeaveFunc(g.after)) })
 	return nil
 }
 
@@ -54,14 +55,14 @@ func buildBackend(s *component.BackendSite, o Options) error {
 	if err != nil {
 		return err
 	}
-	place(stages[onRequest], func(g *guard) { s.Stage(component.BackendCheck, gateway.StageFunc(g.hold)) })
-	place(stages[onResponse], func(g *guard) { s.Stage(component.BackendCheck, gateway.LeaveFunc(g.after)) })
+	put(stages[onRequest], func(g *guard) { s.Stage(component.BackendCheck, gateway.StageFunc(g.hold)) })
+	put(stages[onResponse], func(g *guard) { s.Stage(component.BackendCheck, gateway.LeaveFunc(g.after)) })
 	return nil
 }
 
-func place(g *guard, put func(*guard)) {
+func put(g *guard, stage func(*guard)) {
 	if len(g.checks) > 0 {
-		put(g)
+		stage(g)
 	}
 }
 
@@ -71,12 +72,16 @@ func place(g *guard, put func(*guard)) {
 func build(s *component.Site, src *source, verified bool, o Options) (*[phases]*guard, error) {
 	var guards [phases]*guard
 	for p := range guards {
-		guards[p] = &guard{source: src}
+		guards[p] = &guard{source: src, secret: phase(p) == onToken}
 	}
 	guards[onToken].status = 401
+	if s.Service().Behaviour.ErrorStatus == "by_cause" {
+		guards[onToken].status, guards[onRequest].status, guards[onResponse].status = 403, 403, 502
+	}
+	header := uint64(cmp.Or(s.Service().MaxHeaderBytes, config.DefaultMaxHeaderBytes))
 	var errs []error
 	for i, c := range o {
-		e, err := compile(c.CheckExpr)
+		e, err := compile(c, header)
 		switch {
 		case err != nil:
 		case e.phase == onToken && !verified:
@@ -99,7 +104,7 @@ func build(s *component.Site, src *source, verified bool, o Options) (*[phases]*
 		if e.data {
 			s.Needs(body.Empty, body.Tree)
 		}
-		guards[e.phase].add(e, c.CheckExpr)
+		guards[e.phase].add(e, c)
 	}
 	return &guards, errors.Join(errs...)
 }
@@ -107,7 +112,8 @@ func build(s *component.Site, src *source, verified bool, o Options) (*[phases]*
 // A guard holds the expressions of one phase.
 type guard struct {
 	*source
-	status int // of a refusal; 0 lets the dialect decide
+	status int  // of a refusal; 0 lets the dialect decide
+	secret bool // clients do not learn which expression refused
 	data   bool
 	checks []check
 }
@@ -116,24 +122,25 @@ type guard struct {
 type check struct {
 	*expression
 	text   string
+	status int
 	denied *gateway.Error
 }
 
 // errFalse is the cause of a refusal without an error.
 var errFalse = errors.New("it is not true")
 
-func (g *guard) add(e *expression, text string) {
-	c := check{expression: e, text: text}
-	c.denied = g.refusal(len(g.checks), text, errFalse)
+func (g *guard) add(e *expression, o Check) {
+	c := check{expression: e, text: o.CheckExpr, status: cmp.Or(o.Status, g.status)}
+	c.denied = g.refusal(len(g.checks), &c, errFalse)
 	g.checks = append(g.checks, c)
 	g.data = g.data || e.data
 }
 
 // refusal returns the error of the expression with the given number. Clients
 // learn the number, unless it was about a token.
-func (g *guard) refusal(number int, text string, cause error) *gateway.Error {
-	e := &gateway.Error{Status: g.status, Code: "cel_rejected", Err: fmt.Errorf("evaluator #%d: %s: %w", number, text, cause)}
-	if g.status == 0 {
+func (g *guard) refusal(number int, c *check, cause error) *gateway.Error {
+	e := &gateway.Error{Status: c.status, Code: "cel_rejected", Err: fmt.Errorf("evaluator #%d: %s: %w", number, c.text, cause)}
+	if !g.secret {
 		e.Public = fmt.Sprintf("request aborted by evaluator #%d", number)
 	}
 	return e
@@ -167,7 +174,7 @@ func (g *guard) hold(ctx context.Context, x *gateway.Exchange) error {
 		c := &g.checks[i]
 		holds, err := c.holds(ctx, a)
 		if err != nil {
-			return g.refusal(i, c.text, err)
+			return g.refusal(i, c, err)
 		}
 		if !holds {
 			return c.denied
@@ -176,12 +183,12 @@ func (g *guard) hold(ctx context.Context, x *gateway.Exchange) error {
 	return nil
 }
 
-// holds evaluates the expression. Only one with loops can take long, so only
-// it is watched.
+// holds evaluates the expression. One that cannot pass its limit and has no loops
+// cannot take long, so it is not watched.
 func (e *expression) holds(ctx context.Context, a *activation) (bool, error) {
 	var v ref.Val
 	var err error
-	if e.loops {
+	if e.watched {
 		v, _, err = e.program.ContextEval(ctx, a)
 	} else {
 		v, _, err = e.program.Eval(a)

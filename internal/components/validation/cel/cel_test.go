@@ -28,6 +28,8 @@ type fixture struct {
 	validator bool
 	noop      bool
 	now       time.Time
+
+	errorStatus config.ErrorStatus
 }
 
 // list returns options with the given expressions.
@@ -65,7 +67,7 @@ func (f fixture) build(t testing.TB, options string) plan {
 		f.now = time.Date(2026, 11, 22, 13, 4, 5, 67e6, time.UTC) // a Sunday
 	}
 	env := &component.Env{
-		Service: new(config.Service),
+		Service: &config.Service{Behaviour: config.Behaviour{ErrorStatus: f.errorStatus}},
 		Keeper:  new(component.Keeper),
 		Clock:   func() time.Time { return f.now },
 		Log:     component.NewLog(slog.DiscardHandler),
@@ -587,7 +589,7 @@ func FuzzCompile(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		e, err := compile(text)
+		e, err := compile(Check{CheckExpr: text}, 1_000_000)
 		if err != nil {
 			return
 		}

@@ -1,12 +1,14 @@
 package cel
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
 	"sync"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common"
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
@@ -26,10 +28,6 @@ const (
 	varMetadataHeaders = "resp_metadata_headers"
 	varData            = "resp_data"
 )
-
-// costLimit is what an expression with loops may cost: a fraction of a second,
-// which is a loop over some hundred thousand elements.
-const costLimit = 1_000_000
 
 // interruptEvery is how many rounds of a loop run between two looks at the
 // deadline.
@@ -74,29 +72,29 @@ const (
 type expression struct {
 	program cel.Program
 	phase   phase
-	loops   bool
+	watched bool     // it may cost more than its limit, or long
 	data    bool     // whether it uses resp_data
 	params  []string // names that it looks up in req_params, as far as they are literals
 	result  *cel.Type
 }
 
-// compile returns the expression with the given text. The error names every
-// problem with its column.
-func compile(text string) (*expression, error) {
+// compile returns the expression of a condition. The error names every problem with
+// its column. header is how large the header of a message can be, in bytes.
+func compile(c Check, header uint64) (*expression, error) {
 	envs, err := environments()
 	if err != nil {
 		return nil, err
 	}
-	checked, issues := envs[0].Compile(text)
+	checked, issues := envs[0].Compile(c.CheckExpr)
 	if issues.Err() != nil {
 		return nil, describe(issues)
 	}
 	e := &expression{result: checked.OutputType()}
-	var token, request, response bool
+	var token, request, response, loops bool
 	ast.PostOrderVisit(checked.NativeRep().Expr(), ast.NewExprVisitor(func(n ast.Expr) {
 		switch n.Kind() {
 		case ast.ComprehensionKind:
-			e.loops = true
+			loops = true
 		case ast.IdentKind:
 			name := n.AsIdent()
 			token = token || name == varToken
@@ -117,30 +115,46 @@ func compile(text string) (*expression, error) {
 	case response:
 		e.phase = onResponse
 	}
+	if pattern := findDynamic(checked); pattern != nil && !c.DynamicPatterns {
+		at := checked.NativeRep().SourceInfo().GetStartLocation(pattern.ID())
+		return nil, fmt.Errorf("%s: %w", place(at), errDynamic)
+	}
+	limit := uint64(cmp.Or(c.CostLimit, defaultCostLimit))
+	if e.watched, err = estimate(env, checked, header, limit); err != nil {
+		return nil, err
+	}
+	e.watched = e.watched || loops
 	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize)}
 	if e.data {
 		options = append(options, cel.CustomDecoratorV2(compareNumbers))
 	}
-	if e.loops {
-		options = append(options, cel.CostLimit(costLimit), cel.InterruptCheckFrequency(interruptEvery))
+	if c.DynamicPatterns {
+		options = append(options, cel.CustomDecoratorV2(boundPatterns))
+	}
+	if e.watched {
+		options = append(options, cel.CostLimit(limit), cel.InterruptCheckFrequency(interruptEvery))
 	}
 	e.program, err = env.Program(checked, options...)
 	return e, err
+}
+
+// place names a place in an expression, for people.
+func place(at common.Location) string {
+	if at.Line() > 1 {
+		return fmt.Sprintf("line %d, column %d", at.Line(), at.Column()+1)
+	}
+	return fmt.Sprintf("column %d", at.Column()+1)
 }
 
 // describe returns what is wrong with an expression, for people.
 func describe(issues *cel.Issues) error {
 	var errs []error
 	for _, e := range issues.Errors() {
-		place := fmt.Sprintf("column %d", e.Location.Column()+1)
-		if e.Location.Line() > 1 {
-			place = fmt.Sprintf("line %d, %s", e.Location.Line(), place)
-		}
 		message := strings.TrimSuffix(e.Message, " (in container '')")
 		if strings.Contains(message, "has() macro") {
 			message += "; it takes a field, as in has(JWT.sub): write 'key' in req_headers for any other key"
 		}
-		errs = append(errs, fmt.Errorf("%s: %s", place, message))
+		errs = append(errs, fmt.Errorf("%s: %s", place(e.Location), message))
 	}
 	return errors.Join(errs...)
 }

@@ -5,9 +5,14 @@
 // that is not ends the exchange. When an expression is evaluated follows from
 // the variables it uses:
 //
-//	JWT                    once the token is verified; 401 if not true
-//	resp_*, also with req_*  after the answer; the exchange, or that backend, fails
-//	anything else          before the answer; the same
+//	JWT                    once the token is verified
+//	resp_*, also with req_*  after the answer
+//	anything else          before the answer
+//
+// A condition on a token that does not hold is answered with 401, and any other makes
+// the exchange, or that backend, fail. In the dialect sluice the status is 403 for
+// conditions on tokens and requests and 502 for those on answers; each condition can
+// have its own.
 //
 // The last line includes expressions of now alone, such as opening hours, and
 // constants. Within each of the three, expressions are numbered from 0 in the
@@ -41,8 +46,19 @@
 // An expression that does not compile, uses an unknown variable or is empty
 // keeps the gateway from starting, and so does JWT where no token is verified.
 // At run time an error, such as a missing member, and a result that is no
-// boolean count as false. Expressions with loops end when they have looked at
-// some hundred thousand elements, and with the deadline of the exchange.
+// boolean count as false.
+//
+// # What a condition may cost
+//
+// Every condition has a limit, cost_limit. What it costs at least and at most is
+// estimated at the start: one that cannot keep the limit is refused, one that cannot
+// pass it runs as it is, and any other is watched and counts as false when it passes
+// it, as it does at the deadline of the exchange. Headers count with the size that
+// max_header_bytes allows.
+//
+// Patterns of matches() are written out in the expression, or made of constants:
+// whoever chooses a pattern chooses what it costs, and some cost seconds and hundreds
+// of megabytes. dynamic_patterns allows others, within bounds of their own.
 //
 // Source: the CEL language definition, cel-spec v0.2, as implemented by
 // cel.dev/cel-go.

@@ -12,11 +12,25 @@ import (
 
 // A fieldMap is fields as a CEL map from names to lists of texts. Looking a
 // name up, which is what nearly every expression does, reads the fields where
-// they are; anything else makes a map of them first.
-type fieldMap struct{ fields gateway.Fields }
+// they are; anything else makes a map of them first, and so does looking up among
+// many: a loop that looks up would read them all in each round.
+type fieldMap struct {
+	fields gateway.Fields
+	index  traits.Mapper // the fields as an ordinary map, once it was made
+}
+
+// many is how many fields are too many to be read at each look.
+const many = 32
 
 // full returns the fields as an ordinary map.
 func (m *fieldMap) full() traits.Mapper {
+	if m.index == nil {
+		m.index = m.gather()
+	}
+	return m.index
+}
+
+func (m *fieldMap) gather() traits.Mapper {
 	values := make(map[string]any, len(m.fields))
 	for _, f := range m.fields {
 		list, _ := values[f.Name].([]string)
@@ -30,6 +44,9 @@ func (m *fieldMap) Find(key ref.Val) (ref.Val, bool) {
 	name, ok := key.(types.String)
 	if !ok {
 		return nil, false
+	}
+	if len(m.fields) > many {
+		return m.full().Find(key)
 	}
 	values := m.fields.AppendValues(nil, string(name))
 	if values == nil {
@@ -49,6 +66,9 @@ func (m *fieldMap) Get(key ref.Val) ref.Val {
 // Contains reports whether there is a field of a name.
 func (m *fieldMap) Contains(key ref.Val) ref.Val {
 	name, ok := key.(types.String)
+	if ok && len(m.fields) > many {
+		return m.full().Contains(key)
+	}
 	return types.Bool(ok && m.fields.Has(string(name)))
 }
 
