@@ -17,6 +17,14 @@ import (
 type Rules struct {
 	Required, NonEmpty, Unique, Deprecated bool
 
+	// Wanted is what a schema demands and decoding does not: that the key is
+	// there, and neither an empty text nor an empty list. Whoever reads the value
+	// reports its absence.
+	Wanted bool
+
+	// Object is that a value which is kept as it is must be an object.
+	Object bool
+
 	// Min and Max bound numbers, Seconds and Size by value, Duration in
 	// nanoseconds, texts in characters, lists and maps in entries. nil is no
 	// bound.
@@ -87,6 +95,11 @@ func readRules(t reflect.Type, f reflect.StructField, s *Spec) Rules {
 		switch name {
 		case "required":
 			r.Required = true
+		case "wanted":
+			r.Wanted = true
+		case "object":
+			r.Object = true
+			fits = fits && s.Type == nodeType
 		case "deprecated":
 			r.Deprecated = true
 		case "nonempty":

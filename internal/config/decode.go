@@ -32,8 +32,8 @@ func Decode[T any](n *Node, into *T) []*Problem { return decode(n, into, false) 
 // where a list is expected becomes a list of one.
 //
 // Compatibility: existing files rely on all of this. A number where a duration
-// is expected counts nanoseconds, with a warning below one millisecond. An
-// empty text stands for zero, and for an absent value of an enumeration.
+// is expected counts nanoseconds. An empty text stands for zero, and for an absent
+// value of an enumeration. Each of these is a warning: the schema allows none.
 func DecodeLoose[T any](n *Node, into *T) []*Problem { return decode(n, into, true) }
 
 func decode[T any](n *Node, into *T, loose bool) []*Problem {
@@ -53,6 +53,8 @@ func decode[T any](n *Node, into *T, loose bool) []*Problem {
 
 type decoder struct {
 	loose    bool
+	example  string // of the key that is being decoded, as JSON; may be empty
+	muted    bool   // conversions are told already
 	problems []*Problem
 }
 
@@ -64,8 +66,23 @@ func (d *decoder) reject(n *Node, code string, err error) bool {
 	return false
 }
 
-// weak reports whether scalars are converted.
-func (d *decoder) weak(n *Node) bool { return d.loose || n.secret }
+// weak reports whether scalars are converted: in core objects, and where a text
+// comes from outside the document and cannot be of another type.
+func (d *decoder) weak(n *Node) bool { return d.loose || n.secret || n.outside && n.Kind != Bool }
+
+// converted warns of a value of another type, or of another spelling, that was
+// taken for what it seems to mean. A reference is a text by necessity, and so is a
+// variable of the environment.
+func (d *decoder) converted(n *Node, code string, err error) {
+	if !n.secret && !n.outside && !d.muted {
+		d.report(n.Problem(Warning, code, err))
+	}
+}
+
+// convertedType is converted for a value of another type than s.
+func (d *decoder) convertedType(n *Node, s *Spec) {
+	d.converted(n, CodeWrongType, fmt.Errorf("must be %s, got %s; write %s", s.noun(), n.describe(), s.instead(n, d.example)))
+}
 
 // value decodes n, which is not null, into v and applies rules. It reports
 // whether v itself could be read; problems of keys within an object do not
@@ -156,13 +173,25 @@ func (d *decoder) bool(n *Node, s *Spec, v reflect.Value) bool {
 	case n.Kind == Number && d.weak(n):
 		number, err := strconv.ParseFloat(n.Text, 64)
 		v.SetBool(number != 0)
-		return err == nil || d.wrongType(n, s)
+		if err != nil {
+			return d.wrongType(n, s)
+		}
+		d.convertedBool(n, v.Bool())
+		return true
 	case n.Kind == String && d.weak(n):
 		truth, err := strconv.ParseBool(n.Text)
 		v.SetBool(truth)
-		return err == nil || n.Text == "" || d.wrongType(n, s)
+		if err != nil && n.Text != "" {
+			return d.wrongType(n, s)
+		}
+		d.convertedBool(n, truth)
+		return true
 	}
 	return d.wrongType(n, s)
+}
+
+func (d *decoder) convertedBool(n *Node, truth bool) {
+	d.converted(n, CodeWrongType, fmt.Errorf("must be true or false, got %s; write %t", n.describe(), truth))
 }
 
 // number returns the literal of a number, converted from another scalar where
@@ -184,6 +213,14 @@ func (d *decoder) number(n *Node) (literal string, ok bool) {
 }
 
 func (d *decoder) int(n *Node, s *Spec, v reflect.Value) bool {
+	ok := d.whole(n, s, v)
+	if ok && n.Kind != Number {
+		d.converted(n, CodeWrongType, fmt.Errorf("must be %s, got %s; write %v", s.noun(), n.describe(), v.Interface()))
+	}
+	return ok
+}
+
+func (d *decoder) whole(n *Node, s *Spec, v reflect.Value) bool {
 	literal, ok := d.number(n)
 	if !ok {
 		return d.wrongType(n, s)
@@ -198,7 +235,7 @@ func (d *decoder) int(n *Node, s *Spec, v reflect.Value) bool {
 		case whole != f && !d.loose:
 			return d.reject(n, CodeWrongType, fmt.Errorf("must be a whole number, got %s; write %.0f", n.describe(), whole))
 		case whole != f:
-			d.report(n.Problem(Warning, CodeWrongType, fmt.Errorf("must be a whole number, got %s, read as %.0f", n.describe(), whole)))
+			d.report(n.Problem(Warning, CodeWrongType, fmt.Errorf("must be a whole number, got %s, read as %.0f; write that", n.describe(), whole)))
 		}
 		literal = strconv.FormatFloat(math.Trunc(f), 'f', 0, 64)
 	}
@@ -235,6 +272,9 @@ func (d *decoder) float(n *Node, s *Spec, v reflect.Value) bool {
 	if err != nil {
 		return d.reject(n, CodeOutOfRange, fmt.Errorf("is out of range, got %s", n.describe()))
 	}
+	if n.Kind != Number {
+		d.converted(n, CodeWrongType, fmt.Errorf("must be %s, got %s; write %v", s.noun(), n.describe(), v.Interface()))
+	}
 	return true
 }
 
@@ -252,11 +292,26 @@ func (d *decoder) text(n *Node, s *Spec, v reflect.Value) bool {
 	default:
 		return d.wrongType(n, s)
 	}
+	written := text
 	if s.fold {
 		text = v.Addr().Interface().(folder).Fold(text)
 	}
 	v.SetString(text)
-	if s.Enum == nil || slices.Contains(s.Enum, text) || text == "" && d.loose {
+	switch known := slices.Contains(s.Enum, text); {
+	case s.Enum == nil || known && n.Kind != String && !slices.Contains(s.Enum, written):
+		if n.Kind != String {
+			d.convertedType(n, s)
+		}
+		return true
+	case known:
+		if n.Kind != String {
+			d.converted(n, CodeWrongType, fmt.Errorf("must be a text, got %s; write %q", n.describe(), text))
+		} else if text != written {
+			d.converted(n, CodeLetterCase, fmt.Errorf("must be one of %s, got %s; write %q", enumerate(s.Enum), n.describe(), text))
+		}
+		return true
+	case text == "" && d.loose:
+		d.converted(n, CodeUnknownValue, fmt.Errorf("an empty text stands for an absent value; write one of %s, or remove the key", enumerate(s.Enum)))
 		return true
 	}
 	message := "must be one of " + enumerate(s.Enum) + ", got " + n.describe()
@@ -285,12 +340,18 @@ func (d *decoder) duration(n *Node, s *Spec, v reflect.Value) bool {
 			return d.reject(n, CodeBadDuration, fmt.Errorf(`is no duration, got %s; write one such as "1m30s"`, n.Text))
 		case f > 0 && f < float64(time.Millisecond):
 			d.report(n.Problem(Warning, CodeBadDuration,
-				fmt.Errorf("a number counts nanoseconds, so %s is less than a millisecond; write %q if seconds are meant", n.Text, n.Text+"s")))
+				fmt.Errorf("a number counts nanoseconds, so %s is less than a millisecond; write %s", n.Text, meantDuration(f))))
+		default:
+			d.converted(n, CodeWrongType, fmt.Errorf("must be a duration, got %s, which counts nanoseconds; write %q", n.Text, Duration(f)))
 		}
 		v.SetInt(int64(f))
 		return true
 	case n.Kind == Number:
-		return d.reject(n, CodeBadDuration, fmt.Errorf("must be a duration, got %s; write %q for seconds or %q for milliseconds", n.Text, n.Text+"s", n.Text+"ms"))
+		f, err := strconv.ParseFloat(n.Text, 64)
+		if err != nil {
+			f = -1
+		}
+		return d.reject(n, CodeBadDuration, fmt.Errorf("must be a duration, got %s; write %s", n.Text, meantDuration(f)))
 	}
 	return d.wrongType(n, s)
 }
@@ -318,7 +379,17 @@ func (d *decoder) list(n *Node, s *Spec, v reflect.Value) bool {
 			return d.wrongType(n, s)
 		}
 		items = []*Node{n}
+		if !n.outside {
+			d.report(n.Problem(Warning, CodeWrongType, fmt.Errorf("must be %s, got %s; write %s", s.noun(), n.describe(), inList(n, s.Item))))
+		}
+		if n.Kind != Object && !d.muted {
+			d.muted = true
+			defer func() { d.muted = false }()
+		}
 	}
+	outer := d.example // is that of the list
+	d.example = ""
+	defer func() { d.example = outer }()
 	ok := true
 	list := reflect.MakeSlice(v.Type(), len(items), len(items))
 	for i, item := range items {
@@ -332,11 +403,25 @@ func (d *decoder) list(n *Node, s *Spec, v reflect.Value) bool {
 	return ok
 }
 
+// inList returns what to write where a value stands for a list of itself.
+func inList(n *Node, item *Spec) string {
+	switch {
+	case n.Kind == Object || n.secret:
+		return "it in brackets: [...]"
+	case item.Shape == TextShape && n.Kind != String:
+		return "[" + strconv.Quote(n.Text) + "]"
+	}
+	return "[" + n.describe() + "]"
+}
+
 func (d *decoder) mapping(n *Node, s *Spec, v reflect.Value) bool {
 	if n.Kind != Object {
 		return d.wrongType(n, s)
 	}
 	v.Set(reflect.MakeMapWithSize(v.Type(), len(n.Members)))
+	outer := d.example // is that of the map
+	d.example = ""
+	defer func() { d.example = outer }()
 	ok := true
 	for _, m := range n.Members {
 		if !s.HasComments() || !IsComment(m.Key) {
@@ -346,10 +431,18 @@ func (d *decoder) mapping(n *Node, s *Spec, v reflect.Value) bool {
 	return ok
 }
 
+// null warns of a null where a value of s is expected.
+func (d *decoder) null(n *Node, s *Spec) {
+	d.converted(n, CodeWrongType, fmt.Errorf("null is the absence of a value; write %s, or remove the key", s.noun()))
+}
+
 // entry decodes one member into the map v. A null value is none, unless the
 // map takes anything.
 func (d *decoder) entry(m Member, s *Spec, v reflect.Value) bool {
 	if m.Value.Kind == Null && !s.Item.takesNull() {
+		if s.Item.Type != nodeType { // whoever takes nodes looks at them
+			d.null(m.Value, s.Item)
+		}
 		return true
 	}
 	key := reflect.New(v.Type().Key()).Elem()
@@ -382,6 +475,11 @@ func (d *decoder) object(n *Node, s *Spec, v reflect.Value) bool {
 				d.report(p)
 			}
 			written[i] = m.Value
+			if key := s.Fields[i].Key; key != m.Key && !m.Value.outside {
+				p := m.Value.Problem(Warning, CodeLetterCase, fmt.Errorf("the key is written in another letter case; write %q", key))
+				p.At = m.KeyPos
+				d.report(p)
+			}
 		case IsComment(m.Key):
 		case s.Rest != nil:
 			rest = append(rest, m)
@@ -412,12 +510,17 @@ func (d *decoder) fields(n *Node, s *Spec, v reflect.Value, written []*Node) boo
 		value := written[i]
 		switch {
 		case value != nil && value.Kind != Null:
+			outer := d.example
+			d.example = f.Example
 			ok = d.value(value, f.Spec, f.Rules, f.In(v)) && ok
+			d.example = outer
 		case f.Rules.Required:
-			p := n.Problem(Error, CodeRequired, fmt.Errorf("missing; add for instance %q: %s", f.Key, f.Spec.example()))
+			p := n.Problem(Error, CodeRequired, fmt.Errorf("missing; add for instance %q: %s", f.Key, cmp.Or(f.Example, f.Spec.example())))
 			p.Path = joinPath(p.Path, string(appendPath(nil, []step{{key: f.Key, index: -1}})))
 			d.report(p)
 			ok = false
+		case value != nil && (f.Spec.Type != nodeType || f.Rules.Object):
+			d.null(value, f.Spec)
 		}
 	}
 	return ok
@@ -456,12 +559,12 @@ func unknownKey(key string, s *Spec) error {
 // wrongType reports that n is not what s expects, and what to write. It
 // returns false.
 func (d *decoder) wrongType(n *Node, s *Spec) bool {
-	return d.reject(n, CodeWrongType, fmt.Errorf("must be %s, got %s; write %s", s.noun(), n.describe(), s.instead(n)))
+	return d.reject(n, CodeWrongType, fmt.Errorf("must be %s, got %s; write %s", s.noun(), n.describe(), s.instead(n, d.example)))
 }
 
 // instead returns what to write in place of n: n itself in the right form
-// where that is clear, otherwise an example.
-func (s *Spec) instead(n *Node) string {
+// where that is clear, otherwise an example, that of the key if it has one.
+func (s *Spec) instead(n *Node, example string) string {
 	switch {
 	case n.secret:
 	case n.Kind == String:
@@ -482,7 +585,7 @@ func (s *Spec) instead(n *Node) string {
 			return "[" + n.Text + "]"
 		}
 	}
-	return s.example()
+	return cmp.Or(example, s.example())
 }
 
 // String names the type: "text", "list of objects".

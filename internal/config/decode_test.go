@@ -145,9 +145,9 @@ func TestEveryKey(t *testing.T) {
 func TestDecode(t *testing.T) {
 	var got keys
 	root := parse(t, `{
-		"strategy": "green", "keys": [{"key": "a", "roles": ["x"], "@comment": 1}, {"key": "b", "roles": null}],
+		"strategy": "green", "keys": [{"key": "a", "roles": ["x"], "@comment": 1}, {"key": "b"}],
 		"salt": "pepper", "hosts": ["http://h", "https://i:1/x"], "limits": {"_id": 1, "#": 2e1},
-		"groups": {"@comment": "none", "g": [{"key": "c"}], "null": null}, "codes": [1, 2.0, 2e2], "size": "1KiB",
+		"groups": {"@comment": "none", "g": [{"key": "c"}]}, "codes": [1, 2.0, 2e2], "size": "1KiB",
 		"nested": {"interval": 1, "timeout": "2s", "max_errors": 3, "log_status_change": true, "name": "n", "ratio": 0.25},
 		"optional": {"interval": 1, "max_errors": 1}, "raw": {"x": [1]}, "any": {"_x": [null, 1]},
 		"$schema": "comment", "@x": 1, "_x": 2, "#x": 3
@@ -270,44 +270,48 @@ func TestDecodeLoose(t *testing.T) {
 		want    options
 		problem string
 	}{
-		{`{"INT":"2"}`, options{Int: 2}, ""},
-		{`{"int":""}`, options{}, ""},
-		{`{"int":true}`, options{Int: 1}, ""},
-		{`{"int":false}`, options{}, ""},
-		{`{"int":1.5}`, options{Int: 1}, "warning: f.json:1:8: int: must be a whole number, got 1.5, read as 1"},
+		{`{"INT":"2"}`, options{Int: 2}, `warning: f.json:1:2: INT: the key is written in another letter case; write "int"
+warning: f.json:1:8: INT: must be a whole number, got "2"; write 2`},
+		{`{"int":""}`, options{}, `warning: f.json:1:8: int: must be a whole number, got ""; write 0`},
+		{`{"int":true}`, options{Int: 1}, `warning: f.json:1:8: int: must be a whole number, got true; write 1`},
+		{`{"int":false}`, options{}, `warning: f.json:1:8: int: must be a whole number, got false; write 0`},
+		{`{"int":1.5}`, options{Int: 1}, "warning: f.json:1:8: int: must be a whole number, got 1.5, read as 1; write that"},
 		{`{"int":"two"}`, options{}, `error: f.json:1:8: int: must be a whole number, got "two"; write 10`},
 		{`{"int":[1]}`, options{}, `error: f.json:1:8: int: must be a whole number, got a list; write 10`},
 		{`{"uint":"-1"}`, options{}, `error: f.json:1:9: uint: must be between 0 and 18446744073709551615, got "-1"`},
-		{`{"bool":"true"}`, options{Bool: true}, ""},
-		{`{"bool":1}`, options{Bool: true}, ""},
-		{`{"bool":0}`, options{}, ""},
-		{`{"bool":""}`, options{}, ""},
+		{`{"bool":"true"}`, options{Bool: true}, `warning: f.json:1:9: bool: must be true or false, got "true"; write true`},
+		{`{"bool":1}`, options{Bool: true}, `warning: f.json:1:9: bool: must be true or false, got 1; write true`},
+		{`{"bool":0}`, options{}, `warning: f.json:1:9: bool: must be true or false, got 0; write false`},
+		{`{"bool":""}`, options{}, `warning: f.json:1:9: bool: must be true or false, got ""; write false`},
 		{`{"bool":"yes"}`, options{}, `error: f.json:1:9: bool: must be true or false, got "yes"; write true`},
-		{`{"float":"0.5"}`, options{Float: 0.5}, ""},
-		{`{"float":true}`, options{Float: 1}, ""},
-		{`{"text":5}`, options{Text: "5"}, ""},
-		{`{"text":true}`, options{Text: "1"}, ""},
-		{`{"text":false}`, options{Text: "0"}, ""},
+		{`{"float":"0.5"}`, options{Float: 0.5}, `warning: f.json:1:10: float: must be a number, got "0.5"; write 0.5`},
+		{`{"float":true}`, options{Float: 1}, `warning: f.json:1:10: float: must be a number, got true; write 1`},
+		{`{"text":5}`, options{Text: "5"}, `warning: f.json:1:9: text: must be a text, got 5; write "5"`},
+		{`{"text":true}`, options{Text: "1"}, `warning: f.json:1:9: text: must be a text, got true; write "true"`},
+		{`{"text":false}`, options{Text: "0"}, `warning: f.json:1:9: text: must be a text, got false; write "false"`},
 		{`{"text":{}}`, options{}, `error: f.json:1:9: text: must be a text, got an object; write "text"`},
-		{`{"list":"a"}`, options{List: []string{"a"}}, ""},
-		{`{"list":5}`, options{List: []string{"5"}}, ""},
+		{`{"list":"a"}`, options{List: []string{"a"}}, `warning: f.json:1:9: list: must be a list of texts, got "a"; write ["a"]`},
+		{`{"list":5}`, options{List: []string{"5"}}, `warning: f.json:1:9: list: must be a list of texts, got 5; write ["5"]`},
 		{`{"list":{}}`, options{}, `error: f.json:1:9: list: must be a list of texts, got an object; write ["a", "b"]`},
-		{`{"inners":{"NAME":"x"}}`, options{Inners: []*inner{{"x"}}}, ""},
+		{`{"inners":{"NAME":"x"}}`, options{Inners: []*inner{{"x"}}}, `warning: f.json:1:11: inners: must be a list of objects, got an object; write it in brackets: [...]
+warning: f.json:1:12: inners.NAME: the key is written in another letter case; write "name"`},
 		{`{"inners":"x"}`, options{}, `error: f.json:1:11: inners: must be a list of objects, got "x"; write [{...}]`},
 		{`{"inners":[{"name":"a"},null,{"name":"b"}]}`, options{Inners: []*inner{{"a"}, nil, {"b"}}},
 			`error: f.json:1:25: inners[1]: entry 1 of the list is null; write an object, or remove it`},
 		{`{"nodes":[null]}`, options{Nodes: []*config.Node{nil}}, `error: f.json:1:11: nodes[0]: entry 0 of the list is null; write a value, or remove it`},
-		{`{"map":{"_id":"id","@x":1}}`, options{Map: map[string]string{"_id": "id", "@x": "1"}}, ""},
+		{`{"map":{"_id":"id","@x":1}}`, options{Map: map[string]string{"_id": "id", "@x": "1"}}, `warning: f.json:1:25: map["@x"]: must be a text, got 1; write "1"`},
 		{`{"map":["a"]}`, options{}, `error: f.json:1:8: map: must be an object of texts, got a list; write {"name": "text"}`},
 		{`{"extra":"x"}`, options{}, `error: f.json:1:10: extra: must be an object of values, got "x"; write {"name": ...}`},
 		{`{"extra":{"@x":1,"n":null}}`, options{Extra: map[string]*config.Node{}}, ""},
-		{`{"verb":"post"}`, options{Verb: "POST"}, ""},
-		{`{"verb":""}`, options{}, ""},
+		{`{"verb":"post"}`, options{Verb: "POST"}, `warning: f.json:1:9: verb: must be one of "GET" and "POST", got "post"; write "POST"`},
+		{`{"verb":""}`, options{}, `warning: f.json:1:9: verb: an empty text stands for an absent value; write one of "GET" and "POST", or remove the key`},
 		{`{"verb":"PUST"}`, options{Verb: "PUST"}, `error: f.json:1:9: verb: must be one of "GET" and "POST", got "PUST"; did you mean "POST"?`},
 		{`{"size":"10"}`, options{Size: 10}, ""},
-		{`{"size":""}`, options{}, ""},
-		{`{"Int":1,"int":2}`, options{Int: 2}, `warning: f.json:1:10: int: the key occurs twice in different letter case; the value at f.json:1:8 is ignored, keep one of the two`},
-		{`{"allow":null,"text":null}`, options{}, `warning: f.json:1:2: allow: unknown key "allow"; remove it, or write it with @ in front as a comment`},
+		{`{"size":""}`, options{}, `warning: f.json:1:9: size: must be a number of bytes, got ""; write 0`},
+		{`{"Int":1,"int":2}`, options{Int: 2}, `warning: f.json:1:2: Int: the key is written in another letter case; write "int"
+warning: f.json:1:10: int: the key occurs twice in different letter case; the value at f.json:1:8 is ignored, keep one of the two`},
+		{`{"allow":null,"text":null}`, options{}, `warning: f.json:1:2: allow: unknown key "allow"; remove it, or write it with @ in front as a comment
+warning: f.json:1:22: text: null is the absence of a value; write a text, or remove the key`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.in, func(t *testing.T) {
@@ -381,7 +385,7 @@ func TestDefaults(t *testing.T) {
 	}
 	var got tree
 	n := parse(t, `{"plain":{"max":5},"ptr":{"min":2},"list":[{},{"max":3}],"map":{"a":{"min":4}},"leaves":[{"plain":null}]}`)
-	if ps := config.Decode(n, &got); len(ps) > 0 {
+	if ps := config.Decode(n, &got); config.HasErrors(ps) {
 		t.Fatal(config.Format(ps))
 	}
 	want := tree{

@@ -53,6 +53,9 @@
 //	cidr       an address range, such as 10.0.0.0/8, or one address
 //	regexp     a regular expression in the syntax of package regexp
 //	token      a token of RFC 9110, section 5.6.2: a header name, a method
+//	object     a value that is kept as it is must be an object
+//	wanted     schemas demand the key, and that a text or list is not empty;
+//	           whoever reads the value reports that
 //	deprecated the key works and is reported as outdated
 //
 // The rules about form, url to token, apply to each entry of a list of texts.
@@ -63,6 +66,11 @@
 //
 // The was tag of a field holds a name that the key had in older versions. It is
 // unknown like any other, and the complaint names the key of today.
+//
+// # Examples
+//
+// The example tag of a field is a value as JSON. Schemas carry it, and messages
+// say to write it.
 //
 // # Comments and null
 //

@@ -21,17 +21,20 @@ type Document struct {
 	Root *Node
 	File string
 
-	secrets  []string         // what references stand for, as far as it would be recognised
-	literal  map[*Node]string // of texts with references or escapes: what was not inserted
-	spoken   []string         // what they stand for where credentials are
-	repeated []*Problem       // keys that occur twice, as Parse has reported them
+	secrets []string         // what references stand for, as far as it would be recognised
+	literal map[*Node]string // of texts with references or escapes: what was not inserted
+	spoken  []string         // what they stand for where credentials are
+	found   []*Problem       // while it was parsed
+	aliased []*Problem       // repeated keys behind aliases, which are not reported
 }
 
-// Repetitions returns the duplicate-key problems of the document, which are
-// warnings: how bad one is depends on what the document is for, and whoever knows
-// may change them. Parse has reported all but those of objects behind aliases,
-// which are reported where they were written.
-func (d *Document) Repetitions() []*Problem { return d.repeated }
+// Found returns the problems that Parse has reported, which are warnings: how bad
+// one is depends on what the document is for, and whoever knows may change them.
+func (d *Document) Found() []*Problem { return d.found }
+
+// Aliased returns duplicate-key problems of objects behind aliases of YAML. They
+// are reported where they were written, but another place may make them worse.
+func (d *Document) Aliased() []*Problem { return d.aliased }
 
 // LoadOptions is what loading takes from outside the file.
 type LoadOptions struct {
@@ -95,13 +98,7 @@ func Parse(name string, data []byte) (*Document, []*Problem) {
 	if root == nil {
 		return nil, problems
 	}
-	d := &Document{Root: root, File: name, repeated: aliased}
-	for _, p := range problems {
-		if p.repeated != nil {
-			d.repeated = append(d.repeated, p)
-		}
-	}
-	return d, problems
+	return &Document{Root: root, File: name, found: problems, aliased: aliased}, problems
 }
 
 // A ruler turns offsets in a text into places. Asking in rising order reads

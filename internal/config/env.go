@@ -60,7 +60,7 @@ func (d *Document) ApplyEnv(environ []string, known func(key string) (isScalarOr
 			problems = append(problems, &Problem{Path: key, At: at, Code: CodeWrongType,
 				Err: fmt.Errorf("the key %q cannot be set by a variable of this name; unset it, or set keys below it by %s%s__<path>", key, setPrefix, key)})
 		default:
-			d.Root.setMember(key, &Node{Kind: String, Pos: at, Text: value})
+			d.Root.setMember(key, &Node{Kind: String, Pos: at, Text: value, outside: true})
 		}
 	}
 	return problems
@@ -90,12 +90,12 @@ func overrides(values map[string]string) []string {
 // place of the variable.
 func environmentValue(at Pos, text string) *Node {
 	if !json.Valid([]byte(text)) {
-		return &Node{Kind: String, Pos: at, Text: text}
+		return &Node{Kind: String, Pos: at, Text: text, outside: true}
 	}
 	n, _ := parseJSON(at.File, text)
 	var place func(n *Node)
 	place = func(n *Node) {
-		n.Pos = at
+		n.Pos, n.outside = at, true
 		for _, item := range n.Items {
 			place(item)
 		}

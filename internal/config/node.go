@@ -31,10 +31,11 @@ func (k Kind) String() string {
 // loaded and overridden, and is then safe for concurrent use. A nil node is an
 // absent value; every method works on it.
 type Node struct {
-	Kind   Kind
-	secret bool
-	reused bool  // an alias puts it into other places, too
-	index  int32 // among the Items or Members of parent
+	Kind    Kind
+	secret  bool
+	reused  bool  // an alias puts it into other places, too
+	outside bool  // it comes from the environment, where everything is text
+	index   int32 // among the Items or Members of parent
 
 	Pos     Pos      // of the value
 	Text    string   // String: the text; Number: a JSON literal; Bool: "true" or "false"

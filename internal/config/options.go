@@ -17,10 +17,10 @@ var Source string
 // Service is the root of a configuration.
 type Service struct {
 	// Version is the version of the format: 3.
-	Version int `json:"version"`
+	Version int `json:"version" check:"wanted" example:"3"`
 
 	// Schema names the JSON Schema that editors use. It has no effect.
-	Schema string `json:"$schema"`
+	Schema string `json:"$schema" example:"\"https://github.com/sluice-gateway/sluice/schema/sluice.schema.json\""`
 
 	// Dialect chooses the defaults of behaviour: krakend behaves as existing
 	// files expect, sluice is strict and answers errors as problem documents.
@@ -30,25 +30,25 @@ type Service struct {
 	Behaviour Behaviour `json:"behaviour"`
 
 	// Name labels this gateway in logs and telemetry.
-	Name string `json:"name"`
+	Name string `json:"name" example:"\"shop\""`
 
 	// Port is the TCP port to listen on; 0 stands for 8080.
-	Port int `json:"port" check:"min=0,max=65535"`
+	Port int `json:"port" check:"min=0,max=65535" example:"8080"`
 
 	// ListenIP is the address to listen on, IPv4 or IPv6. Without it the
 	// gateway listens on all interfaces.
-	ListenIP string `json:"listen_ip"`
+	ListenIP string `json:"listen_ip" example:"\"127.0.0.1\""`
 
 	// Host lists the hosts of every backend that names none.
-	Host []string `json:"host"`
+	Host []string `json:"host" example:"[\"http://users:8000\"]"`
 
 	// Timeout is the time an endpoint has for its answer, unless it says
 	// otherwise; 0s stands for 2s.
-	Timeout Duration `json:"timeout"`
+	Timeout Duration `json:"timeout" example:"\"2s\""`
 
 	// CacheTTL is the max-age that complete answers announce in
 	// Cache-Control; 0s announces nothing.
-	CacheTTL Duration `json:"cache_ttl"`
+	CacheTTL Duration `json:"cache_ttl" example:"\"300s\""`
 
 	// OutputEncoding is the encoding of answers for endpoints that name none.
 	OutputEncoding OutputEncoding `json:"output_encoding"`
@@ -245,18 +245,24 @@ type Behaviour struct {
 	// as a placeholder that never has a value: a warning or an error. It never
 	// makes a warning of what would leave a protection open.
 	Mistakes UnknownKeys `json:"mistakes"`
+
+	// WeakTypes is what a value is that existing files hold and the schema does not
+	// allow: a text for a number, one value for a list, another letter case, null,
+	// a key that occurs twice or is missing: a warning or an error. It never makes
+	// a warning of what would leave a protection open.
+	WeakTypes UnknownKeys `json:"weak_types"`
 }
 
 // Endpoint is one thing that clients can ask for.
 type Endpoint struct {
 	// Endpoint is the path, with {variables} and, at its end, a wildcard /*.
-	Endpoint string `json:"endpoint" check:"required"`
+	Endpoint string `json:"endpoint" check:"required,wanted" example:"\"/users/{id}\""`
 
 	// Method is the HTTP method: GET, POST, PUT, PATCH or DELETE.
 	Method Method `json:"method"`
 
 	// Backend lists the calls that make the answer.
-	Backend []*Backend `json:"backend"`
+	Backend []*Backend `json:"backend" check:"wanted" example:"[{\"url_pattern\": \"/users/{id}\", \"host\": [\"http://users:8000\"]}]"`
 
 	// OutputEncoding is the encoding of the answer.
 	OutputEncoding OutputEncoding `json:"output_encoding"`
@@ -270,14 +276,14 @@ type Endpoint struct {
 
 	// ConcurrentCalls is how many times each backend is called at once; the
 	// first good answer wins. 0 stands for 1.
-	ConcurrentCalls int `json:"concurrent_calls" check:"min=0,max=100"`
+	ConcurrentCalls int `json:"concurrent_calls" check:"min=0,max=100" example:"2"`
 
 	// InputHeaders lists the request headers that backends may see; * is all.
-	InputHeaders []string `json:"input_headers" was:"headers_to_pass"`
+	InputHeaders []string `json:"input_headers" was:"headers_to_pass" example:"[\"Accept-Language\"]"`
 
 	// InputQueryStrings lists the query parameters that backends may see; * is
 	// all.
-	InputQueryStrings []string `json:"input_query_strings" was:"querystring_params"`
+	InputQueryStrings []string `json:"input_query_strings" was:"querystring_params" example:"[\"page\"]"`
 
 	// ExtraConfig holds the options of endpoint components, by namespace.
 	ExtraConfig map[string]*Node `json:"extra_config"`
@@ -288,10 +294,10 @@ type Endpoint struct {
 // Backend is one call.
 type Backend struct {
 	// URLPattern is the path and query to call, with {variables}.
-	URLPattern string `json:"url_pattern"`
+	URLPattern string `json:"url_pattern" check:"wanted" example:"\"/users/{id}\""`
 
 	// Host lists the hosts to balance over, or with sd the name to look up.
-	Host []string `json:"host"`
+	Host []string `json:"host" example:"[\"http://users-1:8000\", \"http://users-2:8000\"]"`
 
 	// Method is the HTTP method; without it that of the endpoint.
 	Method string `json:"method"`
@@ -304,19 +310,19 @@ type Backend struct {
 
 	// Target replaces the answer by the object at this path: names with dots
 	// between them, where \. is a dot that belongs to a name.
-	Target string `json:"target"`
+	Target string `json:"target" example:"\"data\""`
 
 	// Allow keeps only these paths, which are written like target.
-	Allow []string `json:"allow" was:"whitelist"`
+	Allow []string `json:"allow" was:"whitelist" example:"[\"name\", \"address.city\"]"`
 
 	// Deny removes these paths, which are written like target; it counts only without allow.
-	Deny []string `json:"deny" was:"blacklist"`
+	Deny []string `json:"deny" was:"blacklist" example:"[\"password\"]"`
 
 	// Mapping renames first-level members, from old name to new name.
-	Mapping map[string]string `json:"mapping"`
+	Mapping map[string]string `json:"mapping" example:"{\"blog\": \"website\"}"`
 
 	// Group puts the answer under this key.
-	Group string `json:"group"`
+	Group string `json:"group" example:"\"profile\""`
 
 	// SD is how hosts are found: static, dns (SRV records) or dns-shared (the
 	// same, with one look-up for all backends of a name).
@@ -469,7 +475,11 @@ func (Service) Defaults() Service {
 // Validate reports an address that is none and a version that is not ours.
 func (s Service) Validate() error {
 	if s.Version != 3 {
-		return At("version", fmt.Errorf("unsupported version: %d (want: 3)", s.Version))
+		written := s.Node.GetFold("version")
+		if s.Node != nil && (written == nil || written.Kind == Null) {
+			return At("version", coded(CodeRequired, `unsupported version: there is none (want: 3); add "version": 3`))
+		}
+		return At("version", coded(CodeUnknownValue, "unsupported version: %d (want: 3)", s.Version))
 	}
 	if s.ListenIP != "" {
 		if _, err := netip.ParseAddr(s.ListenIP); err != nil {

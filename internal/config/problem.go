@@ -60,6 +60,7 @@ const (
 	CodeOutOfRange   = "out-of-range"
 	CodeUnknownValue = "unknown-value"
 	CodeBadDuration  = "bad-duration"
+	CodeLetterCase   = "letter-case"
 	CodeDeprecated   = "deprecated"
 	CodeInvalid      = "invalid"
 )
@@ -99,6 +100,7 @@ var Codes = []struct{ Code, Meaning string }{
 	{CodeOutOfRange, "The value is too small, too large, too short or too long."},
 	{CodeUnknownValue, "The value is not one of those allowed."},
 	{CodeBadDuration, "The value is not a duration, or probably not the one meant."},
+	{CodeLetterCase, "A key or a value is written in another letter case."},
 	{CodeDeprecated, "The key works and should no longer be used."},
 	{CodeInvalid, "The value breaks a rule that the message names."},
 	{CodeNoBackend, "An endpoint has no backend that answers."},
@@ -149,7 +151,6 @@ func (p *Problem) Unknown() *Unknown { return p.unknown }
 type Repeated struct {
 	Key           string
 	Kept, Dropped *Node
-	Aliased       bool // the object stands behind an alias; its problem is not reported
 }
 
 // Repeated returns the key that a duplicate-key problem is about, nil for any
@@ -203,6 +204,17 @@ func Strict(ps []*Problem, codes ...string) []*Problem {
 		}
 	}
 	return strict
+}
+
+// Structural reports whether a code is about the form of a document: what its JSON
+// Schema says, too, as far as a schema can.
+func Structural(code string) bool {
+	switch code {
+	case CodeEncoding, CodeDuplicateKey, CodeUnknownField, CodeWrongType, CodeRequired, CodeOutOfRange, CodeUnknownValue,
+		CodeBadDuration, CodeLetterCase, CodeDefaultUsed, CodeNoBackend, CodeUnknownNamespace, CodeDuplicateNamespace:
+		return true
+	}
+	return false
 }
 
 // Lint returns the problems with those warnings raised to errors that the schema

@@ -28,13 +28,13 @@ var behaviours = map[Dialect]Behaviour{
 		ErrorStatus: "500", ErrorBody: "plain",
 		MergeDeadline: 85, ConcurrentDeadline: 75,
 		CompletedHeader: "X-Krakend-Completed", ProductHeader: "X-Krakend",
-		DecodedStatuses: "ok", BreakerThreshold: "more_than", IPv6Prefix: 128, WeakKeys: "warning", UnknownKeys: "warning", Mistakes: "warning",
+		DecodedStatuses: "ok", BreakerThreshold: "more_than", IPv6Prefix: 128, WeakKeys: "warning", UnknownKeys: "warning", Mistakes: "warning", WeakTypes: "warning",
 	},
 	Sluice: {
 		ErrorStatus: "by_cause", ErrorBody: "problem",
 		MergeDeadline: 100, ConcurrentDeadline: 100,
 		CompletedHeader: "X-Sluice-Completed", ProductHeader: "-",
-		DecodedStatuses: "success", BreakerThreshold: "at", IPv6Prefix: 64, WeakKeys: "error", UnknownKeys: "error", Mistakes: "error",
+		DecodedStatuses: "success", BreakerThreshold: "at", IPv6Prefix: 64, WeakKeys: "error", UnknownKeys: "error", Mistakes: "error", WeakTypes: "error",
 	},
 }
 
@@ -46,6 +46,9 @@ var behaviours = map[Dialect]Behaviour{
 // Error among them the service must not be used.
 func Resolve(d *Document) (*Service, []*Problem) {
 	s := new(Service)
+	if p := notOurs(d.Root); p != nil {
+		return s, []*Problem{p}
+	}
 	r := resolver{service: s, problems: DecodeLoose(d.Root, s)}
 	r.validate(d.Root)
 	r.problems = append(r.problems, d.leftovers()...)
@@ -57,6 +60,34 @@ func Resolve(d *Document) (*Service, []*Problem) {
 	}
 	Sort(r.problems)
 	return s, r.problems
+}
+
+// notOurs reports a document that is something else than a configuration of a
+// gateway, such as an OpenAPI document or the manifest of a package: one sentence
+// instead of one for every key.
+func notOurs(root *Node) *Problem {
+	if root.Kind != Object || len(root.Members) == 0 {
+		return nil // an object, decoding will say
+	}
+	known, unknown := SpecOf(reflect.TypeFor[Service]()), 0
+	for _, m := range root.Members {
+		_, near := Suggest(m.Key, known.Known())
+		switch key := strings.ToLower(m.Key); {
+		case key == "version" && m.Value.Text == "3" && m.Value.Kind == Number:
+			return nil
+		case key == "version" || key == "name" || key == "host" || key == "plugin" || IsComment(key): // others have them, too
+		case known.field(key, true) >= 0 || near:
+			return nil
+		default:
+			unknown++
+		}
+	}
+	if unknown == 0 {
+		return nil
+	}
+	p := root.Problem(Error, CodeUnknownField,
+		fmt.Errorf("this is no configuration of a gateway, which has keys such as version, endpoints and host; write for instance {\"version\": 3, \"endpoints\": [...]}"))
+	return p
 }
 
 type resolver struct {
@@ -181,6 +212,7 @@ func (b Behaviour) over(d Behaviour) Behaviour {
 	fill(&b.WeakKeys, d.WeakKeys)
 	fill(&b.UnknownKeys, d.UnknownKeys)
 	fill(&b.Mistakes, d.Mistakes)
+	fill(&b.WeakTypes, d.WeakTypes)
 	return b
 }
 

@@ -51,12 +51,13 @@ type Spec struct {
 
 // A Field is a key of an object.
 type Field struct {
-	Key   string       // JSON name; "*" for Spec.Rest
-	Was   string       // a name that it had once and that is not read any more
-	Name  string       // Go name
-	Owner reflect.Type // the struct that declares it
-	Spec  *Spec
-	Rules Rules
+	Key     string       // JSON name; "*" for Spec.Rest
+	Was     string       // a name that it had once and that is not read any more
+	Example string       // of the value, as JSON; "" for none
+	Name    string       // Go name
+	Owner   reflect.Type // the struct that declares it
+	Spec    *Spec
+	Rules   Rules
 
 	index []int
 }
@@ -267,7 +268,7 @@ func (r specReader) readFields(s *Spec, t reflect.Type, index []int) {
 		case key == "":
 			panic(fmt.Sprintf("config: the field %s.%s needs a json tag", t, f.Name))
 		default:
-			field := Field{Key: key, Was: f.Tag.Get("was"), Name: f.Name, Owner: t, Spec: r.read(f.Type), index: at}
+			field := Field{Key: key, Was: f.Tag.Get("was"), Example: f.Tag.Get("example"), Name: f.Name, Owner: t, Spec: r.read(f.Type), index: at}
 			field.Rules = readRules(t, f, field.Spec)
 			if key != "*" {
 				s.Fields = append(s.Fields, field)

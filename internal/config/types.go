@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -36,8 +37,8 @@ func parseDuration(s string) (Duration, error) {
 	case err == nil:
 		return Duration(d), nil
 	}
-	if _, numeric := strconv.ParseFloat(s, 64); numeric == nil {
-		return 0, coded(CodeBadDuration, "missing unit in duration %q; write %q for seconds or %q for milliseconds", s, s+"s", s+"ms")
+	if f, err := strconv.ParseFloat(s, 64); err == nil && f >= 0 {
+		return 0, coded(CodeBadDuration, "missing unit in duration %q; write %s", s, meantDuration(f))
 	}
 	if days, isDays := strings.CutSuffix(s, "d"); isDays {
 		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
@@ -45,6 +46,28 @@ func parseDuration(s string) (Duration, error) {
 		}
 	}
 	return 0, coded(CodeBadDuration, `invalid duration %q; write a number and one of ns, us, ms, s, m, h, such as "1m30s"`, s)
+}
+
+// meantDuration returns the durations that a number without a unit may stand for:
+// nobody waits for thousands of seconds, and few set less than ten milliseconds.
+func meantDuration(f float64) string {
+	const many = 100
+	text := strconv.FormatFloat(f, 'f', -1, 64)
+	switch {
+	case f < 0 || f >= math.MaxInt64:
+		return `one such as "1m30s"`
+	case f == 0:
+		return `"0s"`
+	case f >= float64(time.Millisecond):
+		return strconv.Quote(Duration(f).String())
+	case f < many:
+		return fmt.Sprintf("%q for seconds or %q for milliseconds", text+"s", text+"ms")
+	}
+	ms, rounded := text+"ms", Duration(f*float64(time.Millisecond)).String()
+	if rounded == ms {
+		return strconv.Quote(ms)
+	}
+	return fmt.Sprintf("%q or %q", rounded, ms)
 }
 
 // Seconds is a length of time, written as a whole number of seconds. It is not

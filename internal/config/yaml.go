@@ -223,10 +223,7 @@ func (b *yamlBuilder) settle(n *Node) {
 		b.problems = append(b.problems, ps...)
 		return
 	}
-	for _, p := range ps {
-		p.repeated.Aliased = true
-		b.aliased = append(b.aliased, p)
-	}
+	b.aliased = append(b.aliased, ps...)
 }
 
 // key returns the text of a key.

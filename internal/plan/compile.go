@@ -133,6 +133,13 @@ func (c *compiler) applyPolicy(d *config.Document) {
 			}
 		}
 	}
+	if behaviour.WeakTypes == "error" {
+		for _, p := range slices.Concat(d.Found(), c.problems) {
+			if p.Severity == config.Warning && config.Structural(p.Code) && p.Code != config.CodeUnknownField {
+				p.Severity = config.Error
+			}
+		}
+	}
 }
 
 // inTLS reports whether an unknown key stands in settings of TLS.

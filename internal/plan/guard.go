@@ -391,18 +391,20 @@ func (c *compiler) protections() *guard {
 // guard makes errors of mistakes that would let a protection disappear.
 func (c *compiler) guard(d *config.Document) {
 	concerned := func(p *config.Problem) bool { return p.Unknown() != nil || p.Repeated() != nil }
-	if len(d.Repetitions()) == 0 && !slices.ContainsFunc(c.problems, concerned) {
+	if !slices.ContainsFunc(slices.Concat(d.Found(), d.Aliased(), c.problems), concerned) {
 		return // as usual
 	}
 	g := c.protections()
-	for _, p := range d.Repetitions() {
-		err := g.repeated(p.Repeated())
-		if err == nil {
-			continue
+	for _, p := range d.Found() {
+		if r := p.Repeated(); r != nil {
+			if err := g.repeated(r); err != nil {
+				p.Severity, p.Err = config.Error, err
+			}
 		}
-		p.Severity, p.Err = config.Error, err
-		if p.Repeated().Aliased {
-			p.Path = p.Repeated().Kept.Path()
+	}
+	for _, p := range d.Aliased() {
+		if err := g.repeated(p.Repeated()); err != nil {
+			p.Path, p.Severity, p.Err = p.Repeated().Kept.Path(), config.Error, err
 			c.problems = append(c.problems, p)
 		}
 	}
