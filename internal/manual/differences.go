@@ -16,6 +16,7 @@ var differences = []difference{
 	{"`$${`", "text", "`${`, in every value", "references need a way to be written as text"},
 	{"a key that protects or filters (`extra_config`, `tls`, `client_tls`, `allow`, `deny`, `input_headers`, `input_query_strings`, `flatmap_filter`, `plugin`, `async_agent`) misspelt, under its old name, in the wrong place or twice; a namespace beside `extra_config`; an option of a protecting namespace outside of it", "ignored, or the last one counts", "error at start, which says where to move it", "nothing fails open"},
 	{"`security/cors` with an empty `allow_origins`", "every origin is allowed", "error at start", "an empty list must not allow everything"},
+	{"a `*` in an origin of `security/cors`", "any text", "letters, digits, dots and hyphens", "`https://*.example.com` must not allow what has another host before `/`, `#` or `@`"},
 	{"wrong types in components", "the component is skipped", "error at start with the place", "nothing fails open"},
 	{"several writes under a non-GET endpoint", "allowed by the newest release, route dropped by v2.3", "error at start unless `proxy.allow_multiple_writes`", "a gateway cannot undo the first write when the second fails"},
 	{"no host, only shadow backends", "start, then 500", "error at start", "it can never work"},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/change"
 	"github.com/sluice-gateway/sluice/internal/kit/fetch"
 )
 
@@ -72,7 +73,9 @@ type Remote struct {
 	closed  bool
 	known   *Set // without Lifetime, the newest set, which tells what names there are
 
+	began     time.Time
 	state     State // that was told
+	said      change.State
 	listeners []*Listener
 	untold    []event
 
@@ -195,7 +198,7 @@ var (
 // NewRemote returns the set at o.URL. It does not download it. The caller
 // closes it.
 func NewRemote(o RemoteOptions) *Remote {
-	r := &Remote{o: o}
+	r := &Remote{o: o, began: o.Clock()}
 	r.cooled.seed = maphash.MakeSeed()
 	return r
 }
@@ -365,9 +368,13 @@ func (r *Remote) note(d *download, now time.Time) {
 	} else {
 		e.change.Keys = d.set.Len()
 	}
-	if e.change.To == r.state {
+	bad := e.change.To != Loaded
+	switch {
+	case e.change.To == r.state:
 		e.change.To = Unasked
-	} else {
+	case r.said.Bad() != bad && !r.said.Is(bad, func() time.Duration { return now.Sub(r.began) }):
+		e.change.To = Unasked // what changes all the time is said now and then
+	default:
 		r.state = e.change.To
 	}
 	if e.change.To != Unasked || e.set != nil {

@@ -188,6 +188,34 @@ func TestListeners(t *testing.T) {
 	})
 }
 
+// TestFlapping says of a provider that comes and goes what it does now and then.
+func TestFlapping(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProvider(t, "a")
+		r := p.remote(t, 0, 0)
+		var heard []State
+		r.Attach(&Listener{Changed: func(c Change) { heard = append(heard, c.To) }, Loaded: func(*Set) {}})
+		for range 100 {
+			p.status = 500
+			r.Find(t.Context(), "a")
+			p.status = 200
+			r.Find(t.Context(), "a")
+		}
+		synctest.Wait()
+		if n := len(heard); n > 7 {
+			t.Errorf("two hundred changes at once: heard of %d, want 7 at most", n)
+		}
+		time.Sleep(time.Minute)
+		p.status = 500
+		r.Find(t.Context(), "a")
+		r.Find(t.Context(), "a")
+		synctest.Wait()
+		if last := heard[len(heard)-1]; last != Missing {
+			t.Errorf("after a rest: heard of %d last, want that the set is missing", last)
+		}
+	})
+}
+
 // TestClosingIsNoFailure keeps a download that closing cuts from being told.
 func TestClosingIsNoFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -9,11 +9,13 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/sony/gobreaker/v2"
 
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/change"
 	"github.com/sluice-gateway/sluice/internal/kit/place"
 )
 
@@ -37,7 +39,7 @@ func build(s *component.BackendSite, o Options) error {
 	}
 	id := fmt.Sprintf("%s: %d failures in %d s, open for %d s", at, failures, o.Interval, o.Timeout)
 	b, err := component.Keep(&s.Site, id, func() (*breaker, func(), error) {
-		return newBreaker(o, failures), nil, nil
+		return newBreaker(o, failures, s.Clock()), nil, nil
 	})
 	if err != nil {
 		return err
@@ -50,9 +52,7 @@ func build(s *component.BackendSite, o Options) error {
 	if st.noop {
 		s.Mistake("", errors.New("counts no status with the encoding no-op, where every answer passes as it is: only calls without an answer open it; choose an encoding that decodes, or remove the breaker"))
 	}
-	if o.LogStatusChange {
-		st.log, st.name = s.Log().With("place", at), cmp.Or(o.Name, at)
-	}
+	st.teller = teller{log: s.Log().With("place", at), name: cmp.Or(o.Name, at), every: o.LogStatusChange, clock: s.Clock()}
 	s.Stage(component.BackendBreaker, st)
 	return nil
 }
@@ -62,16 +62,19 @@ func build(s *component.BackendSite, o Options) error {
 type breaker struct {
 	*gobreaker.TwoStepCircuitBreaker[struct{}]
 
+	began time.Time
+	said  change.State // bad while it was said to be open
+
 	changed atomic.Bool // whether changes holds any
 	mu      sync.Mutex
-	changes []change // not reported yet
+	changes []step // not reported yet
 }
 
-// A change is a step from one state to another.
-type change struct{ from, to gobreaker.State }
+// A step is a step from one state to another.
+type step struct{ from, to gobreaker.State }
 
-func newBreaker(o Options, failures uint32) *breaker {
-	b := new(breaker)
+func newBreaker(o Options, failures uint32, clock component.Clock) *breaker {
+	b := &breaker{began: clock()}
 	b.TwoStepCircuitBreaker = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		MaxRequests: 1,
 		Interval:    o.Interval.Duration(),
@@ -79,7 +82,7 @@ func newBreaker(o Options, failures uint32) *breaker {
 		ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= failures },
 		IsExcluded:  func(err error) bool { return err == errGivenUp },
 		OnStateChange: func(_ string, from, to gobreaker.State) {
-			b.note(change{from, to})
+			b.note(step{from, to})
 		},
 	})
 	return b
@@ -87,16 +90,24 @@ func newBreaker(o Options, failures uint32) *breaker {
 
 // note keeps a change until the stage that caused it reports it, a moment
 // later: the breaker outlives loggers, and it calls this while it is locked.
-func (b *breaker) note(c change) {
+func (b *breaker) note(c step) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.changes = append(b.changes, c)
 	b.changed.Store(true)
 }
 
-// report logs the changes that were noted and forgets them; log may be nil.
-// Compatibility: the words of the incumbent, which alerts look for.
-func (b *breaker) report(ctx context.Context, log *slog.Logger, name string) {
+// A teller writes the changes of a breaker into the log of its generation.
+type teller struct {
+	log   *slog.Logger
+	name  string // of the breaker
+	every bool   // each change of state, in the words of the incumbent
+	clock component.Clock
+}
+
+// report logs the changes that were noted and forgets them. The cause is the failure
+// of the call that made them, nil if it did not fail.
+func (b *breaker) report(ctx context.Context, t *teller, cause error) {
 	if !b.changed.Load() {
 		return
 	}
@@ -105,11 +116,17 @@ func (b *breaker) report(ctx context.Context, log *slog.Logger, name string) {
 	b.changes = nil
 	b.changed.Store(false)
 	b.mu.Unlock()
-	if log == nil {
-		return
-	}
 	for _, c := range changes {
-		log.WarnContext(ctx, fmt.Sprintf("Circuit breaker named '%s' went from '%s' to '%s'", name, c.from, c.to))
+		switch {
+		case t.every: // Compatibility: the words that alerts look for.
+			t.log.WarnContext(ctx, fmt.Sprintf("Circuit breaker named '%s' went from '%s' to '%s'", t.name, c.from, c.to))
+		case c.to == gobreaker.StateHalfOpen: // whether anything has changed is yet to be seen
+		case !b.said.Is(c.to == gobreaker.StateOpen, func() time.Duration { return t.clock().Sub(b.began) }):
+		case c.to == gobreaker.StateOpen:
+			t.log.WarnContext(ctx, "breaker opened, the backend is not called for a while", "name", t.name, "cause", cause)
+		default:
+			t.log.InfoContext(ctx, "breaker closed, the backend answers again", "name", t.name)
+		}
 	}
 }
 
@@ -131,13 +148,12 @@ type stage struct {
 	breaker *breaker
 	noop    bool
 	done    gateway.Slot[func(error)]
-	log     *slog.Logger // nil unless changes are logged
-	name    string       // of the breaker, for the log
+	teller  teller
 }
 
 func (s *stage) Enter(ctx context.Context, x *gateway.Exchange) error {
 	done, err := s.breaker.Allow()
-	s.breaker.report(ctx, s.log, s.name)
+	s.breaker.report(ctx, &s.teller, nil)
 	switch err {
 	case nil:
 		s.done.Set(x, done)
@@ -150,8 +166,9 @@ func (s *stage) Enter(ctx context.Context, x *gateway.Exchange) error {
 
 func (s *stage) Leave(ctx context.Context, x *gateway.Exchange, err error) error {
 	if done, ok := s.done.Get(x); ok {
-		done(s.outcome(ctx, x, err))
-		s.breaker.report(ctx, s.log, s.name)
+		outcome := s.outcome(ctx, x, err)
+		done(outcome)
+		s.breaker.report(ctx, &s.teller, outcome)
 	}
 	return err
 }

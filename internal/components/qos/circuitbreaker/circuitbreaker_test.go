@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -323,11 +324,49 @@ func TestNoOp(t *testing.T) {
 	}
 }
 
-func TestNoLog(t *testing.T) {
+// TestSaid finds one line in the log when a breaker opens, with the cause, and one
+// when it is closed again; none for a probe that fails, none per call.
+func TestSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var f fixture
+		st := f.mustBuild(t, `{"interval":60,"timeout":5,"max_errors":0,"name":"users"}`)
+		said := func(what string, want ...string) {
+			t.Helper()
+			got := slices.Collect(strings.Lines(f.log.String()))
+			f.log.Reset()
+			if len(got) != len(want) {
+				t.Errorf("%s: got %q, want %d lines", what, got, len(want))
+				return
+			}
+			for i := range want {
+				for part := range strings.SplitSeq(want[i], "; ") {
+					if !strings.Contains(got[i], part) {
+						t.Errorf("%s: got %s, want %q in it", what, got[i], part)
+					}
+				}
+			}
+		}
+		calls(t, st, "fooo")
+		said("opened", `level=WARN; breaker opened; place="GET /a backend 0"; name=users; cause=backend_unreachable`)
+		time.Sleep(6 * time.Second)
+		calls(t, st, "foo")
+		said("a probe that fails")
+		time.Sleep(6 * time.Second)
+		calls(t, st, "ggg")
+		said("closed", `level=INFO; breaker closed; place="GET /a backend 0"; name=users`)
+		for range 100 { // what changes all the time is said now and then
+			calls(t, st, "f")
+			time.Sleep(5*time.Second + 1)
+			calls(t, st, "g")
+		}
+		if n := strings.Count(f.log.String(), "\n"); n > 70 || n < 40 {
+			t.Errorf("a breaker that flaps for 500 seconds: %d lines, want one every 10 seconds, or nearly", n)
+		}
+	})
 	var f fixture
 	calls(t, f.mustBuild(t, `{"interval":60,"timeout":5,"max_errors":0}`), "fo")
-	if f.log.Len() > 0 {
-		t.Errorf("logged %s, want nothing", f.log.String())
+	if log := f.log.String(); !strings.Contains(log, `name="GET /a backend 0"`) {
+		t.Errorf("without a name: %s, want endpoint and backend", log)
 	}
 }
 

@@ -16,6 +16,9 @@
 // call that was given up because its client left, or because another answer
 // was faster, does not count either way.
 //
+// The log has one line when a breaker opens, with the failure that made it, and one
+// when it is closed again.
+//
 // Each backend entry has a breaker of its own, kept over reloads as long as
 // its thresholds stay the same.
 //

@@ -21,6 +21,9 @@ type Options struct {
 	// Name labels the breaker in the log; without it endpoint and backend do.
 	Name string `json:"name"`
 
-	// LogStatusChange reports each opening and closing at warning level.
+	// LogStatusChange reports each change between closed, open and half-open at
+	// warning level, in the words of KrakenD. Without it there is one line when
+	// the breaker opens, with the failure that made it, and one when it is
+	// closed again.
 	LogStatusChange bool `json:"log_status_change"`
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strconv"
@@ -30,6 +31,11 @@ func build(s *component.ServiceSite, o Options) error {
 	if len(o.AllowMethods) == 0 {
 		o.AllowMethods = simpleMethods
 		s.Warn("allow_methods", errors.New("an empty list stands for GET, HEAD and POST; write them, or remove the key"))
+	}
+	for i, name := range o.AllowOrigins {
+		if name != "*" && name != "null" && !strings.Contains(name, "://") {
+			s.Mistake(fmt.Sprintf("allow_origins[%d]", i), fmt.Errorf("%q is no origin: one begins with its scheme; write %q", name, "https://"+name))
+		}
 	}
 	st := &stage{policy: newPolicy(o)}
 	if o.Debug {
@@ -110,6 +116,7 @@ func isPermission(f gateway.Field) bool {
 
 // A policy is the options, ready to decide.
 type policy struct {
+	origin          gateway.Lone // the field
 	anyOrigin       bool
 	origins         []string // lower case
 	patterns        []pattern
@@ -128,13 +135,24 @@ type policy struct {
 // A pattern is an origin with a * between prefix and suffix, in lower case.
 type pattern struct{ prefix, suffix string }
 
+// match reports whether an origin in lower case is one of the pattern. The * stands
+// for a part of a name, or a port: what ends a name, or begins another part of an
+// address, is not in it.
 func (p pattern) match(origin string) bool {
-	return len(origin) >= len(p.prefix)+len(p.suffix) &&
-		strings.HasPrefix(origin, p.prefix) && strings.HasSuffix(origin, p.suffix)
+	if len(origin) < len(p.prefix)+len(p.suffix) || !strings.HasPrefix(origin, p.prefix) || !strings.HasSuffix(origin, p.suffix) {
+		return false
+	}
+	for _, c := range []byte(origin[len(p.prefix) : len(origin)-len(p.suffix)]) {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '.' && c != '-' {
+			return false
+		}
+	}
+	return true
 }
 
 func newPolicy(o Options) *policy {
 	p := &policy{
+		origin:          gateway.NewLone(origin),
 		anyHeader:       len(o.AllowHeaders) == 0,
 		credentials:     o.AllowCredentials,
 		privateNetwork:  o.AllowPrivateNetwork,
@@ -179,11 +197,16 @@ func newPolicy(o Options) *policy {
 // nothing is allowed, "" if it is.
 func (p *policy) preflight(header *gateway.Fields, in gateway.Inbound) (refusal string) {
 	addVary(header, p.preflightVary...)
-	from, method := in.Header(origin), in.Header(requestMethod)
+	from, once := p.origin.Value(in)
+	method := in.Header(requestMethod)
 	asked := in.AppendHeader(nil, requestHeaders)
 	switch {
+	case !once:
+		return "several origins"
 	case from == "":
 		return "no origin"
+	case len(in.AppendHeader(nil, requestMethod)) > 1:
+		return "several methods"
 	case !p.allowsOrigin(from):
 		return "origin"
 	case !p.allowsMethod(method):
@@ -211,8 +234,10 @@ func (p *policy) preflight(header *gateway.Fields, in gateway.Inbound) (refusal 
 // allowed, "" if it is.
 func (p *policy) actual(header *gateway.Fields, in gateway.Inbound) (refusal string) {
 	addVary(header, origin)
-	from := in.Header(origin)
+	from, once := p.origin.Value(in)
 	switch {
+	case !once:
+		return "several origins"
 	case from == "":
 		return "no origin"
 	case !p.allowsOrigin(from):

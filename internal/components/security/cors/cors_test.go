@@ -3,6 +3,7 @@ package cors
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -183,6 +184,104 @@ func TestPreflight(t *testing.T) {
 				t.Errorf("header = %v, want %v", got, tt.want)
 			}
 		})
+	}
+}
+
+// TestPatterns lets the * of an origin stand for a part of a name or for a port, and
+// for nothing that a page could be reached by otherwise.
+func TestPatterns(t *testing.T) {
+	tests := []struct {
+		pattern, origin string
+		allowed         bool
+	}{
+		{"https://*.b.com", "https://x.b.com", true},
+		{"https://*.b.com", "https://a-1.x.b.com", true},
+		{"https://*.b.com", "https://X.B.com", true},
+		{"https://*.b.com", "https://xn--bcher-kva.b.com", true},
+		{"https://*.b.com", "https://b.com", false},
+		{"https://*.b.com", "https://evil.com/.b.com", false},
+		{"https://*.b.com", "https://evil.com#.b.com", false},
+		{"https://*.b.com", "https://evil.com?.b.com", false},
+		{"https://*.b.com", "https://evil.com:80@x.b.com", false},
+		{"https://*.b.com", "https://evil@x.b.com", false},
+		{"https://*.b.com", `https://evil.com\.b.com`, false},
+		{"https://*.b.com", "https://evil.com:443.b.com", false},
+		{"https://*.b.com", "https://evil.com%2f.b.com", false},
+		{"https://*.b.com", "https://evil.com .b.com", false},
+		{"https://*.b.com", "https://evil_x.b.com", false},
+		{"https://*.b.com", "https://\xff.b.com", false},
+		{"https://*.b.com", "https://\x00.b.com", false},
+		{"https://*.b.com", "https://x.b.com:8080", false},
+		{"https://*.b.com:8080", "https://x.b.com:8080", true},
+		{"http://localhost:*", "http://localhost:3000", true},
+		{"http://localhost:*", "http://localhost", false},
+		{"http://localhost:*", "http://localhost:3000/x", false},
+		{"http://localhost:*", "http://localhost:x@evil.com", false},
+		{"http://*", "http://a.com", true},
+		{"http://*", "http://a.com:80", false},
+		{"*://a.com", "https://a.com", true},
+		{"*a.com", "https://a.com", false},
+	}
+	for _, tt := range tests {
+		st, problems := buildStage(t, fmt.Sprintf(`{"allow_origins":[%q]}`, tt.pattern))
+		if config.HasErrors(problems) {
+			t.Fatalf("%s: %v", tt.pattern, problems)
+		}
+		for _, method := range []string{"GET", "OPTIONS"} {
+			x := testx.Request{Method: method, Header: gateway.Fields{{Name: "Origin", Value: tt.origin}, {Name: requestMethod, Value: "GET"}}}.Exchange(t)
+			if err := pass(st, x, nil); err != nil {
+				t.Fatal(err)
+			}
+			if got := x.Response.Header.Has(allowOrigin); got != tt.allowed {
+				t.Errorf("%s, %s of %q: allowed %v, want %v", tt.pattern, method, tt.origin, got, tt.allowed)
+			}
+		}
+	}
+}
+
+// TestOriginsHaveSchemes reports origins that no page has.
+func TestOriginsHaveSchemes(t *testing.T) {
+	_, problems := buildStage(t, `{"allow_origins":["https://a.com","null","app://x","*.b.com","c.com"]}`)
+	var got []string
+	for _, p := range problems {
+		got = append(got, fmt.Sprintf("%s %s %v", p.Code, p.Path, p.Err))
+	}
+	want := []string{"allow_origins[3]", `write "https://*.b.com"`, "allow_origins[4]", `write "https://c.com"`}
+	if len(got) != 2 || problems[0].Code != config.CodeMistake {
+		t.Fatalf("got %q, want two mistakes", got)
+	}
+	for i, text := range want {
+		if !strings.Contains(got[i/2], text) {
+			t.Errorf("got %s, want %q in it", got[i/2], text)
+		}
+	}
+}
+
+// TestTwoOrigins allows nothing to a request that has two origins, or a preflight
+// that asks for two methods.
+func TestTwoOrigins(t *testing.T) {
+	const app = "https://app.example.com"
+	st, _ := buildStage(t, `{"allow_origins":["https://app.example.com"],"allow_methods":["GET","PUT"]}`)
+	ask := func(method string, extra ...gateway.Field) bool {
+		h := append(gateway.Fields{{Name: "Origin", Value: app}, {Name: requestMethod, Value: "GET"}}, extra...)
+		x := testx.Request{Method: method, Header: h}.Exchange(t)
+		if err := pass(st, x, nil); err != nil {
+			t.Fatal(err)
+		}
+		return x.Response.Header.Has(allowOrigin)
+	}
+	for _, method := range []string{"GET", "OPTIONS"} {
+		if !ask(method) {
+			t.Errorf("%s: one origin is refused", method)
+		}
+		for _, other := range []string{app, "https://evil.com", ""} {
+			if ask(method, gateway.Field{Name: "Origin", Value: other}) {
+				t.Errorf("%s: a second origin %q is allowed", method, other)
+			}
+		}
+	}
+	if ask("OPTIONS", gateway.Field{Name: requestMethod, Value: "PUT"}) {
+		t.Error("a preflight for two methods is allowed")
 	}
 }
 

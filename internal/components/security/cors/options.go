@@ -12,9 +12,10 @@ import (
 // Options configures security/cors.
 type Options struct {
 	// AllowOrigins lists the origins whose pages may read answers, such as
-	// https://shop.example.com. One * in an origin stands for any text:
-	// https://*.example.com allows every host below example.com and not
-	// example.com itself. A lone * allows every origin. Letter case is ignored.
+	// https://shop.example.com. One * in an origin stands for letters, digits,
+	// dots and hyphens: https://*.example.com allows every host below
+	// example.com and not example.com itself, http://localhost:* every port. A
+	// lone * allows every origin. Letter case is ignored.
 	AllowOrigins []string `json:"allow_origins"`
 
 	// AllowMethods lists the methods that pages of other origins may use. An
