@@ -251,6 +251,11 @@ type Behaviour struct {
 	// a key that occurs twice or is missing: a warning or an error. It never makes
 	// a warning of what would leave a protection open.
 	WeakTypes UnknownKeys `json:"weak_types"`
+
+	// MaxHops is how many gateways a request may pass, this one included: it
+	// counts them in the header Sluice-Hops, and one more is answered with 508, so
+	// that a request which goes round in circles ends. -1 does not count.
+	MaxHops int `json:"max_hops" check:"min=-1,max=1000"`
 }
 
 // Endpoint is one thing that clients can ask for.

@@ -28,13 +28,13 @@ var behaviours = map[Dialect]Behaviour{
 		ErrorStatus: "500", ErrorBody: "plain",
 		MergeDeadline: 85, ConcurrentDeadline: 75,
 		CompletedHeader: "X-Krakend-Completed", ProductHeader: "X-Krakend",
-		DecodedStatuses: "ok", BreakerThreshold: "more_than", IPv6Prefix: 128, WeakKeys: "warning", UnknownKeys: "warning", Mistakes: "warning", WeakTypes: "warning",
+		DecodedStatuses: "ok", BreakerThreshold: "more_than", IPv6Prefix: 128, WeakKeys: "warning", UnknownKeys: "warning", Mistakes: "warning", WeakTypes: "warning", MaxHops: -1,
 	},
 	Sluice: {
 		ErrorStatus: "by_cause", ErrorBody: "problem",
 		MergeDeadline: 100, ConcurrentDeadline: 100,
 		CompletedHeader: "X-Sluice-Completed", ProductHeader: "-",
-		DecodedStatuses: "success", BreakerThreshold: "at", IPv6Prefix: 64, WeakKeys: "error", UnknownKeys: "error", Mistakes: "error", WeakTypes: "error",
+		DecodedStatuses: "success", BreakerThreshold: "at", IPv6Prefix: 64, WeakKeys: "error", UnknownKeys: "error", Mistakes: "error", WeakTypes: "error", MaxHops: 16,
 	},
 }
 
@@ -213,6 +213,7 @@ func (b Behaviour) over(d Behaviour) Behaviour {
 	fill(&b.UnknownKeys, d.UnknownKeys)
 	fill(&b.Mistakes, d.Mistakes)
 	fill(&b.WeakTypes, d.WeakTypes)
+	fill(&b.MaxHops, d.MaxHops)
 	return b
 }
 

@@ -96,11 +96,12 @@ func (b *endpointBuilder) build() *Endpoint {
 		component.Placed{Phase: uint8(component.EndpointEncode), Name: "encode", Stage: enc,
 			At: cmp.Or(keyPos(e.Node, "output_encoding"), keyPos(b.g.Service.Node, "output_encoding"))})
 	sel := &selected{
-		header:  newHeaderSelection(e.InputHeaders, b.env.Product, b.g.Service.ExpectContinueTimeout > 0),
+		header:  newHeaderSelection(e.InputHeaders, b.env.Product, b.g.Service.ExpectContinueTimeout > 0, b.g.Service.Behaviour.MaxHops > 0),
 		query:   newSelection(e.InputQueryStrings, false),
 		maximum: int64(b.g.Service.MaxBodyBytes),
 		whole:   b.whole,
 		upgrade: b.site.Arrangement().Upgrade,
+		hops:    b.g.Service.Behaviour.MaxHops,
 	}
 	steps := makeSteps(b.placed, func(p uint8) string { return component.EndpointPhase(p).String() },
 		step{enter: sel, name: "select", phase: "select", at: e.Node.Pos})
@@ -324,7 +325,7 @@ func (b *endpointBuilder) newAddress(i int, be *config.Backend, shadow bool) *ad
 	a := newAddress(be.Method, t, strings.HasSuffix(b.config.Endpoint, "/*"))
 	a.decodes = be.Encoding != "no-op"
 	a.queries, a.query = len(be.InputQueryStrings) > 0, newSelection(be.InputQueryStrings, false)
-	a.header = newHeaderFilter(be.InputHeaders, b.env.Product)
+	a.header = newHeaderFilter(be.InputHeaders, b.env.Product, b.g.Service.Behaviour.MaxHops > 0)
 	return a
 }
 

@@ -29,23 +29,27 @@ type headerSelection struct {
 	selection
 	product string // of the gateway, as in User-Agent
 	expects bool   // Expect passes like others: calls wait for 100 Continue
+	counts  bool   // hops are counted, in a field of ours
 }
 
 // newHeaderSelection compiles input_headers. With an empty list the
 // Content-Type of the client passes alone; as soon as a header is named, it
 // must be named too.
-func newHeaderSelection(list []string, product string, expects bool) headerSelection {
+func newHeaderSelection(list []string, product string, expects, counts bool) headerSelection {
 	if len(list) == 0 {
 		list = []string{contentType}
 	}
-	s := headerSelection{newSelection(list, true), product, expects}
+	s := headerSelection{newSelection(list, true), product, expects, counts}
 	s.names = slices.DeleteFunc(s.names, s.reserved)
 	return s
 }
 
 // reserved reports whether a field of the client does not pass.
 func (s *headerSelection) reserved(name string) bool {
-	return reserved(name) && !(s.expects && name == "Expect")
+	if reserved(name) {
+		return !(s.expects && name == "Expect")
+	}
+	return s.counts && hyphens(name) == hopsField
 }
 
 // reserved reports whether a field is for the gateway alone to write, or for one
@@ -53,10 +57,16 @@ func (s *headerSelection) reserved(name string) bool {
 // (RFC 3875, section 4.1.18), so a name that differs in nothing else counts as
 // the same.
 func reserved(name string) bool {
-	if strings.IndexByte(name, '_') >= 0 {
-		name = gateway.Canonical(strings.ReplaceAll(name, "_", "-"))
-	}
+	name = hyphens(name)
 	return slices.Contains(hopByHop, name) || name == forwardedFor || name == forwardedHost || name == forwardedVia
+}
+
+// hyphens returns the name of a field with hyphens in place of underscores.
+func hyphens(name string) string {
+	if strings.IndexByte(name, '_') >= 0 {
+		return gateway.Canonical(strings.ReplaceAll(name, "_", "-"))
+	}
+	return name
 }
 
 // fill puts the selected fields of the client and those of the gateway into
@@ -117,10 +127,11 @@ type headerFilter struct {
 	selection
 	on      bool
 	product string
+	counts  bool // hops are counted
 }
 
-func newHeaderFilter(list []string, product string) headerFilter {
-	return headerFilter{newSelection(list, true), len(list) > 0, product}
+func newHeaderFilter(list []string, product string, counts bool) headerFilter {
+	return headerFilter{newSelection(list, true), len(list) > 0, product, counts}
 }
 
 // apply removes what the backend may not see.
@@ -134,6 +145,8 @@ func (f *headerFilter) apply(r *gateway.Request) {
 		switch field.Name {
 		case forwardedFor, forwardedHost, forwardedVia:
 			return false
+		case hopsField:
+			return !f.counts && !f.pass(hopsField)
 		case userAgent:
 			agent = agent || f.pass(userAgent)
 		}

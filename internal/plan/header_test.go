@@ -52,7 +52,7 @@ func TestHeaderSelection(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newHeaderSelection(tt.list, "Sluice 0", false)
+			s := newHeaderSelection(tt.list, "Sluice 0", false, false)
 			x := gateway.Acquire(testx.Request{Header: tt.sent}.Inbound())
 			defer x.Release()
 			x.Client = netip.MustParseAddr("198.51.100.7")
@@ -80,7 +80,7 @@ func TestHeaderFilter(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprint(tt.list), func(t *testing.T) {
-			f := newHeaderFilter(tt.list, "Sluice 0")
+			f := newHeaderFilter(tt.list, "Sluice 0", false)
 			r := gateway.Request{Header: slices.Clone(before)}
 			f.apply(&r)
 			if !slices.Equal(r.Header, tt.want) {
@@ -105,7 +105,7 @@ func TestExpectation(t *testing.T) {
 		{[]string{"Expect"}, false, ""},
 		{[]string{"*"}, false, ""},
 	} {
-		s := newHeaderSelection(tt.list, "Sluice 0", tt.expects)
+		s := newHeaderSelection(tt.list, "Sluice 0", tt.expects, false)
 		x := testx.Request{Header: gateway.Fields{{Name: "Expect", Value: "100-continue"}}}.Exchange(t)
 		x.Request.Header = nil // nothing is selected yet
 		s.fill(x)

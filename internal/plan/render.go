@@ -26,7 +26,7 @@ var reasons = map[int]string{
 	499: "Client Closed Request",
 	500: "Internal Server Error", 501: "Not Implemented", 502: "Bad Gateway",
 	503: "Service Unavailable", 504: "Gateway Timeout", 505: "HTTP Version Not Supported",
-	507: "Insufficient Storage", 511: "Network Authentication Required",
+	507: "Insufficient Storage", 508: "Loop Detected", 511: "Network Authentication Required",
 }
 
 // render makes the answer of a failure: a problem document, or plain text that

@@ -17,6 +17,7 @@ type selected struct {
 	maximum int64 // bytes of the body; 0 is no limit
 	whole   bool  // the body is read before any stage runs
 	upgrade upgrade
+	hops    int // how many gateways a request may pass; 0 or less does not count
 }
 
 // Enter fills the request.
@@ -27,6 +28,11 @@ func (s *selected) Enter(ctx context.Context, x *gateway.Exchange) error {
 		r.Query = appendQuery(r.Query, x.In.RawQuery(), s.query.pass)
 	}
 	s.header.fill(x)
+	if s.hops > 0 {
+		if err := count(x, s.hops); err != nil {
+			return err
+		}
+	}
 	if len(s.upgrade) > 0 {
 		s.upgrade.offer(x)
 	}
