@@ -46,11 +46,12 @@ type Exchange struct {
 // Request is what travels towards the backend.
 type Request struct {
 	Method   string
-	Scheme   string // "http" or "https"
-	Host     string // authority: name or address, with port if not the default
-	Path     string // escaped, begins with "/"
-	RawQuery string // as it will be sent, without "?"
-	Query    Fields // the client's parameters that were let through, decoded
+	Scheme   string   // "http" or "https"
+	Host     string   // authority: name or address, with port if not the default
+	Path     string   // escaped, begins with "/"
+	RawQuery string   // as it will be sent, without "?"
+	Query    Fields   // the client's parameters that were let through, decoded
+	Pairs    []string // the same as they are sent on, by index; nil once a stage has changed Query
 	Header   Fields
 	Body     body.Body
 	Unpack   bool // the answer comes unpacked, whether it was sent so or in gzip
@@ -139,13 +140,14 @@ func (x *Exchange) Release() {
 	clear(x.slots)
 	clear(x.children)
 	clear(x.Request.Query)
+	clear(x.Request.Pairs)
 	clear(x.Request.Header)
 	clear(x.Response.Header)
 	children, slots, onRelease := x.children[:0], x.slots[:0], x.onRelease[:0]
-	query, header, answered := x.Request.Query[:0], x.Request.Header[:0], x.Response.Header[:0]
+	query, pairs, header, answered := x.Request.Query[:0], x.Request.Pairs[:0], x.Request.Header[:0], x.Response.Header[:0]
 	*x = Exchange{} // a composite of what is kept would be made beside x and copied
 	x.children, x.slots, x.onRelease = children, slots, onRelease
-	x.Request.Query, x.Request.Header, x.Response.Header = query, header, answered
+	x.Request.Query, x.Request.Pairs, x.Request.Header, x.Response.Header = query, pairs, header, answered
 	pool.Put(x)
 }
 
@@ -198,6 +200,9 @@ func Detach(x *Exchange) *Exchange {
 	}
 	c.Request.Method = strings.Clone(x.Request.Method)
 	c.Request.Query = cloneFields(c.Request.Query, x.Request.Query)
+	for _, p := range x.Request.Pairs {
+		c.Request.Pairs = append(c.Request.Pairs, strings.Clone(p))
+	}
 	c.Request.Header = cloneFields(c.Request.Header, x.Request.Header)
 	return c
 }

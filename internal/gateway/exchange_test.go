@@ -50,7 +50,7 @@ func used(t *testing.T) *Exchange {
 	x := Acquire(in)
 	x.Request = Request{
 		Method: "POST", Scheme: "https", Host: "b.test", Path: "/x", RawQuery: "a=1", Unpack: true,
-		Query: Fields{{"a", "1"}, {"b", "2"}}, Header: Fields{{"A", "1"}}, Body: body.FromBytes([]byte("{}")),
+		Query: Fields{{"a", "1"}, {"b", "2"}}, Pairs: []string{"a=1", "b=2"}, Header: Fields{{"A", "1"}}, Body: body.FromBytes([]byte("{}")),
 	}
 	x.Response = Response{Status: 200, Header: Fields{{"B", "2"}}, Body: body.FromBytes([]byte("{}")), Complete: true, Failed: true}
 	x.Identity = &Identity{Claims: map[string]any{"sub": "me"}}
@@ -81,6 +81,7 @@ func TestRelease(t *testing.T) {
 	x.Release()
 	for name, x := range map[string]*Exchange{"exchange": x, "child": child} {
 		var clean Exchange
+		clean.Request.Pairs = x.Request.Pairs
 		clean.Request.Query, clean.Request.Header, clean.Response.Header = x.Request.Query, x.Request.Header, x.Response.Header
 		clean.children, clean.slots, clean.onRelease = x.children, x.slots, x.onRelease
 		if !reflect.DeepEqual(*x, clean) {
@@ -215,6 +216,7 @@ func TestDetach(t *testing.T) {
 	x.Request.Method, x.Request.Path, x.Request.Host = m.method, "/backend", "backend.test"
 	x.Request.Header = in.AppendHeaders(x.Request.Header)
 	x.Request.Query = append(x.Request.Query, Field{m.query, m.param})
+	x.Request.Pairs = append(x.Request.Pairs, m.param)
 	x.Request.Body = body.FromBytes([]byte("body"))
 	SlotAt[int](0).Set(x, 1)
 	x.Reply()
@@ -232,6 +234,7 @@ func TestDetach(t *testing.T) {
 	for what, pair := range map[string][2]any{
 		"method":    {c.Request.Method, "POST"},
 		"header":    {c.Request.Header, Fields{{"X-One", "first"}, {"X-Two", "second"}, {"X-One", "third"}}},
+		"pairs":     {c.Request.Pairs, []string{"parameter"}},
 		"query":     {c.Request.Query, Fields{{"q=1", "parameter"}}},
 		"params":    {c.Params, []string{"parameter"}},
 		"raw":       {c.Raw, []string{"parameter"}},

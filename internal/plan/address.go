@@ -65,13 +65,16 @@ func trimSlash(path []byte) []byte {
 func (a *address) writeQuery(x *gateway.Exchange) error {
 	r := &x.Request
 	if a.queries && !a.query.all {
-		kept := r.Query[:0]
-		for _, f := range r.Query {
+		kept, pairs := r.Query[:0], r.Pairs[:0]
+		for i, f := range r.Query {
 			if a.query.pass(f.Name) {
 				kept = append(kept, f)
+				if i < len(r.Pairs) {
+					pairs = append(pairs, r.Pairs[i])
+				}
 			}
 		}
-		r.Query = kept
+		r.Query, r.Pairs = kept, pairs
 	}
 	if len(r.Query) == 0 && fixed(a.template.query) {
 		r.RawQuery = ""
@@ -85,7 +88,7 @@ func (a *address) writeQuery(x *gateway.Exchange) error {
 	if err != nil {
 		return err
 	}
-	r.RawQuery = string(appendSorted(query, r.Query))
+	r.RawQuery = string(appendQuery(query, r))
 	return nil
 }
 

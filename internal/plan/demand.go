@@ -57,10 +57,12 @@ func (d *demanding) Do(ctx context.Context, x *gateway.Exchange) error {
 	return d.next.Do(ctx, x)
 }
 
-// check returns the error of putting the value into its place.
+// check returns the error of putting the value into its place. Whether a segment
+// is empty shows only with all that it is made of.
 func (d *demand) check(x *gateway.Exchange) error {
 	var room [128]byte
-	_, err := appendParts(room[:0], []part{d.part}, d.where, x)
+	parts := [...]part{{text: "x"}, d.part}
+	_, err := appendParts(room[:0], parts[:], d.where, x)
 	return err
 }
 

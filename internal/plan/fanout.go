@@ -24,6 +24,7 @@ type branch struct {
 func begin(x *gateway.Exchange, payload body.Body) *gateway.Exchange {
 	c := x.Child()
 	c.Request.Query = append(c.Request.Query, x.Request.Query...)
+	c.Request.Pairs = append(c.Request.Pairs, x.Request.Pairs...)
 	c.Request.Header = append(c.Request.Header, x.Request.Header...)
 	c.Request.Body = payload
 	c.Request.Upgrade = x.Request.Upgrade

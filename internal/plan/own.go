@@ -199,7 +199,8 @@ func answerEcho(x *gateway.Exchange) error {
 		e.Details.Path = u
 	}
 	e.Query = map[string][]string{}
-	for _, f := range appendQuery(nil, x.In.RawQuery(), func(string) bool { return true }) {
+	selectQuery(&x.Request, x.In.RawQuery(), &selection{all: true})
+	for _, f := range x.Request.Query {
 		e.Query[f.Name] = append(e.Query[f.Name], f.Value)
 	}
 	for _, f := range x.In.AppendHeaders(nil) {

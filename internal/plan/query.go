@@ -1,67 +1,135 @@
 package plan
 
 import (
-	"net/url"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
-// appendQuery appends the parameters of a raw query that pass, decoded, in the
-// order in which they came. Pairs with a semicolon or a broken escape are
-// dropped, as the form decoding of the URL standard leaves them undefined.
-func appendQuery(dst gateway.Fields, raw string, pass func(name string) bool) gateway.Fields {
+// Only & separates the pairs of a query, and everything else in it is data, as
+// the URL standard of the WHATWG says of application/x-www-form-urlencoded: a
+// semicolon is text, and a percent sign that begins no escape is one.
+
+// cutPair returns the first pair of a raw query that is not empty, its name
+// decoded, and its value as it stands. It reports false at the end.
+func cutPair(raw string) (pair, name, value, rest string, ok bool) {
 	for raw != "" {
-		var pair string
-		pair, raw, _ = strings.Cut(raw, "&")
-		if pair == "" || strings.IndexByte(pair, ';') >= 0 {
-			continue
-		}
-		name, value, _ := strings.Cut(pair, "=")
-		name, err := unescapeQuery(name)
-		if err != nil || !pass(name) {
-			continue
-		}
-		if value, err = unescapeQuery(value); err == nil {
-			dst.Add(name, value)
+		if pair, raw, _ = strings.Cut(raw, "&"); pair != "" {
+			name, value, _ = strings.Cut(pair, "=")
+			return pair, unescapeQuery(name), value, raw, true
 		}
 	}
-	return dst
+	return "", "", "", "", false
 }
 
-func unescapeQuery(s string) (string, error) {
+// unescapeQuery decodes a name or a value.
+func unescapeQuery(s string) string {
 	if strings.IndexByte(s, '%') < 0 && strings.IndexByte(s, '+') < 0 {
-		return s, nil
+		return s
 	}
-	return url.QueryUnescape(s)
+	var b strings.Builder
+	b.Grow(len(s))
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case c == '+':
+			c = ' '
+		case c == '%' && escaped(s[i:]):
+			c = unhex(s[i+1])<<4 | unhex(s[i+2])
+			i += 2
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
 }
 
-// queryValue returns the first value of a parameter.
-func queryValue(raw, name string) (string, bool) {
-	var room [1]gateway.Field
-	found := appendQuery(room[:0], raw, func(n string) bool { return n == name })
-	if len(found) == 0 {
-		return "", false
+// respell returns a pair as it is sent on: as it stands, but for what may not
+// stand in a query (RFC 3986, section 3.4) and for semicolons, at which some
+// servers cut.
+func respell(pair string) string {
+	for i := range len(pair) {
+		if !plainQuery(pair, i) {
+			b := append(make([]byte, 0, len(pair)+8), pair[:i]...)
+			for ; i < len(pair); i++ {
+				if c := pair[i]; plainQuery(pair, i) {
+					b = append(b, c)
+				} else {
+					b = append(b, '%', upperHex[c>>4], upperHex[c&15])
+				}
+			}
+			return string(b)
+		}
 	}
-	return found[0].Value, true
+	return pair
 }
 
-// appendSorted appends parameters form-encoded, sorted by name, values of one
+// plainQuery reports whether the byte at i stays.
+func plainQuery(pair string, i int) bool {
+	c := pair[i]
+	return unreserved(c) || c == '%' && escaped(pair[i:]) || strings.IndexByte("!$'()*+,:@/?=", c) >= 0
+}
+
+// selectQuery gives the request the parameters of a raw query that pass, in the
+// order in which they came: decoded, and as they are sent on.
+func selectQuery(r *gateway.Request, raw string, s *selection) {
+	for {
+		pair, name, value, rest, ok := cutPair(raw)
+		if !ok {
+			return
+		}
+		if raw = rest; s.pass(name) {
+			r.Query.Add(name, unescapeQuery(value))
+			r.Pairs = append(r.Pairs, respell(pair))
+		}
+	}
+}
+
+// queryValue returns the first value of a parameter, decoded and as it stands.
+func queryValue(raw, name string) (value, as string, ok bool) {
+	for {
+		_, n, v, rest, more := cutPair(raw)
+		if !more {
+			return "", "", false
+		}
+		if n == name {
+			return unescapeQuery(v), v, true
+		}
+		raw = rest
+	}
+}
+
+// appendQuery appends the parameters of a request, sorted by name, values of one
 // name in their order.
-func appendSorted(dst []byte, q gateway.Fields) []byte {
-	if len(q) > 1 {
-		slices.SortStableFunc(q, func(a, b gateway.Field) int { return strings.Compare(a.Name, b.Name) })
+func appendQuery(dst []byte, r *gateway.Request) []byte {
+	if len(r.Pairs) != len(r.Query) { // a stage has made others of them
+		r.Pairs = r.Pairs[:0]
+		for _, f := range r.Query {
+			pair := append(appendQueryValue(nil, f.Name), '=')
+			r.Pairs = append(r.Pairs, string(appendQueryValue(pair, f.Value)))
+		}
 	}
-	for _, f := range q {
+	if !slices.IsSortedFunc(r.Query, func(a, b gateway.Field) int { return strings.Compare(a.Name, b.Name) }) {
+		sort.Stable((*byName)(r))
+	}
+	for _, pair := range r.Pairs {
 		if len(dst) > 0 {
 			dst = append(dst, '&')
 		}
-		dst = appendQueryValue(dst, f.Name)
-		dst = append(dst, '=')
-		dst = appendQueryValue(dst, f.Value)
+		dst = append(dst, pair...)
 	}
 	return dst
+}
+
+// byName sorts the parameters of a request.
+type byName gateway.Request
+
+func (r *byName) Len() int           { return len(r.Query) }
+func (r *byName) Less(i, j int) bool { return r.Query[i].Name < r.Query[j].Name }
+func (r *byName) Swap(i, j int) {
+	r.Query[i], r.Query[j] = r.Query[j], r.Query[i]
+	r.Pairs[i], r.Pairs[j] = r.Pairs[j], r.Pairs[i]
 }
 
 // A selection is a compiled input_headers or input_query_strings.

@@ -25,7 +25,7 @@ func (s *selected) Enter(ctx context.Context, x *gateway.Exchange) error {
 	r := &x.Request
 	r.Method = x.In.Method()
 	if s.query.all || len(s.query.names) > 0 {
-		r.Query = appendQuery(r.Query, x.In.RawQuery(), s.query.pass)
+		selectQuery(r, x.In.RawQuery(), &s.query)
 	}
 	s.header.fill(x)
 	if s.hops > 0 {

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/jsonspan"
+	"github.com/sluice-gateway/sluice/internal/route"
 )
 
 // place is where in a URL a value goes; it decides how the value is escaped.
@@ -190,102 +192,143 @@ func badValue(why string) error {
 // header or parameter that is missing, [gateway.CodeMissingValue] for a claim
 // or an earlier answer without the value.
 func appendParts(dst []byte, parts []part, where place, x *gateway.Exchange) ([]byte, error) {
-	segment := len(dst) // where the current path segment begins
-	built := false      // whether a value is part of it
+	s := segment{start: len(dst)}
 	for i := range parts {
 		p := &parts[i]
 		if p.origin == literal {
+			before := len(dst)
 			dst = append(dst, p.text...)
 			if where != inPath {
 				continue
 			}
 			if slash := strings.LastIndexByte(p.text, '/'); slash >= 0 {
 				first := strings.IndexByte(p.text, '/')
-				if built && dotSegment(dst[segment:len(dst)-len(p.text)+first]) {
-					return dst, badValue("a path may not hold dot segments")
+				s.joined = s.joined || first > 0
+				if err := s.check(dst[:before+first]); err != nil {
+					return dst, err
 				}
-				segment, built = len(dst)-len(p.text)+slash+1, false
+				s = segment{start: before + slash + 1, joined: slash+1 < len(p.text)}
+			} else {
+				s.joined = true
 			}
 			continue
 		}
-		value, err := p.value(x)
+		value, raw, err := p.value(x)
 		if err != nil {
 			return dst, err
 		}
 		switch where {
 		case inPath:
-			if dotSegment(value) {
-				return dst, badValue("a path may not hold dot segments")
+			if route.DotSegment(value) {
+				return dst, errDots()
 			}
-			if value == "" && p.origin == fromQuery {
-				return dst, badValue("the query parameter " + p.name + " is empty")
-			}
-			dst, built = appendSegment(dst, value), true
+			s.joined = s.joined || s.built
+			s.built = true
+			dst = p.appendSegment(dst, value, raw)
 		case inQuery:
 			dst = appendQueryValue(dst, value)
 		case inHost:
 			if !hostValue(value) {
-				return dst, badValue("a host may hold letters, digits, dots and hyphens only")
+				return dst, badValue("a host may hold letters, digits, hyphens, and dots between them only")
 			}
 			dst = append(dst, value...)
 		}
 	}
-	if built && dotSegment(dst[segment:]) {
-		return dst, badValue("a path may not hold dot segments")
+	return dst, s.check(dst)
+}
+
+// A segment is the one of a path that is being put together.
+type segment struct {
+	start  int
+	built  bool // a value is part of it
+	joined bool // and something else
+}
+
+// check refuses a segment that ends with dst if values have made dots or nothing
+// of it. What is wholly literal is the operator's.
+func (s *segment) check(dst []byte) error {
+	text := dst[s.start:]
+	switch {
+	case !s.built:
+		return nil
+	case len(text) == 0:
+		return badValue("a path segment may not be empty")
+	case s.joined && bytes.ContainsAny(text, ".%") && route.DotSegment(string(text)):
+		return errDots()
 	}
-	return dst, nil
+	return nil
 }
 
-func dotSegment[T string | []byte](s T) bool {
-	return string(s) == "." || string(s) == ".."
+func errDots() error { return badValue("a path may not hold dot segments") }
+
+// appendSegment appends a value to a path segment. What may stand there stays as
+// it came: a reserved character that came escaped stays escaped. A semicolon is
+// data, unless it comes from the path of the client: many servers cut there.
+func (p *part) appendSegment(dst []byte, value, raw string) []byte {
+	switch {
+	case raw != "":
+		return appendEscaped(dst, raw, p.origin == fromQuery)
+	case p.origin == fromParam:
+		return appendSegment(dst, value, "!$&'()*+,;=:@")
+	}
+	return appendSegment(dst, value, "!$&'()*+,=:@")
 }
 
+// hostValue reports whether s may be a part of a host: labels, and dots between
+// them.
 func hostValue(s string) bool {
+	before := byte('.')
 	for i := range len(s) {
-		if c := s[i]; !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '.' || c == '-') {
+		c := s[i]
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '.' && before != '.') {
 			return false
 		}
+		before = c
 	}
-	return s != ""
+	return before != '.'
 }
 
-// value returns the text that the placeholder stands for.
-func (p *part) value(x *gateway.Exchange) (string, error) {
+// value returns the text that the placeholder stands for, and how the client
+// wrote it in its URL if that may be another.
+func (p *part) value(x *gateway.Exchange) (text, raw string, err error) {
 	switch p.origin {
 	case fromParam:
-		return x.Params[p.index], nil
+		if p.index < len(x.Raw) {
+			raw = x.Raw[p.index]
+		}
+		return x.Params[p.index], raw, nil
 	case fromHeader:
 		v := x.In.Header(p.name)
 		if p.name == "Host" {
 			v = x.In.Host()
 		}
 		if v != "" {
-			return v, nil
+			return v, "", nil
 		}
-		return "", badValue("the header " + p.name + " is missing")
+		return "", "", badValue("the header " + p.name + " is missing")
 	case fromQuery:
-		if v, ok := queryValue(x.In.RawQuery(), p.name); ok {
-			return v, nil
+		if v, raw, ok := queryValue(x.In.RawQuery(), p.name); ok {
+			return v, raw, nil
 		}
-		return "", badValue("the query parameter " + p.name + " is missing")
+		return "", "", badValue("the query parameter " + p.name + " is missing")
 	case fromClaim:
 		if x.Identity != nil {
 			if v, ok := claim(x.Identity.Claims, p.name, p.path); ok {
 				text := claimText(v)
 				if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f || r == '?' || r == '#' }) {
-					return "", badValue("a claim holds a character that may not stand in a URL")
+					return "", "", badValue("a claim holds a character that may not stand in a URL")
 				}
-				return text, nil
+				return text, "", nil
 			}
 		}
-		return "", &gateway.Error{Code: gateway.CodeMissingValue, Public: "a claim is missing", Err: fmt.Errorf("the token has no claim %s", p.name)}
+		return "", "", &gateway.Error{Code: gateway.CodeMissingValue, Public: "a claim is missing", Err: fmt.Errorf("the token has no claim %s", p.name)}
 	}
 	if p.index < len(x.Results) {
 		if v, ok := resultText(x.Results[p.index], p.path); ok {
-			return v, nil
+			return v, "", nil
 		}
 	}
-	return "", &gateway.Error{Code: gateway.CodeMissingValue, Public: "an earlier answer lacks a value", Err: fmt.Errorf("no earlier answer holds %s", p.text)}
+	return "", "", &gateway.Error{Code: gateway.CodeMissingValue, Public: "an earlier answer lacks a value", Err: fmt.Errorf("no earlier answer holds %s", p.text)}
 }
 
 // claim finds a claim by its literal name, or else by its path, in which
@@ -386,18 +429,54 @@ func joined(list []any) string {
 
 const upperHex = "0123456789ABCDEF"
 
-// appendSegment appends s as one path segment: what RFC 3986, section 3.3,
-// calls pchar stays, everything else is escaped.
-func appendSegment(dst []byte, s string) []byte {
+// appendSegment appends s to a path segment. Of what RFC 3986, section 3.3, calls
+// pchar the unreserved characters and those of plain stay, everything else is
+// escaped.
+func appendSegment(dst []byte, s, plain string) []byte {
 	for i := range len(s) {
-		c := s[i]
-		if unreserved(c) || strings.IndexByte("!$&'()*+,;=:@", c) >= 0 {
-			dst = append(dst, c)
-			continue
-		}
-		dst = append(dst, '%', upperHex[c>>4], upperHex[c&15])
+		dst = appendPlain(dst, s[i], plain)
 	}
 	return dst
+}
+
+func appendPlain(dst []byte, c byte, plain string) []byte {
+	if unreserved(c) || strings.IndexByte(plain, c) >= 0 {
+		return append(dst, c)
+	}
+	return append(dst, '%', upperHex[c>>4], upperHex[c&15])
+}
+
+// appendEscaped appends a text of the client's path, or of its query, to a path
+// segment. Escapes stay, but for those that nobody needs.
+func appendEscaped(dst []byte, raw string, query bool) []byte {
+	for i := 0; i < len(raw); i++ {
+		c := raw[i]
+		switch {
+		case c == '%' && escaped(raw[i:]):
+			c = unhex(raw[i+1])<<4 | unhex(raw[i+2])
+			i += 2
+			dst = appendPlain(dst, c, "")
+		case query && c == '+':
+			dst = append(dst, "%20"...)
+		case query && c == ';':
+			dst = append(dst, "%3B"...)
+		default:
+			dst = appendPlain(dst, c, "!$&'()*+,;=:@")
+		}
+	}
+	return dst
+}
+
+// escaped reports whether s begins with a valid escape.
+func escaped(s string) bool { return len(s) > 2 && hexDigit(s[1]) && hexDigit(s[2]) }
+
+func hexDigit(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f' }
+
+func unhex(c byte) byte {
+	if c <= '9' {
+		return c - '0'
+	}
+	return c | 0x20 - 'a' + 10
 }
 
 // appendQueryValue appends s as one name or value of a form-encoded query.

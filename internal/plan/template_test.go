@@ -11,21 +11,22 @@ import (
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/jsonspan"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/route"
 )
 
 // asked returns an exchange that has a value for every kind of placeholder.
 func asked(t testing.TB, params ...string) *gateway.Exchange {
 	x := gateway.Acquire(testx.Request{
-		Query:  "page=2&page=3&name=a+b%26c&broken=%zz",
-		Header: gateway.Fields{{Name: "X-Tenant", Value: "acme/1"}, {Name: "X-Empty", Value: ""}},
+		Query:  "page=2&page=3&name=a+b%26c&broken=%zz&empty=&spelt=a%2cb,c;d%3be+f/g%2Fh%7e%20",
+		Header: gateway.Fields{{Name: "X-Tenant", Value: "acme/1"}, {Name: "X-Empty", Value: ""}, {Name: "X-Semicolon", Value: "a;b,c"}, {Name: "X-Dots", Value: `..\x`}},
 	}.Inbound())
 	t.Cleanup(x.Release)
 	x.Params = append(x.Params, params...)
 	x.Identity = &gateway.Identity{Claims: map[string]any{
 		"sub": "user 1", "n": json.Number("1.10"), "ok": true, "none": nil, "line": "a\r\nb", "mark": "a?b", "hash": "a#b",
-		"roles": []any{"a", json.Number("2"), false}, "org": map[string]any{"id": "o1", "units": []any{"u0", "u1"}}, "a.b": "dotted",
+		"roles": []any{"a", json.Number("2"), false}, "org": map[string]any{"id": "o1", "units": []any{"u0", "u1"}}, "a.b": "dotted", "empty": "", "semicolon": "a;b", "dots": "a/%2e%2e/b",
 	}}
-	first := body.FromBytes([]byte(`{"id":7,"name":"é/ü","null":null,"list":[1,"a",null],"deep":{"x":{"y":"z"}},"obj":{"a":1}}`))
+	first := body.FromBytes([]byte(`{"id":7,"name":"é/ü","null":null,"list":[1,"a",null],"deep":{"x":{"y":"z"}},"obj":{"a":1},"empty":"","semicolon":"a;b","dots":"..;"}`))
 	if err := first.Project(jsonspan.Compile(jsonspan.Rules{}), 0); err != nil {
 		t.Fatal(err)
 	}
@@ -51,19 +52,38 @@ func TestTemplate(t *testing.T) {
 		{"parts of a segment", "/v{a}.{b}", []string{"1", "2"}, "/v1.2"},
 		{"a slash is data", "/x/{a}", []string{"a/b"}, "/x/a%2Fb"},
 		{"so is a question mark", "/x/{a}", []string{"a?b=c#d"}, "/x/a%3Fb=c%23d"},
-		{"so is an escape", "/x/{a}", []string{"%2e%2e"}, "/x/%252e%252e"},
+		{"so is an escape", "/x/{a}", []string{"%2f%2e"}, "!bad_request"},
+		{"so is an escape that means nothing", "/x/{a}", []string{"%41%"}, "/x/%2541%25"},
 		{"so are lines", "/x/{a}", []string{"a\r\nHost: b"}, "/x/a%0D%0AHost:%20b"},
 		{"so is what is no UTF-8", "/x/{a}", []string{"\xff\x00é"}, "/x/%FF%00%C3%A9"},
 		{"what a segment may hold stays", "/x/{a}", []string{"a-._~!$&'()*+,;=:@"}, "/x/a-._~!$&'()*+,;=:@"},
 		{"a dot", "/x/{a}", []string{"."}, "!bad_request"},
 		{"two dots", "/x/{a}/y", []string{".."}, "!bad_request"},
 		{"three dots are a name", "/x/{a}", []string{"..."}, "/x/..."},
+		{"dots and a parameter", "/x/{a}", []string{"..;x"}, "!bad_request"},
+		{"dots that are escaped once more", "/x/{a}", []string{"%2e%2E"}, "!bad_request"},
+		{"dots behind a slash", "/x/{a}", []string{"a/.."}, "!bad_request"},
+		{"dots behind a backslash", "/x/{a}", []string{`a\..\b`}, "!bad_request"},
+		{"dots behind a slash that is escaped", "/x/{a}", []string{"a%2f..%2fb"}, "!bad_request"},
+		{"dots that a value cuts off", "/x/..{a}", []string{";y"}, "!bad_request"},
+		{"dots that a literal cuts off", "/x/{a};y", []string{".."}, "!bad_request"},
+		{"dots with an escape of two values", "/x/{a}{b}", []string{".%2", "e"}, "!bad_request"},
 		{"dots from two values", "/x/{a}{b}/y", []string{".", "."}, "!bad_request"},
 		{"dots that a literal completes", "/x/.{a}", []string{""}, "!bad_request"},
 		{"dots that a literal completes behind", "/x/{a}./y", []string{"."}, "!bad_request"},
 		{"dots within a name", "/x/{a}..", []string{"y"}, "/x/y.."},
 		{"dots of a literal are the operator's", "/x/../{a}", []string{"1"}, "/x/../1"},
-		{"an empty value", "/x/{a}/y", []string{""}, "/x//y"},
+		{"an empty value", "/x/{a}/y", []string{""}, "!bad_request"},
+		{"an empty value at the end", "/x/{a}", []string{""}, "!bad_request"},
+		{"two empty values", "/x/{a}{b}/y", []string{"", ""}, "!bad_request"},
+		{"an empty value beside another", "/x/{a}{b}/y", []string{"", "1"}, "/x/1/y"},
+		{"an empty value beside a literal", "/x/v{a}/y", []string{""}, "/x/v/y"},
+		{"an empty value in the query", "/x?a={a}", []string{""}, "/x?a="},
+		{"an empty segment of the operator", "/x//{a}", []string{"1"}, "/x//1"},
+		{"an empty claim", "/x/{JWT.empty}/y", nil, "!bad_request"},
+		{"an empty value of an earlier answer", "/x/{resp0_empty}/y", nil, "!bad_request"},
+		{"an empty query parameter", "/x/{input_query_strings.empty}/y", nil, "!bad_request"},
+		{"an empty query parameter beside a literal", "/x/v{input_query_strings.empty}", nil, "/x/v"},
 		{"in the query", "/x?a={a}&b={b}", []string{"1 2", "x&y=z"}, "/x?a=1+2&b=x%26y%3Dz"},
 		{"dots in the query", "/x?a={a}", []string{".."}, "/x?a=.."},
 		{"a line in the query", "/x?a={a}", []string{"\r\n"}, "/x?a=%0D%0A"},
@@ -72,7 +92,14 @@ func TestTemplate(t *testing.T) {
 		{"a header that is missing", "/x/{input_headers.X-None}", nil, "!bad_request"},
 		{"a query parameter", "/x/{input_query_strings.page}?n={input_query_strings.name}", nil, "/x/2?n=a+b%26c"},
 		{"a query parameter that is missing", "/x/{input_query_strings.none}", nil, "!bad_request"},
-		{"a query parameter that is broken", "/x/{input_query_strings.broken}", nil, "!bad_request"},
+		{"a query parameter that is broken", "/x/{input_query_strings.broken}", nil, "/x/%25zz"},
+		{"a query parameter that came escaped", "/x/{input_query_strings.spelt}?n={input_query_strings.spelt}", nil, "/x/a%2Cb,c%3Bd%3Be%20f%2Fg%2Fh~%20?n=a%2Cb%2Cc%3Bd%3Be+f%2Fg%2Fh~+"},
+		{"a header with a semicolon", "/x/{input_headers.X-Semicolon}", nil, "/x/a%3Bb,c"},
+		{"a claim with a semicolon", "/x/{JWT.semicolon}", nil, "/x/a%3Bb"},
+		{"a text of an earlier answer with a semicolon", "/x/{resp0_semicolon}", nil, "/x/a%3Bb"},
+		{"a claim of dots", "/x/{JWT.dots}", nil, "!bad_request"},
+		{"dots of an earlier answer", "/x/{resp0_dots}", nil, "!bad_request"},
+		{"a header of dots", "/x/{input_headers.X-Dots}", nil, "!bad_request"},
 		{"a claim", "/x/{JWT.sub}", nil, "/x/user%201"},
 		{"a claim that is a number", "/x/{JWT.n}", nil, "/x/1.10"},
 		{"a claim that is a boolean", "/x/{JWT.ok}", nil, "/x/true"},
@@ -128,6 +155,35 @@ func TestTemplate(t *testing.T) {
 	}
 }
 
+// TestTemplateRaw shows that values of the client's path keep what was escaped.
+func TestTemplateRaw(t *testing.T) {
+	tmpl, err := parseTemplate("/x/{a}/y{b}?q={a}", []string{"a", "b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct{ a, b, want string }{
+		{"a%3bb;c", "1", "/x/a%3Bb;c/y1?q=a%3Bb%3Bc"},
+		{"%41%7e%2D%5f", "%c3%a9", "/x/A~-_/y%C3%A9?q=A~-_"},
+		{"%2C,%20", "%27'", "/x/%2C,%20/y%27'?q=%2C%2C+"},
+	}
+	for _, tt := range tests {
+		x := gateway.Acquire(testx.Request{}.Inbound())
+		for _, raw := range []string{tt.a, tt.b} {
+			v, err := url.PathUnescape(raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			x.Params, x.Raw = append(x.Params, v), append(x.Raw, raw)
+		}
+		path, err := appendParts(nil, tmpl.path, inPath, x)
+		query, err2 := appendParts(nil, tmpl.query, inQuery, x)
+		if got := string(path) + "?" + string(query); got != tt.want || err != nil || err2 != nil {
+			t.Errorf("%s, %s: %s, %v, %v, want %s", tt.a, tt.b, got, err, err2, tt.want)
+		}
+		x.Release()
+	}
+}
+
 func TestNoToken(t *testing.T) {
 	tmpl, err := parseTemplate("/{JWT.sub}", nil)
 	if err != nil {
@@ -150,6 +206,7 @@ func TestUndefined(t *testing.T) {
 
 func TestHostTemplate(t *testing.T) {
 	for value, want := range map[string]string{
+		".": "", "..": "", "a.": "", ".a": "", "a..b": "", "a;b": "", "a\\b": "", "-": "http://-.test:80", "EU": "http://EU.test:80",
 		"eu": "http://eu.test:80", "eu-1.west": "http://eu-1.west.test:80",
 		"": "", "a b": "", "a/b": "", "a:1": "", "a@b": "", "a\r\n": "", "é": "", "a?": "", "[::1]": "", "a%20": "",
 	} {
@@ -185,8 +242,8 @@ func FuzzTemplate(f *testing.F) {
 		x.Params = append(x.Params, a, b)
 		raw, err := appendParts(nil, tmpl.path, inPath, x)
 		if err != nil {
-			dots := func(s string) bool { return s == "." || s == ".." }
-			if !dots(a) && !dots(b) && !dots(a+b) && !dots("."+b) {
+			dots := route.DotSegment
+			if a != "" && !dots(a) && !dots(b) && !dots(a+b) && !dots("."+b) && !dots("y"+b) {
 				t.Fatalf("%q, %q: %v", a, b, err)
 			}
 			if e := gateway.AsError(err); e.Status != 400 || strings.Contains(e.Public, "%") {

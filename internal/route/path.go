@@ -196,11 +196,27 @@ func appendRaw(dst []byte, raw path) []byte {
 	return dst
 }
 
+// escaped returns the path with what may not stand in one escaped, which is the
+// path itself as a rule.
+func (p path) escaped() path {
+	for i := range len(p) {
+		if c := p[i]; c != '%' && c != '/' && !pchar(c) {
+			return path(appendRaw(make([]byte, 0, len(p)+8), p))
+		}
+	}
+	return p
+}
+
 // appendByte appends c, escaped unless it is a pchar of RFC 3986, section 3.3.
 func appendByte(dst []byte, c byte) []byte {
 	const digits = "0123456789ABCDEF"
-	if alphanumeric(c) || strings.IndexByte("-._~!$&'()*+,;=:@", c) >= 0 {
+	if pchar(c) {
 		return append(dst, c)
 	}
 	return append(dst, '%', digits[c>>4], digits[c&15])
+}
+
+// pchar reports whether c may stand in a segment as it is.
+func pchar(c byte) bool {
+	return alphanumeric(c) || strings.IndexByte("-._~!$&'()*+,;=:@", c) >= 0
 }

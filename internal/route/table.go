@@ -152,7 +152,8 @@ type Match[T any] struct {
 	// Path is the path that was served: target, or what has become of it.
 	Path string
 	// Rest is what the wildcard took, with its escapes, its dot segments
-	// resolved and no slash at the start. It may be empty.
+	// resolved, what may not stand in a path escaped, and no slash at the start.
+	// It may be empty.
 	Rest string
 
 	Allow    []string // sorted
@@ -247,6 +248,8 @@ func (t *Table[T]) lookup(tree *tree, p path) served {
 		return served{elsewhere: true}
 	case tree.ambiguous(s.route, s.path, t.spellings) && !t.refusesAny(s):
 		return served{elsewhere: true}
+	case s.route.wild && s.path.traits()&special != 0:
+		s.path, s.rest = s.path.escaped(), string(path(s.rest).escaped())
 	}
 	return s
 }

@@ -430,7 +430,7 @@ func TestFindOtherReadings(t *testing.T) {
 		// No server reads these as an explicit route.
 		{"/v1/admins", `GET /v1/* rest="admins"`},
 		{"/v1/Admins/A%20b;c", `GET /v1/* rest="Admins/A%20b;c"`},
-		{"/v1/x;y/z%2Fw\\", `GET /v1/* rest="x;y/z%2Fw\\"`},
+		{"/v1/x;y/z%2Fw\\", `GET /v1/* rest="x;y/z%2Fw%5C"`},
 		{"/v1/a%252Fb", `GET /v1/* rest="a%252Fb"`},
 		{"/v1/admin/x", `GET /v1/* rest="admin/x"`},
 		{"/v1/admin-x.", `GET /v1/* rest="admin-x."`},

@@ -266,6 +266,10 @@ func (e errand) members(i int) string {
 func (e errand) judgeBytes(res *http.Response) string {
 	m := &mirror{mark: e.mark()}
 	_, err := io.Copy(m, res.Body)
+	size := e.size
+	if e.method == http.MethodHead {
+		size = 0
+	}
 	switch id := res.Header.Get("X-Id"); {
 	case id != e.mark():
 		return foreign
@@ -273,8 +277,8 @@ func (e errand) judgeBytes(res *http.Response) string {
 		return "wrong: bytes of another answer"
 	case err != nil:
 		return cutOff
-	case m.n != e.size:
-		return fmt.Sprintf("wrong: %d bytes of %d", m.n, e.size)
+	case m.n != size:
+		return fmt.Sprintf("wrong: %d bytes of %d", m.n, size)
 	}
 	return "200"
 }
