@@ -81,7 +81,7 @@ var layers = map[string][]string{
 	"schema":    {"config"},
 	"published": {},
 	"engine":    {"config", "gateway"},
-	"plan":      {"balance", "body", "codec", "component", "config", "gateway", "jsonspan", "route", "telemetry"},
+	"plan":      {"balance", "body", "codec", "component", "config", "gateway", "jsonspan", "kit/change", "route", "telemetry"},
 	"runtime":   {"component", "config", "engine", "gateway", "kit/change", "kit/tlsx", "kit/watch", "plan", "telemetry"},
 	"demo":      {"body", "engine", "gateway"},
 	"cli":       {"component", "config", "demo", "engine", "kit/spool", "kit/watch", "manual", "plan", "published", "route", "runtime"},

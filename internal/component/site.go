@@ -291,6 +291,7 @@ type Redirects struct {
 // Shadow is a call whose answer nobody waits for.
 type Shadow struct {
 	Timeout time.Duration // 0 stands for that of the endpoint
+	Most    int           // calls that run at once; 0 stands for a default
 }
 
 // NewBackendSite returns the site of a backend of an endpoint.

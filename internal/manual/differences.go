@@ -19,6 +19,7 @@ var differences = []difference{
 	{"a `*` in an origin of `security/cors`", "any text", "letters, digits, dots and hyphens", "`https://*.example.com` must not allow what has another host before `/`, `#` or `@`"},
 	{"wrong types in components", "the component is skipped", "error at start with the place", "nothing fails open"},
 	{"several writes under a non-GET endpoint", "allowed by the newest release, route dropped by v2.3", "error at start unless `proxy.allow_multiple_writes`", "a gateway cannot undo the first write when the second fails"},
+	{"how many calls of a shadow run at once", "as many as requests come", "`shadow_limit`, 250 unless it says otherwise; further ones are left out, which the log says", "nobody waits for them, so a slow backend would pile them up"},
 	{"no host, only shadow backends", "start, then 500", "error at start", "it can never work"},
 	{"duplicate endpoints, several variable names at one place", "crash", "clean error; several names work", "a message, not a stack trace"},
 	{"placeholder values", "inserted as text, then parsed as a URL", "escaped for their place, and what came escaped stays escaped; what a server may take for `.` or `..` is refused in every spelling, and so is a path segment that would be empty", "parameter injection and path traversal"},

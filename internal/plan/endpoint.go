@@ -31,7 +31,7 @@ type Endpoint struct {
 type branchPlan struct {
 	config  *config.Backend
 	plan    *Plan
-	shadow  bool
+	shadow  *component.Shadow // nil for a call that counts
 	calls   int
 	demands []demand
 
@@ -80,7 +80,7 @@ func (b *endpointBuilder) build() *Endpoint {
 	e := b.config
 	for i, be := range e.Backend {
 		if bp := b.backend(i, be); bp != nil {
-			if bp.shadow {
+			if bp.shadow != nil {
 				b.shadows = append(b.shadows, bp)
 			} else {
 				b.real = append(b.real, bp)
@@ -216,7 +216,7 @@ func (b *endpointBuilder) tail() gateway.Connector {
 	if len(b.shadows) > 0 {
 		sh = &shadows{wg: &b.g.shadows, limit: limit}
 		for _, bp := range b.shadows {
-			sh.plans = append(sh.plans, shadowPlan{bp.plan, bp.plan.limit})
+			sh.plans = append(sh.plans, b.newShadow(bp))
 			bp.plan.limit = 0 // the shadow's own deadline is independent of the client
 		}
 	}
@@ -248,6 +248,23 @@ func (b *endpointBuilder) tail() gateway.Connector {
 	return tail
 }
 
+// newShadow returns the plan of a shadow. The calls that run are counted over reloads.
+func (b *endpointBuilder) newShadow(bp *branchPlan) shadowPlan {
+	place := fmt.Sprintf("%s %s backend %d", b.config.Method, b.config.Endpoint, slices.Index(b.config.Backend, bp.config))
+	clock := b.env.Clock
+	c, _ := component.KeepIn(b.env, "shadow\x00"+place, func() (*crowd, func(), error) { // which cannot fail
+		return &crowd{began: clock()}, nil, nil
+	})
+	return shadowPlan{
+		run: bp.plan, timeout: bp.plan.limit, crowd: c,
+		most: int64(cmp.Or(bp.shadow.Most, defaultShadows)), log: b.env.Log, clock: clock, place: place,
+	}
+}
+
+// defaultShadows is how many calls of a shadow run at once where nothing is said: as
+// many as keep their connections.
+const defaultShadows = 250
+
 func parsePropagated(names []string) []propagated {
 	out := make([]propagated, len(names))
 	for i, name := range names {
@@ -272,8 +289,8 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 	b.checkAddress(be)
 	call := site.Call()
 	b.checkShape(be, call.Reshape != nil)
-	bp := &branchPlan{config: be, shadow: call.Shadow != nil, reshaped: call.Reshape != nil, calls: b.config.ConcurrentCalls}
-	if bp.shadow {
+	bp := &branchPlan{config: be, shadow: call.Shadow, reshaped: call.Reshape != nil, calls: b.config.ConcurrentCalls}
+	if bp.shadow != nil {
 		bp.calls = 1
 	}
 	tail := call.Connector
@@ -283,7 +300,7 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 			b.problems = append(b.problems, be.Node.Problems(config.Error, config.CodeInvalid, err)...)
 		}
 	}
-	addr := b.newAddress(i, be, bp.shadow)
+	addr := b.newAddress(i, be, bp.shadow != nil)
 	if addr == nil || tail == nil {
 		return nil
 	}
@@ -294,7 +311,7 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 		component.Placed{Phase: uint8(component.BackendShape), Name: "shape", Stage: newShape(b.g.Service, be, call.Reshape),
 			At: cmp.Or(keyPos(be.Node, "encoding", "is_collection", "target", "allow", "deny", "mapping", "group"), be.Node.Pos)})
 	bp.plan = &Plan{steps: makeSteps(b.placed, func(p uint8) string { return component.BackendPhase(p).String() }), tail: tail, name: "call", at: be.Node.Pos}
-	if bp.shadow {
+	if bp.shadow != nil {
 		bp.plan.limit = cmp.Or(call.Shadow.Timeout, time.Duration(b.config.Timeout))
 	}
 	return bp

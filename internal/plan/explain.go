@@ -98,7 +98,7 @@ func (e *Endpoint) describe() *EndpointPlan {
 	if len(e.upgrade) > 0 {
 		p.Calls += ", which may switch to " + strings.Join(e.upgrade, " or ") + ": a tunnel then"
 	}
-	if real := slices.DeleteFunc(slices.Clone(e.branches), func(b *branchPlan) bool { return b.shadow }); len(real) > 1 {
+	if real := slices.DeleteFunc(slices.Clone(e.branches), func(b *branchPlan) bool { return b.shadow != nil }); len(real) > 1 {
 		p.Calls = "all backends at once, answers merged in this order"
 		if e.sequential {
 			p.Calls = "one backend after the other, answers merged in this order"
@@ -107,7 +107,7 @@ func (e *Endpoint) describe() *EndpointPlan {
 	for _, b := range e.branches {
 		p.Backends = append(p.Backends, BackendPlan{
 			Method: b.config.Method, Pattern: b.config.URLPattern, At: b.config.Node.Pos,
-			Hosts: b.config.Host, Shadow: b.shadow, Calls: b.calls, Steps: describe(b.plan.steps),
+			Hosts: b.config.Host, Shadow: b.shadow != nil, Calls: b.calls, Steps: describe(b.plan.steps),
 		})
 	}
 	return p

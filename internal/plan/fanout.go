@@ -6,11 +6,14 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/jsonspan"
+	"github.com/sluice-gateway/sluice/internal/kit/change"
 )
 
 // A branch is one backend of an endpoint: its plan, or the race that runs it.
@@ -434,29 +437,73 @@ type shadows struct {
 type shadowPlan struct {
 	run     gateway.Connector
 	timeout time.Duration
+	crowd   *crowd
+	most    int64 // that run at once
+	log     *component.Log
+	clock   component.Clock
+	place   string // the backend, for the log
 }
 
-// start sends a copy of the request to every shadow. The calls go on when the
-// client has been answered; each ends by its own deadline. The error is that of
-// reading the client's body, which nobody gets then.
+// A crowd is the calls of one shadow, over reloads: nobody waits for them, so nothing
+// else keeps them from piling up when their backend is slow.
+type crowd struct {
+	running atomic.Int64
+	left    atomic.Int64 // how many were left out since that was said
+	began   time.Time
+	said    change.State // bad while calls were said to be left out
+}
+
+// join counts a call in and reports whether it may be made. That calls are left out,
+// and that they are made again, is one line each.
+func (p *shadowPlan) join() bool {
+	c := p.crowd
+	since := func() time.Duration { return p.clock().Sub(c.began) }
+	n := c.running.Add(1)
+	if n > p.most {
+		c.running.Add(-1)
+		c.left.Add(1)
+		if c.said.Is(true, since) {
+			p.log.Logger().Warn("shadow calls are left out, too many run at once", "place", p.place, "running", p.most)
+		}
+		return false
+	}
+	if c.said.Bad() && n <= max(1, p.most/2) && c.said.Is(false, since) {
+		p.log.Logger().Info("shadow calls are made again", "place", p.place, "left_out", c.left.Swap(0))
+	}
+	return true
+}
+
+// start sends a copy of the request to every shadow that has not too many calls under
+// way. The calls go on when the client has been answered; each ends by its own
+// deadline. The error is that of reading the client's body, which nobody gets then.
 func (s *shadows) start(ctx context.Context, x *gateway.Exchange) error {
 	if s == nil {
 		return nil
 	}
-	if err := buffer(ctx, &x.Request.Body, s.limit); err != nil {
+	var room [8]*shadowPlan
+	joined := room[:0]
+	for i := range s.plans {
+		if p := &s.plans[i]; p.join() {
+			joined = append(joined, p)
+		}
+	}
+	if len(joined) == 0 {
+		return nil
+	}
+	payload, err := s.read(ctx, x)
+	if err != nil {
+		for _, p := range joined {
+			p.crowd.running.Add(-1)
+		}
 		return err
 	}
-	payload, err := x.Request.Body.Bytes(s.limit)
-	if err != nil {
-		return bodyError(err)
-	}
-	for i := range s.plans {
-		p := &s.plans[i]
+	for _, p := range joined {
 		c := gateway.Detach(x)
 		if len(payload) > 0 {
 			c.Request.Body = body.FromBytes([]byte(string(payload)))
 		}
 		s.wg.Go(func() {
+			defer p.crowd.running.Add(-1)
 			ctx, cancel := context.WithTimeout(context.Background(), p.timeout)
 			defer cancel()
 			if err := p.run.Do(ctx, c); err == nil {
@@ -466,6 +513,18 @@ func (s *shadows) start(ctx context.Context, x *gateway.Exchange) error {
 		})
 	}
 	return nil
+}
+
+// read returns the body of the client's request.
+func (s *shadows) read(ctx context.Context, x *gateway.Exchange) ([]byte, error) {
+	if err := buffer(ctx, &x.Request.Body, s.limit); err != nil {
+		return nil, err
+	}
+	payload, err := x.Request.Body.Bytes(s.limit)
+	if err != nil {
+		return nil, bodyError(err)
+	}
+	return payload, nil
 }
 
 // drain reads what a shadow answers, so that its connection can be used again.

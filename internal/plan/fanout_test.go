@@ -25,12 +25,13 @@ import (
 
 type shadowOptions struct {
 	Timeout config.Duration `json:"timeout"`
+	Most    int             `json:"most"`
 }
 
 // arrangements are the components that say how calls follow each other.
 var arrangements = component.NewRegistry(
 	component.Backend(component.Info{Namespace: "test/shadow"}, func(s *component.BackendSite, o shadowOptions) error {
-		s.Shadow(component.Shadow{Timeout: time.Duration(o.Timeout)})
+		s.Shadow(component.Shadow{Timeout: time.Duration(o.Timeout), Most: o.Most})
 		return nil
 	}),
 	component.Endpoint(component.Info{Namespace: "test/sequential"}, func(s *component.EndpointSite, _ struct{}) error {
@@ -43,6 +44,12 @@ var arrangements = component.NewRegistry(
 // the given connector. Root and endpoint hold more members of the two.
 func arranged(t *testing.T, root, endpoint string, backend gateway.ConnectorFunc) *plan.Generation {
 	t.Helper()
+	return arrangedIn(t, new(component.Keeper), slog.DiscardHandler, root, endpoint, backend)
+}
+
+// arrangedIn is arranged with what survives reloads, and with a log.
+func arrangedIn(t *testing.T, keeper *component.Keeper, log slog.Handler, root, endpoint string, backend gateway.ConnectorFunc) *plan.Generation {
+	t.Helper()
 	text := `{"version":3,` + root + `"endpoints":[{"endpoint":"/x","method":"POST","timeout":"1s",` + endpoint + `}]}`
 	d, problems := config.Parse("test.json", []byte(text))
 	if config.HasErrors(problems) {
@@ -53,8 +60,8 @@ func arranged(t *testing.T, root, endpoint string, backend gateway.ConnectorFunc
 		Env: &component.Env{
 			Product: "Sluice 0",
 			Clock:   time.Now,
-			Keeper:  new(component.Keeper),
-			Log:     component.NewLog(slog.DiscardHandler),
+			Keeper:  keeper,
+			Log:     component.NewLog(log),
 			Dial:    func(config.Transport, *tls.Config) (gateway.Connector, error) { return backend, nil },
 		},
 	})
@@ -328,6 +335,64 @@ func TestShadowDeadline(t *testing.T) {
 		}
 		x.Release()
 		g.Close(t.Context())
+	})
+}
+
+// TestShadowLimit keeps the calls of a shadow whose backend hangs from piling up: as
+// many as its limit run at once, over reloads too; others are left out, their
+// request is served all the same, and the log says so once.
+func TestShadowLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const limit = 4
+		var running, most, made atomic.Int64
+		var log strings.Builder
+		keeper := new(component.Keeper)
+		compile := func() *plan.Generation {
+			return arrangedIn(t, keeper, slog.NewTextHandler(&log, nil), "", strings.Replace(withShadow, `{"test/shadow":{}}`, `{"test/shadow":{"most":4,"timeout":"10s"}}`, 1),
+				func(ctx context.Context, x *gateway.Exchange) error {
+					if x.Request.Path != "/shadow" {
+						return answer(x, "{}")
+					}
+					made.Add(1)
+					most.Store(max(most.Load(), running.Add(1)))
+					defer running.Add(-1)
+					<-ctx.Done()
+					return ctx.Err()
+				})
+		}
+		send := func(g *plan.Generation, n int) {
+			t.Helper()
+			for range n {
+				x, err := ask(t, g, testx.Request{Body: "x"})
+				if err != nil || text(t, x) != "{}" {
+					t.Errorf("a request beside too many shadows: %v", err)
+				}
+				x.Release()
+			}
+			synctest.Wait()
+		}
+		first := compile()
+		send(first, 20)
+		second := compile() // a reload brings no room
+		send(second, 20)
+		if made.Load() != limit || most.Load() != limit {
+			t.Errorf("made %d calls, %d at once, want %d", made.Load(), most.Load(), limit)
+		}
+		if got := strings.Count(log.String(), "\n"); got != 1 || !strings.Contains(log.String(), `shadow calls are left out`) || !strings.Contains(log.String(), `place="POST /x backend 1" running=4`) {
+			t.Errorf("the log has %d lines, want one:\n%s", got, log.String())
+		}
+		log.Reset()
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		send(second, 3)
+		if made.Load() != limit+3 {
+			t.Errorf("made %d calls, want 3 more once the others have ended", made.Load())
+		}
+		if got := strings.Count(log.String(), "\n"); got != 1 || !strings.Contains(log.String(), `shadow calls are made again`) || !strings.Contains(log.String(), `left_out=36`) {
+			t.Errorf("the log has %d lines, want one:\n%s", got, log.String())
+		}
+		first.Close(t.Context())
+		second.Close(t.Context())
 	})
 }
 

@@ -27,7 +27,8 @@
 //
 // # Backends
 //
-//   - shadow makes a call whose answer nobody waits for.
+//   - shadow makes a call whose answer nobody waits for, no more than shadow_limit of
+//     them at once.
 //   - flatmap_filter rearranges the answer, after target and before group, in
 //     the place of allow, deny and mapping. An empty list does not activate it.
 //

@@ -84,6 +84,10 @@ type BackendOptions struct {
 	// the timeout of the endpoint.
 	ShadowTimeout config.Duration `json:"shadow_timeout"`
 
+	// ShadowLimit is how many calls of a shadow may be under way at once. Further
+	// ones are not made, which the log says when it begins and when it ends.
+	ShadowLimit int `json:"shadow_limit" check:"min=1,max=100000"`
+
 	// FlatmapFilter moves, deletes and appends parts of the answer, in the
 	// order of the list. It takes the place of allow, deny and mapping, runs
 	// after target and before group. An empty list does nothing.
@@ -94,6 +98,14 @@ type BackendOptions struct {
 
 	// DecompressGzip has no effect; write it in the endpoint.
 	DecompressGzip bool `json:"decompress_gzip"`
+}
+
+// defaultShadowLimit is as many calls as keep their connections.
+const defaultShadowLimit = 250
+
+// Defaults bound the shadows.
+func (BackendOptions) Defaults() BackendOptions {
+	return BackendOptions{ShadowLimit: defaultShadowLimit}
 }
 
 // Operation is one step of flatmap_filter. Paths are keys and array positions
