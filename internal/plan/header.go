@@ -81,9 +81,7 @@ func (s *headerSelection) fill(x *gateway.Exchange) {
 			h = x.In.AppendHeader(h, name)
 		}
 	}
-	if x.In.Header("Connection") != "" {
-		h = withoutNamed(h, x.In.AppendHeader(nil, "Connection"))
-	}
+	h = withoutNamed(h, x.In)
 	if h.Has(userAgent) {
 		h.Add(forwardedVia, s.product)
 	} else {
@@ -94,31 +92,27 @@ func (s *headerSelection) fill(x *gateway.Exchange) {
 	x.Request.Header = h
 }
 
-// withoutNamed removes the fields that the lines of a Connection field name.
-func withoutNamed(h, connection gateway.Fields) gateway.Fields {
-	for _, line := range connection {
+// withoutNamed removes the fields that a Connection field of the client names.
+func withoutNamed(h gateway.Fields, in gateway.Inbound) gateway.Fields {
+	var named gateway.Names
+	n := len(h)
+	h = in.AppendHeader(h, "Connection") // for as long as it takes to read them
+	for _, line := range h[n:] {
 		if !plainConnection(line.Value) {
-			h = slices.DeleteFunc(h, func(f gateway.Field) bool { return listed(line.Value, f.Name) })
+			named.AddList(line.Value)
 		}
 	}
-	return h
+	clear(h[n:])
+	if h = h[:n]; named.Empty() {
+		return h
+	}
+	return slices.DeleteFunc(h, func(f gateway.Field) bool { return named.Has(f.Name) })
 }
 
 // plainConnection reports whether a Connection field holds one of the options
 // that name no other field.
 func plainConnection(v string) bool {
 	return strings.EqualFold(v, "keep-alive") || strings.EqualFold(v, "close")
-}
-
-// listed reports whether a comma-separated list holds name, letter case
-// ignored.
-func listed(list, name string) bool {
-	for item := range strings.SplitSeq(list, ",") {
-		if strings.EqualFold(strings.TrimSpace(item), name) {
-			return true
-		}
-	}
-	return false
 }
 
 // A headerFilter is the second filter, that of a backend. The fields of the

@@ -43,6 +43,7 @@ func TestHeaderSelection(t *testing.T) {
 		{"what Connection names does not pass", []string{"*"}, header("Connection", "X-One", "X-One", "1", "X-Two", "2"), withOurs("X-Two", "2")},
 		{"nor when it is listed", []string{"X-One", "X-Two"}, header("Connection", "close, x-one", "X-One", "1", "X-Two", "2"), withOurs("X-Two", "2")},
 		{"on any line", []string{"*"}, header("Connection", "keep-alive", "Connection", " X-One ,,x-two", "X-One", "1", "X-Two", "2", "X-Three", "3"), withOurs("X-Three", "3")},
+		{"on any line, behind an empty one", []string{"X-One", "X-Two"}, header("Connection", "", "Connection", "x-one", "X-One", "1", "X-Two", "2"), withOurs("X-Two", "2")},
 		{"the client cannot strip what the gateway adds", []string{"*"}, header("Connection", "X-Forwarded-For, X-Forwarded-Host, User-Agent", "User-Agent", "mine"), withOurs()},
 		{"the client cannot set what the gateway adds", []string{"*"}, header("X-Forwarded-For", "6.6.6.6", "X-Forwarded-Host", "evil.test", "X-Forwarded-Via", "me"), withOurs()},
 		{"not even when it is listed", []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Via"}, header("X-Forwarded-For", "6.6.6.6", "X-Forwarded-Host", "evil.test", "X-Forwarded-Via", "me"), withOurs()},

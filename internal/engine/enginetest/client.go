@@ -360,6 +360,8 @@ func noAnswers(t *trial) {
 		{"nothing", "", false, gateway.CodeBackendAborted},
 		{"a reset", "", true, gateway.CodeBackendAborted},
 		{"half a status line", "HTTP/1.1 20", false, gateway.CodeBackendAborted},
+		{"too many fields", "HTTP/1.1 200 OK\r\n" + strings.Repeat("A: b\r\n", 1001) + "\r\n", false, gateway.CodeBackendAborted},
+		{"a large header", "HTTP/1.1 200 OK\r\nA: " + strings.Repeat("b", 2<<20) + "\r\n\r\n", false, gateway.CodeBackendAborted},
 		{"half a header", "HTTP/1.1 200 OK\r\nA: b\r\n", false, gateway.CodeBackendAborted},
 		{"something else", "SSH-2.0-OpenSSH\r\n\r\n", false, gateway.CodeBackendAborted},
 		{"a status of letters", "HTTP/1.1 abc OK\r\n\r\n", false, gateway.CodeBackendAborted},

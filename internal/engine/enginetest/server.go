@@ -42,6 +42,7 @@ var serverCases = cases{
 	{"an unread body does not disturb the next request", unreadBody},
 	{"the answer does not wait for a body that nobody reads", unreadStalledBody},
 	{"a header that is too large is refused with 431", largeHeader},
+	{"a header of too many fields is refused with 431", manyFields},
 	{"a header that is too slow ends the connection", slowHeader},
 	{"a body that is too slow ends in an error", slowBody},
 	{"a client that does not take its answer loses it", slowReader},
@@ -736,6 +737,29 @@ func largeHeader(t *trial) {
 	w.lines("GET / HTTP/1.1", "Host: h", "X-A: "+strings.Repeat("a", 16<<10), "")
 	if h := w.head(); !strings.HasPrefix(h.start, "HTTP/1.1 431 ") {
 		t.Errorf("answer %q, want 431", h.start)
+	}
+	if n := d.asked.Load(); n != 1 {
+		t.Errorf("%d requests were served, want 1", n)
+	}
+}
+
+func manyFields(t *trial) {
+	d := t.open(engine.Settings{H2C: true}, reply(200, ""))
+	fields := func(n int) string { return strings.Repeat("X-A: b\r\n", n) }
+	w := t.dial(d.addr)
+	w.lines("GET / HTTP/1.1", fields(999)+"Host: h", "")
+	w.want(200, "")
+	w.lines("GET / HTTP/1.1", fields(1001)+"Host: h", "")
+	if h := w.head(); !strings.HasPrefix(h.start, "HTTP/1.1 431 ") {
+		t.Errorf("answer %q, want 431", h.start)
+	}
+	f := t.framer(t.dial(d.addr))
+	var s stream
+	for len(s.fields) < 2*1001 {
+		s.fields = append(s.fields, "a", "b")
+	}
+	if status, _ := t.ask(f, 1, s); status != "431" {
+		t.Errorf("answer %s in HTTP/2, want 431", status)
 	}
 	if n := d.asked.Load(); n != 1 {
 		t.Errorf("%d requests were served, want 1", n)

@@ -20,7 +20,7 @@ import (
 const maxInterim = 16
 
 // headLimits bound the head of an answer.
-var headLimits = wire.Limits{HeadBytes: 1 << 20, Fields: 1000}
+var headLimits = wire.Limits{HeadBytes: 1 << 20, Fields: wire.MaxFields}
 
 // Finish reads the answer.
 //
@@ -188,20 +188,13 @@ func (k *call) arrived() bool {
 // endToEnd removes the fields that are between the backend and us (RFC 9110,
 // section 7.6.1) and sorts the others, in place.
 func endToEnd(fields gateway.Fields) gateway.Fields {
+	var named gateway.Names
 	for i := range fields {
-		if fields[i].Name != "Connection" {
-			continue
-		}
-		for name := range strings.SplitSeq(fields[i].Value, ",") {
-			name = strings.TrimSpace(name)
-			for j := range fields {
-				if strings.EqualFold(fields[j].Name, name) && !engine.PerHop(fields[j].Name) {
-					fields[j].Name = "" // to be removed
-				}
-			}
+		if fields[i].Name == "Connection" {
+			named.AddList(fields[i].Value)
 		}
 	}
-	fields = slices.DeleteFunc(fields, func(f gateway.Field) bool { return f.Name == "" || engine.PerHop(f.Name) })
+	fields = slices.DeleteFunc(fields, func(f gateway.Field) bool { return engine.PerHop(f.Name) || named.Has(f.Name) })
 	slices.SortStableFunc(fields, func(a, b gateway.Field) int { return strings.Compare(a.Name, b.Name) })
 	return fields
 }

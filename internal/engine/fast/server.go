@@ -20,7 +20,6 @@ import (
 const (
 	defaultHeaderBytes = 1 << 20
 	headerSlack        = 4 << 10 // on top of the limit, as net/http has it
-	maxFields          = 1000    // of a request
 )
 
 // server is an [engine.Server] for HTTP/1.1, one goroutine for each connection.
@@ -49,7 +48,7 @@ var Engine = engine.Engine{Name: "fast", NewServer: NewServer, NewClient: NewCli
 func NewServer(s engine.Settings) engine.Server {
 	srv := &server{
 		settings: s,
-		limits:   wire.Limits{HeadBytes: s.MaxHeaderBytes + headerSlack, Fields: maxFields},
+		limits:   wire.Limits{HeadBytes: s.MaxHeaderBytes + headerSlack, Fields: wire.MaxFields},
 		watcher:  newWatcher(),
 		http2:    newHandover(s),
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/engine/enginetest"
+	"github.com/sluice-gateway/sluice/internal/engine/fast/wire"
 	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
@@ -150,7 +151,7 @@ func TestMalformed(t *testing.T) {
 		{"a space after a size", "POST / HTTP/1.1\r\n" + h + "Transfer-Encoding: chunked\r\n\r\n0 \r\n\r\n", []int{400, 0}},
 		{"chunks without carriage returns", "POST / HTTP/1.1\r\n" + h + "Transfer-Encoding: chunked\r\n\r\n1\na\n0\n\n", []int{400, 0}},
 		{"more than the chunk holds", "POST / HTTP/1.1\r\n" + h + "Transfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n", []int{400, 0}},
-		{"too many fields", "GET / HTTP/1.1\r\n" + h + strings.Repeat("A: b\r\n", maxFields) + "\r\n", []int{431, 0}},
+		{"too many fields", "GET / HTTP/1.1\r\n" + h + strings.Repeat("A: b\r\n", wire.MaxFields) + "\r\n", []int{431, 0}},
 		{"a target that is too long", "GET /" + strings.Repeat("a", 70000), []int{414, 0}},
 		{"another expectation", "POST / HTTP/1.1\r\n" + h + "Expect: miracles\r\nContent-Length: 1\r\n\r\n", []int{417, 0}},
 		{"well-formed", "POST / HTTP/1.1\r\n" + h + "Content-Length: 1\r\n\r\na", []int{200, 200}},

@@ -35,6 +35,9 @@ func check(r *http.Request) (t wire.Target, err error) {
 	if !wire.ValidHost(t.Authority) {
 		return t, malformed("a Host that is none")
 	}
+	if count(r.Header) > wire.MaxFields {
+		return t, &wire.Error{Status: http.StatusRequestHeaderFieldsTooLarge, Reason: "too many fields"}
+	}
 	if r.ProtoAtLeast(1, 1) {
 		for _, v := range r.Header["Expect"] {
 			if !strings.EqualFold(v, "100-continue") {
@@ -43,6 +46,14 @@ func check(r *http.Request) (t wire.Target, err error) {
 		}
 	}
 	return t, nil
+}
+
+// count returns how many fields h has.
+func count(h http.Header) (n int) {
+	for _, values := range h {
+		n += len(values)
+	}
+	return n
 }
 
 func malformed(reason string) error {

@@ -19,6 +19,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/engine"
+	"github.com/sluice-gateway/sluice/internal/engine/fast/wire"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
@@ -33,6 +34,8 @@ const (
 	// anybody having said so would fail them for minutes.
 	pingAfter   = 30 * time.Second
 	pingTimeout = 15 * time.Second
+
+	maxHeader = 1 << 20 // bytes of the header of an answer
 )
 
 // client is an [engine.Client] on http.Transport.
@@ -65,18 +68,19 @@ func (c *client) newTransport(t config.Transport, s *tls.Config) *http.Transport
 		dialer.Timeout = longestDial
 	}
 	transport := &http.Transport{
-		DialContext:           dial(dialer),
-		TLSClientConfig:       s,
-		TLSHandshakeTimeout:   handshakeTimeout,
-		DisableKeepAlives:     t.DisableKeepAlives,
-		DisableCompression:    true, // whoever made the request knows what to ask for
-		MaxIdleConns:          t.MaxIdleConnections,
-		MaxIdleConnsPerHost:   t.MaxIdleConnectionsPerHost,
-		IdleConnTimeout:       time.Duration(t.IdleConnectionTimeout),
-		ResponseHeaderTimeout: time.Duration(t.ResponseHeaderTimeout),
-		ExpectContinueTimeout: time.Duration(t.ExpectContinueTimeout),
-		Protocols:             new(http.Protocols),
-		HTTP2:                 &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
+		DialContext:            dial(dialer),
+		TLSClientConfig:        s,
+		TLSHandshakeTimeout:    handshakeTimeout,
+		DisableKeepAlives:      t.DisableKeepAlives,
+		DisableCompression:     true, // whoever made the request knows what to ask for
+		MaxResponseHeaderBytes: maxHeader,
+		MaxIdleConns:           t.MaxIdleConnections,
+		MaxIdleConnsPerHost:    t.MaxIdleConnectionsPerHost,
+		IdleConnTimeout:        time.Duration(t.IdleConnectionTimeout),
+		ResponseHeaderTimeout:  time.Duration(t.ResponseHeaderTimeout),
+		ExpectContinueTimeout:  time.Duration(t.ExpectContinueTimeout),
+		Protocols:              new(http.Protocols),
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
 	}
 	if t.MaxIdleConnectionsPerHost == 0 {
 		transport.MaxIdleConnsPerHost = config.DefaultIdlePerHost
@@ -322,6 +326,10 @@ func (c *call) header(q *gateway.Request) http.Header {
 func (c *call) answer(res *http.Response, to *gateway.Response) error {
 	if res.StatusCode == http.StatusSwitchingProtocols {
 		return c.tunnel(res, to)
+	}
+	if count(res.Header) > wire.MaxFields {
+		res.Body.Close()
+		return errors.New("too many fields")
 	}
 	to.Status = res.StatusCode
 	to.Header = endToEnd(to.Header[:0], res.Header)

@@ -8,6 +8,9 @@ type Limits struct {
 	Fields    int
 }
 
+// MaxFields is how many fields an engine reads of a message.
+const MaxFields = 1000
+
 const shortestField = len("a:\r\n")
 
 // ScanHead looks for the end of the head at the beginning of b and returns the

@@ -1,0 +1,72 @@
+package gateway
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func TestNames(t *testing.T) {
+	tests := []struct {
+		lists    []string
+		has, not string
+	}{
+		{nil, "", "X-A"},
+		{[]string{""}, "", "X-A"},
+		{[]string{" , ,,\t"}, "", "X-A"},
+		{[]string{"close"}, "Close", "Clos"},
+		{[]string{"X-A, x-b ,\tX-C"}, "X-A X-B X-C", "X-D X"},
+		{[]string{"X-A", "", "x-b,"}, "X-A X-B", "X-C"},
+		{[]string{"x-a", strings.Repeat("x-b, ", 20), "x-c"}, "X-A X-B X-C", "X-D"},
+		{[]string{"a,b,c,d,e,f,g,h"}, "A H", "I"},
+		{[]string{"a,b,c,d,e,f,g,h,i"}, "A H I", "J"},
+		{[]string{"a b", "(x)"}, "", "A B"},
+	}
+	for _, tt := range tests {
+		var s Names
+		for _, list := range tt.lists {
+			s.AddList(list)
+		}
+		for _, name := range strings.Fields(tt.has) {
+			if !s.Has(name) {
+				t.Errorf("%q has no %s", tt.lists, name)
+			}
+		}
+		for _, name := range strings.Fields(tt.not) {
+			if s.Has(name) {
+				t.Errorf("%q has %s", tt.lists, name)
+			}
+		}
+		if s.Empty() != (tt.has == "" && !strings.ContainsAny(strings.Join(tt.lists, ""), "abx")) {
+			t.Errorf("%q is empty: %t", tt.lists, s.Empty())
+		}
+	}
+}
+
+// TestNamesMany: however many names there are, no more than a few are compared
+// one by one.
+func TestNamesMany(t *testing.T) {
+	var s Names
+	for i := range 10_000 {
+		s.AddList(fmt.Sprintf("x-%d, X-%[1]d", i))
+	}
+	if len(s.many) != 10_000 || s.n > len(s.few) {
+		t.Errorf("%d names are looked up, and %d may be compared", len(s.many), s.n)
+	}
+	if !s.Has("X-0") || !s.Has("X-9999") || s.Has("X-10000") {
+		t.Error("a name is lost, or one too many")
+	}
+}
+
+func TestNamesAllocations(t *testing.T) {
+	const list = "keep-alive, X-A, x-b"
+	if n := testing.AllocsPerRun(100, func() {
+		var s Names
+		s.AddList(list)
+		if !s.Has("X-B") || s.Has("X-C") {
+			t.Fatal("wrong")
+		}
+	}); n > 0 {
+		t.Errorf("%v allocations, want none", n)
+	}
+}
