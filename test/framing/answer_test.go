@@ -222,11 +222,7 @@ func (c *answerCase) run(t *testing.T, e engine.Engine, b *backend, addr, kind, 
 		t.Error("the backend cannot get rid of its answer")
 	}
 	// Bytes that come later are on their way, and nothing tells when they arrive.
-	// net/http sees bytes behind an answer only a moment after it has offered the
-	// connection for use again. A call within that moment gets them as its answer,
-	// which is one more reason why it is not the engine to put before backends
-	// that are not trusted.
-	if c.later != "" || e.Name == "nethttp" {
+	if c.later != "" {
 		time.Sleep(10 * time.Millisecond)
 	}
 	again(t, addr, kind, id)

@@ -43,6 +43,7 @@ var clientCases = cases{
 	{"limited idle connections lose no answer", idleLosesNothing},
 	{"idle connections end", idleConnectionsEnd},
 	{"a connection that the backend closed is replaced", staleReplaced},
+	{"what comes behind an answer without a body is no answer", unaskedDropped},
 	{"calls do not mix", concurrentCalls},
 	{"a proxy gets the whole target", throughProxy},
 	{"a proxy that is no URL fails the call", noProxy},
@@ -754,6 +755,38 @@ func staleReplaced(t *trial) {
 	b.close()
 	x := t.call(b.addr)
 	t.wantFailure(c.Do(t.context(), x), gateway.CodeBackendUnreachable, true)
+}
+
+// unaskedDropped has backends that send a body where none may be, a moment later.
+func unaskedDropped(t *trial) {
+	for _, tt := range []struct{ method, answer string }{
+		{"GET", "HTTP/1.1 204 No Content\r\n\r\n"},
+		{"GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n"},
+		{"HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"},
+	} {
+		answered, sent := make(chan struct{}), make(chan struct{})
+		b := t.backend(func(w *wire) {
+			for w.more() {
+				w.head()
+				w.send(tt.answer)
+				<-answered
+				w.send("HTTP/1.1 418 I'm a teapot\r\nContent-Length: 0\r\n\r\n")
+				sent <- struct{}{}
+			}
+		})
+		c := t.client(config.Transport{})
+		for range 20 {
+			x := t.call(b.addr)
+			x.Request.Method = tt.method
+			t.must(c.Do(t.context(), x))
+			if x.Response.Status == 418 {
+				t.Errorf("%s: what came behind %q is taken for the next answer", tt.method, tt.answer)
+			}
+			x.Response.Body.Close()
+			answered <- struct{}{}
+			<-sent
+		}
+	}
 }
 
 func concurrentCalls(t *trial) {

@@ -3,6 +3,8 @@ package fast
 import (
 	"net"
 	"time"
+
+	"github.com/sluice-gateway/sluice/internal/engine"
 )
 
 // A link is a connection to a backend. It belongs to one call at a time, or to
@@ -14,6 +16,7 @@ type link struct {
 	since  time.Time // when it became idle
 
 	below *ending // TLS; nil without it
+	bare  bool    // the last answer had no body, whatever it may have announced
 
 	peek  func(fd uintptr) // sets ready
 	ready bool
@@ -30,7 +33,7 @@ func newLink(socket, stream net.Conn) *link {
 		l.encrypt(stream)
 	}
 	l.in.ResetPaged(stream, l.now)
-	l.peek = func(fd uintptr) { l.ready = readable(fd) }
+	l.peek = func(fd uintptr) { l.ready = engine.Readable(fd) }
 	return l
 }
 

@@ -59,7 +59,8 @@ type host struct {
 // take gives k a connection that has been idle, and reports false if there is
 // none. A connection that may be broken is looked at first, if that matters
 // for k: if it cannot be repeated. So is one where more may have arrived than
-// the last answer, which would be taken for the next; for TLS that is always.
+// the last answer, which would be taken for the next: for TLS that is always, and
+// where the last answer had no body that of a careless backend may follow it.
 func (h *host) take(k *call) bool {
 	for {
 		h.mu.Lock()
@@ -77,7 +78,7 @@ func (h *host) take(k *call) bool {
 		waited := time.Since(l.since)
 		switch limit := time.Duration(h.client.settings.IdleConnectionTimeout); {
 		case limit > 0 && waited >= limit:
-		case (waited > believed || !l.direct || l.in.Full() || !k.repeatable()) && l.spoiled():
+		case (waited > believed || !l.direct || l.bare || l.in.Full() || !k.repeatable()) && l.spoiled():
 		default:
 			return true
 		}

@@ -160,6 +160,7 @@ func (k *call) deliver() {
 	head := k.x.Request.Method == http.MethodHead
 	r.Status, r.Header = k.head.Status, endToEnd(k.head.Fields)
 	r.Body.Close()
+	k.link.bare = head || r.Status == http.StatusNoContent || r.Status == http.StatusNotModified
 	k.x, k.raw, k.stream, k.head.Fields = nil, nil, nil, nil
 	switch {
 	case head && k.head.Announced > 0:

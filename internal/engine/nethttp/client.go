@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/net/http/httpproxy"
@@ -268,8 +269,33 @@ func (c *call) request(ctx context.Context, q *gateway.Request, proxy func(*url.
 	return r, nil
 }
 
-// connected notes that somebody is at the other end.
-func (c *call) connected(httptrace.GotConnInfo) { c.reached.Store(true) }
+// connected notes that somebody is at the other end. A connection that has been
+// used before and on which something has arrived that nobody asked for is closed:
+// net/http would take it for the answer, or see it a moment too late. It makes
+// another.
+func (c *call) connected(info httptrace.GotConnInfo) {
+	c.reached.Store(true)
+	if info.Reused && spoiled(info.Conn) {
+		info.Conn.Close()
+	}
+}
+
+// spoiled reports whether something has arrived on a connection of HTTP/1 that
+// waits for a call.
+func spoiled(conn net.Conn) (is bool) {
+	if encrypted, ok := conn.(*tls.Conn); ok {
+		if encrypted.ConnectionState().NegotiatedProtocol == "h2" {
+			return false // which has frames of its own
+		}
+		conn = encrypted.NetConn()
+	}
+	socket, ok := conn.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	raw, err := socket.SyscallConn()
+	return err == nil && raw.Control(func(fd uintptr) { is = engine.Readable(fd) }) == nil && is
+}
 
 // path puts the path into the URL such that it goes out as it is. Opaque does
 // that for every path but one that begins with two slashes, which net/http

@@ -1,12 +1,12 @@
 //go:build unix
 
-package fast
+package engine
 
 import "syscall"
 
-// readable reports whether a read of the socket would return at once: bytes,
+// Readable reports whether a read of the socket would return at once: bytes,
 // the end of the connection, or an error.
-func readable(fd uintptr) bool {
+func Readable(fd uintptr) bool {
 	var b [1]byte
 	for {
 		_, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK) // sockets of package net never block
