@@ -166,44 +166,59 @@ var (
 	largeStreams = sync.Pool{New: func() any { return new(largeBuffer) }}
 )
 
-// copy sends a stream of the given size, -1 if it is unknown.
+// copy sends a stream of the given size, -1 if it is unknown. A client that does
+// not take a large one as fast as it comes gets it in small pieces from then on:
+// they are as good for it, and hold less memory for as long as it takes.
 func (a *answer) copy(res *gateway.Response, f framing, now time.Time, from io.Reader, size int64) error {
+	a.c.waited = false
 	if size > streamPiece {
-		buf := largeStreams.Get().(*largeBuffer)
-		defer largeStreams.Put(buf)
-		return a.pump(res, f, now, from, size, buf[:])
+		if done, err := a.copyLarge(res, f, now, from, size); done {
+			return err
+		}
 	}
 	buf := streams.Get().(*streamBuffer)
 	defer streams.Put(buf)
+	_, err := a.pump(res, f, now, from, size, buf[:])
+	return err
+}
+
+// copyLarge does as copy, and reports whether it is done: not if the client takes
+// its time.
+func (a *answer) copyLarge(res *gateway.Response, f framing, now time.Time, from io.Reader, size int64) (done bool, err error) {
+	buf := largeStreams.Get().(*largeBuffer)
+	defer largeStreams.Put(buf)
 	return a.pump(res, f, now, from, size, buf[:])
 }
 
 // pump copies by way of buf. No byte waits while it reads on, and every piece
 // goes out in one write, the first one together with the header if it is there
 // already. Otherwise the header goes ahead, unless its Content-Type is made of
-// the first piece.
-func (a *answer) pump(res *gateway.Response, f framing, now time.Time, from io.Reader, size int64, buf []byte) error {
-	if !arrived(from) && (res.Header.Has("Content-Type") || res.Header.Has("Content-Encoding")) {
+// the first piece. It leaves, not done, when buf is larger than the client is fast.
+func (a *answer) pump(res *gateway.Response, f framing, now time.Time, from io.Reader, size int64, buf []byte) (done bool, err error) {
+	if !a.begun && !arrived(from) && (res.Header.Has("Content-Type") || res.Header.Has("Content-Encoding")) {
 		if err := a.whole(res, f, now, nil); err != nil {
-			return err
+			return true, err
 		}
 	}
 	for {
 		n, err := from.Read(buf[headRoom : len(buf)-tailRoom])
 		if size >= 0 && a.sent.Bytes+int64(n) > size {
-			return &gateway.Error{Code: gateway.CodeBackendInvalid, Err: errors.New("the body is longer than announced")}
+			return true, &gateway.Error{Code: gateway.CodeBackendInvalid, Err: errors.New("the body is longer than announced")}
 		}
 		ended := a.sent.Bytes+int64(n) == size || err == io.EOF && size < 0
 		if n > 0 || ended {
 			if err := a.piece(res, f, now, buf, n, ended); err != nil || ended {
-				return err
+				return true, err
 			}
 		}
 		if err == io.EOF {
 			err = &gateway.Error{Code: gateway.CodeBackendAborted, Err: io.ErrUnexpectedEOF}
 		}
 		if err != nil {
-			return err
+			return true, err
+		}
+		if a.c.waited && len(buf) > len(streamBuffer{}) {
+			return false, nil
 		}
 	}
 }

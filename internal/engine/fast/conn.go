@@ -97,7 +97,11 @@ func (c *conn) serve() {
 // shake makes the stream one of TLS. It reports false if there is nothing
 // to serve on it: no agreement, or HTTP/2, which is served elsewhere.
 func (c *conn) shake() bool {
-	stream := tls.Server(c.socket, c.server.tls)
+	below := c.socket
+	if c.direct {
+		below = pushed{c.socket, &c.transport}
+	}
+	stream := tls.Server(below, c.server.tls)
 	if limit := c.server.handshakeTimeout(); limit > 0 {
 		c.socket.SetDeadline(time.Now().Add(limit)) // fails on a broken connection, as the handshake will
 	}

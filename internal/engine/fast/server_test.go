@@ -9,7 +9,9 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -505,4 +507,102 @@ func heap() int64 {
 	runtime.GC()
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
+}
+
+// TestSlowReaderMemory: a client that does not take a large body as fast as it
+// comes gets it in small pieces from then on.
+func TestSlowReaderMemory(t *testing.T) {
+	const size = 4 << 20
+	var room []int // for each piece
+	d := open(t, NewServer, engine.Settings{}, func(_ context.Context, x *gateway.Exchange) error {
+		c := x.In.(*inbound).c
+		x.Response.Status = 200
+		x.Response.Body = body.FromStream(io.NopCloser(reads(func(p []byte) (int, error) {
+			room = append(room, len(p))
+			if len(room) == 3 {
+				c.waited = true // as when the system takes no more
+			}
+			return len(p), nil
+		})), size)
+		room = room[:0]
+		return nil
+	})
+	for range 2 { // every answer begins anew
+		res, err := http.Get("http://" + d.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := io.Copy(io.Discard, res.Body); n != size || err != nil {
+			t.Errorf("%d bytes, %v, want %d", n, err, size)
+		}
+		res.Body.Close()
+		if len(room) < 10 || room[0] != largePiece || room[2] != largePiece || slices.Max(room[3:]) > streamPiece {
+			t.Errorf("pieces of %v", room)
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
+}
+
+// reads is a function as a reader.
+type reads func(p []byte) (int, error)
+
+func (f reads) Read(p []byte) (int, error) { return f(p) }
+
+// An alarm tells that somebody waits for the other end to take what is sent.
+type alarm struct {
+	net.Conn
+	ring func()
+}
+
+func (a alarm) SetWriteDeadline(time.Time) error {
+	a.ring()
+	return nil
+}
+
+// TestWaited: a transport knows that the other end does not take what is sent,
+// with TLS and without.
+func TestWaited(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	near, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer near.Close()
+	far, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer far.Close()
+	var c transport
+	if c.open(near); c.direct != hasSockets {
+		t.Fatal("the system is not asked")
+	}
+	if !c.direct {
+		return // and cannot be asked
+	}
+	for name, send := range map[string]func([]byte) (int, error){"plain": c.send, "below TLS": pushed{near, &c}.Write} {
+		waits := make(chan struct{})
+		c.waited, c.limited, c.until = false, false, time.Now().Add(time.Hour)
+		c.stream = alarm{near, sync.OnceFunc(func() { close(waits) })}
+		if _, err := send([]byte("little")); err != nil || c.waited {
+			t.Errorf("%s: a few bytes: %v, waited %t", name, err, c.waited)
+		}
+		const large = 64 << 20 // more than the system holds for a connection
+		sent := make(chan error, 1)
+		go func() {
+			_, err := send(make([]byte, large))
+			sent <- err
+		}()
+		<-waits
+		if _, err := io.CopyN(io.Discard, far, int64(large+len("little"))); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-sent; err != nil || !c.waited {
+			t.Errorf("%s: many bytes: %v, waited %t", name, err, c.waited)
+		}
+	}
 }

@@ -35,6 +35,7 @@ type transport struct {
 
 	until   time.Time // when what is sent must have gone out; zero for no limit of its own
 	limited bool      // that is the deadline of the stream
+	waited  bool      // the other end did not take what was sent as fast as it came
 }
 
 // An operation on a socket: what package net calls when it may be worth it, and
@@ -127,6 +128,11 @@ func (t *transport) send(p []byte) (int, error) {
 	if !t.direct {
 		return t.stream.Write(p)
 	}
+	return t.push(p)
+}
+
+// push writes all of p to the socket.
+func (t *transport) push(p []byte) (int, error) {
 	t.put = operation{try: t.put.try, p: p}
 	err := t.raw.Write(t.put.try)
 	t.put.p = nil
@@ -141,14 +147,28 @@ func (t *transport) trySend(fd uintptr) bool {
 		n, err := send(fd, t.put.p[t.put.n:])
 		if err != nil {
 			t.put.err = err
-			if err == syscall.EAGAIN && !t.until.IsZero() && !t.limited {
+			if err != syscall.EAGAIN {
+				return true
+			}
+			t.waited = true
+			if !t.until.IsZero() && !t.limited {
 				t.limited = true
 				t.stream.SetWriteDeadline(t.until) // fails on a broken connection, as sending will
 			}
-			return err != syscall.EAGAIN
+			return false
 		}
 		t.put.n += n
 	}
 	t.put.err = nil
 	return true
 }
+
+// A pushed socket is one below TLS, so that it is known whether the other end takes
+// what is sent.
+type pushed struct {
+	net.Conn
+	t *transport
+}
+
+// Write writes all of p.
+func (s pushed) Write(p []byte) (int, error) { return s.t.push(p) }
