@@ -78,15 +78,34 @@ func genLeaf() *rapid.Generator[any] {
 }
 
 func TestDecodeString(t *testing.T) {
-	tests := []struct{ name, in, want string }{
-		{"text", "hello\n", `{"content":"hello\n"}`},
-		{"empty", "", `{"content":""}`},
-		{"JSON is text", `{"a":1}`, `{"content":"{\"a\":1}"}`},
-		{"each invalid byte", "a\xff\xfeb\xc3", `{"content":"a\ufffd\ufffdb\ufffd"}`},
+	tests := []struct{ name, contentType, in, want string }{
+		{"text", "", "hello\n", `{"content":"hello\n"}`},
+		{"empty", "", "", `{"content":""}`},
+		{"JSON is text", "application/json", `{"a":1}`, `{"content":"{\"a\":1}"}`},
+		{"invalid bytes", "", "a\xff", ""},
+		{"invalid bytes that are said to be UTF-8", "text/plain; charset=UTF-8", "a\xff", ""},
+		{"byte order mark", "text/plain; charset=latin1", "\xef\xbb\xbfä", `{"content":"ä"}`},
+		{"UTF-16 by its mark", "text/plain", "\xff\xfea\x00\xe4\x00", `{"content":"aä"}`},
+		{"UTF-16 by name, big endian", `text/plain; charset="utf-16"`, "\x00a\x00\xe4", `{"content":"aä"}`},
+		{"UTF-16, little endian", "text/plain;charset=UTF-16LE", "a\x00\x3d\xd8\x00\xde", `{"content":"a😀"}`},
+		{"half a character of UTF-16", "text/plain;charset=UTF-16LE", "a\x00b", ""},
+		{"half a pair of UTF-16", "text/plain;charset=UTF-16LE", "\x3d\xd8a\x00", ""},
+		{"Latin-1", "text/plain; charset=ISO-8859-1", "\xe4", `{"content":"ä"}`},
+		{"any case, quoted", `text/plain; a=b; CHARSET="Windows-1252"`, "\x80", `{"content":"€"}`},
+		{"Shift_JIS", "text/plain; charset=Shift_JIS", "\x93\xfa", `{"content":"日"}`},
+		{"bytes that are not Shift_JIS", "text/plain; charset=Shift_JIS", "\x93", ""},
+		{"bytes that ISO-8859-6 lacks", "text/plain; charset=ISO-8859-6", "\xa1", ""},
+		{"ASCII", "text/plain; charset=us-ascii", "a", `{"content":"a"}`},
+		{"what is not ASCII", "text/plain; charset=us-ascii", "ä", ""},
+		{"unknown charset", "text/plain; charset=klingon", "a", ""},
+		{"a media type that is none", "text/;;charset", "ä", `{"content":"ä"}`},
+		{"a declaration", "application/xml", "<?xml version='1.0' encoding='ISO-8859-1'?>\xe4", `{"content":"<?xml version='1.0' encoding='ISO-8859-1'?>ä"}`},
+		{"Content-Type beats the declaration", "text/xml; charset=utf-8", "<?xml version='1.0' encoding='ISO-8859-1'?>ä", `{"content":"<?xml version='1.0' encoding='ISO-8859-1'?>ä"}`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			checkTree(t, tt.in, DecodeString([]byte(tt.in)), nil, tt.want)
+			got, err := DecodeString([]byte(tt.in), tt.contentType)
+			checkTree(t, tt.in, got, err, tt.want)
 		})
 	}
 }

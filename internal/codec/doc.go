@@ -6,8 +6,8 @@
 // from such a tree. JSON text itself is the business of package jsonspan. The
 // Decode functions take the whole body, keep no reference to it and are safe
 // for concurrent use; so are the Append functions, which read the tree only.
-// A byte order mark is skipped and an invalid byte becomes U+FFFD. Nesting
-// beyond 10,000 levels is an error.
+// A byte order mark is skipped, and bytes that do not fit the charset are an
+// error. Nesting beyond 10,000 levels is one, too.
 //
 // Output names the forms a client can get, with their Content-Type, and
 // Negotiate chooses one by the Accept header.
@@ -27,8 +27,9 @@
 // go. Of several attributes with one local name the one without a prefix wins,
 // otherwise the last.
 //
-// The charset is that of the byte order mark or the XML declaration, otherwise
-// UTF-8. A document type declaration is skipped: nothing it names is read, and
+// The charset is that of the byte order mark, of the charset parameter of
+// Content-Type, or of the XML declaration, in this order (RFC 7303, section 3.2),
+// otherwise UTF-8; feeds and texts have theirs by the same rule. A document type declaration is skipped: nothing it names is read, and
 // the entities it defines are unknown, so their use is an error.
 //
 // AppendXML does the reverse. A single key that is no attribute, no text and

@@ -15,10 +15,10 @@ import (
 )
 
 // DecodeRSS returns the RSS, Atom or JSON feed b as an object; the package
-// comment has its keys. What is none of these, cut off or nested too deeply is
-// an error.
-func DecodeRSS(b []byte) (map[string]any, error) {
-	feed, err := readFeed(b)
+// comment has its keys. What is none of these, cut off, nested too deeply or not
+// written in its charset is an error. ContentType is that of the message.
+func DecodeRSS(b []byte, contentType string) (map[string]any, error) {
+	feed, err := readFeed(b, contentType)
 	if err != nil {
 		return nil, fmt.Errorf("feed: %w", err)
 	}
@@ -50,8 +50,8 @@ func DecodeRSS(b []byte) (map[string]any, error) {
 	return tree, nil
 }
 
-func readFeed(b []byte) (*gofeed.Feed, error) {
-	b, err := markup(b)
+func readFeed(b []byte, contentType string) (*gofeed.Feed, error) {
+	b, err := markup(b, contentType)
 	if err != nil {
 		return nil, err
 	}

@@ -108,7 +108,7 @@ func TestDecodeRSS(t *testing.T) {
 		{"empty channel", `<rss><channel/></rss>`, emptyTree},
 		{"latin-1", "<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?><rss><channel><title>\xe4</title></channel></rss>", withTitle("ä")},
 		{"byte order mark", "\xef\xbb\xbf<rss><channel><title>ä</title></channel></rss>", withTitle("ä")},
-		{"invalid bytes", "<rss><channel><title>\xff</title></channel></rss>", withTitle("\uFFFD")},
+		{"invalid bytes", "<rss><channel><title>\xff</title></channel></rss>", ""},
 		{"control characters are dropped", "<rss><channel><title>a\x01b</title></channel></rss>", withTitle("ab")},
 		{"JSON Feed with byte order mark", "\xef\xbb\xbf" + jsonFeed, jsonTree},
 
@@ -125,7 +125,7 @@ func TestDecodeRSS(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			in := []byte(tt.in)
-			got, err := DecodeRSS(in)
+			got, err := DecodeRSS(in, "")
 			checkTree(t, tt.in, got, err, tt.want)
 			if string(in) != tt.in {
 				t.Errorf("%.200q was changed to %.200q", tt.in, in)
@@ -135,12 +135,12 @@ func TestDecodeRSS(t *testing.T) {
 }
 
 func TestDecodeRSSIsDeterministic(t *testing.T) {
-	want, err := DecodeRSS([]byte(rssFeed))
+	want, err := DecodeRSS([]byte(rssFeed), "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range 50 {
-		if got, err := DecodeRSS([]byte(rssFeed)); err != nil || !reflect.DeepEqual(got, want) {
+		if got, err := DecodeRSS([]byte(rssFeed), ""); err != nil || !reflect.DeepEqual(got, want) {
 			t.Fatalf("%s, %v, then %s", jsonText(want), err, jsonText(got))
 		}
 	}
@@ -153,7 +153,7 @@ func FuzzDecodeRSS(f *testing.F) {
 	f.Add([]byte(atomFeed))
 	f.Add([]byte(jsonFeed))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		v, err := DecodeRSS(in)
+		v, err := DecodeRSS(in, "")
 		if err != nil {
 			return
 		}
@@ -174,7 +174,7 @@ func BenchmarkDecodeRSS(b *testing.B) {
 	b.SetBytes(int64(len(rssFeed)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := DecodeRSS([]byte(rssFeed)); err != nil {
+		if _, err := DecodeRSS([]byte(rssFeed), ""); err != nil {
 			b.Fatal(err)
 		}
 	}

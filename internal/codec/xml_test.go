@@ -48,7 +48,10 @@ func TestDecodeXML(t *testing.T) {
 		{"utf-16 declared, utf-8 in fact", `<?xml version="1.0" encoding="UTF-16"?><a>ä</a>`, `{"a":"ä"}`},
 		{"byte order mark", "\xef\xbb\xbf<a>ä</a>", `{"a":"ä"}`},
 		{"byte order mark beats declaration", "\xef\xbb\xbf<?xml version=\"1.0\" encoding=\"latin1\"?><a>ä</a>", `{"a":"ä"}`},
-		{"invalid bytes", "<a>\xff\xfe</a>", `{"a":"\ufffd\ufffd"}`},
+		{"invalid bytes", "<a>\xff\xfe</a>", ""},
+		{"invalid bytes behind a byte order mark", "\xef\xbb\xbf<a>\xff</a>", ""},
+		{"invalid bytes under a declaration", "<?xml version=\"1.0\" encoding=\"Shift_JIS\"?><a>\x93</a>", ""},
+		{"what is not ASCII", "<?xml version=\"1.0\" encoding=\"us-ascii\"?><a>ä</a>", ""},
 
 		{"nothing", "", ""},
 		{"white space", " \n", ""},
@@ -77,14 +80,47 @@ func TestDecodeXML(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := DecodeXML([]byte(tt.in), false)
+			got, err := DecodeXML([]byte(tt.in), "", false)
 			checkTree(t, tt.in, got, err, tt.want)
 			want := tt.want
 			if want != "" {
 				want = `{"collection":` + want + `}`
 			}
-			got, err = DecodeXML([]byte(tt.in), true)
+			got, err = DecodeXML([]byte(tt.in), "", true)
 			checkTree(t, tt.in, got, err, want)
+		})
+	}
+}
+
+// TestDecodeXMLCharset has documents with the Content-Type that they came with.
+func TestDecodeXMLCharset(t *testing.T) {
+	const latin1 = "<?xml version='1.0' encoding='ISO-8859-1'?>"
+	tests := []struct{ name, contentType, in, want string }{
+		{"declaration alone", "application/xml", latin1 + "<a>\xe4</a>", `{"a":"ä"}`},
+		{"Content-Type alone", "text/xml; charset=iso-8859-1", "<a>\xe4</a>", `{"a":"ä"}`},
+		{"Content-Type beats the declaration", "application/xml;charset=utf-8", latin1 + "<a>ä</a>", `{"a":"ä"}`},
+		{"byte order mark beats Content-Type", "application/xml;charset=latin1", "\xef\xbb\xbf<a>ä</a>", `{"a":"ä"}`},
+		{"UTF-16 by its mark, whatever is said", "application/xml;charset=utf-8", "\xff\xfe<\x00a\x00/\x00>\x00", `{"a":""}`},
+		{"UTF-16 by Content-Type", "application/xml;charset=utf-16", "\x00<\x00a\x00/\x00>", `{"a":""}`},
+		{"UTF-16 by Content-Type, little endian in fact", "application/xml;charset=utf-16", "<\x00a\x00/\x00>\x00", `{"a":""}`},
+		{"UTF-8 that is said to be UTF-16", "application/xml;charset=utf-16", "<a>ä</a>", ""},
+		{"Latin-1 that is said to be UTF-8", "application/xml;charset=utf-8", latin1 + "<a>\xe4</a>", ""},
+		{"unknown charset", "application/xml;charset=klingon", "<a/>", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := DecodeXML([]byte(tt.in), tt.contentType, false)
+			checkTree(t, tt.in, got, err, tt.want)
+			rss := strings.NewReplacer("<a>", "<rss><channel><title>", "</a>", "</title></channel></rss>").Replace(tt.in)
+			if strings.Contains(tt.in, "\x00") || tt.in == "<a/>" {
+				return
+			}
+			want := ""
+			if tt.want != "" {
+				want = strings.Replace(emptyTree, `"title":""`, `"title":"ä"`, 1)
+			}
+			got, err = DecodeRSS([]byte(rss), tt.contentType)
+			checkTree(t, rss, got, err, want)
 		})
 	}
 }
@@ -98,7 +134,7 @@ func TestDecodeXMLOfUTF16(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				got, err := DecodeXML(b, false)
+				got, err := DecodeXML(b, "", false)
 				checkTree(t, text, got, err, `{"a":{"-b":"ü","#text":"日本"}}`)
 			})
 		}
@@ -109,18 +145,18 @@ func TestDecodeXMLBounds(t *testing.T) {
 	nested := func(n int) []byte {
 		return []byte(strings.Repeat("<a>", n) + strings.Repeat("</a>", n))
 	}
-	if _, err := DecodeXML(nested(maxDepth), false); err != nil {
+	if _, err := DecodeXML(nested(maxDepth), "", false); err != nil {
 		t.Errorf("%d levels: %v, want no error", maxDepth, err)
 	}
-	if _, err := DecodeXML(nested(maxDepth+1), false); err == nil {
+	if _, err := DecodeXML(nested(maxDepth+1), "", false); err == nil {
 		t.Errorf("%d levels: no error", maxDepth+1)
 	}
 	laughs := `<!DOCTYPE l [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;">]><l>&c;</l>`
-	if v, err := DecodeXML([]byte(laughs), false); err == nil {
+	if v, err := DecodeXML([]byte(laughs), "", false); err == nil {
 		t.Errorf("entities of the document = %v, want an error", v)
 	}
 	wide := "<a>" + strings.Repeat("<b>x</b>", 1_000_000) + "</a>" // a square of that would never end
-	if _, err := DecodeXML([]byte(wide), false); err != nil {
+	if _, err := DecodeXML([]byte(wide), "", false); err != nil {
 		t.Errorf("a million children: %v", err)
 	}
 }
@@ -267,7 +303,7 @@ func TestXMLRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v: %v", v, err)
 		}
-		got, err := DecodeXML(text, false)
+		got, err := DecodeXML(text, "", false)
 		if err != nil || !reflect.DeepEqual(got, v) {
 			t.Fatalf("%s = %q = %s, %v", jsonText(v), text, jsonText(got), err)
 		}
@@ -284,7 +320,7 @@ func FuzzDecodeXML(f *testing.F) {
 	f.Add([]byte("\xff\xfe<\x00a\x00/\x00>\x00"))
 	f.Add([]byte(`<!DOCTYPE a [<!ENTITY e "x">]><a>&e;</a>`))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		v, err := DecodeXML(in, false)
+		v, err := DecodeXML(in, "", false)
 		if err != nil {
 			return
 		}
@@ -296,7 +332,7 @@ func FuzzDecodeXML(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q = %s: %v", in, jsonText(v), err)
 		}
-		again, err := DecodeXML(text, false)
+		again, err := DecodeXML(text, "", false)
 		if err != nil {
 			t.Fatalf("%q = %q: %v", in, text, err)
 		}
@@ -367,7 +403,7 @@ func BenchmarkDecodeXML2KB(b *testing.B) {
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := DecodeXML(text, false); err != nil {
+		if _, err := DecodeXML(text, "", false); err != nil {
 			b.Fatal(err)
 		}
 	}

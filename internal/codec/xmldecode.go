@@ -13,10 +13,10 @@ import (
 // object stands under "collection".
 //
 // A document that is empty, cut off, not well-formed, followed by a second
-// root element or text, nested too deeply, or written in an unknown charset is
-// an error. Work and memory are linear in the length of b.
-func DecodeXML(b []byte, collection bool) (map[string]any, error) {
-	text, err := markup(b)
+// root element or text, nested too deeply, or not written in the charset that
+// it names, or contentType, which is that of the message, is an error. Work and memory are linear in the length of b.
+func DecodeXML(b []byte, contentType string, collection bool) (map[string]any, error) {
+	text, err := markup(b, contentType)
 	if err != nil {
 		return nil, fmt.Errorf("xml: %w", err)
 	}

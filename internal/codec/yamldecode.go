@@ -55,7 +55,9 @@ var ErrShape = errors.New("document is not")
 
 func readYAML(b []byte) (any, error) {
 	if !bytes.HasPrefix(b, bomUTF16BE) && !bytes.HasPrefix(b, bomUTF16LE) {
-		b = validUTF8(b)
+		if _, err := checked(b); err != nil {
+			return nil, err
+		}
 	}
 	l, err := yaml.NewLoader(bytes.NewReader(yamlx.Readable(b)), yaml.WithSingleDocument())
 	if err != nil {

@@ -3,10 +3,12 @@ package jsonspan
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // The functions of this file do by trees what the package does by spans, as
@@ -20,6 +22,9 @@ func decodeTree(src []byte) (any, error) {
 	d.UseNumber()
 	var v any
 	err := d.Decode(&v)
+	if err == nil && !utf8.Valid(src[:d.InputOffset()]) {
+		return nil, errors.New("not UTF-8, which the library repairs")
+	}
 	if rest := src[d.InputOffset():]; err == nil && (v == json.Number("0") || v == json.Number("-0")) && len(rest) > 0 && rest[0]-'0' <= 9 {
 		err = fmt.Errorf("%v%.1s: leading zero", v, rest)
 	}

@@ -101,8 +101,7 @@ func Compile(r Rules) *Projection {
 //
 // Only the first JSON value of src is read; a byte order mark and white space
 // before it are skipped. All of the value is validated, wanted or not, as Scan
-// does it, except that each byte in a string that is not UTF-8 becomes U+FFFD.
-// Of members with the same name the last counts, in the place of the first;
+// does it. Of members with the same name the last counts, in the place of the first;
 // objects that the rules do not look into are not searched for such.
 //
 // The error is a *SyntaxError, or wraps ErrShape if the value is of a kind that
@@ -116,13 +115,6 @@ func (p *Projection) Apply(dst *Object, src []byte) error {
 		return err
 	}
 	end, f := p.read(dst, src)
-	if f == faultUTF8 {
-		dst.clear()
-		dst.arena = appendRepaired(dst.arena[:0], src)
-		if end, f = p.read(dst, dst.arena); f != none {
-			end = offsetBeforeRepair(src, end)
-		}
-	}
 	if f != none {
 		dst.Reset()
 		return f.at(end)

@@ -48,8 +48,6 @@ func TestApply(t *testing.T) {
 		{"two targets, last lacks the rest", Rules{Target: "d.e"}, `{"d":{"e":{"a":1}},"d":{}}`, `{}`},
 
 		// UTF-8
-		{"each wrong byte is replaced", Rules{}, "{\"a\":\"x\xff\xc3(\",\"\xff\":1}", "{\"a\":\"x\uFFFD\uFFFD(\",\"\uFFFD\":1}"},
-		{"replaced and cut", Rules{Target: "d", Deny: []string{"a.b"}, Group: "g"}, "{\"d\":{\"a\":{\"b\":1,\"c\":\"\xff\"}}}", "{\"g\":{\"a\":{\"c\":\"\uFFFD\"}}}"},
 		{"wrong bytes behind the value", Rules{}, "{\"a\":1}\xff", `{"a":1}`},
 		{"lone surrogates stay as sent", Rules{}, `{"a":"\ud800"}`, `{"a":"\ud800"}`},
 
@@ -166,8 +164,11 @@ func TestApplyError(t *testing.T) {
 		{"leading zero behind a sign", ExpectAny, ` -00.5`, nil, "json offset 3: number with a leading zero"},
 		{"two marks", ExpectObject, "\uFEFF\uFEFF{}", nil, "json offset 3: want a value"},
 		{"cut off null", ExpectObject, `nul`, io.ErrUnexpectedEOF, "json offset 3: text ends inside a value"},
-		{"wrong behind a repair", ExpectObject, "{\"\xff\":\"\xff\xff\",\"é\":x}", nil, "json offset 15: want a value"},
-		{"wrong at a wrong byte", ExpectObject, "{\"\xff\":\"\xff\xff\",\xff}", nil, "json offset 10: want a member name in quotes"},
+		{"no UTF-8", ExpectObject, "{\"a\":\"x\xff\"}", nil, "json offset 7: string is not UTF-8"},
+		{"no UTF-8 in a name", ExpectAny, "{\"\xc3\":1}", nil, "json offset 2: string is not UTF-8"},
+		{"Latin-1", ExpectAny, "\"\xe9\"", nil, "json offset 1: string is not UTF-8"},
+		{"a surrogate in UTF-8", ExpectAny, "\"\xed\xa0\x80\"", nil, "json offset 1: string is not UTF-8"},
+		{"UTF-16", ExpectObject, "{\x00}\x00", nil, "json offset 1: want a member name in quotes"},
 		{"wrong byte outside of strings", ExpectObject, "{\"a\":\xff}", nil, "json offset 5: want a value"},
 	}
 	for _, tt := range tests {
@@ -252,7 +253,7 @@ func TestApplyAgain(t *testing.T) {
 		{`{"a":{"b":1,"x":2},"c":3}`, `{"a":{"x":2},"d":3}`},
 		{`{"a":[`, `{}`},
 		{`{"a":{"b":1,"y":2},"c":4}`, `{"a":{"y":2},"d":4}`},
-		{"{\"a\":{\"b\":1,\"y\":\"\xff\"}}", "{\"a\":{\"y\":\"\uFFFD\"}}"},
+		{"{\"a\":{\"b\":1,\"y\":\"\xff\"}}", `{}`},
 		{`null`, `{}`},
 		{`{"x":1}`, `{"x":1}`},
 	} {

@@ -15,24 +15,16 @@ import (
 // last counts. Empty objects and arrays are not nil.
 //
 // The text is validated as Scan does it, with nothing but white space behind
-// the value; each byte in a string that is not UTF-8 becomes U+FFFD. The error
-// is a *SyntaxError.
+// the value. The error is a *SyntaxError.
 //
 // The tree does not share value's memory. Its strings share one copy of the
 // text, so keeping one of them keeps all.
 func Tree(value []byte) (any, error) {
-	text := value
-	end, f := scanWhole(text)
-	if f == faultUTF8 {
-		text = appendRepaired(nil, value)
-		if end, f = scanWhole(text); f != none {
-			end = offsetBeforeRepair(value, end)
-		}
-	}
+	end, f := scanWhole(value)
 	if f != none {
 		return nil, f.at(end)
 	}
-	d := treeDecoder{text: string(text[skipMark(text):])}
+	d := treeDecoder{text: string(value[skipMark(value):])}
 	return d.value(), nil
 }
 

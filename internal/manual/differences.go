@@ -42,6 +42,7 @@ var differences = []difference{
 	{"the key of `qos/http-cache`", "method and URL; one variant for each", "the host that the client asks for as well; up to 32 variants", "backends learn the host and may answer with links to it: one client must not place an answer for the host of another"},
 	{"`qos/http-cache` without limits", "the store grows without end", "256 MiB unless `max_size` says otherwise; the answer that was used least recently goes first", "queries and names of hosts are the client's to invent"},
 	{"one limit of `qos/http-cache`", "`max_items` without `max_size`, and the reverse, is no limit", "each is a limit by itself, with a note", "a limit that is written is meant"},
+	{"charsets of answers", "everything is read as UTF-8, what is not becomes U+FFFD", "byte order mark, Content-Type and XML declaration count for `xml`, `rss` and `string`; bytes that do not fit, and JSON that is not UTF-8, are a failed backend", "RFC 7303, section 3.2; text must not be destroyed silently"},
 	{"error texts", "name internal hosts and addresses", "the same leading text without them", "nothing internal leaks"},
 	{"two lines of a header that names a client to a limit or holds a token", "the first counts, both are passed on", "400 of a limit, 401 of a validator; a line with underscores for hyphens counts as one", "a policy must not judge one line while the backend believes the other"},
 	{"rate limits", "twice the capacity passes after a pause", "never more than the capacity", "a bucket holds what it holds"},

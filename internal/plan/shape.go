@@ -79,7 +79,7 @@ func (s *shape) Leave(_ context.Context, x *gateway.Exchange, err error) error {
 	if compressed(r.Header.Get("Content-Encoding")) && r.Body.Size() != 0 {
 		return &gateway.Error{Code: gateway.CodeBackendInvalid, Public: "the answer is compressed and cannot be unpacked"}
 	}
-	if r.Complete, err = s.decode(&r.Body, r.Status); err != nil {
+	if r.Complete, err = s.decode(r); err != nil {
 		return s.refused(err)
 	}
 	return nil
@@ -129,9 +129,10 @@ func (s *shape) remedy() string {
 	return `if the service answers a list, write "is_collection": true in this backend, and for anything else "encoding": "safejson"`
 }
 
-// decode makes data of b and reports whether it is an answer: null is none,
+// decode makes data of the body and reports whether it is an answer: null is none,
 // although nothing is wrong with it, unless something was made of it.
-func (s *shape) decode(b *body.Body, status int) (complete bool, err error) {
+func (s *shape) decode(r *gateway.Response) (complete bool, err error) {
+	b, status := &r.Body, r.Status
 	if (status == 204 || status == 205) && s.behaviour.Answered(status) {
 		return true, s.project(b, []byte("{}"), s.nothing)
 	}
@@ -147,7 +148,7 @@ func (s *shape) decode(b *body.Body, status int) (complete bool, err error) {
 		}
 		return !null || b.Len() > 0, s.finish(b)
 	}
-	tree, err := s.tree(raw)
+	tree, err := s.tree(raw, r.Header.Get(contentType))
 	if err != nil {
 		return false, err
 	}
@@ -169,16 +170,16 @@ func (s *shape) project(b *body.Body, text []byte, by *jsonspan.Projection) erro
 }
 
 // tree decodes what is not JSON.
-func (s *shape) tree(raw []byte) (map[string]any, error) {
+func (s *shape) tree(raw []byte, contentType string) (map[string]any, error) {
 	switch s.encoding {
 	case "xml":
-		return codec.DecodeXML(raw, s.collection)
+		return codec.DecodeXML(raw, contentType, s.collection)
 	case "yaml":
 		return codec.DecodeYAML(raw, s.collection)
 	case "rss":
-		return codec.DecodeRSS(raw)
+		return codec.DecodeRSS(raw, contentType)
 	}
-	return codec.DecodeString(raw), nil
+	return codec.DecodeString(raw, contentType)
 }
 
 // finish runs what works on a tree.
