@@ -3,10 +3,14 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/sluice-gateway/sluice/internal/config"
@@ -419,6 +423,65 @@ func TestAllowUnsupported(t *testing.T) {
 	p := serveFile(t, file, flag)
 	if status, _ := p.get(t, "/x"); status != 200 || !strings.Contains(p.log(), warned) {
 		t.Errorf("run: status %d, want 200 and %q:\n%s", status, warned, p.log())
+	}
+}
+
+// TestWithoutConnectors runs without what is not built yet: native plugins, agents,
+// and connectors, in whose place nothing is called by HTTP.
+func TestWithoutConnectors(t *testing.T) {
+	t.Chdir(t.TempDir())
+	var called atomic.Int64
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		called.Add(1)
+		io.WriteString(w, `{"a":1}`)
+	}))
+	t.Cleanup(backend.Close)
+	const endpoint = `{"endpoint": "/%d", "extra_config": {%s}, "backend": [{"url_pattern": "/", "host": [%q], "extra_config": {%s}}]}`
+	var endpoints []string
+	connectors := []string{"backend/lambda", "backend/amqp/consumer", "backend/amqp/producer", "backend/pubsub/publisher",
+		"backend/pubsub/subscriber", "backend/grpc", "backend/soap", "backend/graphql", "backend/static-filesystem",
+		"plugin/http-client", "workflow", "ai/llm", "github.com/devopsfaith/krakend-amqp/consume"}
+	for i, name := range connectors {
+		endpoints = append(endpoints, fmt.Sprintf(endpoint, i, "", backend.URL, fmt.Sprintf("%q: {}", name)))
+	}
+	endpoints = append(endpoints, fmt.Sprintf(endpoint, len(connectors), `"websocket": {}`, "ws"+strings.TrimPrefix(backend.URL, "http"), ""))
+	text := fmt.Sprintf(`{"version": 3, "dialect": "sluice", "listen_ip": "127.0.0.1", "plugin": {"folder": "/p", "pattern": ".so"},
+		"async_agent": [{"name": "a"}], "extra_config": {"plugin/http-server": {}}, "endpoints": [%s]}`, strings.Join(endpoints, ","))
+	file := write(t, "gateway.json", text)
+	refused := invoke(t, "check", "-c", file)
+	for _, want := range []string{"async_agent: async agents are not supported yet; start with --allow-unsupported", "plugin: native plugins are not loaded; start with --allow-unsupported", "namespace websocket not supported yet"} {
+		if refused.code != 1 || !strings.Contains(refused.stderr, want) {
+			t.Errorf("%+v, want 1 and %q", refused, want)
+		}
+	}
+	if strings.Contains(refused.stderr, "ws://") {
+		t.Errorf("a host of a WebSocket is refused: %s", refused.stderr)
+	}
+	if got := invoke(t, "check", "--lint", "--allow-unsupported", "-c", file); got.code != 0 || strings.Count(got.stderr, "(warning)") != len(connectors)+4 {
+		t.Errorf("%+v, want 0 and %d warnings", got, len(connectors)+4)
+	}
+	p := serveFile(t, file, "--allow-unsupported")
+	for i := range endpoints {
+		if status, body := p.get(t, fmt.Sprintf("/%d", i)); status != 501 || !strings.Contains(body, `"code":"not_supported"`) {
+			t.Errorf("%d: %d %s, want 501 not_supported", i, status, body)
+		}
+	}
+	if n := called.Load(); n > 0 {
+		t.Errorf("the backend was called %d times, want none", n)
+	}
+}
+
+// TestUnusedPlugin starts although there is a folder of plugins that nobody uses.
+func TestUnusedPlugin(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, dialect := range []string{"krakend", "sluice"} {
+		file := write(t, "gateway.json", strings.Replace(grouped("http://a", "one"), `"version": 3,`, `"version": 3, "dialect": "`+dialect+`", "plugin": {"folder": "/p", "pattern": ".so"},`, 1))
+		for _, flags := range [][]string{nil, {"--lint"}} {
+			got := invoke(t, append([]string{"check", "-c", file}, flags...)...)
+			if want := "plugin: native plugins are not loaded, and no namespace asks for one; remove the key (warning)"; got.code != 0 || !strings.Contains(got.stderr, want) {
+				t.Errorf("%s %v: %+v, want 0 and %q", dialect, flags, got, want)
+			}
+		}
 	}
 }
 

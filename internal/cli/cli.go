@@ -235,7 +235,7 @@ func (a *app) options(s source) runtime.Options {
 // configFlags declares the flags that every command with a configuration has.
 func configFlags(cmd *cobra.Command, s *source) {
 	cmd.Flags().StringVarP(&s.file, "config", "c", "", "configuration `FILE`: .json, .yaml, .yml or .toml")
-	cmd.Flags().BoolVar(&s.without, "allow-unsupported", false, "do without namespaces that are not supported yet, be they protections")
+	cmd.Flags().BoolVar(&s.without, "allow-unsupported", false, "do without namespaces, agents, plugins and connectors that are not supported yet, be they protections")
 }
 
 // noArgs is the check that a command got flags only. The usual mistake is a

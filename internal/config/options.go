@@ -81,7 +81,8 @@ type Service struct {
 	// TLS serves HTTPS.
 	TLS *ServerTLS `json:"tls"`
 
-	// Plugin names the folder of native plugins, which are not loaded.
+	// Plugin names the folder of native plugins, which are not loaded: a warning
+	// where no namespace asks for one, else an error.
 	Plugin *Plugin `json:"plugin"`
 
 	// AsyncAgent lists consumers of queues.
@@ -192,8 +193,8 @@ type Transport struct {
 type Behaviour struct {
 	// ErrorStatus is the status when no backend answered: 500, or by_cause,
 	// which is 502 for a backend that is unreachable, breaks off or cannot be
-	// decoded, 503 for an open breaker, a limit or no host, and 504 for a
-	// deadline. Conditions of validation/cel that do not hold follow it: by
+	// decoded, 503 for an open breaker, a limit or no host, 504 for a deadline, and
+	// 501 for a connector that is not built yet. Conditions of validation/cel that do not hold follow it: by
 	// cause they are 403, for answers 502.
 	ErrorStatus ErrorStatus `json:"error_status"`
 
@@ -301,7 +302,8 @@ type Backend struct {
 	// URLPattern is the path and query to call, with {variables}.
 	URLPattern string `json:"url_pattern" check:"wanted" example:"\"/users/{id}\""`
 
-	// Host lists the hosts to balance over, or with sd the name to look up.
+	// Host lists the hosts to balance over, or with sd the name to look up. Where
+	// clients may open WebSockets the schemes ws and wss stand for http and https.
 	Host []string `json:"host" example:"[\"http://users-1:8000\", \"http://users-2:8000\"]"`
 
 	// Method is the HTTP method; without it that of the endpoint.

@@ -296,6 +296,12 @@ func (r *resolver) backend(e *Endpoint, b *Backend) {
 		b.Host = r.service.Host // clean already
 		return
 	}
+	if e.webSockets() {
+		b.Host = slices.Clone(b.Host)
+		for i, h := range b.Host {
+			b.Host[i] = overHTTP(h)
+		}
+	}
 	if b.DisableHostSanitize {
 		return
 	}
@@ -306,6 +312,29 @@ func (r *resolver) backend(e *Endpoint, b *Backend) {
 		}
 	}
 	b.Host = hosts
+}
+
+// webSockets reports whether clients of the endpoint may open WebSockets: by the
+// namespace of that name, or by upgrade of the namespace proxy.
+func (e *Endpoint) webSockets() bool {
+	if e.ExtraConfig["websocket"] != nil {
+		return true
+	}
+	upgrade := e.ExtraConfig["proxy"].Get("upgrade")
+	return upgrade != nil && (strings.EqualFold(upgrade.Text, "websocket") || slices.ContainsFunc(upgrade.Items, func(n *Node) bool { return strings.EqualFold(n.Text, "websocket") }))
+}
+
+// overHTTP returns a host with the scheme by which a WebSocket is opened (RFC 6455,
+// section 3): http for ws, https for wss.
+func overHTTP(host string) string {
+	scheme, rest, found := strings.Cut(host, "://")
+	switch {
+	case found && strings.EqualFold(scheme, "ws"):
+		return "http://" + rest
+	case found && strings.EqualFold(scheme, "wss"):
+		return "https://" + rest
+	}
+	return host
 }
 
 // CleanHost returns a host in its full form: scheme in lower case, http if

@@ -17,6 +17,7 @@ var differences = []difference{
 	{"a key that protects or filters (`extra_config`, `tls`, `client_tls`, `allow`, `deny`, `input_headers`, `input_query_strings`, `flatmap_filter`, `plugin`, `async_agent`) misspelt, under its old name, in the wrong place or twice; a namespace beside `extra_config`; an option of a protecting namespace outside of it", "ignored, or the last one counts", "error at start, which says where to move it", "nothing fails open"},
 	{"`security/cors` with an empty `allow_origins`", "every origin is allowed", "error at start", "an empty list must not allow everything"},
 	{"a `*` in an origin of `security/cors`", "any text", "letters, digits, dots and hyphens", "`https://*.example.com` must not allow what has another host before `/`, `#` or `@`"},
+	{"`security/cors` with `allow_credentials` beside the origin `*`", "the header is sent, and browsers refuse the answer", "a warning, and the header is left out", "the Fetch standard, section 3.3"},
 	{"wrong types in components", "the component is skipped", "error at start with the place", "nothing fails open"},
 	{"several writes under a non-GET endpoint", "allowed by the newest release, route dropped by v2.3", "error at start unless `proxy.allow_multiple_writes`", "a gateway cannot undo the first write when the second fails"},
 	{"how many calls of a shadow run at once", "as many as requests come", "`shadow_limit`, 250 unless it says otherwise; further ones are left out, which the log says", "nobody waits for them, so a slow backend would pile them up"},

@@ -183,17 +183,59 @@ func (c *compiler) compile() {
 	}
 }
 
-// legacy reports root keys that are accepted and do nothing here.
+// legacy reports root keys that are accepted and do nothing here. Native plugins
+// that no namespace asks for protect nothing.
 func (c *compiler) legacy() {
 	s := c.g.Service
+	severity, how := config.Error, "start with --allow-unsupported to run without them"
+	if c.Without {
+		severity, how = config.Warning, "the gateway runs without them"
+	}
 	if len(s.AsyncAgent) > 0 {
-		c.report(s.Node, "async_agent", config.Error, config.CodeUnsupported,
-			errors.New("async agents are not supported yet; remove the key"))
+		c.report(s.Node, "async_agent", severity, config.CodeUnsupported, fmt.Errorf("async agents are not supported yet; %s", how))
 	}
-	if s.Plugin != nil {
-		c.report(s.Node, "plugin", config.Error, config.CodeUnsupported,
-			errors.New("native plugins are not loaded; remove the key"))
+	if s.Plugin == nil {
+		return
 	}
+	if !c.usesPlugins() {
+		c.report(s.Node, "plugin", config.Warning, config.CodeUnsupported,
+			errors.New("native plugins are not loaded, and no namespace asks for one; remove the key"))
+		return
+	}
+	c.report(s.Node, "plugin", severity, config.CodeUnsupported, fmt.Errorf("native plugins are not loaded; %s", how))
+}
+
+// usesPlugins reports whether a namespace asks for a plugin.
+func (c *compiler) usesPlugins() bool {
+	asks := func(extra map[string]*config.Node) bool {
+		for name := range extra {
+			if strings.HasPrefix(c.current(name), "plugin/") {
+				return true
+			}
+		}
+		return false
+	}
+	s := c.g.Service
+	if asks(s.ExtraConfig) {
+		return true
+	}
+	for _, e := range s.Endpoints {
+		if e == nil {
+			continue
+		}
+		if asks(e.ExtraConfig) || slices.ContainsFunc(e.Backend, func(b *config.Backend) bool { return b != nil && asks(b.ExtraConfig) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// current returns the name that a namespace has today.
+func (c *compiler) current(name string) string {
+	if today, known := c.Published[name]; known {
+		return today
+	}
+	return name
 }
 
 // product is the header that names the gateway, or a zero field.

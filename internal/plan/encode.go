@@ -172,6 +172,8 @@ func statusOf(code string) int {
 		return 504
 	case gateway.CodeClientGone:
 		return 499
+	case codeUnsupported:
+		return 501
 	}
 	return 500
 }

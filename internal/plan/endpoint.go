@@ -295,6 +295,11 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 	}
 	tail := call.Connector
 	if tail == nil {
+		if name := b.unbuilt(be); name != "" {
+			tail = unbuilt(name)
+		}
+	}
+	if tail == nil {
 		var err error
 		if tail, err = b.newHTTP(site, call); err != nil {
 			b.problems = append(b.problems, be.Node.Problems(config.Error, config.CodeInvalid, err)...)

@@ -37,6 +37,10 @@ func build(s *component.ServiceSite, o Options) error {
 			s.Mistake(fmt.Sprintf("allow_origins[%d]", i), fmt.Errorf("%q is no origin: one begins with its scheme; write %q", name, "https://"+name))
 		}
 	}
+	if o.AllowCredentials && slices.Contains(o.AllowOrigins, "*") {
+		o.AllowCredentials = false
+		s.Warn("allow_credentials", errors.New("has no effect with the origin *, for which browsers refuse credentials; list the origins in allow_origins"))
+	}
 	st := &stage{policy: newPolicy(o)}
 	if o.Debug {
 		st.log = s.Log()

@@ -414,8 +414,6 @@ func TestOptions(t *testing.T) {
 		{"an unknown method", `{"allow_methods":["GET","FETCH"]}`, "allow_methods[1]", "FETCH"},
 		{"a header that is none", `{"allow_headers":["X A"]}`, "allow_headers[0]", "letters"},
 		{"an exposed header that is none", `{"expose_headers":["a,b"]}`, "expose_headers[0]", "letters"},
-		{"credentials for everybody", `{"allow_origins":["*"],"allow_credentials":true}`, "allow_credentials", "list the origins"},
-		{"credentials with the default origins", `{"allow_credentials":true}`, "allow_credentials", "list the origins"},
 		{"max_age as a number", `{"max_age":7200}`, "max_age", ""},
 		{"max_age without a unit", `{"max_age":"7200"}`, "max_age", "unit"},
 		{"a negative max_age", `{"max_age":"-1s"}`, "max_age", "negative"},
@@ -546,5 +544,33 @@ func TestActualAllocatesNothing(t *testing.T) {
 		_ = pass(st, x, nil)
 	}); n > 0 {
 		t.Errorf("%v allocations per request, want 0", n)
+	}
+}
+
+// TestCredentialsForEverybody checks that credentials are not allowed beside the
+// origin *, and that this is said.
+func TestCredentialsForEverybody(t *testing.T) {
+	for _, options := range []string{
+		`{"allow_origins":["*"],"allow_credentials":true}`,
+		`{"allow_origins":["https://a.com","*"],"allow_credentials":true}`,
+		`{"allow_credentials":true}`,
+	} {
+		st, problems := buildStage(t, options)
+		if len(problems) != 1 || problems[0].Severity != config.Warning || !strings.Contains(problems[0].Error(), "list the origins") {
+			t.Fatalf("%s: problems %v, want one warning", options, problems)
+		}
+		for _, in := range []testx.Request{
+			{Header: gateway.Fields{{Name: "Origin", Value: "https://a.com"}}},
+			{Method: "OPTIONS", Header: gateway.Fields{{Name: "Origin", Value: "https://a.com"}, {Name: "Access-Control-Request-Method", Value: "GET"}}},
+		} {
+			x := in.Exchange(t)
+			if err := pass(st, x, nil); err != nil {
+				t.Fatal(err)
+			}
+			got := fields(x.Response.Header)
+			if _, has := got["Access-Control-Allow-Credentials"]; has || got["Access-Control-Allow-Origin"] != "*" {
+				t.Errorf("%s, %s: header %v, want the origin * and no credentials", options, in.Method, got)
+			}
+		}
 	}
 }

@@ -3,7 +3,6 @@ package cors
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/config"
@@ -37,7 +36,8 @@ type Options struct {
 	MaxAge config.Duration `json:"max_age"`
 
 	// AllowCredentials lets pages of other origins send cookies and read the
-	// answers to them. It cannot be combined with an origin of *.
+	// answers to them. It has no effect with an origin of *, for which browsers
+	// refuse credentials.
 	AllowCredentials bool `json:"allow_credentials"`
 
 	// AllowPrivateNetwork lets pages of the internet reach a gateway in a
@@ -78,7 +78,7 @@ func (Options) Defaults() Options {
 	}
 }
 
-// Validate reports origins that cannot match, and credentials for everybody.
+// Validate reports origins that cannot match.
 func (o Options) Validate() error {
 	var errs []error
 	if len(o.AllowOrigins) == 0 {
@@ -94,10 +94,6 @@ func (o Options) Validate() error {
 		case strings.HasSuffix(origin, "/"):
 			errs = append(errs, config.At(at, fmt.Errorf("%q matches nothing, an origin has no path; write %q", origin, strings.TrimRight(origin, "/"))))
 		}
-	}
-	if o.AllowCredentials && slices.Contains(o.AllowOrigins, "*") {
-		errs = append(errs, config.At("allow_credentials",
-			errors.New("browsers refuse credentials for the origin *; list the origins in allow_origins")))
 	}
 	return errors.Join(errs...)
 }
