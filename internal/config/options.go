@@ -284,7 +284,9 @@ type Endpoint struct {
 	// first good answer wins. 0 stands for 1.
 	ConcurrentCalls int `json:"concurrent_calls" check:"min=0,max=100" example:"2"`
 
-	// InputHeaders lists the request headers that backends may see; * is all.
+	// InputHeaders lists the request headers that backends may see; * is all. What
+	// only proxies write, such as Forwarded and X-Forwarded-Proto, passes from
+	// trusted proxies only, those of the namespace router.
 	InputHeaders []string `json:"input_headers" was:"headers_to_pass" example:"[\"Accept-Language\"]"`
 
 	// InputQueryStrings lists the query parameters that backends may see; * is

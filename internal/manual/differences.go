@@ -31,6 +31,7 @@ var differences = []difference{
 	{"missing `{respN_…}` or `{JWT.…}`", "the internal template text reaches the service", "that backend fails without a call", "nothing internal leaks, nothing unintended is asked for"},
 	{"positions in `{respN_list.0}`, and `\\.` for a dot in a name, there, in `{JWT.…}`, `target`, `allow` and `deny`", "no position, no such name", "both can be reached", "what services answer is not always named as one would"},
 	{"client address", "any client may choose it", "forwarding headers count from trusted proxies only; by default private, loopback and link-local peers", "spoofing defeats every limit by address"},
+	{"`Forwarded`, `X-Real-Ip`, `X-Forwarded-Proto` and the like in `input_headers`", "passed on from anybody", "passed on from trusted proxies only", "services believe them about the client, its scheme and what it asked for"},
 	{"request bodies", "sent chunked, shared at random between GET backends", "known length kept, every backend has its copy", "many services refuse chunked uploads"},
 	{"requests that are not well-formed", "line feeds for line ends, folded fields, a length beside a coding, hosts and lengths of HTTP/2 that are none", "400 and the end of the connection, or of the stream; nothing is forwarded", "whoever stands in front or behind may read them differently, which is how requests are smuggled"},
 	{"`OPTIONS *`", "200 without `Allow`, before everything else", "200 with the methods that are served, in the access log like other requests", "RFC 9110, section 9.3.7"},

@@ -26,6 +26,7 @@ type clientAddress struct {
 	headers   []string // canonical; nil believes nobody
 	trusted   []netip.Prefix
 	appEngine bool
+	nobody    bool // is believed
 }
 
 func newClientAddress(r component.Router) clientAddress {
@@ -37,9 +38,14 @@ func newClientAddress(r component.Router) clientAddress {
 		c.trusted = defaultTrusted
 	}
 	if r.IgnoreForwarded {
-		c.headers = nil
+		c.headers, c.nobody = nil, true
 	}
 	return c
+}
+
+// believes reports whether the peer is a proxy whose word about its client counts.
+func (c *clientAddress) believes(in gateway.Inbound) bool {
+	return !c.nobody && c.trusts(in.Peer().Addr().Unmap().WithZone(""))
 }
 
 // of returns the address of the client: the peer, or what a trusted peer says

@@ -96,7 +96,7 @@ func (b *endpointBuilder) build() *Endpoint {
 		component.Placed{Phase: uint8(component.EndpointEncode), Name: "encode", Stage: enc,
 			At: cmp.Or(keyPos(e.Node, "output_encoding"), keyPos(b.g.Service.Node, "output_encoding"))})
 	sel := &selected{
-		header:  newHeaderSelection(e.InputHeaders, b.env.Product, b.g.Service.ExpectContinueTimeout > 0, b.g.Service.Behaviour.MaxHops > 0),
+		header:  newHeaderSelection(e.InputHeaders, b.env.Product, &b.g.client, b.g.Service.ExpectContinueTimeout > 0, b.g.Service.Behaviour.MaxHops > 0),
 		query:   newSelection(e.InputQueryStrings, false),
 		maximum: int64(b.g.Service.MaxBodyBytes),
 		whole:   b.whole,

@@ -30,17 +30,21 @@ type headerSelection struct {
 	product string // of the gateway, as in User-Agent
 	expects bool   // Expect passes like others: calls wait for 100 Continue
 	counts  bool   // hops are counted, in a field of ours
+
+	proxies *clientAddress // says whose word about the client counts
+	wary    bool           // fields may pass that only proxies write
 }
 
 // newHeaderSelection compiles input_headers. With an empty list the
 // Content-Type of the client passes alone; as soon as a header is named, it
 // must be named too.
-func newHeaderSelection(list []string, product string, expects, counts bool) headerSelection {
+func newHeaderSelection(list []string, product string, proxies *clientAddress, expects, counts bool) headerSelection {
 	if len(list) == 0 {
 		list = []string{contentType}
 	}
-	s := headerSelection{newSelection(list, true), product, expects, counts}
+	s := headerSelection{selection: newSelection(list, true), product: product, expects: expects, counts: counts, proxies: proxies}
 	s.names = slices.DeleteFunc(s.names, s.reserved)
+	s.wary = s.all || slices.ContainsFunc(s.names, ofProxies)
 	return s
 }
 
@@ -69,6 +73,24 @@ func hyphens(name string) string {
 	return name
 }
 
+// proxyFields are fields by which a proxy tells what the client asked it, besides
+// those that begin with X-Forwarded: RFC 7239 and its forerunners.
+var proxyFields = []string{
+	"Forwarded", "Front-End-Https", "True-Client-Ip", "X-Client-Ip", "X-Cluster-Client-Ip", "X-Original-Forwarded-For",
+	"X-Original-Host", "X-Original-Url", "X-Real-Ip", "X-Rewrite-Url", "X-Scheme", "X-Url-Scheme",
+}
+
+// ofProxies reports whether a field is for proxies to write: many services believe
+// it about the client, its address, its scheme and what it asked for.
+func ofProxies(name string) bool {
+	switch name[0] {
+	case 'X', 'F', 'T':
+		name = hyphens(name)
+		return strings.HasPrefix(name, "X-Forwarded") || slices.Contains(proxyFields, name)
+	}
+	return false
+}
+
 // fill puts the selected fields of the client and those of the gateway into
 // the request.
 func (s *headerSelection) fill(x *gateway.Exchange) {
@@ -80,6 +102,9 @@ func (s *headerSelection) fill(x *gateway.Exchange) {
 		for _, name := range s.names {
 			h = x.In.AppendHeader(h, name)
 		}
+	}
+	if s.wary && slices.ContainsFunc(h, func(f gateway.Field) bool { return ofProxies(f.Name) }) && !s.proxies.believes(x.In) {
+		h = slices.DeleteFunc(h, func(f gateway.Field) bool { return ofProxies(f.Name) })
 	}
 	h = withoutNamed(h, x.In)
 	if h.Has(userAgent) {

@@ -47,13 +47,15 @@ func TestHeaderSelection(t *testing.T) {
 		{"the client cannot strip what the gateway adds", []string{"*"}, header("Connection", "X-Forwarded-For, X-Forwarded-Host, User-Agent", "User-Agent", "mine"), withOurs()},
 		{"the client cannot set what the gateway adds", []string{"*"}, header("X-Forwarded-For", "6.6.6.6", "X-Forwarded-Host", "evil.test", "X-Forwarded-Via", "me"), withOurs()},
 		{"not even when it is listed", []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Via"}, header("X-Forwarded-For", "6.6.6.6", "X-Forwarded-Host", "evil.test", "X-Forwarded-Via", "me"), withOurs()},
+		{"what only proxies write, of a peer that is none", []string{"*"}, header("Forwarded", "for=6.6.6.6", "X-Real-Ip", "6.6.6.6", "X-Forwarded-Proto", "https", "X-Forwarded-Port", "443", "X-Forwarded-Prefix", "/a", "X-Forwarded-Ssl", "on", "X_Forwarded_Proto", "https", "X-Forwarded", "x", "True-Client-Ip", "6.6.6.6", "Front-End-Https", "on", "X-Original-Url", "/admin", "X_Rewrite-Url", "/admin", "X-Other", "1"), withOurs("X-Other", "1")},
+		{"not even when they are listed", []string{"Forwarded", "X-Real-Ip", "x-forwarded-proto", "X-One"}, header("Forwarded", "for=6.6.6.6", "X-Real-Ip", "6.6.6.6", "X-Forwarded-Proto", "https", "X-One", "1"), withOurs("X-One", "1")},
 		{"an agent that passes", []string{"User-Agent"}, header("User-Agent", "mine"), header("User-Agent", "mine", "X-Forwarded-Via", "Sluice 0", "X-Forwarded-For", "198.51.100.7", "X-Forwarded-Host", "gateway.test")},
 		{"an agent that does not", []string{"X-One"}, header("User-Agent", "mine"), withOurs()},
 		{"an empty name in the list", []string{""}, header("X-One", "1", "Content-Type", "text/x"), withOurs()},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newHeaderSelection(tt.list, "Sluice 0", false, false)
+			s := newHeaderSelection(tt.list, "Sluice 0", &clientAddress{}, false, false)
 			x := gateway.Acquire(testx.Request{Header: tt.sent}.Inbound())
 			defer x.Release()
 			x.Client = netip.MustParseAddr("198.51.100.7")
@@ -106,7 +108,7 @@ func TestExpectation(t *testing.T) {
 		{[]string{"Expect"}, false, ""},
 		{[]string{"*"}, false, ""},
 	} {
-		s := newHeaderSelection(tt.list, "Sluice 0", tt.expects, false)
+		s := newHeaderSelection(tt.list, "Sluice 0", &clientAddress{}, tt.expects, false)
 		x := testx.Request{Header: gateway.Fields{{Name: "Expect", Value: "100-continue"}}}.Exchange(t)
 		x.Request.Header = nil // nothing is selected yet
 		s.fill(x)

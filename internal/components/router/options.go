@@ -67,7 +67,7 @@ type Options struct {
 	ForwardedByClientIP bool `json:"forwarded_by_client_ip"`
 
 	// TrustedProxies lists the addresses and networks (CIDR) whose forwarding
-	// headers are believed. Absent, the private, loopback and link-local ranges
+	// headers are believed and may be passed on to backends. Absent, the private, loopback and link-local ranges
 	// are trusted; an empty list trusts nobody.
 	TrustedProxies []string `json:"trusted_proxies"`
 
