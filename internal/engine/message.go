@@ -39,20 +39,6 @@ func ValidValue(v string) bool {
 	return true
 }
 
-// Repeatable reports whether a request may be sent a second time although a backend
-// may have got the first: its method is safe, or a field says that the backend
-// tells one from the other (RFC 9110, section 9.2.2).
-//
-// PUT and DELETE are idempotent only if nobody writes between the two attempts,
-// so they are not repeated.
-func Repeatable(r *gateway.Request) bool {
-	switch r.Method {
-	case "GET", "HEAD", "OPTIONS", "TRACE":
-		return true
-	}
-	return r.Header.Has("Idempotency-Key") || r.Header.Has("X-Idempotency-Key")
-}
-
 // ValidRequest reports whether a request can be sent as it is: a method that
 // is a token, a path from the root, and neither spaces nor control characters
 // where they would end the request line or a field.

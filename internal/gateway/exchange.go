@@ -70,6 +70,21 @@ type Request struct {
 	Upgrade string
 }
 
+// Repeatable reports whether the request may be sent a second time although a
+// backend may have got the first: its method is safe, or a field says that the
+// backend tells one from the other (RFC 9110, section 9.2.2). Whether its body is
+// still there is another question.
+//
+// PUT and DELETE are idempotent only if nobody writes between the two attempts,
+// so they are not repeated.
+func (r *Request) Repeatable() bool {
+	switch r.Method {
+	case "GET", "HEAD", "OPTIONS", "TRACE":
+		return true
+	}
+	return r.Header.Has("Idempotency-Key") || r.Header.Has("X-Idempotency-Key")
+}
+
 // Response is what travels back.
 type Response struct {
 	Status   int

@@ -44,10 +44,23 @@ func (s *selected) Enter(ctx context.Context, x *gateway.Exchange) error {
 		return bodyError(body.ErrTooLarge)
 	}
 	r.Body = body.FromStream(&clientBody{r: in, left: s.maximum, limited: s.maximum > 0}, x.In.Length())
-	if s.whole {
+	if s.whole || replayed(r) {
 		return buffer(ctx, &r.Body, s.maximum)
 	}
 	return nil
+}
+
+// replayLimit is the size up to which a body is read before it is sent, so that
+// it can be sent again.
+const replayLimit = 16 << 10
+
+// replayed reports whether the call may be made again on another connection when
+// the one that it was sent on turns out to be closed, if only its body is still
+// there, and that is small enough to be kept. A client that waits to be told to
+// continue waits for the backend.
+func replayed(r *gateway.Request) bool {
+	size := r.Body.Size()
+	return size > 0 && size <= replayLimit && r.Repeatable() && !r.Header.Has("Expect")
 }
 
 // A clientBody is the client's body on its way: within the limit, and with

@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -278,6 +279,61 @@ func TestEarlyAnswers(t *testing.T) {
 					again(t, addr, kind, id)
 					conn.Close()
 					again(t, addr, kind, id)
+				})
+			}
+		}
+	})
+}
+
+// TestLostRequests has a backend that closes a connection which was idle when the
+// next request is on its way. What may be sent twice is, with its body, and the
+// rest fails, because the backend may have done what it was asked for.
+func TestLostRequests(t *testing.T) {
+	large := strings.Repeat("x", 20<<10)
+	tests := []struct {
+		name, text string
+		body       string
+		again      bool
+	}{
+		{"GET", bare("GET PATH HTTP/1.1", "Host: h", "Connection: close"), "", true},
+		{"POST", post("hello", "Connection: close", "Content-Length: 5"), "hello", false},
+		{"POST with a key", post("hello", "Connection: close", "Idempotency-Key: 1", "Content-Length: 5"), "hello", true},
+		{"POST with an older key", post("hello", "Connection: close", "X-Idempotency-Key: 1", "Content-Length: 5"), "hello", true},
+		{"POST with a key and no body", post("", "Connection: close", "Idempotency-Key: 1", "Content-Length: 0"), "", true},
+		{"POST with a key and much to say", post(large, "Connection: close", "Idempotency-Key: 1", fmt.Sprint("Content-Length: ", len(large))), large, false},
+		{"POST with a key in chunks", post(hello, "Connection: close", "Idempotency-Key: 1", chunkedCoding), "hello", false},
+	}
+	t.Parallel()
+	eachEngine(t, func(t *testing.T, e engine.Engine) {
+		b := newBackend(t)
+		addr, _ := start(t, e, configuration(b.addr))
+		for i, tt := range tests {
+			for _, kind := range kinds {
+				t.Run(kind+"/"+tt.name, func(t *testing.T) {
+					id := fmt.Sprintf("%s%d", kind, i)
+					again(t, addr, kind, id) // leaves an idle connection
+					var asked atomic.Int64
+					b.scripts.Store(fmt.Sprintf("/%s/a/%s", kind, id), script{answer: func(conn net.Conn) bool {
+						if asked.Add(1) > 1 {
+							io.WriteString(conn, good) // the client finds out if it failed
+							return true
+						}
+						return false
+					}})
+					text := fill(tt.text, kind, id)
+					answers, _ := converse(t, addr, text, len(text), false)
+					want, seen := 502, 1
+					if tt.again {
+						want, seen = 200, 2
+					}
+					if len(answers) != 1 || answers[0].status() != want || int(asked.Load()) != seen {
+						t.Errorf("answers %+v after %d requests, want %d after %d", answers, asked.Load(), want, seen)
+					}
+					for _, m := range b.saw.of(id) {
+						if role(m.target()) == "a" && m.body != tt.body {
+							t.Errorf("the backend saw the body %.100q", m.body)
+						}
+					}
 				})
 			}
 		}

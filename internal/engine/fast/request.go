@@ -114,7 +114,7 @@ func (k *call) prepare() error {
 
 // repeatable reports whether the call may be made twice, and its body be sent
 // again.
-func (k *call) repeatable() bool { return k.stream == nil && engine.Repeatable(&k.x.Request) }
+func (k *call) repeatable() bool { return k.stream == nil && k.x.Request.Repeatable() }
 
 // reuse takes an idle link, and reports false if there is none.
 func (k *call) reuse() bool {

@@ -177,7 +177,7 @@ func (c *client) roundTrip(ctx context.Context, q *gateway.Request, call *call, 
 	}
 	if call.body.stream == nil {
 		res, err := c.transport.RoundTrip(r)
-		if lost(err) && engine.Repeatable(q) {
+		if lost(err) && q.Repeatable() {
 			if r.Body != nil {
 				r.Body, _ = call.body.again() // which is always possible from memory
 			}
