@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math/big"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -309,4 +310,27 @@ func TestEnterAllocations(t *testing.T) {
 	if got > budget {
 		t.Errorf("%v allocations for each request, want %d at most", got, budget)
 	}
+}
+
+// FuzzCookie checks that a cookie that is taken for a token is the one that another
+// reader finds, and the only one.
+func FuzzCookie(f *testing.F) {
+	for _, seed := range []string{
+		"session=a", "a=b; session=a", "session=a; session=b", "Session=a; session=b", `session="a"`, "session =a", "session", "a=b, session=c",
+		"se%73sion=a", "session=a=b", ";;session=a;", "session=a\tb", "\tsession=a", "session=a,session=b",
+	} {
+		f.Add(seed, "")
+	}
+	f.Add("session=a", "session=b")
+	f.Fuzz(func(t *testing.T, first, second string) {
+		value, once := cookie(testx.Request{Header: gateway.Fields{{Name: "Cookie", Value: first}, {Name: "Cookie", Value: second}}}.Inbound(), "session")
+		r := http.Request{Header: http.Header{"Cookie": {first, second}}}
+		others := r.CookiesNamed("session")
+		if once && len(others) > 1 {
+			t.Errorf("%q and %q: another reader finds %d cookies", first, second, len(others))
+		}
+		if once && value != "" && len(others) == 1 && others[0].Value != value && !strings.Contains(value, `"`) {
+			t.Errorf("%q and %q: got %q, another reader finds %q", first, second, value, others[0].Value)
+		}
+	})
 }

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -638,6 +640,59 @@ func TestLimits(t *testing.T) {
 			t.Errorf("got %d answers of %d bytes, want none", n, c.store.bytes)
 		}
 	})
+}
+
+// TestStoreConcurrently uses a store from many sides and holds its books against what
+// is in it.
+func TestStoreConcurrently(t *testing.T) {
+	const items, bytes = 200, 100_000
+	s := newStore(items, bytes)
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	var wg sync.WaitGroup
+	for g := range 4 {
+		wg.Go(func() {
+			random := rand.New(rand.NewPCG(uint64(g), 1))
+			for i := range 5000 {
+				key := fmt.Sprint("key", random.IntN(10))
+				language := fmt.Sprint(random.IntN(100))
+				r := &request{header: gateway.Fields{{Name: "Accept-Language", Value: language}}}
+				at := now.Add(time.Duration(i) * time.Second)
+				switch e := s.get([]byte(key), r, at); random.IntN(8) {
+				case 0:
+					s.clear([]byte(key))
+				case 1:
+					if e != nil {
+						s.drop([]byte(key), e)
+					}
+				default:
+					if e != nil && e.vary[0].Value != language {
+						t.Errorf("asked for %s, got %s", language, e.vary[0].Value)
+					}
+					s.put(key, &entry{vary: r.header, body: make([]byte, random.IntN(1000)), got: at, lifetime: time.Hour}, e, at)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	var count int
+	var cost int64
+	for key, variants := range s.byKey {
+		if len(variants) == 0 || len(variants) > maxVariants {
+			t.Errorf("%s has %d variants", key, len(variants))
+		}
+		selected := map[string]bool{}
+		for _, p := range variants {
+			count++
+			cost += p.cost
+			if p.key != key || p.used == nil || s.dying[p.index] != p || selected[p.entry.vary[0].Value] {
+				t.Errorf("%s: a place is not where it should be, or there twice: %+v", key, p)
+			}
+			selected[p.entry.vary[0].Value] = true
+		}
+	}
+	if count != s.recent.Len() || count != len(s.dying) || cost != s.bytes || count > items || cost > bytes {
+		t.Errorf("%d answers of %d bytes; %d in order of use, %d by deadline, %d bytes in the books", count, cost, s.recent.Len(), len(s.dying), s.bytes)
+	}
 }
 
 // TestStreams checks that an answer is passed on as it comes and stored as

@@ -3,6 +3,7 @@ package cel
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/cost"
@@ -10,7 +11,8 @@ import (
 )
 
 // sizes tells the estimator how large variables can be. What a client sends is no
-// larger than the header of a request; answers may be of any size.
+// larger than the header of a request; answers may be of any size, and so may values
+// of earlier answers among the parameters.
 type sizes struct {
 	header uint64 // bytes of a header
 }
@@ -24,6 +26,9 @@ func (sizes) EstimateCallCost(string, string, *cost.AstNode, []cost.AstNode) *co
 func (s sizes) EstimateSize(n cost.AstNode) *cost.SizeEstimate {
 	path := n.Path()
 	if len(path) == 0 || path[0] == varData {
+		return nil
+	}
+	if path[0] == varParams && (len(path) < 2 || path[1][0] == '@' || strings.HasPrefix(path[1], "Resp")) {
 		return nil
 	}
 	most := s.header
