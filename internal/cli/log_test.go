@@ -2,7 +2,10 @@ package cli
 
 import (
 	"bufio"
+	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -151,5 +154,134 @@ func TestSecretsInLogs(t *testing.T) {
 				t.Errorf("with %s the log does not tell %q:\n%s", options, want, log)
 			}
 		}
+	}
+}
+
+// TestAccessLines tells what each client saw: the status that was sent to it, or why
+// none was, by the ID that its answer carries.
+func TestAccessLines(t *testing.T) {
+	for _, engine := range []string{"fast", "nethttp"} {
+		t.Run(engine, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			called := make(chan struct{}, 10)
+			backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				switch r.URL.Path {
+				case "/good":
+					io.WriteString(w, `{"a":1}`)
+				case "/breaks":
+					w.Header().Set("Content-Length", "10")
+					io.WriteString(w, "half")
+					w.(http.Flusher).Flush()
+					panic(http.ErrAbortHandler)
+				case "/streams":
+					io.WriteString(w, "begun")
+					w.(http.Flusher).Flush()
+					called <- struct{}{}
+					<-r.Context().Done()
+				default:
+					called <- struct{}{}
+					<-r.Context().Done()
+				}
+			}))
+			defer backend.Close()
+			p := serveFile(t, write(t, "gateway.json", fmt.Sprintf(`{"version": 3, "dialect": "sluice", "engine": %q, "listen_ip": "127.0.0.1",
+  "timeout": "1m", "max_shutdown_wait_time": "50ms", "host": [%q],
+  "extra_config": {"telemetry/logging": {"level": "INFO", "stdout": true, "access_log_format": "custom", "access_log_custom_format": "LINE %%{requestID} %%{method} %%{path} %%{statusCode} %%{bytes} %%{error}"}},
+  "endpoints": [
+    {"endpoint": "/good", "backend": [{"url_pattern": "/good"}]},
+    {"endpoint": "/dead/{id}", "backend": [{"url_pattern": "/x", "host": ["http://127.0.0.1:1"]}]},
+    {"endpoint": "/breaks", "output_encoding": "no-op", "backend": [{"url_pattern": "/breaks"}]},
+    {"endpoint": "/streams", "output_encoding": "no-op", "backend": [{"url_pattern": "/streams"}]},
+    {"endpoint": "/hangs", "backend": [{"url_pattern": "/hangs"}]}]}`, engine, backend.URL)))
+			trace := func(n int) string { return fmt.Sprintf("%032x", n) }
+			request := func(n int, method, path string) *http.Request {
+				t.Helper()
+				r, err := http.NewRequestWithContext(t.Context(), method, "http://"+p.address+path, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.Header.Set("Traceparent", "00-"+trace(n)+"-b7ad6b7169203331-01")
+				return r
+			}
+			line := func(n int, want string) {
+				t.Helper()
+				expression := regexp.MustCompile(`(?m)^LINE ` + trace(n) + " " + want + "$")
+				begin := "LINE " + trace(n)
+				eventually(t, begin, func() bool { return strings.Contains(p.log(), begin) && strings.HasSuffix(p.log(), "\n") })
+				if !expression.MatchString(p.log()) {
+					t.Errorf("no line %s:\n%s", expression, p.log())
+				}
+			}
+
+			for n, tt := range []struct {
+				method, path string
+				status       int
+				line         string // behind method and path
+			}{
+				{"GET", "/good?secret=1", 200, "200 7 -"},
+				{"GET", "/dead/a%20b", 502, `502 \d+ call .*backend_unreachable: .*connection refused`},
+				{"DELETE", "/good", 405, `405 \d+ .*method_not_allowed: .*`},
+				{"GET", "/nothing", 404, `404 \d+ .*not_found: .*`},
+			} {
+				res, err := http.DefaultClient.Do(request(n+1, tt.method, tt.path))
+				if err != nil {
+					t.Fatal(err)
+				}
+				body, err := io.ReadAll(res.Body)
+				res.Body.Close()
+				if err != nil || res.StatusCode != tt.status || res.Header.Get("X-Request-Id") != trace(n+1) {
+					t.Errorf("%s: %d with the ID %q (%v)", tt.path, res.StatusCode, res.Header.Get("X-Request-Id"), err)
+				}
+				if tt.status != 200 && !strings.Contains(string(body), `"request_id":"`+trace(n+1)+`"`) {
+					t.Errorf("%s: the problem has another ID than its line: %s", tt.path, body)
+				}
+				path, _, _ := strings.Cut(tt.path, "?")
+				line(n+1, tt.method+" "+path+" "+tt.line)
+			}
+
+			// What broke off shows the status that was sent, and that it did.
+			res, err := http.DefaultClient.Do(request(11, "GET", "/breaks"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadAll(res.Body); err == nil {
+				t.Error("the answer did not break off")
+			}
+			line(11, "GET /breaks 200 4 broken off: .*backend_aborted: .*")
+
+			// A client that leaves before its answer, and one that leaves amidst it.
+			for n, path := range map[int]string{21: "/hangs", 22: "/streams"} {
+				ctx, leave := context.WithCancel(t.Context())
+				outcome := make(chan error, 1)
+				go func() {
+					res, err := http.DefaultClient.Do(request(n, "GET", path).WithContext(ctx))
+					if err == nil {
+						_, err = io.ReadAll(res.Body)
+						res.Body.Close()
+					}
+					outcome <- err
+				}()
+				<-called
+				leave()
+				if err := <-outcome; err == nil {
+					t.Errorf("%s: a whole answer", path)
+				}
+				line(n, `GET `+path+` 499 (0 .*|5 broken off: .*|0 broken off: .*)client_gone.*`)
+			}
+
+			// The gateway stops, and does not wait any longer.
+			outcome := make(chan error, 1)
+			go func() {
+				_, err := http.DefaultClient.Do(request(31, "GET", "/hangs"))
+				outcome <- err
+			}()
+			<-called
+			p.signal(t, syscall.SIGTERM)
+			if err := <-outcome; err == nil {
+				t.Error("an answer although the gateway was stopped")
+			}
+			p.wait(t)
+			line(31, `GET /hangs 499 0 .*shutdown.*`)
+		})
 	}
 }

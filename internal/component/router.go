@@ -22,6 +22,7 @@ type Router struct {
 	TrustedProxies     []netip.Prefix // nil stands for private, loopback and link-local
 	RemoteHeaders      []string       // nil stands for X-Forwarded-For and X-Real-Ip
 	AppEngine          bool
+	ForwardTrace       bool  // backends are told the trace of a request
 	MaxPayload         int64 // bytes of a request body; 0 is no limit
 	DecompressGzip     bool
 	UseH2C             bool

@@ -218,6 +218,11 @@ type Behaviour struct {
 	// gateway; "-" sends none.
 	ProductHeader string `json:"product_header"`
 
+	// RequestIDHeader names the response header that carries the ID of the
+	// request: the trace id of its traceparent if that is valid, a new one
+	// otherwise. It finds the request in the access log. "-" sends none.
+	RequestIDHeader string `json:"request_id_header"`
+
 	// DecodedStatuses is which statuses of a backend are decoded as an answer:
 	// ok, 200 and 201 only, or success, every 2xx.
 	DecodedStatuses DecodedStatuses `json:"decoded_statuses"`

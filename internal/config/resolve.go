@@ -27,13 +27,13 @@ var behaviours = map[Dialect]Behaviour{
 	KrakenD: {
 		ErrorStatus: "500", ErrorBody: "plain",
 		MergeDeadline: 85, ConcurrentDeadline: 75,
-		CompletedHeader: "X-Krakend-Completed", ProductHeader: "X-Krakend",
+		CompletedHeader: "X-Krakend-Completed", ProductHeader: "X-Krakend", RequestIDHeader: "-",
 		DecodedStatuses: "ok", BreakerThreshold: "more_than", IPv6Prefix: 128, WeakKeys: "warning", UnknownKeys: "warning", Mistakes: "warning", WeakTypes: "warning", MaxHops: -1,
 	},
 	Sluice: {
 		ErrorStatus: "by_cause", ErrorBody: "problem",
 		MergeDeadline: 100, ConcurrentDeadline: 100,
-		CompletedHeader: "X-Sluice-Completed", ProductHeader: "-",
+		CompletedHeader: "X-Sluice-Completed", ProductHeader: "-", RequestIDHeader: "X-Request-Id",
 		DecodedStatuses: "success", BreakerThreshold: "at", IPv6Prefix: 64, WeakKeys: "error", UnknownKeys: "error", Mistakes: "error", WeakTypes: "error", MaxHops: 16,
 	},
 }
@@ -206,6 +206,7 @@ func (b Behaviour) over(d Behaviour) Behaviour {
 	fill(&b.ConcurrentDeadline, d.ConcurrentDeadline)
 	fill(&b.CompletedHeader, d.CompletedHeader)
 	fill(&b.ProductHeader, d.ProductHeader)
+	fill(&b.RequestIDHeader, d.RequestIDHeader)
 	fill(&b.DecodedStatuses, d.DecodedStatuses)
 	fill(&b.BreakerThreshold, d.BreakerThreshold)
 	fill(&b.IPv6Prefix, d.IPv6Prefix)

@@ -13,6 +13,7 @@ type Error struct {
 	Code   string // stable name for logs and metrics, such as "breaker_open"
 	Public string // text the client may read; may be empty
 	Show   bool   // the client reads Public even if error texts are not asked for
+	Tell   bool   // error texts are asked for: problem documents carry Public, too
 	Err    error  // cause, for operators only; may be nil
 }
 

@@ -36,6 +36,7 @@ type Exchange struct {
 	Frame   any       // what the runner keeps between sending and collecting
 	Err     error     // why the answer is a failure, for observers; nil for a good one
 
+	trace     trace
 	children  []*Exchange
 	slots     []any
 	onRelease []func()
@@ -206,7 +207,7 @@ func Detach(x *Exchange) *Exchange {
 	c := Acquire(snapshot(x.In))
 	c.Client, c.Endpoint = x.Client, strings.Clone(x.Endpoint)
 	c.Path, c.Rest = strings.Clone(x.Path), strings.Clone(x.Rest)
-	c.Identity = x.Identity
+	c.Identity, c.trace = x.Identity, x.client().trace
 	for _, p := range x.Params {
 		c.Params = append(c.Params, strings.Clone(p))
 	}

@@ -57,6 +57,7 @@ func used(t *testing.T) *Exchange {
 	x.Client, x.Endpoint = netip.MustParseAddr("192.0.2.1"), "/p/{id}"
 	x.Path, x.Params, x.Raw, x.Rest = "/p/1", append(x.Params, "1", "2"), []string{"1", "2"}, "rest"
 	x.Results = []Result{{}}
+	x.Identify()
 	x.Pin, x.Frame, x.Err = t, t, errors.New("trouble")
 	x.Started, x.Until = time.Unix(1, 0), time.Unix(2, 0)
 	SlotAt[string](2).Set(x, "state")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/schema"
 )
 
@@ -88,14 +89,15 @@ func Pages(r *component.Registry) ([]Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	pages = append(pages, core)
+	pages = append(pages, core, failuresPage())
 	byName := make(map[string][]*component.Declaration)
 	for _, d := range r.All() {
 		byName[d.Namespace] = append(byName[d.Namespace], d)
 	}
 	var index strings.Builder
 	index.WriteString("# Reference\n\nGenerated from the option types. Every key with its type, default and bounds.\n\n" +
-		"- [Core objects](core.md): the root, endpoints, backends, TLS\n")
+		"- [Core objects](core.md): the root, endpoints, backends, TLS\n" +
+		"- [Failures](failures.md): what clients are told, by stable codes\n")
 	for _, name := range sortedKeys(byName) {
 		p, err := namespacePage(name, byName[name])
 		if err != nil {
@@ -129,6 +131,27 @@ func corePage() (Page, error) {
 		fmt.Fprintf(&b, "\n## %s\n\n%s", object.title, table)
 	}
 	return Page{"core.md", b.String()}, nil
+}
+
+// failuresPage lists what clients are told when something fails.
+func failuresPage() Page {
+	var b strings.Builder
+	b.WriteString("# Failures\n\nWhat went wrong has a stable code. A problem document (RFC 9457) carries it as `code` and the\n" +
+		"sentence as `detail`; nothing else of the cause is in an answer. The access log tells the\n" +
+		"cause with the `request_id` of the document. The status is that of `error_status: by_cause`;\n" +
+		"with `500` those from 500 on are 500, unless a component says otherwise.\n\n" +
+		"| Code | Status | Detail |\n|---|---|---|\n")
+	for _, f := range gateway.Failures {
+		status := fmt.Sprint(f.Status)
+		switch {
+		case f.Others != "":
+			status += "; " + f.Others
+		case f.Status == 499:
+			status += ", in logs only"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", f.Code, status, f.Detail)
+	}
+	return Page{"failures.md", b.String()}
 }
 
 func namespacePage(name string, ds []*component.Declaration) (Page, error) {

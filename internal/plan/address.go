@@ -17,6 +17,7 @@ type address struct {
 	query    selection
 	queries  bool // whether query filters at all
 	header   headerFilter
+	trace    bool // the backend is told the trace of the request
 	compress bool // gzip is asked for unless the client's own wish passes
 	decodes  bool // the answer is decoded, so only what we unpack may be asked for
 }
@@ -51,8 +52,27 @@ func (a *address) Enter(_ context.Context, x *gateway.Exchange) error {
 		return err
 	}
 	a.header.apply(r)
+	if a.trace {
+		addTrace(x)
+	}
 	a.askEncoding(r)
 	return nil
+}
+
+// addTrace tells the backend the trace of the request. What vendors keep of a trace
+// goes along with the client's only (W3C Trace Context, section 3.3).
+func addTrace(x *gateway.Exchange) {
+	const state = "Tracestate"
+	var room [55]byte
+	text, joined := x.AppendTraceparent(room[:0])
+	h := &x.Request.Header
+	h.Set("Traceparent", string(text))
+	switch {
+	case !joined:
+		h.Del(state)
+	case !h.Has(state):
+		*h = x.In.AppendHeader(*h, state)
+	}
 }
 
 func trimSlash(path []byte) []byte {

@@ -39,15 +39,16 @@ type Generation struct {
 	Router    component.Router
 	Endpoints []*Endpoint
 
-	env     *component.Env
-	plan    *Plan
-	table   *route.Table[*Endpoint]
-	client  clientAddress
-	own     *own
-	product gateway.Field // the header that names the gateway; zero for none
-	problem bool          // failures are problem documents
-	shadows sync.WaitGroup
-	ready   func() bool
+	env      *component.Env
+	plan     *Plan
+	table    *route.Table[*Endpoint]
+	client   clientAddress
+	own      *own
+	product  gateway.Field // the header that names the gateway; zero for none
+	problem  bool          // failures are problem documents
+	idHeader string        // name of the header with the ID of the request; "" for none
+	shadows  sync.WaitGroup
+	ready    func() bool
 }
 
 // compiler holds the work in progress.
@@ -84,7 +85,7 @@ func Compile(d *config.Document, o Options) (*Generation, []*config.Problem) {
 		}
 	}
 	c.env.Service, c.env.Mask = svc, d.Masker()
-	c.g = &Generation{Service: svc, env: o.Env, problem: svc.Behaviour.ErrorBody == "problem", ready: o.Ready}
+	c.g = &Generation{Service: svc, env: o.Env, problem: svc.Behaviour.ErrorBody == "problem", idHeader: idHeader(svc), ready: o.Ready}
 	if svc.Node != nil {
 		c.broken = brokenEndpoints(problems)
 		c.compile()
@@ -100,6 +101,16 @@ func Compile(d *config.Document, o Options) (*Generation, []*config.Problem) {
 		return nil, c.problems
 	}
 	return c.g, c.problems
+}
+
+// idHeader returns the name of the header that carries the ID of a request, "" for
+// none.
+func idHeader(s *config.Service) string {
+	name := s.Behaviour.RequestIDHeader
+	if name == "-" {
+		return ""
+	}
+	return gateway.Canonical(name)
 }
 
 // brokenEndpoints returns the indices of the endpoints that problems keep from

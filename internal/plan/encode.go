@@ -152,28 +152,10 @@ func (e *encode) public(err error) error {
 	if face.Status == 0 {
 		face.Status = 500
 		if e.byCause {
-			face.Status = statusOf(face.Code)
+			face.Status = gateway.FailureOf(face.Code).Status
 		}
 	}
-	face.Show = face.Show || e.messages
+	face.Show, face.Tell = face.Show || e.messages, e.messages
 	face.Err = err
 	return &face
-}
-
-// statusOf is the status of a failure by its cause.
-func statusOf(code string) int {
-	switch code {
-	case gateway.CodeBackendStatus, gateway.CodeBackendUnreachable, gateway.CodeBackendAborted,
-		gateway.CodeBackendInvalid, gateway.CodeBackendTooLarge, gateway.CodeRedirects:
-		return 502
-	case "breaker_open", "rate_limit", gateway.CodeNoHost:
-		return 503
-	case gateway.CodeTimeout:
-		return 504
-	case gateway.CodeClientGone:
-		return 499
-	case codeUnsupported:
-		return 501
-	}
-	return 500
 }

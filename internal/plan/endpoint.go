@@ -345,7 +345,7 @@ func (b *endpointBuilder) newAddress(i int, be *config.Backend, shadow bool) *ad
 		}
 	}
 	a := newAddress(be.Method, t, strings.HasSuffix(b.config.Endpoint, "/*"))
-	a.decodes = be.Encoding != "no-op"
+	a.decodes, a.trace = be.Encoding != "no-op", b.g.Router.ForwardTrace
 	a.queries, a.query = len(be.InputQueryStrings) > 0, newSelection(be.InputQueryStrings, false)
 	a.header = newHeaderFilter(be.InputHeaders, b.env.Product, b.g.Service.Behaviour.MaxHops > 0)
 	return a

@@ -18,10 +18,14 @@ import (
 // observers; the answer is in x.Response all the same, unless the client is
 // gone.
 func (g *Generation) Do(ctx context.Context, x *gateway.Exchange) error {
+	x.Identify()
 	x.Client = g.client.of(x.In)
 	err := g.plan.Do(ctx, x)
 	if err != nil {
 		render(x, err, g.problem)
+	}
+	if g.idHeader != "" {
+		x.Response.Header.Set(g.idHeader, x.ID())
 	}
 	return err
 }

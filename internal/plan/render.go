@@ -30,8 +30,8 @@ var reasons = map[int]string{
 }
 
 // render makes the answer of a failure: a problem document, or plain text that
-// is mostly empty. Nothing of the error but its status, its name and its
-// public text leaves the gateway.
+// is mostly empty. Nothing of the error but its status, its name and, where texts
+// are asked for, its public text leaves the gateway.
 func render(x *gateway.Exchange, err error, problem bool) {
 	e := gateway.AsError(err)
 	r := &x.Response
@@ -43,7 +43,7 @@ func render(x *gateway.Exchange, err error, problem bool) {
 	buf := body.NewBuffer()
 	switch {
 	case problem:
-		buf.B = appendProblem(buf.B, r.Status, e)
+		buf.B = appendProblem(buf.B, r.Status, e, x)
 		r.Header.Set(contentType, "application/problem+json")
 	case e.Show && e.Public != "":
 		buf.B = append(buf.B, e.Public...)
@@ -57,8 +57,9 @@ func render(x *gateway.Exchange, err error, problem bool) {
 }
 
 // appendProblem appends a problem document of RFC 9457, section 3. The type is
-// about:blank, so the title is the reason phrase; code is our stable name.
-func appendProblem(dst []byte, status int, e *gateway.Error) []byte {
+// about:blank, so the title is the reason phrase; code is our stable name, and the
+// detail follows from it. The ID of x, if it has one, finds the cause in the log.
+func appendProblem(dst []byte, status int, e *gateway.Error, x *gateway.Exchange) []byte {
 	title := reasons[status]
 	if title == "" {
 		title = "Error"
@@ -69,9 +70,18 @@ func appendProblem(dst []byte, status int, e *gateway.Error) []byte {
 	dst = strconv.AppendInt(dst, int64(status), 10)
 	dst = append(dst, `,"code":`...)
 	dst = jsonspan.AppendString(dst, e.Code)
-	if e.Public != "" {
-		dst = append(dst, `,"detail":`...)
+	dst = append(dst, `,"detail":`...)
+	dst = jsonspan.AppendString(dst, gateway.FailureOf(e.Code).Detail)
+	if e.Tell && e.Public != "" {
+		dst = append(dst, `,"message":`...)
 		dst = jsonspan.AppendString(dst, e.Public)
+	}
+	const key = `,"request_id":"`
+	dst = append(dst, key...)
+	if begun := len(dst); len(x.AppendID(dst)) > begun {
+		dst = append(x.AppendID(dst), '"')
+	} else {
+		dst = dst[:begun-len(key)]
 	}
 	return append(dst, '}')
 }

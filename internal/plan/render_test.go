@@ -24,19 +24,21 @@ func TestRender(t *testing.T) {
 		problem   string
 	}{
 		{"a fault of ours", errors.New(inside), 500, "", "",
-			`{"type":"about:blank","title":"Internal Server Error","status":500,"code":"internal"}`},
+			`{"type":"about:blank","title":"Internal Server Error","status":500,"code":"internal","detail":"The gateway failed. The fault is not in the request."}`},
 		{"a failure with a cause", &gateway.Error{Status: 502, Code: "backend_unreachable", Err: errors.New(inside)}, 502, "", "",
-			`{"type":"about:blank","title":"Bad Gateway","status":502,"code":"backend_unreachable"}`},
+			`{"type":"about:blank","title":"Bad Gateway","status":502,"code":"backend_unreachable","detail":"A service behind the gateway cannot be reached."}`},
 		{"a text that is not to be shown", &gateway.Error{Status: 504, Code: "timeout", Public: "too late"}, 504, "", "",
-			`{"type":"about:blank","title":"Gateway Timeout","status":504,"code":"timeout","detail":"too late"}`},
-		{"a text that is to be shown", &gateway.Error{Status: 504, Code: "timeout", Public: "too late", Show: true}, 504, "too late", "text/plain; charset=utf-8",
-			`{"type":"about:blank","title":"Gateway Timeout","status":504,"code":"timeout","detail":"too late"}`},
-		{"wrapped by a step", &Failure{"shape", config.Pos{File: "/etc/secret.json", Line: 3, Col: 4}, &gateway.Error{Status: 502, Code: "x", Err: errors.New(inside)}}, 502, "", "",
-			`{"type":"about:blank","title":"Bad Gateway","status":502,"code":"x"}`},
-		{"a status without a name", &gateway.Error{Status: 599, Code: "x"}, 599, "", "",
-			`{"type":"about:blank","title":"Error","status":599,"code":"x"}`},
-		{"a text that must be escaped", &gateway.Error{Status: 400, Code: "x", Public: "a \"b\"\n\x01", Show: true}, 400, "a \"b\"\n\x01", "text/plain; charset=utf-8",
-			`{"type":"about:blank","title":"Bad Request","status":400,"code":"x","detail":"a \"b\"\n\u0001"}`},
+			`{"type":"about:blank","title":"Gateway Timeout","status":504,"code":"timeout","detail":"The time for this was over before it was done."}`},
+		{"a text that is to be shown", &gateway.Error{Status: 404, Code: "not_found", Public: "404 page not found", Show: true}, 404, "404 page not found", "text/plain; charset=utf-8",
+			`{"type":"about:blank","title":"Not Found","status":404,"code":"not_found","detail":"Nothing is served at this path."}`},
+		{"texts are asked for", &gateway.Error{Status: 504, Code: "timeout", Public: "too late", Show: true, Tell: true}, 504, "too late", "text/plain; charset=utf-8",
+			`{"type":"about:blank","title":"Gateway Timeout","status":504,"code":"timeout","detail":"The time for this was over before it was done.","message":"too late"}`},
+		{"wrapped by a step", &Failure{"shape", config.Pos{File: "/etc/secret.json", Line: 3, Col: 4}, &gateway.Error{Status: 502, Code: "no_host", Err: errors.New(inside)}}, 502, "", "",
+			`{"type":"about:blank","title":"Bad Gateway","status":502,"code":"no_host","detail":"No service behind the gateway is there for this."}`},
+		{"a status without a name", &gateway.Error{Status: 599, Code: "internal"}, 599, "", "",
+			`{"type":"about:blank","title":"Error","status":599,"code":"internal","detail":"The gateway failed. The fault is not in the request."}`},
+		{"a text that must be escaped", &gateway.Error{Status: 400, Code: "bad_request", Public: "a \"b\"\n\x01", Show: true, Tell: true}, 400, "a \"b\"\n\x01", "text/plain; charset=utf-8",
+			`{"type":"about:blank","title":"Bad Request","status":400,"code":"bad_request","detail":"The request cannot be served as it is: something in its address, its header or its body is not right.","message":"a \"b\"\n\u0001"}`},
 	}
 	for _, tt := range tests {
 		for _, problem := range []bool{false, true} {

@@ -15,6 +15,7 @@ type Outcome struct {
 	Status  int   // sent to the client; 499 if it left, or the gateway stopped, before the answer was whole; else 0 if nothing was
 	Written int64 // bytes of the body that were sent
 	Err     error // why the answer failed or broke off; nil for a good one
+	Broken  bool  // the answer had begun, and did not arrive whole
 }
 
 // An Observer is told how exchanges ended. Observe is called from many

@@ -31,7 +31,9 @@
 //	                        9000 (a field X-Pad of so many bytes)
 //	-- answer --            status, fields that must be there with these values,
 //	                        and the body. "Name:" alone is a field that must not
-//	                        be there. A body is compared as JSON if the answer is
+//	                        be there, "Name: ~ expression" one whose value matches.
+//	                        The request_id of a problem is compared with the field
+//	                        X-Request-Id and left out. A body is compared as JSON if the answer is
 //	                        JSON, unless "@exact: yes" asks for the bytes; no
 //	                        blank line leaves the body alone; "@broken: yes" is an
 //	                        answer that must break off; "@within: 1s" limits the

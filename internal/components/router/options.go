@@ -80,6 +80,12 @@ type Options struct {
 	// X-Appengine-Remote-Addr, which is only safe behind Google App Engine.
 	AppEngine bool `json:"app_engine"`
 
+	// ForwardTrace sends the header traceparent (W3C Trace Context) to backends:
+	// with the trace of the client, or a new one if it sends none that is valid,
+	// and a parent of its own for each call. Tracestate goes along with the trace
+	// of a client.
+	ForwardTrace bool `json:"forward_trace"`
+
 	// MaxMultipartMemory has no effect: the gateway parses no forms.
 	MaxMultipartMemory int64 `json:"max_multipart_memory"`
 

@@ -38,6 +38,7 @@ func build(s *component.ServiceSite, o Options) error {
 		NoAccessLog:        o.DisableAccessLog,
 		IgnoreForwarded:    !o.ForwardedByClientIP,
 		AppEngine:          o.AppEngine,
+		ForwardTrace:       o.ForwardTrace,
 		MaxPayload:         int64(o.MaxPayload),
 		DecompressGzip:     bool(o.DecompressGzip),
 		UseH2C:             o.UseH2C,

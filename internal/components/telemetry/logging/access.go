@@ -23,11 +23,11 @@ var accessPatterns = map[AccessFormat]string{
 	"httpdCombine":  httpdCombined,
 	"json": `{"time":"%{time:2006-01-02T15:04:05.000Z07:00}","status":%{statusCode:d},"latency_ms":%{latencyMs},` +
 		`"client_ip":"%{clientIP}","method":"%{method}","scheme":"%{scheme}","host":"%{host}","path":"%{path}",` +
-		`"proto":"%{proto}","bytes":%{bytes},"user_agent":"%{header.User-Agent}","error":"%{error}"}`,
+		`"proto":"%{proto}","bytes":%{bytes},"user_agent":"%{header.User-Agent}","request_id":"%{requestID}","error":"%{error}"}`,
 }
 
 const (
-	defaultAccess = `%{prefix} %{time} [AccessLog] |%{statusCode}| %{latencyMs} | %{clientIP} | %{method} %{path}`
+	defaultAccess = `%{prefix} %{time} [AccessLog] |%{statusCode}| %{latencyMs} | %{clientIP} | %{method} %{path} | %{requestID}`
 	httpdCommon   = `%{clientIP} - - [%{time:02/Jan/2006:15:04:05 -0700}] "%{method} %{path} %{proto}" %{statusCode} %{bytes}`
 	httpdCombined = httpdCommon + ` "%{header.Referer}" "%{header.User-Agent}"`
 )
@@ -49,10 +49,7 @@ func (a *accessLog) Observe(x *gateway.Exchange, o telemetry.Outcome) {
 	failure := cmp.Or(o.Err, x.Response.Missing)
 	l := newLine(x)
 	l.mask = a.mask
-	l.began, l.took, l.status, l.written, l.err = o.Started, o.Took, o.Status, o.Written, failure
-	if l.status == 0 && o.Err != nil && gateway.AsError(o.Err).Code == gateway.CodeClientGone {
-		l.status = 499
-	}
+	l.began, l.took, l.status, l.written, l.err, l.broken = o.Started, o.Took, o.Status, o.Written, failure, o.Broken
 	a.template.write(l)
 	if a.explains && failure != nil {
 		l.buf = append(l.buf, " | "...)

@@ -49,7 +49,9 @@
 //	%{header.X}                 a field of the request; in backend lines as the backend got it
 //	%{jwt.claim}                a claim of an authenticated client
 //	%{bytes}                    of the body that was sent to the client
-//	%{error}                    why the answer failed, for operators
+//	%{requestID}                the ID of the request, which its answer and problems carry
+//	%{error}                    why the answer failed, for operators; "broken off: " begins
+//	                            what befell an answer whose status had been sent
 //
 // What has no value is written as access_log_missing_key_marker or no_value.
 // Whatever clients send is escaped as in JSON, control characters too, so that

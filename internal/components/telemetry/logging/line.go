@@ -24,6 +24,7 @@ type line struct {
 	status  int // 0 when there is none
 	written int64
 	err     error
+	broken  bool                // the answer had begun, and did not arrive whole
 	mask    func(string) string // hides secrets; nil if there are none
 
 	buf []byte // the text
@@ -117,6 +118,7 @@ const (
 	prefixPart
 	protoPart
 	queryPart
+	requestPart
 	schemePart
 	statusPart
 	timePart
@@ -128,7 +130,7 @@ const (
 var lineVariables = []string{
 	bytesPart: "bytes", clientPart: "clientIP", errorPart: "error", headerPart: "header.", hostPart: "host", claimPart: "jwt.",
 	latencyPart: "latency", millisPart: "latencyMs", nanosPart: "latencyNs", microsPart: "latencyUs",
-	methodPart: "method", pathPart: "path", prefixPart: "prefix", protoPart: "proto", queryPart: "query", schemePart: "scheme",
+	methodPart: "method", pathPart: "path", prefixPart: "prefix", protoPart: "proto", queryPart: "query", requestPart: "requestID", schemePart: "scheme",
 	statusPart: "statusCode", timePart: "time", uriPart: "uri",
 }
 
@@ -232,6 +234,11 @@ func (t *template) write(l *line) {
 			} else {
 				l.buf = append(l.buf, t.marker...)
 			}
+		case requestPart:
+			before := len(l.buf)
+			if l.buf = l.x.AppendID(l.buf); len(l.buf) == before {
+				l.buf = append(l.buf, t.marker...)
+			}
 		case uriPart:
 			l.buf = appendCut(l.buf, l.path())
 			if q := l.query(); q != "" {
@@ -295,7 +302,13 @@ func (l *line) text(p *part) string {
 }
 
 // failure returns why the answer failed, which may speak of the configuration.
-func (l *line) failure() string { return l.hide(l.err.Error()) }
+func (l *line) failure() string {
+	text := l.hide(l.err.Error())
+	if l.broken {
+		text = "broken off: " + text
+	}
+	return text
+}
 
 // hide returns a text without the secrets of the configuration.
 func (l *line) hide(s string) string {

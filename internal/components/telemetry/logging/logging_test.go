@@ -244,12 +244,16 @@ func TestSystemLogHooks(t *testing.T) {
 	}
 }
 
+const requestID = "0af7651916cd43dd8448eb211c80319c"
+
 // exchange is a request with everything that lines can show.
 func exchange(t testing.TB) *gateway.Exchange {
 	x := testx.Request{
 		Method: "POST", Path: "/a%20b", Query: "token=secret&x=1", Host: "api.example.com", Proto: "HTTP/2.0", Secure: true,
-		Header: gateway.Fields{{Name: "User-Agent", Value: `curl "8"`}, {Name: "Referer", Value: "http://r/\n"}},
+		Header: gateway.Fields{{Name: "User-Agent", Value: `curl "8"`}, {Name: "Referer", Value: "http://r/\n"},
+			{Name: "Traceparent", Value: "00-" + requestID + "-b7ad6b7169203331-01"}},
 	}.Exchange(t)
+	x.Identify()
 	x.Client = netip.MustParseAddr("2001:db8::7")
 	x.Identity = &gateway.Identity{Claims: map[string]any{
 		"sub": "ada", "n": json.Number("1.0"), "admin": true, "roles": []any{"a", "b"}, "none": nil,
@@ -259,7 +263,7 @@ func exchange(t testing.TB) *gateway.Exchange {
 
 func TestAccessLog(t *testing.T) {
 	const json = `{"time":"2026-11-22T21:10:24.005Z","status":201,"latency_ms":6.412,"client_ip":"2001:db8::7","method":"POST","scheme":"https",` +
-		`"host":"api.example.com","path":"/a%20b","proto":"HTTP/2.0","bytes":123,"user_agent":"curl \"8\"","error":"-"}`
+		`"host":"api.example.com","path":"/a%20b","proto":"HTTP/2.0","bytes":123,"user_agent":"curl \"8\"","request_id":"` + requestID + `","error":"-"}`
 	const common = `2001:db8::7 - - [22/Nov/2026:21:10:24 +0000] "POST /a%20b HTTP/2.0" 201 123`
 	const combined = common + ` "http://r/\u000a" "curl \"8\""`
 	custom := func(pattern string) string {
@@ -270,10 +274,10 @@ func TestAccessLog(t *testing.T) {
 		options string
 		want    string
 	}{
-		{"not configured", "", `2026/11/22 - 21:10:24 [AccessLog] |201| 6.412 | 2001:db8::7 | POST /a%20b`},
-		{"empty", `{"level":"INFO","stdout":true,"access_log_format":""}`, `2026/11/22 - 21:10:24 [AccessLog] |201| 6.412 | 2001:db8::7 | POST /a%20b`},
+		{"not configured", "", `2026/11/22 - 21:10:24 [AccessLog] |201| 6.412 | 2001:db8::7 | POST /a%20b | ` + requestID},
+		{"empty", `{"level":"INFO","stdout":true,"access_log_format":""}`, `2026/11/22 - 21:10:24 [AccessLog] |201| 6.412 | 2001:db8::7 | POST /a%20b | ` + requestID},
 		{"default with a prefix", `{"level":"CRITICAL","stdout":true,"access_log_format":"default","prefix":"[GW]"}`,
-			`[GW] 2026/11/22 - 21:10:24 [AccessLog] |201| 6.412 | 2001:db8::7 | POST /a%20b`},
+			`[GW] 2026/11/22 - 21:10:24 [AccessLog] |201| 6.412 | 2001:db8::7 | POST /a%20b | ` + requestID},
 		{"httpdCommon", `{"level":"INFO","stdout":true,"access_log_format":"httpdCommon"}`, common},
 		{"httpdCombined", `{"level":"INFO","stdout":true,"access_log_format":"httpdCombined"}`, combined},
 		{"httpdCombine", `{"level":"INFO","stdout":true,"access_log_format":"httpdCombine"}`, combined},
@@ -283,6 +287,7 @@ func TestAccessLog(t *testing.T) {
 			`POST /a%20b api.example.com https HTTP/2.0 token=secret&x=1 /a%20b?token=secret&x=1 curl \"8\"`},
 		{"claims", custom(`%{jwt.sub} %{jwt.n} %{jwt.admin} %{jwt.roles} %{jwt.none} %{jwt.other}`), `ada 1.0 true [\"a\",\"b\"] ? ?`},
 		{"missing", custom(`%{header.X-None} %{error}`), `? ?`},
+		{"request", custom(`%{requestID}`), requestID},
 		{"line end", custom(`%{method}\n\n`), `POST`},
 	}
 	for _, tt := range tests {
@@ -298,18 +303,23 @@ func TestAccessLog(t *testing.T) {
 
 func TestFailuresInTheAccessLog(t *testing.T) {
 	w := newWorld(t, component.Router{}, "")
-	observe := func(status int, err error) {
-		x := testx.Request{}.Exchange(t)
+	observe := func(status int, err error, broken bool) {
+		x := testx.Request{Header: gateway.Fields{{Name: "Traceparent", Value: "00-" + requestID + "-b7ad6b7169203331-01"}}}.Exchange(t)
+		x.Identify()
 		x.Client = netip.Addr{}
-		w.env.Observers[0].Observe(x, telemetry.Outcome{Started: w.now, Status: status, Err: err})
+		w.env.Observers[0].Observe(x, telemetry.Outcome{Started: w.now, Status: status, Err: err, Broken: broken})
 	}
-	observe(503, &gateway.Error{Code: "breaker_open"})
-	observe(0, &gateway.Error{Code: gateway.CodeClientGone, Err: errors.New("a\nb")})
-	observe(0, errors.New("cut"))
-	const begin = "2026/11/22 - 21:10:24 [AccessLog] "
-	want := begin + "|503| 0.000 | - | GET / | breaker_open\n" +
-		begin + "|499| 0.000 | - | GET / | client_gone: a; b\n" +
-		begin + "|-| 0.000 | - | GET / | cut\n"
+	observe(503, &gateway.Error{Code: "breaker_open"}, false)
+	observe(499, &gateway.Error{Code: gateway.CodeClientGone, Err: errors.New("a\nb")}, false)
+	observe(499, &gateway.Error{Code: gateway.CodeShutdown}, true)
+	observe(200, &gateway.Error{Code: gateway.CodeBackendAborted}, true)
+	observe(0, errors.New("cut"), false)
+	const begin, end = "2026/11/22 - 21:10:24 [AccessLog] ", "| 0.000 | - | GET / | " + requestID
+	want := begin + "|503" + end + " | breaker_open\n" +
+		begin + "|499" + end + " | client_gone: a; b\n" +
+		begin + "|499" + end + " | broken off: shutdown\n" +
+		begin + "|200" + end + " | broken off: backend_aborted\n" +
+		begin + "|-" + end + " | cut\n"
 	if got := w.out.String(); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
@@ -323,7 +333,7 @@ func TestAccessLogIsLeftOut(t *testing.T) {
 	for _, path := range []string{"/skipped", "/skipped/not"} {
 		w.env.Observers[0].Observe(testx.Request{Path: path}.Exchange(t), telemetry.Outcome{Status: 200})
 	}
-	if got := w.out.String(); strings.Count(got, "\n") != 1 || !strings.HasSuffix(got, "/skipped/not\n") {
+	if got := w.out.String(); strings.Count(got, "\n") != 1 || !strings.HasSuffix(got, "/skipped/not | -\n") {
 		t.Errorf("got %q, want the second request alone", got)
 	}
 }
