@@ -165,7 +165,11 @@ func (d *decoder) check(n *Node, s *Spec, r Rules, v reflect.Value) (ok bool) {
 		d.report(n.Problem(Error, CodeOutOfRange, errors.New("must not be empty; write a value, or remove the key")))
 	}
 	if r.Min != nil && size < *r.Min || r.Max != nil && size > *r.Max {
-		d.report(n.Problem(Error, CodeOutOfRange, outOfRange(s, r, size, what)))
+		code := CodeOutOfRange
+		if s.Shape == DurationShape || s.Shape == SizeShape && n.Kind == String {
+			code = CodeInvalid // no schema can say it of a text with a unit
+		}
+		d.report(n.Problem(Error, code, outOfRange(s, r, size, what)))
 	}
 	if r.Format != "" {
 		d.checkFormat(n, s, r.Format, v)

@@ -90,6 +90,9 @@ func (d *decoder) convertedType(n *Node, s *Spec) {
 func (d *decoder) value(n *Node, s *Spec, rules Rules, v reflect.Value) (ok bool) {
 	if v.Kind() == reflect.Pointer {
 		if s.Type == nodeType {
+			if rules.Object && n.Kind != Object {
+				return d.reject(n, CodeWrongType, fmt.Errorf("must be an object, got %s; write %s", n.describe(), cmp.Or(d.example, `{"name": "value"}`)))
+			}
 			v.Set(reflect.ValueOf(n))
 			return true
 		}
@@ -465,7 +468,7 @@ func (d *decoder) object(n *Node, s *Spec, v reflect.Value) bool {
 	written := slices.Grow(room[:0], len(s.Fields))[:len(s.Fields)]
 	var rest []Member
 	for _, m := range n.Members {
-		i := s.field(m.Key, d.loose)
+		i := s.field(m.Key, d.loose && !IsComment(m.Key))
 		switch {
 		case i >= 0:
 			if other := written[i]; other != nil {

@@ -20,7 +20,7 @@ type Service struct {
 	Version int `json:"version" check:"wanted" example:"3"`
 
 	// Schema names the JSON Schema that editors use. It has no effect.
-	Schema string `json:"$schema" example:"\"https://github.com/sluice-gateway/sluice/schema/sluice.schema.json\""`
+	Schema string `json:"$schema" example:"\"https://github.com/sluice-gateway/sluice/raw/main/schema/sluice.schema.json\""`
 
 	// Dialect chooses the defaults of behaviour: krakend behaves as existing
 	// files expect, sluice is strict and answers errors as problem documents.
@@ -76,7 +76,7 @@ type Service struct {
 
 	// AllowInsecureConnections is the old place of the key of the same name in
 	// client_tls.
-	AllowInsecureConnections bool `json:"allow_insecure_connections"`
+	AllowInsecureConnections bool `json:"allow_insecure_connections" check:"deprecated"`
 
 	// TLS serves HTTPS.
 	TLS *ServerTLS `json:"tls"`

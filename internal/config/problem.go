@@ -211,7 +211,7 @@ func Strict(ps []*Problem, codes ...string) []*Problem {
 func Structural(code string) bool {
 	switch code {
 	case CodeEncoding, CodeDuplicateKey, CodeUnknownField, CodeWrongType, CodeRequired, CodeOutOfRange, CodeUnknownValue,
-		CodeBadDuration, CodeLetterCase, CodeDefaultUsed, CodeNoBackend, CodeUnknownNamespace, CodeDuplicateNamespace:
+		CodeBadDuration, CodeLetterCase, CodeDefaultUsed, CodeUnknownNamespace, CodeDuplicateNamespace:
 		return true
 	}
 	return false

@@ -101,7 +101,7 @@ func parseSize(s string) (Size, error) {
 	text, unit := strings.ToLower(s), int64(1)
 	for _, u := range sizeUnits {
 		if rest, found := strings.CutSuffix(text, u.suffix); found {
-			text, unit = strings.TrimSpace(rest), u.bytes
+			text, unit = strings.TrimRight(rest, " "), u.bytes
 			break
 		}
 	}

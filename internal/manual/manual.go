@@ -14,6 +14,26 @@ import (
 	"github.com/sluice-gateway/sluice/internal/schema"
 )
 
+// SchemaID is the name of the schema, and where it can be had.
+const SchemaID = "https://github.com/sluice-gateway/sluice/raw/main/schema/sluice.schema.json"
+
+// example is a configuration for those who look for one in the schema.
+const example = `{
+  "$schema": "` + SchemaID + `",
+  "version": 3,
+  "dialect": "sluice",
+  "timeout": "3s",
+  "endpoints": [{
+    "endpoint": "/users/{id}",
+    "input_headers": ["Accept-Language"],
+    "backend": [
+      {"url_pattern": "/users/{id}", "host": ["http://users:8000"], "allow": ["name", "email"]},
+      {"url_pattern": "/orders?user={id}", "host": ["http://orders:8000"], "group": "orders"}
+    ],
+    "extra_config": {"qos/ratelimit/router": {"max_rate": 100, "client_max_rate": 5, "strategy": "ip"}}
+  }]
+}`
+
 // Schema returns the JSON Schema of a whole configuration, for editors: the
 // core objects with the namespaces of every component where they belong.
 func Schema(r *component.Registry) ([]byte, error) {
@@ -22,7 +42,13 @@ func Schema(r *component.Registry) ([]byte, error) {
 		return nil, err
 	}
 	root["$schema"] = schema.Draft
+	root["$id"] = SchemaID
 	root["title"] = "Sluice configuration"
+	root["examples"] = []any{json.RawMessage(example)}
+	defs := schema.Definitions()
+	root["$defs"] = defs
+	version := root["properties"].(map[string]any)["version"].(map[string]any)
+	version["anyOf"].([]any)[0] = map[string]any{"type": "integer", "const": 3}
 	endpoints := items(root, "endpoints")
 	backends := items(endpoints, "backend")
 	for scope, object := range map[component.Scope]map[string]any{
@@ -31,7 +57,7 @@ func Schema(r *component.Registry) ([]byte, error) {
 		if object == nil {
 			return nil, fmt.Errorf("the schema of the %s has no place", scope)
 		}
-		extra, err := namespaces(r, scope)
+		extra, err := namespaces(r, scope, defs)
 		if err != nil {
 			return nil, err
 		}
@@ -49,9 +75,10 @@ func items(object map[string]any, key string) map[string]any {
 	return entry
 }
 
-// namespaces returns the schema of an extra_config.
-func namespaces(r *component.Registry, scope component.Scope) (map[string]any, error) {
-	properties := map[string]any{}
+// namespaces returns the schema of an extra_config. The options of each namespace
+// become one of defs, which its names refer to.
+func namespaces(r *component.Registry, scope component.Scope, defs map[string]any) (map[string]any, error) {
+	properties, once := map[string]any{}, []any{}
 	for _, d := range r.All() {
 		if d.Scope != scope {
 			continue
@@ -62,17 +89,32 @@ func namespaces(r *component.Registry, scope component.Scope) (map[string]any, e
 		}
 		s["title"] = d.Namespace
 		s["description"] = d.Summary
-		for _, name := range d.Names() {
-			properties[name] = s
+		name := string(d.Scope) + "." + strings.ReplaceAll(d.Namespace, "/", ".")
+		defs[name] = s
+		names := d.Names()
+		for i, n := range names {
+			property := map[string]any{"$ref": "#/$defs/" + name}
+			if i > 0 {
+				property["deprecated"] = true
+				property["description"] = "The old name of " + d.Namespace + "."
+			}
+			properties[n] = property
+			for _, other := range names[:i] { // a namespace under two names is there twice
+				once = append(once, map[string]any{"not": map[string]any{"required": []string{other, n}}})
+			}
 		}
 	}
-	return map[string]any{
+	s := map[string]any{
 		"type":                 "object",
 		"description":          fmt.Sprintf("The options of %s components, by namespace.", scope),
 		"properties":           properties,
 		"patternProperties":    map[string]any{"^[@$_#]": true},
 		"additionalProperties": false,
-	}, nil
+	}
+	if len(once) > 0 {
+		s["allOf"] = once
+	}
+	return s, nil
 }
 
 // A Page is a file of the reference.

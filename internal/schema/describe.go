@@ -34,7 +34,12 @@ type Field struct {
 	// or map; durations are in nanoseconds.
 	Min, Max *float64
 
-	Required, NonEmpty, Unique, Deprecated, Unsigned bool
+	// Wanted and Object are the rules of these names of check tags.
+	Required, NonEmpty, Unique, Deprecated, Wanted, Object, Unsigned bool
+
+	Bits    int            // of a whole number
+	Example string         // of the value, as JSON; may be empty
+	Custom  map[string]any // the schema that a type which decodes by hand says of itself; may be nil
 
 	// Comments tells that keys which begin with @, $, _ or # are comments.
 	Comments bool
@@ -186,8 +191,12 @@ func (d *describer) value(s *config.Spec, v reflect.Value) Field {
 		v = v.Elem()
 	}
 	switch s.Shape {
-	case config.IntShape:
-		f.Unsigned = v.CanUint()
+	case config.IntShape, config.SecondsShape:
+		f.Unsigned, f.Bits = v.CanUint(), s.Type.Bits()
+	case config.CustomShape:
+		if c, ok := reflect.Zero(s.Type).Interface().(interface{ JSONSchema() map[string]any }); ok {
+			f.Custom = c.JSONSchema()
+		}
 	case config.ListShape, config.MapShape:
 		item := d.value(s.Item, config.DefaultsOf(s.Item))
 		f.Item = &item
@@ -225,6 +234,7 @@ func (d *describer) field(field config.Field, v reflect.Value) Field {
 	r := field.Rules
 	f.Min, f.Max, f.Format = r.Min, r.Max, r.Format
 	f.Required, f.NonEmpty, f.Unique, f.Deprecated = r.Required, r.NonEmpty, r.Unique, r.Deprecated
+	f.Wanted, f.Object, f.Example = r.Wanted, r.Object, field.Example
 	// The default of an object is told key by key.
 	if !start.IsZero() && field.Spec.Shape != config.ObjectShape {
 		f.Default = start.Interface()

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"encoding/json"
 	"fmt"
 	"reflect"
 
@@ -15,18 +16,36 @@ const Draft = "https://json-schema.org/draft/2020-12/schema"
 const commentKeys = "^[@$_#]"
 
 const (
-	durationPattern = `^(0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+)$`
+	durationPattern = `^\+?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$`
 	sizePattern     = `^[0-9]+ *([bB]|[kKmMgG][iI]?[bB])?$`
 	tokenPattern    = "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
+
+	referencePattern = `(^|[^$])\$\{(env|file):[^}]+\}`
 )
+
+// Reference is the name of the definition that describes a text with a reference,
+// such as ${env:X}, which may stand for any scalar. Schemas refer to it; whoever
+// puts them into a document adds [Definitions].
+const Reference = "reference"
+
+// Definitions returns the definitions that schemas refer to, for $defs.
+func Definitions() map[string]any {
+	return map[string]any{
+		Reference: map[string]any{
+			"type":        "string",
+			"pattern":     referencePattern,
+			"description": "A reference to a variable of the environment, ${env:NAME}, or to a file, ${file:PATH}. It stands for any scalar.",
+		},
+	}
+}
 
 // JSONSchema returns the JSON Schema of the options type t; source is the text
 // of the file that declares it. The caller owns the result. encoding/json
 // writes it in the same way every time.
 //
-// The schema says what to write. Decoding takes more: null for an absent key,
-// a reference such as ${env:X} for any scalar, and for core objects keys of any
-// letter case and scalars of other types.
+// The schema says what to write, and sluice check --lint refuses exactly what it
+// does not allow. Decoding takes more, with a warning: null for an absent key, and
+// for core objects keys of any letter case and values of other types.
 //
 // Source: JSON Schema, draft 2020-12.
 func JSONSchema(t reflect.Type, source string) (map[string]any, error) {
@@ -49,31 +68,49 @@ func (f Field) JSONSchema() map[string]any {
 	if f.Deprecated {
 		s["deprecated"] = true
 	}
+	if f.Example != "" {
+		s["examples"] = []any{json.RawMessage(f.Example)}
+	}
 	return s
+}
+
+// orReference returns the schema of a scalar for which a reference may stand.
+func orReference(s map[string]any) map[string]any {
+	if len(s) == 1 && s["type"] == "string" {
+		return s // every text
+	}
+	return map[string]any{"anyOf": []any{s, map[string]any{"$ref": "#/$defs/" + Reference}}}
 }
 
 func (f Field) typeSchema() map[string]any {
 	switch f.Shape {
 	case config.BoolShape:
-		return map[string]any{"type": "boolean"}
+		return orReference(map[string]any{"type": "boolean"})
 	case config.IntShape, config.SecondsShape:
 		s := map[string]any{"type": "integer"}
 		if f.Unsigned || f.Shape == config.SecondsShape {
 			s["minimum"] = 0
 		}
-		return f.bound(s, "minimum", "maximum")
+		switch {
+		case f.Bits >= 64: // every number that anybody writes
+		case f.Unsigned:
+			s["maximum"] = uint64(1)<<f.Bits - 1
+		default:
+			s["minimum"], s["maximum"] = -int64(1)<<(f.Bits-1), int64(1)<<(f.Bits-1)-1
+		}
+		return orReference(f.bound(s, "minimum", "maximum"))
 	case config.FloatShape:
-		return f.bound(map[string]any{"type": "number"}, "minimum", "maximum")
+		return orReference(f.bound(map[string]any{"type": "number"}, "minimum", "maximum"))
 	case config.SizeShape:
-		return f.bound(map[string]any{"type": []string{"integer", "string"}, "minimum": 0, "pattern": sizePattern}, "minimum", "maximum")
+		return orReference(f.bound(map[string]any{"type": []string{"integer", "string"}, "minimum": 0, "pattern": sizePattern}, "minimum", "maximum"))
 	case config.DurationShape:
-		return map[string]any{"type": "string", "pattern": durationPattern}
+		return orReference(map[string]any{"type": "string", "pattern": durationPattern})
 	case config.TextShape:
 		s := f.bound(map[string]any{"type": "string"}, "minLength", "maxLength")
 		if f.Enum != nil {
 			s["enum"] = f.Enum
 		}
-		return withFormat(s, f.Format)
+		return orReference(withFormat(s, f.Format))
 	case config.ListShape:
 		item := *f.Item
 		item.Format = f.Format
@@ -96,7 +133,14 @@ func (f Field) typeSchema() map[string]any {
 		return s
 	case config.ObjectShape:
 		return f.objectSchema()
+	case config.AnyShape:
+		if f.Object {
+			return map[string]any{"type": "object"}
+		}
 	case config.CustomShape:
+		if f.Custom != nil {
+			return orReference(f.Custom)
+		}
 		if len(f.Kinds) > 0 {
 			kinds := make([]string, len(f.Kinds))
 			for i, k := range f.Kinds {
@@ -125,7 +169,7 @@ func (f Field) objectSchema() map[string]any {
 			continue
 		}
 		properties[field.Name] = field.JSONSchema()
-		if field.Required {
+		if field.Required || field.Wanted {
 			required = append(required, field.Name)
 		}
 	}
@@ -137,7 +181,7 @@ func (f Field) objectSchema() map[string]any {
 
 // bound adds the bounds of f under their names for the type.
 func (f Field) bound(s map[string]any, lower, upper string) map[string]any {
-	if f.NonEmpty {
+	if f.NonEmpty || f.Wanted && (f.Shape == config.TextShape || f.Shape == config.ListShape) {
 		s[lower] = 1
 	}
 	if f.Min != nil {

@@ -149,7 +149,7 @@ func compile(list []Operation) (*flatmap.Filter, error) {
 type Static struct {
 	// Data holds the members that are added. They replace members of the same
 	// name.
-	Data *config.Node `json:"data"`
+	Data *config.Node `json:"data" check:"object"`
 
 	// Strategy is when they are added; absent, always.
 	Strategy Strategy `json:"strategy"`

@@ -110,11 +110,11 @@ type Options struct {
 // ErrorBody holds the bodies of answers that reach no endpoint.
 type ErrorBody struct {
 	// NotFound is the JSON object that a path without endpoint answers with.
-	NotFound *config.Node `json:"404"`
+	NotFound *config.Node `json:"404" check:"object"`
 
 	// MethodNotAllowed is the JSON object that a path answers with when it has
 	// no endpoint of the method.
-	MethodNotAllowed *config.Node `json:"405"`
+	MethodNotAllowed *config.Node `json:"405" check:"object"`
 }
 
 // Switch is on or off, written as a boolean or as a number that is not 0.
@@ -131,6 +131,11 @@ func (s *Switch) UnmarshalNode(n *config.Node) error {
 		return fmt.Errorf("must be a boolean or a whole number, got %s; write true or 1 to unpack", n.Kind)
 	}
 	return nil
+}
+
+// JSONSchema is the JSON Schema of what UnmarshalNode takes.
+func (Switch) JSONSchema() map[string]any {
+	return map[string]any{"type": []string{"boolean", "integer"}, "minimum": 0}
 }
 
 // NodeKinds are the kinds that UnmarshalNode takes.

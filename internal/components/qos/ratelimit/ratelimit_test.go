@@ -199,7 +199,7 @@ func TestStrategies(t *testing.T) {
 			var f fixture
 			options := fmt.Sprintf(`{"client_max_rate":1,"strategy":%s}`, tt.strategy)
 			st, _, problems := f.endpoint(t, options)
-			if len(problems) > 0 {
+			if config.HasErrors(problems) {
 				t.Fatalf("options %s: %v", options, problems)
 			}
 			if got, _ := enter(t, st, tt.firstIP, tt.first); got != tt.firstWant {

@@ -1,0 +1,5 @@
+//go:build race
+
+package misspell
+
+const raceEnabled = true
