@@ -40,6 +40,7 @@ func (a *app) checkCommand() *cobra.Command {
 	flags.BoolVarP(&c.lint, "lint", "l", false, "what the schema does not allow is an error: unknown keys above all")
 	flags.BoolVarP(&c.lintOffline, "lint-no-network", "n", false, "the same as --lint, which never needs the network")
 	flags.BoolVar(&c.strict, "strict", false, "every warning is an error, advice too")
+	flags.BoolVar(&c.skipFiles, "skip-files", false, "read no file that the configuration names: those of keys, certificates and ${file:...} may be on another machine")
 	flags.BoolVarP(&c.routes, "test-gin-routes", "t", false, "accepted; routes are always checked")
 	flags.CountVarP(&c.dump, "debug", "d", "print what the configuration means; repeat for more, -ddd is all")
 	flags.StringVarP(&c.indent, "indent", "i", "\t", "`TEXT` that indents the lines of --debug")

@@ -471,6 +471,55 @@ func TestWithoutConnectors(t *testing.T) {
 	}
 }
 
+// TestSkipFiles checks a configuration whose files are on another machine: nothing
+// that must be there stops the check, everything else does.
+func TestSkipFiles(t *testing.T) {
+	t.Chdir(t.TempDir())
+	const text = `{
+  "version": 3,
+  "dialect": "sluice",
+  "port": "${file:/run/port}",
+  "timeout": "${file:/run/timeout}",
+  "tls": { "keys": [{ "public_key": "/run/a.pem", "private_key": "/run/a.key" }], "ca_certs": ["/run/ca.pem"], "enable_mtls": true },
+  "client_tls": { "ca_certs": ["/run/ca.pem"], "client_certs": [{ "certificate": "/run/b.pem", "private_key": "/run/b.key" }], "min_version": "TLS12" },
+  "endpoints": [
+    {
+      "endpoint": "/a",
+      "extra_config": {
+        "auth/validator": { "alg": "RS256", "jwk_local_path": "/run/keys.json", "jwk_local_ca": "/run/ca.pem", "cookie_key": "", "require_exp": true },
+        "qos/ratelimit/router": { "max_rate": "${file:/run/rate}" },
+        "validation/cel": [{ "check_expr": "${file:/run/condition}" }]
+      },
+      "backend": [{ "host": ["http://${file:/run/host}:8000"], "url_pattern": "/a",
+        "extra_config": { "backend/http/client": { "client_tls": { "ca_certs": ["/run/ca.pem"], "min_version": "TLS12" } } } }]
+    }%s
+  ]
+}`
+	right := write(t, "right.json", fmt.Sprintf(text, ""))
+	for _, args := range [][]string{{"check", "--skip-files", "-c", right}, {"check", "--skip-files", "--lint", "-c", right}} {
+		if got := invoke(t, args...); got.code != 0 || got.stdout != "right.json: Syntax OK!\n" || got.stderr != "" {
+			t.Errorf("%v: %+v, want nothing wrong", args, got)
+		}
+	}
+	all := invoke(t, "check", "-c", right)
+	for _, name := range []string{"port", "timeout", "a.pem", "a.key", "ca.pem", "b.pem", "b.key", "keys.json", "rate", "condition", "host"} {
+		if all.code != 1 || !strings.Contains(all.stderr, "/run/"+name) {
+			t.Errorf("without the flag nothing is said of %s: %+v", name, all)
+		}
+	}
+	wrong := write(t, "wrong.json", strings.NewReplacer(`"alg": "RS256"`, `"alg": "RS255"`, `"private_key": "/run/a.key"`, `"private_key": ""`, `"enable_mtls": true`, `"enable_mtls": true, "min_version": "TLS9"`).Replace(
+		fmt.Sprintf(text, `, { "endpoint": "/b/{x}", "backend": [{ "host": ["http://b"], "url_pattern": "/${file:/run/path}/{y}" }, { "host": ["http://b"], "url_pattern": "/{z}" }] }`)))
+	got := invoke(t, "check", "--skip-files", "-c", wrong)
+	for _, want := range []string{`auth/validator"].alg: `, "tls.keys[0].private_key: private key not defined", "tls.min_version: ", "output param 'z'"} {
+		if got.code != 1 || !strings.Contains(got.stderr, want) {
+			t.Errorf("%+v, want %q", got, want)
+		}
+	}
+	if strings.Contains(got.stderr, "/run/") {
+		t.Errorf("files are read: %s", got.stderr)
+	}
+}
+
 // TestUnusedPlugin starts although there is a folder of plugins that nobody uses.
 func TestUnusedPlugin(t *testing.T) {
 	t.Chdir(t.TempDir())

@@ -169,14 +169,14 @@ func failedOutput(err error) error {
 
 // loader returns the function that reads a configuration file and lets the
 // environment override it.
-func loader(file string) func(context.Context, func(string)) (*config.Document, []*config.Problem) {
+func loader(file string, skipFiles bool) func(context.Context, func(string)) (*config.Document, []*config.Problem) {
 	return func(ctx context.Context, reads func(string)) (*config.Document, []*config.Problem) {
 		environ := os.Environ()
 		switched := templates(environ)
 		if config.HasErrors(switched) {
 			return nil, switched
 		}
-		d, problems := config.Load(ctx, file, config.LoadOptions{Environ: environ, ReadFile: func(name string) ([]byte, error) {
+		d, problems := config.Load(ctx, file, config.LoadOptions{Environ: environ, SkipFiles: skipFiles, ReadFile: func(name string) ([]byte, error) {
 			reads(name)
 			if name == file {
 				return config.ReadDocument(name)
@@ -216,17 +216,21 @@ func templates(environ []string) []*config.Problem {
 type source struct {
 	file    string
 	without bool // what is not supported yet
+
+	skipFiles bool // of keys, certificates and references
 }
 
 // options are the runtime options for a configuration, whatever the command.
 func (a *app) options(s source) runtime.Options {
 	return runtime.Options{
-		Load:     loader(s.file),
+		Load:     loader(s.file, s.skipFiles),
 		Registry: component.Default,
 		Engines:  a.engines,
 		Product:  product(),
 		Missing:  published.Has,
 		Without:  s.without,
+
+		SkipFiles: s.skipFiles,
 
 		Published: published.Namespaces(),
 	}

@@ -22,6 +22,7 @@ type Document struct {
 	File string
 
 	secrets []string         // what references stand for, as far as it would be recognised
+	unread  []string         // paths of texts with references to files that were not read
 	literal map[*Node]string // of texts with references or escapes: what was not inserted
 	spoken  []string         // what they stand for where credentials are
 	found   []*Problem       // while it was parsed
@@ -38,7 +39,9 @@ func (d *Document) Aliased() []*Problem { return d.aliased }
 
 // LoadOptions is what loading takes from outside the file.
 type LoadOptions struct {
-	Environ  []string                          // KEY=VALUE, for ${env:KEY}; nil is no variable
+	Environ   []string // KEY=VALUE, for ${env:KEY}; nil is no variable
+	SkipFiles bool     // ${file:} references are not read; see [Document.Judge]
+
 	ReadFile func(name string) ([]byte, error) // nil is [ReadDocument] for the document, [ReadFile] for references
 }
 

@@ -1,10 +1,13 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"slices"
+	"strings"
 )
 
 const (
@@ -61,4 +64,20 @@ func kindOf(m fs.FileMode) string {
 		return "a device"
 	}
 	return "no regular file"
+}
+
+// ErrSkipped is the error of reading a file where files that only the machine of
+// the gateway has are not read.
+var ErrSkipped = errors.New("the file is not read here")
+
+// Judge returns the problems without those that cannot be told before files are
+// read that were skipped: of texts that hold them, and of components that want
+// them.
+func (d *Document) Judge(ps []*Problem) []*Problem {
+	return slices.DeleteFunc(ps, func(p *Problem) bool {
+		return errors.Is(p.Err, ErrSkipped) || slices.ContainsFunc(d.unread, func(path string) bool {
+			rest, within := strings.CutPrefix(p.Path, path)
+			return within && (rest == "" || rest[0] == '.' || rest[0] == '[')
+		})
+	})
 }

@@ -462,6 +462,8 @@ type ClientCert struct {
 
 // TLSLimits bounds what is negotiated.
 type TLSLimits struct {
+	SkipFiles bool `json:"-"` // the files of keys, certificates and authorities are not read
+
 	// MinVersion is the oldest version; empty stands for TLS13.
 	MinVersion TLSVersion `json:"min_version"`
 

@@ -20,7 +20,7 @@ import (
 // value is an Error. [Load] calls ExpandReferences; a document from [Parse]
 // needs it once.
 func (d *Document) ExpandReferences(o LoadOptions) []*Problem {
-	e := expander{environ: make(map[string]string, len(o.Environ)), readFile: o.ReadFile}
+	e := expander{environ: make(map[string]string, len(o.Environ)), readFile: o.ReadFile, skipFiles: o.SkipFiles}
 	if e.readFile == nil {
 		e.readFile = ReadFile
 	}
@@ -29,7 +29,7 @@ func (d *Document) ExpandReferences(o LoadOptions) []*Problem {
 		e.environ[name] = value
 	}
 	e.walk(d.Root)
-	d.literal = e.literal
+	d.literal, d.unread = e.literal, e.unread
 	d.secrets = append(d.secrets, e.values...)
 	d.spoken = append(d.spoken, e.spoken...)
 	return e.problems
@@ -105,6 +105,10 @@ func telling(value string) bool {
 type expander struct {
 	environ  map[string]string
 	readFile func(string) ([]byte, error)
+
+	skipFiles bool
+	unread    []string // see [Document]
+
 	values   []string         // that were inserted and may be masked
 	literal  map[*Node]string // see [Document]
 	spoken   []string         // those of them, and others, that must not be spoken of in the log
@@ -159,6 +163,9 @@ func (e *expander) expand(n *Node) {
 			e.report(n, fmt.Errorf("the reference ${%s: has no closing brace; write ${%s:...}, or $${ for a plain ${", kind, kind))
 			return
 		}
+		if kind == "file" && e.skipFiles {
+			e.unread = append(e.unread, n.Path())
+		}
 		value, err := e.value(kind, argument)
 		if err != nil {
 			e.report(n, err)
@@ -184,6 +191,9 @@ func (e *expander) expand(n *Node) {
 	}
 }
 
+// skipped stands for the content of a file that is not read.
+const skipped = "skipped"
+
 // inserted stands for the value of a reference where only the rest of a text
 // matters.
 const inserted = "\x00"
@@ -199,6 +209,9 @@ func (e *expander) value(kind, argument string) (string, error) {
 			return "", fmt.Errorf("the variable %s of ${env:%s} is not set; set it before the start", argument, argument)
 		}
 		return value, nil
+	}
+	if e.skipFiles {
+		return skipped, nil
 	}
 	data, err := e.readFile(argument)
 	if err != nil {

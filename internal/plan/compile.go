@@ -77,6 +77,7 @@ func Compile(d *config.Document, o Options) (*Generation, []*config.Problem) {
 	if o.Check != nil {
 		problems = append(problems, o.Check(svc)...)
 	}
+	problems = d.Judge(problems)
 	c := &compiler{Options: o, env: o.Env, problems: problems, encodes: make(map[encode]*encode), sets: make(map[string]*balance.Set)}
 	c.implicit = make(map[component.Scope][]*component.Declaration)
 	for _, d := range o.Registry.All() {
@@ -91,6 +92,7 @@ func Compile(d *config.Document, o Options) (*Generation, []*config.Problem) {
 		c.compile()
 	}
 	c.applyPolicy(d)
+	c.problems = d.Judge(c.problems)
 	config.Sort(c.problems)
 	c.problems = slices.CompactFunc(c.problems, func(a, b *config.Problem) bool { // what many share is looked at many times
 		return a.At == b.At && a.Path == b.Path && a.Err.Error() == b.Err.Error()

@@ -52,6 +52,10 @@ type Options struct {
 	// nil makes none.
 	Raise func([]*config.Problem) []*config.Problem
 
+	// SkipFiles is that no file of a key, a certificate or an authority is read, for
+	// checks on another machine than that of the gateway.
+	SkipFiles bool
+
 	// Adjust changes the service after it was resolved, for flags that win
 	// over the file; nil changes nothing.
 	Adjust func(*config.Service)
@@ -99,10 +103,11 @@ type compilation struct {
 	*plan.Generation             // nil if the configuration has errors
 	tls              *tls.Config // towards clients; nil for plain HTTP
 	files            watch.Files // what it was made from, or was to be
+	skipFiles        bool
 }
 
 func (g *Gateway) compile(ctx context.Context) (*compilation, []*config.Problem) {
-	next := &compilation{files: make(watch.Files)}
+	next := &compilation{skipFiles: g.options.SkipFiles, files: make(watch.Files)}
 	d, problems := g.options.Load(ctx, next.files.Note)
 	if d == nil {
 		return next, problems
@@ -115,6 +120,8 @@ func (g *Gateway) compile(ctx context.Context) (*compilation, []*config.Problem)
 		Stdout:  g.options.Stdout,
 		Stderr:  g.options.Stderr,
 		Reads:   next.files.Note,
+
+		SkipFiles: g.options.SkipFiles,
 	}
 	clients := make(map[config.Transport]gateway.Connector) // most backends have the same settings
 	env.Dial = func(t config.Transport, c *tls.Config) (gateway.Connector, error) {
@@ -193,6 +200,7 @@ func (c *compilation) check(s *config.Service) []*config.Problem {
 	}
 	if s.TLS != nil && !s.TLS.Disabled {
 		c.note(s.TLS.Files())
+		s.TLS.SkipFiles = c.skipFiles
 		for _, warning := range tlsx.ServerWarnings(s.TLS) {
 			report("tls", config.Warning, config.CodeSuspicious, warning)
 		}
@@ -203,6 +211,7 @@ func (c *compilation) check(s *config.Service) []*config.Problem {
 	}
 	if s.ClientTLS != nil {
 		c.note(s.ClientTLS.Files())
+		s.ClientTLS.SkipFiles = c.skipFiles
 		for _, warning := range tlsx.ClientWarnings(s.ClientTLS) {
 			report("client_tls", config.Warning, config.CodeSuspicious, warning)
 		}
@@ -474,6 +483,7 @@ func (g *Gateway) dial(env *component.Env, t config.Transport) (gateway.Connecto
 		for _, name := range t.ClientTLS.Files() {
 			env.Reads(name)
 		}
+		t.ClientTLS.SkipFiles = env.SkipFiles
 	}
 	c, err := tlsx.Client(t.ClientTLS)
 	if err != nil {
@@ -507,7 +517,7 @@ func transportID(t config.Transport) (string, error) {
 	sum := sha256.New()
 	sum.Write(text)
 	sum.Write([]byte(t.Proxy))
-	if t.ClientTLS != nil {
+	if t.ClientTLS != nil && !t.ClientTLS.SkipFiles {
 		for _, name := range t.ClientTLS.Files() {
 			data, err := config.ReadFile(name)
 			if err != nil {

@@ -25,9 +25,9 @@ func Client(c *config.ClientTLS) (*tls.Config, error) {
 	errs := []error{limit(s, &c.TLSLimits)}
 	for i, pair := range c.ClientCerts {
 		at := index("client_certs", i)
-		errs = append(errs, add(s, pair.Certificate, at+".certificate", pair.PrivateKey, at+".private_key"))
+		errs = append(errs, add(s, pair.Certificate, at+".certificate", pair.PrivateKey, at+".private_key", c.SkipFiles))
 	}
-	authorities, err := pool(c.CACerts, c.DisableSystemCAPool)
+	authorities, err := pool(c.CACerts, c.DisableSystemCAPool, c.SkipFiles)
 	s.RootCAs = authorities
 	errs = append(errs, err)
 	if c.DisableSystemCAPool && len(c.CACerts) == 0 && !c.AllowInsecureConnections {

@@ -13,12 +13,15 @@ import (
 )
 
 // add reads a certificate chain and its key and appends them to s. The keys
-// say where the names of the files were configured.
-func add(s *tls.Config, public, publicAt, private, privateAt string) error {
-	chain, err := read("public key", public)
-	key, keyErr := read("private key", private)
+// say where the names of the files were configured. With skip they are not read.
+func add(s *tls.Config, public, publicAt, private, privateAt string, skip bool) error {
+	chain, err := read("public key", public, skip)
+	key, keyErr := read("private key", private, skip)
 	if err != nil || keyErr != nil {
 		return errors.Join(config.At(publicAt, err), config.At(privateAt, keyErr))
+	}
+	if skip {
+		return nil
 	}
 	pair, err := tls.X509KeyPair(chain, key)
 	if err != nil {
@@ -28,10 +31,14 @@ func add(s *tls.Config, public, publicAt, private, privateAt string) error {
 	return nil
 }
 
-// read returns the contents of a file; what says what it should hold.
-func read(what, name string) ([]byte, error) {
+// read returns the contents of a file, with skip nothing; what says what it should
+// hold.
+func read(what, name string, skip bool) ([]byte, error) {
 	if name == "" {
 		return nil, fmt.Errorf("%s not defined; write the path of a PEM file", what)
+	}
+	if skip {
+		return nil, nil
 	}
 	data, err := config.ReadFile(name)
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
@@ -46,7 +53,7 @@ func read(what, name string) ([]byte, error) {
 // pool returns the authorities in the files, together with those of the system
 // unless they are disabled. Without files and with the system's authorities it
 // returns nil, which crypto/tls understands as those.
-func pool(files []string, disableSystem bool) (*x509.CertPool, error) {
+func pool(files []string, disableSystem, skip bool) (*x509.CertPool, error) {
 	if len(files) == 0 && !disableSystem {
 		return nil, nil
 	}
@@ -61,16 +68,16 @@ func pool(files []string, disableSystem bool) (*x509.CertPool, error) {
 		}
 	}
 	for i, name := range files {
-		errs = append(errs, config.At(index("ca_certs", i), addAuthorities(authorities, name)))
+		errs = append(errs, config.At(index("ca_certs", i), addAuthorities(authorities, name, skip)))
 	}
 	return authorities, errors.Join(errs...)
 }
 
 // addAuthorities adds every certificate of a file. A file without one is an
 // error, and so is one with a certificate that cannot be decoded.
-func addAuthorities(to *x509.CertPool, name string) error {
-	data, err := read("authority", name)
-	if err != nil {
+func addAuthorities(to *x509.CertPool, name string, skip bool) error {
+	data, err := read("authority", name, skip)
+	if err != nil || skip {
 		return err
 	}
 	found := 0

@@ -22,12 +22,12 @@ func Server(c *config.ServerTLS) (*tls.Config, error) {
 	errs := []error{limit(s, &c.TLSLimits), offersHTTP2(s, &c.TLSLimits)}
 	for i, pair := range c.Keys {
 		at := index("keys", i)
-		errs = append(errs, add(s, pair.PublicKey, at+".public_key", pair.PrivateKey, at+".private_key"))
+		errs = append(errs, add(s, pair.PublicKey, at+".public_key", pair.PrivateKey, at+".private_key", c.SkipFiles))
 	}
 	if len(c.Keys) == 0 || c.PublicKey != "" || c.PrivateKey != "" {
-		errs = append(errs, add(s, c.PublicKey, "public_key", c.PrivateKey, "private_key"))
+		errs = append(errs, add(s, c.PublicKey, "public_key", c.PrivateKey, "private_key", c.SkipFiles))
 	}
-	authorities, err := pool(c.CACerts, c.DisableSystemCAPool)
+	authorities, err := pool(c.CACerts, c.DisableSystemCAPool, c.SkipFiles)
 	errs = append(errs, err)
 	if c.EnableMTLS {
 		s.ClientAuth, s.ClientCAs = tls.RequireAndVerifyClientCert, authorities

@@ -28,14 +28,18 @@ type keys interface {
 // openKeys returns the keys that the options name.
 func openKeys(s *component.EndpointSite, o Options) (keys, error) {
 	roots, err := authorities(s, o.JWKLocalCA)
-	if err != nil {
-		return nil, config.At("jwk_local_ca", err)
-	}
+	err = config.At("jwk_local_ca", err)
 	if o.JWKLocalPath == "" {
+		if err != nil {
+			return nil, err
+		}
 		return openRemote(s, o, roots)
 	}
-	set, err := readSet(s, o)
-	if err != nil {
+	set, setErr := readSet(s, o)
+	if errors.Is(setErr, config.ErrSkipped) {
+		return new(jwk.Set), err // nothing will be verified
+	}
+	if err = errors.Join(err, setErr); err != nil {
 		return nil, err
 	}
 	for _, err := range set.Skipped() {
@@ -91,6 +95,9 @@ func authorities(s *component.EndpointSite, file string) ([]byte, error) {
 		return nil, nil
 	}
 	pem, err := s.ReadFile(file)
+	if errors.Is(err, config.ErrSkipped) {
+		return nil, nil // nothing will be fetched
+	}
 	if err != nil {
 		return nil, err
 	}
