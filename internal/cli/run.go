@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -27,7 +28,7 @@ func (a *app) runCommand() *cobra.Command {
 		Use:   "run -c FILE",
 		Short: "Serve the endpoints of a configuration",
 		Long: "Serve the endpoints of a configuration until SIGINT or SIGTERM, which drain the\n" +
-			"requests in flight; a second signal ends at once. SIGHUP reads the configuration\n" +
+			"requests in flight, after shutdown_delay; a second signal ends at once. SIGHUP reads the configuration\n" +
 			"again and swaps it in without dropping a request; one with errors is reported\n" +
 			"and the live one keeps serving.",
 		Args: noArgs,
@@ -129,7 +130,11 @@ func (a *app) serve(ctx context.Context, s serving) error {
 	background.Go(func() {
 		<-until.Done()
 		if ctx.Err() != nil {
-			g.Logger().Info("stopping, requests in flight may end")
+			if delay := g.Service().ShutdownDelay; delay > 0 {
+				g.Logger().Info("stopping, the listener closes after shutdown_delay", "shutdown_delay", time.Duration(delay))
+			} else {
+				g.Logger().Info("stopping, requests in flight may end")
+			}
 		}
 	})
 	if s.watch {

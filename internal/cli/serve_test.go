@@ -482,3 +482,30 @@ func TestDemo(t *testing.T) {
 		t.Errorf("exit code %d:\n%s", code, p.log())
 	}
 }
+
+// TestShutdownDelay serves on after SIGTERM, and says that it is about to go; a second
+// signal ends that at once.
+func TestShutdownDelay(t *testing.T) {
+	for _, engine := range []string{"fast", "nethttp"} {
+		t.Run(engine, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			text := strings.Replace(grouped(newBackend(t), "one"), `"version": 3,`, `"version": 3, "engine": "`+engine+`", "shutdown_delay": "1h",`, 1)
+			p := serveFile(t, write(t, "gateway.json", text))
+			p.signal(t, syscall.SIGTERM)
+			eventually(t, "readiness 503", func() bool {
+				http.DefaultClient.CloseIdleConnections() // who comes now is served
+				status, _ := p.get(t, "/__ready")
+				return status == 503
+			})
+			http.DefaultClient.CloseIdleConnections()
+			if status, body := p.get(t, "/x"); status != 200 || body != `{"one":{"a":1}}` {
+				t.Errorf("within the delay: %d %s", status, body)
+			}
+			if want := "stopping, the listener closes after shutdown_delay shutdown_delay=1h0m0s"; !strings.Contains(p.log(), want) {
+				t.Errorf("the log does not say %q:\n%s", want, p.log())
+			}
+			p.signal(t, syscall.SIGTERM)
+			p.wait(t)
+		})
+	}
+}

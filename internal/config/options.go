@@ -125,8 +125,13 @@ type Server struct {
 	// is answered with 413.
 	MaxBodyBytes Size `json:"max_body_bytes" check:"min=0"`
 
+	// ShutdownDelay is how long a gateway that is told to stop goes on serving
+	// whoever comes, with readiness 503 from the beginning, until it closes its
+	// listener: the time that balancers need to hear of it.
+	ShutdownDelay Duration `json:"shutdown_delay"`
+
 	// MaxShutdownWaitTime is how long a stopping gateway waits for requests in
-	// flight; 0s waits for all of them.
+	// flight, once its listener is closed; 0s waits for all of them.
 	MaxShutdownWaitTime Duration `json:"max_shutdown_wait_time"`
 
 	// UseH2C accepts HTTP/2 without TLS.

@@ -358,7 +358,8 @@ func (g *Gateway) Listen(ctx context.Context) (net.Listener, error) {
 	return lc.Listen(ctx, "tcp", net.JoinHostPort(s.ListenIP, strconv.Itoa(s.Port)))
 }
 
-// Serve answers clients from l until ctx is done, then drains: no new
+// Serve answers clients from l until ctx is done, then goes on for shutdown_delay
+// while readiness tells balancers, then drains: no new
 // connections, requests in flight may end within max_shutdown_wait_time. It
 // returns nil after a stop that was asked for, and the error of the listener
 // or of requests that had to be cut otherwise.
@@ -384,6 +385,12 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 	case err := <-failed:
 		return errors.Join(err, g.stop(context.Background(), server))
 	case <-ctx.Done():
+	}
+	g.draining.Store(true)
+	select {
+	case err := <-failed:
+		return errors.Join(err, g.stop(context.Background(), server))
+	case <-time.After(time.Duration(g.Service().ShutdownDelay)):
 	}
 	err := g.stop(context.Background(), server)
 	return errors.Join(err, <-failed)

@@ -554,6 +554,46 @@ func TestReady(t *testing.T) {
 	})
 }
 
+// TestShutdownDelay goes on serving while balancers learn that the gateway is about
+// to go.
+func TestShutdownDelay(t *testing.T) {
+	for _, breaks := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench("")
+			b.load(t, named("one", `,"shutdown_delay":"5s","max_shutdown_wait_time":"2s"`, backend))
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan error, 1)
+			go func() { done <- b.Serve(ctx, nil) }()
+			synctest.Wait()
+			var stopped time.Time
+			b.server.stop = func(ctx context.Context) error {
+				stopped = time.Now()
+				if by, limited := ctx.Deadline(); !limited || by.Sub(stopped) != 2*time.Second {
+					t.Errorf("requests may take until %v, want 2s from the end of the delay on", by.Sub(stopped))
+				}
+				return nil
+			}
+			told := time.Now()
+			cancel()
+			synctest.Wait()
+			if status := b.begin(t, "/__ready")(); status != 503 {
+				t.Errorf("readiness is %d from the beginning, want 503", status)
+			}
+			if status := b.begin(t, "/x")(); status != 200 {
+				t.Errorf("a request within the delay: %d, want 200", status)
+			}
+			broken := errors.New("the listener broke")
+			if breaks {
+				b.server.end <- broken
+			}
+			err := <-done
+			if took := stopped.Sub(told); breaks && (took != 0 || !errors.Is(err, broken)) || !breaks && (took != 5*time.Second || err != nil) {
+				t.Errorf("the listener breaks: %v: it is closed after %v with %v", breaks, took, err)
+			}
+		})
+	}
+}
+
 // TestOutcome shows what observers are told.
 func TestOutcome(t *testing.T) {
 	broken := errors.New("broken pipe")
