@@ -337,7 +337,7 @@ func (g *guard) grave(r *config.Repeated) bool {
 		switch _, above := owner.Owner(); {
 		case config.Near(above, "extra_config"):
 			guarded = guarded || n == r.Kept || g.protects(key)
-		case config.Near(above, "tls"), config.Near(above, "client_tls"):
+		case guardedKey(above) >= 0:
 			guarded = true
 		}
 		n = owner

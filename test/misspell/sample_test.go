@@ -58,20 +58,25 @@ func check(ctx context.Context, name, text string) []*config.Problem {
 	return compile(ctx, name, text, config.Lint)
 }
 
-// run returns what sluice run reports of a text: it starts where none is an error.
-func run(ctx context.Context, name, text string) []*config.Problem {
-	return compile(ctx, name, text, nil)
+// run returns what sluice run reports of a text, in the dialect that the
+// environment says if it says one: it starts where none is an error.
+func run(ctx context.Context, name, text string, environ ...string) []*config.Problem {
+	return compile(ctx, name, text, nil, environ...)
 }
 
-func compile(ctx context.Context, name, text string, raise func([]*config.Problem) []*config.Problem) []*config.Problem {
+func compile(ctx context.Context, name, text string, raise func([]*config.Problem) []*config.Problem, environ ...string) []*config.Problem {
 	g := runtime.New(runtime.Options{
 		Load: func(ctx context.Context, _ func(string)) (*config.Document, []*config.Problem) {
-			return config.Load(ctx, name, config.LoadOptions{ReadFile: func(file string) ([]byte, error) {
+			d, problems := config.Load(ctx, name, config.LoadOptions{ReadFile: func(file string) ([]byte, error) {
 				if file == name {
 					return []byte(text), nil
 				}
 				return os.ReadFile(file)
 			}})
+			if d != nil {
+				problems = append(problems, d.ApplyEnv(environ, root.Settable)...)
+			}
+			return d, problems
 		},
 		Registry: component.Default,
 		Engines:  []engine.Engine{fast.Engine, nethttp.Engine},
@@ -93,37 +98,58 @@ type key struct {
 	value *config.Node
 	spec  *config.Spec // of the value
 	loose bool         // it belongs to a core object, where scalars are converted
+	guard bool         // it protects or filters, or belongs to something that does
 
-	// taken reports whether another name has a meaning in the same place.
-	taken func(name string) bool
+	// taken reports whether another name has a meaning in the same place, outer
+	// whether one has in the object around that; without such an object it is nil.
+	taken, outer func(name string) bool
+}
+
+// visitor walks through a sample.
+type visitor struct {
+	visit func(config.Field, key)
+	guard bool                   // everything here protects or filters
+	outer func(name string) bool // of the object around the one that is visited
 }
 
 // walk calls visit for each key of a value that is decoded by s.
 func walk(n *config.Node, s *config.Spec, scope component.Scope, visit func(config.Field, key)) {
+	visitor{visit: visit}.walk(n, s, scope)
+}
+
+// guarded are the keys of core objects and of proxy that protect or filter.
+var guarded = []string{
+	"extra_config", "tls", "client_tls", "allow", "deny", "input_headers", "input_query_strings", "flatmap_filter", "plugin", "async_agent",
+}
+
+func (v visitor) walk(n *config.Node, s *config.Spec, scope component.Scope) {
 	switch {
 	case s.Shape == config.ListShape && n.Kind == config.Array:
 		for _, item := range n.Items {
-			walk(item, s.Item, scope, visit)
+			v.walk(item, s.Item, scope)
 		}
 	case s.Shape == config.ListShape:
-		walk(n, s.Item, scope, visit) // one value stands for a list of it
+		v.walk(n, s.Item, scope) // one value stands for a list of it
 	case s.Shape == config.ObjectShape:
+		taken := func(name string) bool {
+			return slices.ContainsFunc(s.Fields, func(f config.Field) bool { return strings.EqualFold(f.Key, name) })
+		}
 		for _, m := range n.Members {
 			i := slices.IndexFunc(s.Fields, func(f config.Field) bool { return strings.EqualFold(f.Key, m.Key) })
 			if i < 0 {
 				continue
 			}
 			f := s.Fields[i]
-			visit(f, key{m.Key, m.KeyPos, m.Value, f.Spec, scope != "", func(name string) bool {
-				return slices.ContainsFunc(s.Fields, func(f config.Field) bool { return strings.EqualFold(f.Key, name) })
-			}})
+			guard := v.guard || slices.Contains(guarded, f.Key)
+			v.visit(f, key{m.Key, m.KeyPos, m.Value, f.Spec, scope != "", guard, taken, v.outer})
+			within := visitor{v.visit, guard && f.Key != "extra_config", taken}
 			switch {
 			case scope == "":
-				walk(m.Value, f.Spec, "", visit)
+				within.walk(m.Value, f.Spec, "")
 			case f.Key == "extra_config":
-				walkNamespaces(m.Value, scope, visit)
+				within.namespaces(m.Value, scope)
 			default:
-				walk(m.Value, f.Spec, inner(f.Key, scope), visit)
+				within.walk(m.Value, f.Spec, inner(f.Key, scope))
 			}
 		}
 	}
@@ -140,18 +166,17 @@ func inner(key string, scope component.Scope) component.Scope {
 	return scope
 }
 
-// walkNamespaces calls visit for each namespace and each of its keys.
-func walkNamespaces(n *config.Node, scope component.Scope, visit func(config.Field, key)) {
+// namespaces calls visit for each namespace and each of its keys.
+func (v visitor) namespaces(n *config.Node, scope component.Scope) {
+	taken := func(name string) bool { return component.Default.Find(scope, name) != nil }
 	for _, m := range n.Members {
 		d := component.Default.Find(scope, m.Key)
 		if d == nil {
 			continue
 		}
 		s := config.SpecOf(d.Options)
-		visit(config.Field{Key: m.Key, Owner: d.Options}, key{m.Key, m.KeyPos, m.Value, s, false, func(name string) bool {
-			return component.Default.Find(scope, name) != nil
-		}})
-		walk(m.Value, s, "", visit)
+		v.visit(config.Field{Key: m.Key, Owner: d.Options}, key{m.Key, m.KeyPos, m.Value, s, false, true, taken, v.outer})
+		visitor{v.visit, d.Protects(), taken}.walk(m.Value, s, "")
 	}
 }
 

@@ -45,7 +45,7 @@ func read(what, name string, skip bool) ([]byte, error) {
 		err = e.Err
 	}
 	if err != nil {
-		return nil, fmt.Errorf("file %s: %w", name, err)
+		return nil, fmt.Errorf("file %s: %w; write the path of a PEM file", name, err)
 	}
 	return data, nil
 }
@@ -97,7 +97,7 @@ func addAuthorities(to *x509.CertPool, name string, skip bool) error {
 		to.AddCert(c)
 	}
 	if found == 0 {
-		return fmt.Errorf("file %s: no certificate in PEM form", name)
+		return fmt.Errorf("file %s: no certificate in PEM form; write the path of a file that holds one", name)
 	}
 	return nil
 }

@@ -46,12 +46,12 @@ func (Check) Defaults() Check { return Check{CostLimit: defaultCostLimit} }
 // Validate reports an empty list and empty expressions.
 func (o Options) Validate() error {
 	if len(o) == 0 {
-		return errors.New(`an empty list checks nothing; write {"check_expr": "..."}, or remove the namespace`)
+		return errors.New(`an empty list checks nothing; write {"check_expr": "..."}`)
 	}
 	var errs []error
 	for i, c := range o {
 		if strings.TrimSpace(c.CheckExpr) == "" {
-			errs = append(errs, config.At(path(i), errors.New("an empty expression checks nothing; write one, or remove the entry")))
+			errs = append(errs, config.At(path(i), errors.New("an empty expression checks nothing; write one that must be true")))
 		}
 	}
 	return errors.Join(errs...)
