@@ -106,6 +106,7 @@ type requestBody struct {
 	wire    wire.Body
 	limited bool // the deadline for the request is set
 
+	ended   atomic.Bool // nothing is left to be read; for those who find somebody reading
 	over    atomic.Bool // the exchange is
 	telling sync.Mutex  // held while the client is told
 	expect  expectation
@@ -130,7 +131,11 @@ func (b *requestBody) Read(p []byte) (int, error) {
 			return 0, errAnswered
 		}
 	}
-	return b.wire.Read(p)
+	n, err := b.wire.Read(p)
+	if b.wire.Over() {
+		b.ended.Store(true)
+	}
+	return n, err
 }
 
 // tell tells a client to continue that waits for that, unless the body is
@@ -153,9 +158,9 @@ func (b *requestBody) tell() error {
 }
 
 // settle reports, when the answer begins, whether the connection can be used
-// after it as far as the body is concerned: nobody is reading it, and what is
-// left of it is known to be little. A client that still waits to be told to
-// continue is not told any more.
+// after it as far as the body is concerned: nobody is reading it, or only to be
+// told again that nothing is left, and what is left of it is known to be little.
+// A client that still waits to be told to continue is not told any more.
 func (b *requestBody) settle() bool {
 	b.telling.Lock()
 	if b.expect == waits {
@@ -164,7 +169,7 @@ func (b *requestBody) settle() bool {
 	refused := b.expect == refused
 	b.telling.Unlock()
 	if refused || !b.mu.TryLock() {
-		return false
+		return !refused && b.ended.Load()
 	}
 	defer b.mu.Unlock()
 	return !b.wire.Broken() && b.wire.Left() <= drainBytes
