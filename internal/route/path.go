@@ -10,27 +10,29 @@ type path string
 // where the next one starts: beyond the end of the path when there is none.
 // It allocates only for a segment with escapes.
 func (p path) segment(pos int) (text string, end, next int) {
-	escaped := false
-	end, next = len(p), len(p)+1
-scan:
-	for i := pos; i < len(p); i++ {
-		switch p[i] {
-		case '/':
-			end, next = i, i+1
-			break scan
-		case '%':
-			if escapedSlash(string(p[i:])) {
-				end, next = i, i+3
-				break scan
-			}
-			escaped = true
-		}
-	}
+	escaped, end, next := p.bounds(pos)
 	text = string(p[pos:end])
 	if escaped {
 		text = unescape(text)
 	}
 	return text, end, next
+}
+
+// bounds returns whether the segment that starts at pos has escapes, where it
+// ends and where the next one starts.
+func (p path) bounds(pos int) (escaped bool, end, next int) {
+	for i := pos; i < len(p); i++ {
+		switch p[i] {
+		case '/':
+			return escaped, i, i + 1
+		case '%':
+			if escapedSlash(string(p[i:])) {
+				return escaped, i, i + 3
+			}
+			escaped = true
+		}
+	}
+	return escaped, len(p), len(p) + 1
 }
 
 // unescape decodes s, whose escapes are valid.
@@ -88,7 +90,11 @@ type piece struct {
 
 // pieces splits the path; there is always at least one.
 func (p path) pieces() []piece {
-	var out []piece
+	n := 0
+	for pos := 1; pos <= len(p); n++ {
+		_, _, pos = p.bounds(pos)
+	}
+	out := make([]piece, 0, n)
 	start := 0 // of the separator
 	for pos := 1; pos <= len(p); {
 		text, end, next := p.segment(pos)
