@@ -10,21 +10,22 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
 
 // A want is what the client gets: an answer, or a failure with a code.
 type want struct {
-	status int    // of an answer; 0 for a failure
-	body   string // of an answer; "*" for any
-	whole  bool   // the answer is complete
-	breaks bool   // the body breaks off, and the client notices
-	code   string // of a failure
-	detail string // of a failure, in a problem document
-	early  bool   // the end may come while the connection is made: nobody was reached then
+	status  int    // of an answer; 0 for a failure
+	body    string // of an answer; "*" for any
+	whole   bool   // the answer is complete
+	breaks  bool   // the body breaks off, and the client notices
+	code    string // of a failure
+	message string // of a failure, in a problem document
+	early   bool   // the end may come while the connection is made: nobody was reached then
 }
 
-func fails(code, detail string) want { return want{code: code, detail: detail} }
+func fails(code, message string) want { return want{code: code, message: message} }
 
 func answers(body string) want { return want{status: 200, body: body, whole: true} }
 
@@ -92,7 +93,7 @@ var badBackends = []struct {
 	slow  bool // the deadline is what ends the call
 }{
 	{"closes at once", func(c *conn) { c.Close() }, fails("backend_aborted", aborted), fails("backend_aborted", aborted), false, false},
-	{"resets at once", func(c *conn) { c.reset() }, want{code: "backend_aborted", detail: aborted, early: true}, want{code: "backend_aborted", detail: aborted, early: true}, false, false},
+	{"resets at once", func(c *conn) { c.reset() }, want{code: "backend_aborted", message: aborted, early: true}, want{code: "backend_aborted", message: aborted, early: true}, false, false},
 	{"closes after the request", thenCloses(""), fails("backend_aborted", aborted), fails("backend_aborted", aborted), false, false},
 	{"resets after the request", thenResets(""), fails("backend_aborted", aborted), fails("backend_aborted", aborted), false, false},
 	{"closes in the status line", thenCloses("HTTP/1.1 20"), fails("backend_aborted", aborted), fails("backend_aborted", aborted), false, false},
@@ -170,7 +171,7 @@ func TestBadBackends(t *testing.T) {
 				timeout = "150ms"
 			}
 			for _, d := range dialects {
-				g := start(t, fill(`{`+d.key+quiet+`"timeout":"`+timeout+`","endpoints":[
+				g := start(t, fill(`{`+d.key+d.quiet()+`"timeout":"`+timeout+`","endpoints":[
 					{"endpoint":"/json","backend":[{"url_pattern":"/inside/json","host":["$1"]}]},
 					{"endpoint":"/raw","output_encoding":"no-op","backend":[{"url_pattern":"/inside/raw","host":["$1"]}]}]}`, p.url()))
 				tt.json.check(t, d, "decoded", fetch(t, "GET", g.url+"/json", ""), p)
@@ -203,8 +204,8 @@ func (w want) check(t *testing.T, d dialect, how string, got told, p *peer) {
 		}
 	default:
 		var doc struct {
-			Type, Title, Code, Detail string
-			Status                    int
+			Type, Title, Code, Detail, Message string
+			Status                             int
 		}
 		err := json.Unmarshal([]byte(got.body), &doc)
 		if w.early && doc.Code == "backend_unreachable" {
@@ -213,8 +214,11 @@ func (w want) check(t *testing.T, d dialect, how string, got told, p *peer) {
 		if err != nil || got.status != statusOf[w.code] || doc.Status != got.status || doc.Code != w.code || got.header.Get("Content-Type") != "application/problem+json" {
 			t.Errorf("%s: %d %s %v %v, want %d with the code %s", name, got.status, got.body, got.err, err, statusOf[w.code], w.code)
 		}
-		if w.detail != "?" && doc.Detail != w.detail {
-			t.Errorf("%s: the detail is %q, want %q", name, doc.Detail, w.detail)
+		if want := gateway.FailureOf(w.code).Detail; doc.Detail != want {
+			t.Errorf("%s: the detail is %q, want %q", name, doc.Detail, want)
+		}
+		if w.message != "?" && doc.Message != w.message {
+			t.Errorf("%s: the message is %q, want %q", name, doc.Message, w.message)
 		}
 	}
 	if completed := got.header.Get(d.completed); completed != fmt.Sprint(w.whole) {
@@ -237,7 +241,7 @@ func TestUnreachable(t *testing.T) {
 	} {
 		for _, d := range dialects {
 			t.Run(tt.name+"/"+d.name, func(t *testing.T) {
-				g := start(t, fill(`{`+d.key+quiet+`"timeout":"1s","endpoints":[
+				g := start(t, fill(`{`+d.key+d.quiet()+`"timeout":"1s","endpoints":[
 					{"endpoint":"/json","backend":[{"url_pattern":"/inside","host":["$1"]}]},
 					{"endpoint":"/raw","output_encoding":"no-op","backend":[{"url_pattern":"/inside","host":["$1"]}]},
 					{"endpoint":"/both","backend":[{"url_pattern":"/inside","host":["$1"]},{"url_pattern":"/inside","host":["$1"]}]}]}`, tt.host))
@@ -271,7 +275,7 @@ func TestPartial(t *testing.T) {
 				timeout = "300ms"
 			}
 			for _, d := range dialects {
-				g := start(t, fill(`{`+d.key+quiet+`"timeout":"`+timeout+`","endpoints":[{"endpoint":"/x","backend":[
+				g := start(t, fill(`{`+d.key+d.quiet()+`"timeout":"`+timeout+`","endpoints":[{"endpoint":"/x","backend":[
 					{"url_pattern":"/inside","host":["$1"]},{"url_pattern":"/inside","host":["$2"]}]}]}`, bad.url(), well.url()))
 				got := fetch(t, "GET", g.url+"/x", "")
 				if got.status != 200 || got.body != `{"b":2}` || got.err != nil || got.header.Get(d.completed) != "false" {

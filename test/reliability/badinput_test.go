@@ -158,7 +158,7 @@ func TestLargeHeader(t *testing.T) {
 	noLeaks(t)
 	for _, d := range dialects {
 		p := newPeer(t, says(ok(good)))
-		g := start(t, fill(`{`+d.key+quiet+`"max_header_bytes":8192,`+endpoints+`}`, p.url()))
+		g := start(t, fill(`{`+d.key+d.quiet()+`"max_header_bytes":8192,`+endpoints+`}`, p.url()))
 		for name, text := range map[string]string{
 			"one field":   "X-Large: " + strings.Repeat("x", 64<<10) + "\r\n",
 			"many fields": strings.Repeat("X-Small: 1\r\n", 8<<10),
@@ -202,7 +202,7 @@ func TestLargeBody(t *testing.T) {
 		for _, path := range paths {
 			t.Run(d.name+path, func(t *testing.T) {
 				p := newPeer(t, says(ok(good)))
-				g := start(t, fill(`{`+d.key+quiet+`"max_body_bytes":1000,`+endpoints+`}`, p.url()))
+				g := start(t, fill(`{`+d.key+d.quiet()+`"max_body_bytes":1000,`+endpoints+`}`, p.url()))
 				for name, text := range map[string]string{"announced": known(fits), "chunked": inChunks(fits)} {
 					c := call(t, g)
 					c.say("POST %s HTTP/1.1\r\nHost: a\r\n%s", path, text)
@@ -211,7 +211,7 @@ func TestLargeBody(t *testing.T) {
 					}
 				}
 				p = newPeer(t, says(ok(good)))
-				g = start(t, fill(`{`+d.key+quiet+`"max_body_bytes":1000,`+endpoints+`}`, p.url()))
+				g = start(t, fill(`{`+d.key+d.quiet()+`"max_body_bytes":1000,`+endpoints+`}`, p.url()))
 				for name, text := range map[string]string{
 					"announced": known(tooLong), "chunked": inChunks(tooLong),
 					"announced and never sent": "Content-Length: 1001\r\n\r\n",
@@ -252,7 +252,7 @@ func TestBrokenOff(t *testing.T) {
 			for name, text := range bodies {
 				t.Run(d.name+path+"/"+name, func(t *testing.T) {
 					p := newPeer(t, says(ok(good)))
-					g := start(t, fill(`{`+d.key+quiet+endpoints+`}`, p.url()))
+					g := start(t, fill(`{`+d.key+d.quiet()+endpoints+`}`, p.url()))
 					c := call(t, g)
 					c.say("POST %s HTTP/1.1\r\nHost: a\r\n%s", path, text)
 					c.CloseWrite() // the client still listens

@@ -31,7 +31,7 @@ func TestSlowFirst(t *testing.T) {
 	for _, d := range dialects {
 		g := start(t, fmt.Sprintf(`{%s%s"timeout":"1s","endpoints":[%s,{"endpoint":"/m","backend":[
 			{"url_pattern":"/slow","host":["%[4]s"],"group":"s"},{"url_pattern":"/b","host":["%[4]s"],"group":"b"},
-			{"url_pattern":"/large","host":["%[4]s"],"group":"l"},{"url_pattern":"/c","host":["%[4]s"],"group":"c"}]}]}`, d.key, quiet, warm(url), url))
+			{"url_pattern":"/large","host":["%[4]s"],"group":"l"},{"url_pattern":"/c","host":["%[4]s"],"group":"c"}]}]}`, d.key, d.quiet(), warm(url), url))
 		c := newClient(t)
 		want := `{"b":{"a":""},"l":{"a":"` + large + `"},"c":{"a":""}}`
 		for range 2 {

@@ -286,7 +286,7 @@ func (a *told) keepsSecrets(t testing.TB, secrets ...string) {
 	for name := range a.header {
 		switch name {
 		case "Content-Type", "Content-Length", "Date", "Connection", "Transfer-Encoding", "Content-Encoding",
-			"X-Krakend", "X-Krakend-Completed", "X-Sluice-Completed":
+			"X-Krakend", "X-Krakend-Completed", "X-Sluice-Completed", "X-Request-Id":
 		default:
 			t.Errorf("the answer has the header %s: %q", name, a.header[name])
 		}
@@ -298,6 +298,15 @@ type dialect struct {
 	name, key string // of the configuration
 	completed string // header
 	problem   bool
+}
+
+// quiet is what configurations of the dialect begin with: no log, and where failures
+// are documents their texts too.
+func (d dialect) quiet() string {
+	if !d.problem {
+		return quiet
+	}
+	return strings.Replace(quiet, `"router":{`, `"router":{"return_error_msg":true,`, 1)
 }
 
 var dialects = []dialect{

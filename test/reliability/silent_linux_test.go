@@ -57,7 +57,7 @@ func TestSilentHost(t *testing.T) {
 	alive, _ := serve(t, "127.0.0.1:0", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"a":1}`) })
 	for _, d := range dialects {
 		for _, timeouts := range []string{`"timeout":"400ms"`, `"timeout":"600ms","dialer_timeout":"250ms"`} {
-			g := start(t, fill(`{`+d.key+quiet+timeouts+`,"endpoints":[
+			g := start(t, fill(`{`+d.key+d.quiet()+timeouts+`,"endpoints":[
 				{"endpoint":"/one","backend":[{"url_pattern":"/","host":["http://$1","$2"]}]},
 				{"endpoint":"/two","backend":[{"url_pattern":"/","host":["http://$1","$2"]},{"url_pattern":"/","host":["$2"],"group":"g"}]}]}`, silent(t), alive))
 			c := newClient(t)
@@ -94,7 +94,7 @@ func TestFallsSilent(t *testing.T) {
 				io.WriteString(c, ok(`{"a":1}`))
 			}
 		})
-		g := start(t, fill(`{`+d.key+quiet+`"timeout":"600ms","endpoints":[
+		g := start(t, fill(`{`+d.key+d.quiet()+`"timeout":"600ms","endpoints":[
 			{"endpoint":"/m","backend":[{"url_pattern":"/","host":["$1","$2"]},{"url_pattern":"/","host":["$2"],"group":"g"}]}]}`, falls.url(), alive))
 		c := newClient(t)
 		for i := range 20 {

@@ -202,7 +202,7 @@ func TestNames(t *testing.T) {
 		"silent.test":  fails("timeout", tooLate),
 	} {
 		for _, d := range dialects {
-			g := start(t, fill(`{`+d.key+quiet+`"timeout":"300ms",`+one+`}`, "http://"+name))
+			g := start(t, fill(`{`+d.key+d.quiet()+`"timeout":"300ms",`+one+`}`, "http://"+name))
 			got := fetch(t, "POST", g.url+"/x", "")
 			want.check(t, d, name, got, &peer{address: name})
 		}

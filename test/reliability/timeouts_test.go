@@ -35,7 +35,7 @@ func TestEndpointTimeout(t *testing.T) {
 	noLeaks(t)
 	for _, d := range dialects {
 		p := newPeer(t, hangs(""))
-		g := start(t, fill(`{`+d.key+quiet+`"timeout":"200ms","endpoints":[
+		g := start(t, fill(`{`+d.key+d.quiet()+`"timeout":"200ms","endpoints":[
 			{"endpoint":"/one","backend":[{"url_pattern":"/","host":["$1"]}]},
 			{"endpoint":"/two","backend":[{"url_pattern":"/","host":["$1"]},{"url_pattern":"/","host":["$1"]}]},
 			{"endpoint":"/race","concurrent_calls":3,"backend":[{"url_pattern":"/","host":["$1"]}]},

@@ -493,7 +493,7 @@ func TestBackendTLS(t *testing.T) {
 			t.Run(tt.name+"/"+d.name, func(t *testing.T) {
 				tt.backend.Certificates = []tls.Certificate{tt.cert.load(t)}
 				p := newTLSPeer(t, tt.backend, says(ok(good)))
-				g := start(t, fill(`{`+d.key+quiet+tt.keys+`"timeout":"20s",`+strings.Replace(one, `"POST"`, `"GET"`, 1)+`}`, "https://"+p.address))
+				g := start(t, fill(`{`+d.key+d.quiet()+tt.keys+`"timeout":"20s",`+strings.Replace(one, `"POST"`, `"GET"`, 1)+`}`, "https://"+p.address))
 				got := fetch(t, "GET", g.url+"/x", "")
 				w := tt.want
 				if w.code == "*" { // the alert may come before the answer is read or instead of it
@@ -528,7 +528,7 @@ func TestNoTLS(t *testing.T) {
 		for _, d := range dialects {
 			t.Run(name+"/"+d.name, func(t *testing.T) {
 				p := newPeer(t, tt.serve)
-				g := start(t, fill(`{`+d.key+quiet+`"timeout":"300ms",`+one+`}`, "https://"+p.address))
+				g := start(t, fill(`{`+d.key+d.quiet()+`"timeout":"300ms",`+one+`}`, "https://"+p.address))
 				tt.want.check(t, d, name, fetch(t, "POST", g.url+"/x", ""), p)
 				p.waitOpen(0)
 			})
