@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -19,22 +22,26 @@ func (a *app) demoCommand() *cobra.Command {
 		Short: "Serve a sample shop: gateway and services in one process",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			shop, err := demo.Open(a.engines[0].NewServer)
+			port := int(listen)
+			if show {
+				if port == 0 {
+					return &exitError{exitUsage, errors.New("with -p 0 the ports are known when the demo runs, which prints them; write another port")}
+				}
+				_, err := fmt.Fprintf(a.stdout, "%s", demo.Configuration(port, demo.Services(port)))
+				return failedOutput(err)
+			}
+			shop, err := demo.Open(a.engines[0].NewServer, port)
 			if err != nil {
 				return &exitError{exitRuntime, err}
 			}
 			defer shop.Close()
-			text := shop.Configuration()
-			if show {
-				fmt.Fprintf(a.stdout, "%s", text)
-				return nil
-			}
+			text := demo.Configuration(cmp.Or(port, config.DefaultPort), shop.Services())
 			o := a.options(source{file: "demo"})
 			o.Load = func(context.Context, func(string)) (*config.Document, []*config.Problem) {
 				return config.Parse("demo.json", text)
 			}
-			o.Adjust = func(s *config.Service) { s.Port = int(listen) }
-			return a.serve(cmd.Context(), serving{options: o, ready: a.invite})
+			o.Adjust = func(s *config.Service) { s.Port = port }
+			return a.serve(cmd.Context(), serving{options: o, ready: func(at net.Addr) { a.invite(at, port, shop.Services()) }})
 		},
 	}
 	cmd.Flags().VarP(&listen, "port", "p", "TCP port; 0 is any that is free")
@@ -42,11 +49,18 @@ func (a *app) demoCommand() *cobra.Command {
 	return cmd
 }
 
-// invite prints what to try with the demo.
-func (a *app) invite(at net.Addr) {
+// invite prints what to try with the demo, and where its services are if that is
+// not where the demo on this port has them.
+func (a *app) invite(at net.Addr, port int, services []demo.Service) {
 	fmt.Fprint(a.stdout, "A sample shop behind a gateway. Try, in another terminal:\n\n")
 	for _, try := range demo.Tries {
 		fmt.Fprintf(a.stdout, "  curl http://localhost:%d%-18s # %s\n", at.(*net.TCPAddr).Port, try.Path, try.Shows)
+	}
+	if port == 0 || !slices.Equal(services, demo.Services(port)) {
+		fmt.Fprint(a.stdout, "\nThe services listen elsewhere than in the configuration that demo --show prints:\n\n")
+		for _, s := range services {
+			fmt.Fprintf(a.stdout, "  %-12s %s\n", s.Name, s.Host)
+		}
 	}
 	fmt.Fprint(a.stdout, "\nCtrl-C ends it.\n\n")
 }

@@ -14,10 +14,16 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/sluice-gateway/sluice/internal/demo"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
 
 // grouped is a configuration whose answers tell which one it is.
@@ -507,5 +513,66 @@ func TestShutdownDelay(t *testing.T) {
 			p.signal(t, syscall.SIGTERM)
 			p.wait(t)
 		})
+	}
+}
+
+// TestDemoServices checks that the services of a running demo are where demo --show
+// says, or where the demo itself says when a port is taken.
+func TestDemoServices(t *testing.T) {
+	host := regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
+	serving := func(hosts []string) (answered int) {
+		for _, h := range hosts {
+			conn, err := net.Dial("tcp", strings.TrimPrefix(h, "http://"))
+			if err == nil {
+				conn.Close()
+				answered++
+			}
+		}
+		return answered
+	}
+	const elsewhere = "The services listen elsewhere than in the configuration that demo --show prints:"
+	run := func() (p *process, port int) {
+		_, text, err := net.SplitHostPort(testx.UnusedAddress(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if port, err = strconv.Atoi(text); err != nil {
+			t.Fatal(err)
+		}
+		return serveCommand(t, "demo", "-p", text), port
+	}
+	stop := func(p *process) {
+		p.signal(t, os.Interrupt)
+		p.wait(t)
+	}
+	p, port := run()
+	for tries := 0; strings.Contains(p.log(), elsewhere); tries++ { // another process has one of the ports
+		if tries == 20 {
+			t.Fatalf("no ports that nobody has:\n%s", p.log())
+		}
+		stop(p)
+		p, port = run()
+	}
+	shown := invoke(t, "demo", "--show", "-p", strconv.Itoa(port))
+	hosts := host.FindAllString(shown.stdout, -1)
+	slices.Sort(hosts)
+	hosts = slices.Compact(hosts)
+	if shown.code != 0 || !strings.Contains(shown.stdout, `"port": `+strconv.Itoa(port)) || len(hosts) != 5 || serving(hosts) != 5 {
+		t.Errorf("services are not where they are shown: %+v\n%s", shown, p.log())
+	}
+	stop(p)
+
+	host3 := demo.Services(port)[2].Host
+	taken, err := net.Listen("tcp", strings.TrimPrefix(host3, "http://"))
+	if err == nil { // else another process has it already, which is as good
+		defer taken.Close()
+	}
+	p = serveCommand(t, "demo", "-p", strconv.Itoa(port))
+	_, list, found := strings.Cut(p.log(), elsewhere)
+	if hosts := host.FindAllString(list, -1); !found || len(hosts) != 5 || slices.Contains(hosts, host3) || serving(hosts) != 5 {
+		t.Errorf("with a port that is taken the demo says\n%s", p.log())
+	}
+	if got := invoke(t, "demo", "--show", "-p", "0"); got.code != 2 || !strings.Contains(got.stderr, "write another port") {
+		t.Errorf("demo --show -p 0: %+v", got)
 	}
 }

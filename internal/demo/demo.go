@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -33,44 +34,82 @@ const (
 	failEvery = 4                      // of the calls to the failing host, one
 )
 
-// A Shop is the set of running services.
-type Shop struct {
-	hosts   map[string]string // by the name that stands in the configuration
-	servers []engine.Server
-	running sync.WaitGroup
+// names are the services, as the configuration names their hosts.
+var names = []string{"products-01", "products-02", "products-03", "marketing", "users"}
+
+// A Service is where a service of the shop listens.
+type Service struct{ Name, Host string }
+
+// Services returns where the services of a gateway on a port listen, so that the
+// configuration of a demo is the same whoever prints it: some ten thousand ports
+// above that of the gateway, or below where there are none.
+func Services(port int) []Service {
+	base := port + 10_001
+	if base+len(names) > 65_535 {
+		base = port - 10_001 - len(names)
+	}
+	services := make([]Service, len(names))
+	for i, name := range names {
+		services[i] = Service{name, "http://127.0.0.1:" + strconv.Itoa(base+i)}
+	}
+	return services
 }
 
-// Open starts the services on free ports of the loopback interface.
-func Open(newServer func(engine.Settings) engine.Server) (*Shop, error) {
-	s := &Shop{hosts: make(map[string]string)}
-	for name, answer := range map[string]service{
+// Configuration returns the configuration of a gateway on a port in front of
+// services, in JSON.
+func Configuration(port int, services []Service) []byte {
+	text := strings.Replace(configuration, `"port": 8080`, `"port": `+strconv.Itoa(port), 1)
+	for _, s := range services {
+		text = strings.ReplaceAll(text, "http://"+s.Name+"\"", s.Host+"\"")
+	}
+	return []byte(text)
+}
+
+// A Shop is the set of running services.
+type Shop struct {
+	services []Service
+	servers  []engine.Server
+	running  sync.WaitGroup
+}
+
+// Open starts the services for a gateway on a port, where [Services] has them. One
+// whose port is taken gets another one, and so do all with port 0.
+func Open(newServer func(engine.Settings) engine.Server, port int) (*Shop, error) {
+	answers := map[string]service{
 		"products-01": products("products-01", 0, 0),
 		"products-02": products("products-02", slow, 0),
 		"products-03": products("products-03", 0, failEvery),
 		"marketing":   {"/offers": offers},
 		"users":       {"/users/": user, "/orders": orders},
-	} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	}
+	s := new(Shop)
+	for _, wanted := range Services(port) {
+		l, err := listen(strings.TrimPrefix(wanted.Host, "http://"), port == 0)
 		if err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
 		server := newServer(engine.Settings{ReadHeaderTimeout: time.Second})
-		s.hosts[name] = "http://" + l.Addr().String()
+		s.services = append(s.services, Service{wanted.Name, "http://" + l.Addr().String()})
 		s.servers = append(s.servers, server)
-		s.running.Go(func() { server.Serve(l, answer) }) // ends with Close
+		s.running.Go(func() { server.Serve(l, answers[wanted.Name]) }) // ends with Close
 	}
 	return s, nil
 }
 
-// Configuration returns the configuration of a gateway in front of the shop,
-// in JSON.
-func (s *Shop) Configuration() []byte {
-	text := configuration
-	for name, host := range s.hosts {
-		text = strings.ReplaceAll(text, "http://"+name+"\"", host+"\"")
+// listen listens at an address, or at any port of the loopback interface where that
+// is wanted or the address is taken.
+func listen(address string, anyPort bool) (net.Listener, error) {
+	if !anyPort {
+		l, err := net.Listen("tcp", address)
+		if err == nil {
+			return l, nil
+		}
 	}
-	return []byte(text)
+	return net.Listen("tcp", "127.0.0.1:0")
 }
+
+// Services returns where the services listen.
+func (s *Shop) Services() []Service { return s.services }
 
 // Close stops the services.
 func (s *Shop) Close() error {

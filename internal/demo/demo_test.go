@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // configuration names, by path of the service.
 func open(t *testing.T) map[string][]string {
 	t.Helper()
-	shop, err := Open(nethttp.NewServer)
+	shop, err := Open(nethttp.NewServer, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +38,7 @@ func open(t *testing.T) map[string][]string {
 			}
 		}
 	}
-	if err := json.Unmarshal(shop.Configuration(), &c); err != nil {
+	if err := json.Unmarshal(Configuration(8080, shop.Services()), &c); err != nil {
 		t.Fatal(err)
 	}
 	hosts := make(map[string][]string)
@@ -129,6 +130,20 @@ func TestProducts(t *testing.T) {
 		}
 		if took := time.Since(began); want.slow && took < calls*slow {
 			t.Errorf("%s took %v for %d calls, want %v for each", want.name, took, calls, slow)
+		}
+	}
+}
+
+// TestServices checks that services have ports of their own, beside any gateway.
+func TestServices(t *testing.T) {
+	for _, port := range []int{1, 80, 8080, 55_528, 55_529, 55_530, 65_535} {
+		taken := map[string]bool{"http://127.0.0.1:" + strconv.Itoa(port): true}
+		for _, s := range Services(port) {
+			n, err := strconv.Atoi(s.Host[strings.LastIndexByte(s.Host, ':')+1:])
+			if err != nil || n < 1 || n > 65_535 || taken[s.Host] {
+				t.Errorf("port %d: %s listens on %s", port, s.Name, s.Host)
+			}
+			taken[s.Host] = true
 		}
 	}
 }

@@ -42,10 +42,10 @@ func (s State) String() string {
 // refused are the published keys of working objects that are refused by name,
 // with the reason.
 var refused = map[string]string{
-	"service/(core)/async_agent":    "refused by name until queue consumers are there",
-	"service/(core)/plugin":         "native plugins are not loaded",
-	"service/(core)/plugin.pattern": "native plugins are not loaded",
-	"service/(core)/plugin.folder":  "native plugins are not loaded",
+	"service/(core)/async_agent":    "refused by name until queue consumers are there, unless --allow-unsupported is given",
+	"service/(core)/plugin":         "native plugins are not loaded; a warning where no namespace asks for one",
+	"service/(core)/plugin.pattern": "native plugins are not loaded; a warning where no namespace asks for one",
+	"service/(core)/plugin.folder":  "native plugins are not loaded; a warning where no namespace asks for one",
 }
 
 // Rows returns a row for every published key. A proof finds the test of a key;
@@ -143,11 +143,11 @@ func Compatibility(rows []Row) string {
 	}
 	fmt.Fprintf(&b, `# Compatibility
 
-Existing KrakenD v3 files run unchanged. This page is generated: it has a row for
-every configuration key that was ever published, %d of them. %d work, each with
-the test that proves it; %d belong to namespaces that are not built yet and are
-refused at start by name; %d will not come and are refused with the reason.
-Nothing is ignored.
+A KrakenD v3 file that uses what works here runs unchanged, but for the differences
+below. This page is generated: it has a row for every configuration key that was ever
+published, %d of them. %d work, each with the test that proves it; %d belong to
+namespaces that are not built yet and are refused at start by name; %d are refused with
+the reason. Nothing is ignored.
 
 ## Deliberate differences
 
