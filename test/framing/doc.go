@@ -6,8 +6,9 @@
 // that decode them, between a client and a backend that read strictly and count
 // what they see. Either the bytes are refused and the connection ends, or
 // the backend sees the one well-formed request that they mean; nothing of the
-// rest ever becomes a request or an answer of its own. Where an engine is laxer
-// than the other, the table says so, and why that is safe or is not.
+// rest ever becomes a request or an answer of its own. All engines agree on every
+// request. Where one is laxer than the other with an answer, the table says so, and
+// why that is safe.
 //
 // The same bytes travel through chains with other servers in front and behind,
 // which are skipped where those are not installed. Further cases are about

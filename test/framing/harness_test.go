@@ -120,8 +120,9 @@ type journal struct {
 func newJournal() *journal { return &journal{entries: make(map[string][]*message)} }
 
 func (j *journal) add(m *message) {
-	id := m.target()[strings.LastIndexByte(m.target(), '/')+1:]
-	if i := strings.IndexAny(id, `?%\`); i >= 0 {
+	path, _, _ := strings.Cut(m.target(), "?")
+	id := path[strings.LastIndexByte(path, '/')+1:]
+	if i := strings.IndexAny(id, `%\`); i >= 0 {
 		id = id[:i]
 	}
 	j.mu.Lock()
@@ -146,7 +147,8 @@ func roles(requests []*message) string {
 }
 
 func role(target string) string {
-	if segments := strings.Split(target, "/"); len(segments) == 4 {
+	path, _, _ := strings.Cut(target, "?")
+	if segments := strings.Split(path, "/"); len(segments) == 4 {
 		return segments[2]
 	}
 	return target

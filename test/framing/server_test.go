@@ -226,7 +226,7 @@ func TestBehind(t *testing.T) {
 						if all := roles(saw.of(id)); !inOrder(roles(seen), all) {
 							t.Errorf("the gateway saw %q, the backend %q", all, roles(seen))
 						}
-						if c.on(e).hides == "" && strings.Contains(roles(seen), "hidden") {
+						if c.want.hides == "" && strings.Contains(roles(seen), "hidden") {
 							t.Errorf("the backend saw %q, and one of them was hidden", roles(seen))
 						}
 					})

@@ -27,7 +27,6 @@ const patience = 10 * time.Second
 type Engine struct {
 	NewServer func(engine.Settings) engine.Server
 	NewClient engine.NewClient
-	Library   bool // the standard library reads HTTP/1 from clients, and refuses some of what it might take
 }
 
 // A trial is one case with its engine.

@@ -126,43 +126,39 @@ func fieldRequests(t *trial) {
 	tests := []struct {
 		name, text string
 		want       string
-		own        bool // net/http refuses it
 	}{
-		{"bytes above ASCII in a path", "GET /gr\xc3\xbc\xc3\x9fe HTTP/1.1\r\n" + h, "GET /gr%C3%BC%C3%9Fe| HTTP/1.1 host=h", false},
-		{"Latin-1 in a path", "GET /gr\xfc HTTP/1.1\r\n" + h, "GET /gr%FC| HTTP/1.1 host=h", false},
-		{"bytes above ASCII in a query", "GET /?q=\xe2\x82\xac%20\x80 HTTP/1.1\r\n" + h, "GET /|q=%E2%82%AC%20%80 HTTP/1.1 host=h", false},
-		{"bytes above ASCII in an absolute target", "GET http://o.test/\xc3\xa4?\xc3\xb6 HTTP/1.1\r\n" + h, "GET /%C3%A4|%C3%B6 HTTP/1.1 host=o.test", false},
-		{"brackets and bars in a query", "GET /?a[b]=c|d&e={f}\"<>^` HTTP/1.1\r\n" + h, "GET /|a[b]=c|d&e={f}\"<>^` HTTP/1.1 host=h", false},
-		{"the server itself", "OPTIONS * HTTP/1.1\r\n" + h, "OPTIONS *| HTTP/1.1 host=h", false},
-		{"the server itself, by an absolute target", "OPTIONS http://o.test:82 HTTP/1.1\r\n" + h, "OPTIONS *| HTTP/1.1 host=o.test:82", false},
-		{"an absolute target beside another Host", "GET http://o.test/a HTTP/1.1\r\n" + h, "GET /a| HTTP/1.1 host=o.test", false},
-		{"an absolute target in capitals", "GET HTTP://O.Test/a HTTP/1.1\r\n" + h, "GET /a| HTTP/1.1 host=O.Test", false},
-		{"an absolute target of HTTP/1.0 without Host", "GET http://o.test/a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "GET /a| HTTP/1.0 host=o.test", false},
-		{"HTTP/1.0 without Host", "GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "GET /a| HTTP/1.0 host=", false},
-		{"an empty Host", "GET /a HTTP/1.1\r\nHost:\r\n\r\n", "GET /a| HTTP/1.1 host=", false},
-		{"a Host with an empty port", "GET /a HTTP/1.1\r\nHost: h:\r\n\r\n", "GET /a| HTTP/1.1 host=h:", false},
-		{"an address with a port", "GET /a HTTP/1.1\r\nHost: [2001:db8::1]:8080\r\n\r\n", "GET /a| HTTP/1.1 host=[2001:db8::1]:8080", false},
-		{"a method in lower case", "get /a HTTP/1.1\r\n" + h, "get /a| HTTP/1.1 host=h", false},
-		{"a method of its own", "M-SEARCH /a HTTP/1.1\r\n" + h, "M-SEARCH /a| HTTP/1.1 host=h", false},
-		{"fields without values and without spaces", "GET /a HTTP/1.1\r\nAccept:\r\nX-A:b\r\n" + h, "GET /a| HTTP/1.1 host=h", false},
-		{"a length of GET", "GET /a HTTP/1.1\r\nContent-Length: 0\r\n" + h, "GET /a| HTTP/1.1 host=h", false},
-		{"a length with zeros in front", "POST /a HTTP/1.1\r\nContent-Length: 0005\r\n" + h + "hello", `POST /a| HTTP/1.1 host=h secure=false length=5 body="hello" err=<nil>`, false},
-		{"a coding in capitals", "POST /c HTTP/1.1\r\nTransfer-Encoding: CHUNKED\r\n" + h + "5\r\nhello\r\n0\r\n\r\n", chunked, false},
-		{"zeros in front of a size", chunks("0005\r\nhello\r\n0000\r\n\r\n"), chunked, false},
-		{"an extension of a chunk", chunks("5;a=b\r\nhello\r\n0\r\n\r\n"), chunked, false},
-		{"an extension without a value", chunks("5;a\r\nhello\r\n0;b\r\n\r\n"), chunked, false},
-		{"an extension behind a space", chunks("5; a=b\r\nhello\r\n0\r\n\r\n"), chunked, false},
-		{"a space before an extension", chunks("5 ;a\r\nhello\r\n0\r\n\r\n"), chunked, true},
-		{"spaces and tabs all over an extension", chunks("5\t ; \ta =\t b ;c\r\nhello\r\n0\r\n\r\n"), chunked, true},
-		{"an extension in quotes", chunks(`5;a="b c;\"d\\"` + "\r\nhello\r\n0\r\n\r\n"), chunked, false},
-		{"several extensions", chunks("2;a=1;b=\"2\"\r\nhe\r\n3;c\r\nllo\r\n0;d=e\r\n\r\n"), chunked, false},
-		{"trailers", chunks("5\r\nhello\r\n0\r\nX-Checksum: 1\r\n\r\n"), chunked, false},
+		{"bytes above ASCII in a path", "GET /gr\xc3\xbc\xc3\x9fe HTTP/1.1\r\n" + h, "GET /gr%C3%BC%C3%9Fe| HTTP/1.1 host=h"},
+		{"Latin-1 in a path", "GET /gr\xfc HTTP/1.1\r\n" + h, "GET /gr%FC| HTTP/1.1 host=h"},
+		{"bytes above ASCII in a query", "GET /?q=\xe2\x82\xac%20\x80 HTTP/1.1\r\n" + h, "GET /|q=%E2%82%AC%20%80 HTTP/1.1 host=h"},
+		{"bytes above ASCII in an absolute target", "GET http://o.test/\xc3\xa4?\xc3\xb6 HTTP/1.1\r\n" + h, "GET /%C3%A4|%C3%B6 HTTP/1.1 host=o.test"},
+		{"brackets and bars in a query", "GET /?a[b]=c|d&e={f}\"<>^` HTTP/1.1\r\n" + h, "GET /|a[b]=c|d&e={f}\"<>^` HTTP/1.1 host=h"},
+		{"the server itself", "OPTIONS * HTTP/1.1\r\n" + h, "OPTIONS *| HTTP/1.1 host=h"},
+		{"the server itself, by an absolute target", "OPTIONS http://o.test:82 HTTP/1.1\r\n" + h, "OPTIONS *| HTTP/1.1 host=o.test:82"},
+		{"an absolute target beside another Host", "GET http://o.test/a HTTP/1.1\r\n" + h, "GET /a| HTTP/1.1 host=o.test"},
+		{"an absolute target in capitals", "GET HTTP://O.Test/a HTTP/1.1\r\n" + h, "GET /a| HTTP/1.1 host=O.Test"},
+		{"an absolute target of HTTP/1.0 without Host", "GET http://o.test/a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "GET /a| HTTP/1.0 host=o.test"},
+		{"HTTP/1.0 without Host", "GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "GET /a| HTTP/1.0 host="},
+		{"an empty Host", "GET /a HTTP/1.1\r\nHost:\r\n\r\n", "GET /a| HTTP/1.1 host="},
+		{"a Host with an empty port", "GET /a HTTP/1.1\r\nHost: h:\r\n\r\n", "GET /a| HTTP/1.1 host=h:"},
+		{"an address with a port", "GET /a HTTP/1.1\r\nHost: [2001:db8::1]:8080\r\n\r\n", "GET /a| HTTP/1.1 host=[2001:db8::1]:8080"},
+		{"a method in lower case", "get /a HTTP/1.1\r\n" + h, "get /a| HTTP/1.1 host=h"},
+		{"a method of its own", "M-SEARCH /a HTTP/1.1\r\n" + h, "M-SEARCH /a| HTTP/1.1 host=h"},
+		{"fields without values and without spaces", "GET /a HTTP/1.1\r\nAccept:\r\nX-A:b\r\n" + h, "GET /a| HTTP/1.1 host=h"},
+		{"a length of GET", "GET /a HTTP/1.1\r\nContent-Length: 0\r\n" + h, "GET /a| HTTP/1.1 host=h"},
+		{"a length with zeros in front", "POST /a HTTP/1.1\r\nContent-Length: 0005\r\n" + h + "hello", `POST /a| HTTP/1.1 host=h secure=false length=5 body="hello" err=<nil>`},
+		{"a coding in capitals", "POST /c HTTP/1.1\r\nTransfer-Encoding: CHUNKED\r\n" + h + "5\r\nhello\r\n0\r\n\r\n", chunked},
+		{"zeros in front of a size", chunks("0005\r\nhello\r\n0000\r\n\r\n"), chunked},
+		{"an extension of a chunk", chunks("5;a=b\r\nhello\r\n0\r\n\r\n"), chunked},
+		{"an extension without a value", chunks("5;a\r\nhello\r\n0;b\r\n\r\n"), chunked},
+		{"an extension behind a space", chunks("5; a=b\r\nhello\r\n0\r\n\r\n"), chunked},
+		{"a space before an extension", chunks("5 ;a\r\nhello\r\n0\r\n\r\n"), chunked},
+		{"spaces and tabs all over an extension", chunks("5\t ; \ta =\t b ;c\r\nhello\r\n0\r\n\r\n"), chunked},
+		{"an extension in quotes", chunks(`5;a="b c;\"d\\"` + "\r\nhello\r\n0\r\n\r\n"), chunked},
+		{"several extensions", chunks("2;a=1;b=\"2\"\r\nhe\r\n3;c\r\nllo\r\n0;d=e\r\n\r\n"), chunked},
+		{"trailers", chunks("5\r\nhello\r\n0\r\nX-Checksum: 1\r\n\r\n"), chunked},
 	}
 	d := t.open(engine.Settings{}, describe)
 	for _, tt := range tests {
-		if tt.own && t.Library {
-			continue
-		}
 		w := t.dial(d.addr)
 		w.send(tt.text, get)
 		want := tt.want
@@ -182,9 +178,6 @@ func fieldRequests(t *trial) {
 // lineEndsSkipped has clients that end a body with a line, or greet with one.
 func lineEndsSkipped(t *trial) {
 	const is = "GET /| HTTP/1.1 host=gateway.test secure=false length=0"
-	if t.Library {
-		t.Skip("net/http reads the request line itself")
-	}
 	d := t.open(engine.Settings{}, describe)
 	for _, ends := range []string{"\r\n", "\n", "\r\n\r\n", "\n\r\n\n"} {
 		for _, together := range []bool{true, false} {
@@ -767,7 +760,15 @@ func manyFields(t *trial) {
 }
 
 func slowHeader(t *trial) {
-	d := t.open(engine.Settings{ReadHeaderTimeout: 50 * time.Millisecond}, reply(200, ""))
+	d := t.open(engine.Settings{ReadHeaderTimeout: 50 * time.Millisecond, IdleTimeout: time.Hour}, reply(200, ""))
+	for _, beginning := range []string{"GET", "GET / HTTP/1.1\r\nHost: h\r\n", "\r\nG"} {
+		w := t.dial(d.addr)
+		w.send(get)
+		w.want(200, "")
+		w.send(beginning) // of the second request
+		w.closed()
+	}
+	d.asked.Store(0)
 	for _, beginning := range []string{"", "GET / HTTP/1.1\r\nHost: h\r\n"} {
 		w := t.dial(d.addr)
 		w.send(beginning)

@@ -10,5 +10,5 @@ import (
 // TestClient runs the suite of all engines with the client of this one. Its
 // server is tested with it elsewhere.
 func TestClient(t *testing.T) {
-	enginetest.Run(t, enginetest.Engine{NewServer: nethttp.NewServer, NewClient: NewClient, Library: true})
+	enginetest.Run(t, enginetest.Engine{NewServer: nethttp.NewServer, NewClient: NewClient})
 }

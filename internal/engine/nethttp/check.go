@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sluice-gateway/sluice/internal/engine/fast/wire"
 )
@@ -18,8 +19,8 @@ import (
 // path, no host or no length in one is none in the other (RFC 9113, sections
 // 8.1.1 and 8.3.1).
 func check(r *http.Request) (t wire.Target, err error) {
-	if r.ProtoMajor == 1 && r.ProtoMinor > 1 {
-		return t, &wire.Error{Status: http.StatusHTTPVersionNotSupported, Reason: "a version of HTTP other than 1.0 and 1.1"}
+	if status := refusedStatus(r.RequestURI); status != 0 && r.ProtoMajor == 1 {
+		return t, &wire.Error{Status: status}
 	}
 	if t, err = wire.CutTarget(r.Method, r.RequestURI); err != nil {
 		return t, err
@@ -96,20 +97,39 @@ func checkStream(r *http.Request) error {
 
 // refuse answers a request that is not well-formed, and ends its connection.
 func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	if s.errorLog != nil {
-		s.errorLog("http server", fmt.Errorf("request from %s refused: %w", r.RemoteAddr, err))
+	e, ok := errors.AsType[*wire.Error](err)
+	if !ok {
+		e = &wire.Error{Status: http.StatusBadRequest, Reason: err.Error()}
 	}
-	if r.ProtoMajor == 1 {
-		w.Header()["Connection"] = closing
+	if e.Reason != "" { // or the sieve has told it
+		s.logRefusal(r.RemoteAddr, e)
 	}
-	status := http.StatusBadRequest
-	if e, ok := errors.AsType[*wire.Error](err); ok {
-		status = e.Status
+	text := strconv.Itoa(e.Status) + " " + http.StatusText(e.Status)
+	if hijacker, ok := w.(http.Hijacker); ok {
+		if conn, _, err := hijacker.Hijack(); err == nil {
+			conn, _ = release(conn)
+			defer conn.Close()
+			if limit := s.http.WriteTimeout; limit > 0 {
+				conn.SetWriteDeadline(time.Now().Add(limit)) // fails on a broken connection, as writing will
+			}
+			head := fmt.Sprintf("HTTP/1.1 %s\r\nDate: %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n",
+				text, time.Now().UTC().Format(http.TimeFormat), len(text))
+			if _, err := io.WriteString(conn, head+text); err == nil {
+				linger(conn)
+			}
+		}
+		return
 	}
-	text := strconv.Itoa(status) + " " + http.StatusText(status)
 	h := w.Header()
 	h["Content-Type"] = []string{"text/plain; charset=utf-8"}
 	h["Content-Length"] = []string{strconv.Itoa(len(text))}
-	w.WriteHeader(status)
+	w.WriteHeader(e.Status)
 	io.WriteString(w, text) // nobody else would be told if it fails
+}
+
+// logRefusal tells of a request that is not well-formed.
+func (s *server) logRefusal(from string, err error) {
+	if s.errorLog != nil {
+		s.errorLog("http server", fmt.Errorf("request from %s refused: %w", from, err))
+	}
 }

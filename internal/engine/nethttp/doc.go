@@ -10,6 +10,10 @@
 // an unread body) is switched off, and adapters, buffers and per-call values
 // are few and, where nobody else can hold them, pooled.
 //
+// Requests of HTTP/1 pass a sieve before net/http reads them, so that this engine
+// and the other have one reading of what clients send; the requests of HTTP/2 are
+// held to the same rules.
+//
 // What it cannot do: the standard library keeps a Connection field to itself
 // when it asks to close, so the fields that such an answer of a backend names
 // besides are passed on; and a body of known size that a client uploads is

@@ -10,7 +10,7 @@ import (
 )
 
 func TestEngine(t *testing.T) {
-	enginetest.Run(t, enginetest.Engine{NewServer: NewServer, NewClient: NewClient, Library: true})
+	enginetest.Run(t, enginetest.Engine{NewServer: NewServer, NewClient: NewClient})
 }
 
 func TestRequestStream(t *testing.T) {

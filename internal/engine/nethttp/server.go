@@ -18,12 +18,18 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/engine"
+	"github.com/sluice-gateway/sluice/internal/engine/fast/wire"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
 // http2Frame is the largest frame of HTTP/2 that is taken: no more than everybody
 // may send unasked (RFC 9113, section 6.5.2).
 const http2Frame = 16 << 10
+
+const (
+	defaultHeaderBytes = http.DefaultMaxHeaderBytes
+	headerSlack        = 4 << 10 // on top of the limit, as net/http has it
+)
 
 // server is an [engine.Server] on http.Server.
 type server struct {
@@ -32,6 +38,11 @@ type server struct {
 	handler  engine.Handler
 	tunnels  tunnels
 	cut      atomic.Bool // by Shutdown, which waits no longer
+
+	tls         *tls.Config // nil for plain HTTP
+	h2c         bool        // HTTP/2 by prior knowledge is spoken
+	limits      wire.Limits // of a head
+	headTimeout time.Duration
 
 	mu       sync.Mutex
 	listener net.Listener
@@ -45,10 +56,21 @@ var Engine = engine.Engine{Name: "nethttp", NewServer: NewServer, NewClient: New
 
 // NewServer returns a server that is not listening yet.
 func NewServer(s engine.Settings) engine.Server {
-	srv := &server{errorLog: s.ErrorLog}
+	srv := &server{
+		errorLog:    s.ErrorLog,
+		tls:         s.TLS,
+		h2c:         s.H2C,
+		limits:      wire.Limits{HeadBytes: defaultHeaderBytes + headerSlack, Fields: wire.MaxFields},
+		headTimeout: s.ReadHeaderTimeout,
+	}
+	if s.MaxHeaderBytes > 0 {
+		srv.limits.HeadBytes = s.MaxHeaderBytes + headerSlack
+	}
+	if srv.headTimeout == 0 {
+		srv.headTimeout = s.ReadTimeout
+	}
 	srv.http = http.Server{
 		Handler:           srv,
-		TLSConfig:         s.TLS,
 		ReadTimeout:       s.ReadTimeout,
 		ReadHeaderTimeout: s.ReadHeaderTimeout,
 		WriteTimeout:      s.WriteTimeout,
@@ -76,11 +98,10 @@ func (s *server) Serve(l net.Listener, h engine.Handler) error {
 		l.Close() // nobody needs it any more
 	}
 	s.mu.Unlock()
-	serve := s.http.Serve
-	if s.http.TLSConfig != nil {
-		serve = func(l net.Listener) error { return s.http.ServeTLS(l, "", "") }
-	}
-	err := serve(l)
+	g := newGate(s, l)
+	err := s.http.Serve(g)
+	g.Close() // if Shutdown has not
+	g.running.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.draining || errors.Is(err, http.ErrServerClosed) {
@@ -420,6 +441,7 @@ func (a *answer) abort() {
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
+	conn, _ = release(conn)
 	if encrypted, ok := conn.(*tls.Conn); ok {
 		conn = encrypted.NetConn()
 	}

@@ -54,7 +54,8 @@ func (a *answer) tunnel(res *gateway.Response) error {
 	}
 	a.tunnels = true
 	early, _ := buf.Reader.Peek(buf.Reader.Buffered()) // that much is there
-	from := &end{Conn: conn, early: early}
+	conn, later := release(conn)
+	from := &end{Conn: conn, early: append(early, later...)}
 	if err = a.in.r.Context().Err(); err == nil { // or the client left during the handshake
 		err = a.switchTo(conn, res)
 	}
