@@ -84,6 +84,7 @@ fuzz:
 # ENGINE=nethttp soaks that engine alone.
 soak:
 	go test -count 1 -v -timeout 2h -run '^Test(Soak|Pools|CrossTalk)$$' ./test/reliability -soak '$(SOAK)' $(if $(ENGINE),-engine '$(ENGINE)')
+	go test -count 1 -timeout 2h -run '^TestMutations$$' ./test/framing -mutations '$(SOAK)'
 	go test -race -count 1 -v -timeout 2h -run '^Test(Soak|CrossTalk)$$' ./test/reliability -soak "$$(($(SOAK) / 10))" $(if $(ENGINE),-engine '$(ENGINE)')
 
 # The gateway against nginx, HAProxy and a plain gateway in Go, in ten minutes
