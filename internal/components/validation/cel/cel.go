@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"cel.dev/cel-go/common/types"
@@ -50,6 +51,9 @@ func buildEndpoint(s *component.EndpointSite, o Options) error {
 func buildBackend(s *component.BackendSite, o Options) error {
 	src := newSource(s.Clock(), s.Params())
 	src.backend = true
+	if s.Endpoint().Arrangement().Sequential {
+		src.earlier = max(slices.Index(s.Endpoint().Config().Backend, s.Config()), 0) // shadows count too, which is never too few
+	}
 	src.noop = s.Config().Encoding == "no-op"
 	stages, err := build(&s.Site, src, false, o)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -25,6 +26,7 @@ import (
 // GET /users/{id_user}/{b}, or its backend.
 type fixture struct {
 	backend   bool
+	earlier   int // calls of a sequence before that of the backend
 	validator bool
 	noop      bool
 	now       time.Time
@@ -73,16 +75,21 @@ func (f fixture) build(t testing.TB, options string) plan {
 		Log:     component.NewLog(slog.DiscardHandler),
 	}
 	e := &config.Endpoint{Method: "GET", Endpoint: "/users/{id_user}/{b}", OutputEncoding: "json", Backend: []*config.Backend{{Encoding: "json"}}}
+	for range f.earlier {
+		e.Backend = append(e.Backend, &config.Backend{Encoding: "json"})
+	}
+	slices.Reverse(e.Backend) // that of the expressions is the last
 	if f.validator {
 		e.ExtraConfig = map[string]*config.Node{"auth/validator": doc.Root}
 	}
 	if f.noop {
-		e.OutputEncoding, e.Backend[0].Encoding = "no-op", "no-op"
+		e.OutputEncoding, e.Backend[f.earlier].Encoding = "no-op", "no-op"
 	}
 	endpoint := component.NewEndpointSite(env, component.NewServiceSite(env), e, []string{"id_user", "b"})
+	endpoint.Arrange(component.Arrangement{Sequential: f.earlier > 0})
 	site := &endpoint.Site
 	if f.backend {
-		b := component.NewBackendSite(env, endpoint, e.Backend[0])
+		b := component.NewBackendSite(env, endpoint, e.Backend[f.earlier])
 		b.Build(component.Default.Find(component.InBackend, "validation/cel"), doc.Root)
 		site = &b.Site
 	} else {
@@ -411,6 +418,8 @@ func TestWarnings(t *testing.T) {
 		{"a result that is no boolean", fixture{}, "req_method", "never true"},
 		{"a parameter in lower case", fixture{}, "has(req_params.id_user)", "write req_params.Id_user"},
 		{"a parameter in capitals", fixture{}, "req_params.ID_USER == '7'", "write req_params.Id_user"},
+		{"an answer that is not earlier", fixture{backend: true, earlier: 2}, "req_params.Resp2_id == '7'", "earlier ones are Resp0_… to Resp1_…"},
+		{"an answer without a sequence", fixture{backend: true}, "req_params.Resp0_id == '7'", "no call of a sequence"},
 		{"an earlier answer in lower case", fixture{backend: true}, "req_params.resp0_id == '7'", "write req_params.Resp0_id"},
 		{"a parameter that is not there", fixture{}, "req_params.User == '7'", `"Id_user" "B"`},
 		{"a parameter by index", fixture{}, "req_params['X'] == 'a'", "never has a value"},
@@ -451,7 +460,7 @@ func TestEarlierAnswers(t *testing.T) {
 	for _, form := range []body.Form{body.Spans, body.Tree} {
 		for _, tt := range tests {
 			t.Run(form.String()+" "+tt.expr, func(t *testing.T) {
-				p := fixture{backend: true}.build(t, list(tt.expr))
+				p := fixture{backend: true, earlier: 3}.build(t, list(tt.expr))
 				if len(p.problems) > 0 {
 					t.Fatal(p.problems)
 				}

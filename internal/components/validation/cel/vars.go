@@ -24,6 +24,7 @@ const nowLayout = "2006-01-02T15:04:05.000Z07:00"
 type source struct {
 	clock   component.Clock
 	backend bool
+	earlier int // calls of the sequence before that of the backend
 	noop    bool
 	params  []string // as req_params names them, by index of the path parameter
 	results []result // of earlier calls, that some expression looks up
@@ -60,6 +61,12 @@ func (s *source) look(name string) error {
 		return s.unknown(name)
 	}
 	call, _ := strconv.Atoi(m[1])
+	switch {
+	case s.earlier == 0:
+		return fmt.Errorf(`req_params.%s never has a value, because no call of a sequence comes before this one; write "proxy": {"sequential": true} on the endpoint, and the expression in a later backend`, name)
+	case call >= s.earlier:
+		return fmt.Errorf("req_params.%s never has a value, because backend %d is not called before this one; earlier ones are Resp0_… to Resp%d_…", name, call, s.earlier-1)
+	}
 	s.results = append(s.results, result{name, call, jsonspan.SplitPath(m[2])})
 	return nil
 }
