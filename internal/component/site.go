@@ -243,7 +243,8 @@ type Arrangement struct {
 	Sequential          bool
 	Propagate           []string // respN or respN_path, for stages of later backends
 	AllowMultipleWrites bool
-	Upgrade             []string // protocols that clients may switch to, in lower case
+	Upgrade             []string     // protocols that clients may switch to, in lower case
+	Payload             *config.Size // the most that a request may hold by its options; nil if they do not say
 }
 
 // NewEndpointSite returns the site of an endpoint whose path has the given

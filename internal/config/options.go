@@ -121,9 +121,11 @@ type Server struct {
 	// stands for 1000000.
 	MaxHeaderBytes int `json:"max_header_bytes" check:"min=0"`
 
-	// MaxBodyBytes limits the body of a request; 0 is no limit. A larger one
-	// is answered with 413.
-	MaxBodyBytes Size `json:"max_body_bytes" check:"min=0"`
+	// MaxBodyBytes limits the body of a request; a larger one is answered with
+	// 413. 0 is no limit. Without it bodies that are held in memory have 32MiB:
+	// those that go to several backends or shadows, and those that are looked
+	// into. Bodies that stream have no limit then.
+	MaxBodyBytes *Size `json:"max_body_bytes" check:"min=0"`
 
 	// ShutdownDelay is how long a gateway that is told to stop goes on serving
 	// whoever comes, with readiness 503 from the beginning, until it closes its
@@ -183,9 +185,10 @@ type Transport struct {
 	// it is 30s.
 	DNSCacheTTL Duration `json:"dns_cache_ttl"`
 
-	// MaxResponseBytes limits an answer that is decoded; 0 is no limit. A
-	// larger one counts as a failed backend.
-	MaxResponseBytes Size `json:"max_response_bytes" check:"min=0"`
+	// MaxResponseBytes limits an answer that is held in memory, which every answer
+	// is that is decoded, by what it unpacks to. A larger one counts as a failed
+	// backend. 0 is no limit; without it the limit is 32MiB.
+	MaxResponseBytes *Size `json:"max_response_bytes" check:"min=0"`
 
 	// ClientTLS configures TLS towards backends.
 	ClientTLS *ClientTLS `json:"client_tls"`
@@ -303,6 +306,14 @@ type Endpoint struct {
 	// all.
 	InputQueryStrings []string `json:"input_query_strings" was:"querystring_params" example:"[\"page\"]"`
 
+	// MaxBodyBytes limits the body of a request to this endpoint in the place of
+	// the option of the service.
+	MaxBodyBytes *Size `json:"max_body_bytes" check:"min=0" example:"\"1MB\""`
+
+	// MaxResponseBytes limits the answers that this endpoint holds in memory in the
+	// place of the option of the service.
+	MaxResponseBytes *Size `json:"max_response_bytes" check:"min=0" example:"\"64MiB\""`
+
 	// ExtraConfig holds the options of endpoint components, by namespace.
 	ExtraConfig map[string]*Node `json:"extra_config"`
 
@@ -363,6 +374,10 @@ type Backend struct {
 	// InputQueryStrings filters the query parameters of the endpoint once
 	// more; absent or [] passes all of them, [""] none.
 	InputQueryStrings []string `json:"input_query_strings" was:"querystring_params"`
+
+	// MaxResponseBytes limits the answer of this backend, if it is held in memory,
+	// in the place of the option of the endpoint.
+	MaxResponseBytes *Size `json:"max_response_bytes" check:"min=0" example:"\"64MiB\""`
 
 	// ExtraConfig holds the options of backend components, by namespace.
 	ExtraConfig map[string]*Node `json:"extra_config"`

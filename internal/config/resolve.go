@@ -249,6 +249,12 @@ func (r *resolver) endpoint(e *Endpoint) {
 	if e.CacheTTL == 0 {
 		e.CacheTTL = s.CacheTTL
 	}
+	if e.MaxBodyBytes == nil {
+		e.MaxBodyBytes = s.MaxBodyBytes
+	}
+	if e.MaxResponseBytes == nil {
+		e.MaxResponseBytes = s.MaxResponseBytes
+	}
 	if e.OutputEncoding == "" {
 		e.OutputEncoding = s.OutputEncoding
 	}
@@ -283,6 +289,9 @@ func (r *resolver) backend(e *Endpoint, b *Backend) {
 	}
 	if e.OutputEncoding == "no-op" {
 		b.Encoding = "no-op"
+	}
+	if b.MaxResponseBytes == nil {
+		b.MaxResponseBytes = e.MaxResponseBytes
 	}
 	if b.SD == "" {
 		b.SD = "static"

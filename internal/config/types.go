@@ -88,6 +88,27 @@ func (s Seconds) Duration() time.Duration {
 // not negative.
 type Size int64
 
+// maxHeld is how much of a body is held in memory where nobody says otherwise.
+const maxHeld Size = 32 << 20
+
+// Limit returns the limit in bytes, 0 for none. Where nobody says anything, nil,
+// there is none.
+func (s *Size) Limit() int64 {
+	if s == nil {
+		return 0
+	}
+	return int64(*s)
+}
+
+// Held returns the limit for what is held in memory, in bytes, 0 for none. Where
+// nobody says anything, nil, it is 32 MiB.
+func (s *Size) Held() int64 {
+	if s == nil {
+		return int64(maxHeld)
+	}
+	return int64(*s)
+}
+
 var sizeUnits = []struct {
 	suffix string
 	bytes  int64

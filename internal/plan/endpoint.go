@@ -98,7 +98,8 @@ func (b *endpointBuilder) build() *Endpoint {
 	sel := &selected{
 		header:  newHeaderSelection(e.InputHeaders, b.env.Product, &b.g.client, b.g.Service.ExpectContinueTimeout > 0, b.g.Service.Behaviour.MaxHops > 0),
 		query:   newSelection(e.InputQueryStrings, false),
-		maximum: int64(b.g.Service.MaxBodyBytes),
+		maximum: e.MaxBodyBytes.Limit(),
+		hold:    b.hold(),
 		whole:   b.whole,
 		upgrade: b.site.Arrangement().Upgrade,
 		hops:    b.g.Service.Behaviour.MaxHops,
@@ -209,9 +210,18 @@ func (b *endpointBuilder) share(percent int) time.Duration {
 	return time.Duration(b.config.Timeout) * time.Duration(percent) / 100
 }
 
+// hold returns how much of a request body may be held in memory: what max_body_bytes
+// or max_payload say, or else the default; 0 is no limit.
+func (b *endpointBuilder) hold() int64 {
+	if payload := b.site.Arrangement().Payload; b.config.MaxBodyBytes == nil && payload != nil {
+		return payload.Held()
+	}
+	return b.config.MaxBodyBytes.Held()
+}
+
 // tail arranges the calls.
 func (b *endpointBuilder) tail() gateway.Connector {
-	limit := int64(b.g.Service.MaxBodyBytes)
+	limit := b.hold()
 	var sh *shadows
 	if len(b.shadows) > 0 {
 		sh = &shadows{wg: &b.g.shadows, limit: limit}
@@ -222,7 +232,7 @@ func (b *endpointBuilder) tail() gateway.Connector {
 	}
 	branches := make([]branch, len(b.real))
 	for i, bp := range b.real {
-		branches[i] = branch{run: bp.plan, decodes: bp.config.Encoding != "no-op"}
+		branches[i] = branch{run: bp.plan, decodes: bp.config.Encoding != "no-op", limit: bp.config.MaxResponseBytes.Held()}
 		if bp.calls > 1 {
 			branches[i].run = &race{plan: bp.plan, calls: bp.calls, deadline: b.share(b.g.Service.Behaviour.ConcurrentDeadline)}
 		}
@@ -301,7 +311,7 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 	}
 	if tail == nil {
 		var err error
-		if tail, err = b.newHTTP(site, call); err != nil {
+		if tail, err = b.newHTTP(site, call, b.hold()); err != nil {
 			b.problems = append(b.problems, be.Node.Problems(config.Error, config.CodeInvalid, err)...)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,7 +20,8 @@ import (
 // A branch is one backend of an endpoint: its plan, or the race that runs it.
 type branch struct {
 	run     gateway.Connector
-	decodes bool // the answer has members
+	decodes bool  // the answer has members
+	limit   int64 // bytes of an answer that is held; 0 is no limit
 }
 
 // begin gives a call its request: what the endpoint selected, in memory of its
@@ -316,6 +318,7 @@ func (s *sequence) Do(ctx context.Context, x *gateway.Exchange) error {
 		c.x.Results = results
 		c.x.Params = s.params(x.Params, results)
 		c.do(ctx)
+		s.hold(i, &c)
 		calls = append(calls, c)
 		if c.failed() {
 			break
@@ -333,6 +336,17 @@ func (s *sequence) Do(ctx context.Context, x *gateway.Exchange) error {
 	return nil
 }
 
+// hold reads the answer of call i into memory, if all of it is propagated.
+func (s *sequence) hold(i int, c *call) {
+	whole := func(p propagated) bool { return p.index == i && p.path == nil }
+	if c.err != nil || !slices.ContainsFunc(s.propagate, whole) {
+		return
+	}
+	if _, err := c.x.Response.Body.Bytes(s.branches[i].limit); err != nil {
+		c.err = answerError(err)
+	}
+}
+
 // params returns the parameters of the path followed by the propagated values.
 // A value that no answer holds is empty.
 func (s *sequence) params(path []string, results []gateway.Result) []string {
@@ -345,7 +359,7 @@ func (s *sequence) params(path []string, results []gateway.Result) []string {
 		if p.index < len(results) {
 			if p.path != nil {
 				text, _ = resultText(results[p.index], p.path)
-			} else if raw, err := results[p.index].Body.Bytes(s.limit); err == nil {
+			} else if raw, err := results[p.index].Body.Bytes(0); err == nil { // it was read by hold
 				text = string(raw)
 			}
 		}

@@ -15,8 +15,9 @@ import (
 )
 
 // newHTTP returns the connector that calls the hosts of a backend by HTTP:
-// choose a host, call it, unpack, follow redirects.
-func (c *compiler) newHTTP(s *component.BackendSite, call component.Call) (gateway.Connector, error) {
+// choose a host, call it, unpack, follow redirects. A body that redirects may need
+// again is held, hold bytes of it at most.
+func (c *compiler) newHTTP(s *component.BackendSite, call component.Call, hold int64) (gateway.Connector, error) {
 	be := s.Config()
 	if len(be.Host) == 0 {
 		return nil, config.At("host", errors.New("no host; write a list of hosts here or at the root"))
@@ -38,7 +39,7 @@ func (c *compiler) newHTTP(s *component.BackendSite, call component.Call) (gatew
 	if call.Redirects.Return {
 		return first, nil
 	}
-	return &redirected{first: first, next: next, sendBody: call.Redirects.SendBody, limit: int64(c.g.Service.MaxBodyBytes)}, nil
+	return &redirected{first: first, next: next, sendBody: call.Redirects.SendBody, limit: hold}, nil
 }
 
 // hosts returns the connector that chooses among the hosts of a backend.

@@ -15,6 +15,7 @@ type selected struct {
 	header  headerSelection
 	query   selection
 	maximum int64 // bytes of the body; 0 is no limit
+	hold    int64 // the same for a body that is read before any stage runs
 	whole   bool  // the body is read before any stage runs
 	upgrade upgrade
 	hops    int // how many gateways a request may pass; 0 or less does not count
@@ -45,7 +46,7 @@ func (s *selected) Enter(ctx context.Context, x *gateway.Exchange) error {
 	}
 	r.Body = body.FromStream(&clientBody{r: in, left: s.maximum, limited: s.maximum > 0}, x.In.Length())
 	if s.whole || replayed(r) {
-		return buffer(ctx, &r.Body, s.maximum)
+		return buffer(ctx, &r.Body, s.hold)
 	}
 	return nil
 }

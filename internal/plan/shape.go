@@ -32,7 +32,7 @@ func newShape(s *config.Service, b *config.Backend, reshape func(map[string]any)
 		encoding:   b.Encoding,
 		collection: b.IsCollection,
 		behaviour:  &s.Behaviour,
-		limit:      int64(s.MaxResponseBytes),
+		limit:      b.MaxResponseBytes.Held(),
 		reshape:    reshape,
 		group:      b.Group,
 	}
@@ -98,13 +98,18 @@ func compressed(codings string) bool {
 	return false
 }
 
-// refused gives an error of reading or decoding its public face.
-func (s *shape) refused(err error) error {
-	if e, ok := errors.AsType[*gateway.Error](err); ok {
-		return e
-	}
+// answerError gives an error of reading an answer its public face.
+func answerError(err error) *gateway.Error {
 	if errors.Is(err, body.ErrTooLarge) {
 		return &gateway.Error{Code: gateway.CodeBackendTooLarge, Public: "the answer is too large", Err: err}
+	}
+	return gateway.AsError(err)
+}
+
+// refused gives an error of reading or decoding its public face.
+func (s *shape) refused(err error) error {
+	if e := answerError(err); e.Code != gateway.CodeInternal {
+		return e
 	}
 	public := fmt.Sprintf("invalid %s", s.encoding)
 	kind := errors.Is(err, jsonspan.ErrShape)

@@ -10,12 +10,14 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
 // An intaker limits and unpacks the body of the client's request.
 type intaker struct {
 	limit  int64 // bytes, unpacked; 0 is no limit
+	held   int64 // the same for a body that is in memory and is unpacked, where limit is 0
 	unpack bool
 }
 
@@ -24,10 +26,7 @@ type intaker struct {
 // whatever looks at the body.
 func intake(s *component.EndpointSite, o EndpointOptions) {
 	r, _ := component.Use(&s.Site, component.RouterKey)
-	in := intaker{limit: r.MaxPayload, unpack: r.DecompressGzip}
-	if o.MaxPayload != nil {
-		in.limit = int64(*o.MaxPayload)
-	}
+	in := intaker{limit: payload(s, o).Limit(), unpack: r.DecompressGzip}
 	if o.DecompressGzip != nil {
 		in.unpack = *o.DecompressGzip
 	}
@@ -35,13 +34,27 @@ func intake(s *component.EndpointSite, o EndpointOptions) {
 		return
 	}
 	if in.limit == 0 {
-		// What the service accepts at most counts for what it unpacks to.
-		in.limit = int64(s.Service().MaxBodyBytes)
+		// What the endpoint accepts at most counts for what it unpacks to.
+		in.limit, in.held = s.Config().MaxBodyBytes.Limit(), s.Config().MaxBodyBytes.Held()
+		if o.MaxPayload != nil {
+			in.held = 0 // no limit is what was asked for
+		}
 		if in.limit == 0 && o.DecompressGzip != nil {
 			s.Warn("decompress_gzip", errors.New("unpacks without a limit; set max_payload as well"))
 		}
 	}
 	s.Stage(component.EndpointAdmit, in)
+}
+
+// payload returns the option max_payload of the endpoint, or of the router; nil if
+// neither says anything.
+func payload(s *component.EndpointSite, o EndpointOptions) *config.Size {
+	r, _ := component.Use(&s.Site, component.RouterKey)
+	if o.MaxPayload == nil && r.MaxPayload > 0 {
+		limit := config.Size(r.MaxPayload)
+		return &limit
+	}
+	return o.MaxPayload
 }
 
 // Enter refuses a body that says it is too large, and sees to it that one that
@@ -69,13 +82,17 @@ func (in intaker) Enter(_ context.Context, x *gateway.Exchange) error {
 		}
 		r = io.NopCloser(bytes.NewReader(raw))
 	}
+	limit := in.limit
 	if packed {
+		if limit == 0 && b.Form() != body.Empty { // it was in memory: whoever asked for that reads all of it
+			limit = in.held
+		}
 		r = &unpacked{from: r}
 		size = -1
 		x.Request.Header.Del("Content-Encoding")
 	}
-	if in.limit > 0 {
-		r = &limited{ReadCloser: r, left: in.limit}
+	if limit > 0 {
+		r = &limited{ReadCloser: r, left: limit}
 	}
 	*b = body.FromStream(r, size)
 	return nil

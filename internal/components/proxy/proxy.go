@@ -91,6 +91,7 @@ func arrange(s *component.EndpointSite, o EndpointOptions) {
 		Propagate:           o.SequentialPropagatedParams,
 		AllowMultipleWrites: o.AllowMultipleWrites,
 		Upgrade:             lower(o.Upgrade),
+		Payload:             payload(s, o),
 	})
 	if o.Upgrade != nil && len(o.Upgrade) == 0 {
 		s.Warn("upgrade", errors.New("has no effect without a protocol; name one such as websocket, or remove the list"))

@@ -97,7 +97,7 @@ func advise(s *component.ServiceSite, o Options, r component.Router) {
 	if o.DisableAccessLog && len(o.LoggerSkipPaths) > 0 {
 		s.Warn("logger_skip_paths", errors.New("has no effect with disable_access_log"))
 	}
-	if bool(o.DecompressGzip) && o.MaxPayload == 0 && s.Service().MaxBodyBytes == 0 {
+	if bool(o.DecompressGzip) && o.MaxPayload == 0 && s.Service().MaxBodyBytes.Limit() == 0 {
 		s.Warn("decompress_gzip", errors.New("unpacks without a limit; set max_payload as well"))
 	}
 	if o.DisableGzip != nil && !*o.DisableGzip {

@@ -40,7 +40,7 @@ func build(s *component.BackendSite, o Options) error {
 	b := s.Config()
 	st := status{
 		behaviour: &s.Service().Behaviour,
-		limit:     int64(s.Service().MaxResponseBytes),
+		limit:     b.MaxResponseBytes.Held(),
 	}
 	switch {
 	case o.ReturnErrorDetails != nil && *o.ReturnErrorDetails == "":

@@ -37,13 +37,12 @@ type setting struct {
 func site(t testing.TB, namespace, options string, o setting) *component.BackendSite {
 	t.Helper()
 	svc := &config.Service{Behaviour: config.Behaviour{DecodedStatuses: o.output}}
-	svc.MaxResponseBytes = o.limit
 	env := &component.Env{Service: svc}
 	service := component.NewServiceSite(env)
 	if err := component.Provide(service, component.RouterKey, component.Router{ErrorMessages: o.messages}); err != nil {
 		t.Fatal(err)
 	}
-	b := &config.Backend{Encoding: o.encoding}
+	b := &config.Backend{Encoding: o.encoding, MaxResponseBytes: &o.limit}
 	es := component.NewEndpointSite(env, service, &config.Endpoint{Backend: []*config.Backend{b}}, nil)
 	s := component.NewBackendSite(env, es, b)
 	s.Build(component.Default.Find(component.InBackend, namespace), node(t, options))
