@@ -83,15 +83,15 @@ func Backend[O any](i Info, build func(*BackendSite, O) error) Declaration {
 }
 
 // decodeAndBuild decodes the options of the site and builds the component,
-// unless the options are wrong, which an unknown key is where the component
-// protects. Whatever is wrong becomes a problem of the site at the place of the
+// unless the options are wrong, which an unknown key and null are where the
+// component protects. Whatever is wrong becomes a problem of the site at the place of the
 // key.
 func decodeAndBuild[O any](s *Site, build func(O) error) error {
 	var o O
 	if s.node != nil {
 		problems := config.Decode(s.node, &o)
 		if s.protects {
-			problems = config.Strict(problems, config.CodeUnknownField)
+			problems = config.Strict(problems, config.CodeUnknownField, config.CodeNull)
 		}
 		s.problems = append(s.problems, problems...)
 		if config.HasErrors(problems) {

@@ -436,7 +436,7 @@ func (d *decoder) mapping(n *Node, s *Spec, v reflect.Value) bool {
 
 // null warns of a null where a value of s is expected.
 func (d *decoder) null(n *Node, s *Spec) {
-	d.converted(n, CodeWrongType, fmt.Errorf("null is the absence of a value; write %s, or remove the key", s.noun()))
+	d.converted(n, CodeNull, fmt.Errorf("null is no value; write %s", s.noun()))
 }
 
 // entry decodes one member into the map v. A null value is none, unless the

@@ -311,7 +311,7 @@ warning: f.json:1:12: inners.NAME: the key is written in another letter case; wr
 		{`{"Int":1,"int":2}`, options{Int: 2}, `warning: f.json:1:2: Int: the key is written in another letter case; write "int"
 warning: f.json:1:10: int: the key occurs twice in different letter case; the value at f.json:1:8 is ignored, keep one of the two`},
 		{`{"allow":null,"text":null}`, options{}, `warning: f.json:1:2: allow: unknown key "allow"; remove it, or write it with @ in front as a comment
-warning: f.json:1:22: text: null is the absence of a value; write a text, or remove the key`},
+warning: f.json:1:22: text: null is no value; write a text`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.in, func(t *testing.T) {

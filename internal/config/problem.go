@@ -61,6 +61,7 @@ const (
 	CodeUnknownValue = "unknown-value"
 	CodeBadDuration  = "bad-duration"
 	CodeLetterCase   = "letter-case"
+	CodeNull         = "null-value"
 	CodeDeprecated   = "deprecated"
 	CodeInvalid      = "invalid"
 )
@@ -101,6 +102,7 @@ var Codes = []struct{ Code, Meaning string }{
 	{CodeUnknownValue, "The value is not one of those allowed."},
 	{CodeBadDuration, "The value is not a duration, or probably not the one meant."},
 	{CodeLetterCase, "A key or a value is written in another letter case."},
+	{CodeNull, "The value is null, which is the same as none."},
 	{CodeDeprecated, "The key works and should no longer be used."},
 	{CodeInvalid, "The value breaks a rule that the message names."},
 	{CodeNoBackend, "An endpoint has no backend that answers."},
@@ -211,7 +213,7 @@ func Strict(ps []*Problem, codes ...string) []*Problem {
 func Structural(code string) bool {
 	switch code {
 	case CodeEncoding, CodeDuplicateKey, CodeUnknownField, CodeWrongType, CodeRequired, CodeOutOfRange, CodeUnknownValue,
-		CodeBadDuration, CodeLetterCase, CodeDefaultUsed, CodeUnknownNamespace, CodeDuplicateNamespace:
+		CodeBadDuration, CodeLetterCase, CodeNull, CodeDefaultUsed, CodeUnknownNamespace, CodeDuplicateNamespace:
 		return true
 	}
 	return false

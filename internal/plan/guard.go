@@ -48,7 +48,14 @@ var guarded = []guardedName{
 	{"flatmap_filter", "", "the options of proxy", false},
 	{"plugin", "", "the root", true},
 	{"async_agent", "", "the root", false},
+	{"max_body_bytes", "", "the root", false},
+	{"max_response_bytes", "", "the root", false},
+	{"max_payload", "", "the options of proxy or router", false},
 }
+
+// lists are those of guarded whose value, a list or an object, says by itself that
+// something is to be guarded.
+var lists = guarded[1:8]
 
 // guardedKey returns the index of the guarded key that a word is or is a near miss
 // of, and -1 for any other word.
@@ -82,10 +89,8 @@ func newGuard(r *component.Registry, published map[string]string) *guard {
 		g.namespaces[config.Letters(name)] = current
 	}
 	common := make(map[string]bool) // keys that others have, too
-	for _, object := range []reflect.Type{
-		reflect.TypeFor[config.Service](), reflect.TypeFor[config.Endpoint](), reflect.TypeFor[config.Backend](),
-	} {
-		for _, key := range config.SpecOf(object).Known() {
+	for _, core := range cores {
+		for _, key := range config.SpecOf(core.of).Known() {
 			common[key] = true
 		}
 	}
@@ -198,7 +203,7 @@ func (g *guard) holds(n *config.Node) string {
 
 // isFilter reports whether a member is a guarded key with a value that suits it.
 func isFilter(m config.Member) bool {
-	return slices.ContainsFunc(guarded[1:8], func(k guardedName) bool {
+	return slices.ContainsFunc(lists, func(k guardedName) bool {
 		if !config.SameName(m.Key, k.key) && !config.SameName(m.Key, k.was) {
 			return false
 		}
@@ -361,6 +366,38 @@ func (g *guard) protects(name string) bool {
 	return !known
 }
 
+// cores are the core objects, by what they are called.
+var cores = []struct {
+	name string
+	of   reflect.Type
+}{
+	{"the root", reflect.TypeFor[config.Service]()},
+	{"the endpoint", reflect.TypeFor[config.Endpoint]()},
+	{"the backend", reflect.TypeFor[config.Backend]()},
+}
+
+// elsewhere says where a key of one core object belongs that another one has, nil
+// for any other key.
+func elsewhere(u *config.Unknown) error {
+	here := ""
+	var others []string
+	for _, core := range cores {
+		has := slices.ContainsFunc(config.SpecOf(core.of).Known(), func(key string) bool { return config.SameName(key, u.Key) })
+		switch {
+		case u.Object.Type == core.of && has:
+			return nil // in another spelling
+		case u.Object.Type == core.of:
+			here = core.name
+		case has:
+			others = append(others, core.name)
+		}
+	}
+	if here == "" || others == nil {
+		return nil
+	}
+	return fmt.Errorf("unknown key %q: %s has none; write it in %s", u.Key, here, strings.Join(others, " or "))
+}
+
 // unknownIn says that an object which protects has no such key, and which it has.
 func unknownIn(u *config.Unknown) error {
 	if len(u.Object.Known()) == 0 {
@@ -412,8 +449,13 @@ func (c *compiler) guard(d *config.Document) {
 		var err error
 		if u := p.Unknown(); u != nil {
 			err = g.unknown(u)
-			if _, near := config.Suggest(u.Key, u.Object.Known()); err == nil && !near && p.Severity == config.Error {
+			_, near := config.Suggest(u.Key, u.Object.Known())
+			switch other := elsewhere(u); {
+			case err != nil:
+			case !near && p.Severity == config.Error:
 				err = unknownIn(u)
+			case other != nil:
+				p.Err = other
 			}
 		} else if r := p.Repeated(); r != nil {
 			err = g.repeated(r)

@@ -120,6 +120,7 @@ func walk(n *config.Node, s *config.Spec, scope component.Scope, visit func(conf
 // guarded are the keys of core objects and of proxy that protect or filter.
 var guarded = []string{
 	"extra_config", "tls", "client_tls", "allow", "deny", "input_headers", "input_query_strings", "flatmap_filter", "plugin", "async_agent",
+	"max_payload", "max_body_bytes", "max_response_bytes",
 }
 
 func (v visitor) walk(n *config.Node, s *config.Spec, scope component.Scope) {
