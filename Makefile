@@ -7,9 +7,10 @@ BIN         := bin
 
 # What make bench measures; docs/performance.md explains.
 CASES  ?= all
-PEERS  ?= nginx,haproxy,plain
+PEERS  ?= $(if $(BEFORE),,nginx,haproxy,plain)
 ENGINE ?=
-ROUNDS ?= 5
+BEFORE ?=
+ROUNDS ?= 0
 SECS   ?= 1
 
 .PHONY: run build deps test quick check race fuzz bench microbench generate soak clean
@@ -84,14 +85,14 @@ fuzz:
 # ENGINE=nethttp soaks that engine alone.
 soak:
 	go test -count 1 -v -timeout 2h -run '^Test(Soak|Pools|CrossTalk)$$' ./test/reliability -soak '$(SOAK)' $(if $(ENGINE),-engine '$(ENGINE)')
-	go test -count 1 -timeout 2h -run '^TestMutations$$' ./test/framing -mutations '$(SOAK)'
+	go test -count 1 -timeout 2h -run '^TestMutations$$' ./test/framing -mutations "$$(($(SOAK) / 10))"
 	go test -race -count 1 -v -timeout 2h -run '^Test(Soak|CrossTalk)$$' ./test/reliability -soak "$$(($(SOAK) / 10))" $(if $(ENGINE),-engine '$(ENGINE)')
 
 # The gateway against nginx, HAProxy and a plain gateway in Go, in ten minutes
 # or less. Needs Linux and gcc; installs nginx and HAProxy if it is root.
 bench: build
 	go build -o $(BIN)/bench ./test/bench
-	$(BIN)/bench -sluice $(BIN)/sluice -engine '$(ENGINE)' -cases '$(CASES)' -peers '$(PEERS)' -rounds '$(ROUNDS)' -secs '$(SECS)'
+	$(BIN)/bench -sluice $(BIN)/sluice -engine '$(ENGINE)' -cases '$(CASES)' -peers '$(PEERS)' -before '$(BEFORE)' -rounds '$(ROUNDS)' -secs '$(SECS)'
 
 microbench:
 	go test -run '^$$' -bench . -benchmem ./internal/...

@@ -19,9 +19,13 @@ type kind struct {
 	executable string // must be installed; "" is built here
 }
 
+// beforeName is the earlier build of the gateway.
+const beforeName = "before"
+
 // kinds are all programs, the gateway first.
 var kinds = []kind{
-	{name: "sluice", start: startSluice},
+	{name: "sluice", start: func(r *rig, port int, c peer.Config) (program, error) { return startSluice(r, r.sluice, port, c) }},
+	{name: beforeName, start: func(r *rig, port int, c peer.Config) (program, error) { return startSluice(r, r.before, port, c) }},
 	{name: "nginx", noopOnly: true, locations: true, start: startNginx, executable: "nginx"},
 	{name: "haproxy", noopOnly: true, start: startHAProxy, executable: "haproxy"},
 	{name: "plain", start: startPlain},
@@ -66,7 +70,7 @@ func (r *rig) write(name, text string) (string, error) {
 
 // The gateway and the plain peer read the same endpoints. Connections to the
 // backend are kept, and requests are not logged, as with the other peers.
-func startSluice(r *rig, port int, c peer.Config) (program, error) {
+func startSluice(r *rig, binary string, port int, c peer.Config) (program, error) {
 	root := map[string]any{
 		"version":                       3,
 		"dialect":                       "sluice",
@@ -85,7 +89,7 @@ func startSluice(r *rig, port int, c peer.Config) (program, error) {
 		return program{}, err
 	}
 	file, err := r.write("sluice.json", string(text))
-	return program{argv: []string{r.sluice, "run", "-c", file}}, err
+	return program{argv: []string{binary, "run", "-c", file}}, err
 }
 
 func startPlain(r *rig, port int, c peer.Config) (program, error) {

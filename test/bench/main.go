@@ -21,6 +21,7 @@ import (
 // Options are what the command line says.
 type options struct {
 	sluice   string        // the file of the gateway
+	before   string        // that of an earlier one, to compare with; "" for none
 	engine   string        // the root key of that name; "" leaves it out
 	peers    string        // names of kinds, separated by commas
 	cases    string        // for choose
@@ -41,18 +42,36 @@ func main() {
 	o := options{progress: os.Stderr}
 	var seconds float64
 	flag.StringVar(&o.sluice, "sluice", "bin/sluice", "`file` of the gateway")
+	flag.StringVar(&o.before, "before", "", "`file` of an earlier gateway to compare with, instead of peers unless -peers names some")
 	flag.StringVar(&o.engine, "engine", "", "HTTP `engine` of the gateway; empty leaves the choice to it")
 	flag.StringVar(&o.cases, "cases", "all", "what to measure: `names` separated by commas, of "+strings.Join(caseNames(), ", "))
 	flag.StringVar(&o.peers, "peers", "nginx,haproxy,plain", "what to measure against: `names` separated by commas")
-	flag.IntVar(&o.rounds, "rounds", 5, "rounds, 1 to 20")
+	flag.IntVar(&o.rounds, "rounds", 0, "rounds, 1 to 20; 0 is 20 with -before and 5 otherwise")
 	flag.Float64Var(&seconds, "secs", 1, "length of a measurement in seconds, 0.1 to 10")
 	flag.Parse()
+	o.complete(func(name string) (given bool) {
+		flag.Visit(func(f *flag.Flag) { given = given || f.Name == name })
+		return given
+	})
 	o.window = time.Duration(seconds * float64(time.Second))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := bench(ctx, o, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
+	}
+}
+
+// complete fills in what follows from other options.
+func (o *options) complete(given func(name string) bool) {
+	if o.rounds == 0 {
+		o.rounds = 5
+		if o.before != "" {
+			o.rounds = 20
+		}
+	}
+	if o.before != "" && !given("peers") {
+		o.peers = ""
 	}
 }
 
@@ -102,12 +121,15 @@ func peersOf(ctx context.Context, o options) (ks []kind, executables map[string]
 	executables = make(map[string]string)
 	names := strings.Split(o.peers, ",")
 	for _, name := range names {
-		if name != "" && !slices.ContainsFunc(kinds[1:], func(k kind) bool { return k.name == name }) {
+		if name != "" && !slices.ContainsFunc(kinds[1:], func(k kind) bool { return k.name == name && name != beforeName }) {
 			return nil, nil, fmt.Errorf("unknown peer %q; write some of nginx, haproxy, plain", name)
 		}
 	}
 	for i, k := range kinds {
-		if i > 0 && !slices.Contains(names, k.name) {
+		switch {
+		case k.name == beforeName && o.before == "":
+			continue
+		case i > 0 && k.name != beforeName && !slices.Contains(names, k.name):
 			continue
 		}
 		if k.executable != "" {
@@ -165,6 +187,9 @@ func (r *rig) report(w io.Writer, ks []kind, tables []*table) {
 	}
 	for _, t := range tables {
 		t.writeRatios(w)
+	}
+	if r.before != "" {
+		writeVerdict(w, tables)
 	}
 	fmt.Fprint(w, "\n# Figures of this machine\n")
 	for _, t := range tables {

@@ -47,7 +47,7 @@ func TestRig(t *testing.T) {
 		}
 		here = append(here, k)
 	}
-	r, err := newRig(options{sluice: sluice, rounds: 1, window: 20 * time.Millisecond, progress: t.Output()}, executables)
+	r, err := newRig(options{sluice: sluice, before: sluice, rounds: 1, window: 20 * time.Millisecond, progress: t.Output()}, executables)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func testReport(t *testing.T, r *rig, ks []kind) {
 	}
 	var b strings.Builder
 	r.report(&b, ks, tables)
-	for _, want := range []string{"# Ratios", "| noop/300B | plain |", "| filter/2x2KB | sluice | plain |", "# Figures of this machine"} {
+	for _, want := range []string{"# Ratios", "| noop/300B | plain |", "| filter/2x2KB | sluice | plain |", "| filter/2x2KB | sluice | before |", "## No worse than before", "# Figures of this machine"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("the report has no %q:\n%s", want, b.String())
 		}

@@ -12,6 +12,8 @@ type metric struct {
 	name   string
 	format string // of its figures, for fmt
 	aside  bool   // its ratios say nothing
+
+	bounded bool // may be no worse than before; the first one always is
 }
 
 // A row has the figures of one peer in one case: for each metric of the table
@@ -74,8 +76,10 @@ func (t *table) compare(r, base *row) {
 }
 
 // compareAll compares the rows of a case with the one of nginx or, where nginx
-// is not measured, with the one of the plain peer.
+// is not measured, with the one of the plain peer; and that of the gateway with
+// its earlier build.
 func (t *table) compareAll(name string) {
+	t.compare(t.find(name, "sluice"), t.find(name, beforeName))
 	base := t.find(name, "nginx")
 	if base == nil {
 		base = t.find(name, "plain")
@@ -124,6 +128,47 @@ func (t *table) writeRatios(w io.Writer) {
 		}
 		line(w, cells)
 	}
+}
+
+// worse is how much dearer the gateway may be than its earlier build: a ratio
+// that noise alone makes, on a machine that has neighbours.
+const worse = 1.03
+
+// writeVerdict prints the first metric of the gateway against its earlier build,
+// case by case: the lower quartile of the ratios of the rounds, which is above
+// the bound only if the gateway is dearer in most of them.
+func writeVerdict(w io.Writer, tables []*table) {
+	fmt.Fprintf(w, "\n## No worse than before\n\nAt most %.2f, in the lower quartile of the rounds.\n\n", worse)
+	line(w, []string{"case", "figure", "lower quartile", "verdict"})
+	line(w, []string{"---", "---", "---:", "---"})
+	for _, t := range tables {
+		for _, p := range t.pairs {
+			if p.base.peer != beforeName {
+				continue
+			}
+			for i, m := range t.metrics {
+				if i > 0 && !m.bounded {
+					continue
+				}
+				r := ratios(p.row.rounds[i], p.base.rounds[i])
+				if len(r) == 0 {
+					continue
+				}
+				verdict := "holds"
+				if quartile(r) > worse {
+					verdict = "missed"
+				}
+				line(w, []string{p.row.name, m.name, fmt.Sprintf("%.3f", quartile(r)), verdict})
+			}
+		}
+	}
+}
+
+// quartile returns the lower quartile of values: the median of those below the
+// median. There is at least one; values is left as it is.
+func quartile(values []float64) float64 {
+	v := slices.Sorted(slices.Values(values))
+	return median(v[:(len(v)+1)/2])
 }
 
 func ratioCell(values []float64, spread bool) string {

@@ -26,6 +26,56 @@ func TestMedian(t *testing.T) {
 	}
 }
 
+func TestQuartile(t *testing.T) {
+	tests := []struct {
+		values []float64
+		want   float64
+	}{
+		{[]float64{3}, 3},
+		{[]float64{2, 1}, 1},
+		{[]float64{4, 1, 3, 2}, 1.5},
+		{[]float64{5, 1, 3, 2, 4}, 2},
+	}
+	for _, tt := range tests {
+		if got := quartile(tt.values); got != tt.want {
+			t.Errorf("quartile(%v) = %v, want %v", tt.values, got, tt.want)
+		}
+	}
+}
+
+// TestWriteVerdict has a case that is dearer in most rounds, one that is in a
+// few, and one whose reads are more.
+func TestWriteVerdict(t *testing.T) {
+	b := table{metrics: []metric{{name: "CPU"}, {name: "p50"}, {name: "reads", bounded: true}}}
+	add := func(name string, reads float64, cpu ...float64) {
+		now, before := b.row(name, "sluice"), b.row(name, beforeName)
+		for _, f := range cpu {
+			now.add(f, 9, reads)
+			before.add(1, 1, 1)
+		}
+		b.compareAll(name)
+	}
+	add("dearer", 1, 1.1, 1.2, 1.3, 1.1)
+	add("noisy", 2, 0.9, 1.5, 1, 1.6)
+	const want = `
+## No worse than before
+
+At most 1.03, in the lower quartile of the rounds.
+
+| case | figure | lower quartile | verdict |
+| --- | --- | ---: | --- |
+| dearer | CPU | 1.100 | missed |
+| dearer | reads | 1.000 | holds |
+| noisy | CPU | 0.950 | holds |
+| noisy | reads | 2.000 | missed |
+`
+	var out strings.Builder
+	writeVerdict(&out, []*table{&b})
+	if out.String() != want {
+		t.Errorf("got %s\nwant %s", out.String(), want)
+	}
+}
+
 func TestRatios(t *testing.T) {
 	tests := []struct {
 		name          string
