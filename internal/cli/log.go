@@ -3,9 +3,11 @@ package cli
 import (
 	"context"
 	"io"
+	"log"
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -64,6 +66,29 @@ func within(d time.Duration, f func(context.Context)) {
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()
 	f(ctx)
+}
+
+// libraries is where package log writes to while the gateway runs: libraries tell
+// there what no caller of theirs asked about, past all levels and formats.
+type libraries struct{ log func() *slog.Logger }
+
+// Write hands a line on, without what a backend has sent.
+func (l libraries) Write(p []byte) (int, error) {
+	line, _, _ := strings.Cut(string(p), "\n")
+	line, _, _ = strings.Cut(line, " starting with \"")
+	l.log().Debug("a library says", "line", line)
+	return len(p), nil
+}
+
+// takeLibraries lets the lines of libraries go to the log, until the result is called.
+func takeLibraries(to func() *slog.Logger) (restore func()) {
+	w, flags := log.Writer(), log.Flags()
+	log.SetOutput(libraries{to})
+	log.SetFlags(0)
+	return func() {
+		log.SetOutput(w)
+		log.SetFlags(flags)
+	}
 }
 
 // sameFile reports whether two streams of the process lead to the same place.

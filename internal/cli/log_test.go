@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -282,6 +283,55 @@ func TestAccessLines(t *testing.T) {
 			}
 			p.wait(t)
 			line(31, `GET /hangs 499 0 .*shutdown.*`)
+		})
+	}
+}
+
+// TestLibrariesAreQuiet keeps what libraries say by themselves out of standard error,
+// and what backends send out of every log.
+func TestLibrariesAreQuiet(t *testing.T) {
+	for _, level := range []string{"INFO", "DEBUG"} {
+		t.Run(level, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			served := make(chan struct{})
+			go func() {
+				defer close(served)
+				for {
+					conn, err := l.Accept()
+					if err != nil {
+						return
+					}
+					// The answer, and later one that nobody has asked for.
+					if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+						const answer = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n{\"a\":1}"
+						io.WriteString(conn, answer)
+						io.WriteString(conn, strings.Replace(answer, "a", "s3cr3t", 1))
+						io.Copy(io.Discard, conn)
+					}
+					conn.Close()
+				}
+			}()
+			defer func() { l.Close(); <-served }()
+			p := serveFile(t, write(t, "gateway.json", fmt.Sprintf(`{"version": 3, "engine": "nethttp", "listen_ip": "127.0.0.1",
+  "extra_config": {"telemetry/logging": {"level": %q, "stdout": true}},
+  "endpoints": [{"endpoint": "/x", "backend": [{"url_pattern": "/", "host": ["http://%s"]}]}]}`, level, l.Addr())))
+			const line = "a library says line=\"Unsolicited response received on idle HTTP channel\""
+			told := func() bool { return strings.Contains(p.log(), line) }
+			for range 10 { // whether the second answer comes in time to be noticed is for the system to say
+				p.get(t, "/x")
+			}
+			if level == "DEBUG" {
+				eventually(t, line, func() bool { p.get(t, "/x"); return told() })
+			}
+			p.signal(t, syscall.SIGTERM)
+			p.wait(t)
+			if log := p.log(); strings.Contains(log, "s3cr3t") || strings.Contains(log, "Unsolicited") != (level == "DEBUG") {
+				t.Errorf("the log at level %s:\n%s", level, log)
+			}
 		})
 	}
 }

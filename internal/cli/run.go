@@ -75,6 +75,7 @@ func (a *app) serve(ctx context.Context, s serving) error {
 	s.options.Stdout, s.options.Stderr = out, errOut
 	s.options.Log = newHandler(errOut, slog.LevelInfo)
 	g := runtime.New(s.options)
+	defer takeLibraries(g.Logger)()
 	// From the beginning, because a signal that nobody takes ends the program.
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
