@@ -57,8 +57,8 @@ type Options struct {
 	// DisableAccessLog turns the access log off.
 	DisableAccessLog bool `json:"disable_access_log"`
 
-	// LoggerSkipPaths lists paths, as clients send them and without query,
-	// that the access log leaves out.
+	// LoggerSkipPaths lists paths, as they are routed and without query, that the
+	// access log leaves out. What is not routed counts as clients send it.
 	LoggerSkipPaths []string `json:"logger_skip_paths"`
 
 	// ForwardedByClientIP takes the address of the client from the headers of

@@ -336,6 +336,15 @@ func TestAccessLogIsLeftOut(t *testing.T) {
 	if got := w.out.String(); strings.Count(got, "\n") != 1 || !strings.HasSuffix(got, "/skipped/not | -\n") {
 		t.Errorf("got %q, want the second request alone", got)
 	}
+	w.out.Reset()
+	for _, routed := range []string{"/skipped", "/routed"} {
+		x := testx.Request{Path: "//sent"}.Exchange(t)
+		x.Path = routed
+		w.env.Observers[0].Observe(x, telemetry.Outcome{Status: 200})
+	}
+	if got := w.out.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, " /routed") {
+		t.Errorf("got %q, want the path that was routed", got)
+	}
 }
 
 func TestBackendLines(t *testing.T) {
