@@ -37,6 +37,7 @@ var serverCases = cases{
 	{"an error or a panic of the handler aborts the connection", failingHandlers},
 	{"bodies of requests are read to their end", requestBodies},
 	{"a broken request body ends in an error", brokenRequests},
+	{"a client that sends what is no body is answered", brokenAnswered},
 	{"a client that expects 100 is told to continue when it is read", expectContinue},
 	{"a client that expects 100 is answered at once when it is not read", expectUnread},
 	{"an unread body does not disturb the next request", unreadBody},
@@ -673,6 +674,27 @@ func brokenRequests(t *trial) {
 			t.Errorf("%s: the body ends in order", tt.name)
 		}
 		w.closed()
+	}
+}
+
+// brokenAnswered has clients that are still there to hear what is wrong.
+func brokenAnswered(t *trial) {
+	d := t.open(engine.Settings{}, func(ctx context.Context, x *gateway.Exchange) error {
+		if _, err := io.ReadAll(x.In.Body()); err == nil || ctx.Err() != nil {
+			return fmt.Errorf("the body ended with %v, the context with %w", err, ctx.Err())
+		}
+		answer(x, 400, "no body")
+		return nil
+	})
+	for _, body := range []string{
+		"3\r\nhel\r\nzz\r\n", "3 \r\nhel\r\n0\r\n\r\n", "3;\r\nhel\r\n0\r\n\r\n", "3\r\nhello\r\n0\r\n\r\n",
+		"3\nhel\n0\n\n", "0\r\nContent-Length: 5\r\n\r\n", "0\r\nX-A : b\r\n\r\n", "0\r\nX-A: b\r\n c\r\n\r\n",
+	} {
+		w := t.dial(d.addr)
+		w.send("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n", body)
+		if text, _ := w.rest(); !strings.HasPrefix(text, "HTTP/1.1 400 ") || !strings.HasSuffix(text, "no body") {
+			t.Errorf("%q: answer %q, want 400", body, text)
+		}
 	}
 }
 

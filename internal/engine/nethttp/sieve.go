@@ -59,6 +59,9 @@ const (
 	// preface is how HTTP/2 begins (RFC 9113, section 3.4).
 	preface = "PRI * HTTP/2.0\r\n\r\n"
 
+	// noChunk stands for what is no chunk.
+	noChunk = "none\r\n"
+
 	// refusal begins the target of a request that stands for one that was
 	// refused; a status follows. No other request has a fragment.
 	refusal = "/#"
@@ -244,7 +247,11 @@ func (v *sieve) readChunk() error {
 	case err == io.EOF:
 		to += copy(room[to:], wire.LastChunk)
 		v.next()
-	case err != nil && n == 0:
+	case err == nil || n > 0:
+	case errors.As(err, new(*wire.Error)):
+		to += copy(room[to:], noChunk) // an error of the connection would say that the client has left
+		v.phase = refused
+	default:
 		return err
 	}
 	v.out = room[from:to]
