@@ -23,13 +23,13 @@ func (d *Document) leftovers() []*Problem {
 			if !replaced {
 				text = n.Text
 			}
-			if err := leftover(text); err != nil {
+			if err := leftover(text, owner); err != nil {
 				problems = append(problems, n.Problem(Warning, CodeMistake, err))
 			}
 			return
 		}
 		for _, item := range n.Items {
-			walk(item, "")
+			walk(item, owner)
 		}
 		for _, m := range n.Members {
 			if !IsComment(m.Key) && !foreign(owner, m.Key) {
@@ -41,8 +41,9 @@ func (d *Document) leftovers() []*Problem {
 	return problems
 }
 
-// leftover says which placeholder is left over in a text, and what to write.
-func leftover(text string) error {
+// leftover says which placeholder is left over in the text at a key, and what to
+// write.
+func leftover(text, key string) error {
 	if _, rest, found := strings.Cut(text, "{{"); found {
 		action, _, closed := strings.Cut(rest, "}}")
 		if closed {
@@ -56,6 +57,9 @@ func leftover(text string) error {
 		}
 		name, _, closed := strings.Cut(rest, "}")
 		if variable, _, _ := strings.Cut(name, ":"); closed && variableNamed(variable) {
+			if slices.Contains([]string{"endpoint", "url_pattern", "host"}, strings.ToLower(key)) {
+				return fmt.Errorf("the text holds ${%s}, which nobody fills in; write ${env:%s} for the variable of the environment, {%s} for one of the request, or $${%s} for the text itself", name, variable, variable, name)
+			}
 			return fmt.Errorf("the text holds ${%s}, which nobody fills in; write ${env:%s} for the variable of the environment, or $${%s} for the text itself", name, variable, name)
 		}
 	}

@@ -120,7 +120,7 @@ func (r *resolver) host(n *Node, i int, host string) (clean string, ok bool) {
 		return clean, true
 	}
 	p := n.ProblemAt(n.ItemPath("host", i), Error, CodeInvalidHost, err)
-	if !slices.ContainsFunc(r.problems, func(q *Problem) bool { return q.Path == p.Path }) {
+	if !slices.ContainsFunc(r.problems, func(q *Problem) bool { return q.Path == p.Path && q.Severity == Error }) {
 		r.problems = append(r.problems, p)
 	}
 	return "", false

@@ -298,8 +298,9 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 	}
 	b.checkAddress(be)
 	call := site.Call()
-	b.checkShape(be, call.Reshape != nil)
-	bp := &branchPlan{config: be, shadow: call.Shadow, reshaped: call.Reshape != nil, calls: b.config.ConcurrentCalls}
+	reshaped := call.Reshape != nil || modified(be.ExtraConfig)
+	b.checkShape(be, reshaped)
+	bp := &branchPlan{config: be, shadow: call.Shadow, reshaped: reshaped, calls: b.config.ConcurrentCalls}
 	if bp.shadow != nil {
 		bp.calls = 1
 	}

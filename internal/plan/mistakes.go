@@ -224,7 +224,7 @@ func undelivered(be *config.Backend, reshaped bool, path []string) string {
 		return fmt.Sprintf("the deny of that backend leaves %q out; remove it there", whole)
 	}
 	switch only := onlyMember(be); {
-	case only == "" || path[0] == only:
+	case only == "" || path[0] == only || be.Encoding == "xml" && be.Target != "":
 	case be.Target != "":
 		return fmt.Sprintf("the only member of what that backend answers is %q, which is no object for target to find; remove target", only)
 	default:
@@ -252,8 +252,12 @@ func onlyMember(be *config.Backend) string {
 func (c *compiler) checkCollection(be *config.Backend, reshaped bool) {
 	only := onlyMember(be)
 	names := func(path string) bool { return path == only }
+	if be.Encoding == "xml" { // what stands there is an object
+		names = func(path string) bool { return jsonspan.SplitPath(path)[0] == only }
+	}
 	switch {
 	case only == "":
+	case be.Target != "" && be.Encoding == "xml" && names(be.Target):
 	case be.Target != "":
 		c.mistake(be.Node, "target", fmt.Errorf("leads nowhere: the only member of the answer is %q, which is no object; remove target", only))
 	case reshaped:
@@ -271,7 +275,8 @@ func (c *compiler) checkCollection(be *config.Backend, reshaped bool) {
 // checkOutput reports json-collection where no backend makes a collection. A
 // service may have a member of that name; allow or mapping then says so.
 func (b *endpointBuilder) checkOutput() {
-	if b.config.OutputEncoding != "json-collection" || b.config.ExtraConfig["proxy"] != nil { // flatmap_filter and static may add it
+	proxy := b.config.ExtraConfig["proxy"]
+	if b.config.OutputEncoding != "json-collection" || proxy.Get("flatmap_filter") != nil || proxy.Get("static") != nil || modified(b.config.ExtraConfig) {
 		return
 	}
 	path := []string{"collection"}
@@ -343,6 +348,16 @@ func (c *compiler) isOwn(host string) bool {
 			return true
 		}
 		if a, bad := netip.ParseAddr(own); bad == nil && err == nil && everywhere && a.Unmap() == address {
+			return true
+		}
+	}
+	return false
+}
+
+// modified reports whether a namespace may make something else of an answer.
+func modified(extra map[string]*config.Node) bool {
+	for name := range extra {
+		if strings.HasPrefix(name, "modifier/") || strings.HasPrefix(name, "plugin/") {
 			return true
 		}
 	}
