@@ -89,6 +89,9 @@ func namespaces(r *component.Registry, scope component.Scope, defs map[string]an
 		}
 		s["title"] = d.Namespace
 		s["description"] = d.Summary
+		if example := exampleOf(config.SpecOf(d.Options)); example != nil {
+			s["examples"] = []any{example}
+		}
 		name := string(d.Scope) + "." + strings.ReplaceAll(d.Namespace, "/", ".")
 		defs[name] = s
 		names := d.Names()
@@ -115,6 +118,21 @@ func namespaces(r *component.Registry, scope component.Scope, defs map[string]an
 		s["allOf"] = once
 	}
 	return s, nil
+}
+
+// exampleOf returns an object of the examples of its keys, nil if none has one.
+func exampleOf(s *config.Spec) map[string]any {
+	var example map[string]any
+	for _, f := range s.Fields {
+		if f.Example == "" {
+			continue
+		}
+		if example == nil {
+			example = make(map[string]any)
+		}
+		example[f.Key] = json.RawMessage(f.Example)
+	}
+	return example
 }
 
 // A Page is a file of the reference.

@@ -241,6 +241,9 @@ func (g *guard) unknown(u *config.Unknown) error {
 	if owners, key := g.optionOf(u.Key); owners != "" {
 		return fmt.Errorf("%q is an option of %s and has no effect here; move it there%s", u.Key, owners, spelled(u.Key, key))
 	}
+	if name, key := g.beside(u); name != "" {
+		return fmt.Errorf("%q is an option of %s and has no effect here; move it there%s", u.Key, name, spelled(u.Key, key))
+	}
 	if found := g.holds(u.Value); found != "" {
 		if near, ok := config.Suggest(u.Key, u.Object.Known()); ok {
 			return fmt.Errorf("unknown key %q, and %s within it would have no effect; did you mean %q?", u.Key, found, near)
@@ -265,6 +268,31 @@ func (g *guard) guardedKey(u *config.Unknown, k guardedName) error {
 		return fmt.Errorf("%q has no effect here; move it into %s%s", u.Key, k.in, spelled(u.Key, k.key))
 	}
 	return fmt.Errorf("unknown key %q, which looks like %s; write %[2]q in %s", u.Key, k.key, k.in)
+}
+
+// beside returns the protecting namespace that an unknown key is an option of, and
+// its name there, where that stands in the extra_config beside it: then even a plain
+// word tells what is meant.
+func (g *guard) beside(u *config.Unknown) (namespace, key string) {
+	owner, _ := u.Value.Owner()
+	extra := owner.GetFold("extra_config")
+	if extra == nil || elsewhere(u) != nil {
+		return "", ""
+	}
+	for _, m := range extra.Members {
+		for _, scope := range []component.Scope{component.InService, component.InEndpoint, component.InBackend} {
+			d := g.registry.Find(scope, m.Key)
+			if d == nil || !letsPass(d) {
+				continue
+			}
+			for _, known := range config.SpecOf(d.Options).Known() {
+				if config.SameName(known, u.Key) {
+					return d.Namespace, known
+				}
+			}
+		}
+	}
+	return "", ""
 }
 
 // optionOf returns the objects that have a key of this name, in words, and how it is

@@ -249,6 +249,28 @@ func writeTOML(b *strings.Builder, n *config.Node) {
 	}
 }
 
+// TestBeside shows that a plain word is known for an option where the namespace that
+// has it stands beside, and for the key of another object otherwise.
+func TestBeside(t *testing.T) {
+	t.Chdir(folder)
+	const text = `{"version": 3, "endpoints": [{"endpoint": "/a", %s "backend": [{"url_pattern": "/a", "host": ["http://a"], %s
+		"extra_config": {"qos/circuit-breaker": {"interval": 60, "timeout": 10, "max_errors": 1}}}],
+		"extra_config": {"qos/ratelimit/router": {"max_rate": 50}}}]}`
+	for _, tt := range []struct {
+		endpoint, backend, says string
+	}{
+		{`"every": "1m",`, ``, `error: a.json:1:49: endpoints[0].every: "every" is an option of qos/ratelimit/router`},
+		{`"Every": "1m",`, ``, `move it there and write "every"`},
+		{``, `"every": "1m",`, `warning: a.json:1:106: endpoints[0].backend[0].every: unknown key "every"`},
+		{``, `"interval": 10,`, `"interval" is an option of qos/circuit-breaker`},
+		{``, `"timeout": "1s",`, `warning: a.json:1:106: endpoints[0].backend[0].timeout: unknown key "timeout": the backend has none; write it in the root or the endpoint`},
+	} {
+		if all := config.Format(run(t.Context(), "a.json", fmt.Sprintf(text, tt.endpoint, tt.backend))); !strings.Contains(all, tt.says) {
+			t.Errorf("%s %s: no problem says %q:\n%s", tt.endpoint, tt.backend, tt.says, all)
+		}
+	}
+}
+
 // TestAliases shows that what an alias puts elsewhere counts where it is put, and
 // only there.
 func TestAliases(t *testing.T) {

@@ -21,19 +21,19 @@ type SharedOptions struct {
 	// SharedCacheDuration is how long endpoints with cache share the key set of
 	// their jwk_url, in seconds, instead of their own cache_duration; 0 stands
 	// for 900. Sets of different URLs are never mixed.
-	SharedCacheDuration config.Seconds `json:"shared_cache_duration" check:"required,min=0"`
+	SharedCacheDuration config.Seconds `json:"shared_cache_duration" check:"required,min=0" example:"900"`
 }
 
 // Options configures auth/validator.
 type Options struct {
 	// Alg is the algorithm of the tokens. A token with any other is refused
 	// before a key is looked for.
-	Alg jwk.Algorithm `json:"alg" check:"required"`
+	Alg jwk.Algorithm `json:"alg" check:"required" example:"\"RS256\""`
 
 	// JWKURL is the address of the JWK set with the keys of the provider. It
 	// begins with https://, or with http:// together with
 	// disable_jwk_security.
-	JWKURL string `json:"jwk_url"`
+	JWKURL string `json:"jwk_url" example:"\"https://id.example.com/jwks.json\""`
 
 	// JWKLocalPath is a file with a JWK set, relative to the working
 	// directory. It is read at the start and wins over jwk_url.
@@ -68,7 +68,7 @@ type Options struct {
 
 	// Cache keeps the keys of jwk_url in memory. Without it the set is
 	// downloaded for every request.
-	Cache bool `json:"cache"`
+	Cache bool `json:"cache" example:"true"`
 
 	// CacheDuration is how long keys are kept, in seconds; 0 stands for 900.
 	// While the provider does not answer, they are kept for as long again.
@@ -81,10 +81,10 @@ type Options struct {
 	FailedJWKKeyCooldown config.Duration `json:"failed_jwk_key_cooldown"`
 
 	// Issuer is what iss must be, to the letter.
-	Issuer string `json:"issuer"`
+	Issuer string `json:"issuer" example:"\"https://id.example.com\""`
 
 	// Audience lists what aud must hold, all of it, to the letter.
-	Audience []string `json:"audience"`
+	Audience []string `json:"audience" example:"[\"shop\"]"`
 
 	// Roles lists roles of which the token must hold one.
 	Roles []string `json:"roles"`

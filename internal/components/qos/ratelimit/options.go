@@ -13,7 +13,7 @@ import (
 type EndpointOptions struct {
 	// MaxRate is how many requests of all clients together the endpoint takes
 	// in every window; 0 is no limit. More are answered with 503.
-	MaxRate float64 `json:"max_rate" check:"min=0"`
+	MaxRate float64 `json:"max_rate" check:"min=0" example:"100"`
 
 	// Capacity is how many requests may come at once after a quiet time. 0
 	// stands for the whole requests per second that max_rate allows, at least
@@ -22,7 +22,7 @@ type EndpointOptions struct {
 
 	// ClientMaxRate is how many requests of one client the endpoint takes in
 	// every window; 0 is no limit. More are answered with 429.
-	ClientMaxRate float64 `json:"client_max_rate" check:"min=0"`
+	ClientMaxRate float64 `json:"client_max_rate" check:"min=0" example:"5"`
 
 	// ClientCapacity is how many requests of one client may come at once after
 	// a quiet time. 0 stands for the whole requests per second that
@@ -35,7 +35,7 @@ type EndpointOptions struct {
 	// Strategy is what makes a client: ip, its address, of IPv6 as many bits as
 	// behaviour.ipv6_prefix says; header, the value of a header; param, the
 	// value of a path parameter. Letter case is ignored. client_max_rate needs it.
-	Strategy Strategy `json:"strategy"`
+	Strategy Strategy `json:"strategy" example:"\"ip\""`
 
 	// Key is the name of the header or of the parameter. With ip it is a header
 	// to read the address from, as some other proxy wrote it; where that holds
@@ -96,7 +96,7 @@ func (o EndpointOptions) Validate() error {
 type BackendOptions struct {
 	// MaxRate is how many calls to the backend are made in every window; 0 is
 	// no limit. Further calls fail without being made.
-	MaxRate float64 `json:"max_rate" check:"required,min=0"`
+	MaxRate float64 `json:"max_rate" check:"required,min=0" example:"100"`
 
 	// Capacity is how many calls may be made at once after a quiet time. 0
 	// stands for the whole calls per second that max_rate allows, at least 1.

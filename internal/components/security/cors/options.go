@@ -15,7 +15,7 @@ type Options struct {
 	// dots and hyphens: https://*.example.com allows every host below
 	// example.com and not example.com itself, http://localhost:* every port. A
 	// lone * allows every origin. Letter case is ignored.
-	AllowOrigins []string `json:"allow_origins"`
+	AllowOrigins []string `json:"allow_origins" example:"[\"https://shop.example.com\"]"`
 
 	// AllowMethods lists the methods that pages of other origins may use. An
 	// empty list stands for those that need no preflight: GET, HEAD and POST.

@@ -11,10 +11,10 @@ import (
 // Options configures telemetry/logging in the service.
 type Options struct {
 	// Level is the least severe level that is written.
-	Level Level `json:"level" check:"required"`
+	Level Level `json:"level" check:"required" example:"\"INFO\""`
 
 	// Stdout writes the application log to standard output.
-	Stdout bool `json:"stdout"`
+	Stdout bool `json:"stdout" example:"true"`
 
 	// Syslog writes the application log to the local system log.
 	Syslog bool `json:"syslog"`
