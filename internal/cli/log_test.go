@@ -335,3 +335,44 @@ func TestLibrariesAreQuiet(t *testing.T) {
 		})
 	}
 }
+
+// TestEndWithoutReaders ends within a bound, and cleanly, whatever became of those who
+// read the streams.
+func TestEndWithoutReaders(t *testing.T) {
+	tests := []struct {
+		name   string
+		reads  bool // somebody could, and does not; otherwise the reader has left
+		stderr bool // goes the same way
+	}{
+		{"standard output that nobody reads", true, false},
+		{"both streams that nobody reads", true, true},
+		{"standard output whose reader has left", false, false},
+		{"both streams whose reader has left", false, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			r, w := pipe(t)
+			p := &process{address: testx.UnusedAddress(t)}
+			p.cmd = exec.Command(program, "run", "-c", write(t, "gateway.json", quiet), "-p", p.address[strings.LastIndex(p.address, ":")+1:])
+			p.cmd.Stdout, p.cmd.Stderr = w, p
+			if tt.stderr {
+				p.cmd.Stderr = w
+			}
+			p.serve(t)
+			w.Close()
+			if !tt.reads {
+				r.Close()
+			}
+			for range 200 { // of 4 kB each: more than a pipe holds
+				if status, _ := p.get(t, "/"+strings.Repeat("long", 1000)); status != 404 {
+					t.Fatalf("status %d", status)
+				}
+			}
+			p.signal(t, syscall.SIGTERM)
+			if code := p.wait(t); code != 0 {
+				t.Errorf("exit code %d:\n%s", code, p.log())
+			}
+		})
+	}
+}

@@ -52,6 +52,8 @@ var differences = []difference{
 	{"`yaml` output", "numbers are quoted", "plain numbers", "a number is a number"},
 	{"`negotiate`", "q-values ignored", "honoured", "RFC 9110, section 12.5.1"},
 	{"logs", "`[GIN]` access lines; without `telemetry/logging` the application log at DEBUG on standard output", "one access line in a format that can be chosen; the application log at INFO on standard error; the module of log lines is SLUICE", "results and diagnostics have streams of their own"},
+	{"logs that nobody reads", "requests wait; a reader that leaves ends the process", "lines that find no room are dropped and counted; the gateway goes on", "a log must not hold up what it tells of"},
+	{"hosts that cannot be reached", "shown by the failures of requests", "one line when it begins and one when it ends", "operators must hear of it without reading every request"},
 	{"`/__debug/`", "logs header values, query and body", "logs method, path and the names of the headers", "they may be secrets"},
 	{"a decoded answer shorter than announced", "a success once its JSON is complete", "a failed backend", "what breaks off is not the whole answer"},
 	{"server timeouts", "none unless they are set", "`read_header_timeout` 10 s, no more than `read_timeout`; `idle_timeout` 120 s, or `read_timeout`; an explicit `0s` lifts them", "a client that stalls must not hold a connection for ever"},
