@@ -1,10 +1,12 @@
 package codec
 
 import (
+	"bytes"
 	"encoding/json"
 	"reflect"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 )
@@ -108,4 +110,28 @@ func TestDecodeString(t *testing.T) {
 			checkTree(t, tt.in, got, err, tt.want)
 		})
 	}
+}
+
+// FuzzCharset states of texts in any charset that what is read is UTF-8, and that
+// UTF-8 comes back as it was unless something says otherwise.
+func FuzzCharset(f *testing.F) {
+	for _, in := range []string{"", "a", "\xe4", "ä", "\xef\xbb\xbfä", "\xff\xfea\x00", "\xfe\xff\xd8\x3d\xde\x00", "\xfe\xff\xd8", "<?xml version='1.0' encoding='latin1'?>\xe4", "<\x00a\x00/\x00>\x00"} {
+		for _, contentType := range []string{"", "text/plain", "text/plain; charset=utf-8", "text/xml; charset=\"ISO-8859-1\"", "a/b;charset=utf-16", "a/b;charset=gb18030", "a/b; charset=iso-2022-jp", "a/b;charset=us-ascii;charset=x", ";;="} {
+			f.Add([]byte(in), contentType)
+		}
+	}
+	f.Fuzz(func(t *testing.T, in []byte, contentType string) {
+		DecodeXML(in, contentType, false)
+		tree, err := DecodeString(in, contentType)
+		if err != nil {
+			return
+		}
+		text := tree["content"].(string)
+		if !utf8.ValidString(text) {
+			t.Fatalf("DecodeString(%q, %q) = %q, which is no UTF-8", in, contentType, text)
+		}
+		if !strings.Contains(contentType, "=") && !bytes.Contains(in, []byte("<?xml")) && utf8.Valid(in) && text != strings.TrimPrefix(string(in), "\uFEFF") {
+			t.Fatalf("DecodeString(%q, %q) = %q", in, contentType, text)
+		}
+	})
 }

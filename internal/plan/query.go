@@ -1,8 +1,8 @@
 package plan
 
 import (
+	"cmp"
 	"slices"
-	"sort"
 	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/gateway"
@@ -110,9 +110,7 @@ func appendQuery(dst []byte, r *gateway.Request) []byte {
 			r.Pairs = append(r.Pairs, string(appendQueryValue(pair, f.Value)))
 		}
 	}
-	if !slices.IsSortedFunc(r.Query, func(a, b gateway.Field) int { return strings.Compare(a.Name, b.Name) }) {
-		sort.Stable((*byName)(r))
-	}
+	sortQuery(r)
 	for _, pair := range r.Pairs {
 		if len(dst) > 0 {
 			dst = append(dst, '&')
@@ -122,14 +120,35 @@ func appendQuery(dst []byte, r *gateway.Request) []byte {
 	return dst
 }
 
-// byName sorts the parameters of a request.
-type byName gateway.Request
+// few is how many parameters are sorted in place, without memory.
+const few = 12
 
-func (r *byName) Len() int           { return len(r.Query) }
-func (r *byName) Less(i, j int) bool { return r.Query[i].Name < r.Query[j].Name }
-func (r *byName) Swap(i, j int) {
-	r.Query[i], r.Query[j] = r.Query[j], r.Query[i]
-	r.Pairs[i], r.Pairs[j] = r.Pairs[j], r.Pairs[i]
+// sortQuery sorts the parameters of a request by name, values of one name in their
+// order. Many of them cost no more than it takes to compare them: a stable sort in
+// place would move each again and again.
+func sortQuery(r *gateway.Request) {
+	q, pairs := r.Query, r.Pairs
+	if len(q) <= few {
+		for i := range q {
+			for j := i; j > 0 && q[j].Name < q[j-1].Name; j-- {
+				q[j], q[j-1] = q[j-1], q[j]
+				pairs[j], pairs[j-1] = pairs[j-1], pairs[j]
+			}
+		}
+		return
+	}
+	if slices.IsSortedFunc(q, func(a, b gateway.Field) int { return strings.Compare(a.Name, b.Name) }) {
+		return
+	}
+	order := make([]int, len(q))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Or(strings.Compare(q[a].Name, q[b].Name), a-b) })
+	was, spelt := slices.Clone(q), slices.Clone(pairs)
+	for i, from := range order {
+		q[i], pairs[i] = was[from], spelt[from]
+	}
 }
 
 // A selection is a compiled input_headers or input_query_strings.

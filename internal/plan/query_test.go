@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"net/url"
 	"regexp"
 	"slices"
@@ -51,6 +52,26 @@ func TestQuerySelection(t *testing.T) {
 				t.Errorf("%q with %q: %s, want %s", tt.raw, tt.list, got, tt.want)
 			}
 		})
+	}
+}
+
+// TestManyParameters sorts more than fit into place, values of one name in order.
+func TestManyParameters(t *testing.T) {
+	var raw, want []string
+	for i := range 100 {
+		raw = append(raw, fmt.Sprintf("%c=%d", 'a'+i*7%26, i))
+	}
+	want = slices.Clone(raw)
+	slices.SortStableFunc(want, func(a, b string) int { return strings.Compare(a[:1], b[:1]) })
+	r := new(gateway.Request)
+	selectQuery(r, strings.Join(raw, "&"), &selection{all: true})
+	if got := string(appendQuery(nil, r)); got != strings.Join(want, "&") {
+		t.Errorf("%s, want %s", got, strings.Join(want, "&"))
+	}
+	for i, f := range r.Query {
+		if f.Name+"="+f.Value != r.Pairs[i] {
+			t.Errorf("parameter %d is %v and %s", i, f, r.Pairs[i])
+		}
 	}
 }
 

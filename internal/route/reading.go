@@ -319,7 +319,11 @@ func DotSegment(value string) bool {
 			break
 		}
 	}
-	return bytes.ContainsAny(b, dotLike) && dotted(foldRunes(b))
+	ascii := true
+	for _, c := range b {
+		ascii = ascii && c < utf8.RuneSelf
+	}
+	return !ascii && bytes.ContainsAny(b, dotLike) && dotted(foldRunes(b))
 }
 
 // dotLike are the characters that are dots once they are compatible: those of Unicode
@@ -431,11 +435,16 @@ func (d *detour) walk(n *node, pos int) bool {
 		return true
 	}
 	for before, c := range n.words {
-		if key := fold(before); len(full) > len(key) && string(full[:len(key)]) == key && d.walk(c, next) {
+		if key := fold(before); (begins(full, key) || begins(bare, key)) && d.walk(c, next) {
 			return true
 		}
 	}
 	return n.variable != nil && d.walk(n.variable, next)
+}
+
+// begins reports whether text begins with a word's text before its variable.
+func begins(text []byte, word string) bool {
+	return len(text) > len(word) && string(text[:len(word)]) == word
 }
 
 // literal goes on under the literals that text stands for.
