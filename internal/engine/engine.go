@@ -66,8 +66,9 @@ type Settings struct {
 //   - Fields of x.Response.Header that are [PerHop] are not sent; the server
 //     makes its own. Neither are names that are no token and values that are
 //     not [ValidValue], so that nothing can be smuggled into the header.
-//   - HEAD, 204 and 304 carry no body. The length that the answer to HEAD
-//     announces is the size of the body, which is not read.
+//   - HEAD, 204 and 304 carry no body, and 205 an empty one (RFC 9110, section
+//     15.3.6). The length that the answer to HEAD announces is the size of the
+//     body, which is not read.
 //   - A body without a Content-Type gets one by the look of its first bytes
 //     (WHATWG MIME Sniffing), unless it has a Content-Encoding. There is a
 //     Date, and no Server of ours.

@@ -66,11 +66,10 @@ func laxer(r result, why string) *tolerance { return &tolerance{r, why} }
 // client framed anew, and a connection whose end of message is in doubt is not
 // used again.
 const (
-	answerBoth    = "chunked wins over a length (RFC 9112, section 6.3)"
-	answerCoding  = "HTTP/1.0 knows no codings: the body lasts to the end, chunks included"
-	answerVersion = "the number of the version is not looked at; the framing is that of HTTP/1.1"
-	answerColons  = "white space before a colon is part of the name, so that there is no length; stricter"
-	answerBlanks  = "white space before an extension is refused; stricter"
+	answerBoth   = "chunked wins over a length (RFC 9112, section 6.3)"
+	answerCoding = "HTTP/1.0 knows no codings: the body lasts to the end, chunks included"
+	answerColons = "white space before a colon is part of the name, so that there is no length; stricter"
+	answerBlanks = "white space before an extension is refused; stricter"
 )
 
 var answerCases = []answerCase{
@@ -135,9 +134,9 @@ var answerCases = []answerCase{
 	{name: "status 099", text: "HTTP/1.1 099 OK\r\n" + usual, stays: true, want: fails},
 	{name: "status +20", text: "HTTP/1.1 +20 OK\r\n" + usual, stays: true, want: fails},
 	{name: "no status", text: "HTTP/1.1 OK\r\n" + usual, stays: true, want: fails},
-	{name: "HTTP/1.2", text: "HTTP/1.2 200 OK\r\n" + usual, stays: true, want: fails, lax: laxer(ok, answerVersion)},
+	{name: "HTTP/1.2", text: "HTTP/1.2 200 OK\r\n" + usual, stays: true, want: fails},
 	{name: "HTTP/2", text: "HTTP/2 200 OK\r\n" + usual, stays: true, want: fails},
-	{name: "HTTP/2.0", text: "HTTP/2.0 200 OK\r\n" + usual, stays: true, want: fails, lax: laxer(ok, answerVersion)},
+	{name: "HTTP/2.0", text: "HTTP/2.0 200 OK\r\n" + usual, stays: true, want: fails},
 	{name: "another protocol", text: "ICY 200 OK\r\n" + usual, stays: true, want: fails},
 	{name: "a request in place of an answer", text: get() + good, stays: true, want: fails},
 
@@ -165,6 +164,9 @@ var answerCases = []answerCase{
 	{name: "204 with an answer behind it", text: "HTTP/1.1 204 No Content\r\nContent-Length: 50\r\n\r\n" + poison, stays: true, kinds: "n", want: result{204, ""}},
 	{name: "304 with a body", text: "HTTP/1.1 304 Not Modified\r\n" + usual, stays: true, kinds: "n", want: result{304, ""}},
 	{name: "304 with an answer behind it", text: "HTTP/1.1 304 Not Modified\r\n\r\n" + poison, stays: true, kinds: "n", want: result{304, ""}},
+	{name: "205 with a body", text: "HTTP/1.1 205 Reset Content\r\n" + usual, stays: true, kinds: "n", want: result{205, ""}},
+	{name: "205 with chunks", text: "HTTP/1.1 205 Reset Content\r\n" + chunkedCoding + "\r\n\r\n" + inChunks, stays: true, kinds: "n", want: result{205, ""}},
+	{name: "205 with an answer behind it", text: "HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n" + poison, stays: true, kinds: "n", want: result{205, ""}},
 	{name: "an answer to HEAD", text: "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n", stays: true, kinds: "h", want: result{200, ""}},
 	{name: "an answer to HEAD with a body", text: good, stays: true, kinds: "h", want: result{200, ""}},
 	{name: "an answer to HEAD with chunks", text: replyChunks(inChunks), stays: true, kinds: "h", want: result{200, ""}},
@@ -223,7 +225,9 @@ func (c *answerCase) run(t *testing.T, e engine.Engine, b *backend, addr, kind, 
 		t.Error("the backend cannot get rid of its answer")
 	}
 	// Bytes that come later are on their way, and nothing tells when they arrive.
-	if c.later != "" {
+	// What has come together with an answer is in the memory of net/http, which looks
+	// at it a moment after it has offered the connection for use again.
+	if c.later != "" || e.Name == "nethttp" {
 		time.Sleep(10 * time.Millisecond)
 	}
 	again(t, addr, kind, id)

@@ -303,6 +303,13 @@ func answerFraming(t *trial) {
 		{"HEAD of what a backend announced", "HEAD", streaming(engine.Unsent, 1<<40), 200, "1099511627776", false, ""},
 		{"GET of what a backend announced only", "GET", streaming(engine.Unsent, 1<<40), 200, "0", false, ""},
 		{"204 with bytes", "GET", status(204, "hello"), 204, "", false, ""},
+		{"205 with bytes", "GET", status(205, "hello"), 205, "0", false, ""},
+		{"205 with a stream", "GET", func(ctx context.Context, x *gateway.Exchange) error {
+			err := stream("hello", -1)(ctx, x)
+			x.Response.Status = 205
+			return err
+		}, 205, "0", false, ""},
+		{"HEAD of 205", "HEAD", status(205, "hello"), 205, "0", false, ""},
 		{"304 with a stream", "GET", func(ctx context.Context, x *gateway.Exchange) error {
 			err := stream("hello", 5)(ctx, x)
 			x.Response.Status = 304

@@ -62,13 +62,13 @@ func (a *answer) send(x *gateway.Exchange) {
 	}
 	c := a.c
 	head := c.inbound.head.Method == http.MethodHead
-	if stream == engine.Unsent && !head {
+	if stream == engine.Unsent && !head || res.Status == http.StatusResetContent {
 		size = 0
 	}
 	empty := res.Status == http.StatusNoContent || res.Status == http.StatusNotModified
 	f := framing{length: size}
 	switch {
-	case empty || head && size == 0:
+	case empty || head && size == 0 && res.Status != http.StatusResetContent:
 		f.length = -1
 	case size < 0 && !head:
 		f.chunked = c.inbound.head.Minor == 1

@@ -357,6 +357,10 @@ func (c *call) answer(res *http.Response, to *gateway.Response) error {
 		res.Body.Close()
 		return errors.New("too many fields")
 	}
+	if !speaks(res) {
+		res.Body.Close()
+		return errors.New("a version of HTTP other than 1.0 and 1.1")
+	}
 	to.Status = res.StatusCode
 	to.Header = endToEnd(to.Header[:0], res.Header)
 	to.Body.Close()
@@ -371,6 +375,18 @@ func (c *call) answer(res *http.Response, to *gateway.Response) error {
 	c.body.end()
 	res.Body.Close() // empty
 	return nil
+}
+
+// speaks reports whether the version of an answer is one that the connection is
+// for: HTTP/2 has no version in its answers.
+func speaks(res *http.Response) bool {
+	switch {
+	case res.ProtoMajor == 1:
+		return res.ProtoMinor <= 1
+	case res.ProtoMajor == 2:
+		return res.TLS != nil && res.TLS.NegotiatedProtocol == "h2"
+	}
+	return false
 }
 
 // endToEnd appends the fields of h that are not between the backend and us (RFC

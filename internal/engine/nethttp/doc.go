@@ -17,5 +17,9 @@
 // What it cannot do: the standard library keeps a Connection field to itself
 // when it asks to close, so the fields that such an answer of a backend names
 // besides are passed on; and a body of known size that a client uploads is
-// gathered in pieces of 4 KB.
+// gathered in pieces of 4 KB. Answers it reads itself: it lets chunked win over a
+// length, and takes white space before a colon for a part of the name; and what
+// comes in one piece with an answer that has no body is seen a moment after the
+// connection was offered for use again. A backend that may do such things is
+// called by the other engine.
 package nethttp

@@ -246,12 +246,12 @@ func (a *answer) send(x *gateway.Exchange) error {
 		defer stream.Close()
 	}
 	head := a.in.r.Method == http.MethodHead
-	if stream == engine.Unsent && !head {
+	if stream == engine.Unsent && !head || res.Status == http.StatusResetContent {
 		size = 0
 	}
 	bodiless := res.Status == http.StatusNoContent || res.Status == http.StatusNotModified
 	announced := size
-	if bodiless || head && size == 0 {
+	if bodiless || head && size == 0 && res.Status != http.StatusResetContent {
 		announced = -1
 	}
 	a.header(res.Header, announced)
