@@ -388,10 +388,10 @@ type Backend struct {
 // Plugin names native plugins.
 type Plugin struct {
 	// Folder is where the plugins are.
-	Folder string `json:"folder" check:"required"`
+	Folder string `json:"folder" check:"wanted" example:"\"/opt/plugins\""`
 
 	// Pattern is the ending of their names.
-	Pattern string `json:"pattern" check:"required"`
+	Pattern string `json:"pattern" check:"wanted" example:"\".so\""`
 }
 
 // ServerTLS configures TLS towards clients.

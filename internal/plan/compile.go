@@ -210,6 +210,11 @@ func (c *compiler) legacy() {
 	if s.Plugin == nil {
 		return
 	}
+	for _, key := range []struct{ name, value string }{{"folder", s.Plugin.Folder}, {"pattern", s.Plugin.Pattern}} {
+		if key.value == "" { // which stops nothing, since nothing is loaded
+			c.report(s.Node, "plugin."+key.name, config.Warning, config.CodeRequired, errors.New("missing; write it, or remove the key plugin"))
+		}
+	}
 	if !c.usesPlugins() {
 		c.report(s.Node, "plugin", config.Warning, config.CodeUnsupported,
 			errors.New("native plugins are not loaded, and no namespace asks for one; remove the key"))
