@@ -1,8 +1,11 @@
 package jsonspan
 
 import (
+	"reflect"
 	"slices"
+	"strconv"
 	"testing"
+	"unicode/utf8"
 )
 
 func TestSplitPath(t *testing.T) {
@@ -57,4 +60,65 @@ func TestLookupPositions(t *testing.T) {
 			t.Errorf("Lookup(%q) = %q, %v, want %q", tt.path, got, ok, tt.want)
 		}
 	}
+}
+
+// FuzzLookup agrees with a walk through the tree.
+func FuzzLookup(f *testing.F) {
+	for _, seed := range [][2]string{
+		{`{"a":[{"b":1},[2,"x"]]}`, "a.0.b"}, {`[[],[1]]`, "1.0"}, {`{"a.b":{"0":true}}`, `a\.b.0`},
+		{"[ 1 , 2 ]", "1"}, {`[1,]`, "0"}, {`{"a":1,"a":[3]}`, "a.0"}, {`{"a":null}`, "a"}, {`[1]`, "00"}, {"\ufeff[1]", "0"},
+	} {
+		f.Add([]byte(seed[0]), seed[1])
+	}
+	f.Fuzz(func(t *testing.T, text []byte, path string) {
+		if !utf8.Valid(text) || !utf8.ValidString(path) {
+			return // the tree repairs it, spans are as they came
+		}
+		names := SplitPath(path)
+		got, ok := Lookup(text, names...)
+		end, fault := scanValue(text, skipMark(text), 0)
+		if fault != none {
+			if ok {
+				t.Fatalf("Lookup(%q, %q) = %q, although there is no value", text, names, got)
+			}
+			return
+		}
+		tree, err := Tree(text[:end])
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, found := walk(tree, names)
+		if ok != found {
+			t.Fatalf("Lookup(%q, %q) = %q, %v, the tree holds %v, %v", text, names, got, ok, want, found)
+		}
+		if !found {
+			return
+		}
+		if value, err := Tree(got); err != nil || !reflect.DeepEqual(value, want) {
+			t.Fatalf("Lookup(%q, %q) = %q, %v, the tree holds %v", text, names, got, err, want)
+		}
+	})
+}
+
+// walk is Lookup in a tree.
+func walk(v any, names []string) (any, bool) {
+	for _, name := range names {
+		switch level := v.(type) {
+		case map[string]any:
+			next, found := level[name]
+			if !found {
+				return nil, false
+			}
+			v = next
+		case []any:
+			n, err := strconv.Atoi(name)
+			if err != nil || n < 0 || n >= len(level) || strconv.Itoa(n) != name {
+				return nil, false
+			}
+			v = level[n]
+		default:
+			return nil, false
+		}
+	}
+	return v, true
 }
