@@ -27,7 +27,7 @@ type upgrade []string
 // 9110, section 7.8, wants it.
 func (u upgrade) offer(x *gateway.Exchange) {
 	in, ok := x.In.(gateway.Upgrader)
-	if !ok || !in.Upgrades() {
+	if !ok || !in.Upgrades() || x.In.Method() != "GET" { // HEAD finds the endpoint, too
 		return
 	}
 	var room [2]gateway.Field

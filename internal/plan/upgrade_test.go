@@ -94,16 +94,18 @@ func (a asking) Upgrades() bool { return a.can }
 func TestUpgradeOffered(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
+		method string
 		can    bool
 		fields []string // values of Upgrade
 		want   string
 	}{
-		{"one", true, []string{"a"}, "a"},
-		{"none that is allowed", true, []string{"c, h2c,a/1,b", "websocket"}, ""},
-		{"all in the order of the client", true, []string{" b/1 ,x,\tA"}, "b/1, A"},
-		{"on several lines, each once", true, []string{"a", "A, B/1,,", "b/1"}, "a, B/1"},
-		{"cannot be granted", false, []string{"a"}, ""},
-		{"is not asked for", true, nil, ""},
+		{"one", "GET", true, []string{"a"}, "a"},
+		{"none that is allowed", "GET", true, []string{"c, h2c,a/1,b", "websocket"}, ""},
+		{"all in the order of the client", "GET", true, []string{" b/1 ,x,\tA"}, "b/1, A"},
+		{"on several lines, each once", "GET", true, []string{"a", "A, B/1,,", "b/1"}, "a, B/1"},
+		{"cannot be granted", "GET", false, []string{"a"}, ""},
+		{"is not asked for", "GET", true, nil, ""},
+		{"HEAD has an answer without a body, not a tunnel", "HEAD", true, []string{"a"}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			asked, compressed := "", false
@@ -115,7 +117,7 @@ func TestUpgradeOffered(t *testing.T) {
 			if g == nil {
 				t.Fatal(config.Format(problems))
 			}
-			r := testx.Request{Path: "/x"}
+			r := testx.Request{Method: tt.method, Path: "/x"}
 			for _, v := range tt.fields {
 				r.Header = append(r.Header, gateway.Field{Name: "Upgrade", Value: v})
 			}

@@ -263,7 +263,11 @@ func TestMatrix(t *testing.T) {
 					b := newBackend(t, "/v1/admin")
 					addr := start(t, e, configuration(b, p, side.routes, ""))
 					open(t, b, addr, p)
-					for _, f := range forms {
+					sent := forms[:1]
+					if p.name == "validator" { // routes do not depend on policies
+						sent = forms
+					}
+					for _, f := range sent {
 						for _, target := range spellings(b.protected) {
 							ask(t, b, f, addr, "GET", target)
 						}
