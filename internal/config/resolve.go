@@ -85,9 +85,8 @@ func notOurs(root *Node) *Problem {
 	if unknown == 0 {
 		return nil
 	}
-	p := root.Problem(Error, CodeUnknownField,
-		fmt.Errorf("this is no configuration of a gateway, which has keys such as version, endpoints and host; write for instance {\"version\": 3, \"endpoints\": [...]}"))
-	return p
+	return root.Problem(Error, CodeUnknownField, errors.New(
+		`this is no configuration of a gateway, which has keys such as version, endpoints and host; write for instance {"version": 3, "endpoints": [...]}`))
 }
 
 type resolver struct {

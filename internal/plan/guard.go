@@ -184,7 +184,8 @@ func (g *guard) holds(n *config.Node) string {
 		if name, ok := g.namespaces[config.Letters(m.Key)]; ok && strings.Contains(m.Key, "/") {
 			return name
 		}
-		if len(g.options[config.Letters(m.Key)]) > 0 || isFilter(m) {
+		// A single word, such as roles, says too little where anything may stand.
+		if strings.Contains(m.Key, "_") && len(g.options[config.Letters(m.Key)]) > 0 || isFilter(m) {
 			return m.Key
 		}
 		if config.SameName(m.Key, "extra_config") {

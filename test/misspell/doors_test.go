@@ -137,6 +137,7 @@ var windows = []door{
 	{"service", `"x-docs": {"title": "allow me", "tags": ["tls", "deny"]}`, `warning`},
 	{"service", `"tlsx": true`, `warning`},
 	{"endpoint", `"comment": "/auth/validator"`, `warning`},
+	{"endpoint", `"metadata": {"owner": "a", "roles": ["dev"], "audience": ["x"], "tls": "no"}`, `warning`},
 	{"backend", `"alow": null`, `warning`},
 	{"backend", `"timeout": "1s"`, `unknown key "timeout": the backend has none; write it in the root or the endpoint`},
 	{"backend", `"concurrent_calls": 2`, `the backend has none; write it in the endpoint`},
