@@ -18,7 +18,7 @@ import (
 // Requests of HTTP/2 have the same rules, for they go on as HTTP/1: what is no
 // path, no host or no length in one is none in the other (RFC 9113, sections
 // 8.1.1 and 8.3.1).
-func check(r *http.Request) (t wire.Target, err error) {
+func check(w http.ResponseWriter, r *http.Request) (t wire.Target, err error) {
 	if status := refusedStatus(r.RequestURI); status != 0 && r.ProtoMajor == 1 {
 		return t, &wire.Error{Status: status}
 	}
@@ -26,7 +26,7 @@ func check(r *http.Request) (t wire.Target, err error) {
 		return t, err
 	}
 	if r.ProtoMajor > 1 {
-		if err := checkStream(r); err != nil {
+		if err := checkStream(w, r); err != nil {
 			return t, err
 		}
 	}
@@ -62,7 +62,7 @@ func malformed(reason string) error {
 }
 
 // checkStream refuses what a request of HTTP/2 may not say about itself.
-func checkStream(r *http.Request) error {
+func checkStream(w http.ResponseWriter, r *http.Request) error {
 	if c := r.RequestURI[0]; c != '/' && c != '*' {
 		return malformed("a path that does not begin with a slash")
 	}
@@ -88,6 +88,10 @@ func checkStream(r *http.Request) error {
 	}
 	if n == 0 {
 		// Nobody reads a body of length 0, so whether there is none is found out here.
+		// The handler's limits do not count yet.
+		stream := http.NewResponseController(w)
+		stream.SetReadDeadline(time.Now().Add(patience)) // fails on a broken connection, as Read will
+		defer stream.SetReadDeadline(time.Time{})
 		if n, err := r.Body.Read(make([]byte, 1)); n > 0 || err != io.EOF {
 			return malformed("a body longer than its length")
 		}

@@ -180,7 +180,7 @@ var errInterrupted = errors.New("interrupted by a panic")
 // ServeHTTP turns one request into an exchange and the exchange into the
 // answer.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	target, err := check(r)
+	target, err := check(w, r)
 	if err != nil {
 		s.refuse(w, r, err)
 		return
