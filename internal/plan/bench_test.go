@@ -115,12 +115,14 @@ func TestAllocations(t *testing.T) {
 		t.Skip("the race detector allocates")
 	}
 	for _, r := range requests {
-		t.Run(r.name, func(t *testing.T) {
-			g := compile(t, r.config, inMemory(r.answer))
-			in := testx.Request{Path: r.path}.Inbound()
-			if got := testing.AllocsPerRun(200, func() { do(t, g, in) }); got > r.allocs {
-				t.Errorf("%v allocations a request, the budget is %v", got, r.allocs)
-			}
-		})
+		for _, dialect := range []string{"krakend", "sluice"} { // the latter counts hops
+			t.Run(r.name+"/"+dialect, func(t *testing.T) {
+				g := compile(t, strings.Replace(r.config, `"version":3`, `"version":3,"dialect":"`+dialect+`"`, 1), inMemory(r.answer))
+				in := testx.Request{Path: r.path, Header: gateway.Fields{{Name: "Sluice-Hops", Value: "3"}}}.Inbound()
+				if got := testing.AllocsPerRun(200, func() { do(t, g, in) }); got > r.allocs {
+					t.Errorf("%v allocations a request, the budget is %v", got, r.allocs)
+				}
+			})
+		}
 	}
 }

@@ -13,28 +13,26 @@ const hopsField = "Sluice-Hops"
 // codeLoop is the failure of a request that has passed too many gateways.
 const codeLoop = "request_loop"
 
-// hops returns the greatest count that the client's fields name; 0 if there is
-// none. A value that is no number counts as nothing: no gateway writes one.
-func hops(in gateway.Inbound) int {
-	if in.Header(hopsField) == "" {
-		return 0
-	}
-	var room [4]gateway.Field
-	most := 0
-	for _, f := range in.AppendHeader(room[:0], hopsField) {
-		if n, err := strconv.ParseUint(f.Value, 10, 16); err == nil {
-			most = max(most, int(n))
-		}
-	}
-	return most
-}
-
-// count adds this gateway to the count of the request, which has room for so many.
+// count adds this gateway to the count of the request, which may pass so many: the
+// greatest count that the client's fields name is that of those before. A value
+// that is no number counts as nothing, since no gateway writes one.
 func count(x *gateway.Exchange, most int) error {
-	n := hops(x.In) + 1
-	if n > most {
+	before := 0
+	if x.In.Header(hopsField) != "" {
+		h := x.Request.Header
+		own := len(h)
+		h = x.In.AppendHeader(h, hopsField)
+		for _, f := range h[own:] {
+			if n, err := strconv.ParseUint(f.Value, 10, 16); err == nil {
+				before = max(before, int(n))
+			}
+		}
+		clear(h[own:])
+		x.Request.Header = h[:own] // it has grown, if it had to
+	}
+	if before >= most {
 		return &gateway.Error{Status: 508, Code: codeLoop, Public: "the request has passed too many gateways"}
 	}
-	x.Request.Header.Add(hopsField, strconv.Itoa(n))
+	x.Request.Header.Add(hopsField, strconv.Itoa(before+1))
 	return nil
 }
