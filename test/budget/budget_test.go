@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -100,10 +99,10 @@ func measure(t *testing.T, binary, engine string, c *testCase, size int) (statem
 	}
 	defer os.RemoveAll(counters)
 	b := newBackend(t, c, size)
-	ip := fmt.Sprintf("127.77.%d.%d", next.Add(1)/250, next.Load()%250+1)
-	port := freePort(t, ip)
+	address := testx.UnusedAddress(t)
+	port := address[strings.LastIndexByte(address, ':')+1:]
 	file := filepath.Join(folder, "gateway.json")
-	text := strings.NewReplacer("$ENGINE", engine, "$IP", ip, "$PORT", port, "$BACKEND", b.url).Replace(configuration)
+	text := strings.NewReplacer("$ENGINE", engine, "$PORT", port, "$BACKEND", b.url).Replace(configuration)
 	for name, text := range map[string]string{file: text, filepath.Join(folder, "keys.json"): keys} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -125,7 +124,6 @@ func measure(t *testing.T, binary, engine string, c *testCase, size int) (statem
 			t.Logf("%s", output.Bytes())
 		}
 	}()
-	address := net.JoinHostPort(ip, port)
 	ready(t, address)
 	before := peak(t, cmd.Process.Pid)
 	if c != nil {
@@ -140,22 +138,6 @@ func measure(t *testing.T, binary, engine string, c *testCase, size int) (statem
 		t.Fatalf("%v\n%s", err, output.Bytes())
 	}
 	return count(t, counters), grown
-}
-
-// next counts gateways: each has an address of its own, so that no port is taken
-// between the search for it and its use.
-var next atomic.Int64
-
-// freePort returns a port of an address that nobody listens on.
-func freePort(t *testing.T, ip string) string {
-	t.Helper()
-	l, err := net.Listen("tcp", net.JoinHostPort(ip, "0"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
 }
 
 // ready waits until the gateway accepts connections.

@@ -29,7 +29,7 @@ type testCase struct {
 }
 
 // configuration has an endpoint for each way that a message may take.
-const configuration = `{"version":3,"dialect":"sluice","engine":"$ENGINE","port":$PORT,"listen_ip":"$IP","host":["$BACKEND"],"timeout":"60s",
+const configuration = `{"version":3,"dialect":"sluice","engine":"$ENGINE","port":$PORT,"listen_ip":"127.0.0.1","host":["$BACKEND"],"timeout":"60s",
 	"extra_config":{"router":{"disable_access_log":true},"telemetry/logging":{"level":"ERROR"},
 		"security/cors":{"allow_origins":["https://*.example.com"],"allow_headers":["X-A"]}},
 	"endpoints":[
