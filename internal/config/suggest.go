@@ -67,9 +67,10 @@ func sameLetters(a, b string) bool {
 	return true
 }
 
-func plainWord(s string) string {
-	return strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(s))
-}
+func plainWord(s string) string { return unjoined.Replace(strings.ToLower(s)) }
+
+// unjoined takes away what joins the parts of a name.
+var unjoined = strings.NewReplacer("_", "", "-", "")
 
 // distance counts the insertions, deletions, replacements and swaps of
 // neighbours that lead from a to b.
