@@ -305,7 +305,14 @@ func DotSegment(value string) bool {
 		return true
 	}
 	// Without a dot there must be an escape, or a character that stands for one.
-	if !strings.ContainsAny(value, "%"+dotLike) && strings.IndexByte(value, 0xC0) < 0 && strings.IndexByte(value, 0xE0) < 0 && strings.IndexByte(value, 0xF0) < 0 {
+	suspect := false
+	for i := range len(value) {
+		if c := value[i]; c == '.' || c == '%' || c >= utf8.RuneSelf {
+			suspect = true
+			break
+		}
+	}
+	if !suspect || !strings.ContainsAny(value, "%"+dotLike) && strings.IndexByte(value, 0xC0) < 0 && strings.IndexByte(value, 0xE0) < 0 && strings.IndexByte(value, 0xF0) < 0 {
 		return false
 	}
 	var room [128]byte
