@@ -207,17 +207,16 @@ func cross(ctx context.Context, client *http.Client, url, token string, k crossi
 		return err.Error()
 	}
 	defer res.Body.Close()
-	got := make([]byte, 0, 4096)
 	want := k.want(token)
 	if k.leaves {
-		got, err = io.ReadAll(io.LimitReader(res.Body, int64(len(token))))
+		got, err := io.ReadAll(io.LimitReader(res.Body, int64(len(token))))
 		cancel() // the connection with it, and on HTTP/2 the stream
 		if err == nil && !strings.HasPrefix(want, string(got)) {
 			return fmt.Sprintf("the answer begins with %q", got)
 		}
 		return ""
 	}
-	got, err = io.ReadAll(res.Body)
+	got, err := io.ReadAll(res.Body)
 	if err = errors.Join(err, ctx.Err()); err != nil || res.StatusCode != http.StatusOK || string(got) != want {
 		return fmt.Sprintf("%d %q %v, want %q", res.StatusCode, got, err, want)
 	}
