@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"strings"
 	"sync"
 )
@@ -44,39 +45,36 @@ func NewLone(name string) Lone {
 func (l *Lone) Name() string { return l.name }
 
 // Value returns the value of the header in a client's message, "" if there is none.
-// It reports false when there is more than one line, or one in another spelling. It
-// does not allocate.
+// It reports false when there is more than one line, or one in another spelling, with
+// a value or empty. It does not allocate.
 func (l *Lone) Value(in Inbound) (value string, once bool) {
-	for _, name := range l.spellings {
-		if in.Header(name) != "" {
-			return "", false
-		}
-	}
 	p := lonePool.Get().(*Fields)
 	lines := in.AppendHeader((*p)[:0], l.name)
-	n := len(lines)
-	if n == 1 {
+	if len(lines) > 0 {
 		value = lines[0].Value
 	}
-	if n <= maxPooled {
+	named := len(lines)
+	for _, name := range l.spellings {
+		lines = in.AppendHeader(lines, name)
+	}
+	all := len(lines)
+	if all <= maxPooled {
 		clear(lines)
 		*p = lines[:0]
 		lonePool.Put(p)
 	}
-	return value, n < 2
+	if all > 1 || all > named {
+		return "", false
+	}
+	return value, true
 }
 
-// Lines returns how many fields are lines of the header in any spelling.
+// Lines returns how many fields are lines of the header in any spelling, with a value
+// or empty.
 func (l *Lone) Lines(h Fields) (n int) {
 	for i := range h {
-		if h[i].Name == l.name {
+		if h[i].Name == l.name || slices.Contains(l.spellings, h[i].Name) {
 			n++
-			continue
-		}
-		for _, name := range l.spellings {
-			if h[i].Name == name {
-				n++
-			}
 		}
 	}
 	return n

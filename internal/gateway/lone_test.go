@@ -23,6 +23,12 @@ func TestLone(t *testing.T) {
 		{"X-Api-Key", gateway.Fields{line("X-Api-Key", "a"), line("X_API_KEY", "b")}, "", false},
 		{"X-Api-Key", gateway.Fields{line("X-Api-Key", "a"), line("x-api_key", "b")}, "", false},
 		{"X-Api-Key", gateway.Fields{line("x_api-key", "b")}, "", false},
+		{"X-Api-Key", gateway.Fields{line("X_api_key", "")}, "", false},
+		{"X-Api-Key", gateway.Fields{line("X-Api-Key", "a"), line("X_Api_Key", "")}, "", false},
+		{"X-Api-Key", gateway.Fields{line("X-Api-Key", "a"), line("X_Api_Key", ""), line("X_Api_Key", "b")}, "", false},
+		{"X-Api-Key", gateway.Fields{line("X_Api-Key", ""), line("X-Api-Key", ""), line("X-Api_Key", "")}, "", false},
+		{"X-Api-Key", gateway.Fields{line("X-Api-Key", "")}, "", true},
+		{"a-b-c-d-e-f-g-h", gateway.Fields{line("A_b_c_d_e_f_g_h", ""), line("A-B-C-D-E-F-G-H", "a")}, "", false},
 		{"a-b-c-d-e-f-g-h", gateway.Fields{line("a_b_c_d_e_f_g_h", "b")}, "", false},
 		{"Authorization", gateway.Fields{line("Authorization", "a"), line("authorization", "b")}, "", false},
 		{"Authorization", gateway.Fields{line("Authorization", "a"), line("Proxy-Authorization", "b")}, "a", true},
@@ -32,6 +38,13 @@ func TestLone(t *testing.T) {
 		value, once := l.Value(testx.Request{Header: tt.fields}.Inbound())
 		if value != tt.value || once != tt.once {
 			t.Errorf("%s of %v: got %q, once %v, want %q, %v", tt.name, tt.fields, value, once, tt.value, tt.once)
+		}
+		var canonical gateway.Fields
+		for _, f := range tt.fields {
+			canonical = append(canonical, line(gateway.Canonical(f.Name), f.Value))
+		}
+		if lines := l.Lines(canonical); once && lines > 1 || value != "" && lines != 1 {
+			t.Errorf("%s of %v: %d lines, and %q, once %v", tt.name, tt.fields, lines, value, once)
 		}
 	}
 }
