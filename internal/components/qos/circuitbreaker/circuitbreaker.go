@@ -50,7 +50,7 @@ func build(s *component.BackendSite, o Options) error {
 		done:    component.NewSlot[func(error)](&s.Site),
 	}
 	if st.noop {
-		s.Mistake("", errors.New("counts no status with the encoding no-op, where every answer passes as it is: only calls without an answer open it; choose an encoding that decodes, or remove the breaker"))
+		s.Warn("", errors.New("only failures of connection and time count here, because with the encoding no-op every answer passes as it is; choose an encoding that decodes for statuses to count"))
 	}
 	st.teller = teller{log: s.Log().With("place", at), name: cmp.Or(o.Name, at), every: o.LogStatusChange, clock: s.Clock()}
 	s.Stage(component.BackendBreaker, st)
