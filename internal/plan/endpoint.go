@@ -380,13 +380,13 @@ func (c *compiler) checkShape(be *config.Backend, reshaped bool) {
 			{"group", be.Group != ""},
 		} {
 			if key.set {
-				warn(key.name, "with encoding no-op, which passes the answer as it is; remove it, or choose an encoding that decodes")
+				warn(key.name, "with encoding no-op, which passes the answer as it is; choose an encoding that decodes")
 			}
 		}
 		return
 	}
 	if len(be.Allow) > 0 && len(be.Deny) > 0 {
-		warn("deny", "beside allow; remove one of them")
+		warn("deny", "beside allow; take what it names out of allow")
 	}
 	c.checkCollection(be, reshaped)
 }

@@ -165,7 +165,8 @@ func (b *endpointBuilder) noResult(p part, shadow bool) string {
 	}
 	earlier := b.real[p.index]
 	if why := undelivered(earlier.config, earlier.reshaped, p.path); why != "" {
-		return fmt.Sprintf("{%s} never has a value, because %s, so this backend always fails", p.text, why)
+		why, remedy, _ := strings.Cut(why, "; ")
+		return fmt.Sprintf("{%s} never has a value, because %s, so this backend always fails; %s", p.text, why, remedy)
 	}
 	return ""
 }
@@ -178,9 +179,10 @@ func (b *endpointBuilder) earlier() string {
 	return fmt.Sprintf("{resp0_…} to {resp%d_…}", len(b.real)-1)
 }
 
-// undelivered says why the answer of a backend never holds a value at path, and
-// what would help; "" if it may. It follows the path back through group, mapping,
-// allow or deny and target.
+// undelivered says why the answer of a backend never holds a value at path and,
+// behind a semicolon, what would help; "" if it may. An allow or a deny is the cause
+// and stays as it is: it may be there to hide the value. It follows the path back
+// through group, mapping, allow or deny and target.
 func undelivered(be *config.Backend, reshaped bool, path []string) string {
 	if be.Encoding == "no-op" {
 		return "the encoding no-op of that backend decodes nothing; choose another one"
@@ -218,10 +220,10 @@ func undelivered(be *config.Backend, reshaped bool, path []string) string {
 	switch {
 	case len(be.Allow) > 0:
 		if !slices.ContainsFunc(be.Allow, func(a string) bool { return within(a, whole) || within(whole, a) }) {
-			return fmt.Sprintf("the allow of that backend leaves %q out; add it there", whole)
+			return fmt.Sprintf("the allow of that backend leaves %q out; choose another value for the placeholder", whole)
 		}
 	case slices.ContainsFunc(be.Deny, func(d string) bool { return within(d, whole) }):
-		return fmt.Sprintf("the deny of that backend leaves %q out; remove it there", whole)
+		return fmt.Sprintf("the deny of that backend leaves %q out; choose another value for the placeholder", whole)
 	}
 	switch only := onlyMember(be); {
 	case only == "" || path[0] == only || be.Encoding == "xml" && be.Target != "":

@@ -299,3 +299,31 @@ endpoints:
 		t.Errorf("what no alias uses goes unnoticed:\n%s", all)
 	}
 }
+
+// TestAdvice finds a protection or a filter the cause of what cannot be meant: no
+// message advises to do without it.
+func TestAdvice(t *testing.T) {
+	t.Chdir(folder)
+	const sequence = `{"version": 3, "dialect": %q, "endpoints": [{"endpoint": "/a", "extra_config": {"proxy": {"sequential": true}}, "backend": [` +
+		`{"url_pattern": "/a", "host": ["http://a"], %s}, {"url_pattern": "/{resp0_a.b}", "host": ["http://a"]}]}]}`
+	for _, dialect := range []string{"krakend", "sluice"} {
+		for _, members := range []string{
+			`"deny": ["a"]`, `"deny": ["a.b"]`, `"allow": ["b"]`, `"allow": ["a.c"]`, `"is_collection": true, "deny": ["id"]`,
+			`"encoding": "no-op", "extra_config": {"qos/circuit-breaker": {"interval": 60, "timeout": 10, "max_errors": 3}}`,
+			`"encoding": "no-op", "deny": ["a"]`, `"encoding": "no-op", "allow": ["a"]`, `"allow": ["a"], "deny": ["a.c"]`,
+		} {
+			problems := run(t.Context(), "gateway.json", fmt.Sprintf(sequence, dialect, members))
+			if len(problems) == 0 {
+				t.Errorf("%s: nothing is said of %s", dialect, members)
+			}
+			for _, p := range problems {
+				for _, advice := range []string{"remove", "add it", "leave it out"} {
+					_, remedy, _ := strings.Cut(p.Err.Error(), ";")
+					if strings.Contains(remedy, advice) {
+						t.Errorf("%s: %s: %v: advises to do without what protects", dialect, members, p)
+					}
+				}
+			}
+		}
+	}
+}
