@@ -45,6 +45,7 @@ var serverCases = cases{
 	{"a header that is too large is refused with 431", largeHeader},
 	{"a header of too many fields is refused with 431", manyFields},
 	{"a header that is too slow ends the connection", slowHeader},
+	{"the next request may begin while an answer takes its time", nextBegins},
 	{"a body that is too slow ends in an error", slowBody},
 	{"a client that does not take its answer loses it", slowReader},
 	{"an idle connection ends", idleEnds},
@@ -805,6 +806,68 @@ func slowHeader(t *trial) {
 	}
 	if n := d.asked.Load(); n != 0 {
 		t.Errorf("%d requests were served, want none", n)
+	}
+}
+
+// nextBegins: the time of a head begins when the answer before it has ended. That
+// time has passed when two other connections have lost theirs.
+func nextBegins(t *trial) {
+	started, release := make(chan struct{}), make(chan struct{})
+	d := t.open(engine.Settings{ReadHeaderTimeout: 50 * time.Millisecond, IdleTimeout: time.Hour}, func(ctx context.Context, x *gateway.Exchange) error {
+		if x.In.Path() == "/slow" {
+			started <- struct{}{}
+			select {
+			case <-release:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		return reply(200, x.In.Path())(ctx, x)
+	})
+	const refused = "400 Bad Request"
+	tests := []struct {
+		first, next, later string
+		status             int // of the next answer; 0 for the end of the connection
+		text               string
+	}{
+		{"", "GET /x HT", "TP/1.1\r\nHost: h\r\n\r\n", 200, "/x"},
+		{"", "GET /x HTTP/1.1\r\n", "Host: h\r\n\r\n", 200, "/x"},
+		{"", "G", "ET /x HTTP/1.1\r\nHost: h\r\n\r\n", 200, "/x"},
+		{"", "\r\n", "GET /x HTTP/1.1\r\nHost: h\r\n\r\n", 200, "/x"},
+		{"", "\r", "\nGET /x HTTP/1.1\r\nHost: h\r\n\r\n", 200, "/x"},
+		{"", "\r\n\r\nPU", "T /x HTTP/1.1\r\nHost: h\r\n\r\n", 200, "/x"},
+		{"", "GET /x HT", "", 0, ""},
+		{"", "GET /x y HT", "TP/1.1\r\nHost: h\r\n\r\n", 400, refused},
+		{"", "\x16\x03\x01", "\r\n\r\n", 400, refused},
+		{"", "\xff", "\r\n\r\n", 400, refused},
+		{"Connection: upgrade\r\nUpgrade: x\r\n", "GET /x HT", "TP/1.1\r\nHost: h\r\n\r\n", 200, "/x"},
+		{"Connection: upgrade\r\nUpgrade: x\r\n", "GET /x HT", "", 0, ""},
+	}
+	for _, tt := range tests {
+		w := t.dial(d.addr)
+		w.send("GET /slow HTTP/1.1\r\nHost: h\r\n"+tt.first+"\r\n", tt.next)
+		await(t, "the request", started)
+		for range 2 {
+			other := t.dial(d.addr)
+			other.send("GET")
+			other.closed()
+		}
+		w.send(tt.later)
+		select {
+		case release <- struct{}{}:
+		case o := <-d.done:
+			t.Fatalf("%q: the exchange before ended in %v", tt.next, o.err)
+		}
+		w.want(200, "/slow")
+		<-d.done
+		if tt.status == 0 {
+			w.closed()
+			continue
+		}
+		w.want(tt.status, tt.text)
+		if tt.status == 200 {
+			<-d.done
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/engine/fast/wire"
+	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
 // A sieve is the connection of a client of HTTP/1 as net/http gets to read it.
@@ -79,23 +80,14 @@ func (s *server) newSieve(conn net.Conn) *sieve {
 func (v *sieve) Read(p []byte) (int, error) {
 	for len(v.out) == 0 {
 		switch v.phase {
-		case heads:
+		case heads, held:
+			if watches := len(p) == 1 && v.given == 0; watches {
+				return v.watch(p)
+			}
+			v.phase = heads // net/http has gone on to the next request
 			if err := v.readHead(); err != nil {
 				return 0, err
 			}
-		case held:
-			if len(p) > 1 || v.given != 0 {
-				v.phase = heads // net/http has gone on to the next request
-				continue
-			}
-			if len(v.in.Buffered()) == 0 {
-				if err := v.in.Fill(); err != nil {
-					return 0, err
-				}
-			}
-			p[0] = v.in.Buffered()[0] // it looks whether the client is still there
-			v.given = p[0]
-			return 1, nil
 		case sized:
 			n, err := v.in.Read(p[:min(int64(len(p)), v.left)])
 			if v.left -= int64(n); v.left == 0 {
@@ -119,6 +111,30 @@ func (v *sieve) Read(p []byte) (int, error) {
 	n := copy(p, v.out)
 	v.out = v.out[n:]
 	return n, nil
+}
+
+// watch waits with net/http for the client to leave while an answer is on its way.
+// It hands over the first byte that comes, and no more: the time of the next head
+// begins when net/http reads on. What begins no head is refused at once.
+func (v *sieve) watch(p []byte) (int, error) {
+	for {
+		if v.phase == heads {
+			v.lineEnds = v.in.SkipLineEnds(v.lineEnds)
+		}
+		if b := v.in.Buffered(); len(b) > 1 || len(b) == 1 && (b[0] != '\r' || v.phase == held) {
+			if v.phase == heads && !gateway.Token(string(b[:1])) {
+				if err := v.refuse(&wire.Error{Status: 400, Reason: "no method"}); err != nil {
+					return 0, err
+				}
+				return v.Read(p)
+			}
+			p[0], v.given = b[0], b[0]
+			return 1, nil
+		}
+		if err := v.in.Fill(); err != nil {
+			return 0, err
+		}
+	}
 }
 
 // put puts b out, which was appended to v.room[:0].
