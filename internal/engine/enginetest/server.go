@@ -140,6 +140,8 @@ func fieldRequests(t *trial) {
 		{"an absolute target in capitals", "GET HTTP://O.Test/a HTTP/1.1\r\n" + h, "GET /a| HTTP/1.1 host=O.Test"},
 		{"an absolute target of HTTP/1.0 without Host", "GET http://o.test/a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "GET /a| HTTP/1.0 host=o.test"},
 		{"HTTP/1.0 without Host", "GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "GET /a| HTTP/1.0 host="},
+		{"an expectation of HTTP/1.0", "GET /a HTTP/1.0\r\nConnection: keep-alive\r\nExpect: foo\r\n\r\n", "GET /a| HTTP/1.0 host="},
+		{"an expectation of HTTP/1.0 beside a body", "POST /a HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello", `POST /a| HTTP/1.0 host= secure=false length=5 body="hello" err=<nil>`},
 		{"an empty Host", "GET /a HTTP/1.1\r\nHost:\r\n\r\n", "GET /a| HTTP/1.1 host="},
 		{"a Host with an empty port", "GET /a HTTP/1.1\r\nHost: h:\r\n\r\n", "GET /a| HTTP/1.1 host=h:"},
 		{"an address with a port", "GET /a HTTP/1.1\r\nHost: [2001:db8::1]:8080\r\n\r\n", "GET /a| HTTP/1.1 host=[2001:db8::1]:8080"},

@@ -80,7 +80,7 @@ func checkStream(w http.ResponseWriter, r *http.Request) error {
 		return malformed("Content-Length is given twice")
 	}
 	n, err := strconv.ParseUint(lengths[0], 10, 63)
-	if err != nil || lengths[0][0] == '+' {
+	if err != nil {
 		return malformed("Content-Length is not a number")
 	}
 	if int64(n) != r.ContentLength {

@@ -56,7 +56,7 @@ func (h *RequestHead) Parse(head string) error {
 			continue
 		case "Expect":
 			if h.Minor == 0 {
-				break // HTTP/1.0 has no expectations
+				continue // HTTP/1.0 has no expectations
 			}
 			if h.Expect = equalFold(l.value, "100-continue"); !h.Expect {
 				return &Error{Status: 417, Reason: "an expectation other than 100-continue"}
