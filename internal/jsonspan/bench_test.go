@@ -230,6 +230,10 @@ func TestAllocations(t *testing.T) {
 	budget("Set", func() { o.Reset(); o.Set(name, src) })
 	budget("Get", func() { o.Get(name) })
 	budget("Lookup", func() { Lookup(src, name, "name") })
+	array := []byte(`{"a":[{"b":1}]}`)
+	for _, position := range []string{"0", "1", "b", "", "01", "-1", "99999999999999999999"} {
+		budget("Lookup in an array: "+position, func() { Lookup(array, "a", position) })
+	}
 	buf := make([]byte, 0, 1<<10)
 	budget("AppendString", func() { buf = AppendString(buf[:0], name) })
 }

@@ -1,9 +1,7 @@
 package jsonspan
 
-import "strconv"
-
 // Lookup returns the value at a path of member names, plain text, and whether
-// it is there. In an array a name is a position, in digits, from 0. Value is
+// it is there. In an array a name is a position, as [Position] reads it, from 0. Value is
 // validated; of members with the same name the last counts. Each name but the last
 // must be that of an object or an array. Without a path it is the value itself.
 //
@@ -28,10 +26,27 @@ func Lookup(value []byte, path ...string) ([]byte, bool) {
 	return at, true
 }
 
+// Position returns the array position that a name of a path is, and whether it is
+// one: digits, without a sign and without a zero in front.
+func Position(name string) (int, bool) {
+	const maxDigits = 9 // no array has more positions
+	if name == "" || len(name) > maxDigits || name[0] == '0' && name != "0" {
+		return 0, false
+	}
+	n := 0
+	for _, c := range []byte(name) {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int(c-'0')
+	}
+	return n, true
+}
+
 // element returns the value at a position of array, or nil if there is none.
 func element(array []byte, position string) []byte {
-	n, err := strconv.ParseUint(position, 10, 31)
-	if err != nil || position[0] == '0' && position != "0" {
+	n, ok := Position(position)
+	if !ok {
 		return nil
 	}
 	i := skipSpace(array, 1)

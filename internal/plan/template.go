@@ -343,8 +343,8 @@ func claim(claims map[string]any, name string, path []string) (any, bool) {
 		case map[string]any:
 			v = level[key]
 		case []any:
-			i, err := strconv.Atoi(key)
-			if err != nil || i < 0 || i >= len(level) {
+			i, ok := jsonspan.Position(key)
+			if !ok || i >= len(level) {
 				return nil, false
 			}
 			v = level[i]

@@ -219,8 +219,8 @@ func lookup(b *body.Body, path []string) (any, bool) {
 					return nil, false
 				}
 			case []any:
-				i, err := strconv.Atoi(name)
-				if err != nil || i < 0 || i >= len(level) || strconv.Itoa(i) != name {
+				i, ok := jsonspan.Position(name)
+				if !ok || i >= len(level) {
 					return nil, false
 				}
 				v = level[i]
