@@ -6,39 +6,106 @@ import (
 	"strings"
 )
 
-// leftovers reports texts that hold the placeholders of another tool: ${NAME} and
+// Leftovers reports texts that hold the placeholders of another tool: ${NAME} and
 // {{ ... }} anywhere, $NAME as the whole text. Whoever was to fill them in did
-// not, and they are served as they stand.
+// not, and they are served as they stand. options gives the options of a namespace
+// in the extra_config of a service, an endpoint or a backend, nil if it is unknown.
 //
 // What a reference has inserted is not looked at, nor is the rest behind a $${
-// that says that a plain ${ is meant. Scripts, expressions, patterns, queries and
-// schemas are in languages that have such signs themselves, and comments are
-// nobody's business.
-func (d *Document) leftovers() []*Problem {
-	var problems []*Problem
-	var walk func(n *Node, owner string)
-	walk = func(n *Node, owner string) {
-		if n.Kind == String {
-			text, replaced := d.literal[n]
-			if !replaced {
-				text = n.Text
-			}
-			if err := leftover(text, owner); err != nil {
-				problems = append(problems, n.Problem(Warning, CodeMistake, err))
-			}
-			return
-		}
-		for _, item := range n.Items {
-			walk(item, owner)
-		}
-		for _, m := range n.Members {
-			if !IsComment(m.Key) && !foreign(owner, m.Key) {
-				walk(m.Value, m.Key)
-			}
+// that says that a plain ${ is meant. Content that is kept as it is may hold
+// anything. Scripts, expressions, patterns, queries and schemas are in languages
+// that have such signs themselves, and comments are nobody's business.
+func (d *Document) Leftovers(options func(scope, namespace string) *Spec) []*Problem {
+	l := leftovers{document: d, options: options}
+	l.core(d.Root, "", "service")
+	return l.problems
+}
+
+// leftovers looks for what is left over in a document.
+type leftovers struct {
+	document *Document
+	options  func(scope, namespace string) *Spec
+	problems []*Problem
+}
+
+// text looks into the text at a key.
+func (l *leftovers) text(n *Node, key string) {
+	text, replaced := l.document.literal[n]
+	if !replaced {
+		text = n.Text
+	}
+	if err := leftover(text, key); err != nil {
+		l.problems = append(l.problems, n.Problem(Warning, CodeMistake, err))
+	}
+}
+
+// core looks into the value at a key of a core object; scope is the object that has
+// it.
+func (l *leftovers) core(n *Node, key, scope string) {
+	if n.Kind == String {
+		l.text(n, key)
+		return
+	}
+	for _, item := range n.Items {
+		l.core(item, key, scope)
+	}
+	for _, m := range n.Members {
+		switch {
+		case IsComment(m.Key) || foreign(key, m.Key):
+		case strings.EqualFold(key, "extra_config"):
+			l.value(m.Value, m.Key, l.options(scope, m.Key))
+		case strings.EqualFold(m.Key, "endpoints"):
+			l.core(m.Value, m.Key, "endpoint")
+		case strings.EqualFold(m.Key, "backend"):
+			l.core(m.Value, m.Key, "backend")
+		default:
+			l.core(m.Value, m.Key, scope)
 		}
 	}
-	walk(d.Root, "")
-	return problems
+}
+
+// value looks into the value at a key of the options of a namespace; s is nil where
+// nothing is known of it.
+func (l *leftovers) value(n *Node, key string, s *Spec) {
+	if s != nil && s.Shape == AnyShape {
+		return
+	}
+	if n.Kind == String {
+		l.text(n, key)
+		return
+	}
+	for _, item := range n.Items {
+		of := s
+		if s != nil && s.Shape == ListShape {
+			of = s.Item
+		}
+		l.value(item, key, of)
+	}
+	for _, m := range n.Members {
+		if !IsComment(m.Key) && !foreign(key, m.Key) {
+			l.value(m.Value, m.Key, s.member(m.Key))
+		}
+	}
+}
+
+// member returns what is known of a member of an object; s and the result may be
+// nil.
+func (s *Spec) member(key string) *Spec {
+	switch {
+	case s == nil:
+	case s.Shape == MapShape:
+		return s.Item
+	case s.Shape == ListShape: // one that stands for a list of one
+		return s.Item.member(key)
+	case s.Shape == ObjectShape:
+		if i := s.field(key, true); i >= 0 {
+			return s.Fields[i].Spec
+		}
+		if s.Rest != nil {
+			return s.Rest.Spec.member(key)
+		}
+	}
+	return nil
 }
 
 // leftover says which placeholder is left over in the text at a key, and what to

@@ -1,9 +1,19 @@
 package config
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 )
+
+// content are options of which some are kept as they are.
+type content struct {
+	Data    *Node              `json:"data"`
+	Name    string             `json:"name"`
+	Names   []string           `json:"names"`
+	Objects []content          `json:"objects"`
+	ByName  map[string]content `json:"by_name"`
+}
 
 func TestLeftovers(t *testing.T) {
 	tests := []struct {
@@ -34,6 +44,18 @@ func TestLeftovers(t *testing.T) {
 		{`{"extra_config": {"modifier/lua-proxy": {"pre": "x = '${PORT}'"}}}`, ""},
 		{`{"extra_config": {"validation/json-schema": {"pattern": "${PORT}"}}}`, ""},
 		{`{"extra_config": {"proxy": {"a": "${PORT}"}}}`, "write ${env:PORT} "},
+		{`{"extra_config": {"Known": {"data": {"a": "${PORT} {{x}}", "b": ["$USD"]}, "Data": "$USD"}}}`, ""},
+		{`{"extra_config": {"known": {"name": "$USD"}}}`, "write ${env:USD} "},
+		{`{"extra_config": {"known": {"names": ["$USD"]}}}`, "write ${env:USD} "},
+		{`{"extra_config": {"known": {"names": "$USD"}}}`, "write ${env:USD} "},
+		{`{"extra_config": {"known": {"objects": [{"data": "$USD"}, {"data": {"a": "{{x}}"}, "name": "{{y}}"}]}}}`, "{{y}}"},
+		{`{"extra_config": {"known": {"objects": {"data": "$USD"}}}}`, ""},
+		{`{"extra_config": {"known": {"by_name": {"a": {"data": "$USD"}, "b": {"data": "$USD", "name": "{{y}}"}}}}}`, "{{y}}"},
+		{`{"extra_config": {"known": {"more": {"data": "$USD"}}}}`, "write ${env:USD} "},
+		{`{"extra_config": {"unknown": {"data": "$USD"}}}`, "write ${env:USD} "},
+		{`{"endpoints": [{"extra_config": {"known": {"data": "$USD"}}}]}`, "write ${env:USD} "},
+		{`{"endpoints": [{"backend": [{"extra_config": {"known": {"data": "$USD"}}}]}]}`, ""},
+		{`{"data": "$USD"}`, "write ${env:USD} "},
 		{`{"@note": "${PORT}"}`, ""},
 		{`["a", "$PORT"]`, "write ${env:PORT} "},
 		{`5`, ""},
@@ -44,7 +66,12 @@ func TestLeftovers(t *testing.T) {
 		if len(problems) > 0 {
 			t.Fatalf("%s: %v", tt.text, problems)
 		}
-		got := d.leftovers()
+		got := d.Leftovers(func(scope, namespace string) *Spec {
+			if !strings.EqualFold(namespace, "known") || scope == "endpoint" {
+				return nil
+			}
+			return SpecOf(reflect.TypeFor[content]())
+		})
 		switch {
 		case tt.want == "" && len(got) > 0:
 			t.Errorf("%s: %v, want nothing", tt.text, got)

@@ -51,7 +51,6 @@ func Resolve(d *Document) (*Service, []*Problem) {
 	}
 	r := resolver{service: s, problems: DecodeLoose(d.Root, s)}
 	r.validate(d.Root)
-	r.problems = append(r.problems, d.leftovers()...)
 	r.root()
 	for _, e := range s.Endpoints {
 		if e != nil && e.Node != nil { // or what stands there is no object

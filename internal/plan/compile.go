@@ -77,6 +77,9 @@ func Compile(d *config.Document, o Options) (*Generation, []*config.Problem) {
 	if o.Check != nil {
 		problems = append(problems, o.Check(svc)...)
 	}
+	if svc.Node != nil {
+		problems = append(problems, d.Leftovers(o.options)...)
+	}
 	problems = d.Judge(problems)
 	c := &compiler{Options: o, env: o.Env, problems: problems, encodes: make(map[encode]*encode), sets: make(map[string]*balance.Set)}
 	c.implicit = make(map[component.Scope][]*component.Declaration)
@@ -103,6 +106,15 @@ func Compile(d *config.Document, o Options) (*Generation, []*config.Problem) {
 		return nil, c.problems
 	}
 	return c.g, c.problems
+}
+
+// options returns what is known of the options of a namespace, nil if it has none.
+func (o *Options) options(scope, namespace string) *config.Spec {
+	d := o.Registry.Find(component.Scope(scope), namespace)
+	if d == nil || d.Options == nil {
+		return nil
+	}
+	return config.SpecOf(d.Options)
 }
 
 // idHeader returns the name of the header that carries the ID of a request, "" for
