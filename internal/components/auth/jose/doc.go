@@ -7,10 +7,15 @@
 //
 // From the header auth_header_name, after "Bearer " in any letter case or
 // without a scheme. Only when that header is absent or empty, from the cookie
-// cookie_key. A request that has the token more than once is refused, whatever the
-// tokens are: in two lines of the header, one with underscores for its hyphens among
-// them, or in two cookies of one name, as any server might read the names. One would
-// be verified, and a backend might believe the other.
+// cookie_key. A request that has the token more than once at one of the two places is
+// refused, whatever the tokens are: in two lines of the header, one with underscores
+// for its hyphens among them, or in two cookies of one name, as any server might read
+// the names. One would be verified, and a backend might believe the other.
+//
+// A token in the header beside a cookie is no such request: browsers send a cookie
+// whether it is needed or not. The header counts, good or bad, and the cookie is not
+// looked at; backends that get it, as input_headers lets Cookie through, must not take
+// it for a token that was verified.
 //
 // # What is checked, in this order
 //
