@@ -33,8 +33,13 @@ func build(s *component.ServiceSite, o Options) error {
 		s.Warn("allow_methods", errors.New("an empty list stands for GET, HEAD and POST; write them, or remove the key"))
 	}
 	for i, name := range o.AllowOrigins {
-		if name != "*" && name != "null" && !strings.Contains(name, "://") {
-			s.Mistake(fmt.Sprintf("allow_origins[%d]", i), fmt.Errorf("%q is no origin: one begins with its scheme; write %q", name, "https://"+name))
+		at := fmt.Sprintf("allow_origins[%d]", i)
+		switch before, after, _ := strings.Cut(name, "*"); {
+		case name != "*" && name != "null" && !strings.Contains(name, "://"):
+			s.Mistake(at, fmt.Errorf("%q is no origin: one begins with its scheme; write %q", name, "https://"+name))
+		case name != before && after == "" && namesHost(before):
+			s.Mistake(at, fmt.Errorf("%q allows every longer name as well, such as %s.example, whoever owns it; write %q for every port, and %q for none",
+				name, before, before+":*", before))
 		}
 	}
 	if o.AllowCredentials && slices.Contains(o.AllowOrigins, "*") {
@@ -137,16 +142,39 @@ type policy struct {
 }
 
 // A pattern is an origin with a * between prefix and suffix, in lower case.
-type pattern struct{ prefix, suffix string }
+type pattern struct {
+	prefix, suffix string
+	ports          bool // the * may be a port with its colon, too: the prefix is a scheme and a host
+}
+
+// namesHost reports whether text is a scheme and the whole name or address of a host,
+// without a port.
+func namesHost(text string) bool {
+	_, host, found := strings.Cut(text, "://")
+	if !found || host == "" {
+		return false
+	}
+	if host[0] == '[' {
+		return host[len(host)-1] == ']'
+	}
+	last := host[len(host)-1]
+	return last != '.' && last != '-' && strings.IndexByte(host, ':') < 0
+}
 
 // match reports whether an origin in lower case is one of the pattern. The * stands
 // for a part of a name, or a port: what ends a name, or begins another part of an
-// address, is not in it.
+// address, is not in it. Behind a whole name it stands for a colon and a port as well,
+// as it must for those who write http://localhost*.
 func (p pattern) match(origin string) bool {
 	if len(origin) < len(p.prefix)+len(p.suffix) || !strings.HasPrefix(origin, p.prefix) || !strings.HasSuffix(origin, p.suffix) {
 		return false
 	}
-	for _, c := range []byte(origin[len(p.prefix) : len(origin)-len(p.suffix)]) {
+	star := origin[len(p.prefix) : len(origin)-len(p.suffix)]
+	if port, found := strings.CutPrefix(star, ":"); found && p.ports {
+		_, err := strconv.ParseUint(port, 10, 16)
+		return err == nil
+	}
+	for _, c := range []byte(star) {
 		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '.' && c != '-' {
 			return false
 		}
@@ -171,7 +199,7 @@ func newPolicy(o Options) *policy {
 		case name == "*":
 			p.anyOrigin = true
 		case isPattern:
-			p.patterns = append(p.patterns, pattern{prefix, suffix})
+			p.patterns = append(p.patterns, pattern{prefix, suffix, suffix == "" && namesHost(prefix)})
 		default:
 			p.origins = append(p.origins, name)
 		}

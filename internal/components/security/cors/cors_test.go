@@ -187,6 +187,34 @@ func TestPreflight(t *testing.T) {
 	}
 }
 
+// TestOpenPatterns reports a * that follows the whole name of a host, where a port is
+// meant and any longer name allowed.
+func TestOpenPatterns(t *testing.T) {
+	for pattern, write := range map[string]string{
+		"http://localhost*":        `"http://localhost:*"`,
+		"https://App.Example.com*": `"https://App.Example.com:*"`,
+		"http://127.0.0.1*":        `"http://127.0.0.1:*"`,
+		"http://[::1]*":            `"http://[::1]:*"`,
+		"http://localhost:*":       "",
+		"http://localhost:80*":     "",
+		"http://[::1]:*":           "",
+		"https://*":                "",
+		"https://app-*":            "",
+		"https://app.*":            "",
+		"https://*.example.com":    "",
+		"*":                        "",
+	} {
+		_, problems := buildStage(t, fmt.Sprintf(`{"allow_origins":["https://a.com",%q]}`, pattern))
+		switch {
+		case write == "" && len(problems) > 0:
+			t.Errorf("%s: %v, want nothing", pattern, problems)
+		case write != "" && (len(problems) != 1 || problems[0].Code != config.CodeMistake || problems[0].Path != "allow_origins[1]" ||
+			!strings.Contains(problems[0].Err.Error(), "write "+write)):
+			t.Errorf("%s: %v, want a mistake that says to write %s", pattern, problems, write)
+		}
+	}
+}
+
 // TestPatterns lets the * of an origin stand for a part of a name or for a port, and
 // for nothing that a page could be reached by otherwise.
 func TestPatterns(t *testing.T) {
@@ -217,6 +245,24 @@ func TestPatterns(t *testing.T) {
 		{"http://localhost:*", "http://localhost", false},
 		{"http://localhost:*", "http://localhost:3000/x", false},
 		{"http://localhost:*", "http://localhost:x@evil.com", false},
+		{"http://localhost*", "http://localhost:3000", true},
+		{"http://localhost*", "http://localhost", true},
+		{"http://localhost*", "http://localhost.evil.com", true}, // which is said at the start
+		{"http://localhost*", "http://localhost.evil.com:3000", false},
+		{"http://localhost*", "http://localhost:", false},
+		{"http://localhost*", "http://localhost:3000.evil.com", false},
+		{"http://localhost*", "http://localhost:3000:1", false},
+		{"http://localhost*", "http://localhost:x@evil.com", false},
+		{"http://localhost*", "http://localhost:3000@evil.com", false},
+		{"http://localhost*", "http://localhost:-1", false},
+		{"http://localhost*", "http://localhost:123456", false},
+		{"http://[::1]*", "http://[::1]:3000", true},
+		{"http://[::1]*", "http://[::1]", true},
+		{"https://app-*", "https://app-1.b.com", true},
+		{"https://app-*", "https://app-:80", false},
+		{"https://app.*", "https://app.:80", false},
+		{"http://localhost:80*", "http://localhost:8080", true},
+		{"http://localhost:80*", "http://localhost:80:80", false},
 		{"http://*", "http://a.com", true},
 		{"http://*", "http://a.com:80", false},
 		{"*://a.com", "https://a.com", true},

@@ -13,8 +13,10 @@ type Options struct {
 	// AllowOrigins lists the origins whose pages may read answers, such as
 	// https://shop.example.com. One * in an origin stands for letters, digits,
 	// dots and hyphens: https://*.example.com allows every host below
-	// example.com and not example.com itself, http://localhost:* every port. A
-	// lone * allows every origin. Letter case is ignored.
+	// example.com and not example.com itself, http://localhost:* every port. Behind
+	// a whole name, as in http://localhost*, it also stands for a colon and a port,
+	// and for the rest of longer names, which is reported. A lone * allows every
+	// origin. Letter case is ignored.
 	AllowOrigins []string `json:"allow_origins" example:"[\"https://shop.example.com\"]"`
 
 	// AllowMethods lists the methods that pages of other origins may use. An
