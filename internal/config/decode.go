@@ -184,7 +184,7 @@ func (d *decoder) bool(n *Node, s *Spec, v reflect.Value) bool {
 	case n.Kind == String && d.weak(n):
 		truth, err := strconv.ParseBool(n.Text)
 		v.SetBool(truth)
-		if err != nil && n.Text != "" {
+		if err != nil { // an empty text too: what was meant to be set would be off
 			return d.wrongType(n, s)
 		}
 		d.convertedBool(n, truth)
@@ -207,7 +207,7 @@ func (d *decoder) number(n *Node) (literal string, ok bool) {
 		return "", false
 	case n.Kind == Bool && n.Text == "true":
 		return "1", true
-	case n.Kind == Bool || n.Kind == String && n.Text == "":
+	case n.Kind == Bool:
 		return "0", true
 	case n.Kind == String:
 		return jsonNumber(n.Text)
@@ -360,7 +360,7 @@ func (d *decoder) duration(n *Node, s *Spec, v reflect.Value) bool {
 }
 
 func (d *decoder) size(n *Node, s *Spec, v reflect.Value) bool {
-	if n.Kind != String || n.Text == "" && d.loose {
+	if n.Kind != String {
 		return d.int(n, s, v)
 	}
 	size, err := parseSize(n.Text)

@@ -272,7 +272,7 @@ func TestDecodeLoose(t *testing.T) {
 	}{
 		{`{"INT":"2"}`, options{Int: 2}, `warning: f.json:1:2: INT: the key is written in another letter case; write "int"
 warning: f.json:1:8: INT: must be a whole number, got "2"; write 2`},
-		{`{"int":""}`, options{}, `warning: f.json:1:8: int: must be a whole number, got ""; write 0`},
+		{`{"int":""}`, options{}, `error: f.json:1:8: int: must be a whole number, got ""; write 10`},
 		{`{"int":true}`, options{Int: 1}, `warning: f.json:1:8: int: must be a whole number, got true; write 1`},
 		{`{"int":false}`, options{}, `warning: f.json:1:8: int: must be a whole number, got false; write 0`},
 		{`{"int":1.5}`, options{Int: 1}, "warning: f.json:1:8: int: must be a whole number, got 1.5, read as 1; write that"},
@@ -282,7 +282,7 @@ warning: f.json:1:8: INT: must be a whole number, got "2"; write 2`},
 		{`{"bool":"true"}`, options{Bool: true}, `warning: f.json:1:9: bool: must be true or false, got "true"; write true`},
 		{`{"bool":1}`, options{Bool: true}, `warning: f.json:1:9: bool: must be true or false, got 1; write true`},
 		{`{"bool":0}`, options{}, `warning: f.json:1:9: bool: must be true or false, got 0; write false`},
-		{`{"bool":""}`, options{}, `warning: f.json:1:9: bool: must be true or false, got ""; write false`},
+		{`{"bool":""}`, options{}, `error: f.json:1:9: bool: must be true or false, got ""; write true`},
 		{`{"bool":"yes"}`, options{}, `error: f.json:1:9: bool: must be true or false, got "yes"; write true`},
 		{`{"float":"0.5"}`, options{Float: 0.5}, `warning: f.json:1:10: float: must be a number, got "0.5"; write 0.5`},
 		{`{"float":true}`, options{Float: 1}, `warning: f.json:1:10: float: must be a number, got true; write 1`},
@@ -307,7 +307,7 @@ warning: f.json:1:12: inners.NAME: the key is written in another letter case; wr
 		{`{"verb":""}`, options{}, `warning: f.json:1:9: verb: an empty text stands for an absent value; write one of "GET" and "POST", or remove the key`},
 		{`{"verb":"PUST"}`, options{Verb: "PUST"}, `error: f.json:1:9: verb: must be one of "GET" and "POST", got "PUST"; did you mean "POST"?`},
 		{`{"size":"10"}`, options{Size: 10}, ""},
-		{`{"size":""}`, options{}, `warning: f.json:1:9: size: must be a number of bytes, got ""; write 0`},
+		{`{"size":""}`, options{}, `error: f.json:1:9: size: invalid size ""; write a number of bytes, or a whole number and one of B, kB, MB, GB, KiB, MiB, GiB, such as "1MB"`},
 		{`{"Int":1,"int":2}`, options{Int: 2}, `warning: f.json:1:2: Int: the key is written in another letter case; write "int"
 warning: f.json:1:10: int: the key occurs twice in different letter case; the value at f.json:1:8 is ignored, keep one of the two`},
 		{`{"allow":null,"text":null}`, options{}, `warning: f.json:1:2: allow: unknown key "allow"; remove it, or write it with @ in front as a comment

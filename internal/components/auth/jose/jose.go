@@ -52,12 +52,14 @@ func build(s *component.EndpointSite, o Options) error {
 		header: gateway.NewLone(o.AuthHeaderName),
 		cookie: defaultCookie,
 		rules: rules{
-			issuer:     o.Issuer,
 			audience:   o.Audience,
 			leeway:     max(time.Duration(o.Leeway), time.Second),
 			requireExp: o.RequireExp,
 		},
 		clock: s.Clock(),
+	}
+	if o.Issuer != nil {
+		v.rules.issuer = *o.Issuer
 	}
 	if o.CookieKey != nil {
 		v.cookie = *o.CookieKey

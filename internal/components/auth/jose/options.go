@@ -81,7 +81,7 @@ type Options struct {
 	FailedJWKKeyCooldown config.Duration `json:"failed_jwk_key_cooldown"`
 
 	// Issuer is what iss must be, to the letter.
-	Issuer string `json:"issuer" example:"\"https://id.example.com\""`
+	Issuer *string `json:"issuer" check:"min=1" example:"\"https://id.example.com\""`
 
 	// Audience lists what aud must hold, all of it, to the letter.
 	Audience []string `json:"audience" example:"[\"shop\"]"`
