@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -21,9 +22,6 @@ type DiscoveryOptions struct {
 
 	Resolver Resolver      // DNS(nil) if nil
 	TTL      time.Duration // between lookups; below 1s means 30s
-
-	// Report is what [Discovery.Report] sets; it may be nil.
-	Report func(name string, err error)
 }
 
 // A Discovery keeps sets of hosts in step with the SRV records of one name. It
@@ -37,13 +35,17 @@ type Discovery struct {
 	sets    map[string]*Set // by scheme
 	records []SRV           // of the last good answer
 	failing bool
-	report  func(name string, err error)
+	told    []*Report // of the users, in the order in which they came
 
 	users sync.Mutex // held while they come and go
 	count int
 	stop  context.CancelFunc
 	done  chan struct{} // closed when the refreshing goroutine has ended
 }
+
+// A Report is told when lookups of a name begin to fail, with the cause, and when
+// they work again, with a nil error. It is never called twice at once for one name.
+type Report func(name string, err error)
 
 // NewDiscovery returns a discovery of name, which has not looked anything up.
 // It returns ErrNoHost for an empty name.
@@ -57,19 +59,7 @@ func NewDiscovery(name string, o DiscoveryOptions) (*Discovery, error) {
 	if o.TTL < minTTL {
 		o.TTL = defaultTTL
 	}
-	if o.Report == nil {
-		o.Report = func(string, error) {}
-	}
-	return &Discovery{name: name, options: o, sets: map[string]*Set{}, report: o.Report}, nil
-}
-
-// Report sets who is told when lookups begin to fail, with the cause, and when they
-// work again, with a nil error: a user that comes later, such as a new configuration,
-// is told instead of those before it. f is never called twice at once for one name.
-func (d *Discovery) Report(f func(name string, err error)) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.report = f
+	return &Discovery{name: name, options: o, sets: map[string]*Set{}}, nil
 }
 
 // Hosts returns the set of the hosts under a scheme, such as "http". It is the
@@ -91,29 +81,40 @@ func (d *Discovery) Hosts(scheme string) *Set {
 // reported and leaves the hosts as they were. Start returns after the first
 // lookup, or when ctx ends; ctx does not limit the time after that.
 //
-// Every Start needs a Close; those after the first wait for its lookup and join
-// what is running.
-func (d *Discovery) Start(ctx context.Context) {
+// Those who start it after the first wait for its lookup and join what is running.
+// The last one that has not stopped is told of failures, such as the newest
+// configuration that serves: the logs of others may have ended.
+//
+// Stop is called once. The last one ends what Start began, and waits for the
+// goroutine. The hosts stay.
+func (d *Discovery) Start(ctx context.Context, to Report) (stop func()) {
 	d.users.Lock()
 	defer d.users.Unlock()
+	d.mu.Lock()
+	d.told = append(d.told, &to)
+	d.mu.Unlock()
+	stop = func() { d.leave(&to) }
 	if d.count++; d.count > 1 {
-		return
+		return stop
 	}
 	d.lookup(ctx)
-	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
-	d.stop, d.done = stop, done
+	d.stop, d.done = cancel, done
 	go func() {
 		defer close(done)
 		d.refresh(running)
 	}()
+	return stop
 }
 
-// Close ends what Start began, once it was called as often as Start, and waits
-// for the goroutine. The hosts stay. A Close without a Start panics.
-func (d *Discovery) Close() {
+// leave ends the use of who is told by to.
+func (d *Discovery) leave(to *Report) {
 	d.users.Lock()
 	defer d.users.Unlock()
+	d.mu.Lock()
+	d.told = slices.DeleteFunc(d.told, func(r *Report) bool { return r == to })
+	d.mu.Unlock()
 	if d.count--; d.count > 0 {
 		return
 	}
@@ -175,10 +176,13 @@ func (d *Discovery) lookup(ctx context.Context) {
 			d.fill(scheme, s)
 		}
 	}
-	report := d.report
+	var to Report
+	if n := len(d.told); n > 0 { // or the last one is leaving
+		to = *d.told[n-1]
+	}
 	d.mu.Unlock()
-	if changed {
-		report(d.name, err)
+	if changed && to != nil {
+		to(d.name, err)
 	}
 }
 
@@ -203,8 +207,8 @@ func NewShared(o DiscoveryOptions) *Shared {
 	return &Shared{options: o, byName: map[string]*Discovery{}}
 }
 
-// Discovery returns the discovery of name. Each user calls its Start and
-// Close; the name is forgotten when the last one has left. It returns
+// Discovery returns the discovery of name. Each user starts it and stops it; the
+// name is forgotten when the last one has left. It returns
 // ErrNoHost for an empty name.
 func (s *Shared) Discovery(name string) (*Discovery, error) {
 	s.mu.Lock()

@@ -58,19 +58,19 @@ func TestRefresh(t *testing.T) {
 		d, err := NewDiscovery("name", DiscoveryOptions{
 			Resolver: z.resolve,
 			TTL:      10 * time.Second,
-			Report:   func(name string, err error) { reports = append(reports, fmt.Sprint(name, ": ", err)) },
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		hosts := d.Hosts("http")
+		hosts, stop := d.Hosts("http"), func() {}
+		report := func(name string, err error) { reports = append(reports, fmt.Sprint(name, ": ", err)) }
 		steps := []struct {
 			name string
 			set  func()
 			wait time.Duration
 			want string
 		}{
-			{"first answer", func() { z.set(nil, "a", "b"); d.Start(t.Context()) }, 0, "http://a:80 http://b:80"},
+			{"first answer", func() { z.set(nil, "a", "b"); stop = d.Start(t.Context(), report) }, 0, "http://a:80 http://b:80"},
 			{"not yet", func() { z.set(nil, "b", "c") }, 9 * time.Second, "http://a:80 http://b:80"},
 			{"after the ttl", func() {}, 2 * time.Second, "http://b:80 http://c:80"},
 			{"a failing lookup keeps the list", func() { z.set(errors.New("servfail")) }, 20 * time.Second, "http://b:80 http://c:80"},
@@ -86,7 +86,7 @@ func TestRefresh(t *testing.T) {
 				t.Errorf("%s: %s, want %s", step.name, got, step.want)
 			}
 		}
-		d.Close()
+		stop()
 		if want := "name: srv records of name: servfail|name: <nil>"; strings.Join(reports, "|") != want {
 			t.Errorf("reports %q, want %q", reports, want)
 		}
@@ -107,8 +107,7 @@ func TestFirstLookupFails(t *testing.T) {
 		z.set(errors.New("no such host"))
 		d, _ := NewDiscovery("name", DiscoveryOptions{Resolver: z.resolve})
 		b := New(d.Hosts("http"), RoundRobin)
-		d.Start(t.Context())
-		defer d.Close()
+		defer d.Start(t.Context(), nil)()
 		if h := b.Next(); h != nil {
 			t.Errorf("host %s without an answer, want none", h.Address)
 		}
@@ -127,8 +126,7 @@ func TestTTL(t *testing.T) {
 			var z zone
 			z.set(nil, "a")
 			d, _ := NewDiscovery("name", DiscoveryOptions{Resolver: z.resolve, TTL: ttl})
-			d.Start(t.Context())
-			defer d.Close()
+			defer d.Start(t.Context(), nil)()
 			time.Sleep(30*time.Second + time.Millisecond)
 			if got := z.count(); got != want {
 				t.Errorf("ttl %v: %d lookups in 30s, want %d", ttl, got, want)
@@ -143,8 +141,7 @@ func TestStartOutlivesItsContext(t *testing.T) {
 		z.set(nil, "a")
 		d, _ := NewDiscovery("name", DiscoveryOptions{Resolver: z.resolve})
 		ctx, cancel := context.WithCancel(t.Context())
-		d.Start(ctx)
-		defer d.Close()
+		defer d.Start(ctx, nil)()
 		cancel()
 		z.set(nil, "b")
 		time.Sleep(defaultTTL + time.Millisecond)
@@ -162,15 +159,15 @@ func TestSlowResolver(t *testing.T) {
 		}
 		d, _ := NewDiscovery("name", DiscoveryOptions{Resolver: stuck})
 		start := time.Now()
-		d.Start(t.Context())
+		stop := d.Start(t.Context(), nil)
 		if got := time.Since(start); got != lookupTimeout {
 			t.Errorf("Start took %v, want %v", got, lookupTimeout)
 		}
 		time.Sleep(minTTL + time.Second) // into the next lookup
 		start = time.Now()
-		d.Close()
+		stop()
 		if got := time.Since(start); got != 0 {
-			t.Errorf("Close took %v during a lookup, want no time", got)
+			t.Errorf("stop took %v during a lookup, want no time", got)
 		}
 	})
 }
@@ -186,8 +183,8 @@ func TestShared(t *testing.T) {
 		if first != second || first == other {
 			t.Fatal("want one discovery per name")
 		}
-		first.Start(t.Context())
-		second.Start(t.Context())
+		stopFirst := first.Start(t.Context(), nil)
+		stopSecond := second.Start(t.Context(), nil)
 		if got := z.count(); got != 1 {
 			t.Errorf("%d lookups for two users, want 1", got)
 		}
@@ -201,12 +198,12 @@ func TestShared(t *testing.T) {
 			t.Errorf("calls %s after the other backend's failure, want only b", got)
 		}
 
-		first.Close()
+		stopFirst()
 		time.Sleep(defaultTTL + time.Millisecond)
 		if got := z.count(); got != 2 {
 			t.Errorf("%d lookups while one user is left, want 2", got)
 		}
-		second.Close()
+		stopSecond()
 		time.Sleep(time.Minute)
 		if got := z.count(); got != 2 {
 			t.Errorf("%d lookups without users, want 2", got)
@@ -226,9 +223,9 @@ func TestEmptyName(t *testing.T) {
 	}
 }
 
-// TestLaterUserIsTold tells failures to whoever came last: the logs of those before it
-// may have ended.
-func TestLaterUserIsTold(t *testing.T) {
+// TestLastUserIsTold tells failures to whoever came last and has not left: a
+// configuration that fails to start leaves the one before it to serve.
+func TestLastUserIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var z zone
 		z.set(nil, "a")
@@ -236,19 +233,29 @@ func TestLaterUserIsTold(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var first, second []string
-		d.Report(func(name string, err error) { first = append(first, fmt.Sprint(name, ": ", err)) })
-		d.Start(t.Context())
-		d.Report(func(name string, err error) { second = append(second, fmt.Sprint(name, ": ", err)) })
-		d.Start(t.Context())
-		d.Close()
-		z.set(errors.New("servfail"))
-		time.Sleep(30 * time.Second)
-		z.set(nil, "a")
-		time.Sleep(30 * time.Second)
-		d.Close()
-		if want := []string{"name: srv records of name: servfail", "name: <nil>"}; first != nil || !slices.Equal(second, want) {
-			t.Errorf("told %q and %q, want nothing and %q", first, second, want)
+		var told []string
+		user := func(who string) (stop func()) {
+			return d.Start(t.Context(), func(name string, err error) { told = append(told, fmt.Sprint(who, ": ", err)) })
+		}
+		outage := func() {
+			z.set(errors.New("servfail"))
+			time.Sleep(30 * time.Second)
+			z.set(nil, "a")
+			time.Sleep(30 * time.Second)
+		}
+		first := user("first")
+		failed := user("failed")
+		failed()
+		outage()
+		second := user("second")
+		outage()
+		first()
+		outage()
+		second()
+		outage()
+		const failure = ": srv records of name: servfail"
+		if want := []string{"first" + failure, "first: <nil>", "second" + failure, "second: <nil>", "second" + failure, "second: <nil>"}; !slices.Equal(told, want) {
+			t.Errorf("told %q, want %q", told, want)
 		}
 	})
 }

@@ -135,8 +135,7 @@ func TestDiscoveryOverDNS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.Start(t.Context())
-	defer d.Close()
+	defer d.Start(t.Context(), nil)()
 	b := New(d.Hosts("http"), RoundRobin)
 	if got, want := take(b, 3), "http://a.example.com:80 http://b.example.com:80 http://a.example.com:80"; got != want {
 		t.Errorf("calls %s, want %s", got, want)

@@ -162,17 +162,17 @@ func (c *compiler) discovered(s *component.BackendSite, next splitter) (gateway.
 	if err != nil {
 		return nil, err
 	}
+	stop := func() {} // for a generation that is closed before it has started
 	s.OnStart(func(ctx context.Context) error {
-		d.Report(func(name string, err error) {
+		stop = d.Start(ctx, func(name string, err error) {
 			if err != nil {
 				log.Logger().Warn("service discovery failing, last hosts kept", "name", name, "error", err)
 				return
 			}
 			log.Logger().Info("service discovery works again", "name", name)
 		})
-		d.Start(ctx)
 		return nil
 	})
-	s.OnClose(func(context.Context) error { d.Close(); return nil })
+	s.OnClose(func(context.Context) error { stop(); return nil })
 	return c.balanced(s, d.Hosts(string(be.SDScheme)), next)
 }
