@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -271,5 +272,38 @@ func TestHostIsSaid(t *testing.T) {
 	got = append(got, h.OK(), h.Fail(), h.Fail(), h.OK(), h.OK(), h.Fail())
 	if want := []bool{false, true, false, true, false, true}; !slices.Equal(got, want) {
 		t.Errorf("told %v, want %v", got, want)
+	}
+}
+
+// TestHealthyHostNeedsNoLock: a host whose failures come so often that they are not
+// said any more costs no lock once it is healthy.
+func TestHealthyHostNeedsNoLock(t *testing.T) {
+	var now atomic.Int64
+	set, err := NewStatic([]string{"http://a"}, Options{Clock: func() time.Time { return time.Unix(now.Load(), 0) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := set.First()
+	for h.Fail() {
+		h.OK()
+	}
+	for !h.said.Bad() { // the next failure is said, and what comes after it is not
+		now.Add(1)
+		h.Fail()
+	}
+	if h.OK() {
+		t.Fatal("the recovery is said, so nothing is silent")
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	done := make(chan bool)
+	go func() { done <- h.OK() }()
+	select {
+	case say := <-done:
+		if say {
+			t.Error("said although it is too early")
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("OK waits for the lock")
 	}
 }

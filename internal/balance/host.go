@@ -55,13 +55,13 @@ func (h *Host) fail() {
 }
 
 // OK reports that a connection to the host was made, or was there already. It
-// costs two atomic loads while the host is healthy. Say tells that operators should
-// hear of it: they have heard of a failure last.
+// costs two atomic loads while the host is healthy and that is what was said last,
+// and no lock while it is healthy. Say tells that operators should hear of it: they
+// have heard of a failure last.
 func (h *Host) OK() (say bool) {
-	if h.until.Load() == 0 && !h.said.Bad() {
-		return false
+	if h.until.Load() != 0 {
+		h.recover()
 	}
-	h.recover()
 	return h.said.Is(false, h.clock)
 }
 

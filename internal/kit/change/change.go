@@ -15,7 +15,8 @@ const (
 // the time is said now and then only: six times at once, then every ten seconds.
 // The zero State was said to be good. It is safe for concurrent use.
 type State struct {
-	bad atomic.Bool // as it was said
+	bad   atomic.Bool  // as it was said
+	quiet atomic.Int64 // until then there is nothing to be said
 
 	mu    sync.Mutex
 	used  int           // changes that count against the burst
@@ -26,10 +27,15 @@ type State struct {
 func (s *State) Bad() bool { return s.bad.Load() }
 
 // Is takes notice of the state as it is, and reports whether that is to be said now.
-// The clock tells the time since any beginning; it is asked only if the state has
-// changed. Is does not allocate, and costs one atomic load without a change.
+// The clock tells the time since any beginning; it is asked only if the state is not
+// what was said last. Is does not allocate. It costs one atomic load without a change,
+// and no lock as long as nothing may be said.
 func (s *State) Is(bad bool, clock func() time.Duration) (say bool) {
 	if s.bad.Load() == bad {
+		return false
+	}
+	now := clock()
+	if now < time.Duration(s.quiet.Load()) {
 		return false
 	}
 	s.mu.Lock()
@@ -37,7 +43,6 @@ func (s *State) Is(bad bool, clock func() time.Duration) (say bool) {
 	if s.bad.Load() == bad {
 		return false
 	}
-	now := clock()
 	if s.used == 0 {
 		s.since = now
 	}
@@ -46,6 +51,7 @@ func (s *State) Is(bad bool, clock func() time.Duration) (say bool) {
 		s.since += refill
 	}
 	if s.used == burst {
+		s.quiet.Store(int64(s.since + refill))
 		return false
 	}
 	if s.used++; s.used == 1 {

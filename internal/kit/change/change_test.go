@@ -49,6 +49,26 @@ func TestState(t *testing.T) {
 	step(0, !bad, false)
 }
 
+// TestQuiet: what may not be said yet costs no lock.
+func TestQuiet(t *testing.T) {
+	var s State
+	var now time.Duration
+	for i := range burst + 1 {
+		s.Is(i%2 == 0, func() time.Duration { return now })
+	}
+	asked := 0
+	for range 3 {
+		s.mu.Lock() // Is would wait for it
+		if s.Is(true, func() time.Duration { asked++; return now }) {
+			t.Error("said although it is too early")
+		}
+		s.mu.Unlock()
+	}
+	if now = refill; !s.Is(true, func() time.Duration { asked++; return now }) || asked != 4 {
+		t.Errorf("not said in its time, or %d looks at the clock instead of 4", asked)
+	}
+}
+
 func TestConcurrently(t *testing.T) {
 	var s State
 	var said atomic.Int32
