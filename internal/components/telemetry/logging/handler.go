@@ -118,15 +118,15 @@ func (s *systemLog) open(write func(slog.Level, string) error, closer func() err
 // within a moment are given up.
 func (s *systemLog) disconnect() error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.lines == nil {
+	lines, closer := s.lines, s.close
+	s.lines, s.close = nil, nil
+	s.mu.Unlock()
+	if lines == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	s.lines.Close(ctx)
-	closer := s.close
-	s.lines, s.close = nil, nil
+	lines.Close(ctx) // without the lock, for lines that come now go elsewhere
 	return closer()
 }
 

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode/utf8"
 
@@ -226,6 +227,40 @@ func TestSystemLog(t *testing.T) {
 	if !strings.Contains(instead.String(), "INFO late") {
 		t.Errorf("after the end: got %q, want the line elsewhere", instead.String())
 	}
+}
+
+// TestSystemLogStalls: while a system log that takes nothing is disconnected, lines
+// go elsewhere at once.
+func TestSystemLogStalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var instead bytes.Buffer
+		s := &systemLog{instead: &instead, clock: time.Now}
+		stalls := make(chan struct{})
+		s.open(func(slog.Level, string) error { <-stalls; return nil }, func() error { return nil })
+		line := func(text string) {
+			if err := s.sink(&record{time: time.Now(), message: text}); err != nil {
+				t.Error(err)
+			}
+		}
+		line("stuck")
+		synctest.Wait()
+		over := make(chan error, 1)
+		go func() { over <- s.disconnect() }()
+		synctest.Wait()
+		if !s.mu.TryRLock() {
+			t.Error("lines wait for the end of the connection")
+		} else {
+			s.mu.RUnlock()
+			line("later")
+			if got := instead.String(); !strings.Contains(got, "later") {
+				t.Errorf("written elsewhere: %q, want the later line", got)
+			}
+		}
+		if err := <-over; err != nil {
+			t.Error(err)
+		}
+		close(stalls)
+	})
 }
 
 func TestSystemLogHooks(t *testing.T) {
