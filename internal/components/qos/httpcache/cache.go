@@ -60,8 +60,7 @@ func (c *cache) Leave(_ context.Context, x *gateway.Exchange, err error) error {
 	defer k.release()
 	if !safe(k.method) {
 		// Whether it went well or not: the backend may have changed.
-		c.store.clear(k.keyOf("GET"))
-		c.store.clear(k.keyOf("HEAD"))
+		c.store.clear(k.key)
 		return err
 	}
 	now := c.clock()

@@ -43,7 +43,8 @@
 // only-if-cached and stale-if-error count only if input_headers lets
 // Cache-Control through. Requests with Range, a body or conditions of their
 // own pass by the store. Any method other than GET, HEAD, OPTIONS and TRACE
-// removes what is stored of its URL.
+// removes what is stored of the URL that the backend gets, by whatever host clients
+// have asked for it.
 //
 // Compatibility: KrakenD stores failures and private answers, ignores
 // s-maxage, compares directives with letter case, and gives the answer for one

@@ -582,6 +582,44 @@ func TestUnsafeMethods(t *testing.T) {
 	}
 }
 
+// TestUnsafeMethodsOfOtherHosts forgets a URL of the backend by whatever name clients
+// reach it.
+//
+// Source: RFC 9111, section 4.4.
+func TestUnsafeMethodsOfOtherHosts(t *testing.T) {
+	fresh := []string{"Cache-Control: max-age=60", "Vary: Accept-Language"}
+	c := newWorld().cache(t, `{}`)
+	var asks []ask
+	for i := range 100 {
+		for _, method := range []string{"GET", "HEAD"} {
+			for _, language := range []string{"de", "en"} {
+				asks = append(asks, ask{method: method, host: fmt.Sprintf("%d.example", i), header: []string{"Accept-Language: " + language}})
+			}
+		}
+	}
+	other := ask{path: "/y", host: "1.example"}
+	for _, a := range append(asks, other) {
+		run(t, c, a, reply{header: fresh, text: "a"})
+	}
+	for _, a := range append(asks, other) {
+		if got := run(t, c, a, reply{header: fresh}); got.called {
+			t.Fatalf("%+v: not stored", a)
+		}
+	}
+	run(t, c, ask{method: "POST", host: "new.example"}, reply{})
+	if n, m := len(c.store.byKey), len(c.store.byURL); n != 1 || m != 1 {
+		t.Errorf("got %d keys of %d URLs, want one that has nothing to do with it", n, m)
+	}
+	for _, a := range asks {
+		if got := run(t, c, a, reply{}); !got.called {
+			t.Errorf("%+v: is still answered from the store", a)
+		}
+	}
+	if got := run(t, c, other, reply{}); got.called {
+		t.Error("another URL was forgotten")
+	}
+}
+
 func TestLimits(t *testing.T) {
 	fresh := []string{"Cache-Control: max-age=60"}
 	hits := func(t *testing.T, c *cache, paths ...string) (hit []string) {
@@ -636,7 +674,7 @@ func TestLimits(t *testing.T) {
 		}
 		w.now = w.now.Add(time.Minute + keepStale + time.Second)
 		run(t, c, ask{path: "/new"}, reply{})
-		if n, m := len(c.store.byKey), c.store.recent.Len(); n+m+len(c.store.dying) != 0 || c.store.bytes != 0 {
+		if n, m := len(c.store.byKey), c.store.recent.Len(); n+m+len(c.store.dying)+len(c.store.byURL) != 0 || c.store.bytes != 0 {
 			t.Errorf("got %d answers of %d bytes, want none", n, c.store.bytes)
 		}
 	})
@@ -653,7 +691,7 @@ func TestStoreConcurrently(t *testing.T) {
 		wg.Go(func() {
 			random := rand.New(rand.NewPCG(uint64(g), 1))
 			for i := range 5000 {
-				key := fmt.Sprint("key", random.IntN(10))
+				key := fmt.Sprintf("url %d\nhost %d\nGET", random.IntN(4), random.IntN(3))
 				language := fmt.Sprint(random.IntN(100))
 				r := &request{header: gateway.Fields{{Name: "Accept-Language", Value: language}}}
 				at := now.Add(time.Duration(i) * time.Second)
@@ -690,8 +728,17 @@ func TestStoreConcurrently(t *testing.T) {
 			selected[p.entry.vary[0].Value] = true
 		}
 	}
-	if count != s.recent.Len() || count != len(s.dying) || cost != s.bytes || count > items || cost > bytes {
-		t.Errorf("%d answers of %d bytes; %d in order of use, %d by deadline, %d bytes in the books", count, cost, s.recent.Len(), len(s.dying), s.bytes)
+	listed := 0
+	for url, p := range s.byURL {
+		for before := (*place)(nil); p != nil; before, p = p, p.next {
+			listed++
+			if p.before != before || p.used == nil || urlOf(p.key) != url {
+				t.Errorf("%s: a place is not where it should be: %+v", url, p)
+			}
+		}
+	}
+	if count != listed || count != s.recent.Len() || count != len(s.dying) || cost != s.bytes || count > items || cost > bytes {
+		t.Errorf("%d answers of %d bytes; %d by URL, %d in order of use, %d by deadline, %d bytes in the books", count, cost, listed, s.recent.Len(), len(s.dying), s.bytes)
 	}
 }
 

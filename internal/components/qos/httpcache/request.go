@@ -45,11 +45,11 @@ func newCall(x *gateway.Exchange, origin string) *call {
 	if !k.header.Has("Cache-Control") && strings.EqualFold(k.header.Get("Pragma"), "no-cache") {
 		k.rules.noCache = true
 	}
-	k.key = append(append(k.key, origin...), '\n')
-	k.key = appendLower(k.key, x.In.Host())
-	for _, part := range [...]string{"\n", r.Host, r.Path, "?", r.RawQuery, "\n", r.Method} {
+	for _, part := range [...]string{origin, "\n", r.Host, r.Path, "?", r.RawQuery, "\n"} {
 		k.key = append(k.key, part...)
 	}
+	k.key = append(appendLower(k.key, x.In.Host()), '\n')
+	k.key = append(k.key, r.Method...)
 	return k
 }
 
@@ -65,12 +65,15 @@ func appendLower(dst []byte, host string) []byte {
 	return dst
 }
 
-// keyOf returns the key of the same URL with another method. It overwrites the
-// key of the call.
-func (k *call) keyOf(method string) []byte {
-	k.key = append(k.key[:len(k.key)-len(k.method)], method...)
-	k.method = method
-	return k.key
+// urlOf returns the part of a key that is the URL of the backend, whoever asks for it
+// and how: neither the host that the client asked for nor a method has a line feed.
+func urlOf(key string) string {
+	for range 2 {
+		if i := strings.LastIndexByte(key, '\n'); i >= 0 {
+			key = key[:i]
+		}
+	}
+	return key
 }
 
 func (k *call) release() {
@@ -165,29 +168,28 @@ func telling(name string) bool {
 
 // joined returns all values of a field as one, "" if there is none.
 func joined(h gateway.Fields, name string) string {
-	first, size, lines := "", 0, 0
+	only, size, lines := "", 0, 0
 	for i := range h {
 		if h[i].Name == name {
-			if lines == 0 {
-				first = h[i].Value
-			}
+			only = h[i].Value
 			lines++
-			size += len(h[i].Value) + len(between)
+			size += len(only) + len(between)
 		}
 	}
 	if lines < 2 {
-		return first
+		return only
 	}
 	var b strings.Builder
 	b.Grow(size)
+	first := true
 	for i := range h {
 		if h[i].Name != name {
 			continue
 		}
-		if lines == 0 {
+		if !first {
 			b.WriteString(between)
 		}
-		lines = 0
+		first = false
 		b.WriteString(h[i].Value)
 	}
 	return b.String()

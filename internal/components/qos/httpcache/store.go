@@ -27,6 +27,7 @@ type store struct {
 
 	mu     sync.Mutex
 	byKey  map[string][]*place // the one used last in front
+	byURL  map[string]*place   // the first of the list of all that are of one URL
 	recent *list.List          // of *place, the one used last in front
 	dying  deadlines
 	bytes  int64
@@ -40,10 +41,12 @@ type place struct {
 	until time.Time     // when it can no longer be used
 	used  *list.Element // nil once it is removed
 	index int           // in dying
+
+	before, next *place // in the list of the URL
 }
 
 func newStore(maxItems int, maxBytes int64) *store {
-	return &store{maxItems: maxItems, maxBytes: maxBytes, byKey: make(map[string][]*place), recent: list.New()}
+	return &store{maxItems: maxItems, maxBytes: maxBytes, byKey: make(map[string][]*place), byURL: make(map[string]*place), recent: list.New()}
 }
 
 // entryLimit is the size of the largest body that is stored.
@@ -106,6 +109,11 @@ func (s *store) put(key string, e, old *entry, now time.Time) {
 		s.remove(variants[maxVariants-1])
 	}
 	s.byKey[key] = slices.Insert(s.byKey[key], 0, p)
+	url := urlOf(key)
+	if p.next = s.byURL[url]; p.next != nil {
+		p.next.before = p
+	}
+	s.byURL[url] = p
 	p.used = s.recent.PushFront(p)
 	heap.Push(&s.dying, p)
 	s.bytes += p.cost
@@ -121,11 +129,15 @@ func (s *store) drop(key []byte, e *entry) {
 	s.removeIf(string(key), func(other *entry) bool { return other == e })
 }
 
-// clear removes all answers under key.
+// clear removes all answers with the URL of key: those to every method, and those to
+// clients that asked for another host.
 func (s *store) clear(key []byte) {
+	url := urlOf(string(key))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.removeIf(string(key), func(*entry) bool { return true })
+	for s.byURL[url] != nil {
+		s.remove(s.byURL[url])
+	}
 }
 
 func (s *store) removeIf(key string, goes func(*entry) bool) {
@@ -151,6 +163,18 @@ func (s *store) remove(p *place) {
 		i := slices.Index(variants, p)
 		s.byKey[p.key] = slices.Delete(variants, i, i+1)
 	}
+	if p.next != nil {
+		p.next.before = p.before
+	}
+	switch {
+	case p.before != nil:
+		p.before.next = p.next
+	case p.next != nil:
+		s.byURL[urlOf(p.next.key)] = p.next // the map shares the memory of a key that stays
+	default:
+		delete(s.byURL, urlOf(p.key))
+	}
+	p.before, p.next = nil, nil
 	s.recent.Remove(p.used)
 	p.used = nil
 	heap.Remove(&s.dying, p.index)
