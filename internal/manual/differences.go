@@ -58,6 +58,7 @@ var differences = []difference{
 	{"`/__debug/`", "logs header values, query and body", "logs method, path and the names of the headers", "they may be secrets"},
 	{"a decoded answer shorter than announced", "a success once its JSON is complete", "a failed backend", "what breaks off is not the whole answer"},
 	{"server timeouts", "none unless they are set", "`read_header_timeout` 10 s, no more than `read_timeout`; `idle_timeout` 120 s, or `read_timeout`; an explicit `0s` lifts them", "a client that stalls must not hold a connection for ever"},
+	{"hosts with a brace that has no partner", "taken as they are where hosts are not sanitised", "error at start", "it is nobody's address, and of several hosts one would be missing"},
 	{"hosts with user information", "sent as Basic authentication where hosts are not sanitised", "error at start", "a password in a URL ends up in logs"},
 	{"files that the configuration names", "whatever can be opened, of any size", "regular files of at most 1 MiB", "a pipe without a writer and a device without an end would hold the start up for ever"},
 	{"`null` under `extra_config`", "ignored", "a warning; an error where the namespace protects or is unknown, and for a key within one that protects", "a block that was emptied out is no way to switch a policy off"},

@@ -98,10 +98,10 @@ func (c *compiler) reporter(s *component.BackendSite) reporter {
 	return reporter{c.env.Log, strings.Clone(s.Config().URLPattern)}
 }
 
-// callable returns the hosts of a backend that HTTP can reach, and warns of the
+// callable returns the hosts of a backend that HTTP can reach, and reports the
 // others, which disable_host_sanitize lets in.
 //
-// Compatibility: KrakenD starts with such hosts too, and their calls fail.
+// Compatibility: KrakenD starts with hosts of any scheme, and their calls fail.
 func (c *compiler) callable(be *config.Backend) []string {
 	if !be.DisableHostSanitize {
 		return be.Host
@@ -122,7 +122,7 @@ func (c *compiler) callable(be *config.Backend) []string {
 			c.report(be.Node, key, config.Error, config.CodeInvalidHost,
 				fmt.Errorf("host %s holds a query or a fragment; write it into url_pattern", h))
 		case strayBrace(h) != nil:
-			c.mistake(be.Node, key, strayBrace(h))
+			c.report(be.Node, key, config.Error, config.CodeInvalidHost, fmt.Errorf("host %s not valid: %w", config.MaskUser(h), strayBrace(h)))
 		default:
 			hosts = append(hosts, h)
 		}
