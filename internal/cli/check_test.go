@@ -390,6 +390,18 @@ func TestDump(t *testing.T) {
 	}
 }
 
+// TestDumpHosts hides a secret host of the root that opens WebSockets, too.
+func TestDumpHosts(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv("SECRET", "hunter2")
+	write(t, "chat.json", `{"version": 3, "host": ["ws://${env:SECRET}"], "endpoints": [{"endpoint": "/chat", "output_encoding": "no-op",
+		"extra_config": {"proxy": {"upgrade": ["websocket"]}}, "backend": [{"url_pattern": "/"}]}]}`)
+	got := invoke(t, "check", "-ddd", "-c", "chat.json")
+	if got.code != 0 || strings.Contains(got.stdout+got.stderr, "hunter2") || !strings.Contains(got.stdout, "Hosts: ***") {
+		t.Errorf("%+v", got)
+	}
+}
+
 // TestAllowUnsupported does without what is not built yet where the operator says
 // so, and says it at every start; what is unknown or misplaced stays an error.
 func TestAllowUnsupported(t *testing.T) {

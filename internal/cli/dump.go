@@ -113,10 +113,7 @@ func pattern(b *config.Backend) string { return b.Node.Masked("url_pattern", b.U
 
 // hosts returns the hosts of a backend, masked. They may be those of the root.
 func hosts(s *config.Service, b *config.Backend) []string {
-	if slices.Equal(b.Host, s.Host) {
-		return s.Node.Masked("host", s.Host...)
-	}
-	return b.Node.Masked("host", b.Host...)
+	return b.HostsFrom(s).Masked("host", b.Host...)
 }
 
 // mapping returns the renames of a backend, sorted and masked.

@@ -57,6 +57,9 @@ func Resolve(d *Document) (*Service, []*Problem) {
 			r.endpoint(e)
 		}
 	}
+	if r.tunnels == nil {
+		r.schemes()
+	}
 	Sort(r.problems)
 	return s, r.problems
 }
@@ -91,6 +94,7 @@ func notOurs(root *Node) *Problem {
 type resolver struct {
 	service  *Service
 	problems []*Problem
+	tunnels  []string // the hosts of the root where WebSockets are opened, once asked for
 }
 
 // validate reports what [Service.Validate] says of keys that could be read.
@@ -167,8 +171,43 @@ func (r *resolver) root() {
 		s.ClientTLS = &tls
 	}
 	for i, h := range s.Host {
+		if overHTTP(h) != h {
+			continue // see inherited
+		}
 		if clean, ok := r.host(s.Node, i, h); ok {
 			s.Host[i] = clean
+		}
+	}
+}
+
+// inherited returns the hosts of the root as a backend of the endpoint calls them.
+// All backends that call them alike share a list.
+func (r *resolver) inherited(e *Endpoint) []string {
+	hosts := r.service.Host
+	if !slices.ContainsFunc(hosts, func(h string) bool { return overHTTP(h) != h }) {
+		return hosts
+	}
+	if !e.webSockets() {
+		r.schemes()
+		return hosts
+	}
+	if r.tunnels == nil {
+		r.tunnels = slices.Clone(hosts)
+		for i, h := range hosts {
+			if called := overHTTP(h); called != h {
+				r.tunnels[i], _ = r.host(r.service.Node, i, called)
+			}
+		}
+	}
+	return r.tunnels
+}
+
+// schemes reports the hosts of the root that open WebSockets: not every backend
+// that has them does, or none.
+func (r *resolver) schemes() {
+	for i, h := range r.service.Host {
+		if overHTTP(h) != h {
+			r.host(r.service.Node, i, h)
 		}
 	}
 }
@@ -301,7 +340,7 @@ func (r *resolver) backend(e *Endpoint, b *Backend) {
 		b.Balance = "round-robin"
 	}
 	if len(b.Host) == 0 {
-		b.Host = r.service.Host // clean already
+		b.Host = r.inherited(e)
 		return
 	}
 	if e.webSockets() {
@@ -320,6 +359,15 @@ func (r *resolver) backend(e *Endpoint, b *Backend) {
 		}
 	}
 	b.Host = hosts
+}
+
+// HostsFrom returns the object whose key host names the hosts of b: that of the
+// backend, or the root.
+func (b *Backend) HostsFrom(s *Service) *Node {
+	if n := b.Node.GetFold("host"); n == nil || n.Kind == Null || n.Kind == Array && len(n.Items) == 0 {
+		return s.Node
+	}
+	return b.Node
 }
 
 // webSockets reports whether clients of the endpoint may open WebSockets: by the

@@ -302,10 +302,7 @@ func (c *compiler) checkOwn(be *config.Backend) {
 	if be.SD != "static" {
 		return
 	}
-	list := be.Node
-	if n := list.GetFold("host"); n == nil || n.Kind == config.Array && len(n.Items) == 0 || n.Kind == config.Null {
-		list = c.g.Service.Node // inherited
-	}
+	list := be.HostsFrom(c.g.Service)
 	for i, h := range be.Host {
 		if c.isOwn(h) {
 			c.mistake(list, list.ItemPath("host", i), fmt.Errorf(
