@@ -44,7 +44,15 @@ type client struct {
 	transport *http.Transport
 	upgrades  *http.Transport                  // of calls that ask for another protocol
 	proxy     func(*url.URL) (*url.URL, error) // nil when there is none
+
+	// bare is when the last answer without a body has come, whatever it may have
+	// announced.
+	bare atomic.Int64
 }
+
+// believed is how long a connection that became idle is taken to be good: what
+// spoils it comes with an answer, or much later.
+const believed = time.Millisecond
 
 // NewClient returns a client with connections of its own.
 func NewClient(t config.Transport, s *tls.Config) engine.Client {
@@ -134,7 +142,7 @@ func (c *client) Close() { c.transport.CloseIdleConnections() }
 
 // Do makes the call.
 func (c *client) Do(ctx context.Context, x *gateway.Exchange) error {
-	call := &call{}
+	call := &call{client: c, wary: !x.Request.Repeatable()}
 	r, err := call.request(ctx, &x.Request, c.proxy)
 	if err != nil {
 		return err
@@ -222,6 +230,8 @@ type call struct {
 	url     url.URL
 	body    requestStream
 	trace   httptrace.ClientTrace
+	client  *client
+	wary    bool        // nobody may make the call twice
 	reached atomic.Bool // a connection was made
 	values  [12]string  // room for the values of the header
 	res     *http.Response
@@ -256,7 +266,7 @@ func (c *call) request(ctx context.Context, q *gateway.Request, proxy func(*url.
 	case q.Body.Form() == body.Stream:
 		stream := q.Body.Reader()
 		q.Body = body.FromStream(stream, size) // ours to read, not to close
-		c.body.stream, c.body.left = stream, size
+		c.body.stream, c.body.left, c.wary = stream, size, true
 	default:
 		raw, err := q.Body.Bytes(0)
 		if err != nil {
@@ -273,11 +283,23 @@ func (c *call) request(ctx context.Context, q *gateway.Request, proxy func(*url.
 // used before and on which something has arrived that nobody asked for is closed:
 // net/http would take it for the answer, or see it a moment too late. It makes
 // another.
+//
+// A look costs a system call. It is left out a moment after the last answer, unless
+// the call cannot be repeated or more than that answer may have come.
 func (c *call) connected(info httptrace.GotConnInfo) {
 	c.reached.Store(true)
-	if info.Reused && spoiled(info.Conn) {
+	if info.Reused && (c.wary || info.IdleTime > believed || c.client.careless(info.Conn)) && spoiled(info.Conn) {
 		info.Conn.Close()
 	}
+}
+
+// careless reports whether what nobody asked for may have come with the last answer
+// on a connection that has just become idle: TLS gives a record at a time, and a
+// careless backend sends a body where there is none. Which of the connections that
+// was is not known.
+func (c *client) careless(conn net.Conn) bool {
+	_, encrypted := conn.(*tls.Conn)
+	return encrypted || time.Now().UnixNano()-c.bare.Load() <= int64(2*believed)
 }
 
 // spoiled reports whether something has arrived on a connection of HTTP/1 that
@@ -360,6 +382,9 @@ func (c *call) answer(res *http.Response, to *gateway.Response) error {
 	if !speaks(res) {
 		res.Body.Close()
 		return errors.New("a version of HTTP other than 1.0 and 1.1")
+	}
+	if res.Request.Method == http.MethodHead || res.StatusCode == http.StatusNoContent || res.StatusCode == http.StatusNotModified {
+		c.client.bare.Store(time.Now().UnixNano())
 	}
 	to.Status = res.StatusCode
 	to.Header = endToEnd(to.Header[:0], res.Header)
