@@ -25,7 +25,24 @@ func endpoints(t testing.TB, n int) (*Table[string], []string) {
 func TestFindAllocations(t *testing.T) {
 	table, requests := endpoints(t, 10_000)
 	params := make([]string, 0, 8)
+	testAllocations(t, words(t), []string{"/Words/A-ABC"}, params)
 	requests = append(requests, "/api/service-00000/files/A/b;c.", "/api/service-00001/users/ABC", "/api/service-00000/files/A/") // other readings are looked for
+	testAllocations(t, table, requests, params)
+}
+
+// words returns a table of variables behind text.
+func words(t testing.TB) *Table[string] {
+	b := NewBuilder[string](Options{DisableRest: true})
+	for i := range 20 {
+		pattern := fmt.Sprintf("/Words/%c-{id}", 'A'+i)
+		if err := b.Add("GET", pattern, pattern); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b.Build()
+}
+
+func testAllocations(t *testing.T, table *Table[string], requests []string, params []string) {
 	for _, path := range requests {
 		if m := table.Find("GET", path, params); m.Outcome != Found {
 			t.Errorf("Find(%s) has outcome %d, want found", path, m.Outcome)
@@ -48,6 +65,24 @@ func BenchmarkFind(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+func BenchmarkFindUUID(b *testing.B) {
+	table, _ := endpoints(b, 10_000)
+	b.ReportAllocs()
+	params := make([]string, 0, 8)
+	for b.Loop() {
+		table.Find("GET", "/api/service-00001/users/0b0f8a52-3c4e-4f0e-9c50-7f3f5a2f6d11", params)
+	}
+}
+
+func BenchmarkFindWords(b *testing.B) {
+	table := words(b)
+	b.ReportAllocs()
+	params := make([]string, 0, 8)
+	for b.Loop() {
+		table.Find("GET", "/Words/A-ABC", params)
 	}
 }
 

@@ -67,8 +67,9 @@ func (p path) traits() traits {
 const maxDecodings = 8
 
 // appendReading appends to dst, which is empty, what the most willing reader
-// makes of the characters of p, which begins with a slash: decoded until nothing is left to decode, in
-// lower case, compatible characters as one, slashes by the way they were sent.
+// makes of the characters of p, which begins with a slash: decoded until nothing is
+// left to decode, in lower case, compatible characters as one, slashes by the way
+// they were sent.
 func appendReading(dst []byte, p path) []byte {
 	ascii, encoded := true, false
 	for i := 0; i < len(p); i++ {
@@ -305,14 +306,7 @@ func DotSegment(value string) bool {
 		return true
 	}
 	// Without a dot there must be an escape, or a character that stands for one.
-	suspect := false
-	for i := range len(value) {
-		if c := value[i]; c == '.' || c == '%' || c >= utf8.RuneSelf {
-			suspect = true
-			break
-		}
-	}
-	if !suspect || !strings.ContainsAny(value, "%"+dotLike) && strings.IndexByte(value, 0xC0) < 0 && strings.IndexByte(value, 0xE0) < 0 && strings.IndexByte(value, 0xF0) < 0 {
+	if !suspicious(value) || !strings.ContainsAny(value, "%"+dotLike) && strings.IndexByte(value, 0xC0) < 0 && strings.IndexByte(value, 0xE0) < 0 && strings.IndexByte(value, 0xF0) < 0 {
 		return false
 	}
 	var room [128]byte
@@ -332,6 +326,23 @@ func DotSegment(value string) bool {
 	}
 	return !ascii && bytes.ContainsAny(b, dotLike) && dotted(foldRunes(b))
 }
+
+// suspicious reports whether a text has a dot, an escape, or a character beyond ASCII.
+func suspicious(text string) bool {
+	for i := range len(text) {
+		if suspects[text[i]] {
+			return true
+		}
+	}
+	return false
+}
+
+var suspects = func() (is [256]bool) {
+	for c := range is {
+		is[c] = c == '.' || c == '%' || c >= utf8.RuneSelf
+	}
+	return is
+}()
 
 // dotLike are the characters that are dots once they are compatible: those of Unicode
 // Standard Annex #15, form KC.
@@ -441,8 +452,8 @@ func (d *detour) walk(n *node, pos int) bool {
 	if n.literals != nil && (d.literal(n, full, next) || len(bare) < len(full) && d.literal(n, bare, next)) {
 		return true
 	}
-	for before, c := range n.words {
-		if key := fold(before); (begins(full, key) || begins(bare, key)) && d.walk(c, next) {
+	for _, c := range n.words {
+		if (begins(full, c.folded) || begins(bare, c.folded)) && d.walk(c, next) {
 			return true
 		}
 	}

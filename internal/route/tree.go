@@ -13,6 +13,7 @@ type node struct {
 	literals map[string]*node
 	words    map[string]*node // by the text before the variable
 	lengths  []int            // of the keys of words, longest first
+	folded   string           // the key of the node among the words of its parent, folded
 	variable *node
 }
 
@@ -52,8 +53,11 @@ func (n *node) grow(p part) *node {
 	if !ok {
 		c = &node{}
 		(*children)[p.text] = c
-		if at, known := slices.BinarySearchFunc(n.lengths, len(p.text), longestFirst); p.kind == word && !known {
-			n.lengths = slices.Insert(n.lengths, at, len(p.text))
+		if p.kind == word {
+			c.folded = fold(p.text)
+			if at, known := slices.BinarySearchFunc(n.lengths, len(p.text), longestFirst); !known {
+				n.lengths = slices.Insert(n.lengths, at, len(p.text))
+			}
 		}
 	}
 	return c
