@@ -759,6 +759,9 @@ func staleReplaced(t *trial) {
 
 // unaskedDropped has backends that send a body where none may be, a moment later.
 func unaskedDropped(t *trial) {
+	if t.Hasty {
+		t.Skip("net/http reads what comes next before anybody can look for it")
+	}
 	for _, tt := range []struct{ method, answer string }{
 		{"GET", "HTTP/1.1 204 No Content\r\n\r\n"},
 		{"GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n"},

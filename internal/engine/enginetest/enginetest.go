@@ -27,6 +27,10 @@ const patience = 10 * time.Second
 type Engine struct {
 	NewServer func(engine.Settings) engine.Server
 	NewClient engine.NewClient
+
+	// Hasty says that the client may take what comes right behind an answer without
+	// a body for the next answer: that of net/http reads ahead of who asks.
+	Hasty bool
 }
 
 // A trial is one case with its engine.

@@ -186,6 +186,12 @@ func malformedStreams(t *trial) {
 		"an asterisk for GET":                 path("*"),
 		"CONNECT":                             {pseudo: []string{":method", "CONNECT", ":scheme", "-", ":path", "-"}},
 		"another expectation":                 {fields: []string{"expect", "miracles"}},
+		"a value with a space before it":      {fields: []string{"x-a", " admin"}},
+		"a value with a space behind it":      {fields: []string{"x-a", "admin "}},
+		"a value with a tab before it":        {fields: []string{"x-a", "\tadmin"}},
+		"a value with a tab behind it":        {fields: []string{"x-a", "admin\t"}},
+		"a value of nothing but a space":      {fields: []string{"x-a", " "}},
+		"a second value with a space":         {fields: []string{"x-a", "admin", "x-a", "user "}},
 	}
 	d := t.open(engine.Settings{H2C: true}, describe)
 	for name, s := range tests {

@@ -30,7 +30,7 @@ import (
 // TestServer runs the suite of all engines with the server of this one. Its
 // client is tested with it elsewhere.
 func TestServer(t *testing.T) {
-	enginetest.Run(t, enginetest.Engine{NewServer: NewServer, NewClient: nethttp.NewClient})
+	enginetest.Run(t, enginetest.Engine{NewServer: NewServer, NewClient: nethttp.NewClient, Hasty: true})
 }
 
 // A door is a running server with a handler made of functions.

@@ -66,6 +66,13 @@ func checkStream(w http.ResponseWriter, r *http.Request) error {
 	if c := r.RequestURI[0]; c != '/' && c != '*' {
 		return malformed("a path that does not begin with a slash")
 	}
+	for _, values := range r.Header {
+		for _, v := range values {
+			if strings.Trim(v, " \t") != v {
+				return malformed("a value with a blank at its end") // which HTTP/1 has no way to say
+			}
+		}
+	}
 	switch hosts := r.Header["Host"]; {
 	case len(hosts) > 1:
 		return malformed("Host is given twice")

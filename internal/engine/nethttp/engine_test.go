@@ -10,7 +10,7 @@ import (
 )
 
 func TestEngine(t *testing.T) {
-	enginetest.Run(t, enginetest.Engine{NewServer: NewServer, NewClient: NewClient})
+	enginetest.Run(t, enginetest.Engine{NewServer: NewServer, NewClient: NewClient, Hasty: true})
 }
 
 func TestRequestStream(t *testing.T) {
