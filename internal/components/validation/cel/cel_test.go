@@ -598,7 +598,7 @@ func FuzzCompile(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		e, err := compile(Check{CheckExpr: text}, 1_000_000)
+		e, err := compile(Check{CheckExpr: text, CostLimit: defaultCostLimit}, 1_000_000)
 		if err != nil {
 			return
 		}

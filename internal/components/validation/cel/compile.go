@@ -1,7 +1,6 @@
 package cel
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -119,7 +118,7 @@ func compile(c Check, header uint64) (*expression, error) {
 		at := checked.NativeRep().SourceInfo().GetStartLocation(pattern.ID())
 		return nil, fmt.Errorf("%s: %w", place(at), errDynamic)
 	}
-	limit := uint64(cmp.Or(c.CostLimit, defaultCostLimit))
+	limit := uint64(c.CostLimit)
 	if e.watched, err = estimate(env, checked, header, limit); err != nil {
 		return nil, err
 	}

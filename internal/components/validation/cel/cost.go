@@ -11,8 +11,8 @@ import (
 )
 
 // sizes tells the estimator how large variables can be. What a client sends is no
-// larger than the header of a request; answers may be of any size, and so may values
-// of earlier answers among the parameters.
+// larger than the header of a request; answers may be of any size, their headers as
+// well, and so may values of earlier answers among the parameters.
 type sizes struct {
 	header uint64 // bytes of a header
 }
@@ -25,7 +25,7 @@ func (sizes) EstimateCallCost(string, string, *cost.AstNode, []cost.AstNode) *co
 // EstimateSize returns the bounds of a variable or of a part of it.
 func (s sizes) EstimateSize(n cost.AstNode) *cost.SizeEstimate {
 	path := n.Path()
-	if len(path) == 0 || path[0] == varData {
+	if len(path) == 0 || path[0] == varData || path[0] == varMetadataHeaders {
 		return nil
 	}
 	if path[0] == varParams && (len(path) < 2 || path[1][0] == '@' || strings.HasPrefix(path[1], "Resp")) {

@@ -183,8 +183,14 @@ func TestWatched(t *testing.T) {
 		"req_headers['A'].exists(v, v == 'a')":                           true,
 		"resp_data.a == resp_data.b":                                     true,
 		"req_path.contains(req_headers['A'][0])":                         true,
+		"resp_metadata_headers['A'][0].contains('needle')":               true,
+		"'a' in resp_metadata_headers['A']":                              true,
+		"resp_metadata_headers['A'] == resp_metadata_headers['B']":       true,
+		"resp_metadata_headers['A'][0] == 'a'":                           false,
+		"resp_metadata_headers['A'] == ['a', 'b']":                       false,
+		"'A' in resp_metadata_headers && resp_metadata_status == 200":    false,
 	} {
-		e, err := compile(Check{CheckExpr: expr}, 1_000_000)
+		e, err := compile(Check{CheckExpr: expr, CostLimit: defaultCostLimit}, 1_000_000)
 		if err != nil || e.watched != want {
 			t.Errorf("%s: watched %v, error %v, want %v", expr, e != nil && e.watched, err, want)
 		}
