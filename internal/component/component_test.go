@@ -127,6 +127,9 @@ func TestBuild(t *testing.T) {
 				if s.Declared() != (n != nil) {
 					t.Errorf("Declared() = %t", s.Declared())
 				}
+				if s.Written("limit") != strings.Contains(tt.options, "limit") {
+					t.Errorf("Written(limit) = %t", s.Written("limit"))
+				}
 				limit = o.Limit
 				return tt.fail
 			}))
@@ -242,7 +245,7 @@ func TestSites(t *testing.T) {
 			slots[2] = component.NewSlot[int](&s.Site)
 			s.Transport().MaxIdleConnections++
 			s.Redirects(component.Redirects{Return: true})
-			s.Shadow(component.Shadow{Timeout: time.Second})
+			s.Shadow(component.Shadow{Timeout: time.Second, Most: 1})
 			s.Reshape(func(m map[string]any) map[string]any { return m })
 			if !slices.Equal(s.Params(), []string{"id", "resp0_id"}) || s.Endpoint().Config().Endpoint != "/x/{id}" || s.Config().URLPattern != "/b" {
 				t.Errorf("the site of the backend: %q", s.Params())

@@ -95,6 +95,9 @@ func (s *Site) Product() string { return s.env.Product }
 // for an implicit component that runs on its defaults.
 func (s *Site) Declared() bool { return s.node != nil }
 
+// Written reports whether the options have a value at key, be it that of the defaults.
+func (s *Site) Written(key string) bool { return s.node.GetFold(key) != nil }
+
 // Dial returns a connector that speaks HTTP with the given settings, for
 // what a component asks of the world by itself. It does not dial.
 func (s *Site) Dial(t config.Transport) (gateway.Connector, error) { return s.env.Dial(t, nil) }
@@ -298,7 +301,7 @@ type Redirects struct {
 // Shadow is a call whose answer nobody waits for.
 type Shadow struct {
 	Timeout time.Duration // 0 stands for that of the endpoint
-	Most    int           // calls that run at once; 0 stands for a default
+	Most    int           // calls that run at once, 1 at least
 }
 
 // NewBackendSite returns the site of a backend of an endpoint.

@@ -267,13 +267,9 @@ func (b *endpointBuilder) newShadow(bp *branchPlan) shadowPlan {
 	})
 	return shadowPlan{
 		run: bp.plan, timeout: bp.plan.limit, crowd: c,
-		most: int64(cmp.Or(bp.shadow.Most, defaultShadows)), log: b.env.Log, clock: clock, place: place,
+		most: int64(bp.shadow.Most), log: b.env.Log, clock: clock, place: place,
 	}
 }
-
-// defaultShadows is how many calls of a shadow run at once where nothing is said: as
-// many as keep their connections.
-const defaultShadows = 250
 
 func parsePropagated(names []string) []propagated {
 	out := make([]propagated, len(names))

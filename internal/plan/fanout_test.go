@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -31,7 +32,7 @@ type shadowOptions struct {
 // arrangements are the components that say how calls follow each other.
 var arrangements = component.NewRegistry(
 	component.Backend(component.Info{Namespace: "test/shadow"}, func(s *component.BackendSite, o shadowOptions) error {
-		s.Shadow(component.Shadow{Timeout: time.Duration(o.Timeout), Most: o.Most})
+		s.Shadow(component.Shadow{Timeout: time.Duration(o.Timeout), Most: cmp.Or(o.Most, 10)})
 		return nil
 	}),
 	component.Endpoint(component.Info{Namespace: "test/sequential"}, func(s *component.EndpointSite, _ struct{}) error {

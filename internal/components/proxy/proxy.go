@@ -154,11 +154,12 @@ func (f filter) Leave(_ context.Context, x *gateway.Exchange, err error) error {
 func buildBackend(s *component.BackendSite, o BackendOptions) error {
 	if o.Shadow {
 		s.Shadow(component.Shadow{Timeout: time.Duration(o.ShadowTimeout), Most: o.ShadowLimit})
-	} else if o.ShadowTimeout > 0 {
-		s.Warn("shadow_timeout", errors.New("has no effect without shadow; set it, or remove the key"))
-	}
-	if !o.Shadow && o.ShadowLimit != defaultShadowLimit {
-		s.Warn("shadow_limit", errors.New("has no effect without shadow; set it, or remove the key"))
+	} else {
+		for _, key := range []string{"shadow_timeout", "shadow_limit"} {
+			if s.Written(key) {
+				s.Warn(key, errors.New("has no effect without shadow; set it, or remove the key"))
+			}
+		}
 	}
 	if o.MaxPayload > 0 {
 		s.Warn("max_payload", errors.New("has no effect in a backend; write it in the endpoint"))

@@ -411,6 +411,8 @@ func TestBackend(t *testing.T) {
 		{"shadow with a time", config.Backend{}, `{"shadow":true,"shadow_timeout":"3s"}`, &component.Shadow{Timeout: 3 * time.Second, Most: 250}, false, nil},
 		{"shadow with a limit", config.Backend{}, `{"shadow":true,"shadow_limit":7}`, &component.Shadow{Most: 7}, false, nil},
 		{"limit without shadow", config.Backend{}, `{"shadow_limit":7}`, nil, false, []string{"warning shadow_limit: "}},
+		{"the usual limit without shadow", config.Backend{}, `{"shadow_limit":250}`, nil, false, []string{"warning shadow_limit: "}},
+		{"no time without shadow", config.Backend{}, `{"shadow_timeout":"0s"}`, nil, false, []string{"warning shadow_timeout: "}},
 		{"time without shadow", config.Backend{}, `{"shadow_timeout":"3s"}`, nil, false, []string{"warning shadow_timeout: "}},
 		{"flatmap", config.Backend{}, `{"flatmap_filter":[{"type":"del","args":["a"]}]}`, nil, true, nil},
 		{"empty flatmap", config.Backend{Allow: []string{"a"}}, `{"flatmap_filter":[]}`, nil, false, nil},
