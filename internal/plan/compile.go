@@ -62,6 +62,7 @@ type compiler struct {
 	implicit map[component.Scope][]*component.Declaration // what every site builds
 	encodes  map[encode]*encode                           // most endpoints encode alike and share the step
 	sets     map[string]*balance.Set                      // hosts, by their list
+	guarding *guard                                       // see protections
 	problems []*config.Problem
 	placed   []component.Placed // of the plan that is being put together
 }

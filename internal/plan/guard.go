@@ -5,7 +5,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
@@ -31,38 +30,96 @@ type option struct{ key, in string }
 
 // A guardedName is a key that protects or filters.
 type guardedName struct {
-	key, was string // the name, and that of older versions
-	in       string // where it has its effect
-	object   bool   // the value is an object, otherwise a list
+	key, was string   // the name, and that of older versions
+	in       []string // where it has its effect
+	value    kind
 }
+
+// A kind is what the value of a guarded key says by itself.
+type kind uint8
+
+// The kinds.
+const (
+	anything kind = iota // nothing
+	list                 // a list, or the only entry of one, that something is to be guarded
+	object               // an object: the same
+)
 
 // guarded are the keys of core objects, and of proxy, that protect or filter.
 var guarded = []guardedName{
-	{"extra_config", "", "the root, the endpoint or the backend", true},
-	{"tls", "", "the root", true},
-	{"client_tls", "", "the root, or into backend/http/client", true},
-	{"allow", "whitelist", "the backend", false},
-	{"deny", "blacklist", "the backend", false},
-	{"input_headers", "headers_to_pass", "the endpoint or the backend", false},
-	{"input_query_strings", "querystring_params", "the endpoint or the backend", false},
-	{"flatmap_filter", "", "the options of proxy", false},
-	{"plugin", "", "the root", true},
-	{"async_agent", "", "the root", false},
-	{"max_body_bytes", "", "the root", false},
-	{"max_response_bytes", "", "the root", false},
-	{"max_payload", "", "the options of proxy or router", false},
+	{"extra_config", "", []string{root, endpoint, backend}, anything},
+	{"tls", "", []string{root}, object},
+	{"client_tls", "", []string{httpClient, root}, object},
+	{"allow", "whitelist", []string{backend}, list},
+	{"deny", "blacklist", []string{backend}, list},
+	{"input_headers", "headers_to_pass", []string{endpoint, backend}, list},
+	{"input_query_strings", "querystring_params", []string{endpoint, backend}, list},
+	{"flatmap_filter", "", []string{proxyOptions}, list},
+	{"plugin", "", []string{root}, anything},
+	{"async_agent", "", []string{root}, anything},
+	{"max_body_bytes", "", []string{endpoint, root}, anything},
+	{"max_response_bytes", "", []string{backend, endpoint, root}, anything},
+	{"max_payload", "", []string{proxyOptions, routerOptions}, anything},
 }
 
-// lists are those of guarded whose value, a list or an object, says by itself that
-// something is to be guarded.
-var lists = guarded[1:8]
+// Where guarded keys have their effect, in words.
+const (
+	root          = "the root"
+	endpoint      = "the endpoint"
+	backend       = "the backend"
+	proxyOptions  = "the options of proxy"
+	routerOptions = "the options of router"
+	httpClient    = "backend/http/client"
+)
+
+// around are the places that count for what stands in an object of a scope, the
+// nearest first.
+var around = map[component.Scope][]string{
+	component.InService:  {root, routerOptions},
+	component.InEndpoint: {endpoint, proxyOptions, root, routerOptions},
+	component.InBackend:  {backend, httpClient, proxyOptions, endpoint, root, routerOptions},
+}
+
+// names reports whether a word is the name of the key, or was once.
+func (k *guardedName) names(word string) bool {
+	return config.SameName(word, k.key) || config.SameName(word, k.was)
+}
+
+// place returns where the key belongs that was found in a scope, in words: the
+// nearest place that counts there, or else all there are.
+func (k *guardedName) place(scope component.Scope) string {
+	for _, place := range around[scope] {
+		if slices.Contains(k.in, place) {
+			return place
+		}
+	}
+	return strings.Join(k.in, " or ")
+}
+
+// scopeOf returns which object a value belongs to, however deep it is within.
+func scopeOf(n *config.Node) component.Scope {
+	var keys []string // from within
+	for owner, key := n.Owner(); owner != nil; owner, key = owner.Owner() {
+		if owner.Kind == config.Object {
+			keys = append(keys, key)
+		}
+	}
+	depth := len(keys)
+	switch {
+	case depth < 2 || !strings.EqualFold(keys[depth-1], "endpoints"):
+		return component.InService
+	case depth < 3 || !strings.EqualFold(keys[depth-2], "backend"):
+		return component.InEndpoint
+	}
+	return component.InBackend
+}
 
 // guardedKey returns the index of the guarded key that a word is or is a near miss
 // of, and -1 for any other word.
 func guardedKey(word string) int {
 	near := -1
 	for i, k := range guarded {
-		if config.SameName(word, k.key) || config.SameName(word, k.was) {
+		if k.names(word) {
 			return i
 		}
 		if near < 0 && config.Near(word, k.key) {
@@ -204,14 +261,14 @@ func (g *guard) holds(n *config.Node) string {
 
 // isFilter reports whether a member is a guarded key with a value that suits it.
 func isFilter(m config.Member) bool {
-	return slices.ContainsFunc(lists, func(k guardedName) bool {
-		if !config.SameName(m.Key, k.key) && !config.SameName(m.Key, k.was) {
-			return false
+	return slices.ContainsFunc(guarded, func(k guardedName) bool {
+		switch m.Value.Kind {
+		case config.Object:
+			return k.value == object && k.names(m.Key)
+		case config.Array, config.String:
+			return k.value == list && k.names(m.Key)
 		}
-		if k.object {
-			return m.Value.Kind == config.Object
-		}
-		return m.Value.Kind == config.Array || m.Value.Kind == config.String
+		return false
 	})
 }
 
@@ -222,7 +279,7 @@ func (g *guard) unknown(u *config.Unknown) error {
 		return nil // it asks for nothing
 	}
 	if i := guardedKey(u.Key); i >= 0 {
-		return g.guardedKey(u, guarded[i])
+		return g.guardedKey(u, &guarded[i])
 	}
 	if name, ok := g.namespace(u.Key); ok {
 		return fmt.Errorf("the namespace %q has no effect here; move it into the extra_config of the %s%s", u.Key, g.scopes(name, u.Object), spelled(u.Key, name))
@@ -255,7 +312,7 @@ func (g *guard) unknown(u *config.Unknown) error {
 }
 
 // guardedKey is unknown for a key that is k or nearly so.
-func (g *guard) guardedKey(u *config.Unknown, k guardedName) error {
+func (g *guard) guardedKey(u *config.Unknown, k *guardedName) error {
 	has := slices.Contains(u.Object.Known(), k.key)
 	old := config.SameName(u.Key, k.was)
 	switch owner, _ := u.Value.Owner(); {
@@ -266,9 +323,9 @@ func (g *guard) guardedKey(u *config.Unknown, k guardedName) error {
 	case has:
 		return fmt.Errorf("unknown key %q; did you mean %q?", u.Key, k.key)
 	case old || config.SameName(u.Key, k.key):
-		return fmt.Errorf("%q has no effect here; move it into %s%s", u.Key, k.in, spelled(u.Key, k.key))
+		return fmt.Errorf("%q has no effect here; move it into %s%s", u.Key, k.place(scopeOf(u.Value)), spelled(u.Key, k.key))
 	}
-	return fmt.Errorf("unknown key %q, which looks like %s; write %[2]q in %s", u.Key, k.key, k.in)
+	return fmt.Errorf("unknown key %q, which looks like %s; write %[2]q in %s", u.Key, k.key, k.place(scopeOf(u.Value)))
 }
 
 // beside returns the protecting namespace that an unknown key is an option of, and
@@ -306,11 +363,11 @@ func (g *guard) optionOf(word string) (owners, key string) {
 	return strings.Join(names, " or "), key
 }
 
-// misplaced says what a key is that stands among namespaces and is none; nil where
-// that is not clear.
-func (g *guard) misplaced(key string) error {
+// misplaced says what a key is that stands among the namespaces of a scope and is
+// none; nil where that is not clear.
+func (g *guard) misplaced(key string, scope component.Scope) error {
 	if i := guardedKey(key); i >= 0 {
-		return fmt.Errorf("%q is no namespace; move it into %s%s", key, guarded[i].in, spelled(key, guarded[i].key))
+		return fmt.Errorf("%q is no namespace; move it into %s%s", key, guarded[i].place(scope), spelled(key, guarded[i].key))
 	}
 	if name, ok := g.namespace(key); ok {
 		return fmt.Errorf("unknown namespace %q; did you mean %q?", key, name)
@@ -400,9 +457,9 @@ var cores = []struct {
 	name string
 	of   reflect.Type
 }{
-	{"the root", reflect.TypeFor[config.Service]()},
-	{"the endpoint", reflect.TypeFor[config.Endpoint]()},
-	{"the backend", reflect.TypeFor[config.Backend]()},
+	{root, reflect.TypeFor[config.Service]()},
+	{endpoint, reflect.TypeFor[config.Endpoint]()},
+	{backend, reflect.TypeFor[config.Backend]()},
 }
 
 // elsewhere says where a key of one core object belongs that another one has, nil
@@ -435,23 +492,13 @@ func unknownIn(u *config.Unknown) error {
 	return fmt.Errorf("unknown key %q; the keys are %s", u.Key, strings.Join(u.Object.Known(), ", "))
 }
 
-// guards are those that were made, by what they were made from: a registry does not
-// change once a configuration is compiled.
-var guards sync.Map // guardKey to *guard
-
-type guardKey struct {
-	registry  *component.Registry
-	published uintptr // of the map
-}
-
-// protections returns the guard of the compilation.
+// protections returns the guard of the compilation, made when it is first asked for:
+// most configurations have no mistakes.
 func (c *compiler) protections() *guard {
-	key := guardKey{c.Registry, reflect.ValueOf(c.Published).Pointer()}
-	g, ok := guards.Load(key)
-	if !ok {
-		g, _ = guards.LoadOrStore(key, newGuard(c.Registry, c.Published))
+	if c.guarding == nil {
+		c.guarding = newGuard(c.Registry, c.Published)
 	}
-	return g.(*guard)
+	return c.guarding
 }
 
 // guard makes errors of mistakes that would let a protection disappear.
