@@ -5,7 +5,6 @@ import (
 	"math/bits"
 	"sync"
 	"time"
-	"unsafe"
 )
 
 const (
@@ -21,7 +20,7 @@ const (
 //
 // Keys are kept as hashes of 128 bits with seeds that nobody outside the process
 // knows, so a long key costs no more than a short one, and nobody can make two keys
-// that share a bucket. Memory is bounded by the number of keys, SlotSize bytes each
+// that share a bucket. Memory is bounded by the number of keys, 32 bytes each
 // and their place in an index. A key whose bucket is full again
 // is no different from one that was never seen, so its entry is dropped: each
 // call looks at a few entries in passing. While there is room, no other entry
@@ -42,9 +41,6 @@ type Store struct {
 
 // A hash stands for a key.
 type hash [2]uint64
-
-// SlotSize is the memory of one key, in bytes, without its place in the index.
-const SlotSize = int(unsafe.Sizeof(slot{}))
 
 // A shard has a fixed share of the keys.
 type shard struct {

@@ -165,8 +165,8 @@ func TestStoreKeepsNoKeys(t *testing.T) {
 			t.Errorf("%v can hold on to a key", kept)
 		}
 	}
-	if SlotSize > 32 {
-		t.Errorf("a key costs %d bytes, want 32 at most", SlotSize)
+	if size := unsafe.Sizeof(slot{}); size > 32 {
+		t.Errorf("a key costs %d bytes, want 32 at most", size)
 	}
 	s := NewStore(0.001, 2, 4096)
 	now := time.Now()
