@@ -114,9 +114,12 @@ type event struct {
 	set    *Set   // nil if there is none
 }
 
-// Attach adds a listener. A set that is loaded already is told at once.
+// Attach adds a listener. A set that is loaded already is told at once, and only newer
+// ones after it: what happened before, those have heard who were there.
 func (r *Remote) Attach(l *Listener) {
-	r.mu.Lock()
+	r.telling.Lock()
+	defer r.telling.Unlock()
+	r.drain()
 	r.listeners = append(r.listeners, l)
 	set := r.known
 	if last := r.last.Load(); last != nil {
@@ -124,8 +127,6 @@ func (r *Remote) Attach(l *Listener) {
 	}
 	r.mu.Unlock()
 	if set != nil {
-		r.telling.Lock()
-		defer r.telling.Unlock()
 		l.Loaded(set)
 	}
 }
@@ -144,12 +145,15 @@ func (r *Remote) Detach(l *Listener) {
 func (r *Remote) tell() {
 	r.telling.Lock()
 	defer r.telling.Unlock()
-	for {
-		r.mu.Lock()
-		if len(r.untold) == 0 {
-			r.mu.Unlock()
-			return
-		}
+	r.drain()
+	r.mu.Unlock()
+}
+
+// drain does the work of tell. The caller holds telling. When it returns, mu is held and
+// nothing waits to be told.
+func (r *Remote) drain() {
+	r.mu.Lock()
+	for len(r.untold) > 0 {
 		e := r.untold[0]
 		r.untold = r.untold[1:]
 		listeners := slices.Clone(r.listeners)
@@ -162,6 +166,7 @@ func (r *Remote) tell() {
 				l.Changed(e.change)
 			}
 		}
+		r.mu.Lock()
 	}
 }
 

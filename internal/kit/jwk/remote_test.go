@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -186,6 +187,51 @@ func TestListeners(t *testing.T) {
 		step("back", func() { p.status = 200; time.Sleep(time.Second); find() }, "one: set of 2", "one: 3 to 1, 2 keys, cause false")
 		step("nobody left", func() { r.Detach(one); p.status = 500; time.Sleep(time.Minute); find() })
 	})
+}
+
+// TestAttachInOrder attaches a listener while a newer set waits to be told, from within
+// the telling of the one before: whoever comes late hears of the newest set last, and
+// of no older one.
+func TestAttachInOrder(t *testing.T) {
+	p := newProvider(t, "a")
+	r := p.remote(t, time.Hour, 0)
+	var heard []int
+	late := &Listener{Changed: func(Change) {}, Loaded: func(s *Set) { heard = append(heard, s.Len()) }}
+	load := func(names ...string) {
+		p.publish(t, names...)
+		set, err := Parse(p.body, ByID)
+		if err != nil {
+			t.Error(err)
+		}
+		r.finish(&download{done: make(chan struct{}), set: set})
+	}
+	var attached sync.WaitGroup
+	r.Attach(&Listener{
+		Changed: func(Change) {},
+		Loaded: func(s *Set) {
+			if s.Len() != 1 {
+				return
+			}
+			attached.Go(func() { r.Attach(late) })
+			for range 10_000 { // as far as it gets while this one is told
+				r.mu.Lock()
+				n := len(r.listeners)
+				r.mu.Unlock()
+				if n == 2 {
+					break
+				}
+				runtime.Gosched()
+			}
+			load("a", "b")
+		},
+	})
+	load("a")
+	r.tell()
+	attached.Wait()
+	r.tell()
+	if want := []int{2}; !slices.Equal(heard, want) {
+		t.Errorf("heard of sets of %v keys, want %v", heard, want)
+	}
 }
 
 // TestFlapping says of a provider that comes and goes what it does now and then.
