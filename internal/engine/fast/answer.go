@@ -120,32 +120,45 @@ func (a *answer) whole(res *gateway.Response, f framing, now time.Time, raw []by
 	}
 	if all != nil {
 		n, err := a.c.send(all)
-		return a.count(res.Status, int64(n-head), err)
+		return a.count(res.Status, head, int64(n), err)
 	}
 	a.room = [2][]byte{buf.B, raw}
 	a.pieces = a.room[:]
 	n, err := a.pieces.WriteTo(a.c.stream)
 	a.room = [2][]byte{}
-	return a.count(res.Status, n-int64(head), err)
+	return a.count(res.Status, head, n, err)
 }
 
-// count counts n more bytes of the body of an answer with this status, negative
-// if not all before them was sent, and returns the error of an exchange whose
+// count counts n bytes that were sent of an answer with this status. The first of
+// them, as many as head says, are no body. The error is that of the exchange, whose
 // answer ended with err.
-func (a *answer) count(status int, n int64, err error) error {
+func (a *answer) count(status, head int, n int64, err error) error {
+	if n < int64(head) {
+		return a.unsent(err)
+	}
 	a.begun = true
-	if n >= 0 {
-		a.sent.Status = status
-		a.sent.Bytes += n
+	a.sent.Status = status
+	a.sent.Bytes += n - int64(head)
+	if err == nil {
+		return nil
 	}
-	if err != nil {
-		code := gateway.CodeClientGone
-		if timeout(err) {
-			code = gateway.CodeTimeout
-		}
-		return &gateway.Error{Code: code, Err: err}
+	return lost(err)
+}
+
+// unsent notes that not all of a header was sent, because of err, and returns the
+// error of the exchange.
+func (a *answer) unsent(err error) error {
+	a.begun = true
+	return lost(err)
+}
+
+// lost returns the error of an exchange whose client could not be sent its answer.
+func lost(err error) error {
+	code := gateway.CodeClientGone
+	if timeout(err) {
+		code = gateway.CodeTimeout
 	}
-	return nil
+	return &gateway.Error{Code: code, Err: err}
 }
 
 const (
@@ -250,11 +263,12 @@ func (a *answer) piece(res *gateway.Response, f framing, now time.Time, buf []by
 		if len(head.B) <= begin {
 			begin = putBefore(buf, begin, head.B)
 		} else if _, err := a.c.send(head.B); err != nil {
-			return a.count(res.Status, -1, err)
+			return a.unsent(err)
 		}
 	}
 	sent, err := a.c.send(buf[begin:end])
-	return a.count(res.Status, int64(min(sent-(headRoom-begin), n)), err)
+	head := headRoom - begin // of the answer, or of a chunk
+	return a.count(res.Status, head, int64(min(sent, head+n)), err)
 }
 
 // putBefore copies p in front of buf[begin:] and returns where it begins.

@@ -102,11 +102,11 @@ func (c *conn) shake() bool {
 		below = pushed{c.socket, &c.transport}
 	}
 	stream := tls.Server(below, c.server.tls)
-	if limit := c.server.handshakeTimeout(); limit > 0 {
+	if limit := c.server.settings.HandshakeTimeout(); limit > 0 {
 		c.socket.SetDeadline(time.Now().Add(limit)) // fails on a broken connection, as the handshake will
 	}
 	if err := stream.Handshake(); err != nil {
-		if record, ok := errors.AsType[tls.RecordHeaderError](err); ok && record.Conn != nil && speaksHTTP(record.RecordHeader[:]) {
+		if record, ok := errors.AsType[tls.RecordHeaderError](err); ok && record.Conn != nil && engine.SpeaksHTTP(record.RecordHeader[:]) {
 			io.WriteString(record.Conn, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
 			c.linger()
 		}
@@ -125,34 +125,11 @@ func (c *conn) shake() bool {
 	return true
 }
 
-// handshakeTimeout is the shortest of the limits that a handshake is part of.
-func (s *server) handshakeTimeout() time.Duration {
-	shortest := time.Duration(0)
-	for _, limit := range []time.Duration{s.settings.ReadHeaderTimeout, s.settings.ReadTimeout, s.settings.WriteTimeout} {
-		if limit > 0 && (shortest == 0 || limit < shortest) {
-			shortest = limit
-		}
-	}
-	return shortest
-}
-
-// speaksHTTP reports whether a request of plain HTTP begins like this.
-func speaksHTTP(b []byte) bool {
-	switch string(b) {
-	case "GET /", "HEAD ", "POST ", "PUT /", "OPTIO", "PATCH", "DELET":
-		return true
-	}
-	return false
-}
-
-// maxLineEnds is how many line ends may come before a request line.
-const maxLineEnds = 8
-
 // await waits until the first bytes of a request have arrived, at most for the
 // limit. It reports false when none will come. A line end before a request line
 // is no beginning.
 func (c *conn) await(limit time.Duration) bool {
-	c.lineEnds = c.in.SkipLineEnds(maxLineEnds)
+	c.lineEnds = c.in.SkipLineEnds(wire.MaxLineEnds)
 	if len(c.in.Buffered()) > 0 {
 		c.state.Store(reading)
 	} else {
@@ -300,34 +277,13 @@ func (c *conn) refuse(err error) {
 	}
 }
 
-const (
-	lingerTime  = 500 * time.Millisecond
-	lingerBytes = 256 << 10
-)
-
-// linger lets the client read the answer before the connection ends. If it is
-// still sending, closing at once would make the system reset the connection,
-// which may overtake the answer (RFC 9112, section 9.6).
+// linger lets the client read the answer before the connection ends.
 func (c *conn) linger() {
-	half, ok := c.socket.(interface{ CloseWrite() error })
-	if !ok {
-		return
-	}
 	if encrypted, ok := c.stream.(*tls.Conn); ok && c.inbound.secure {
-		encrypted.CloseWrite() // broken or not, it ends here
-	}
-	if half.CloseWrite() != nil {
+		engine.Linger(c.socket, encrypted)
 		return
 	}
-	c.socket.SetReadDeadline(time.Now().Add(lingerTime)) // fails on a broken connection, as Read will
-	p := streams.Get().(*streamBuffer)
-	defer streams.Put(p)
-	for n, left := 0, lingerBytes; left > 0; left -= n {
-		var err error
-		if n, err = c.socket.Read(p[:]); err != nil {
-			return
-		}
-	}
+	engine.Linger(c.socket, nil)
 }
 
 // abort ends the connection in the middle of an answer. A client that was

@@ -14,12 +14,8 @@ import (
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
-const (
-	handshakeTimeout = 10 * time.Second
-
-	// longestDial ends attempts to connect that have no limit of their own.
-	longestDial = 30 * time.Second
-)
+// longestDial ends attempts to connect that have no limit of their own.
+const longestDial = 30 * time.Second
 
 // errForeign says that a host must be called through the standard library.
 var errForeign = errors.New("the backend speaks HTTP/2")
@@ -88,7 +84,7 @@ func (h *host) dial(ctx context.Context, q *gateway.Request) (*link, error) {
 	}
 	below := &ending{Conn: raw}
 	conn := tls.Client(below, settings)
-	latest := time.Now().Add(handshakeTimeout)
+	latest := time.Now().Add(engine.HandshakeTimeout)
 	if !by.IsZero() && by.Before(latest) {
 		latest = by
 	}

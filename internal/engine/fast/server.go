@@ -17,11 +17,6 @@ import (
 	"github.com/sluice-gateway/sluice/internal/engine/fast/wire"
 )
 
-const (
-	defaultHeaderBytes = 1 << 20
-	headerSlack        = 4 << 10 // on top of the limit, as net/http has it
-)
-
 // server is an [engine.Server] for HTTP/1.1, one goroutine for each connection.
 type server struct {
 	settings engine.Settings
@@ -48,12 +43,9 @@ var Engine = engine.Engine{Name: "fast", NewServer: NewServer, NewClient: NewCli
 func NewServer(s engine.Settings) engine.Server {
 	srv := &server{
 		settings: s,
-		limits:   wire.Limits{HeadBytes: s.MaxHeaderBytes + headerSlack, Fields: wire.MaxFields},
+		limits:   wire.Limits{HeadBytes: s.HeadBytes(), Fields: wire.MaxFields},
 		watcher:  newWatcher(),
 		http2:    newHandover(s),
-	}
-	if s.MaxHeaderBytes <= 0 {
-		srv.limits.HeadBytes = defaultHeaderBytes + headerSlack
 	}
 	if s.ReadHeaderTimeout == 0 {
 		srv.settings.ReadHeaderTimeout = s.ReadTimeout

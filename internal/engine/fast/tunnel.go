@@ -40,7 +40,7 @@ func (a *answer) tunnel(res *gateway.Response) {
 	}
 	defer to.Close()
 	if c.unwatch(); c.gone.Load() {
-		a.err = a.count(0, -1, errLeft)
+		a.err = a.unsent(errLeft)
 		return
 	}
 	b := body.NewBuffer()
@@ -50,7 +50,7 @@ func (a *answer) tunnel(res *gateway.Response) {
 	b.Free()
 	a.begun, a.last = true, true
 	if err != nil {
-		a.err = a.count(0, -1, err)
+		a.err = a.unsent(err)
 		return
 	}
 	c.stream.SetDeadline(time.Time{}) // fails on a broken connection, as reading will

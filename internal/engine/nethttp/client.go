@@ -25,8 +25,6 @@ import (
 )
 
 const (
-	handshakeTimeout = 10 * time.Second
-
 	// longestDial ends attempts to connect that have no limit of their own
 	// once every call that waited for them is long over.
 	longestDial = 30 * time.Second
@@ -79,7 +77,7 @@ func (c *client) newTransport(t config.Transport, s *tls.Config) *http.Transport
 	transport := &http.Transport{
 		DialContext:            dial(dialer),
 		TLSClientConfig:        s,
-		TLSHandshakeTimeout:    handshakeTimeout,
+		TLSHandshakeTimeout:    engine.HandshakeTimeout,
 		DisableKeepAlives:      t.DisableKeepAlives,
 		DisableCompression:     true, // whoever made the request knows what to ask for
 		MaxResponseHeaderBytes: maxHeader,

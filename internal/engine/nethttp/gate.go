@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/sluice-gateway/sluice/internal/engine"
 )
 
 // A gate is the listener that net/http accepts from: it has a sieve over every
@@ -128,11 +130,11 @@ func (g *gate) admit(conn net.Conn) {
 // shake returns the connection with TLS, and reports whether there is one.
 func (g *gate) shake(conn net.Conn) (net.Conn, bool) {
 	stream := tls.Server(conn, g.tls)
-	if limit := g.server.handshakeTimeout(); limit > 0 {
+	if limit := g.server.handshakeTimeout; limit > 0 {
 		conn.SetDeadline(time.Now().Add(limit)) // fails on a broken connection, as the handshake will
 	}
 	if err := stream.Handshake(); err != nil {
-		if record, ok := errors.AsType[tls.RecordHeaderError](err); ok && record.Conn != nil && speaksHTTP(record.RecordHeader[:]) {
+		if record, ok := errors.AsType[tls.RecordHeaderError](err); ok && record.Conn != nil && engine.SpeaksHTTP(record.RecordHeader[:]) {
 			io.WriteString(record.Conn, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
 			linger(record.Conn)
 		}
@@ -158,38 +160,11 @@ type encrypted struct {
 // ConnectionState returns that of TLS.
 func (e *encrypted) ConnectionState() tls.ConnectionState { return e.stream.ConnectionState() }
 
-// handshakeTimeout is the shortest of the limits that a handshake is part of.
-func (s *server) handshakeTimeout() time.Duration {
-	shortest := time.Duration(0)
-	for _, limit := range []time.Duration{s.headTimeout, s.http.ReadTimeout, s.http.WriteTimeout} {
-		if limit > 0 && (shortest == 0 || limit < shortest) {
-			shortest = limit
-		}
-	}
-	return shortest
-}
-
-// speaksHTTP reports whether a request of plain HTTP begins like this.
-func speaksHTTP(b []byte) bool {
-	switch string(b) {
-	case "GET /", "HEAD ", "POST ", "PUT /", "OPTIO", "PATCH", "DELET":
-		return true
-	}
-	return false
-}
-
-const (
-	lingerTime  = 500 * time.Millisecond
-	lingerBytes = 256 << 10
-)
-
-// linger lets the client read what was sent before the connection ends. If it is
-// still sending, closing at once would make the system reset the connection, which
-// may overtake the answer (RFC 9112, section 9.6).
+// linger lets the client read what was sent before the connection ends.
 func linger(conn net.Conn) {
-	if closeWrite(conn) != nil {
+	if encrypted, ok := conn.(*tls.Conn); ok {
+		engine.Linger(encrypted.NetConn(), encrypted)
 		return
 	}
-	conn.SetReadDeadline(time.Now().Add(lingerTime)) // fails on a broken connection, as reading will
-	io.CopyN(io.Discard, conn, lingerBytes)          // whatever comes
+	engine.Linger(conn, nil)
 }

@@ -26,11 +26,6 @@ import (
 // may send unasked (RFC 9113, section 6.5.2).
 const http2Frame = 16 << 10
 
-const (
-	defaultHeaderBytes = http.DefaultMaxHeaderBytes
-	headerSlack        = 4 << 10 // on top of the limit, as net/http has it
-)
-
 // server is an [engine.Server] on http.Server.
 type server struct {
 	http     http.Server
@@ -43,6 +38,8 @@ type server struct {
 	h2c         bool        // HTTP/2 by prior knowledge is spoken
 	limits      wire.Limits // of a head
 	headTimeout time.Duration
+
+	handshakeTimeout time.Duration // 0 is no limit
 
 	mu       sync.Mutex
 	listener net.Listener
@@ -60,11 +57,10 @@ func NewServer(s engine.Settings) engine.Server {
 		errorLog:    s.ErrorLog,
 		tls:         s.TLS,
 		h2c:         s.H2C,
-		limits:      wire.Limits{HeadBytes: defaultHeaderBytes + headerSlack, Fields: wire.MaxFields},
+		limits:      wire.Limits{HeadBytes: s.HeadBytes(), Fields: wire.MaxFields},
 		headTimeout: s.ReadHeaderTimeout,
-	}
-	if s.MaxHeaderBytes > 0 {
-		srv.limits.HeadBytes = s.MaxHeaderBytes + headerSlack
+
+		handshakeTimeout: s.HandshakeTimeout(),
 	}
 	if srv.headTimeout == 0 {
 		srv.headTimeout = s.ReadTimeout

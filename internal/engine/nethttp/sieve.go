@@ -54,9 +54,6 @@ const (
 )
 
 const (
-	// maxLineEnds is how many line ends may come before a request line.
-	maxLineEnds = 8
-
 	// preface is how HTTP/2 begins (RFC 9113, section 3.4).
 	preface = "PRI * HTTP/2.0\r\n\r\n"
 
@@ -70,7 +67,7 @@ const (
 
 // newSieve returns a sieve over a connection.
 func (s *server) newSieve(conn net.Conn) *sieve {
-	v := &sieve{Conn: conn, limits: s.limits, timeout: s.headTimeout, http2: s.h2c, lineEnds: maxLineEnds}
+	v := &sieve{Conn: conn, limits: s.limits, timeout: s.headTimeout, http2: s.h2c, lineEnds: wire.MaxLineEnds}
 	v.refusing = func(err error) { s.logRefusal(conn.RemoteAddr().String(), err) }
 	v.in.Reset(conn)
 	return v
@@ -150,7 +147,7 @@ const keptRoom = 4 << 10
 
 // next gets ready for the next head.
 func (v *sieve) next() {
-	v.phase, v.lineEnds = heads, maxLineEnds
+	v.phase, v.lineEnds = heads, wire.MaxLineEnds
 	v.in.Free()
 }
 
@@ -195,7 +192,7 @@ func (v *sieve) pass() error {
 	for _, f := range h.Fields {
 		b = append(append(append(append(b, f.Name...), ':'), f.Value...), "\r\n"...)
 	}
-	v.lineEnds = maxLineEnds
+	v.lineEnds = wire.MaxLineEnds
 	switch {
 	case h.Chunked:
 		b = append(b, "Transfer-Encoding:chunked\r\n"...)

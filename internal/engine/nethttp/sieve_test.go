@@ -36,7 +36,7 @@ func (*tape) SetReadDeadline(time.Time) error { return nil }
 // sift returns a sieve over a text.
 func sift(text []byte, size int) (*sieve, *error) {
 	refusal := new(error)
-	v := &sieve{Conn: &tape{text: text, size: size}, limits: wire.Limits{HeadBytes: 8 << 10, Fields: 20}, lineEnds: maxLineEnds}
+	v := &sieve{Conn: &tape{text: text, size: size}, limits: wire.Limits{HeadBytes: 8 << 10, Fields: 20}, lineEnds: wire.MaxLineEnds}
 	v.refusing = func(err error) { *refusal = err }
 	v.in.Reset(v.Conn)
 	return v, refusal
@@ -138,7 +138,7 @@ func FuzzSieve(f *testing.F) {
 		in.Reset(bytes.NewReader(text))
 		defer in.Reset(nil)
 		for {
-			in.SkipLineEnds(maxLineEnds)
+			in.SkipLineEnds(wire.MaxLineEnds)
 			want, ok := readWire(&in)
 			if !ok {
 				return

@@ -70,6 +70,9 @@ func (r *Reader) Head(l Limits) (string, error) {
 	return head, nil
 }
 
+// MaxLineEnds is how many line ends may come before a request line.
+const MaxLineEnds = 8
+
 // SkipLineEnds drops line ends at the beginning of what has arrived, at most n of
 // them, and returns how many are left to be dropped. Clients of old send one
 // behind a body, and it means nothing before a request line (RFC 9112, section

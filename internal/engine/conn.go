@@ -1,0 +1,79 @@
+package engine
+
+import (
+	"crypto/tls"
+	"net"
+	"sync"
+	"time"
+)
+
+// HandshakeTimeout is how long a handshake of TLS with a backend may take.
+const HandshakeTimeout = 10 * time.Second
+
+const (
+	defaultHeaderBytes = 1 << 20
+	headerSlack        = 4 << 10 // on top of the limit, as net/http has it
+)
+
+// HeadBytes returns how many bytes the head of a request may have.
+func (s *Settings) HeadBytes() int {
+	if s.MaxHeaderBytes > 0 {
+		return s.MaxHeaderBytes + headerSlack
+	}
+	return defaultHeaderBytes + headerSlack
+}
+
+// HandshakeTimeout returns the shortest of the limits that the handshake of a client
+// is part of, 0 if there is none.
+func (s *Settings) HandshakeTimeout() time.Duration {
+	shortest := time.Duration(0)
+	for _, limit := range []time.Duration{s.ReadHeaderTimeout, s.ReadTimeout, s.WriteTimeout} {
+		if limit > 0 && (shortest == 0 || limit < shortest) {
+			shortest = limit
+		}
+	}
+	return shortest
+}
+
+// SpeaksHTTP reports whether a request of plain HTTP begins with the five bytes.
+func SpeaksHTTP(b []byte) bool {
+	switch string(b) {
+	case "GET /", "HEAD ", "POST ", "PUT /", "OPTIO", "PATCH", "DELET":
+		return true
+	}
+	return false
+}
+
+const (
+	lingerTime  = 500 * time.Millisecond
+	lingerBytes = 256 << 10
+)
+
+// rooms holds memory for what is read and dropped.
+var rooms = sync.Pool{New: func() any { return new([8 << 10]byte) }}
+
+// Linger lets the client read what was sent before the connection ends. If it is
+// still sending, closing at once would make the system reset the connection, which
+// may overtake the answer (RFC 9112, section 9.6). The stream is that of TLS over
+// the socket, nil without.
+func Linger(socket net.Conn, stream *tls.Conn) {
+	half, ok := socket.(interface{ CloseWrite() error })
+	if !ok {
+		return
+	}
+	if stream != nil {
+		stream.CloseWrite() // broken or not, it ends here
+	}
+	if half.CloseWrite() != nil {
+		return
+	}
+	socket.SetReadDeadline(time.Now().Add(lingerTime)) // fails on a broken connection, as Read will
+	p := rooms.Get().(*[8 << 10]byte)
+	defer rooms.Put(p)
+	for n, left := 0, lingerBytes; left > 0; left -= n {
+		var err error
+		if n, err = socket.Read(p[:]); err != nil {
+			return
+		}
+	}
+}
