@@ -8,35 +8,42 @@ import (
 
 // A Lone is a header that a policy reads: one that a message may carry once. Of two
 // lines the policy would judge one and a backend might believe the other, and a line
-// with underscores where the name has hyphens is the same one to many servers.
+// with underscores where the name has hyphens, or the reverse, is the same one to many
+// servers.
 type Lone struct {
 	name      string
 	spellings []string // that a server behind us might take for the name
 }
 
-// maxHyphens bounds how many hyphens of a name are tried as underscores.
-const maxHyphens = 6
+// maxJoints bounds how many hyphens and underscores of a name are tried as the other.
+const maxJoints = 6
 
 // NewLone returns the header with the given name.
 func NewLone(name string) Lone {
 	l := Lone{name: Canonical(name)}
-	var hyphens []int
+	var joints []int
 	for i := range len(name) {
-		if name[i] == '-' && len(hyphens) < maxHyphens {
-			hyphens = append(hyphens, i)
+		if name[i] == '-' || name[i] == '_' {
+			joints = append(joints, i)
 		}
 	}
-	for set := 1; set < 1<<len(hyphens); set++ {
+	tried := joints[:min(len(joints), maxJoints)]
+	for set := 1; set < 1<<len(tried); set++ {
 		other := []byte(name)
-		for bit, at := range hyphens {
+		for bit, at := range tried {
 			if set&(1<<bit) != 0 {
-				other[at] = '_'
+				other[at] ^= '-' ^ '_'
 			}
 		}
 		l.spellings = append(l.spellings, Canonical(string(other)))
 	}
-	if strings.Count(name, "-") > maxHyphens {
-		l.spellings = append(l.spellings, Canonical(strings.ReplaceAll(name, "-", "_")))
+	if len(joints) > maxJoints {
+		for _, joint := range []string{"-", "_"} {
+			other := Canonical(strings.NewReplacer("-", joint, "_", joint).Replace(name))
+			if other != l.name && !slices.Contains(l.spellings, other) {
+				l.spellings = append(l.spellings, other)
+			}
+		}
 	}
 	return l
 }
