@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -529,6 +530,28 @@ func TestSkipFiles(t *testing.T) {
 	}
 	if strings.Contains(got.stderr, "/run/") {
 		t.Errorf("files are read: %s", got.stderr)
+	}
+}
+
+// TestSkipFilesMachine gives one verdict on every machine: a host that is this one
+// is a mistake where the gateway is to run, and unknown elsewhere.
+func TestSkipFilesMachine(t *testing.T) {
+	t.Chdir(t.TempDir())
+	own, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, "own.json", fmt.Sprintf(`{"version": 3, "dialect": "sluice", "port": 8080, "endpoints": [{"endpoint": "/a", "backend": [{"host": ["http://%s:8080"], "url_pattern": "/"}]}]}`, own))
+	if got := invoke(t, "check", "-c", "own.json"); got.code != 1 || !strings.Contains(got.stderr, "is the address of the gateway itself") {
+		t.Errorf("%+v", got)
+	}
+	local := own == "localhost" || strings.HasSuffix(own, ".localhost") // on every machine
+	if got := invoke(t, "check", "--skip-files", "-c", "own.json"); (got.code == 0) == local {
+		t.Errorf("with --skip-files: %+v", got)
+	}
+	write(t, "loopback.json", `{"version": 3, "dialect": "sluice", "port": 8080, "endpoints": [{"endpoint": "/a", "backend": [{"host": ["http://127.0.0.1:8080"], "url_pattern": "/"}]}]}`)
+	if got := invoke(t, "check", "--skip-files", "-c", "loopback.json"); got.code != 1 || !strings.Contains(got.stderr, "is the address of the gateway itself") {
+		t.Errorf("loopback, with --skip-files: %+v", got)
 	}
 }
 

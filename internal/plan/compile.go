@@ -71,6 +71,9 @@ type compiler struct {
 // by place; with an Error among them the generation is nil and everything that
 // was kept for it has been released. Compile does not dial.
 func Compile(d *config.Document, o Options) (*Generation, []*config.Problem) {
+	if o.Machine != nil {
+		o.Machine = sync.OnceValue(o.Machine)
+	}
 	svc, problems := config.Resolve(d)
 	if o.Adjust != nil {
 		o.Adjust(svc)

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/jsonspan"
 )
 
@@ -57,7 +58,7 @@ func (b *endpointBuilder) checkAddress(be *config.Backend) {
 		return
 	}
 	switch near, similar := config.Suggest(be.Method, methods[:usual]); {
-	case !token(be.Method):
+	case !gateway.Token(be.Method):
 		b.report(be.Node, "method", config.Error, config.CodeInvalid, fmt.Errorf("%q is no method; write GET, POST, PUT, PATCH or DELETE", be.Method))
 	case similar:
 		b.mistake(be.Node, "method", fmt.Errorf("no service knows the method %q; did you mean %q?", be.Method, near))
@@ -96,16 +97,6 @@ var methods = []string{
 
 // usual is how many of the methods are meant by what is nearly one of them.
 const usual = 7
-
-// token reports whether s is a token of RFC 9110, section 5.6.2.
-func token(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c <= ' ' || c >= 0x7f || strings.IndexByte("\"(),/:;<=>?@[\\]{}", c) >= 0 {
-			return false
-		}
-	}
-	return s != ""
-}
 
 // checkGroups reports answers of which one takes the place of another.
 func (b *endpointBuilder) checkGroups() {

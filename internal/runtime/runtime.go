@@ -52,8 +52,9 @@ type Options struct {
 	// nil makes none.
 	Raise func([]*config.Problem) []*config.Problem
 
-	// SkipFiles is that no file of a key, a certificate or an authority is read, for
-	// checks on another machine than that of the gateway.
+	// SkipFiles is that no file of a key, a certificate or an authority is read, and
+	// nobody asked for the addresses of this machine, for checks on another one than
+	// that of the gateway.
 	SkipFiles bool
 
 	// Adjust changes the service after it was resolved, for flags that win
@@ -137,6 +138,10 @@ func (g *Gateway) compile(ctx context.Context) (*compilation, []*config.Problem)
 		}
 		return client, err
 	}
+	own := machine
+	if g.options.SkipFiles {
+		own = nil // what is checked is to run elsewhere
+	}
 	var more []*config.Problem
 	unread := config.HasErrors(problems)
 	next.Generation, more = plan.Compile(d, plan.Options{
@@ -148,7 +153,7 @@ func (g *Gateway) compile(ctx context.Context) (*compilation, []*config.Problem)
 		Published: g.options.Published,
 		Adjust:    g.options.Adjust,
 		Check:     next.check,
-		Machine:   machine,
+		Machine:   own,
 		Ready:     func() bool { return !g.draining.Load() },
 	})
 	for _, p := range more {
