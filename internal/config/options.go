@@ -249,22 +249,22 @@ type Behaviour struct {
 	// 2,048 bits, of HMAC shorter than the digest (RFC 7518, sections 3.2 and
 	// 3.3). A warning uses it all the same; an error stops the start where a file
 	// holds it, and verifies no token with it where it was downloaded.
-	WeakKeys UnknownKeys `json:"weak_keys"`
+	WeakKeys Verdict `json:"weak_keys"`
 
 	// UnknownKeys is what an unknown key of a core object or of a component
 	// that protects nothing is: a warning or an error.
-	UnknownKeys UnknownKeys `json:"unknown_keys"`
+	UnknownKeys Verdict `json:"unknown_keys"`
 
 	// Mistakes is what something is that can be served and cannot be meant, such
 	// as a placeholder that never has a value: a warning or an error. It never
 	// makes a warning of what would leave a protection open.
-	Mistakes UnknownKeys `json:"mistakes"`
+	Mistakes Verdict `json:"mistakes"`
 
 	// WeakTypes is what a value is that existing files hold and the schema does not
 	// allow: a text for a number, one value for a list, another letter case, null,
 	// a key that occurs twice or is missing: a warning or an error. It never makes
 	// a warning of what would leave a protection open.
-	WeakTypes UnknownKeys `json:"weak_types"`
+	WeakTypes Verdict `json:"weak_types"`
 
 	// MaxHops is how many gateways a request may pass, this one included: it
 	// counts them in the header Sluice-Hops, and one more is answered with 508, so
@@ -572,11 +572,11 @@ type BreakerThreshold string
 // Enum lists the values.
 func (BreakerThreshold) Enum() []string { return []string{"more_than", "at"} }
 
-// UnknownKeys is how unknown keys, mistakes and weak keys are taken.
-type UnknownKeys string
+// Verdict is how something is taken that can be served and should not be written.
+type Verdict string
 
 // Enum lists the values.
-func (UnknownKeys) Enum() []string { return []string{"warning", "error"} }
+func (Verdict) Enum() []string { return []string{"warning", "error"} }
 
 // Method is a method of an endpoint; letter case is ignored.
 type Method string

@@ -43,9 +43,11 @@ func Definitions() map[string]any {
 // of the file that declares it. The caller owns the result. encoding/json
 // writes it in the same way every time.
 //
-// The schema says what to write, and sluice check --lint refuses exactly what it
-// does not allow. Decoding takes more, with a warning: null for an absent key, and
-// for core objects keys of any letter case and values of other types.
+// The schema says what to write, and sluice check --lint refuses what it does not
+// allow, and more: the bounds of durations and of sizes with a unit, for which JSON
+// Schema has no words, and what options say of themselves in Validate. Decoding takes
+// more than the schema, with a warning: null for an absent key, and for core objects
+// keys of any letter case and values of other types.
 //
 // Source: JSON Schema, draft 2020-12.
 func JSONSchema(t reflect.Type, source string) (map[string]any, error) {

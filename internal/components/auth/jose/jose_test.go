@@ -866,7 +866,7 @@ func TestWeakKeys(t *testing.T) {
 			bad = sign(t, alg, k.key, object{"kid": "weak"}, `{}`)
 		}
 		good := sign(t, alg, strong.key, object{"kid": strong.members["kid"]}, `{}`)
-		for _, mode := range []config.UnknownKeys{"warning", "error"} {
+		for _, mode := range []config.Verdict{"warning", "error"} {
 			want, severity := 200, "warning"
 			if mode == "error" {
 				want, severity = 401, "error"
