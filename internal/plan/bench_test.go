@@ -111,7 +111,7 @@ func BenchmarkDo(b *testing.B) {
 // TestAllocations is the budget of the request path: more allocations than
 // these are a regression.
 func TestAllocations(t *testing.T) {
-	if raceEnabled {
+	if testx.Race {
 		t.Skip("the race detector allocates")
 	}
 	for _, r := range requests {

@@ -13,6 +13,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 	"github.com/sluice-gateway/sluice/internal/plan"
 )
 
@@ -89,7 +90,7 @@ func BenchmarkCompile(b *testing.B) {
 // TestCompileCost bounds what an endpoint costs on its way from the text to the
 // generation.
 func TestCompileCost(t *testing.T) {
-	if raceEnabled {
+	if testx.Race {
 		t.Skip("the race detector takes memory of its own")
 	}
 	const endpoints = 1000
@@ -110,7 +111,7 @@ func TestCompileCost(t *testing.T) {
 
 // TestMemory bounds what an endpoint costs as long as the gateway lives.
 func TestMemory(t *testing.T) {
-	if raceEnabled {
+	if testx.Race {
 		t.Skip("the race detector takes memory of its own")
 	}
 	const budget = 3500 // bytes for an endpoint; measured 3,130

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/engine"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
 
 const (
@@ -39,7 +40,7 @@ func TestSlowClients(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes ten seconds for each kind and engine")
 	}
-	if raceDetected {
+	if testx.Race {
 		t.Skip("the race detector needs more memory for each connection than there may be")
 	}
 	tool, err := exec.LookPath("slowhttptest")

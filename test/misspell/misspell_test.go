@@ -15,6 +15,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
 
 // A mistake is a sample with one thing wrong.
@@ -76,7 +77,7 @@ func TestMistakes(t *testing.T) {
 			t.Run(s.name, func(t *testing.T) {
 				t.Parallel()
 				for i, m := range mistakes {
-					if testing.Short() && i%7 != 0 || raceEnabled && i%5 != 0 {
+					if testing.Short() && i%7 != 0 || testx.Race && i%5 != 0 {
 						continue
 					}
 					problems := check(t.Context(), s.name, m.text)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 	"github.com/sluice-gateway/sluice/internal/manual"
 )
 
@@ -115,7 +116,7 @@ func TestVerdict(t *testing.T) {
 					t.Errorf("the schema refuses the sample: %v", err)
 				}
 				for i, mutant := range m.mutants {
-					if testing.Short() && i%9 != 0 || raceEnabled && i%5 != 0 {
+					if testing.Short() && i%9 != 0 || testx.Race && i%5 != 0 {
 						continue
 					}
 					wrong := verdict(t, s, mutant)

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
 
 // The backend of the cross-talk finds the token of a request in its path, in its
@@ -143,7 +144,7 @@ func crossTalk(t *testing.T, engine string) {
 	case requests > 0:
 	case testing.Short():
 		requests = 1_000
-	case raceDetected:
+	case testx.Race:
 		requests = 2_000
 	default:
 		requests = 6_000

@@ -20,6 +20,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/engine/fast"
 	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
 
 var (
@@ -240,7 +241,7 @@ func soakEngine(t *testing.T, engine string) {
 	case requests > 0:
 	case testing.Short():
 		requests = 2_000
-	case raceDetected:
+	case testx.Race:
 		requests = 2_500
 	default:
 		requests = 8_000
@@ -278,7 +279,7 @@ func soakEngine(t *testing.T, engine string) {
 // something makes the pool make 28 more, and one that loses a connection leaves
 // 56 more descriptors. And when all is quiet, nothing from a pool is in use.
 func TestPools(t *testing.T) {
-	if raceDetected || testing.Short() {
+	if testx.Race || testing.Short() {
 		t.Skip("under the race detector pools lose some of what they are given")
 	}
 	noLeaks(t)

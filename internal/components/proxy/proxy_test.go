@@ -457,7 +457,7 @@ func TestStaticBudget(t *testing.T) {
 	x := testx.Request{}.Exchange(t)
 	answer(t, x, `{"z":1}`, true)
 	ctx := context.Background()
-	if got := testing.AllocsPerRun(100, func() { s.Leave(ctx, x, nil) }); got > 0 && !race {
+	if got := testing.AllocsPerRun(100, func() { s.Leave(ctx, x, nil) }); got > 0 && !testx.Race {
 		t.Errorf("allocations: got %v, want 0", got)
 	}
 }

@@ -959,7 +959,7 @@ func BenchmarkHit(b *testing.B) {
 }
 
 func TestHitBudget(t *testing.T) {
-	if race {
+	if testx.Race {
 		t.Skip("the race detector counts its own allocations")
 	}
 	w := newWorld()

@@ -567,7 +567,7 @@ func discarding(t testing.TB, format AccessFormat) *accessLog {
 }
 
 func TestAccessLineBudget(t *testing.T) {
-	if race {
+	if testx.Race {
 		t.Skip("the race detector counts its own allocations")
 	}
 	x := exchange(t)

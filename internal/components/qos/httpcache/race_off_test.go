@@ -1,5 +1,0 @@
-//go:build !race
-
-package httpcache
-
-const race = false

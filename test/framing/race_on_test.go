@@ -1,5 +1,0 @@
-//go:build race
-
-package framing
-
-const raceDetected = true

@@ -1,5 +1,0 @@
-//go:build !race
-
-package misspell
-
-const raceEnabled = false
