@@ -41,12 +41,12 @@ var names = []string{"products-01", "products-02", "products-03", "marketing", "
 type Service struct{ Name, Host string }
 
 // Services returns where the services of a gateway on a port listen, so that the
-// configuration of a demo is the same whoever prints it: some ten thousand ports
-// above that of the gateway, or below where there are none.
+// configuration of a demo is the same whoever prints it: at the ports above that of
+// the gateway, or below where there are none.
 func Services(port int) []Service {
-	base := port + 10_001
-	if base+len(names) > 65_535 {
-		base = port - 10_001 - len(names)
+	base := port + 1
+	if base+len(names) > 65_536 {
+		base = port - len(names)
 	}
 	services := make([]Service, len(names))
 	for i, name := range names {
