@@ -24,29 +24,57 @@ const (
 // would keep the gateway waiting, and a device may have no end. The error is an
 // [*fs.PathError].
 func ReadFile(name string) ([]byte, error) {
-	info, err := os.Stat(name)
+	info, err := os.Stat(name) // opening a device may do something
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() {
-		return nil, &fs.PathError{Op: "read", Path: name, Err: fmt.Errorf("is %s; name a regular file", kindOf(info.Mode()))}
+	if err := regular(name, info); err != nil {
+		return nil, err
 	}
-	return readAtMost(name, LargestFile)
+	return readRegular(name)
+}
+
+// readRegular reads a file that was regular when it was looked at. Something else may
+// have come in its place.
+func readRegular(name string) ([]byte, error) {
+	f, err := os.OpenFile(name, os.O_RDONLY|nonBlocking, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() // it was only read
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if err := regular(name, info); err != nil {
+		return nil, err
+	}
+	return readAtMost(f, LargestFile)
+}
+
+// regular returns what is wrong with a file that is no regular one.
+func regular(name string, info fs.FileInfo) error {
+	if info.Mode().IsRegular() {
+		return nil
+	}
+	return &fs.PathError{Op: "read", Path: name, Err: fmt.Errorf("is %s; name a regular file", kindOf(info.Mode()))}
 }
 
 // ReadDocument returns what the file of a configuration holds, which may also be a
 // pipe that somebody writes to. The error is an [*fs.PathError].
-func ReadDocument(name string) ([]byte, error) { return readAtMost(name, largestDocument) }
-
-func readAtMost(name string, limit int64) (data []byte, err error) {
+func ReadDocument(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close() // it was only read
-	data, err = io.ReadAll(io.LimitReader(f, limit+1))
+	return readAtMost(f, largestDocument)
+}
+
+func readAtMost(f *os.File, limit int64) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err == nil && int64(len(data)) > limit {
-		err = &fs.PathError{Op: "read", Path: name, Err: fmt.Errorf("holds more than %d MiB; name a file that holds no more than what is meant", limit>>20)}
+		err = &fs.PathError{Op: "read", Path: f.Name(), Err: fmt.Errorf("holds more than %d MiB; name a file that holds no more than what is meant", limit>>20)}
 	}
 	return data, err
 }
