@@ -32,8 +32,9 @@ const (
 	// plain one takes less than one.
 	perByte = 60
 
-	// memory is what the process may grow by for a large request, garbage
-	// included.
+	// memory is what the process may grow by for a large request. It is also the
+	// limit of the process itself, so that garbage counts only if nobody has had a
+	// reason to collect it.
 	memory = 96 << 20
 
 	patience = 60 * time.Second // after which something hangs
@@ -110,7 +111,7 @@ func measure(t *testing.T, binary, engine string, c *testCase, size int) (statem
 	}
 	cmd := exec.Command(binary, "run", "-c", file)
 	cmd.Dir = folder
-	cmd.Env = append(os.Environ(), "GOCOVERDIR="+counters)
+	cmd.Env = append(os.Environ(), "GOCOVERDIR="+counters, "GOGC=100", fmt.Sprint("GOMEMLIMIT=", memory))
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	if err := cmd.Start(); err != nil {
