@@ -53,7 +53,7 @@ func (s *headerSelection) reserved(name string) bool {
 	if reserved(name) {
 		return !(s.expects && name == "Expect")
 	}
-	return s.counts && hyphens(name) == hopsField
+	return s.counts && alike(name, hopsField)
 }
 
 // reserved reports whether a field is for the gateway alone to write, or for one
@@ -61,16 +61,32 @@ func (s *headerSelection) reserved(name string) bool {
 // (RFC 3875, section 4.1.18), so a name that differs in nothing else counts as
 // the same.
 func reserved(name string) bool {
-	name = hyphens(name)
-	return slices.Contains(hopByHop, name) || name == forwardedFor || name == forwardedHost || name == forwardedVia
+	return among(hopByHop, name) || alike(name, forwardedFor) || alike(name, forwardedHost) || alike(name, forwardedVia)
 }
 
-// hyphens returns the name of a field with hyphens in place of underscores.
-func hyphens(name string) string {
-	if strings.IndexByte(name, '_') >= 0 {
-		return gateway.Canonical(strings.ReplaceAll(name, "_", "-"))
+// among reports whether a list has the name of a field, or one that is alike.
+func among(list []string, name string) bool {
+	if strings.IndexByte(name, '_') < 0 {
+		return slices.Contains(list, name)
 	}
-	return name
+	return slices.ContainsFunc(list, func(n string) bool { return alike(name, n) })
+}
+
+// alike reports whether the name of a field is another one but for letter case and
+// for underscores in place of hyphens.
+func alike(name, other string) bool {
+	if len(name) != len(other) {
+		return false
+	}
+	for i := range len(name) {
+		switch c, want := name[i], other[i]; {
+		case c == want, c == '_' && want == '-':
+		case c|0x20 == want|0x20 && 'a' <= want|0x20 && want|0x20 <= 'z':
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // proxyFields are fields by which a proxy tells what the client asked it, besides
@@ -85,8 +101,8 @@ var proxyFields = []string{
 func ofProxies(name string) bool {
 	switch name[0] {
 	case 'X', 'F', 'T':
-		name = hyphens(name)
-		return strings.HasPrefix(name, "X-Forwarded") || slices.Contains(proxyFields, name)
+		const all = "X-Forwarded"
+		return len(name) >= len(all) && alike(name[:len(all)], all) || among(proxyFields, name)
 	}
 	return false
 }

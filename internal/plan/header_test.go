@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/sluice-gateway/sluice/internal/gateway"
@@ -114,6 +115,43 @@ func TestExpectation(t *testing.T) {
 		s.fill(x)
 		if got := x.Request.Header.Get("Expect"); got != tt.want {
 			t.Errorf("input_headers %q, a call waits: %t: Expect %q, want %q", tt.list, tt.expects, got, tt.want)
+		}
+	}
+}
+
+// TestUnderscores: names with underscores are those with hyphens, and telling so
+// allocates nothing.
+func TestUnderscores(t *testing.T) {
+	tests := []struct {
+		name                          string
+		reserved, ofProxies, expected bool
+	}{
+		{"X_forwarded_for", true, true, true},
+		{"X-Forwarded_host", true, true, true},
+		{"X_Forwarded-Via", true, true, true},
+		{"Transfer_encoding", true, false, true},
+		{"Content_length", true, false, true},
+		{"X_real_ip", false, true, false},
+		{"Front_end_https", false, true, false},
+		{"X_forwarded_proto", false, true, false},
+		{"X_forwarded", false, true, false},
+		{strings.ReplaceAll(hopsField, "-", "_"), false, false, true},
+		{"X_other_field_of_some_length", false, false, false},
+		{"_-__", false, false, false},
+	}
+	s := headerSelection{counts: true}
+	for _, tt := range tests {
+		if got := reserved(tt.name); got != tt.reserved {
+			t.Errorf("%s: reserved %t, want %t", tt.name, got, tt.reserved)
+		}
+		if got := ofProxies(tt.name); got != tt.ofProxies {
+			t.Errorf("%s: of proxies %t, want %t", tt.name, got, tt.ofProxies)
+		}
+		if got := s.reserved(tt.name); got != tt.expected {
+			t.Errorf("%s: reserved where hops are counted %t, want %t", tt.name, got, tt.expected)
+		}
+		if n := testing.AllocsPerRun(10, func() { s.reserved(tt.name); ofProxies(tt.name) }); n != 0 {
+			t.Errorf("%s: %v allocations, want 0", tt.name, n)
 		}
 	}
 }
