@@ -192,17 +192,33 @@ func undelivered(be *config.Backend, reshaped bool, path []string) string {
 	if reshaped {
 		return ""
 	}
-	path = slices.Clone(path)
-	first, renamed := path[0], false
-	for _, old := range slices.Sorted(maps.Keys(be.Mapping)) { // of two with the same new name the last stays
-		if name, _, _ := strings.Cut(be.Mapping[old], "."); name == first {
-			path[0], renamed = old, true
+	// Several members may get the name, or have it.
+	first := path[0]
+	var names []string
+	moved, renamed := be.Mapping[first]
+	if moved, _, _ = strings.Cut(moved, "."); !renamed || moved == first {
+		names = append(names, first)
+	}
+	for _, old := range slices.Sorted(maps.Keys(be.Mapping)) {
+		if name, _, _ := strings.Cut(be.Mapping[old], "."); name == first && old != first {
+			names = append(names, old)
 		}
 	}
-	if name, moved := be.Mapping[first]; moved && !renamed {
-		name, _, _ = strings.Cut(name, ".")
-		return fmt.Sprintf("the mapping of that backend calls %q %q; write that name", first, name)
+	if len(names) == 0 {
+		return fmt.Sprintf("the mapping of that backend calls %q %q; write that name", first, moved)
 	}
+	why := ""
+	for _, name := range names {
+		if why = dropped(be, append([]string{name}, path[1:]...)); why == "" {
+			break
+		}
+	}
+	return why
+}
+
+// dropped is undelivered for the path of a value in what the service answers, below
+// target.
+func dropped(be *config.Backend, path []string) string {
 	within := func(outer, inner string) bool {
 		o, i := jsonspan.SplitPath(outer), jsonspan.SplitPath(inner)
 		return len(o) <= len(i) && slices.Equal(o, i[:len(o)])
