@@ -1,7 +1,11 @@
 package nethttp
 
 import (
+	"context"
+	"io"
+	"log"
 	"net"
+	"net/http"
 	"testing"
 	"time"
 )
@@ -37,5 +41,45 @@ func TestPeerCount(t *testing.T) {
 				t.Errorf("closed: %t, said %d times; want %t, and said once if so", closed, said, tt.closed)
 			}
 		})
+	}
+}
+
+// TestLateAnswersAreNoCuts: streams that may have been reset because an answer took
+// too long say nothing about the client.
+func TestLateAnswersAreNoCuts(t *testing.T) {
+	const hour = time.Hour
+	tests := []struct {
+		name   string
+		limit  time.Duration // of answers
+		ago    time.Duration // when the exchanges began
+		until  time.Duration // from now on, to their end; 0 is none
+		closed bool
+	}{
+		{"without a limit", 0, hour, 0, true},
+		{"well before the limit", hour, 0, 0, true},
+		{"at the limit", hour, hour, 0, false},
+		{"before their own end", 0, 0, hour, true},
+		{"after their own end", 0, 0, -hour, false},
+	}
+	for _, tt := range tests {
+		client, conn := net.Pipe()
+		defer client.Close()
+		ctx, cancel := context.WithCancel(withPeer(t.Context(), conn))
+		cancel()
+		s := &server{}
+		s.http.WriteTimeout = tt.limit
+		s.http.ErrorLog = log.New(io.Discard, "", 0)
+		r := (&http.Request{ProtoMajor: 2}).WithContext(ctx)
+		started, until := time.Now().Add(-tt.ago), time.Time{}
+		if tt.until != 0 {
+			until = time.Now().Add(tt.until)
+		}
+		for range maxCut + 1 {
+			s.watch(r, started, until)
+		}
+		err := conn.SetDeadline(time.Time{}) // all that a pipe tells without a peer
+		if closed := err != nil; closed != tt.closed {
+			t.Errorf("%s: closed %t, want %t", tt.name, closed, tt.closed)
+		}
 	}
 }

@@ -189,8 +189,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	out.last = !out.counted
 	defer out.uncount()
 	defer func() {
+		started, until := x.Started, x.Until
 		s.handler.Done(x, out.sent, engine.Ended(out.err, s.cut.Load()))
-		s.watch(r)
+		s.watch(r, started, until)
 		out.end()
 	}()
 	err = s.handler.Do(r.Context(), x)
@@ -200,14 +201,21 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	out.err = err
 }
 
-// watch notes how an exchange of HTTP/2 ended. Its context ends before it does
-// only if the client has reset the stream, or with the connection.
-func (s *server) watch(r *http.Request) {
+// watch notes how an exchange of HTTP/2 ended. Its context ends before it does if
+// the client resets the stream, or we do when the time for the answer is over, or
+// with the connection. Which of them it was net/http does not tell: what ends late
+// enough to be our doing says nothing about the client. The time for the answer
+// begins when net/http has the head, which under load is well before the exchange.
+func (s *server) watch(r *http.Request, started, until time.Time) {
 	if r.ProtoMajor != 2 {
 		return
 	}
+	cut := r.Context().Err() != nil
+	if limit := s.http.WriteTimeout; cut && (limit > 0 && time.Since(started) >= limit/2 || !until.IsZero() && !time.Now().Before(until)) {
+		return
+	}
 	if p, ok := r.Context().Value(peerKey{}).(*peer); ok {
-		if err := p.count(r.Context().Err() != nil); err != nil {
+		if err := p.count(cut); err != nil {
 			s.http.ErrorLog.Print(err)
 		}
 	}
