@@ -47,7 +47,6 @@ func (r *rig) requests(ctx context.Context, ks []kind, cases []testCase) (*table
 			{name: "requests per second", format: "%.0f"},
 			{name: "p50", format: "%.0f µs"},
 			{name: "p99", format: "%.0f µs"},
-			{name: "reads and writes per request", format: "%.2f", bounded: true},
 			{name: "CPU of the generator", format: "%.1f µs", aside: true},
 		},
 	}
@@ -123,15 +122,7 @@ func (r *rig) measureOnce(g *gateway, c testCase, length int) ([]float64, error)
 	if _, err := l.run(min(warmUp, r.window), 0); err != nil {
 		return nil, g.failed(err)
 	}
-	before, err := g.calls()
-	if err != nil {
-		return nil, err
-	}
 	full, cpu, err := sample(g, l, r.window, 0)
-	if err != nil {
-		return nil, err
-	}
-	after, err := g.calls()
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +131,7 @@ func (r *rig) measureOnce(g *gateway, c testCase, length int) ([]float64, error)
 		return nil, g.failed(err)
 	}
 	answers := float64(full.Answers)
-	return []float64{cpu, answers / full.Seconds, steady.P50, steady.P99, float64(after-before) / answers, full.CPU / answers}, nil
+	return []float64{cpu, answers / full.Seconds, steady.P50, steady.P99, full.CPU / answers}, nil
 }
 
 // memory measures fresh processes: after one request, with many idle

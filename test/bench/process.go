@@ -155,31 +155,6 @@ func parseStat(text string) (time.Duration, error) {
 	return time.Duration(user+system) * tick, nil
 }
 
-// calls returns how often the tree has called the system to read and to write.
-//
-// Source: proc(5), syscr and syscw of /proc/PID/io.
-func (p *process) calls() (int, error) {
-	sum := 0
-	for _, pid := range p.tree() {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
-		if err != nil {
-			return 0, p.failed(err)
-		}
-		for line := range strings.Lines(string(text)) {
-			name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
-			if name != "syscr" && name != "syscw" {
-				continue
-			}
-			n, err := strconv.Atoi(value)
-			if err != nil {
-				return 0, p.failed(err)
-			}
-			sum += n
-		}
-	}
-	return sum, nil
-}
-
 // resident returns the resident memory of the tree in bytes. What processes of
 // it share counts once for each of them.
 func (p *process) resident() (int, error) {

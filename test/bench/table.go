@@ -12,8 +12,6 @@ type metric struct {
 	name   string
 	format string // of its figures, for fmt
 	aside  bool   // its ratios say nothing
-
-	bounded bool // may be no worse than before; the first one always is
 }
 
 // A row has the figures of one peer in one case: for each metric of the table
@@ -146,20 +144,15 @@ func writeVerdict(w io.Writer, tables []*table) {
 			if p.base.peer != beforeName {
 				continue
 			}
-			for i, m := range t.metrics {
-				if i > 0 && !m.bounded {
-					continue
-				}
-				r := ratios(p.row.rounds[i], p.base.rounds[i])
-				if len(r) == 0 {
-					continue
-				}
-				verdict := "holds"
-				if quartile(r) > worse {
-					verdict = "missed"
-				}
-				line(w, []string{p.row.name, m.name, fmt.Sprintf("%.3f", quartile(r)), verdict})
+			r := ratios(p.row.rounds[0], p.base.rounds[0])
+			if len(r) == 0 {
+				continue
 			}
+			verdict := "holds"
+			if quartile(r) > worse {
+				verdict = "missed"
+			}
+			line(w, []string{p.row.name, t.metrics[0].name, fmt.Sprintf("%.3f", quartile(r)), verdict})
 		}
 	}
 }
