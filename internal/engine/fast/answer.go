@@ -162,10 +162,10 @@ func lost(err error) error {
 }
 
 const (
-	headRoom    = 4 << 10   // in front of a piece, for what is sent with it
-	tailRoom    = 7         // behind a piece: its end, and that of the body
-	streamPiece = 32 << 10  // of a stream
-	largePiece  = 256 << 10 // of a stream that is known to be large
+	headRoom    = 4 << 10            // in front of a piece, for what is sent with it
+	tailRoom    = wire.ChunkTailRoom // behind a piece: its end, and that of the body
+	streamPiece = 32 << 10           // of a stream
+	largePiece  = 256 << 10          // of a stream that is known to be large
 )
 
 // A streamBuffer is the memory that a stream passes through.
@@ -247,14 +247,7 @@ func (a *answer) piece(res *gateway.Response, f framing, now time.Time, buf []by
 	begin, end := headRoom, headRoom+n
 	f.sniff = buf[begin:end]
 	if f.chunked {
-		if n > 0 {
-			var line [wire.ChunkHeaderRoom]byte
-			begin = putBefore(buf, begin, wire.AppendChunkHeader(line[:0], n))
-			end += copy(buf[end:], "\r\n")
-		}
-		if ended {
-			end += copy(buf[end:], wire.LastChunk)
-		}
+		begin, end = wire.FrameChunk(buf, begin, end, ended)
 	}
 	if !a.begun {
 		head := body.NewBuffer()

@@ -85,21 +85,13 @@ func (u *upload) sized(p []byte) (sent bool, err error) {
 // chunked sends a body of unknown size, each chunk in one piece with its frame
 // (RFC 9112, section 7.1).
 func (u *upload) chunked(p []byte) (sent bool, err error) {
-	const begin, frame = wire.ChunkHeaderRoom, wire.ChunkHeaderRoom + len("\r\n"+wire.LastChunk)
+	const begin = wire.ChunkHeaderRoom
 	for {
-		n, err := u.from.Read(p[begin : begin+len(p)-frame])
-		from, to := begin, begin
-		if n > 0 {
-			var size [wire.ChunkHeaderRoom]byte
-			header := wire.AppendChunkHeader(size[:0], n)
-			from -= copy(p[begin-len(header):], header)
-			to += n
-			to += copy(p[to:], "\r\n")
-		}
+		n, err := u.from.Read(p[begin : len(p)-wire.ChunkTailRoom])
 		if err == io.EOF {
 			u.last.Store(true)
-			to += copy(p[to:], wire.LastChunk)
 		}
+		from, to := wire.FrameChunk(p, begin, begin+n, err == io.EOF)
 		if to > from && !u.write(p[from:to]) {
 			return false, nil
 		}

@@ -241,24 +241,16 @@ func (v *sieve) skipGiven() error {
 
 // readChunk puts the next piece of a chunked body out, with its frame.
 func (v *sieve) readChunk() error {
-	const begin, frame = wire.ChunkHeaderRoom, wire.ChunkHeaderRoom + len("\r\n"+wire.LastChunk)
+	const begin = wire.ChunkHeaderRoom
 	room := v.room[:cap(v.room)]
 	if len(room) < keptRoom {
 		room = make([]byte, keptRoom)
 		v.room = room
 	}
-	n, err := v.body.Read(room[begin : begin+len(room)-frame])
-	from, to := begin, begin
-	if n > 0 {
-		var size [wire.ChunkHeaderRoom]byte
-		header := wire.AppendChunkHeader(size[:0], n)
-		from -= copy(room[begin-len(header):], header)
-		to += n
-		to += copy(room[to:], "\r\n")
-	}
+	n, err := v.body.Read(room[begin : len(room)-wire.ChunkTailRoom])
+	from, to := wire.FrameChunk(room, begin, begin+n, err == io.EOF)
 	switch {
 	case err == io.EOF:
-		to += copy(room[to:], wire.LastChunk)
 		v.next()
 	case err == nil || n > 0:
 	case errors.As(err, new(*wire.Error)):

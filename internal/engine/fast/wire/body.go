@@ -308,9 +308,30 @@ const LastChunk = "0\r\n\r\n"
 // ChunkHeaderRoom is the most that AppendChunkHeader appends.
 const ChunkHeaderRoom = 18
 
+// ChunkTailRoom is what FrameChunk writes behind the bytes of a chunk at most.
+const ChunkTailRoom = len("\r\n" + LastChunk)
+
 // AppendChunkHeader appends the line that begins a chunk of n bytes, which is
 // positive. The chunk ends with CR LF.
 func AppendChunkHeader(dst []byte, n int) []byte {
 	dst = strconv.AppendUint(dst, uint64(n), 16)
 	return append(dst, '\r', '\n')
+}
+
+// FrameChunk puts the frame of a chunk around the bytes p[from:to], and the end of
+// the body behind them if it has ended. No bytes make no chunk. In front there are
+// ChunkHeaderRoom bytes of room, behind ChunkTailRoom. It returns where the result
+// is in p, which is empty if there is nothing to send.
+func FrameChunk(p []byte, from, to int, ended bool) (begin, end int) {
+	begin, end = from, to
+	if n := to - from; n > 0 {
+		var room [ChunkHeaderRoom]byte
+		header := AppendChunkHeader(room[:0], n)
+		begin -= copy(p[from-len(header):], header)
+		end += copy(p[end:], "\r\n")
+	}
+	if ended {
+		end += copy(p[end:], LastChunk)
+	}
+	return begin, end
 }
