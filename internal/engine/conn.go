@@ -10,6 +10,23 @@ import (
 // HandshakeTimeout is how long a handshake of TLS with a backend may take.
 const HandshakeTimeout = 10 * time.Second
 
+// Silence is how long, at least, a connection to a backend rests behind an answer
+// without a body before it carries another call. A careless backend sends a body
+// where none may be, and in a piece of its own: what comes while nothing was asked
+// for is no answer, and what comes later cannot be told from one.
+const Silence = 5 * time.Millisecond
+
+// RestsUntil returns when a connection whose answer without a body has just come
+// may carry another call, if it was silent until then. The call took its time,
+// which the way to the backend and back is a part of: what is behind the answer
+// may be as late.
+func RestsUntil(now time.Time, took time.Duration) time.Time {
+	return now.Add(min(max(took, Silence), longestRest))
+}
+
+// longestRest ends the rests behind slow calls.
+const longestRest = time.Second
+
 const (
 	defaultHeaderBytes = 1 << 20
 	headerSlack        = 4 << 10 // on top of the limit, as net/http has it

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
@@ -44,6 +46,9 @@ var clientCases = cases{
 	{"idle connections end", idleConnectionsEnd},
 	{"a connection that the backend closed is replaced", staleReplaced},
 	{"what comes behind an answer without a body is no answer", unaskedDropped},
+	{"what is on its way behind an answer without a body is no answer", unaskedOnItsWay},
+	{"what the backend's system holds back is no answer", unaskedHeldBack},
+	{"connections behind answers without a body are used again", restedUsedAgain},
 	{"calls do not mix", concurrentCalls},
 	{"a proxy gets the whole target", throughProxy},
 	{"a proxy that is no URL fails the call", noProxy},
@@ -757,23 +762,29 @@ func staleReplaced(t *trial) {
 	t.wantFailure(c.Do(t.context(), x), gateway.CodeBackendUnreachable, true)
 }
 
+// bare are answers without a body.
+var bare = []struct{ method, answer string }{
+	{"GET", "HTTP/1.1 204 No Content\r\n\r\n"},
+	{"GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n"},
+	{"HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"},
+}
+
+// teapot is what nobody has asked for.
+const teapot = "HTTP/1.1 418 I'm a teapot\r\nContent-Length: 0\r\n\r\n"
+
 // unaskedDropped has backends that send a body where none may be, a moment later.
 func unaskedDropped(t *trial) {
 	if t.Hasty {
 		t.Skip("net/http reads what comes next before anybody can look for it")
 	}
-	for _, tt := range []struct{ method, answer string }{
-		{"GET", "HTTP/1.1 204 No Content\r\n\r\n"},
-		{"GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n"},
-		{"HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"},
-	} {
+	for _, tt := range bare {
 		answered, sent := make(chan struct{}), make(chan struct{})
 		b := t.backend(func(w *wire) {
 			for w.more() {
 				w.head()
 				w.send(tt.answer)
 				<-answered
-				w.send("HTTP/1.1 418 I'm a teapot\r\nContent-Length: 0\r\n\r\n")
+				w.send(teapot)
 				sent <- struct{}{}
 			}
 		})
@@ -788,6 +799,91 @@ func unaskedDropped(t *trial) {
 			x.Response.Body.Close()
 			answered <- struct{}{}
 			<-sent
+		}
+	}
+}
+
+// unaskedOnItsWay has backends that send something behind an answer without a body
+// when the next request arrives in no time, as it would if that had been on its way
+// until then.
+func unaskedOnItsWay(t *trial) {
+	if t.Hasty {
+		t.Skip("net/http reads what comes next before anybody can look for it")
+	}
+	for _, tt := range bare {
+		b := t.backend(func(w *wire) {
+			for began := (time.Time{}); w.more(); {
+				if time.Since(began) < engine.Silence {
+					w.send(teapot)
+				}
+				w.head()
+				began = time.Now()
+				w.send(tt.answer)
+			}
+		})
+		c := t.client(config.Transport{})
+		for range 50 {
+			x := t.call(b.addr)
+			x.Request.Method = tt.method
+			t.must(c.Do(t.context(), x))
+			if x.Response.Status == 418 {
+				t.Errorf("%s: what was on its way behind %q is taken for the next answer", tt.method, tt.answer)
+			}
+			x.Response.Body.Close()
+		}
+	}
+}
+
+// unaskedHeldBack has backends whose system sends a small piece only when the last
+// one has been acknowledged, which a client may do with its next request.
+func unaskedHeldBack(t *trial) {
+	if t.Hasty {
+		t.Skip("net/http reads what comes next before anybody can look for it")
+	}
+	for _, tt := range bare {
+		sent := make(chan struct{})
+		b := t.backend(func(w *wire) {
+			w.Conn.(*net.TCPConn).SetNoDelay(false) // TCP works all the same
+			for w.more() {
+				if h := w.head(); !strings.HasPrefix(h.start, tt.method+" /bare ") {
+					w.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+					continue
+				}
+				w.send(tt.answer)
+				w.send(teapot)
+				sent <- struct{}{}
+			}
+		})
+		c := t.client(config.Transport{})
+		for range 50 {
+			for range 4 {
+				if got := t.get(c, t.call(b.addr)); got != "ok" {
+					t.Fatalf("%s: what came behind %q is taken for the next answer", tt.method, tt.answer)
+				}
+			}
+			x := t.call(b.addr)
+			x.Request.Method, x.Request.Path = tt.method, "/bare"
+			t.must(c.Do(t.context(), x))
+			x.Response.Body.Close()
+			<-sent
+		}
+	}
+}
+
+// restedUsedAgain has calls until one of them finds a connection.
+func restedUsedAgain(t *trial) {
+	b := t.backend(func(w *wire) {
+		for w.more() {
+			w.head()
+			w.send(bare[0].answer)
+		}
+	})
+	c := t.client(config.Transport{})
+	ctx := t.context()
+	for calls := int64(1); ; calls++ {
+		t.must(c.Do(ctx, t.call(b.addr)))
+		if b.accepted.Load() < calls {
+			return
 		}
 	}
 }

@@ -86,6 +86,13 @@ func wantError(t *testing.T, err error, code string, unreached bool) {
 	}
 }
 
+// endRests lets the idle connections have rested enough.
+func endRests(c *Client) {
+	for _, l := range idleLinks(c) {
+		l.rests = l.since
+	}
+}
+
 func TestFraming(t *testing.T) {
 	const refused = ""
 	chunked := okHead + "Transfer-Encoding: chunked\r\n\r\n"
@@ -163,6 +170,7 @@ func TestFraming(t *testing.T) {
 				t.Errorf("%d connections are idle, want one %t", idle, tt.kept)
 			}
 			if tt.kept {
+				endRests(c)
 				wantAnswer(t, c, newCall(t, "GET", s.addr, body.Body{}), "204 ")
 			}
 		})
@@ -401,6 +409,54 @@ func idleLinks(c *Client) []*link {
 		h.mu.Unlock()
 	}
 	return all
+}
+
+// TestRests shows which connections rest before they carry another call: behind
+// answers without a body, and behind all answers of a backend that was careless once.
+func TestRests(t *testing.T) {
+	tests := []struct {
+		name    string
+		answers []string
+		rests   bool // behind the last of them
+	}{
+		{"a body", []string{hello, hello}, false},
+		{"no body", []string{empty}, true},
+		{"a body behind an answer without", []string{empty, hello}, false},
+		{"an answer behind one with more", []string{hello + "x", hello}, true},
+		{"an answer behind none", []string{"garbage\r\n\r\n", hello}, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			next := make(chan string, len(tt.answers))
+			s := newScript(t, func(w *wireEnd) {
+				for w.request() {
+					w.send(<-next)
+				}
+			})
+			c := newClient(t, config.Transport{}, nil)
+			for _, answer := range tt.answers {
+				endRests(c)
+				next <- answer
+				fetch(t.Context(), c, newCall(t, "GET", s.addr, body.Body{})) // or fails
+			}
+			links := idleLinks(c)
+			if len(links) != 1 || !links[0].rests.IsZero() != tt.rests {
+				t.Fatalf("%d idle connections, want one that rests: %t", len(links), tt.rests)
+			}
+			if !tt.rests {
+				return
+			}
+			for _, h := range c.hosts {
+				if h.rested(links[0].rests.Add(-1)) != nil {
+					t.Error("the connection is used before it has rested")
+				}
+				if h.rested(links[0].rests) == nil {
+					t.Error("the connection is not used when it has rested")
+				}
+			}
+			links[0].close()
+		})
+	}
 }
 
 func TestPool(t *testing.T) {

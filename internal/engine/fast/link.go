@@ -13,13 +13,16 @@ type link struct {
 	transport
 	socket net.Conn
 	born   time.Time
+	taken  time.Time // when its call began
 	since  time.Time // when it became idle
+	rests  time.Time // until when it carries no call then; zero for no rest
 
 	below *ending // TLS; nil without it
 	bare  bool    // the last answer had no body, whatever it may have announced
 
-	peek  func(fd uintptr) // sets ready
+	peek  func(fd uintptr) // sets ready and spoke
 	ready bool
+	spoke bool // it was bytes that spoiled the link, not its end
 
 	pieces [2][]byte   // room for vector
 	vector net.Buffers // here because a local one would be allocated
@@ -27,13 +30,17 @@ type link struct {
 
 // newLink returns a link over a socket, or over the TLS on it.
 func newLink(socket, stream net.Conn) *link {
-	l := &link{socket: socket, born: time.Now()}
+	now := time.Now()
+	l := &link{socket: socket, born: now, taken: now}
 	l.open(socket)
 	if stream != socket {
 		l.encrypt(stream)
 	}
 	l.in.ResetPaged(stream, l.now)
-	l.peek = func(fd uintptr) { l.ready = engine.Readable(fd) }
+	l.peek = func(fd uintptr) {
+		ready, bytes := engine.Readable(fd)
+		l.ready, l.spoke = ready, bytes && l.direct // in TLS they may be its own
+	}
 	return l
 }
 
@@ -50,9 +57,21 @@ func (l *link) write(head, rest []byte) (int64, error) {
 	return n, err
 }
 
+// hurry lets the backend send what is behind an answer: a system that gathers small
+// pieces holds the next one back until the last has been acknowledged, and ours
+// would do that with the next request only.
+func (l *link) hurry() {
+	if l.raw != nil {
+		l.raw.Control(acknowledge) // fails on a broken connection, as writing will
+	}
+}
+
 // rest prepares the link for waiting.
-func (l *link) rest(now time.Time) {
-	l.since = now
+func (l *link) rest(now time.Time, doubted bool) {
+	l.since, l.rests = now, time.Time{}
+	if doubted {
+		l.rests = engine.RestsUntil(now, now.Sub(l.taken))
+	}
 	l.in.Free()
 }
 
@@ -65,6 +84,7 @@ func (l *link) spoiled() bool {
 	if !l.direct { // TLS may have read it from the socket already
 		l.stream.SetReadDeadline(longAgo) // so that it does not read more; fails on a broken connection, as Read will
 		if n, err := l.stream.Read(l.first[:]); n > 0 || !timeout(err) {
+			l.spoke = n > 0
 			return true
 		}
 		l.stream.SetReadDeadline(time.Time{})

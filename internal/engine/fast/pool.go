@@ -17,14 +17,19 @@ const (
 	// believed is how long a connection that became idle is taken to be open
 	// without looking. Looking costs a system call, the twentieth part of a
 	// small call; not looking costs a second attempt now and then. What a
-	// backend sends unasked within that time, later than its answer, is taken
-	// for the answer to the next call, as it would be a moment after the look.
+	// backend sends unasked within that time, later than an answer with a body,
+	// is taken for the answer to the next call, as it would be a moment after the
+	// look: but for backends that were careless before.
 	believed = time.Millisecond
 
 	// sweepAtLeast is how often hosts are looked through if nothing expires
 	// before. A host that is that old and has no connections is forgotten, and
 	// with it that it speaks HTTP/2.
 	sweepAtLeast = 90 * time.Second
+
+	// longestCareless is how long behind an answer bytes show that the backend is
+	// careless. Some say later that they are about to close the connection.
+	longestCareless = time.Second
 
 	// tick is how often young calls are asked whether their context is done,
 	// unless a deadline comes first.
@@ -47,6 +52,10 @@ type host struct {
 	made    time.Time
 	foreign atomic.Bool // the standard library calls this one
 
+	// careless says that the backend has sent something behind an answer: every
+	// answer of it is taken for one that may be followed by more.
+	careless atomic.Bool
+
 	mu     sync.Mutex
 	gone   bool    // the client has forgotten this host: nothing is kept
 	calls  int     // in flight
@@ -61,29 +70,48 @@ type host struct {
 // for k: if it cannot be repeated. So is one where more may have arrived than
 // the last answer, which would be taken for the next: for TLS that is always, and
 // where the last answer had no body that of a careless backend may follow it.
+// Such a connection has had its rest before, so that there was time for it.
 func (h *host) take(k *call) bool {
 	for {
+		now := time.Now()
 		h.mu.Lock()
-		n := len(h.idle)
-		if n == 0 {
+		l := h.rested(now)
+		if l == nil {
 			h.mu.Unlock()
 			return false
 		}
-		l := h.idle[n-1]
-		h.idle[n-1] = nil
-		h.idle = h.idle[:n-1]
-		h.client.idle.Add(-1)
+		l.taken = now
 		h.enter(k, l)
 		h.mu.Unlock()
-		waited := time.Since(l.since)
+		waited := now.Sub(l.since)
 		switch limit := time.Duration(h.client.settings.IdleConnectionTimeout); {
 		case limit > 0 && waited >= limit:
-		case (waited > believed || !l.direct || l.bare || l.in.Full() || !k.repeatable()) && l.spoiled():
+		case (waited > believed || !l.direct || !l.rests.IsZero() || l.in.Full() || h.careless.Load() || !k.repeatable()) && l.spoiled():
+			if l.spoke && waited <= longestCareless {
+				h.careless.Store(true)
+			}
 		default:
 			return true
 		}
 		h.exit(k, false)
 	}
+}
+
+// rested takes out the connection that became idle last, or if that must rest, the
+// one that has waited longest; nil if that must, too. So nobody has to look for it
+// among those that must. h.mu is held.
+func (h *host) rested(now time.Time) *link {
+	at := len(h.idle) - 1
+	if at > 0 && now.Before(h.idle[at].rests) {
+		at = 0
+	}
+	if at < 0 || now.Before(h.idle[at].rests) {
+		return nil
+	}
+	l := h.idle[at]
+	h.idle = slices.Delete(h.idle, at, at+1)
+	h.client.idle.Add(-1)
+	return l
 }
 
 // start gives k a connection that is new.
@@ -172,6 +200,10 @@ func (h *host) grow(k *call) {
 // if keep says that it can be used, and if there is room.
 func (h *host) exit(k *call, keep bool) {
 	l, c, now := k.link, h.client, time.Now()
+	doubted := keep && (l.bare || h.careless.Load())
+	if doubted {
+		l.hurry()
+	}
 	h.mu.Lock()
 	h.calls--
 	if k.unwatch != nil {
@@ -183,7 +215,7 @@ func (h *host) exit(k *call, keep bool) {
 	k.link = nil
 	keep = keep && !k.cut && !h.gone && len(h.idle) < c.perHost && now.Sub(l.born) < maxAge
 	if keep {
-		l.rest(now)
+		l.rest(now, doubted)
 		h.idle = append(h.idle, l)
 		c.idle.Add(1)
 	}

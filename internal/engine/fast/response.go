@@ -49,6 +49,9 @@ func (k *call) finish() error {
 			k.deliver()
 			return nil
 		}
+		if errors.As(err, new(*wire.Error)) {
+			k.host.careless.Store(true) // or what should not be there was taken for an answer
+		}
 		if !k.mayRepeat(err) {
 			return k.fail(err)
 		}
@@ -256,6 +259,9 @@ func (k *call) drain() bool {
 // end gives the link up. keep says that the answer was read to its end, so that
 // the link may carry another call if nothing else is against it.
 func (k *call) end(keep bool) {
+	if keep && len(k.link.in.Buffered()) > 0 {
+		k.host.careless.Store(true)
+	}
 	keep = keep && k.head.KeepAlive && !k.broken && !k.expecting && len(k.link.in.Buffered()) == 0 &&
 		!k.host.client.settings.DisableKeepAlives && (k.upload == nil || k.upload.settle())
 	if k.memory != nil {

@@ -314,7 +314,7 @@ func spoiled(conn net.Conn) (is bool) {
 		return false
 	}
 	raw, err := socket.SyscallConn()
-	return err == nil && raw.Control(func(fd uintptr) { is = engine.Readable(fd) }) == nil && is
+	return err == nil && raw.Control(func(fd uintptr) { is, _ = engine.Readable(fd) }) == nil && is
 }
 
 // path puts the path into the URL such that it goes out as it is. Opaque does
