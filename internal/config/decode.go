@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -413,8 +414,90 @@ func inList(n *Node, item *Spec) string {
 		return "it in brackets: [...]"
 	case item.Shape == TextShape && n.Kind != String:
 		return "[" + strconv.Quote(n.Text) + "]"
+	case item.Shape == TextShape:
+		return textsIn(n)
 	}
 	return "[" + n.describe() + "]"
+}
+
+// textsIn returns the list that a text was meant to be: it may hold one of JSON, or
+// several texts with commas between them.
+func textsIn(n *Node) string {
+	var texts []string
+	switch {
+	case json.Unmarshal([]byte(n.Text), &texts) == nil && len(texts) > 0:
+	case strings.Contains(n.Text, ",") && !strings.Contains(n.Text, `\,`):
+		for text := range strings.SplitSeq(n.Text, ",") {
+			if text = strings.TrimSpace(text); text != "" {
+				texts = append(texts, text)
+			}
+		}
+	}
+	if len(texts) == 0 {
+		return "[" + n.describe() + "]"
+	}
+	return quoteList(texts)
+}
+
+// quoteList writes texts as a list of JSON, the first of them if they are many.
+func quoteList(texts []string) string {
+	const many = 8
+	var quoted []string
+	for i, text := range texts {
+		if i == many {
+			quoted = append(quoted, "...")
+			break
+		}
+		quoted = append(quoted, (&Node{Kind: String, Text: text}).describe())
+	}
+	return "[" + strings.Join(quoted, ", ") + "]"
+}
+
+// namesIn returns the texts that an object in the place of a list of texts, or of a
+// text, was meant to say: the names of members that are true, of {"a": true}, with
+// dots between those of objects within objects, or the texts, of {"name": "a"}.
+func namesIn(n *Node) []string {
+	var texts, names []string
+	for _, m := range n.Members {
+		switch v := m.Value; {
+		case IsComment(m.Key) || v.secret:
+		case v.Kind == String:
+			texts = append(texts, v.Text)
+		case v.Kind == Object && len(v.Members) > 0:
+			for _, inner := range namesIn(v) {
+				names = append(names, m.Key+"."+inner)
+			}
+		case v.Kind == Array:
+			for _, item := range v.Items {
+				if item.Kind == String && !item.secret {
+					names = append(names, m.Key+"."+item.Text)
+				}
+			}
+		case v.Kind == Bool && v.Text == "true" || v.Kind == Number && v.Text != "0":
+			names = append(names, m.Key)
+		}
+	}
+	if len(names) > 0 {
+		return names
+	}
+	return texts
+}
+
+// flat returns the texts within lists within n.
+func flat(n *Node) []string {
+	var texts []string
+	for _, item := range n.Items {
+		switch {
+		case item.secret:
+		case item.Kind == Array:
+			texts = append(texts, flat(item)...)
+		case item.Kind == Object:
+			texts = append(texts, namesIn(item)...)
+		case item.Kind != Null:
+			texts = append(texts, item.Text)
+		}
+	}
+	return texts
 }
 
 func (d *decoder) mapping(n *Node, s *Spec, v reflect.Value) bool {
@@ -577,8 +660,10 @@ func (s *Spec) instead(n *Node, example string) string {
 			s.Shape == FloatShape && isNumber,
 			(s.Shape == IntShape || s.Shape == SecondsShape) && isNumber && isInteger(number):
 			return n.Text + " without quotes"
-		case s.Shape == ListShape && s.Item.Shape == TextShape && s.Item.Enum == nil:
-			return "[" + n.describe() + "]"
+		case s.Shape == ListShape && s.Item.Shape == TextShape:
+			if texts := textsIn(n); s.Item.Enum == nil || strings.Contains(texts, ", ") {
+				return texts
+			}
 		}
 	case n.Kind == Number || n.Kind == Bool:
 		switch {
@@ -586,6 +671,20 @@ func (s *Spec) instead(n *Node, example string) string {
 			return strconv.Quote(n.Text)
 		case s.Shape == ListShape && s.Item.Shape == IntShape && n.Kind == Number && isInteger(n.Text):
 			return "[" + n.Text + "]"
+		case s.Shape == ListShape && s.Item.Shape == TextShape && s.Item.Enum == nil && n.Kind == Number:
+			return "[" + strconv.Quote(n.Text) + "]"
+		}
+	case s.Shape == ListShape && s.Item.Shape == TextShape && s.Item.Enum == nil && n.Kind == Object:
+		if names := namesIn(n); len(names) > 0 {
+			return quoteList(names)
+		}
+	case s.Shape == TextShape && s.Enum == nil && example == "" && (n.Kind == Object || n.Kind == Array):
+		texts := flat(n)
+		if n.Kind == Object {
+			texts = namesIn(n)
+		}
+		if len(texts) > 0 {
+			return strings.Trim(quoteList(texts), "[]")
 		}
 	}
 	return cmp.Or(example, s.example())

@@ -28,14 +28,19 @@ type leftovers struct {
 	problems []*Problem
 }
 
-// text looks into the text at a key.
+// text looks into the text at a key. What was to be removed from answers and is not
+// would reach the client: that is an error.
 func (l *leftovers) text(n *Node, key string) {
 	text, replaced := l.document.literal[n]
 	if !replaced {
 		text = n.Text
 	}
 	if err := leftover(text, key); err != nil {
-		l.problems = append(l.problems, n.Problem(Warning, CodeMistake, err))
+		severity := Warning
+		if strings.EqualFold(key, "deny") || key == "args" {
+			severity = Error
+		}
+		l.problems = append(l.problems, n.Problem(severity, CodeMistake, err))
 	}
 }
 

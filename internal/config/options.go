@@ -339,13 +339,17 @@ type Backend struct {
 	IsCollection bool `json:"is_collection"`
 
 	// Target replaces the answer by the object at this path: names with dots
-	// between them, where \. is a dot that belongs to a name.
+	// between them, where \. is a dot that belongs to a name. Other notations, and
+	// wildcards, have no meaning in paths and are reported; a backslash in front of
+	// a sign or a blank makes it a part of a name: \$, \*, \/, \[.
 	Target string `json:"target" example:"\"data\""`
 
-	// Allow keeps only these paths, which are written like target.
+	// Allow keeps only these paths, which are written like target and begin within it.
 	Allow []string `json:"allow" was:"whitelist" example:"[\"name\", \"address.city\"]"`
 
-	// Deny removes these paths, which are written like target; it counts only without allow.
+	// Deny removes these paths, which are written like target and begin within it; it
+	// counts only without allow. The names are those that the service uses, before
+	// mapping and group. A path that can remove nothing stops the start.
 	Deny []string `json:"deny" was:"blacklist" example:"[\"password\"]"`
 
 	// Mapping renames first-level members, from old name to new name.

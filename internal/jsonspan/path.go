@@ -1,12 +1,17 @@
 package jsonspan
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
 // SplitPath returns the names of a path, which has dots between them. A dot that
-// belongs to a name is written \. and a backslash anywhere else is one. There is
-// one name at least, which may be empty.
+// belongs to a name is written \. and so is whatever makes a path doubtful: signs
+// of other notations and blanks (see [Doubt]). A backslash anywhere else is one.
+// There is one name at least, which may be empty.
 func SplitPath(path string) []string {
-	if !strings.Contains(path, `\.`) {
+	if !strings.Contains(path, `\`) {
 		return strings.Split(path, ".")
 	}
 	var names []string
@@ -16,9 +21,10 @@ func SplitPath(path string) []string {
 		case path[i] == '.':
 			names = append(names, name.String())
 			name.Reset()
-		case path[i] == '\\' && i+1 < len(path) && path[i+1] == '.':
-			name.WriteByte('.')
-			i++
+		case path[i] == '\\' && escapes(path[i+1:]):
+			_, n := utf8.DecodeRuneInString(path[i+1:])
+			name.WriteString(path[i+1 : i+1+n])
+			i += n
 		default:
 			name.WriteByte(path[i])
 		}
@@ -26,8 +32,22 @@ func SplitPath(path string) []string {
 	return append(names, name.String())
 }
 
+// escapes reports whether a backslash in front of rest makes its first character a
+// part of a name.
+func escapes(rest string) bool {
+	r, _ := utf8.DecodeRuneInString(rest)
+	return rest != "" && (strings.ContainsRune(signs, r) || invisible(r))
+}
+
+// signs are the characters that mean something in paths, here or elsewhere.
+const signs = ".$*/#[]{},;|\"'`^"
+
+// invisible reports whether a character cannot be seen at the end of a name. Planes
+// beyond the first have nothing of the kind but tags.
+func invisible(r rune) bool { return r <= 0xFFFF && (unicode.IsSpace(r) || unicode.Is(unicode.Cf, r)) }
+
 // JoinPath returns the path of the names, of which SplitPath makes them again
-// unless one ends in a backslash.
+// unless a name has a backslash at its end or in front of a sign.
 func JoinPath(names []string) string {
 	escaped := make([]string, len(names))
 	for i, name := range names {

@@ -357,32 +357,3 @@ func (b *endpointBuilder) newAddress(i int, be *config.Backend, shadow bool) *ad
 	a.header = newHeaderFilter(be.InputHeaders, b.env.Product, b.g.Service.Behaviour.MaxHops > 0)
 	return a
 }
-
-// checkShape warns of keys that would shape an answer and cannot.
-func (c *compiler) checkShape(be *config.Backend, reshaped bool) {
-	warn := func(key, why string) {
-		c.report(be.Node, key, config.Warning, config.CodeSuspicious, errors.New("has no effect "+why))
-	}
-	if be.Encoding == "no-op" {
-		for _, key := range []struct {
-			name string
-			set  bool
-		}{
-			{"is_collection", be.IsCollection},
-			{"target", be.Target != ""},
-			{"allow", len(be.Allow) > 0},
-			{"deny", len(be.Deny) > 0},
-			{"mapping", len(be.Mapping) > 0},
-			{"group", be.Group != ""},
-		} {
-			if key.set {
-				warn(key.name, "with encoding no-op, which passes the answer as it is; choose an encoding that decodes")
-			}
-		}
-		return
-	}
-	if len(be.Allow) > 0 && len(be.Deny) > 0 {
-		warn("deny", "beside allow; take what it names out of allow")
-	}
-	c.checkCollection(be, reshaped)
-}

@@ -219,17 +219,13 @@ func undelivered(be *config.Backend, reshaped bool, path []string) string {
 // dropped is undelivered for the path of a value in what the service answers, below
 // target.
 func dropped(be *config.Backend, path []string) string {
-	within := func(outer, inner string) bool {
-		o, i := jsonspan.SplitPath(outer), jsonspan.SplitPath(inner)
-		return len(o) <= len(i) && slices.Equal(o, i[:len(o)])
-	}
 	whole := jsonspan.JoinPath(path)
 	switch {
 	case len(be.Allow) > 0:
-		if !slices.ContainsFunc(be.Allow, func(a string) bool { return within(a, whole) || within(whole, a) }) {
+		if !slices.ContainsFunc(be.Allow, func(a string) bool { return leads(a, whole) || leads(whole, a) }) {
 			return fmt.Sprintf("the allow of that backend leaves %q out; choose another value for the placeholder", whole)
 		}
-	case slices.ContainsFunc(be.Deny, func(d string) bool { return within(d, whole) }):
+	case slices.ContainsFunc(be.Deny, func(d string) bool { return leads(d, whole) }):
 		return fmt.Sprintf("the deny of that backend leaves %q out; choose another value for the placeholder", whole)
 	}
 	switch only := onlyMember(be); {
@@ -273,12 +269,25 @@ func (c *compiler) checkCollection(be *config.Backend, reshaped bool) {
 	case len(be.Allow) > 0 && !slices.ContainsFunc(be.Allow, names):
 		c.mistake(be.Node, "allow", fmt.Errorf("leaves nothing: the only member of the answer is %q, and paths do not lead into lists; write it, or use flatmap_filter of the namespace proxy", only))
 	case len(be.Allow) == 0:
+		if slices.ContainsFunc(be.Deny, names) {
+			return
+		}
 		for i, path := range be.Deny {
-			if !names(path) {
-				c.mistake(be.Node, be.Node.ItemPath("deny", i), fmt.Errorf("removes nothing: the only member of the answer is %q, and paths do not lead into lists; use flatmap_filter of the namespace proxy", only))
+			if at, item := listed(be.Node, "deny", i); item.Secret() || jsonspan.Doubt(path) == nil { // else it is reported as that
+				c.report(be.Node, at, config.Error, config.CodeMistake, fmt.Errorf(
+					"removes nothing: the only member of the answer is %q, and paths do not lead into lists; use flatmap_filter of the namespace proxy%s", only, removal(only, path, item)))
 			}
 		}
 	}
+}
+
+// removal returns the operation of flatmap_filter that removes a member of the entries
+// of a collection.
+func removal(only, path string, item *config.Node) string {
+	if only != "collection" || item.Secret() {
+		return ""
+	}
+	return fmt.Sprintf(`: {"type": "del", "args": [%q]}`, only+".*."+strings.TrimPrefix(path, only+"."))
 }
 
 // checkOutput reports json-collection where no backend makes a collection. A

@@ -77,10 +77,29 @@ func Doubts(pattern string, disableRest bool) []error {
 		case !strings.Contains(p.text[at:], "}"):
 			doubts = append(doubts, fmt.Errorf("segment %q: the brace is not closed; write %q for a variable", p.text, p.text[at:]+"}"))
 		default:
-			doubts = append(doubts, fmt.Errorf("segment %q: braces within a word are text; write the variable as a whole segment, or set disable_rest and put it at the end of one", p.text))
+			doubts = append(doubts, fmt.Errorf("segment %q: braces within a word are text; %s", p.text, apart(p.text)))
 		}
 	})
 	return doubts
+}
+
+// apart says how a segment with a variable and text around it is served: as two
+// segments, or whole. The text may stand in url_pattern, where variables may be
+// anywhere.
+func apart(segment string) string {
+	before, rest, _ := strings.Cut(segment, "{")
+	name, after, _ := strings.Cut(rest, "}")
+	variable := "{" + name + "}"
+	isWord := func(r rune) bool { return r < 0x80 && alphanumeric(byte(r)) || r == '-' || r == '_' }
+	word := strings.TrimFunc(before, func(r rune) bool { return !isWord(r) })
+	switch {
+	case word == "" || strings.ContainsFunc(word, func(r rune) bool { return !isWord(r) }):
+		return fmt.Sprintf("write %q, which takes the whole segment, or another path for clients and this one as url_pattern", variable)
+	case after == "":
+		return "write the variable as a whole segment, or set disable_rest and put it at the end of one"
+	}
+	return fmt.Sprintf("write %q for clients and this one as url_pattern, where variables may be anywhere, or %q, which takes the whole segment",
+		word+"/"+variable, "{"+strings.ToLower(word)+"}")
 }
 
 // Form returns what patterns of one form have in common: no two of them can be
@@ -164,9 +183,9 @@ func compileSegment(segment string, disableRest bool) (p part, name string, err 
 	case strings.Contains(after, "{"):
 		return part{}, "", fmt.Errorf("segment %q: one variable per segment: write %q", segment, before+"{"+name+"}")
 	case after != "" && disableRest:
-		return part{}, "", fmt.Errorf("segment %q: a variable ends its segment: write %q", segment, before+"{"+name+"}")
+		return part{}, "", fmt.Errorf("segment %q: a variable ends its segment: %s", segment, apart(segment))
 	case after != "":
-		return part{}, "", fmt.Errorf("segment %q: a variable takes a whole segment: write %q, or set disable_rest and put text before the variable", segment, "{"+name+"}")
+		return part{}, "", fmt.Errorf("segment %q: a variable takes a whole segment: %s", segment, apart(segment))
 	case before == "":
 		return part{kind: variable}, name, nil
 	}

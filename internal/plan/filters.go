@@ -1,0 +1,277 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/jsonspan"
+)
+
+// A denied path that leads nowhere lets pass what its author wanted to hide, and so
+// does a filter of an answer that is passed as it is: these are errors. An allowed
+// path, a target or a name that leads nowhere hides more than was meant, or changes
+// nothing, and is a mistake.
+
+// hidden ends the names of errors that speak of the value of a reference.
+const hidden = "what the reference stands for"
+
+// checkShape reports keys that would shape an answer and cannot.
+func (b *endpointBuilder) checkShape(be *config.Backend, reshaped bool) {
+	if be.Encoding == "no-op" {
+		b.checkRaw(be)
+		return
+	}
+	b.checkTarget(be)
+	b.checkMapping(be)
+	if !reshaped {
+		b.checkPaths(be)
+	}
+	b.checkCollection(be, reshaped)
+}
+
+// checkRaw reports what would shape an answer that is passed as it is.
+func (b *endpointBuilder) checkRaw(be *config.Backend) {
+	for _, key := range []struct {
+		name        string
+		filters, is bool
+	}{
+		{"is_collection", false, be.IsCollection},
+		{"target", false, be.Target != ""},
+		{"allow", true, len(be.Allow) > 0},
+		{"deny", true, len(be.Deny) > 0},
+		{"mapping", false, len(be.Mapping) > 0},
+		{"group", false, be.Group != ""},
+	} {
+		switch {
+		case !key.is:
+		case key.filters && b.config.OutputEncoding == "no-op":
+			b.report(be.Node, key.name, config.Error, config.CodeMistake, errors.New(
+				"filters nothing with no-op, which passes the answer as it is; write another output_encoding in the endpoint, such as json"))
+		default:
+			b.mistake(be.Node, key.name, errors.New(
+				"has no effect with encoding no-op, which passes the answer as it is; choose an encoding that decodes"))
+		}
+	}
+}
+
+// checkTarget reports a target that no answer has.
+func (b *endpointBuilder) checkTarget(be *config.Backend) {
+	written := be.Node.GetFold("target")
+	if be.Target == "" {
+		if written.Secret() {
+			b.report(be.Node, "target", config.Error, config.CodeMistake, errors.New(
+				"is empty once its reference is filled in, so that all of the answer passes; give the reference a value"))
+		}
+		return
+	}
+	if d := jsonspan.Doubt(be.Target); d != nil {
+		b.mistake(be.Node, "target", fmt.Errorf("%s leads nowhere: %s; %s", shown(be.Target, written), d.Why, meant(d, written, "the list")))
+	}
+}
+
+// checkMapping reports names that no member has.
+func (b *endpointBuilder) checkMapping(be *config.Backend) {
+	for old := range be.Mapping { // problems are sorted
+		d := jsonspan.Doubt(old)
+		if d == nil || old == "" || len(d.Instead) != 1 || strings.Contains(d.Instead[0], ".") {
+			continue // names with dots are taken as they are
+		}
+		b.report(be.Node, "mapping", config.Warning, config.CodeSuspicious, fmt.Errorf(
+			"%q renames nothing, unless a member has just this name: %s; write %q", old, d.Why, d.Instead[0]))
+	}
+}
+
+// checkPaths reports paths of allow and deny that lead nowhere.
+func (b *endpointBuilder) checkPaths(be *config.Backend) {
+	for i, path := range be.Allow {
+		b.checkAllow(be, i, path)
+	}
+	for i, path := range be.Deny {
+		if len(be.Allow) == 0 {
+			b.checkDeny(be, i, path)
+			continue
+		}
+		// Compatibility: deny counts only without allow.
+		kept := slices.ContainsFunc(be.Allow, func(a string) bool { return leads(a, path) })
+		switch at, item := listed(be.Node, "deny", i); {
+		case kept && !item.Secret():
+			b.mistake(be.Node, at, fmt.Errorf(
+				"%q stays, because deny counts only without allow; write in allow what may pass, without it", path))
+		case i == 0:
+			b.report(be.Node, "deny", config.Warning, config.CodeSuspicious, errors.New(
+				"has no effect beside allow; take what it names out of allow"))
+		}
+	}
+}
+
+func (b *endpointBuilder) checkDeny(be *config.Backend, i int, path string) {
+	doubt, own, result := jsonspan.Doubt(path), ownName(be, be.Deny, path), ownResult(be, path)
+	if path == "0" || path == "1" { // truth has become a number
+		if _, item := listed(be.Node, "deny", i); item != nil && item.Kind == config.Bool {
+			doubt = &jsonspan.Doubtful{Why: "it is no name"}
+		}
+	}
+	if doubt == nil && own == nil && result == nil {
+		return
+	}
+	at, item := listed(be.Node, "deny", i)
+	switch secret := item.Secret(); {
+	case doubt != nil:
+		own = fmt.Errorf("%s; %s", doubt.Why, meant(doubt, item, `{"type": "del", "args": [%q]}`))
+		fallthrough
+	case own != nil:
+		if secret && doubt == nil {
+			own = errors.New("it begins with the target, the group or a member that is renamed; give it a path within the target, as the service answers it")
+		}
+		b.report(be.Node, at, config.Error, config.CodeMistake, fmt.Errorf("%s removes nothing: %w", shown(path, item), own))
+	case result != nil && !secret:
+		b.report(be.Node, at, config.Warning, config.CodeSuspicious, result)
+	}
+}
+
+func (b *endpointBuilder) checkAllow(be *config.Backend, i int, path string) {
+	doubt, own := jsonspan.Doubt(path), ownName(be, be.Allow, path)
+	if doubt == nil && own == nil {
+		return
+	}
+	at, item := listed(be.Node, "allow", i)
+	switch secret := item.Secret(); {
+	case path == "" && !secret: // the way to keep nothing
+	case doubt != nil:
+		own = fmt.Errorf("%s; %s", doubt.Why, meant(doubt, item, ""))
+		fallthrough
+	case !secret:
+		b.mistake(be.Node, at, fmt.Errorf("%s keeps nothing: %w", shown(path, item), own))
+	}
+}
+
+// listed returns the place of an entry of a list, and the entry.
+func listed(n *config.Node, key string, i int) (at string, item *config.Node) {
+	list := n.GetFold(key)
+	if list != nil && i < len(list.Items) {
+		list = list.Items[i]
+	}
+	return n.ItemPath(key, i), list
+}
+
+// shown returns a text in quotation marks, unless it is secret.
+func shown(text string, n *config.Node) string {
+	if n.Secret() {
+		return hidden
+	}
+	return strconv.Quote(text)
+}
+
+// meant says what to write in the place of a doubtful path. The format operation
+// makes an operation of flatmap_filter of what leads into lists; where it is empty,
+// lists are kept whole.
+func meant(d *jsonspan.Doubtful, n *config.Node, operation string) string {
+	if n.Secret() {
+		return "give it the name of a member, or names with dots between them"
+	}
+	var remedy string
+	switch {
+	case len(d.Instead) > 1:
+		quoted := make([]string, len(d.Instead))
+		for i, path := range d.Instead {
+			quoted[i] = strconv.Quote(path)
+		}
+		remedy = "write [" + strings.Join(quoted, ", ") + "]"
+	case len(d.Instead) == 1:
+		remedy = fmt.Sprintf("write %q", d.Instead[0])
+	case d.Inside != "" && strings.Contains(operation, "%q"):
+		remedy = "use flatmap_filter of the namespace proxy: " + fmt.Sprintf(operation, d.Inside)
+	case d.Inside != "" && d.Inside != "*":
+		names := jsonspan.SplitPath(d.Inside)
+		end := slices.IndexFunc(names, func(name string) bool { return strings.Trim(name, "0123456789") == "" || name == "*" })
+		if end > 0 {
+			remedy = fmt.Sprintf("write %q for all of it", jsonspan.JoinPath(names[:end]))
+			break
+		}
+		fallthrough
+	default:
+		remedy = "write the names of members, with dots between them"
+	}
+	if d.Literal != "" {
+		remedy += fmt.Sprintf(", or %q for a member of just this name", d.Literal)
+	}
+	return remedy
+}
+
+// leads reports whether a path is another one or leads further.
+func leads(outer, inner string) bool {
+	o, i := jsonspan.SplitPath(outer), jsonspan.SplitPath(inner)
+	return len(o) <= len(i) && slices.Equal(o, i[:len(o)])
+}
+
+// ownName says which path of the service's answer a path stands for that begins with
+// what the backend itself makes of the answer, nil if it does not. Other entries of
+// the list may name the right one already.
+func ownName(be *config.Backend, list []string, path string) error {
+	named := func(names []string) bool {
+		whole := jsonspan.JoinPath(names)
+		return slices.ContainsFunc(list, func(p string) bool { return leads(p, whole) })
+	}
+	const otherwise = "or use flatmap_filter of the namespace proxy, if the service answers a member of this name"
+	if first, _, deeper := strings.Cut(path, "."); !deeper || !strings.Contains(path+be.Target, `\`) && first != be.Group &&
+		(be.Target == "" || !strings.HasPrefix(path, be.Target)) && renamed(be, first) == "" {
+		return nil // as most are, without taking them apart
+	}
+	names := jsonspan.SplitPath(path)
+	if len(names) < 2 {
+		return nil
+	}
+	if rest := names[1:]; be.Group != "" && names[0] == be.Group && !named(rest) {
+		return fmt.Errorf("the group is made of what is left; write %q, %s", jsonspan.JoinPath(rest), otherwise)
+	}
+	if be.Target != "" && leads(be.Target, path) {
+		rest := names[len(jsonspan.SplitPath(be.Target)):]
+		if len(rest) > 0 && !named(rest) {
+			return fmt.Errorf("paths begin within the target; write %q, %s", jsonspan.JoinPath(rest), otherwise)
+		}
+	}
+	if old := renamed(be, names[0]); old != "" {
+		if rest := append([]string{old}, names[1:]...); !named(rest) {
+			return fmt.Errorf("members are renamed after that; write %q, %s", jsonspan.JoinPath(rest), otherwise)
+		}
+	}
+	return nil
+}
+
+// ownResult says that a denied name is made again by the backend itself; nil if it
+// is not. It is meant where the service has such a member, too.
+func ownResult(be *config.Backend, path string) error {
+	if be.Group == "" && len(be.Mapping) == 0 {
+		return nil
+	}
+	names := jsonspan.SplitPath(path)
+	if len(names) > 1 {
+		return nil
+	}
+	if names[0] == be.Group {
+		return fmt.Errorf("%q is removed from what the service answers, and not the group of this name, which is made later", path)
+	}
+	if old := renamed(be, names[0]); old != "" && !slices.Contains(be.Deny, jsonspan.JoinPath([]string{old})) {
+		return fmt.Errorf("%q is removed from what the service answers, and %q gets the name later; write %[2]q if that is to go", path, old)
+	}
+	return nil
+}
+
+// renamed returns the member that mapping gives a name, "" if there is none or if the
+// name is that of another one that it renames.
+func renamed(be *config.Backend, name string) string {
+	if _, another := be.Mapping[name]; another {
+		return ""
+	}
+	found := ""
+	for old, to := range be.Mapping {
+		if to, _, _ = strings.Cut(to, "."); to == name && (found == "" || old < found) {
+			found = old
+		}
+	}
+	return found
+}
