@@ -232,7 +232,7 @@ func (a *app) options(s source) runtime.Options {
 
 		SkipFiles: s.skipFiles,
 
-		Published: published.Namespaces(),
+		Published: published.Namespaces,
 	}
 }
 

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -21,9 +22,10 @@ type Options struct {
 	Resolver balance.Resolver                   // nil for the resolver of the system
 	Missing  func(scope, namespace string) bool // reports what is known and not built yet
 
-	// Published are the names of all namespaces there are or were, with those of
-	// today as values: what is not built counts in finding what was meant.
-	Published map[string]string
+	// Published returns the names of all namespaces there are or were, with those of
+	// today as values: what is not built counts in finding what was meant. It is
+	// asked when something looks wrong; nil knows no names.
+	Published func() map[string]string
 
 	Without bool                                    // what is not built yet is left out, with a warning
 	Machine func() []string                         // names and addresses of this machine, beside the loopback ones; may be nil
@@ -264,12 +266,17 @@ func (c *compiler) usesPlugins() bool {
 	return false
 }
 
+// published returns what Published does.
+func (o *Options) published() map[string]string {
+	if o.Published == nil {
+		return nil
+	}
+	return o.Published()
+}
+
 // current returns the name that a namespace has today.
 func (c *compiler) current(name string) string {
-	if today, known := c.Published[name]; known {
-		return today
-	}
-	return name
+	return cmp.Or(c.published()[name], name)
 }
 
 // product is the header that names the gateway, or a zero field.

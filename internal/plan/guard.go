@@ -496,7 +496,7 @@ func unknownIn(u *config.Unknown) error {
 // most configurations have no mistakes.
 func (c *compiler) protections() *guard {
 	if c.guarding == nil {
-		c.guarding = newGuard(c.Registry, c.Published)
+		c.guarding = newGuard(c.Registry, c.published())
 	}
 	return c.guarding
 }

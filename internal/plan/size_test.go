@@ -87,6 +87,32 @@ func BenchmarkCompile(b *testing.B) {
 	})
 }
 
+// TestPublished reads the table of all names only where something looks wrong, since
+// it is large.
+func TestPublished(t *testing.T) {
+	for text, want := range map[string]bool{
+		noop: false,
+		strings.Replace(noop, `"url_pattern"`, `"extra_config":{"qos/ratelimt/proxy":{}},"url_pattern"`, 1): true,
+	} {
+		asked := false
+		d, _ := config.Parse("test.json", []byte(text))
+		g, _ := plan.Compile(d, plan.Options{
+			Registry: component.Default,
+			Env: &component.Env{
+				Clock: time.Now, Keeper: new(component.Keeper), Log: component.NewLog(slog.DiscardHandler),
+				Dial: func(config.Transport, *tls.Config) (gateway.Connector, error) { return inMemory("{}"), nil },
+			},
+			Published: func() map[string]string { asked = true; return nil },
+		})
+		if g != nil {
+			g.Close(t.Context())
+		}
+		if asked != want {
+			t.Errorf("%s: asked for the names: %v, want %v", text, asked, want)
+		}
+	}
+}
+
 // TestCompileCost bounds what an endpoint costs on its way from the text to the
 // generation.
 func TestCompileCost(t *testing.T) {

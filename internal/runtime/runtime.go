@@ -45,8 +45,8 @@ type Options struct {
 	Missing  func(scope, namespace string) bool // see [plan.Options]
 	Without  bool                               // see [plan.Options]
 
-	// Published are names of namespaces; see [plan.Options].
-	Published map[string]string
+	// Published returns names of namespaces; see [plan.Options].
+	Published func() map[string]string
 
 	// Raise makes errors of warnings, such as [config.Lint] or [config.Strict];
 	// nil makes none.

@@ -151,7 +151,7 @@ func (s *stage) start(t *testing.T, name, text string, environ []string) {
 		Product:  "Sluice 0",
 		Missing:  published.Has,
 
-		Published: published.Namespaces(),
+		Published: published.Namespaces,
 	})
 	s.stop, s.address = nil, ""
 	if s.problems, s.started = g.Load(t.Context()); s.started != nil {

@@ -84,7 +84,7 @@ func compile(ctx context.Context, name, text string, raise func([]*config.Proble
 		Missing:  published.Has,
 		Raise:    raise,
 
-		Published: published.Namespaces(),
+		Published: published.Namespaces,
 	})
 	_, problems := g.Compile(ctx)
 	return problems
