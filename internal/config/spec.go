@@ -40,9 +40,9 @@ type Spec struct {
 	Rest   *Field   // ObjectShape: takes the members that no field names; may be nil
 	Kinds  []Kind   // CustomShape: the kinds it takes; nil when the type does not say
 
-	fold      bool // the type brings texts to the spelling of Enum
-	validates bool // the type has a Validate
-	defaults  bool // the type has a Defaults
+	fold      bool          // the type brings texts to the spelling of Enum
+	validates bool          // the type has a Validate
+	defaults  reflect.Value // the method Defaults of the type, if it has one
 	embedded  []embedded
 	self      [][]int        // fields that receive the node of the object
 	byKey     map[string]int // Key to index in Fields
@@ -172,8 +172,8 @@ func (r specReader) read(t reflect.Type) *Spec {
 	r[t] = s // before the fields: a type may contain itself
 	s.validates = reflect.PointerTo(t).Implements(validatorType)
 	// A Defaults that an embedded struct lends returns another type.
-	if m, ok := t.MethodByName("Defaults"); ok {
-		s.defaults = m.Type.NumIn() == 1 && m.Type.NumOut() == 1 && m.Type.Out(0) == t
+	if m, ok := t.MethodByName("Defaults"); ok && m.Type.NumIn() == 1 && m.Type.NumOut() == 1 && m.Type.Out(0) == t {
+		s.defaults = m.Func
 	}
 	switch zero := reflect.New(t).Interface(); {
 	case t == nodeType:
@@ -315,7 +315,7 @@ func setDefaults(s *Spec, v reflect.Value) {
 }
 
 func (s *Spec) setOwnDefaults(v reflect.Value) {
-	if s.defaults && v.IsZero() {
-		v.Set(v.MethodByName("Defaults").Call(nil)[0])
+	if s.defaults.IsValid() && v.IsZero() {
+		v.Set(s.defaults.Call([]reflect.Value{v})[0])
 	}
 }

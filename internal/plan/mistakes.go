@@ -318,9 +318,9 @@ func (c *compiler) checkOwn(be *config.Backend) {
 	if be.SD != "static" {
 		return
 	}
-	list := be.HostsFrom(c.g.Service)
 	for i, h := range be.Host {
 		if c.isOwn(h) {
+			list := be.HostsFrom(c.g.Service)
 			c.mistake(list, list.ItemPath("host", i), fmt.Errorf(
 				"%s is the address of the gateway itself, so its requests go round in circles; write the address of the service, or give the gateway another port", config.MaskUser(h)))
 		}

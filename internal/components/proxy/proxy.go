@@ -127,8 +127,12 @@ func realBackends(e *config.Endpoint) int {
 }
 
 func shadowed(b *config.Backend) bool {
+	n := b.ExtraConfig["proxy"]
+	if n == nil {
+		return false
+	}
 	var o BackendOptions
-	config.Decode(b.ExtraConfig["proxy"], &o) // the site of the backend reports what is wrong
+	config.Decode(n, &o) // the site of the backend reports what is wrong
 	return o.Shadow
 }
 
