@@ -53,3 +53,21 @@ func (s *Names) Has(name string) bool {
 
 // Empty reports whether there is no name in the set.
 func (s *Names) Empty() bool { return s.n == 0 }
+
+// Alike reports whether two names of headers are the same but for letter case and for
+// underscores in place of hyphens. Many servers make variables of the names, in which
+// one is the other (RFC 3875, section 4.1.18).
+func Alike(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		switch c, d := a[i], b[i]; {
+		case c == d, c == '_' && d == '-', c == '-' && d == '_':
+		case c|0x20 == d|0x20 && 'a' <= d|0x20 && d|0x20 <= 'z':
+		default:
+			return false
+		}
+	}
+	return true
+}

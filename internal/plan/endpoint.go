@@ -48,8 +48,13 @@ func (c *compiler) endpoint(e *config.Endpoint) *Endpoint {
 		return nil
 	}
 	for _, doubt := range route.Doubts(e.Endpoint, rest) {
-		c.mistake(e.Node, "endpoint", doubt)
+		if c.guarded(e) { // what is asked for may be served by a route beside it
+			c.report(e.Node, "endpoint", config.Error, config.CodeInvalidPath, doubt)
+		} else {
+			c.mistake(e.Node, "endpoint", doubt)
+		}
 	}
+	c.checkHeaders(e.Node, e.InputHeaders)
 	if strings.Contains(e.Endpoint, "/:") {
 		c.report(e.Node, "endpoint", config.Warning, config.CodeSuspicious,
 			fmt.Errorf("the colon in %s is taken literally; write {name} for a variable", e.Endpoint))
@@ -64,6 +69,16 @@ func (c *compiler) endpoint(e *config.Endpoint) *Endpoint {
 
 	b := &endpointBuilder{compiler: c, config: e, site: site}
 	return b.build()
+}
+
+// guarded reports whether a namespace of an endpoint protects.
+func (c *compiler) guarded(e *config.Endpoint) bool {
+	for name := range e.ExtraConfig {
+		if d := c.Registry.Find(component.InEndpoint, name); d != nil && d.Protects() {
+			return true
+		}
+	}
+	return false
 }
 
 // endpointBuilder puts the plan of one endpoint together.
@@ -354,6 +369,7 @@ func (b *endpointBuilder) newAddress(i int, be *config.Backend, shadow bool) *ad
 	a := newAddress(be.Method, t, strings.HasSuffix(b.config.Endpoint, "/*"))
 	a.decodes, a.trace = be.Encoding != "no-op", b.g.Router.ForwardTrace
 	a.queries, a.query = len(be.InputQueryStrings) > 0, newSelection(be.InputQueryStrings, false)
+	b.checkHeaders(be.Node, be.InputHeaders)
 	a.header = newHeaderFilter(be.InputHeaders, b.env.Product, b.g.Service.Behaviour.MaxHops > 0)
 	return a
 }

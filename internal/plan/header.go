@@ -16,6 +16,11 @@ const (
 	contentType   = "Content-Type"
 )
 
+// httpoxy is a field that has no meaning in a request. To whoever makes variables of
+// fields (RFC 3875, section 4.1.18) it is HTTP_PROXY, which HTTP clients in there take
+// for the address of the proxy to use: VU#797896.
+const httpoxy = "Proxy"
+
 // hopByHop lists the fields that describe one connection (RFC 9110, section
 // 7.6.1), and those that the engine writes from the message itself.
 var hopByHop = []string{
@@ -53,7 +58,7 @@ func (s *headerSelection) reserved(name string) bool {
 	if reserved(name) {
 		return !(s.expects && name == "Expect")
 	}
-	return s.counts && alike(name, hopsField)
+	return s.counts && gateway.Alike(name, hopsField)
 }
 
 // reserved reports whether a field is for the gateway alone to write, or for one
@@ -61,7 +66,7 @@ func (s *headerSelection) reserved(name string) bool {
 // (RFC 3875, section 4.1.18), so a name that differs in nothing else counts as
 // the same.
 func reserved(name string) bool {
-	return among(hopByHop, name) || alike(name, forwardedFor) || alike(name, forwardedHost) || alike(name, forwardedVia)
+	return name == httpoxy || among(hopByHop, name) || gateway.Alike(name, forwardedFor) || gateway.Alike(name, forwardedHost) || gateway.Alike(name, forwardedVia)
 }
 
 // among reports whether a list has the name of a field, or one that is alike.
@@ -69,24 +74,7 @@ func among(list []string, name string) bool {
 	if strings.IndexByte(name, '_') < 0 {
 		return slices.Contains(list, name)
 	}
-	return slices.ContainsFunc(list, func(n string) bool { return alike(name, n) })
-}
-
-// alike reports whether the name of a field is another one but for letter case and
-// for underscores in place of hyphens.
-func alike(name, other string) bool {
-	if len(name) != len(other) {
-		return false
-	}
-	for i := range len(name) {
-		switch c, want := name[i], other[i]; {
-		case c == want, c == '_' && want == '-':
-		case c|0x20 == want|0x20 && 'a' <= want|0x20 && want|0x20 <= 'z':
-		default:
-			return false
-		}
-	}
-	return true
+	return slices.ContainsFunc(list, func(n string) bool { return gateway.Alike(name, n) })
 }
 
 // proxyFields are fields by which a proxy tells what the client asked it, besides
@@ -102,7 +90,7 @@ func ofProxies(name string) bool {
 	switch name[0] {
 	case 'X', 'F', 'T':
 		const all = "X-Forwarded"
-		return len(name) >= len(all) && alike(name[:len(all)], all) || among(proxyFields, name)
+		return len(name) >= len(all) && gateway.Alike(name[:len(all)], all) || among(proxyFields, name)
 	}
 	return false
 }

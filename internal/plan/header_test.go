@@ -40,6 +40,8 @@ func TestHeaderSelection(t *testing.T) {
 		{"listed twice passes once", []string{"X-One", "x-one"}, header("X-One", "1"), withOurs("X-One", "1")},
 		{"all", []string{"*"}, header("X-One", "1", "Cookie", "c", "Authorization", "a"), withOurs("X-One", "1", "Cookie", "c", "Authorization", "a")},
 		{"hop-by-hop fields never pass", []string{"*"}, header("Te", "trailers", "Upgrade", "h2c", "Keep-Alive", "1", "Proxy-Authorization", "p", "Proxy-Connection", "x", "Transfer-Encoding", "chunked", "Trailer", "X", "Expect", "100-continue", "Content-Length", "3", "Host", "evil.test", "Connection", "close", "X-One", "1"), withOurs("X-One", "1")},
+		{"what services take for their own variable never passes", []string{"*"}, header("Proxy", "http://evil.test", "X-One", "1"), withOurs("X-One", "1")},
+		{"not even when it is listed", []string{"proxy"}, header("Proxy", "http://evil.test"), withOurs()},
 		{"not even when they are listed", []string{"Te", "Connection", "Host", "Transfer-Encoding", "Content-Length"}, header("Te", "trailers", "Connection", "close", "Content-Length", "3"), withOurs()},
 		{"what Connection names does not pass", []string{"*"}, header("Connection", "X-One", "X-One", "1", "X-Two", "2"), withOurs("X-Two", "2")},
 		{"nor when it is listed", []string{"X-One", "X-Two"}, header("Connection", "close, x-one", "X-One", "1", "X-Two", "2"), withOurs("X-Two", "2")},

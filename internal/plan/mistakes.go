@@ -67,6 +67,32 @@ func (b *endpointBuilder) checkAddress(be *config.Backend) {
 	}
 }
 
+// checkHeaders reports entries of input_headers that let nothing through. An empty one
+// is how to say that nothing shall pass.
+func (c *compiler) checkHeaders(n *config.Node, list []string) {
+	for i, name := range list {
+		var err error
+		trimmed := strings.TrimSpace(name)
+		switch {
+		case name == "" || name == "*":
+		case gateway.Canonical(trimmed) == httpoxy:
+			err = fmt.Errorf("%s never passes, because services that make variables of headers take it for the address of a proxy; remove it", httpoxy)
+		case gateway.Token(name) && strings.Contains(name, "*"):
+			err = fmt.Errorf("%q is a name and no pattern, so nothing passes; write the names one by one, or \"*\" alone for all", name)
+		case gateway.Token(name):
+		case gateway.Token(trimmed):
+			err = fmt.Errorf("%q holds blanks, so nothing passes; write %q", name, trimmed)
+		case strings.ContainsAny(name, ",;"):
+			err = fmt.Errorf("%q is no name of a header, so nothing passes; write each name as an entry of its own", name)
+		default:
+			err = fmt.Errorf("%q is no name of a header, so nothing passes; write one such as Accept-Language", name)
+		}
+		if err != nil {
+			c.mistake(n, n.ItemPath("input_headers", i), err)
+		}
+	}
+}
+
 // wholeURL takes a url_pattern apart that is a URL with scheme and host.
 func wholeURL(pattern string) (url, host, path string) {
 	url = strings.TrimPrefix(pattern, "/")

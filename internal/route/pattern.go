@@ -61,14 +61,23 @@ func CheckPattern(pattern string, disableRest bool) (names []string, err error) 
 }
 
 // Doubts returns what pattern, which CheckPattern has let pass, says and cannot
-// mean: a brace that makes no variable, a dot segment. Each says what to write
-// instead.
+// mean: a brace that makes no variable, a dot segment, an escape, a query, a blank at
+// the end. Each says what to write instead.
 func Doubts(pattern string, disableRest bool) []error {
 	var doubts []error
 	split(pattern, disableRest, func(p part, _ string) { // without an error, since CheckPattern found none
 		at := strings.IndexAny(p.text, "{}")
 		switch {
 		case p.kind == variable:
+		case strings.ContainsAny(p.text, "?#"):
+			doubts = append(doubts, fmt.Errorf("the segment %q holds %q, which ends the path in what clients ask for; write the path alone, parameters of the query pass by input_query_strings",
+				p.text, p.text[strings.IndexAny(p.text, "?#"):][:1]))
+		case escapes(p.text) && !strings.Contains(decoded(p.text), "/"):
+			doubts = append(doubts, fmt.Errorf("the segment %q holds escapes, and what clients ask for is compared once it is decoded; write %q", p.text, decoded(p.text)))
+		case escapes(p.text):
+			doubts = append(doubts, fmt.Errorf("the segment %q holds an escaped slash, which separates segments in what clients ask for; write %q", p.text, decoded(p.text)))
+		case strings.TrimLeft(p.text, blanks) != p.text || p.kind == literal && strings.TrimRight(p.text, blanks) != p.text:
+			doubts = append(doubts, fmt.Errorf("the segment %q begins or ends with a blank, which clients would have to ask for; write %q", p.text, strings.Trim(p.text, blanks)))
 		case p.text == "." || p.text == "..":
 			doubts = append(doubts, fmt.Errorf("the segment %q is resolved in what clients ask for, so nobody reaches the path; write it without dot segments", p.text))
 		case at < 0:
@@ -100,6 +109,30 @@ func apart(segment string) string {
 	}
 	return fmt.Sprintf("write %q for clients and this one as url_pattern, where variables may be anywhere, or %q, which takes the whole segment",
 		word+"/"+variable, "{"+strings.ToLower(word)+"}")
+}
+
+// blanks are what is not seen at the ends of a text.
+const blanks = " \t\r\n\v\f\u00a0\ufeff"
+
+// escapes reports whether a text holds an escape, such as %61.
+func escapes(text string) bool { return decoded(text) != text }
+
+// decoded returns a text with its escapes decoded; a percent sign that begins none
+// stays.
+func decoded(text string) string {
+	if !strings.Contains(text, "%") {
+		return text
+	}
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		if c == '%' && hexDigits([]byte(text), i+1, 2) {
+			c = unhex(text[i+1])<<4 | unhex(text[i+2])
+			i += 2
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
 }
 
 // Form returns what patterns of one form have in common: no two of them can be
