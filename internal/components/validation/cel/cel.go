@@ -38,6 +38,8 @@ func init() {
 func buildEndpoint(s *component.EndpointSite, o Options) error {
 	src := newSource(s.Clock(), s.Params())
 	src.noop = s.Config().OutputEncoding == "no-op"
+	src.lets(s.Config())
+	src.open = src.open || len(s.Arrangement().Upgrade) > 0 // what a handshake needs passes as well
 	stages, err := build(&s.Site, src, s.Has("auth/validator"), o)
 	if err != nil {
 		return err
@@ -55,6 +57,9 @@ func buildBackend(s *component.BackendSite, o Options) error {
 		src.earlier = max(slices.Index(s.Endpoint().Config().Backend, s.Config()), 0) // shadows count too, which is never too few
 	}
 	src.noop = s.Config().Encoding == "no-op"
+	src.lets(s.Endpoint().Config())
+	src.narrow(s.Config())
+	src.open = src.open || len(s.Endpoint().Arrangement().Upgrade) > 0 // what a handshake needs passes as well
 	stages, err := build(&s.Site, src, false, o)
 	if err != nil {
 		return err
@@ -85,7 +90,7 @@ func build(s *component.Site, src *source, verified bool, o Options) (*[phases]*
 	header := uint64(cmp.Or(s.Service().MaxHeaderBytes, config.DefaultMaxHeaderBytes))
 	var errs []error
 	for i, c := range o {
-		e, err := compile(c, header)
+		e, err := compile(c, header, src.noop)
 		switch {
 		case err != nil:
 		case e.phase == onToken && !verified:
@@ -100,10 +105,12 @@ func build(s *component.Site, src *source, verified bool, o Options) (*[phases]*
 		if !e.result.IsExactType(types.BoolType) && !e.result.IsExactType(types.DynType) {
 			s.Mistake(path(i), fmt.Errorf("the result is of type %s and never true, so everything is refused; compare it with something", e.result))
 		}
-		for _, name := range e.params {
-			if err := src.look(name); err != nil {
-				s.Mistake(path(i), err)
-			}
+		wrong, doubtful := src.doubts(e)
+		for _, err := range wrong {
+			errs = append(errs, config.At(path(i), err))
+		}
+		for _, err := range doubtful {
+			s.Mistake(path(i), err)
 		}
 		if e.data {
 			s.Needs(body.Empty, body.Tree)
@@ -176,6 +183,11 @@ func (g *guard) hold(ctx context.Context, x *gateway.Exchange) error {
 	}
 	for i := range g.checks {
 		c := &g.checks[i]
+		for _, name := range c.headers {
+			if other := x.Request.Header.Respelt(name); other != "" {
+				return g.refusal(i, c, fmt.Errorf("the header %s is sent as %s, which many servers take for the same", name, other))
+			}
+		}
 		holds, err := c.holds(ctx, a)
 		if err != nil {
 			return g.refusal(i, c, err)

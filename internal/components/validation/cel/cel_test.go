@@ -32,6 +32,10 @@ type fixture struct {
 	now       time.Time
 
 	errorStatus config.ErrorStatus
+
+	headers, query []string // that are let through; nil is all
+	own            []string // headers that the backend lets through
+	extra          string   // a namespace of the endpoint
 }
 
 // list returns options with the given expressions.
@@ -75,12 +79,24 @@ func (f fixture) build(t testing.TB, options string) plan {
 		Log:     component.NewLog(slog.DiscardHandler),
 	}
 	e := &config.Endpoint{Method: "GET", Endpoint: "/users/{id_user}/{b}", OutputEncoding: "json", Backend: []*config.Backend{{Encoding: "json"}}}
+	all := []string{"*"}
+	e.InputHeaders, e.InputQueryStrings = all, all
+	if f.headers != nil {
+		e.InputHeaders = f.headers
+	}
+	if f.query != nil {
+		e.InputQueryStrings = f.query
+	}
+	e.Backend[0].InputHeaders = f.own
 	for range f.earlier {
 		e.Backend = append(e.Backend, &config.Backend{Encoding: "json"})
 	}
 	slices.Reverse(e.Backend) // that of the expressions is the last
 	if f.validator {
 		e.ExtraConfig = map[string]*config.Node{"auth/validator": doc.Root}
+	}
+	if f.extra != "" {
+		e.ExtraConfig = map[string]*config.Node{f.extra: doc.Root}
 	}
 	if f.noop {
 		e.OutputEncoding, e.Backend[f.earlier].Encoding = "no-op", "no-op"
@@ -248,8 +264,8 @@ func TestExpressions(t *testing.T) {
 		{"has(resp_data.g.id) && !has(resp_data.g.x) && 'id' in resp_data", endpoint, true},
 		{"resp_data.missing == 1", endpoint, false},
 		{"resp_data.id", endpoint, false},
-		{"resp_metadata_status == 0 && size(resp_metadata_headers) == 0", endpoint, true},
-		{"resp_metadata_status == 0", fixture{backend: true}, true},
+		{"resp_metadata_status == 0 && size(resp_metadata_headers) == 0 && resp_completed", endpoint, true},
+		{"resp_metadata_status == 0 && resp_completed", fixture{backend: true}, true},
 		{"resp_metadata_status == 201", fixture{noop: true}, true},
 		{"resp_metadata_headers['X-Back'] == ['one', 'two']", fixture{noop: true}, true},
 		{"resp_metadata_status == 201 && 'X-Back' in resp_metadata_headers", fixture{noop: true, backend: true}, true},
@@ -273,7 +289,7 @@ func TestExpressions(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.expr, func(t *testing.T) {
 			p := tt.where.build(t, list(tt.expr))
-			if len(p.problems) > 0 {
+			if config.HasErrors(p.problems) {
 				t.Fatalf("problems: %v", p.problems)
 			}
 			err := p.run(t.Context(), exchange(t, tt.where.backend))
@@ -296,6 +312,153 @@ func TestExpressions(t *testing.T) {
 	}
 }
 
+// TestDoubts are expressions that never do what they seem to do: an error where they
+// let pass what they seem to forbid, else a mistake.
+func TestDoubts(t *testing.T) {
+	open, token := fixture{}, fixture{validator: true}
+	listed := fixture{headers: []string{"x-admin", "X_Old"}, query: []string{"Page"}}
+	tests := []struct {
+		expr  string
+		where fixture
+		want  []string // of the problems, in order; none for a good expression
+	}{
+		// Names of headers.
+		{"'X-Admin' in req_headers", open, nil},
+		{"'x-admin' in req_headers", open, []string{"warning: req_headers['x-admin'] never has a value, because names are compared letter by letter, each word with one capital and hyphens between them; write 'X-Admin'"}},
+		{"!('x-admin' in req_headers)", open, []string{"error: req_headers['x-admin'] never has a value"}},
+		{"!(req_method == 'GET' && 'x-admin' in req_headers)", open, []string{"error: req_headers['x-admin']"}},
+		{"!!('x-admin' in req_headers)", open, []string{"warning: req_headers['x-admin']"}},
+		{"('x-admin' in req_headers) == false", open, []string{"error: req_headers['x-admin']"}},
+		{"'x-admin' in req_headers ? JWT2 : true", fixture{}, []string{"error: the expression cannot be used"}},
+		{"'x-admin' in req_headers ? req_method == 'GET' : req_path == '/'", open, []string{"error: req_headers['x-admin']"}},
+		{"req_headers['x_admin'][0] == '1'", open, []string{"warning: req_headers['x_admin'] never has a value", "write 'X-Admin'"}},
+		{"req_headers['x_admin'][0] != '1'", open, []string{"warning: req_headers['x_admin']"}},
+		{"req_headers.x_admin[0] == '1'", open, []string{"warning: req_headers['x_admin'] never has a value", "write 'X-Admin'"}},
+		{"!has(req_headers.x_admin)", open, []string{"error: req_headers['x_admin']"}},
+		{"has(req_headers.Accept) && req_headers.Accept[0] == 'a'", open, nil},
+		{"'X-ADMIN' in req_headers || 'xAdmin' in req_headers", open, []string{"write 'X-Admin'", "write 'Xadmin'"}},
+		{"'X Admin' in req_headers", open, []string{"warning: req_headers['X Admin'] never has a value, because it is no name of a header"}},
+		{"req_headers['X-Role'].exists(r, r == 'a' && 'x-admin' in req_headers)", open, []string{"warning: req_headers['x-admin']"}},
+		{"req_headers.all(h, h != 'x-admin')", open, nil},
+		{"'Host' in req_headers", open, []string{"write 'X-Forwarded-Host'"}},
+
+		// Names that are let through.
+		{"'X-Admin' in req_headers && 'User-Agent' in req_headers && req_headers['X-Forwarded-For'][0] == '192.0.2.1'", listed, nil},
+		{"'X_admin' in req_headers", listed, []string{"warning: req_headers['X_admin'] never has a value", "write 'X-Admin'"}},
+		{"!('X-Old' in req_headers)", listed, []string{"error: req_headers['X-Old'] never has a value", "write 'X_old'"}},
+		{"'X_old' in req_headers", listed, nil},
+		{"'X-Other' in req_headers", listed, []string{"warning: req_headers['X-Other'] never has a value, because input_headers does not let the header through; add it there"}},
+		{"!('X-Other' in req_headers)", listed, []string{"warning: req_headers['X-Other']"}},
+		{"'X-Other' in req_headers && 'p' in req_querystring", fixture{headers: listed.headers, query: listed.query, extra: "modifier/lua-endpoint"}, nil},
+		{"'Content-Type' in req_headers", fixture{headers: []string{}}, nil},
+		{"'Content-Type' in req_headers", listed, []string{"warning: req_headers['Content-Type']"}},
+		{"'X-Admin' in req_headers && 'Accept-Encoding' in req_headers", fixture{headers: listed.headers, backend: true}, nil},
+		{"'X-Admin' in req_headers", fixture{backend: true, own: []string{"X-Other"}}, []string{"warning: req_headers['X-Admin']"}},
+		{"'X-Other' in req_headers", fixture{backend: true, own: []string{"X-Other"}}, nil},
+		{"'X-Other' in req_headers", fixture{headers: listed.headers, backend: true, own: []string{"X-Other"}}, []string{"warning: req_headers['X-Other']"}},
+		{"req_querystring.Page[0] == '1'", listed, nil},
+		{"req_querystring.page[0] == '1'", listed, []string{"warning: req_querystring['page'] never has a value, because input_query_strings lets 'Page' through, and each letter counts; write that"}},
+		{"!has(req_querystring.debug)", listed, []string{"warning: req_querystring['debug'] never has a value, because input_query_strings does not let the parameter through; add it there"}},
+
+		// Methods.
+		{"req_method == 'GET' || 'POST' == req_method || req_method in ['PUT', 'DELETE'] || req_method == 'PURGE'", open, nil},
+		{"req_method == 'get'", open, []string{"warning: req_method is never \"get\", because methods are in capitals; write \"GET\""}},
+		{"req_method != 'delete'", open, []string{"error: req_method is never \"delete\""}},
+		{"!(req_method in ['put', 'DELETE'])", open, []string{"error: req_method is never \"put\""}},
+		{"req_method in ['GET', 'post']", open, []string{"warning: req_method is never \"post\""}},
+		{"'Get' == req_method", open, []string{"warning: req_method is never \"Get\""}},
+		{"req_method == 'GET /'", open, []string{"warning: req_method is never \"GET /\", which is no method"}},
+
+		// Answers.
+		{"'X-Back' in resp_metadata_headers && resp_metadata_status == 200", fixture{noop: true}, nil},
+		{"!('x-back' in resp_metadata_headers)", fixture{noop: true}, []string{"error: resp_metadata_headers['x-back'] never has a value"}},
+		{"resp_metadata_status == 200", open, []string{"warning: it is never true, so everything is refused; resp_metadata_status and resp_metadata_headers have values with the encoding no-op only"}},
+		{"resp_metadata_status != 500", open, []string{"error: it is always true, so nothing is refused; resp_metadata_status"}},
+		{"!('X-Back' in resp_metadata_headers)", fixture{backend: true}, []string{"error: it is always true"}},
+
+		// Constants.
+		{"true", open, []string{"warning: it is always true, so nothing is refused; write what depends on the request, the token or the answer, or remove the expression"}},
+		{"1 == 1", open, []string{"warning: it is always true"}},
+		{"[1, 2].exists(i, i == 2)", open, []string{"warning: it is always true"}},
+		{"false", open, []string{"warning: it is never true, so everything is refused"}},
+		{"'a' == 'b'", fixture{backend: true}, []string{"warning: it is never true"}},
+		{"true || JWT.sub == 'a'", token, []string{"error: it is always true"}},
+		{"JWT.sub == 'a' || 'a' == 'a'", token, []string{"error: it is always true"}},
+		{"req_method == 'GET' && false", open, []string{"warning: it is never true"}},
+		{"req_method == 'GET' || req_method != 'GET'", open, nil}, // nobody writes that
+		{"now > '2026'", open, nil},
+		{"timestamp(now).getHours() < 12 && true", open, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.expr, func(t *testing.T) {
+			p := tt.where.build(t, list(tt.expr))
+			all := config.Format(p.problems)
+			if tt.want == nil && all != "" {
+				t.Errorf("problems %s, want none", all)
+			}
+			for _, want := range tt.want {
+				severity, text, found := strings.Cut(want, ": ")
+				if found && (severity == "error" || severity == "warning") {
+					ok := slices.ContainsFunc(p.problems, func(p *config.Problem) bool {
+						return p.Severity.String() == severity && p.Path == "[0].check_expr" && strings.HasPrefix(p.Err.Error(), text)
+					})
+					if !ok {
+						t.Errorf("problems %s, want %q", all, want)
+					}
+				} else if !strings.Contains(all, want) {
+					t.Errorf("problems %s, want %q", all, want)
+				}
+			}
+		})
+	}
+}
+
+// TestSpellings refuses a header that many servers take for the one that an expression
+// looks at, and shows loops both of its names.
+func TestSpellings(t *testing.T) {
+	tests := []struct {
+		expr string
+		sent []string // names
+		want bool
+	}{
+		{"'X-Admin' in req_headers", []string{"X-Admin"}, true},
+		{"'X-Admin' in req_headers", []string{"X_admin"}, false},
+		{"'X-Admin' in req_headers", []string{"X-Admin", "X_admin"}, false},
+		{"!('X-Admin' in req_headers)", []string{"X-Other"}, true},
+		{"!('X-Admin' in req_headers)", []string{"X_admin"}, false},
+		{"!('X-Admin-Key' in req_headers)", []string{"X_admin-Key"}, false},
+		{"!('X-Admin-Key' in req_headers)", []string{"X-Admin_key"}, false},
+		{"!('X_admin' in req_headers)", []string{"X-Admin"}, false},
+		{"!has(req_headers.Admin)", []string{"X_admin"}, true},
+		{"!(has(req_headers.Accept) || 'X-Admin' in req_headers)", []string{"X_admin"}, false},
+		{"req_headers.all(h, h != 'X-Admin')", []string{"X_admin"}, false},
+		{"!req_headers.exists(h, h.startsWith('X-Adm'))", []string{"X_admin"}, false},
+		{"!['X-Admin'].exists(h, h in req_headers)", []string{"X_admin"}, false},
+		{"['X-Admin'].all(h, req_headers[h].size() == 2)", []string{"X_admin", "X-Admin"}, true},
+		{"req_headers.exists(h, h == 'X_admin')", []string{"X_admin"}, true},
+		{"req_method == 'GET'", []string{"X_admin"}, true},
+	}
+	for _, tt := range tests {
+		for _, more := range []int{0, many} {
+			p := fixture{}.build(t, list(tt.expr))
+			if len(p.problems) > 0 {
+				t.Fatalf("%s: %s", tt.expr, config.Format(p.problems))
+			}
+			x := message.Exchange(t)
+			x.Request.Header = nil
+			for _, name := range tt.sent {
+				x.Request.Header.Add(name, "1")
+			}
+			for i := range more {
+				x.Request.Header.Add(fmt.Sprintf("Other-%d", i), "1")
+			}
+			if err := p.run(t.Context(), x); (err == nil) != tt.want {
+				t.Errorf("%s, sent %q and %d more: %v, want it to hold: %t", tt.expr, tt.sent, more, err, tt.want)
+			}
+		}
+	}
+}
+
 func TestPhases(t *testing.T) {
 	type at = []component.EndpointPhase
 	tests := []struct {
@@ -306,7 +469,7 @@ func TestPhases(t *testing.T) {
 	}{
 		{"token", []string{"JWT.sub == 'req_method'"}, at{component.EndpointAuthenticate}, body.Empty},
 		{"a claim called like a variable", []string{"JWT.req_method == 'x' && JWT['resp_data'] == 'x'"}, at{component.EndpointAuthenticate}, body.Empty},
-		{"request", []string{"req_method == 'resp_data JWT'"}, at{component.EndpointCheck}, body.Empty},
+		{"request", []string{"req_path == 'resp_data JWT'"}, at{component.EndpointCheck}, body.Empty},
 		{"now", []string{"now != ''"}, at{component.EndpointCheck}, body.Empty},
 		{"answer without its data", []string{"resp_completed"}, at{component.EndpointCheck}, body.Empty},
 		{"answer with its data", []string{"resp_data.id == 1"}, at{component.EndpointCheck}, body.Tree},
@@ -362,7 +525,7 @@ func TestProblems(t *testing.T) {
 		path    string
 		text    string
 	}{
-		{"syntax", fixture{}, list("true", "req_method =="), "[1].check_expr", "column 14"},
+		{"syntax", fixture{}, list("now != ''", "req_method =="), "[1].check_expr", "column 14"},
 		{"a key that is no field", fixture{}, list("has(req_querystring['foo[]'])"), "[0].check_expr", "column 20: invalid argument to has() macro; it takes a field, as in has(JWT.sub): write 'key' in req_headers for any other key"},
 		{"unknown variable", fixture{}, list("req_metod == 'GET'"), "[0].check_expr", "column 1: undeclared reference to 'req_metod'"},
 		{"unknown function", fixture{}, list("shout(req_method)"), "[0].check_expr", "shout"},
@@ -375,7 +538,7 @@ func TestProblems(t *testing.T) {
 		{"JWT with req", fixture{validator: true}, list("JWT.sub == req_method"), "[0].check_expr", "two expressions"},
 		{"JWT with resp", fixture{validator: true}, list("JWT.sub == 'a' && resp_completed"), "[0].check_expr", "two expressions"},
 		{"resp_data with no-op", fixture{noop: true}, list("resp_data.id == 1"), "[0].check_expr", "no-op"},
-		{"an empty expression", fixture{}, list("true", " "), "[1].check_expr", "empty"},
+		{"an empty expression", fixture{}, list("now != ''", " "), "[1].check_expr", "empty"},
 		{"no expression", fixture{}, `[{}]`, "[0].check_expr", ""},
 		{"an empty list", fixture{}, `[]`, "", "checks nothing"},
 		{"an object", fixture{}, `{"check_expr":"true"}`, "", "list"},
@@ -395,7 +558,7 @@ func TestProblems(t *testing.T) {
 }
 
 func TestEveryProblemIsReported(t *testing.T) {
-	p := fixture{}.build(t, list("nope", "true", "JWT.a == 'b'"))
+	p := fixture{}.build(t, list("nope", "now != ''", "JWT.a == 'b'"))
 	if len(p.problems) != 2 || p.problems[0].Path != "[0].check_expr" || p.problems[1].Path != "[2].check_expr" {
 		t.Errorf("problems = %v, want one at [0] and one at [2]", p.problems)
 	}
@@ -598,7 +761,7 @@ func FuzzCompile(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		e, err := compile(Check{CheckExpr: text, CostLimit: defaultCostLimit}, 1_000_000)
+		e, err := compile(Check{CheckExpr: text, CostLimit: defaultCostLimit}, 1_000_000, true)
 		if err != nil {
 			return
 		}

@@ -3,13 +3,13 @@ package cel
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common"
 	"cel.dev/cel-go/common/ast"
-	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
 )
 
@@ -27,6 +27,11 @@ const (
 	varMetadataHeaders = "resp_metadata_headers"
 	varData            = "resp_data"
 )
+
+// variables are all of them.
+var variables = []string{
+	varToken, varNow, varMethod, varPath, varParams, varHeaders, varQuery, varCompleted, varMetadataStatus, varMetadataHeaders, varData,
+}
 
 // interruptEvery is how many rounds of a loop run between two looks at the
 // deadline.
@@ -71,15 +76,21 @@ const (
 type expression struct {
 	program cel.Program
 	phase   phase
-	watched bool     // it may cost more than its limit, or long
-	data    bool     // whether it uses resp_data
-	params  []string // names that it looks up in req_params, as far as they are literals
+	watched bool // it may cost more than its limit, or long
+	data    bool // whether it uses resp_data
 	result  *cel.Type
+
+	verdict   verdict
+	variables bool     // it has any
+	metadata  bool     // it uses the resp_metadata_ variables
+	looks     []look   // texts that it looks up
+	headers   []string // those of them that are names of request headers
 }
 
 // compile returns the expression of a condition. The error names every problem with
-// its column. header is how large the header of a message can be, in bytes.
-func compile(c Check, header uint64) (*expression, error) {
+// its column. header is how large the header of a message can be, in bytes; metadata
+// tells whether the resp_metadata_ variables have values.
+func compile(c Check, header uint64, metadata bool) (*expression, error) {
 	envs, err := environments()
 	if err != nil {
 		return nil, err
@@ -100,11 +111,16 @@ func compile(c Check, header uint64) (*expression, error) {
 			request = request || strings.HasPrefix(name, "req_")
 			response = response || strings.HasPrefix(name, "resp_")
 			e.data = e.data || name == varData
-		}
-		if name, ok := paramName(n); ok {
-			e.params = append(e.params, name)
+			e.metadata = e.metadata || name == varMetadataStatus || name == varMetadataHeaders
+			e.variables = e.variables || slices.Contains(variables, name)
 		}
 	}))
+	e.looks = looks(checked.NativeRep().Expr())
+	for _, l := range e.looks {
+		if l.variable == varHeaders && !slices.Contains(e.headers, l.text) {
+			e.headers = append(e.headers, l.text)
+		}
+	}
 	env := envs[0]
 	switch {
 	case token && (request || response):
@@ -133,8 +149,13 @@ func compile(c Check, header uint64) (*expression, error) {
 	if e.watched {
 		options = append(options, cel.CostLimit(limit), cel.InterruptCheckFrequency(interruptEvery))
 	}
-	e.program, err = env.Program(checked, options...)
-	return e, err
+	if e.program, err = env.Program(checked, options...); err != nil {
+		return nil, err
+	}
+	if e.result.IsExactType(types.BoolType) {
+		e.verdict = judge(env, checked, metadata, limit)
+	}
+	return e, nil
 }
 
 // place names a place in an expression, for people.
@@ -156,28 +177,4 @@ func describe(issues *cel.Issues) error {
 		errs = append(errs, fmt.Errorf("%s: %s", place(e.Location), message))
 	}
 	return errors.Join(errs...)
-}
-
-// paramName returns the name that n looks up in req_params: req_params.Id,
-// req_params['Id'] or 'Id' in req_params.
-func paramName(n ast.Expr) (string, bool) {
-	isParams := func(n ast.Expr) bool { return n.Kind() == ast.IdentKind && n.AsIdent() == varParams }
-	var key ast.Expr
-	switch n.Kind() {
-	case ast.SelectKind:
-		return n.AsSelect().FieldName(), isParams(n.AsSelect().Operand())
-	case ast.CallKind:
-		args := n.AsCall().Args()
-		switch name := n.AsCall().FunctionName(); {
-		case name == operators.Index && isParams(args[0]):
-			key = args[1]
-		case name == operators.In && isParams(args[1]):
-			key = args[0]
-		}
-	}
-	if key == nil || key.Kind() != ast.LiteralKind {
-		return "", false
-	}
-	name, ok := key.AsLiteral().(types.String)
-	return string(name), ok
 }

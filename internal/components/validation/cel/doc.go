@@ -25,7 +25,8 @@
 //	                       the path is the one that was routed, decoded, with
 //	                       repeated slashes as one
 //	req_params             texts by name; the first letter of a name is in upper case
-//	req_headers            lists of texts by canonical name, of the headers let through
+//	req_headers            lists of texts by canonical name, such as X-Api-Key, of the
+//	                       headers let through
 //	req_querystring        lists of texts by name, of the parameters let through
 //	resp_completed         whether no backend is missing
 //	resp_metadata_status   with no-op; otherwise 0
@@ -47,6 +48,23 @@
 // keeps the gateway from starting, and so does JWT where no token is verified.
 // At run time an error, such as a missing member, and a result that is no
 // boolean count as false.
+//
+// # What cannot be meant
+//
+// An expression that can be evaluated and never does what it seems to do is reported.
+// It is an error in both dialects if it lets pass what it seems to forbid:
+// !('x-admin' in req_headers), where names begin with capitals; req_method != 'get';
+// an expression with variables that is true whatever they are. Otherwise it is a
+// mistake, which the dialect sluice takes for an error: a constant, such as true; a
+// name or a method that is never there, so that everything is refused; a header or a
+// parameter of the query that is not let through.
+//
+// # One reading of a header
+//
+// Many servers make variables of headers, in which X_Admin is X-Admin. A condition that
+// looks at one of the two does not hold for a request that has the other, where that is
+// let through: what it judges would not be what the backend reads. In loops over
+// req_headers, a name with underscores counts under the one with hyphens as well.
 //
 // # What a condition may cost
 //

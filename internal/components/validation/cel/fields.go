@@ -2,6 +2,7 @@ package cel
 
 import (
 	"reflect"
+	"strings"
 
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
@@ -16,6 +17,7 @@ import (
 // many: a loop that looks up would read them all in each round.
 type fieldMap struct {
 	fields gateway.Fields
+	joined bool          // a name with underscores counts as the one with hyphens, too
 	index  traits.Mapper // the fields as an ordinary map, once it was made
 }
 
@@ -35,8 +37,25 @@ func (m *fieldMap) gather() traits.Mapper {
 	for _, f := range m.fields {
 		list, _ := values[f.Name].([]string)
 		values[f.Name] = append(list, f.Value)
+		if m.joined && strings.IndexByte(f.Name, '_') >= 0 {
+			name := hyphens(f.Name)
+			list, _ := values[name].([]string)
+			values[name] = append(list, f.Value)
+		}
 	}
 	return types.NewStringInterfaceMap(types.DefaultTypeAdapter, values)
+}
+
+// hyphens returns the name of a header with hyphens for its underscores, which it is
+// to servers that make a variable of it (RFC 3875, section 4.1.18).
+func hyphens(name string) string {
+	return gateway.Canonical(strings.ReplaceAll(name, "_", "-"))
+}
+
+// is reports whether a field counts under a name.
+func (m *fieldMap) is(f *gateway.Field, name string) bool {
+	return f.Name == name ||
+		m.joined && len(f.Name) == len(name) && strings.IndexByte(f.Name, '_') >= 0 && strings.IndexByte(name, '_') < 0 && gateway.Alike(f.Name, name)
 }
 
 // Find returns the values of a name, in order, and whether there are any.
@@ -48,7 +67,12 @@ func (m *fieldMap) Find(key ref.Val) (ref.Val, bool) {
 	if len(m.fields) > many {
 		return m.full().Find(key)
 	}
-	values := m.fields.AppendValues(nil, string(name))
+	var values []string
+	for i := range m.fields {
+		if f := &m.fields[i]; m.is(f, string(name)) {
+			values = append(values, f.Value)
+		}
+	}
 	if values == nil {
 		return nil, false
 	}
@@ -69,7 +93,14 @@ func (m *fieldMap) Contains(key ref.Val) ref.Val {
 	if ok && len(m.fields) > many {
 		return m.full().Contains(key)
 	}
-	return types.Bool(ok && m.fields.Has(string(name)))
+	if ok {
+		for i := range m.fields {
+			if m.is(&m.fields[i], string(name)) {
+				return types.True
+			}
+		}
+	}
+	return types.False
 }
 
 // The rest of a map.

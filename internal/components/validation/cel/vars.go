@@ -28,6 +28,9 @@ type source struct {
 	noop    bool
 	params  []string // as req_params names them, by index of the path parameter
 	results []result // of earlier calls, that some expression looks up
+
+	headers, query []string // names that are let through
+	open, anyQuery bool     // all are
 }
 
 // A result is a name in req_params that stands for a value of an earlier
@@ -133,7 +136,7 @@ func (a *activation) ResolveName(name string) (any, bool) {
 		}
 		return a.params, true
 	case varHeaders:
-		a.headers.fields = a.x.Request.Header
+		a.headers.fields, a.headers.joined = a.x.Request.Header, true
 		return &a.headers, true
 	case varQuery:
 		a.query.fields = a.x.Request.Query
