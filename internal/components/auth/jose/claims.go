@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/sluice-gateway/sluice/internal/jsonspan"
 )
@@ -162,24 +163,29 @@ func words(claim any) ([]string, bool) {
 
 // headerText returns a claim as the value of a header: texts as they are,
 // whole numbers without a fraction and others with six decimals, lists joined
-// by commas, objects as JSON, nothing for null. Control characters, which
-// would end the header, become spaces.
+// by commas, objects as JSON, nothing for null.
+//
+// A text that a header cannot carry as it is counts as null. Whoever reads the header
+// takes blanks at its ends away, and a name with one would be that of somebody else;
+// control characters end a header, for some readers. The same holds for each entry of a
+// list.
 //
 // Compatibility: the six decimals.
 func headerText(claim any) string {
-	s := plainText(claim)
-	if strings.IndexFunc(s, control) < 0 {
+	if s := plainText(claim); carries(s) {
 		return s
 	}
-	return strings.Map(func(c rune) rune {
-		if control(c) {
-			return ' '
-		}
-		return c
-	}, s)
+	return ""
 }
 
-func control(c rune) bool { return c < ' ' || c == 0x7f }
+// carries reports whether whoever reads a text as the value of a header reads the same
+// text (RFC 9110, section 5.5). Beyond what ends a line in HTTP, what ends one in
+// Unicode does not get through: some servers split there.
+func carries(s string) bool {
+	return strings.TrimSpace(s) == s && utf8.ValidString(s) && !strings.ContainsFunc(s, func(c rune) bool {
+		return c < ' ' || 0x7f <= c && c < 0xa0 || c == 0x2028 || c == 0x2029
+	})
+}
 
 func plainText(claim any) string {
 	switch claim := claim.(type) {
@@ -192,7 +198,7 @@ func plainText(claim any) string {
 	case []any:
 		parts := make([]string, len(claim))
 		for i, v := range claim {
-			parts[i] = plainText(v)
+			parts[i] = headerText(v)
 		}
 		return strings.Join(parts, ",")
 	case map[string]any:

@@ -37,6 +37,10 @@
 // Requests that pass carry their claims for the layers behind, as {JWT.x} in
 // the URLs of backends, in expressions, and as headers by propagate_claims.
 //
+// A text that a header cannot carry as it is counts as missing: whoever reads the header
+// takes blanks at its ends away, which makes "ann " the name of somebody else, and some
+// end it at a control character or at a line break of Unicode.
+//
 // A propagated header replaces what the client sent under its name, hyphens or
 // underscores in it. Backends
 // see it only if input_headers names it, rate limits and scripts of the

@@ -319,7 +319,7 @@ func (v *validator) find(in gateway.Inbound) (string, error) {
 // nothing of the client's is left.
 func (p *propagation) apply(h *gateway.Fields, claims map[string]any, keepArrays bool) {
 	*h = slices.DeleteFunc(*h, func(f gateway.Field) bool {
-		return f.Name != p.header && strings.EqualFold(strings.ReplaceAll(f.Name, "_", "-"), p.header)
+		return f.Name != p.header && gateway.Alike(f.Name, p.header)
 	})
 	claim := p.claim.lookup(claims)
 	list, _ := claim.([]any)

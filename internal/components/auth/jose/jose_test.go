@@ -77,6 +77,8 @@ func TestOptionsRefused(t *testing.T) {
 		{"claims of one", object{"propagate_claims": [][]string{{"sub", "X-User"}, {"sub"}}}, []string{`error propagate_claims[1]: ["claim", "Header"]`}},
 		{"claims without name", object{"propagate_claims": [][]string{{"", "X-User"}}}, []string{"error propagate_claims[0][0]: empty"}},
 		{"header that is none", object{"propagate_claims": [][]string{{"sub", "X User"}}}, []string{"error propagate_claims[0][1]: X User"}},
+		{"header of the connection, in another spelling", object{"propagate_claims": [][]string{{"sub", "transfer_encoding"}}}, []string{"error propagate_claims[0][1]: another header"}},
+		{"header that services take for their own", object{"propagate_claims": [][]string{{"sub", "proxy"}}}, []string{"error propagate_claims[0][1]: another header"}},
 		{"header of the connection", object{"propagate_claims": [][]string{{"sub", "content-length"}}}, []string{"error propagate_claims[0][1]: another header"}},
 		{"auth_header_name", object{"auth_header_name": "X:"}, []string{"error auth_header_name: X:"}},
 		{"cookie_key", object{"cookie_key": "a=b"}, []string{"error cookie_key: a=b"}},
@@ -592,7 +594,9 @@ func TestClaimsKeepNumbers(t *testing.T) {
 func TestPropagateClaims(t *testing.T) {
 	const claims = `{"sub":"a b","n":7,"whole":7.0,"thousand":1e3,"big":12345678901234567890,"f":1.5,"far":1e999,"yes":true,
 		"list":["a",1,2.5,false,null,["b"]],"none":[],"o":{"b":"<","a":1.50},"null":null,"realm_access":{"roles":["x","y"]},
-		"http://x.test/a.b":"url","crlf":"a\r\nX-Admin: 1\u007f","utf8":"é"}`
+		"http://x.test/a.b":"url","crlf":"a\r\nX-Admin: 1","utf8":"é",
+		"nul":"a\u0000b","del":"a\u007f","tab":"a\tb","nel":"a\u0085X-Admin: 1","line":"a\u2028b","space":" ","before":" admin","behind":"admin ","wide":"admin\u3000",
+		"some":["a","b\nX-Admin: 1","admin "],"object":{"a":"\n"}}`
 	tests := []struct {
 		claim string
 		keep  bool // propagate_claims_preserve_array
@@ -620,7 +624,20 @@ func TestPropagateClaims(t *testing.T) {
 		{"realm_access.missing", false, []string{""}},
 		{"sub.missing", false, []string{""}},
 		{"http://x.test/a.b", false, []string{"url"}},
-		{"crlf", false, []string{"a  X-Admin: 1 "}},
+		{"crlf", false, []string{""}},
+		{"crlf", true, []string{""}},
+		{"nul", false, []string{""}},
+		{"del", false, []string{""}},
+		{"tab", false, []string{""}},
+		{"nel", false, []string{""}},
+		{"line", false, []string{""}},
+		{"space", false, []string{""}},
+		{"before", false, []string{""}},
+		{"behind", false, []string{""}},
+		{"wide", false, []string{""}},
+		{"some", false, []string{"a,,"}},
+		{"some", true, []string{"a", "", ""}},
+		{"object", false, []string{`{"a":"\n"}`}},
 		{"utf8", false, []string{"é"}},
 	}
 	token := rs256(t, claims)

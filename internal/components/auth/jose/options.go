@@ -111,7 +111,8 @@ type Options struct {
 	// PropagateClaims lists pairs of a claim and a request header that gets
 	// its value, in place of what the client sent. Dots in a claim that does
 	// not begin with http are steps into objects. A missing claim empties the
-	// header. Backends see the header only if input_headers names it.
+	// header, and so does a text that a header cannot carry as it is: one with
+	// blanks at its ends, control characters or line breaks. Backends see the header only if input_headers names it.
 	PropagateClaims [][]string `json:"propagate_claims"`
 
 	// PropagateClaimsPreserveArray sends a list as one header line for each
@@ -253,7 +254,9 @@ func (o Options) validateNames() error {
 			errs = append(errs, config.At(path+"[0]", errors.New("the name of the claim is empty")))
 		case !gateway.Token(pair[1]):
 			errs = append(errs, config.At(path+"[1]", fmt.Errorf("%q cannot be the name of a header", pair[1])))
-		case slices.Contains(framing, gateway.Canonical(pair[1])):
+		case gateway.Canonical(pair[1]) == "Proxy":
+			errs = append(errs, config.At(path+"[1]", errors.New("services that make variables of headers take Proxy for the address of a proxy; use another header")))
+		case slices.ContainsFunc(framing, func(name string) bool { return gateway.Alike(name, pair[1]) }):
 			errs = append(errs, config.At(path+"[1]", fmt.Errorf("%s belongs to the connection, not to the message; use another header", pair[1])))
 		}
 	}
