@@ -12,8 +12,8 @@
 // that is used up the answer is 503. Both carry Retry-After. A backend over
 // its limit is not called and counts as failed.
 //
-// A client is who the strategy says: an address, the value of a header, or a
-// path parameter. A request that does not say who it is has no bucket and gets
+// A client is who the strategy says: an address, the value of a header, be it Host,
+// or a path parameter. A request that does not say who it is has no bucket and gets
 // 429, and one that says it twice, in two lines of the header or with underscores for
 // its hyphens, gets 400: the limit would count by one line what a backend does for
 // the other. The addresses of one IPv6 network are one client where

@@ -40,7 +40,8 @@ type EndpointOptions struct {
 	// Key is the name of the header or of the parameter. With ip it is a header
 	// to read the address from, as some other proxy wrote it; where that holds
 	// no address, the client's own counts. A request with two lines of the
-	// header is answered with 400.
+	// header is answered with 400. Host is the name of the host that the client
+	// asks for, without letter case and port.
 	Key string `json:"key"`
 
 	// NumShards has no effect: the counters are spread over locks as needed.

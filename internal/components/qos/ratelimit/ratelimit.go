@@ -192,6 +192,9 @@ func clientOf(o EndpointOptions, params []string, prefix int) (func(*gateway.Exc
 		if !gateway.Token(o.Key) {
 			return nil, config.At("key", fmt.Errorf("%q is no header name; write one such as X-Api-Key", o.Key))
 		}
+		if key.Name() == "Host" { // which no engine counts among the fields
+			return func(x *gateway.Exchange) (string, error) { return hostKey(x.In.Host()) }, nil
+		}
 		return func(x *gateway.Exchange) (string, error) {
 			value, err := header(x, &key)
 			if err == nil && value == "" {
@@ -212,6 +215,9 @@ func clientOf(o EndpointOptions, params []string, prefix int) (func(*gateway.Exc
 	if !gateway.Token(o.Key) {
 		return nil, config.At("key", fmt.Errorf("%q is no header name; write one such as X-Real-Ip, or drop the key", o.Key))
 	}
+	if key.Name() == "Host" {
+		return nil, config.At("key", errors.New("Host never holds the address of the client; write a header such as X-Real-Ip, or drop the key"))
+	}
 	return func(x *gateway.Exchange) (string, error) {
 		value, err := header(x, &key)
 		if err != nil {
@@ -222,6 +228,18 @@ func clientOf(o EndpointOptions, params []string, prefix int) (func(*gateway.Exc
 		}
 		return addressKey(x.Client, prefix), nil
 	}, nil
+}
+
+// hostKey returns the host that a client asks for as the name of a client: without
+// what does not make it another one, letter case, a dot at the end and a port.
+func hostKey(host string) (string, error) {
+	if colon := strings.LastIndexByte(host, ':'); colon > strings.LastIndexByte(host, ']') {
+		host = host[:colon]
+	}
+	if host = strings.ToLower(strings.TrimSuffix(host, ".")); host == "" {
+		return "", errStranger
+	}
+	return host, nil
 }
 
 // header returns a header of the request: as the layers before have set it, by a
