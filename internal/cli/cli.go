@@ -185,8 +185,7 @@ func loader(file string, skipFiles bool) func(context.Context, func(string)) (*c
 		}})
 		problems = append(problems, switched...)
 		if d != nil {
-			known := config.SpecOf(reflect.TypeFor[config.Service]()).Settable
-			problems = append(problems, d.ApplyEnv(environ, known)...)
+			problems = append(problems, d.ApplyEnv(environ, config.SpecOf(reflect.TypeFor[config.Service]()))...)
 		}
 		return d, problems
 	}

@@ -510,7 +510,7 @@ func (d *decoder) mapping(n *Node, s *Spec, v reflect.Value) bool {
 	defer func() { d.example = outer }()
 	ok := true
 	for _, m := range n.Members {
-		if !s.HasComments() || !IsComment(m.Key) {
+		if !s.HasComments() || !m.Comment() {
 			ok = d.entry(m, s, v) && ok
 		}
 	}
@@ -551,7 +551,7 @@ func (d *decoder) object(n *Node, s *Spec, v reflect.Value) bool {
 	written := slices.Grow(room[:0], len(s.Fields))[:len(s.Fields)]
 	var rest []Member
 	for _, m := range n.Members {
-		i := s.field(m.Key, d.loose && !IsComment(m.Key))
+		i := s.field(m.Key, d.loose && !m.Comment())
 		switch {
 		case i >= 0:
 			if other := written[i]; other != nil {
@@ -566,7 +566,7 @@ func (d *decoder) object(n *Node, s *Spec, v reflect.Value) bool {
 				p.At = m.KeyPos
 				d.report(p)
 			}
-		case IsComment(m.Key):
+		case m.Comment():
 		case s.Rest != nil:
 			rest = append(rest, m)
 		default:

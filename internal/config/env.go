@@ -15,16 +15,17 @@ const setPrefix = "SLUICE_SET__"
 // environ holds entries of the form KEY=VALUE; of equal keys the last counts.
 //
 //   - KRAKEND_<KEY> and SLUICE_<KEY> set the key of the root whose name is
-//     <KEY> in lower case, whether or not the file has it; SLUICE_ wins. known
-//     tells which keys exist, and which of them take a scalar or a list of
-//     scalars; [Spec.Settable] is such a function. Other variables and empty
-//     ones are ignored.
+//     <KEY> in lower case, whether or not the file has it; SLUICE_ wins. keys
+//     are those of the root; what [Spec.Settable] says of them counts. Other
+//     variables and empty ones are ignored, but for a word about those whose name
+//     is nearly that of a key.
 //   - SLUICE_SET__a__b__c=value sets a nested key. A part matches a key that
 //     differs only in letter case or has other punctuation where the part has
 //     underscores: qos_ratelimit_router stands for qos/ratelimit/router. A
 //     number is an index of a list; the number of its items appends. Objects
 //     that are missing are created, with keys as the variable spells them. A
-//     value that is valid JSON is read as such, any other is a text.
+//     value that is valid JSON is read as such, any other is a text; an empty
+//     one is an error, because who sets nothing may have lost what was meant.
 //
 // The place of such a value is "environment:KRAKEND_PORT". References in it are
 // not expanded. A root that is no object is left alone.
@@ -32,7 +33,7 @@ const setPrefix = "SLUICE_SET__"
 // Compatibility: KRAKEND_EXTRA_CONFIG and the like are errors. A port of the
 // form tcp://... is ignored with a warning; Kubernetes sets one for a service
 // that is called krakend or sluice.
-func (d *Document) ApplyEnv(environ []string, known func(key string) (isScalarOrList, ok bool)) []*Problem {
+func (d *Document) ApplyEnv(environ []string, keys *Spec) []*Problem {
 	if d.Root == nil || d.Root.Kind != Object {
 		return nil
 	}
@@ -45,14 +46,26 @@ func (d *Document) ApplyEnv(environ []string, known func(key string) (isScalarOr
 	for _, name := range overrides(values) {
 		at, value := Pos{File: "environment:" + name}, values[name]
 		if path, nested := strings.CutPrefix(name, setPrefix); nested {
+			if value == "" {
+				first, _, _ := strings.Cut(path, "__")
+				problems = append(problems, &Problem{Path: strings.ToLower(first), At: at, Code: CodeInvalid,
+					Err: errors.New(`the variable is empty; unset it, or write "" with the quotation marks for an empty text`)})
+				continue
+			}
 			problems = append(problems, d.set(strings.Split(path, "__"), environmentValue(at, value), at)...)
 			continue
 		}
-		_, key, _ := strings.Cut(name, "_")
+		prefix, key, _ := strings.Cut(name, "_")
 		key = strings.ToLower(key)
-		settable, ok := known(key)
+		settable, ok := keys.Settable(key)
+		ok = ok && prefix == strings.ToUpper(prefix)
 		switch {
-		case !ok || value == "":
+		case value == "":
+		case !ok:
+			if p := nearVariable(name, value, keys); p != nil {
+				d.found = append(d.found, p)
+				problems = append(problems, p)
+			}
 		case key == "port" && strings.HasPrefix(value, "tcp://"):
 			problems = append(problems, &Problem{Path: key, At: at, Severity: Warning, Code: CodeIgnored,
 				Err: errors.New("this looks like a service link of Kubernetes and is ignored; set enableServiceLinks: false, or write a number")})
@@ -66,6 +79,32 @@ func (d *Document) ApplyEnv(environ []string, known func(key string) (isScalarOr
 	return problems
 }
 
+// nearVariable reports a variable that overrides nothing and was meant to, by its
+// name; nil for any other. Kubernetes sets some for services, with addresses in them.
+func nearVariable(name, value string, keys *Spec) *Problem {
+	prefix, rest, _ := strings.Cut(name, "_")
+	prefix += "_"
+	if strings.HasPrefix(value, "tcp://") || strings.HasPrefix(value, "udp://") {
+		return nil
+	}
+	mistake := func(key, meant string) *Problem {
+		return &Problem{Path: key, At: Pos{File: "environment:" + name}, Severity: Warning, Code: CodeMistake,
+			Err: fmt.Errorf("the variable sets nothing; did you mean %s?", meant)}
+	}
+	if set, path, found := strings.Cut(rest, "_"); found && strings.EqualFold(set, "set") {
+		path = strings.TrimPrefix(path, "_")
+		key, _, _ := strings.Cut(path, "__")
+		return mistake(strings.ToLower(key), setPrefix+path)
+	}
+	for _, key := range keys.Known() {
+		same := SameName(rest, key)
+		if same || len(key) > 4 && Near(rest, key) || Letters(rest) == Letters(key)+"s" {
+			return mistake(key, strings.ToUpper(prefix)+variableName(key))
+		}
+	}
+	return nil
+}
+
 // overrides returns the names of variables that may override something, in the
 // order in which they apply: KRAKEND_, SLUICE_, SLUICE_SET__; each by name.
 func overrides(values map[string]string) []string {
@@ -74,9 +113,9 @@ func overrides(values map[string]string) []string {
 		switch {
 		case strings.HasPrefix(name, setPrefix):
 			groups[2] = append(groups[2], name)
-		case strings.HasPrefix(name, "SLUICE_"):
+		case hasPrefixFold(name, "SLUICE_"):
 			groups[1] = append(groups[1], name)
-		case strings.HasPrefix(name, "KRAKEND_"):
+		case hasPrefixFold(name, "KRAKEND_"):
 			groups[0] = append(groups[0], name)
 		}
 	}
@@ -84,6 +123,10 @@ func overrides(values map[string]string) []string {
 		slices.Sort(g)
 	}
 	return slices.Concat(groups[:]...)
+}
+
+func hasPrefixFold(s, prefix string) bool {
+	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }
 
 // environmentValue reads the value of a nested override. All of it has the

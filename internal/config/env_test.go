@@ -16,7 +16,7 @@ func TestApplyEnv(t *testing.T) {
 		List    []struct{}              `json:"endpoints"`
 		Extra   map[string]*config.Node `json:"extra_config"`
 	}
-	known := config.SpecOf(reflect.TypeFor[root]()).Settable
+	keys := config.SpecOf(reflect.TypeFor[root]())
 	const file = `{"Port":8080,"endpoints":[{"timeout":"1s"}],"extra_config":{"qos/ratelimit/router":{"max_rate":1}},"none":null}`
 	const rest = `"endpoints":[{"timeout":"1s"}],"extra_config":{"qos/ratelimit/router":{"max_rate":1}},"none":null`
 	tests := []struct {
@@ -57,13 +57,26 @@ func TestApplyEnv(t *testing.T) {
 			"error: environment:SLUICE_SET__endpoints__x: endpoints: \"x\" is no index of a list of 1; write a number from 0 to 1\n"},
 		{"through a scalar", []string{"SLUICE_SET__port__x=1"}, file,
 			"error: environment:SLUICE_SET__port__x: Port: \"x\" is no key here, because the value is 8080; remove the variable\n"},
+		{"nearly a key", []string{"SLUICE_TIMEOU=2s", "KRAKEND_TIME_OUT=2s", "SLUICE_HOSTS=http://h", "sluice_port=2"}, file,
+			"warning: environment:KRAKEND_TIME_OUT: timeout: the variable sets nothing; did you mean KRAKEND_TIMEOUT?\n" +
+				"warning: environment:SLUICE_HOSTS: host: the variable sets nothing; did you mean SLUICE_HOST?\n" +
+				"warning: environment:SLUICE_TIMEOU: timeout: the variable sets nothing; did you mean SLUICE_TIMEOUT?\n" +
+				"warning: environment:sluice_port: port: the variable sets nothing; did you mean SLUICE_PORT?\n"},
+		{"nearly a nested key", []string{"SLUICE_SET_port=1", "KRAKEND_SET__port=1"}, file,
+			"warning: environment:KRAKEND_SET__port: port: the variable sets nothing; did you mean SLUICE_SET__port?\n" +
+				"warning: environment:SLUICE_SET_port: port: the variable sets nothing; did you mean SLUICE_SET__port?\n"},
+		{"of Kubernetes, or empty", []string{"SLUICE_SERVICE_HOST=10.0.0.1", "SLUICE_SERVICE_PORT=80", "SLUICE_PORT_80_TCP=tcp://10.0.0.1:80", "SLUICE_A_PORT=tcp://10.0.0.1:80",
+			"SLUICE_PORT_80_TCP_PORT=80", "SLUICE_PORT_80_TCP_PROTO=tcp", "SLUICE_PORT_80_TCP_ADDR=10.0.0.1", "SLUICE_TIMEOU=", "TIMEOU=1", "SLUICES_PORT=1"}, file, ""},
+		{"nested, empty", []string{"SLUICE_SET__endpoints__0__timeout="}, file,
+			"error: environment:SLUICE_SET__endpoints__0__timeout: endpoints: the variable is empty; unset it, or write \"\" with the quotation marks for an empty text\n"},
+		{"nested, an empty text", []string{`SLUICE_SET__none=""`}, `{"Port":8080,` + rest[:len(rest)-4] + `""}`, ""},
 		{"empty part", []string{"SLUICE_SET__extra_config____x=1"}, file,
 			"error: environment:SLUICE_SET__extra_config____x: extra_config: the variable has an empty part; write SLUICE_SET__a__b\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			d, _ := config.Parse("f.json", []byte(file))
-			got := config.Format(d.ApplyEnv(tt.environ, known))
+			got := config.Format(d.ApplyEnv(tt.environ, keys))
 			if got != tt.problem {
 				t.Errorf("got  %swant %s", got, tt.problem)
 			}
@@ -82,7 +95,7 @@ func TestOverridesHaveAPlace(t *testing.T) {
 		} `json:"a"`
 	}
 	d, _ := config.Parse("f.json", []byte(`{}`))
-	if ps := d.ApplyEnv([]string{"KRAKEND_PORT=x", `SLUICE_SET__a={"b":[true]}`}, config.SpecOf(reflect.TypeFor[root]()).Settable); len(ps) > 0 {
+	if ps := d.ApplyEnv([]string{"KRAKEND_PORT=x", `SLUICE_SET__a={"b":[true]}`}, config.SpecOf(reflect.TypeFor[root]())); len(ps) > 0 {
 		t.Fatal(config.Format(ps))
 	}
 	got := config.Format(config.DecodeLoose(d.Root, new(root)))

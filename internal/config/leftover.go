@@ -56,7 +56,7 @@ func (l *leftovers) core(n *Node, key, scope string) {
 	}
 	for _, m := range n.Members {
 		switch {
-		case IsComment(m.Key) || foreign(key, m.Key):
+		case m.Comment() || foreign(key, m.Key):
 		case strings.EqualFold(key, "extra_config"):
 			l.value(m.Value, m.Key, l.options(scope, m.Key))
 		case strings.EqualFold(m.Key, "endpoints"):
@@ -87,7 +87,7 @@ func (l *leftovers) value(n *Node, key string, s *Spec) {
 		l.value(item, key, of)
 	}
 	for _, m := range n.Members {
-		if !IsComment(m.Key) && !foreign(key, m.Key) {
+		if !m.Comment() && !foreign(key, m.Key) {
 			l.value(m.Value, m.Key, s.member(m.Key))
 		}
 	}
@@ -135,10 +135,23 @@ func leftover(text, key string) error {
 			return fmt.Errorf("the text holds ${%s}, which nobody fills in; write ${env:%s} for the variable of the environment, or $${%s} for the text itself", name, variable, name)
 		}
 	}
-	if name, found := strings.CutPrefix(text, "$"); found && variableNamed(name) && name == strings.ToUpper(name) {
+	if name, found := strings.CutPrefix(text, "$"); found && variableNamed(name) && name == strings.ToUpper(name) && !mayBeName(name, key) {
 		return fmt.Errorf("the text is $%s, which nobody fills in; write ${env:%s} for the variable of the environment", name, name)
 	}
 	return nil
+}
+
+// mayBeName reports whether $name at a key may be meant: the plug-ins of WebSphere send
+// headers such as $WSEP, and parameters of a query may begin with $, as those of OData
+// do. Variables of the environment have underscores more often than not.
+func mayBeName(name, key string) bool {
+	switch strings.ToLower(key) {
+	case "input_headers", "headers_to_pass", "allow_headers", "expose_headers", "propagate_claims", "key":
+		return strings.HasPrefix(name, "WS") && len(name) == len("WSEP")
+	case "input_query_strings", "querystring_params":
+		return !strings.Contains(name, "_")
+	}
+	return false
 }
 
 // variableNamed reports whether a variable of the environment may have this name.

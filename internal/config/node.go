@@ -372,7 +372,11 @@ func (n *Node) dropDuplicates() []*Problem {
 	kept := make([]Member, 0, len(last))
 	for i, m := range n.Members {
 		if winner := n.Members[last[m.Key]]; last[m.Key] != i {
-			p := winner.Value.Problem(Warning, CodeDuplicateKey,
+			severity := Warning
+			if m.Comment() && winner.Comment() {
+				severity = Note
+			}
+			p := winner.Value.Problem(severity, CodeDuplicateKey,
 				fmt.Errorf("the key %q occurs twice; the value at %s is ignored, keep one of the two", m.Key, m.Value.Pos))
 			p.At = winner.KeyPos
 			p.repeated = &Repeated{Key: m.Key, Kept: winner.Value, Dropped: m.Value}

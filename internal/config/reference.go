@@ -124,7 +124,7 @@ func (e *expander) walk(n *Node) {
 		e.walk(item)
 	}
 	for _, m := range n.Members {
-		if !IsComment(m.Key) {
+		if !m.Comment() {
 			outside := e.secret
 			e.secret = outside || strings.EqualFold(m.Key, "url_pattern") || strings.EqualFold(m.Key, "extra_config")
 			e.walk(m.Value)
@@ -220,7 +220,38 @@ func (e *expander) value(kind, argument string) (string, error) {
 	return strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r"), nil
 }
 
-// IsComment reports whether a key that no field names is a comment.
+// IsComment reports whether a key that no field names is a comment, whatever its
+// value.
 func IsComment(key string) bool {
 	return key != "" && strings.IndexByte("@$_#", key[0]) >= 0
+}
+
+// CommentPatterns are regular expressions for the keys of comments, with the JSON
+// Schema of their values. They say what [Member.Comment] says.
+func CommentPatterns() map[string]any {
+	text := map[string]any{"type": "string"}
+	return map[string]any{
+		"^[@$_#]":        true,
+		"^//[^A-Za-z]*$": map[string]any{"type": []string{"string", "array"}, "items": text},
+		"^//.*[A-Za-z]":  text,
+	}
+}
+
+// Comment reports whether a member that no field names is a comment: by its key, or
+// because it is a text behind //. A list of texts needs a key without letters, and an
+// object is none: // does not take a protection or a filter out of a configuration.
+func (m Member) Comment() bool {
+	if IsComment(m.Key) {
+		return true
+	}
+	words, found := strings.CutPrefix(m.Key, "//")
+	switch {
+	case !found || m.Value == nil:
+		return false
+	case m.Value.Kind == String:
+		return true
+	case m.Value.Kind != Array || strings.ContainsFunc(words, func(r rune) bool { return 'a' <= r|0x20 && r|0x20 <= 'z' }):
+		return false
+	}
+	return !slices.ContainsFunc(m.Value.Items, func(item *Node) bool { return item.Kind != String })
 }

@@ -77,7 +77,7 @@ func notOurs(root *Node) *Problem {
 		switch key := strings.ToLower(m.Key); {
 		case key == "version" && m.Value.Text == "3" && m.Value.Kind == Number:
 			return nil
-		case key == "version" || key == "name" || key == "host" || key == "plugin" || IsComment(key): // others have them, too
+		case key == "version" || key == "name" || key == "host" || key == "plugin" || m.Comment(): // others have them, too
 		case known.field(key, true) >= 0 || near:
 			return nil
 		default:

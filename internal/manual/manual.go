@@ -111,7 +111,7 @@ func namespaces(r *component.Registry, scope component.Scope, defs map[string]an
 		"type":                 "object",
 		"description":          fmt.Sprintf("The options of %s components, by namespace.", scope),
 		"properties":           properties,
-		"patternProperties":    map[string]any{"^[@$_#]": true},
+		"patternProperties":    config.CommentPatterns(),
 		"additionalProperties": false,
 	}
 	if len(once) > 0 {

@@ -164,6 +164,11 @@ func (c *compiler) applyPolicy(d *config.Document) {
 			}
 		}
 	}
+	for _, p := range d.Found() { // of the environment
+		if p.Code == config.CodeMistake && (behaviour.Mistakes == "error" || guardedKey(p.Path) >= 0) {
+			p.Severity = config.Error
+		}
+	}
 	if behaviour.WeakTypes == "error" {
 		for _, p := range slices.Concat(d.Found(), c.problems) {
 			if p.Severity == config.Warning && config.Structural(p.Code) && p.Code != config.CodeUnknownField {

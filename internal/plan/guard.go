@@ -235,7 +235,7 @@ func (g *guard) holds(n *config.Node) string {
 		}
 	}
 	for _, m := range n.Members {
-		if config.IsComment(m.Key) || m.Value.Kind == config.Null {
+		if m.Comment() || m.Value.Kind == config.Null {
 			continue
 		}
 		if name, ok := g.namespaces[config.Letters(m.Key)]; ok && strings.Contains(m.Key, "/") {
@@ -247,7 +247,7 @@ func (g *guard) holds(n *config.Node) string {
 		}
 		if config.SameName(m.Key, "extra_config") {
 			for _, inner := range m.Value.Members {
-				if !config.IsComment(inner.Key) && inner.Value.Kind != config.Null {
+				if !inner.Comment() && inner.Value.Kind != config.Null {
 					return inner.Key
 				}
 			}
@@ -413,7 +413,7 @@ func (g *guard) repeated(r *config.Repeated) error {
 }
 
 func (g *guard) grave(r *config.Repeated) bool {
-	if config.IsComment(r.Key) {
+	if config.IsComment(r.Key) || (config.Member{Key: r.Key, Value: r.Kept}).Comment() && (config.Member{Key: r.Key, Value: r.Dropped}).Comment() {
 		return false
 	}
 	guarded := guardedKey(r.Key) >= 0 || len(g.options[config.Letters(r.Key)]) > 0

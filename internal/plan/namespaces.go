@@ -85,7 +85,7 @@ func (c *compiler) nulls(scope component.Scope, owner *config.Node) {
 		return
 	}
 	for _, m := range extra.Members {
-		if m.Value.Kind != config.Null || config.IsComment(m.Key) {
+		if m.Value.Kind != config.Null || m.Comment() {
 			continue
 		}
 		d := c.Registry.Find(scope, m.Key)

@@ -12,8 +12,8 @@ import (
 // composed of them.
 const Draft = "https://json-schema.org/draft/2020-12/schema"
 
-// commentKeys matches the keys that are comments everywhere.
-const commentKeys = "^[@$_#]"
+// commentKeys matches the keys that may be comments everywhere.
+const commentKeys = "^([@$_#]|//)"
 
 const (
 	durationPattern = `^\+?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$`
@@ -127,7 +127,7 @@ func (f Field) typeSchema() map[string]any {
 			s["propertyNames"] = map[string]any{"enum": f.Keys}
 		}
 		if f.Comments {
-			s["patternProperties"] = map[string]any{commentKeys: true}
+			s["patternProperties"] = config.CommentPatterns()
 			if f.Keys != nil {
 				s["propertyNames"] = map[string]any{"anyOf": []any{s["propertyNames"], map[string]any{"pattern": commentKeys}}}
 			}
@@ -162,7 +162,7 @@ func (f Field) objectSchema() map[string]any {
 	s := map[string]any{
 		"type":                 "object",
 		"properties":           properties,
-		"patternProperties":    map[string]any{commentKeys: true},
+		"patternProperties":    config.CommentPatterns(),
 		"additionalProperties": false,
 	}
 	for _, field := range f.Fields {

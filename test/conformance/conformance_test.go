@@ -140,8 +140,7 @@ func (s *stage) start(t *testing.T, name, text string, environ []string) {
 		Load: func(ctx context.Context, _ func(string)) (*config.Document, []*config.Problem) {
 			d, problems := config.Load(ctx, name, config.LoadOptions{Environ: environ, ReadFile: readFile})
 			if d != nil {
-				known := config.SpecOf(reflect.TypeFor[config.Service]()).Settable
-				problems = append(problems, d.ApplyEnv(environ, known)...)
+				problems = append(problems, d.ApplyEnv(environ, config.SpecOf(reflect.TypeFor[config.Service]()))...)
 			}
 			return d, problems
 		},

@@ -58,6 +58,16 @@ var doors = []door{
 	{"service", `"security/bot-detector": {}`, `"security/bot-detector" has no effect here; move it into the extra_config`},
 	{"service.", `"telemetry/logging": {"level": "INFO", "security/cors": {}}`, `into the extra_config of the service`},
 
+	// Behind what looks like a comment.
+	{"backend", `"//deny": ["a"]`, `unknown key "//deny"; did you mean "deny"?`},
+	{"backend", `"// allow": ["a", "b"]`, `did you mean "allow"?`},
+	{"endpoint", `"//extra_config": {"auth/validator": {"alg": "RS256"}}`, `did you mean "extra_config"?`},
+	{"endpoint.", `"//auth/validator": {"alg": "RS256"}`, `did you mean "auth/validator"?`},
+	{"endpoint.", `"//": {"auth/validator": {"alg": "RS256"}}`, `unknown namespace "//"`},
+	{"endpoint", `"//": {"extra_config": {"auth/validator": {"alg": "RS256"}}}`, `within it would have no effect`},
+	{"backend", `"//": [{"deny": ["a"]}]`, `deny within it would have no effect`},
+	{"service", `"//tls": {"public_key": "a"}`, `"//tls"`},
+
 	// Near misses.
 	{"endpoint", `"extra-config": {"proxy": {}}`, `did you mean "extra_config"?`},
 	{"endpoint", `"extraConfig": {"proxy": {}}`, `did you mean "extra_config"?`},
@@ -163,7 +173,16 @@ var windows = []door{
 	{"service.", `"router": {"error_body": {"404": {"deny": ["a"], "tls": {}}}}`, ``},
 	{"backend", `"mapping": {"allow": "deny", "extra_config": "extra"}`, ``},
 	{"endpoint", `"@auth/validator": {}, "_allow": ["a"], "#extra_config": {"auth/validator": {}}, "$tls": {}`, ``},
-	{"endpoint.", `"@comment": 1, "@comment": 2`, `warning`},
+	{"endpoint.", `"@comment": 1, "@comment": 2`, `note`},
+	{"endpoint.", `"//": "first", "//": ["second", "third"]`, `note`},
+	{"service", `"//": "auth/validator", "_comment": {"deny": ["a"]}, "#": "tls", "$comment": 1, "@": [{"allow": ["a"]}]`, ``},
+	{"endpoint", `"// what the shop asks": "allow all", "//2": ["deny", "more"], "///": "extra_config"`, ``},
+	{"backend", `"//": "allow", "//deny": "not now"`, ``},
+	{"backend.", `"//": "no cache here", "//qos/http-cache": "later"`, ``},
+	{"endpoint.", `"proxy": {"//": "always", "static": {"strategy": "always", "data": {}}}`, ``},
+	{"service.", `"router": {"//": ["a", "b"], "auto_options": true}`, ``},
+	{"backend", `"//timeout": 1`, `warning`},
+	{"backend", `"//": 1`, `warning`},
 }
 
 // text returns a configuration with the members added.

@@ -74,7 +74,7 @@ func compile(ctx context.Context, name, text string, raise func([]*config.Proble
 				return os.ReadFile(file)
 			}})
 			if d != nil {
-				problems = append(problems, d.ApplyEnv(environ, root.Settable)...)
+				problems = append(problems, d.ApplyEnv(environ, root)...)
 			}
 			return d, problems
 		},

@@ -202,7 +202,7 @@ type mutator struct {
 // values are what a value is replaced by.
 var values = []string{
 	`null`, `true`, `false`, `7`, `-1`, `1.5`, `1e3`, `99999999999`, `"text"`, `"7"`, `"true"`, `"1.5"`, `""`, `"5s"`, `"5"`, `"$${env:A}"`,
-	`[]`, `{}`, `["text"]`, `[7]`, `[null]`, `[[]]`, `[{}]`, `{"text": "text"}`, `{"text": 7}`, `{"text": {}}`, `{"@text": []}`, `["a", "a"]`,
+	`[]`, `{}`, `["text"]`, `[7]`, `[null]`, `[[]]`, `[{}]`, `{"text": "text"}`, `{"text": 7}`, `{"text": {}}`, `{"@text": []}`, `{"//": ["text"]}`, `["a", "a"]`,
 }
 
 // A step is a key or an index on the way to a value.
@@ -268,7 +268,7 @@ func (m *mutator) keys(member config.Member, path []step) {
 	m.add("removed", path, func(doc any) any { return edit(doc, parent, func(o map[string]any) { delete(o, name) }) })
 	for _, other := range []string{
 		name + "x", name[1:], "@" + name, strings.ToUpper(name), strings.ToUpper(name[:1]) + name[1:], camel(name),
-		strings.NewReplacer("_", "-", "/", "-").Replace(name), "github.com/devopsfaith/" + name,
+		strings.NewReplacer("_", "-", "/", "-").Replace(name), "github.com/devopsfaith/" + name, "//" + name,
 	} {
 		if other == name {
 			continue
