@@ -46,6 +46,8 @@ var refused = map[string]string{
 	"service/(core)/plugin":         "native plugins are not loaded; a warning where no namespace asks for one",
 	"service/(core)/plugin.pattern": "native plugins are not loaded; a warning where no namespace asks for one",
 	"service/(core)/plugin.folder":  "native plugins are not loaded; a warning where no namespace asks for one",
+	"backend/proxy/max_payload":     "limits nothing in a backend; error at start, which says to move it into the endpoint",
+	"backend/proxy/decompress_gzip": "unpacks nothing in a backend; a warning, which says to move it into the endpoint",
 }
 
 // Rows returns a row for every published key. A proof finds the test of a key;

@@ -278,7 +278,11 @@ func (g *guard) unknown(u *config.Unknown) error {
 	if u.Value.Kind == config.Null {
 		return nil // it asks for nothing
 	}
-	if i := guardedKey(u.Key); i >= 0 {
+	i := guardedKey(u.Key)
+	if d, err := g.otherScope(u); d != nil && (letsPass(d) || i >= 0) {
+		return err
+	}
+	if i >= 0 {
 		return g.guardedKey(u, &guarded[i])
 	}
 	if name, ok := g.namespace(u.Key); ok {
@@ -326,6 +330,30 @@ func (g *guard) guardedKey(u *config.Unknown, k *guardedName) error {
 		return fmt.Errorf("%q has no effect here; move it into %s%s", u.Key, k.place(scopeOf(u.Value)), spelled(u.Key, k.key))
 	}
 	return fmt.Errorf("unknown key %q, which looks like %s; write %[2]q in %s", u.Key, k.key, k.place(scopeOf(u.Value)))
+}
+
+// otherScope returns the declaration of the namespace that an unknown key stands in, if
+// the namespace has the key in another scope, and says so.
+func (g *guard) otherScope(u *config.Unknown) (*component.Declaration, error) {
+	if slices.ContainsFunc(u.Object.Known(), func(key string) bool { return config.SameName(key, u.Key) }) {
+		return nil, nil // it is misspelt, no more
+	}
+	for _, here := range g.registry.All() {
+		if here.Options != u.Object.Type {
+			continue
+		}
+		for _, there := range g.registry.All() {
+			if there.Namespace != here.Namespace || there.Scope == here.Scope {
+				continue
+			}
+			for _, key := range config.SpecOf(there.Options).Known() {
+				if config.SameName(key, u.Key) {
+					return there, fmt.Errorf("%q has no effect in the %s; move it into %s of the %s%s", u.Key, here.Scope, there.Namespace, there.Scope, spelled(u.Key, key))
+				}
+			}
+		}
+	}
+	return nil, nil
 }
 
 // beside returns the protecting namespace that an unknown key is an option of, and
@@ -526,7 +554,11 @@ func (c *compiler) guard(d *config.Document) {
 		if u := p.Unknown(); u != nil {
 			err = g.unknown(u)
 			_, near := config.Suggest(u.Key, u.Object.Known())
-			switch other := elsewhere(u); {
+			other := elsewhere(u)
+			if _, there := g.otherScope(u); there != nil {
+				other = there
+			}
+			switch {
 			case err != nil:
 			case !near && p.Severity == config.Error:
 				err = unknownIn(u)

@@ -142,6 +142,14 @@ var doors = []door{
 	{"endpoint.", `"auth_validator": {"alg": "RS256"}`, `did you mean "auth/validator"?`},
 	{"endpoint.", `"auth/validator": null`, `null is no options; write the options that are meant`},
 
+	// In the namespace of another scope.
+	{"backend.", `"proxy": {"max_payload": 1}`, `"max_payload" has no effect in the backend; move it into proxy of the endpoint`},
+	{"backend.", `"proxy": {"Max-Payload": 1}`, `move it into proxy of the endpoint and write "max_payload"`},
+	{"service.", `"auth/validator": {"shared_cache_duration": 900, "roles": ["a"]}`, `"roles" has no effect in the service; move it into auth/validator of the endpoint`},
+	{"service.", `"auth/validator": {"shared_cache_duration": 900, "require_exp": true}`, `move it into auth/validator of the endpoint`},
+	{"endpoint.", `"auth/validator": {"alg": "RS256", "jwk_local_path": "keys/jwks.json", "shared_cache_duration": 9}`, `move it into auth/validator of the service`},
+	{"endpoint.", `"proxy": {"flatmap_filter": [{"type": "del", "args": ["a"]}]}`, `has no effect with one backend; move it into proxy of the backend`},
+
 	// Within something that has no effect.
 	{"service", `"endpionts": [{"endpoint": "/b", "extra_config": {"auth/validator": {}}}]`, `auth/validator within it would have no effect; did you mean "endpoints"?`},
 	{"service", `"endpiont": [{"endpoint": "/b", "extra_config": {"proxy": {}}}]`, `proxy within it would have no effect`},
@@ -169,6 +177,10 @@ var windows = []door{
 	{"service.", `"telemetry/logging": {"level": "INFO", "prefix": "a", "prefix": "b"}`, `warning`},
 	{"service.", `"telemetry/logging": {"level": "INFO", "perfix": "a"}`, `warning`},
 	{"endpoint.", `"proxy": {"sequentail": true}`, `warning`},
+	{"backend.", `"proxy": {"sequential": true}`, `"sequential" has no effect in the backend; move it into proxy of the endpoint`},
+	{"backend.", `"proxy": {"decompress_gzip": true}`, `move it into proxy of the endpoint`},
+	{"endpoint.", `"proxy": {"shadow": true}`, `move it into proxy of the backend`},
+	{"backend.", `"telemetry/logging": {"level": "INFO"}`, `move it into telemetry/logging of the service`},
 	{"endpoint.", `"proxy": {"static": {"data": {"allow": ["a"], "auth/validator": {}}}}`, ``},
 	{"service.", `"router": {"error_body": {"404": {"deny": ["a"], "tls": {}}}}`, ``},
 	{"backend", `"mapping": {"allow": "deny", "extra_config": "extra"}`, ``},

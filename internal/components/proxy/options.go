@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/flatmap"
+	"github.com/sluice-gateway/sluice/internal/jsonspan"
 )
 
 // EndpointOptions configures proxy in an endpoint.
@@ -92,12 +94,6 @@ type BackendOptions struct {
 	// order of the list. It takes the place of allow, deny and mapping, runs
 	// after target and before group. An empty list does nothing.
 	FlatmapFilter []Operation `json:"flatmap_filter"`
-
-	// MaxPayload has no effect; write it in the endpoint.
-	MaxPayload config.Size `json:"max_payload"`
-
-	// DecompressGzip has no effect; write it in the endpoint.
-	DecompressGzip bool `json:"decompress_gzip"`
 }
 
 // defaultShadowLimit is as many calls as keep their connections.
@@ -119,15 +115,40 @@ type Operation struct {
 	Args []string `json:"args" check:"required"`
 }
 
-// Validate reports an operation that lacks a path.
+// Validate reports an operation that lacks a path, and what is to be deleted in
+// another notation, which would be nothing.
 func (o Operation) Validate() error {
+	var errs []error
+	if o.Type == "del" {
+		for i, path := range o.Args {
+			errs = append(errs, config.At(fmt.Sprintf("args[%d]", i), checkPath(path)))
+		}
+	}
 	switch {
 	case o.Type != "del" && len(o.Args) < 2:
 		return config.At("args", fmt.Errorf("%s needs two paths; write [\"source\", \"destination\"]", o.Type))
 	case len(o.Args) == 0:
 		return config.At("args", fmt.Errorf("%s needs a path; write [\"path.to.delete\"]", o.Type))
 	}
-	return nil
+	return errors.Join(errs...)
+}
+
+// checkPath says what is wrong with a path that removes nothing.
+func checkPath(path string) error {
+	d := jsonspan.Doubt(path)
+	switch {
+	case strings.Contains(path, `\.`):
+		return fmt.Errorf("%q removes nothing: a backslash is no more than that here; use deny of the backend for names with dots", path)
+	case d == nil || d.Inside == path:
+		return nil // wildcards are what they are for
+	case d.Inside != "":
+		return fmt.Errorf("%q removes nothing: positions and * stand between dots; write %q", path, d.Inside)
+	case len(d.Instead) > 1:
+		return fmt.Errorf("%q removes nothing: %s; write \"%s\"", path, d.Why, strings.Join(d.Instead, `", "`))
+	case len(d.Instead) == 1:
+		return fmt.Errorf("%q removes nothing: %s; write %q", path, d.Why, d.Instead[0])
+	}
+	return fmt.Errorf("%q removes nothing: %s; write names with dots between them", path, d.Why)
 }
 
 // OperationType is what an operation does.

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -52,9 +53,13 @@ func buildEndpoint(s *component.EndpointSite, o EndpointOptions) error {
 	if len(o.FlatmapFilter) > 0 {
 		switch {
 		case raw:
-			s.Warn("flatmap_filter", errors.New("has no effect with no-op output"))
+			if err := unfiltered(&s.Site, o.FlatmapFilter, "has no effect with no-op, which passes the answer as it is; write another output_encoding in the endpoint, such as json"); err != nil {
+				return err
+			}
 		case !several:
-			s.Warn("flatmap_filter", errors.New("has no effect with one backend; write it in the backend"))
+			if err := unfiltered(&s.Site, o.FlatmapFilter, "has no effect with one backend; move it into proxy of the backend"); err != nil {
+				return err
+			}
 		default:
 			f, err := compile(o.FlatmapFilter)
 			if err != nil {
@@ -81,6 +86,17 @@ func buildEndpoint(s *component.EndpointSite, o EndpointOptions) error {
 	if o.ForceSandboxedRequest {
 		s.Note("force_sandboxed_request", errors.New("has no effect: every backend has its own copy of the request"))
 	}
+	return nil
+}
+
+// unfiltered reports a flatmap_filter that does nothing where it stands. What it was to
+// remove would reach the client.
+func unfiltered(s *component.Site, list []Operation, why string) error {
+	err := errors.New(why)
+	if slices.ContainsFunc(list, func(o Operation) bool { return o.Type == "del" }) {
+		return config.At("flatmap_filter", err)
+	}
+	s.Mistake("flatmap_filter", err)
 	return nil
 }
 
@@ -165,26 +181,26 @@ func buildBackend(s *component.BackendSite, o BackendOptions) error {
 			}
 		}
 	}
-	if o.MaxPayload > 0 {
-		s.Warn("max_payload", errors.New("has no effect in a backend; write it in the endpoint"))
-	}
-	if o.DecompressGzip {
-		s.Warn("decompress_gzip", errors.New("has no effect in a backend; write it in the endpoint"))
-	}
 	if len(o.FlatmapFilter) == 0 {
 		return nil
 	}
 	b := s.Config()
 	if b.Encoding == "no-op" {
-		s.Warn("flatmap_filter", errors.New("has no effect with encoding no-op"))
+		if s.Endpoint().Config().OutputEncoding == "no-op" {
+			return unfiltered(&s.Site, o.FlatmapFilter, "has no effect with no-op, which passes the answer as it is; write another output_encoding in the endpoint, such as json")
+		}
+		s.Mistake("flatmap_filter", errors.New("has no effect with encoding no-op; choose an encoding that decodes"))
 		return nil
 	}
 	f, err := compile(o.FlatmapFilter)
 	if err != nil {
 		return err
 	}
-	if len(b.Allow)+len(b.Deny)+len(b.Mapping) > 0 {
-		s.Warn("flatmap_filter", errors.New("takes the place of allow, deny and mapping, which have no effect"))
+	switch err := errors.New("takes the place of allow, deny and mapping, which have no effect; write what they are for as operations"); {
+	case len(b.Allow)+len(b.Deny) > 0:
+		s.Mistake("flatmap_filter", err)
+	case len(b.Mapping) > 0:
+		s.Warn("flatmap_filter", err)
 	}
 	s.Reshape(f.Apply)
 	return nil
