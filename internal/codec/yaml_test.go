@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.yaml.in/yaml/v4"
@@ -176,6 +177,22 @@ func TestAppendYAMLErrors(t *testing.T) {
 }
 
 // Ten times the depth may cost ten times the text, not a hundred times.
+// TestAppendYAMLAtOnce writes answers at once, as endpoints do; the race detector
+// tells what they share.
+func TestAppendYAMLAtOnce(t *testing.T) {
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 10 {
+				if got, err := AppendYAML(nil, map[string]any{"a": "b"}); string(got) != "a: b\n" || err != nil {
+					t.Errorf("got %q and %v", got, err)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
 func TestAppendYAMLDepth(t *testing.T) {
 	size := func(depth int) int {
 		var v any = "x"

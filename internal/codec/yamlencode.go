@@ -3,6 +3,7 @@ package codec
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"unicode"
@@ -27,9 +28,11 @@ func AppendYAML(dst []byte, v any) ([]byte, error) {
 	return append(dst, text...), nil
 }
 
+// yamlLayout is shared by all answers. No width at all would be -1, to which the
+// library writes when it is used.
 var yamlLayout = yaml.Options(
 	yaml.WithIndent(2),
-	yaml.WithLineWidth(-1),
+	yaml.WithLineWidth(math.MaxInt32),
 	yaml.WithQuotePreference(yaml.QuoteDouble),
 )
 
