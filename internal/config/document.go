@@ -21,12 +21,11 @@ type Document struct {
 	Root *Node
 	File string
 
-	secrets []string         // what references stand for, as far as it would be recognised
-	unread  []string         // paths of texts with references to files that were not read
-	literal map[*Node]string // of texts with references or escapes: what was not inserted
-	spoken  []string         // what they stand for where credentials are
-	found   []*Problem       // while it was parsed
-	aliased []*Problem       // repeated keys behind aliases, which are not reported
+	inserted []insertion      // what references stand for
+	unread   []string         // paths of texts with references to files that were not read
+	literal  map[*Node]string // of texts with references or escapes: what was not inserted
+	found    []*Problem       // while it was parsed
+	aliased  []*Problem       // repeated keys behind aliases, which are not reported
 }
 
 // Found returns the problems that Parse has reported, which are warnings: how bad

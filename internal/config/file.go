@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"slices"
-	"strings"
 )
 
 const (
@@ -103,9 +102,6 @@ var ErrSkipped = errors.New("the file is not read here")
 // them.
 func (d *Document) Judge(ps []*Problem) []*Problem {
 	return slices.DeleteFunc(ps, func(p *Problem) bool {
-		return errors.Is(p.Err, ErrSkipped) || slices.ContainsFunc(d.unread, func(path string) bool {
-			rest, within := strings.CutPrefix(p.Path, path)
-			return within && (rest == "" || rest[0] == '.' || rest[0] == '[')
-		})
+		return errors.Is(p.Err, ErrSkipped) || slices.ContainsFunc(d.unread, func(path string) bool { return within(p.Path, path) })
 	})
 }

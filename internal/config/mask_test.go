@@ -2,6 +2,8 @@ package config
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -13,6 +15,8 @@ func TestMask(t *testing.T) {
 		{"quoted", `K=a"b\c1`, `value "a\"b\\c1" and a"b\c1`, `value "***" and ***`},
 		{"a word", "K=http", "write http://host", "write http://host"},
 		{"short", "K=7", "7 of 77", "7 of 77"},
+		{"two that overlap", "K=abcd1-hunter", "abcd1-hunter2", "***"},
+		{"two in a row", "K=abcd1", "hunter2abcd1hunter", "******hunter"},
 		{"a number", "K=8080", "port 8080", "port ***"},
 	}
 	for _, tt := range tests {
@@ -29,11 +33,52 @@ func TestMask(t *testing.T) {
 	}
 }
 
+// TestShortSecrets leaves messages readable, and tells nothing, whatever a reference
+// stands for: the values are all of the text, a part of it, an item or a member.
+func TestShortSecrets(t *testing.T) {
+	const message = `a value of "KEY" must be a number, got 'KEY' in /KEY/x?k=KEY&l=1; write a blank, - or 17`
+	tests := []struct{ value, want string }{
+		{"a", `a value of "***" must be a number, got '***' in /***/x?k=***&l=1; write a blank, - or 17`},
+		{" ", `a value of "***" must be a number, got '***' in /***/x?k=***&l=1; write a blank, - or 17`},
+		{"-", `a value of "***" must be a number, got '***' in /-/x?k=-&l=1; write a blank, - or 17`},
+		{"17", `a value of "***" must be a number, got '***' in /***/x?k=***&l=1; write a blank, - or 17`},
+		{"be", `a value of "***" must be a number, got '***' in /***/x?k=***&l=1; write a blank, - or 17`},
+		{"a/1", `a value of "***" must be a number, got '***' in /***/x?k=***&l=1; write a blank, - or 17`},
+		{"\t", `a value of "***" must be a number, got '***' in /***/x?k=***&l=1; write a blank, - or 17`},
+		{"number", `a value of "***" must be a ***, got '***' in /***/x?k=***&l=1; write a blank, - or 17`},
+	}
+	for _, tt := range tests {
+		d, problems := Parse("f.json", []byte(`{"a":"${env:K}","b":["x","${env:K}"],"c":"x/${env:K}"}`))
+		problems = append(problems, d.ExpandReferences(LoadOptions{Environ: []string{"K=" + tt.value}})...)
+		if len(problems) > 0 {
+			t.Fatal(Format(problems))
+		}
+		// As the parts of the text are spelt: quoted as Go does, and escaped in URLs.
+		text := strings.NewReplacer(`"KEY"`, fmt.Sprintf("%q", tt.value), `'KEY'`, "'"+tt.value+"'", "/KEY/", "/"+escape(tt.value)+"/", "=KEY&", "="+escape(tt.value)+"&").Replace(message)
+		for _, path := range []string{"a", "b", "b[1]", "c"} {
+			p := d.Root.ProblemAt(path, Error, CodeInvalid, errors.New(text))
+			d.Mask([]*Problem{p})
+			if got := p.Err.Error(); got != tt.want {
+				t.Errorf("%q, %s:\ngot  %s\nwant %s", tt.value, path, got, tt.want)
+			}
+		}
+		p := d.Root.ProblemAt("", Error, CodeInvalid, errors.New("must be a number between 0 and 17"))
+		if d.Mask([]*Problem{p}); p.Err.Error() != "must be a number between 0 and 17" && tt.value != "number" {
+			t.Errorf("%q: a message that says nothing of it: %v", tt.value, p.Err)
+		}
+	}
+}
+
+// escape is the segment of a path.
+func escape(s string) string {
+	return strings.NewReplacer(" ", "%20", "/", "%2F", "\t", "%09").Replace(s)
+}
+
 // TestMasker hides values of references in texts of the log: those that stand where
 // credentials do, words among them as whole words.
 func TestMasker(t *testing.T) {
-	const text = `{"host":["${env:H}"],"port":"${env:N}","endpoints":[{"backend":[{"url_pattern":"/${env:W}/${env:S}"}],"EXTRA_CONFIG":{"a":[{"b":"${env:K}"}]}}],"@c":"${env:C}"}`
-	environ := []string{"H=http://orders:8000", "N=8080", "W=team", "S=v1", `K=a b/"c`, "C=comment-value"}
+	const text = `{"host":["${env:H}"],"port":"${env:N}","endpoints":[{"backend":[{"url_pattern":"/${env:W}/${env:S}"}],"EXTRA_CONFIG":{"a":[{"b":"${env:K}","c":"${env:R}"}]}}],"@c":"${env:C}"}`
+	environ := []string{"H=http://orders:8000", "N=8080", "W=team", "S=v1", `K=a b/"c`, "C=comment-value", "R=10"}
 	d, problems := Parse("f.json", []byte(text))
 	problems = append(problems, d.ExpandReferences(LoadOptions{Environ: environ})...)
 	if len(problems) > 0 {
@@ -41,7 +86,9 @@ func TestMasker(t *testing.T) {
 	}
 	mask := d.Masker()
 	tests := []struct{ in, want string }{
-		{"call http://orders:8000/team/v1", "call http://orders:8000/***/v1"},
+		{"call http://orders:8000/team/v1", "call http://orders:8000/***/***"},
+		{"/v1?v=v1&w=v1.2 v1 of HTTP/1.1", "/***?v=***&w=v1.2 v1 of HTTP/1.1"},
+		{`10 of /items/10 "10"`, `10 of /items/10 "***"`},
 		{"teams steam team1 team-b team", "teams steam team1 ***-b ***"},
 		{"port 8080 of comment-value", "port 8080 of comment-value"},
 		{`a b/"c`, "***"},
@@ -58,5 +105,34 @@ func TestMasker(t *testing.T) {
 	plain, _ := Parse("f.json", []byte(`{"url_pattern":"/a","host":["${env:H}"]}`))
 	if problems := plain.ExpandReferences(LoadOptions{Environ: environ}); len(problems) > 0 || plain.Masker() != nil {
 		t.Errorf("a document without secrets has something to hide (%v)", problems)
+	}
+}
+
+// BenchmarkMasker measures what a text of a line about a call costs.
+func BenchmarkMasker(b *testing.B) {
+	const path = "/v1/customers/8f14e45f-ceea-467f-a8b1-c9a1f0b4d1ce/orders?page=2&limit=50&sort=-created"
+	for _, n := range []int{1, 10, 100} {
+		var text, environ []string
+		for i := range n {
+			text = append(text, fmt.Sprintf(`"k%d":"${env:K%d}"`, i, i))
+			environ = append(environ, fmt.Sprintf("K%d=%x/secret", i, i*7919+1<<20))
+		}
+		d, _ := Parse("f.json", []byte(`{"extra_config":{`+strings.Join(text, ",")+`}}`))
+		if problems := d.ExpandReferences(LoadOptions{Environ: environ}); len(problems) > 0 {
+			b.Fatal(Format(problems))
+		}
+		mask := d.Masker()
+		b.Run(fmt.Sprintf("%d/without", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				mask(path)
+			}
+		})
+		b.Run(fmt.Sprintf("%d/with", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				mask(path + "&key=100000/secret")
+			}
+		})
 	}
 }

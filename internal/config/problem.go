@@ -296,59 +296,6 @@ func (n *Node) Problem(sev Severity, code string, err error) *Problem {
 	return p
 }
 
-// hidden stands for a secret.
-const hidden = "***"
-
-// maskedError is an error whose text would tell a secret.
-type maskedError struct {
-	text string
-	err  error
-}
-
-func (e *maskedError) Error() string { return e.text }
-func (e *maskedError) Unwrap() error { return e.err }
-
-// masked returns err with *** in place of the secret texts of n, of its items
-// and of its members.
-func (n *Node) masked(err error) error {
-	if n == nil {
-		return err
-	}
-	values := append([]*Node{n}, n.Items...)
-	for _, m := range n.Members {
-		values = append(values, m.Value)
-	}
-	var secrets []string
-	for _, v := range values {
-		if v.secret {
-			secrets = append(secrets, v.Text)
-		}
-	}
-	return mask(err, secrets)
-}
-
-// mask returns err with *** in place of the secrets in its text, as they are and
-// as they are quoted. Of two that overlap the longer one counts.
-func mask(err error, secrets []string) error {
-	if err == nil || len(secrets) == 0 {
-		return err
-	}
-	secrets = slices.Clone(secrets)
-	slices.SortFunc(secrets, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
-	was := err.Error()
-	text := was
-	for _, secret := range secrets {
-		if secret != "" {
-			quoted := strconv.Quote(secret)
-			text = strings.NewReplacer(secret, hidden, quoted[1:len(quoted)-1], hidden).Replace(text)
-		}
-	}
-	if text == was {
-		return err
-	}
-	return &maskedError{text, err}
-}
-
 // ProblemAt returns a problem of the value at path, relative to n; "" is n.
 // Where path leads to nothing, the place is that of the innermost value there
 // is. Keys that differ only in letter case are found.

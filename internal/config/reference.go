@@ -1,14 +1,9 @@
 package config
 
 import (
-	"cmp"
 	"fmt"
-	"net/url"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 )
 
 // ExpandReferences replaces references in the texts of the document:
@@ -29,77 +24,8 @@ func (d *Document) ExpandReferences(o LoadOptions) []*Problem {
 		e.environ[name] = value
 	}
 	e.walk(d.Root)
-	d.literal, d.unread = e.literal, e.unread
-	d.secrets = append(d.secrets, e.values...)
-	d.spoken = append(d.spoken, e.spoken...)
+	d.literal, d.unread, d.inserted = e.literal, e.unread, e.inserted
 	return e.problems
-}
-
-// Masker returns a function that replaces by *** what references stand for in a
-// text of the log, or nil if there is nothing to replace. It knows the values that
-// were inserted where a document holds credentials, in url_pattern and below
-// extra_config; hosts, ports and the like are what operators must hear of. A value
-// that is a word is found as a whole word only, and values shorter than four bytes
-// are left.
-func (d *Document) Masker() func(string) string {
-	if len(d.spoken) == 0 {
-		return nil
-	}
-	var secrets []string
-	for _, value := range d.spoken {
-		quoted := strconv.Quote(value)
-		secrets = append(secrets, value, quoted[1:len(quoted)-1], url.PathEscape(value), url.QueryEscape(value), (&url.URL{Path: value}).EscapedPath())
-	}
-	slices.SortFunc(secrets, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
-	secrets = slices.Compact(secrets)
-	return func(text string) string {
-		for _, secret := range secrets {
-			text = hide(text, secret)
-		}
-		return text
-	}
-}
-
-// hide replaces a secret in a text.
-func hide(text, secret string) string {
-	alone := !telling(secret) // a word, which may be part of another
-	done := 0
-	for {
-		at := strings.Index(text[done:], secret)
-		if at < 0 {
-			return text
-		}
-		at += done
-		end := at + len(secret)
-		if alone {
-			before, _ := utf8.DecodeLastRuneInString(text[:at])
-			after, _ := utf8.DecodeRuneInString(text[end:])
-			if letter(before) || letter(after) {
-				done = at + 1
-				continue
-			}
-		}
-		text = text[:at] + hidden + text[end:]
-		done = at + len(hidden)
-	}
-}
-
-// letter reports whether a character is part of a word.
-func letter(r rune) bool { return r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r)) }
-
-// Mask replaces what references stand for by *** in the texts of problems that
-// speak of it. Values that are short or common words are left: they would be
-// found where nobody meant them.
-func (d *Document) Mask(ps []*Problem) {
-	for _, p := range ps {
-		p.Err = mask(p.Err, d.secrets)
-	}
-}
-
-// telling reports whether a value would be recognised in a text.
-func telling(value string) bool {
-	word := strings.Trim(value, "abcdefghijklmnopqrstuvwxyz-") == ""
-	return len(value) >= 4 && (!word || len(value) >= 10)
 }
 
 type expander struct {
@@ -109,11 +35,10 @@ type expander struct {
 	skipFiles bool
 	unread    []string // see [Document]
 
-	values   []string         // that were inserted and may be masked
-	literal  map[*Node]string // see [Document]
-	spoken   []string         // those of them, and others, that must not be spoken of in the log
-	secret   bool             // within url_pattern or extra_config
-	problems []*Problem
+	inserted   []insertion
+	literal    map[*Node]string // see [Document]
+	url, extra bool             // within url_pattern, within extra_config
+	problems   []*Problem
 }
 
 func (e *expander) walk(n *Node) {
@@ -125,10 +50,11 @@ func (e *expander) walk(n *Node) {
 	}
 	for _, m := range n.Members {
 		if !m.Comment() {
-			outside := e.secret
-			e.secret = outside || strings.EqualFold(m.Key, "url_pattern") || strings.EqualFold(m.Key, "extra_config")
+			url, extra := e.url, e.extra
+			e.url = url || !extra && strings.EqualFold(m.Key, "url_pattern")
+			e.extra = extra || strings.EqualFold(m.Key, "extra_config")
 			e.walk(m.Value)
-			e.secret = outside
+			e.url, e.extra = url, extra
 		}
 	}
 }
@@ -170,11 +96,8 @@ func (e *expander) expand(n *Node) {
 		if err != nil {
 			e.report(n, err)
 		}
-		if telling(value) {
-			e.values = append(e.values, value)
-		}
-		if e.secret && len(value) >= 4 {
-			e.spoken = append(e.spoken, value)
+		if value != "" {
+			e.inserted = append(e.inserted, insertion{n.Path(), value, e.url || e.extra, e.url})
 		}
 		keep(before)
 		b.WriteString(value)

@@ -1,0 +1,297 @@
+package config
+
+import (
+	"cmp"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// hidden stands for a secret.
+const hidden = "***"
+
+// shortest is how many bytes a secret has at least that is recognised by its text
+// alone. Shorter ones are found wherever nobody meant them.
+const shortest = 4
+
+// where says in which places of a text a secret is taken for what it is.
+type where uint8
+
+const (
+	anywhere where = iota
+	alone          // not within a word or a number: the secret may be part of one
+	piece          // in quotes, or as a whole segment or value of a URL: the secret may be any word
+	quoted         // in quotes only
+)
+
+// placeOf returns where a secret is looked for. A masked text stays readable: what
+// looks like a common word, or is shorter than four bytes, is masked by where it
+// stands.
+func placeOf(value string) where {
+	switch plain, any := wordy(value); {
+	case telling(value):
+		return anywhere
+	case len(value) >= shortest || any && !plain:
+		return alone
+	case any:
+		return piece
+	}
+	return quoted
+}
+
+// telling reports whether a value would be recognised in a text.
+func telling(value string) bool {
+	word := strings.Trim(value, "abcdefghijklmnopqrstuvwxyz-") == ""
+	return len(value) >= shortest && (!word || len(value) >= 10)
+}
+
+// wordy reports whether a text consists of letters and digits, and whether it has any.
+func wordy(s string) (all, some bool) {
+	all = true
+	for _, r := range s {
+		if letter(r) {
+			some = true
+		} else {
+			all = false
+		}
+	}
+	return all, some
+}
+
+// letter reports whether a character is part of a word or a number.
+func letter(r rune) bool { return r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r)) }
+
+// A secret is a text that must not be shown, and where it counts as one.
+type secret struct {
+	text  string
+	where where
+}
+
+// A masker replaces secrets in texts by ***: as they are, as they are quoted, and as
+// they are escaped in URLs. It reads a text once, and is safe for concurrent use.
+type masker struct {
+	heads  [256]uint16 // by the first byte of a secret: the number of its group, 0 for none
+	groups []group
+}
+
+// A group has the secrets that begin with the same byte.
+type group struct {
+	next    [256]bool // the byte behind it may be the second of one
+	single  bool      // there is one of a single byte
+	secrets []secret  // longer ones first
+}
+
+// newMasker returns a masker of secrets, nil if there are none.
+func newMasker(secrets []secret) *masker {
+	var all []secret
+	for _, s := range secrets {
+		quoted := strconv.Quote(s.text)
+		for _, text := range []string{s.text, quoted[1 : len(quoted)-1], url.PathEscape(s.text), url.QueryEscape(s.text), (&url.URL{Path: s.text}).EscapedPath()} {
+			if text == "" {
+				continue
+			}
+			w := s.where
+			if _, some := wordy(text); some && w != anywhere && text != s.text {
+				w = alone // an escape is no word
+			}
+			all = append(all, secret{text, w})
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	slices.SortFunc(all, func(a, b secret) int {
+		return cmp.Or(cmp.Compare(len(b.text), len(a.text)), cmp.Compare(a.text, b.text), cmp.Compare(a.where, b.where))
+	})
+	all = slices.CompactFunc(all, func(a, b secret) bool { return a.text == b.text })
+	m := new(masker)
+	for _, s := range all {
+		head := &m.heads[s.text[0]]
+		if *head == 0 {
+			m.groups = append(m.groups, group{})
+			*head = uint16(len(m.groups))
+		}
+		g := &m.groups[*head-1]
+		g.secrets = append(g.secrets, s)
+		if len(s.text) == 1 {
+			g.single = true
+		} else {
+			g.next[s.text[1]] = true
+		}
+	}
+	return m
+}
+
+// mask returns a text without the secrets. One without any is returned as it is.
+func (m *masker) mask(text string) string {
+	var b strings.Builder
+	done := 0
+	for i := 0; i < len(text); i++ {
+		if m.heads[text[i]] == 0 {
+			continue // as almost every byte
+		}
+		end := m.match(text, i, i > 0 && i == done)
+		if end == 0 {
+			continue
+		}
+		for j := i + 1; j < end; j++ { // of two that overlap nothing may be left
+			end = max(end, m.match(text, j, true))
+		}
+		b.WriteString(text[done:i])
+		b.WriteString(hidden)
+		done, i = end, end-1
+	}
+	if done == 0 {
+		return text
+	}
+	b.WriteString(text[done:])
+	return b.String()
+}
+
+// match returns where the secret ends that begins at an offset, 0 if none does.
+// masked is that a secret stands right in front of it.
+func (m *masker) match(text string, from int, masked bool) (end int) {
+	for _, s := range m.candidates(text[from:]) {
+		if to := from + len(s.text); strings.HasPrefix(text[from:], s.text) && m.stands(s.where, text, from, to, masked) {
+			return to
+		}
+	}
+	return 0
+}
+
+// candidates returns the secrets that a text may begin with, which is not empty.
+func (m *masker) candidates(text string) []secret {
+	head := m.heads[text[0]]
+	if head == 0 {
+		return nil
+	}
+	if g := &m.groups[head-1]; g.single || len(text) > 1 && g.next[text[1]] {
+		return g.secrets
+	}
+	return nil
+}
+
+// stands reports whether a part of a text is where a secret is taken for one.
+func (m *masker) stands(w where, text string, from, to int, masked bool) bool {
+	before, after := text[:from], text[to:]
+	switch w {
+	case anywhere:
+		return true
+	case alone:
+		last, _ := utf8.DecodeLastRuneInString(before)
+		first, _ := utf8.DecodeRuneInString(after)
+		return (masked || !letter(last)) && (!letter(first) || m.begins(after))
+	case piece:
+		if before != "" && strings.IndexByte("/?&=", before[from-1]) >= 0 && !strings.HasSuffix(before, "//") &&
+			(after == "" || strings.IndexByte("/?&#;:, \"'`|", after[0]) >= 0) {
+			return true
+		}
+	}
+	return before != "" && after != "" && before[from-1] == after[0] && strings.IndexByte("\"'`", after[0]) >= 0
+}
+
+// begins reports whether a text begins with a secret that is one anywhere.
+func (m *masker) begins(text string) bool {
+	return slices.ContainsFunc(m.candidates(text), func(s secret) bool {
+		return s.where == anywhere && strings.HasPrefix(text, s.text)
+	})
+}
+
+// maskedError is an error whose text would tell a secret.
+type maskedError struct {
+	text string
+	err  error
+}
+
+func (e *maskedError) Error() string { return e.text }
+func (e *maskedError) Unwrap() error { return e.err }
+
+// maskError returns err with *** in place of the secrets in its text.
+func maskError(err error, secrets []secret) error {
+	if err == nil || len(secrets) == 0 {
+		return err
+	}
+	was := err.Error()
+	if text := newMasker(secrets).mask(was); text != was {
+		return &maskedError{text, err}
+	}
+	return err
+}
+
+// masked returns err with *** in place of the secret texts of n, of its items
+// and of its members.
+func (n *Node) masked(err error) error {
+	if n == nil {
+		return err
+	}
+	var secrets []secret
+	add := func(n *Node) {
+		if n.secret && n.Text != "" {
+			secrets = append(secrets, secret{n.Text, placeOf(n.Text)})
+		}
+	}
+	add(n)
+	for _, item := range n.Items {
+		add(item)
+	}
+	for _, m := range n.Members {
+		add(m.Value)
+	}
+	return maskError(err, secrets)
+}
+
+// An insertion is what a reference stands for, and the path of the text that holds
+// it.
+type insertion struct {
+	path, value string
+	spoken      bool // it may be spoken of in the log
+	url         bool // it is a part of the URL that a backend is called by
+}
+
+// Mask replaces what references stand for by *** in the texts of problems that speak
+// of it. What looks like a common word or is very short is masked in the problems of
+// the text that holds it, elsewhere it would be found where nobody meant it.
+func (d *Document) Mask(ps []*Problem) {
+	for _, p := range ps {
+		var secrets []secret
+		for _, i := range d.inserted {
+			if w := placeOf(i.value); w == anywhere || within(p.Path, i.path) {
+				secrets = append(secrets, secret{i.value, w})
+			}
+		}
+		p.Err = maskError(p.Err, secrets)
+	}
+}
+
+// within reports whether a path leads to a value, or to something in it.
+func within(path, outer string) bool {
+	rest, found := strings.CutPrefix(path, outer)
+	return found && (rest == "" || rest[0] == '.' || rest[0] == '[')
+}
+
+// Masker returns a function that replaces by *** what references stand for in a
+// text of the log, or nil if there is nothing to replace. It knows the values that
+// were inserted where a document holds credentials, in url_pattern and below
+// extra_config; hosts, ports and the like are what operators must hear of. A value
+// that is a word is found as a whole word only. One that is shorter than four bytes
+// is found in quotes, and where it stands in a URL if a url_pattern holds it.
+func (d *Document) Masker() func(string) string {
+	var secrets []secret
+	for _, i := range d.inserted {
+		if !i.spoken {
+			continue
+		}
+		w := placeOf(i.value)
+		if w == piece && !i.url {
+			w = quoted
+		}
+		secrets = append(secrets, secret{i.value, w})
+	}
+	if m := newMasker(secrets); m != nil {
+		return m.mask
+	}
+	return nil
+}
