@@ -179,7 +179,7 @@ func loader(file string, skipFiles bool) func(context.Context, func(string)) (*c
 		d, problems := config.Load(ctx, file, config.LoadOptions{Environ: environ, SkipFiles: skipFiles, ReadFile: func(name string) ([]byte, error) {
 			reads(name)
 			if name == file {
-				return config.ReadDocument(name)
+				return config.ReadDocument(ctx, name)
 			}
 			return config.ReadFile(name)
 		}})

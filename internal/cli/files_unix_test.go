@@ -4,6 +4,7 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -71,5 +72,58 @@ func TestNamedFiles(t *testing.T) {
 	}
 	if got := invoke(t, "check", "-c", "/dev/zero"); got.code != 1 || !strings.Contains(got.stdout+got.stderr, "holds more than 64 MiB") {
 		t.Errorf("a configuration without an end: exit code %d:\n%s%s", got.code, got.stdout, got.stderr)
+	}
+}
+
+// TestStopWhileReading: a stop that comes while the gateway waits for its configuration,
+// at the start or at a reload, is not kept waiting, and no failure of anything.
+func TestStopWhileReading(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		reloads bool // it has a configuration, and waits for another one
+		writer  bool // somebody has the pipe open and writes nothing
+		want    string
+	}{
+		{"start without a text", false, true, "stopped before anything was served"},
+		{"reload without a writer", true, false, "stopping, requests in flight may end"},
+		{"reload without a text", true, true, "reload given up, because the gateway stops"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			if err := syscall.Mkfifo("gateway.json", 0o600); err != nil {
+				t.Fatal(err)
+			}
+			open := func() *os.File { // waits until the program reads
+				f, err := os.OpenFile("gateway.json", os.O_WRONLY, 0)
+				if err != nil {
+					t.Error(err)
+				}
+				t.Cleanup(func() { f.Close() })
+				return f
+			}
+			p := &process{cmd: exec.Command(program, "run", "-p", "0", "-c", "gateway.json")}
+			p.cmd.Stdout, p.cmd.Stderr = p, p
+			if tt.reloads {
+				go func() {
+					f := open()
+					io.WriteString(f, minimal)
+					f.Close()
+				}()
+				p.serve(t)
+				p.signal(t, syscall.SIGHUP)
+			} else {
+				p.start(t)
+			}
+			if tt.writer {
+				open()
+			}
+			p.signal(t, syscall.SIGTERM)
+			if code := p.wait(t); code != 0 || strings.Count(p.log(), tt.want) != 1 {
+				t.Errorf("exit code %d, want 0 and %q once:\n%s", code, tt.want, p.log())
+			}
+			if strings.Contains(p.log(), "ERROR") || strings.Contains(p.log(), "context") {
+				t.Errorf("a stop is told as a failure:\n%s", p.log())
+			}
+		})
 	}
 }

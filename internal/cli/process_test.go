@@ -100,9 +100,8 @@ func serveCommand(t *testing.T, args ...string) *process {
 	return p
 }
 
-// serve starts the program and waits until it serves, which its log says unless the
-// address is known before.
-func (p *process) serve(t *testing.T) {
+// start starts the program, until the test ends.
+func (p *process) start(t *testing.T) {
 	t.Helper()
 	p.ended = make(chan struct{})
 	if err := p.cmd.Start(); err != nil {
@@ -110,6 +109,13 @@ func (p *process) serve(t *testing.T) {
 	}
 	go func() { p.err = p.cmd.Wait(); close(p.ended) }()
 	t.Cleanup(func() { p.cmd.Process.Kill(); <-p.ended })
+}
+
+// serve starts the program and waits until it serves, which its log says unless the
+// address is known before.
+func (p *process) serve(t *testing.T) {
+	t.Helper()
+	p.start(t)
 	eventually(t, "serving", func() bool {
 		select {
 		case <-p.ended:

@@ -69,6 +69,9 @@ type serving struct {
 	ready   func(net.Addr) // called before the first request is answered; may be nil
 }
 
+// stoppedEarly is told of a stop that comes while the gateway starts.
+const stoppedEarly = "stopped before anything was served"
+
 // serve runs a gateway until ctx is done.
 func (a *app) serve(ctx context.Context, s serving) error {
 	out, errOut := a.openLogs()
@@ -85,6 +88,9 @@ func (a *app) serve(ctx context.Context, s serving) error {
 	withRoom(func() { problems, err = g.Load(ctx) })
 	a.print(problems)
 	switch {
+	case err != nil && ctx.Err() != nil:
+		g.Logger().Info(stoppedEarly)
+		return nil
 	case errors.Is(err, runtime.ErrConfig):
 		return &exitError{exitConfig, nil}
 	case err != nil:
@@ -107,6 +113,10 @@ func (a *app) serve(ctx context.Context, s serving) error {
 	l, err := g.Listen(ctx)
 	if err != nil {
 		g.Close()
+		if ctx.Err() != nil {
+			g.Logger().Info(stoppedEarly)
+			return nil
+		}
 		if errors.Is(err, syscall.EADDRINUSE) {
 			err = fmt.Errorf("%w; stop what uses it, or choose another port with -p", err)
 		}
@@ -173,10 +183,15 @@ func forEach(ctx context.Context, signals <-chan os.Signal, f func()) {
 }
 
 // reload swaps the configuration, or says why it stays and reports false. What is
-// wrong with it goes to the log, where whoever operates the gateway looks.
+// wrong with it goes to the log, where whoever operates the gateway looks. A gateway
+// that stops meanwhile needs no other configuration, and none has failed.
 func reload(ctx context.Context, g *runtime.Gateway) bool {
 	problems, err := g.Load(ctx)
 	log := g.Logger()
+	if err != nil && (ctx.Err() != nil || errors.Is(err, runtime.ErrClosed)) {
+		log.Info("reload given up, because the gateway stops")
+		return true
+	}
 	for _, p := range problems {
 		switch p.Severity {
 		case config.Error:

@@ -53,7 +53,7 @@ type LoadOptions struct {
 func Load(ctx context.Context, name string, o LoadOptions) (*Document, []*Problem) {
 	readFile := o.ReadFile
 	if readFile == nil {
-		readFile = ReadDocument
+		readFile = func(name string) ([]byte, error) { return ReadDocument(ctx, name) }
 	}
 	unreadable := func(err error) (*Document, []*Problem) {
 		return nil, []*Problem{{At: Pos{File: name}, Code: CodeUnreadable, Err: err}}
@@ -63,6 +63,9 @@ func Load(ctx context.Context, name string, o LoadOptions) (*Document, []*Proble
 	}
 	data, err := readFile(name)
 	if err != nil {
+		if ended := ctx.Err(); ended != nil {
+			return unreadable(ended)
+		}
 		if pathErr, ok := errors.AsType[*os.PathError](err); ok {
 			err = pathErr.Err // the name is in the place already
 		}

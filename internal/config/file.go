@@ -1,12 +1,14 @@
 package config
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"slices"
+	"time"
 )
 
 const (
@@ -60,14 +62,51 @@ func regular(name string, info fs.FileInfo) error {
 }
 
 // ReadDocument returns what the file of a configuration holds, which may also be a
-// pipe that somebody writes to. The error is an [*fs.PathError].
-func ReadDocument(name string) ([]byte, error) {
-	f, err := os.Open(name)
+// pipe that somebody writes to. Until that ends, or ctx, it waits. The error is an
+// [*fs.PathError], or that of ctx.
+func ReadDocument(ctx context.Context, name string) ([]byte, error) {
+	f, err := openDocument(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close() // it was only read
-	return readAtMost(f, largestDocument)
+	defer context.AfterFunc(ctx, func() { f.SetReadDeadline(time.Unix(1, 0)) })()
+	data, err := readAtMost(f, largestDocument)
+	if ended := ctx.Err(); ended != nil {
+		return nil, ended
+	}
+	return data, err
+}
+
+// openDocument opens a file for reading. To open a pipe is to wait for a writer: when
+// ctx ends before there is one, this process is that writer for a moment, as often as
+// it takes, because nobody can see whether the other goroutine waits already.
+func openDocument(ctx context.Context, name string) (*os.File, error) {
+	if info, err := os.Stat(name); err != nil || info.Mode()&fs.ModeNamedPipe == 0 {
+		return os.Open(name)
+	}
+	opened, woken := make(chan struct{}), make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(woken)
+		again := time.NewTicker(time.Millisecond)
+		defer again.Stop()
+		for {
+			if f, err := os.OpenFile(name, os.O_WRONLY|nonBlocking, 0); err == nil {
+				f.Close() // nothing was written
+			}
+			select {
+			case <-opened:
+				return
+			case <-again.C:
+			}
+		}
+	})
+	f, err := os.Open(name)
+	close(opened)
+	if !stop() {
+		<-woken
+	}
+	return f, err
 }
 
 func readAtMost(f *os.File, limit int64) ([]byte, error) {

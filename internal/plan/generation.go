@@ -46,7 +46,7 @@ func (g *Generation) Discard() { g.env.Release() }
 func (g *Generation) Start(ctx context.Context) error {
 	for _, f := range g.env.Start {
 		if err := f(ctx); err != nil {
-			return errors.Join(err, g.Close(ctx))
+			return errors.Join(err, g.Close(context.WithoutCancel(ctx)))
 		}
 	}
 	g.forget()

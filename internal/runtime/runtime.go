@@ -239,11 +239,20 @@ func (g *Gateway) Load(ctx context.Context) ([]*config.Problem, error) {
 	}
 	compiled, problems := g.compile(ctx)
 	g.tried = compiled.files
+	if err := ctx.Err(); err != nil {
+		if compiled.Generation != nil {
+			compiled.Discard()
+		}
+		return nil, err
+	}
 	if compiled.Generation == nil {
 		return problems, ErrConfig
 	}
 	problems = append(problems, g.fixed(compiled.Service)...)
 	if err := compiled.Start(ctx); err != nil {
+		if ended := ctx.Err(); ended != nil {
+			return nil, ended
+		}
 		return problems, err
 	}
 	g.tls.Store(compiled.tls)
