@@ -42,7 +42,7 @@ func (a *app) checkCommand() *cobra.Command {
 	flags.BoolVar(&c.strict, "strict", false, "every warning is an error, advice too")
 	flags.BoolVar(&c.skipFiles, "skip-files", false, "read no file that the configuration names: those of keys, certificates and ${file:...} may be on another machine")
 	flags.BoolVarP(&c.routes, "test-gin-routes", "t", false, "accepted; routes are always checked")
-	flags.CountVarP(&c.dump, "debug", "d", "print what the configuration means; repeat for more, -ddd is all")
+	flags.CountVarP(&c.dump, "debug", "d", "print what the configuration means; repeat for more, -ddd is every key that has an effect, as JSON")
 	flags.StringVarP(&c.indent, "indent", "i", "\t", "`TEXT` that indents the lines of --debug")
 	flags.StringVar(&c.format, "format", "text", "`FORM` of the report: text, json or sarif")
 	flags.BoolVar(&c.explainDialect, "explain-dialect", false, "print what each dialect sets")
@@ -89,7 +89,7 @@ func (a *app) check(cmd *cobra.Command, c check) error {
 		}
 		if gen != nil && c.dump > 0 {
 			if err := dump(a.stdout, gen.Service, c.dump, c.indent); err != nil {
-				return &exitError{exitRuntime, err}
+				return failedOutput(err)
 			}
 		}
 		if !failed {

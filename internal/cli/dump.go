@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -9,14 +10,38 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
 )
 
-// dump prints what a configuration means, in one of three depths. Values that
-// came from the environment or from files are masked.
+// dump prints what a configuration means, in one of three depths, the last of which
+// is the whole of it as a document. Values that came from the environment or from files
+// are masked.
 func dump(w io.Writer, s *config.Service, depth int, indent string) error {
+	if depth > 2 {
+		return dumpAll(w, s, indent)
+	}
 	d := dumper{w, s, depth, indent}
-	return d.service()
+	d.service()
+	return nil
+}
+
+// dumpAll prints every key that has an effect.
+func dumpAll(w io.Writer, s *config.Service, indent string) error {
+	var text bytes.Buffer
+	document := s.MaskedJSON(func(scope, namespace string) *config.Spec {
+		d := component.Default.Find(component.Scope(scope), namespace)
+		if d == nil {
+			return nil
+		}
+		return config.SpecOf(d.Options)
+	})
+	if err := json.Indent(&text, document, "", indent); err != nil {
+		return err
+	}
+	text.WriteByte('\n')
+	_, err := text.WriteTo(w)
+	return err
 }
 
 type dumper struct {
@@ -36,7 +61,7 @@ func (d *dumper) list(level int, title string, texts []string) {
 	d.line(level, "%s: %s", title, cmp.Or(strings.Join(texts, ", "), "-"))
 }
 
-func (d *dumper) service() error {
+func (d *dumper) service() {
 	s := d.s
 	d.line(0, "Global settings")
 	d.list(1, "Name", s.Node.Masked("name", s.Name))
@@ -45,26 +70,11 @@ func (d *dumper) service() error {
 	if d.depth > 1 {
 		d.line(1, "TLS: %t", s.TLS != nil && !s.TLS.Disabled)
 	}
-	if d.depth > 2 {
-		transport := s.Transport
-		transport.ClientTLS = nil // it names files, which may be secret
-		for _, o := range []struct {
-			title  string
-			values any
-		}{{"Behaviour", s.Behaviour}, {"Towards clients", s.Server}, {"Towards backends", transport}} {
-			text, err := json.Marshal(o.values)
-			if err != nil {
-				return err
-			}
-			d.line(1, "%s: %s", o.title, text)
-		}
-	}
 	d.components(1, s.ExtraConfig)
 	d.line(0, "Endpoints: %d", len(s.Endpoints))
 	for _, e := range s.Endpoints {
 		d.endpoint(e)
 	}
-	return nil
 }
 
 func (d *dumper) endpoint(e *config.Endpoint) {

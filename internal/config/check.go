@@ -22,6 +22,9 @@ type Rules struct {
 	// reports its absence.
 	Wanted bool
 
+	// Idle is that the key is accepted and changes nothing.
+	Idle bool
+
 	// Object is that a value which is kept as it is must be an object.
 	Object bool
 
@@ -97,6 +100,8 @@ func readRules(t reflect.Type, f reflect.StructField, s *Spec) Rules {
 			r.Required = true
 		case "wanted":
 			r.Wanted = true
+		case "idle":
+			r.Idle = true
 		case "object":
 			r.Object = true
 			fits = fits && s.Type == nodeType

@@ -280,11 +280,8 @@ func (n *Node) appendJSON(dst []byte, mask bool) []byte {
 	case Bool, Number:
 		return append(dst, n.Text...)
 	case String:
-		switch {
-		case mask && n.secret:
-			return append(dst, `"`+hidden+`"`...)
-		case mask && strings.Contains(n.Text, "://"):
-			return appendQuoted(dst, MaskUser(n.Text))
+		if mask {
+			return appendShown(dst, n.Text, n.secret)
 		}
 		return appendQuoted(dst, n.Text)
 	case Array:

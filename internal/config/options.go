@@ -20,7 +20,7 @@ type Service struct {
 	Version int `json:"version" check:"wanted" example:"3"`
 
 	// Schema names the JSON Schema that editors use. It has no effect.
-	Schema string `json:"$schema" example:"\"https://github.com/sluice-gateway/sluice/raw/main/schema/sluice.schema.json\""`
+	Schema string `json:"$schema" check:"idle" example:"\"https://github.com/sluice-gateway/sluice/raw/main/schema/sluice.schema.json\""`
 
 	// Dialect chooses the defaults of behaviour: krakend behaves as existing
 	// files expect, sluice is strict and answers errors as problem documents.
@@ -64,7 +64,7 @@ type Service struct {
 	EchoEndpoint bool `json:"echo_endpoint"`
 
 	// SequentialStart starts the async agents one after the other.
-	SequentialStart bool `json:"sequential_start"`
+	SequentialStart bool `json:"sequential_start" check:"idle"`
 
 	// Engine pins the HTTP engine: fast is our own, for HTTP/1.1, nethttp that of
 	// the standard library. auto is fast; what it does not speak itself, HTTP/2
@@ -76,17 +76,17 @@ type Service struct {
 
 	// AllowInsecureConnections is the old place of the key of the same name in
 	// client_tls.
-	AllowInsecureConnections bool `json:"allow_insecure_connections" check:"deprecated"`
+	AllowInsecureConnections bool `json:"allow_insecure_connections" check:"deprecated,idle"`
 
 	// TLS serves HTTPS.
 	TLS *ServerTLS `json:"tls"`
 
 	// Plugin names the folder of native plugins, which are not loaded: a warning
 	// where no namespace asks for one, else an error.
-	Plugin *Plugin `json:"plugin"`
+	Plugin *Plugin `json:"plugin" check:"idle"`
 
 	// AsyncAgent lists consumers of queues.
-	AsyncAgent []*Node `json:"async_agent"`
+	AsyncAgent []*Node `json:"async_agent" check:"idle"`
 
 	// Endpoints lists what clients can ask for.
 	Endpoints []*Endpoint `json:"endpoints"`
@@ -416,7 +416,7 @@ type ServerTLS struct {
 	TLSLimits
 
 	// PreferServerCipherSuites has no effect.
-	PreferServerCipherSuites bool `json:"prefer_server_cipher_suites"`
+	PreferServerCipherSuites bool `json:"prefer_server_cipher_suites" check:"idle"`
 
 	// EnableMTLS demands a certificate of every client.
 	EnableMTLS bool `json:"enable_mtls"`

@@ -57,7 +57,7 @@ type EndpointOptions struct {
 
 	// ForceSandboxedRequest has no effect: every backend has its own copy of
 	// the request.
-	ForceSandboxedRequest bool `json:"force_sandboxed_request"`
+	ForceSandboxedRequest bool `json:"force_sandboxed_request" check:"idle"`
 }
 
 // Validate reports parameters that cannot have a value, and protocols that

@@ -87,7 +87,7 @@ type Options struct {
 	ForwardTrace bool `json:"forward_trace"`
 
 	// MaxMultipartMemory has no effect: the gateway parses no forms.
-	MaxMultipartMemory int64 `json:"max_multipart_memory"`
+	MaxMultipartMemory int64 `json:"max_multipart_memory" check:"idle"`
 
 	// MaxPayload limits the body of a request, in bytes; 0 is no limit. A
 	// larger one is answered with 413. The option of the same name in the

@@ -45,13 +45,13 @@ type EndpointOptions struct {
 	Key string `json:"key"`
 
 	// NumShards has no effect: the counters are spread over locks as needed.
-	NumShards int `json:"num_shards" check:"min=0"`
+	NumShards int `json:"num_shards" check:"min=0,idle"`
 
 	// CleanupPeriod has no effect: idle clients are forgotten in passing.
-	CleanupPeriod config.Duration `json:"cleanup_period"`
+	CleanupPeriod config.Duration `json:"cleanup_period" check:"idle"`
 
 	// CleanupThreads has no effect: idle clients are forgotten in passing.
-	CleanupThreads int `json:"cleanup_threads" check:"min=0"`
+	CleanupThreads int `json:"cleanup_threads" check:"min=0,idle"`
 }
 
 // Strategy is what makes a client; letter case is ignored.

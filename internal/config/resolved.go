@@ -1,0 +1,202 @@
+package config
+
+import (
+	"encoding/json"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// MaskedJSON returns a resolved service as a document in compact JSON, in the order of
+// its type: every key that has an effect, with its value, and no other. Keys that are
+// not written and whose default is nothing have none, nor have comments, and those
+// that are accepted for what they once did. Texts that hold references are masked,
+// and so is the user information of URLs.
+//
+// options gives the options of a namespace in the extra_config of a service, an
+// endpoint or a backend, nil if it does nothing.
+func (s *Service) MaskedJSON(options func(scope, namespace string) *Spec) []byte {
+	r := resolved{service: s, options: options}
+	return r.append(nil, SpecOf(serviceType), reflect.ValueOf(s), s.Node)
+}
+
+var (
+	serviceType  = reflect.TypeFor[Service]()
+	endpointType = reflect.TypeFor[Endpoint]()
+	backendType  = reflect.TypeFor[Backend]()
+)
+
+// resolved writes what values mean that were decoded.
+type resolved struct {
+	service *Service
+	options func(scope, namespace string) *Spec
+}
+
+// append appends a value of s that was read from n, which is nil for a default.
+func (r resolved) append(dst []byte, s *Spec, v reflect.Value, n *Node) []byte {
+	if v.Kind() == reflect.Pointer && s.Type != nodeType {
+		v = v.Elem()
+	}
+	switch s.Shape {
+	case ObjectShape:
+		return r.object(dst, s, v, n)
+	case ListShape:
+		return r.list(dst, s, v, n)
+	case MapShape:
+		return r.mapping(dst, s, v, n)
+	case TextShape:
+		return appendShown(dst, v.String(), n.Secret())
+	case AnyShape, CustomShape:
+		if node, ok := v.Interface().(*Node); ok {
+			n = node
+		}
+		if n.written() {
+			return n.appendJSON(dst, true)
+		}
+	}
+	text, err := json.Marshal(v.Interface())
+	if err != nil {
+		return append(dst, "null"...) // a default that is no data
+	}
+	return append(dst, text...)
+}
+
+func (r resolved) object(dst []byte, s *Spec, v reflect.Value, n *Node) []byte {
+	members := newMembers(dst)
+	for _, f := range s.Fields {
+		value, at := f.In(v), n.GetFold(f.Key)
+		if f.Rules.Idle || nothing(value) && !at.written() {
+			continue
+		}
+		switch scope := scopes[s.Type]; {
+		case f.Key == "extra_config" && scope != "":
+			if names := r.effective(scope, value.Interface().(map[string]*Node)); names != nil {
+				members.key(f.Key)
+				members.dst = r.namespaces(members.dst, scope, names, value.Interface().(map[string]*Node))
+			}
+			continue
+		case f.Key == "host" && s.Type == backendType: // which may be those of the root
+			at = v.Addr().Interface().(*Backend).HostsFrom(r.service).GetFold(f.Key)
+		}
+		members.key(f.Key)
+		members.dst = r.append(members.dst, f.Spec, value, at)
+	}
+	if s.Rest != nil {
+		rest := s.Rest.In(v)
+		for _, name := range sortedKeys(rest) {
+			members.key(name)
+			members.dst = r.append(members.dst, s.Rest.Spec.Item, rest.MapIndex(reflect.ValueOf(name).Convert(rest.Type().Key())), n.Get(name))
+		}
+	}
+	return members.end()
+}
+
+// scopes are the core objects that have an extra_config.
+var scopes = map[reflect.Type]string{serviceType: "service", endpointType: "endpoint", backendType: "backend"}
+
+// effective returns the namespaces that do something, sorted.
+func (r resolved) effective(scope string, extra map[string]*Node) []string {
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(extra)) {
+		if r.options(scope, name) != nil {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// namespaces appends an extra_config with the options that its components have.
+func (r resolved) namespaces(dst []byte, scope string, names []string, extra map[string]*Node) []byte {
+	members := newMembers(dst)
+	for _, name := range names {
+		s, n := r.options(scope, name), extra[name]
+		v := reflect.New(s.Type).Elem()
+		if n.written() {
+			new(decoder).value(n, s, Rules{}, v) // it was decoded before, without errors
+		} else {
+			setDefaults(s, v)
+		}
+		members.key(name)
+		members.dst = r.append(members.dst, s, v, n)
+	}
+	return members.end()
+}
+
+func (r resolved) list(dst []byte, s *Spec, v reflect.Value, n *Node) []byte {
+	dst = append(dst, '[')
+	for i := range v.Len() {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		at := n // a value that stands for a list of itself
+		if n != nil && n.Kind == Array {
+			if at = nil; i < len(n.Items) {
+				at = n.Items[i]
+			}
+		}
+		dst = r.append(dst, s.Item, v.Index(i), at)
+	}
+	return append(dst, ']')
+}
+
+func (r resolved) mapping(dst []byte, s *Spec, v reflect.Value, n *Node) []byte {
+	members := newMembers(dst)
+	for _, name := range sortedKeys(v) {
+		members.key(name)
+		members.dst = r.append(members.dst, s.Item, v.MapIndex(reflect.ValueOf(name).Convert(v.Type().Key())), n.Get(name))
+	}
+	return members.end()
+}
+
+// sortedKeys returns the keys of a map, which are texts.
+func sortedKeys(v reflect.Value) []string {
+	var names []string
+	for _, key := range v.MapKeys() {
+		names = append(names, key.String())
+	}
+	slices.Sort(names)
+	return names
+}
+
+// nothing reports whether a value is the one of a key that nobody wrote.
+func nothing(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.Slice, reflect.Map:
+		return v.Len() == 0
+	}
+	return v.IsZero()
+}
+
+// written reports whether there is a value.
+func (n *Node) written() bool { return n != nil && n.Kind != Null }
+
+// appendShown appends a text that people see as a JSON string.
+func appendShown(dst []byte, text string, secret bool) []byte {
+	switch {
+	case secret:
+		text = hidden
+	case strings.Contains(text, "://"):
+		text = MaskUser(text)
+	}
+	return appendQuoted(dst, text)
+}
+
+// members writes the members of an object.
+type members struct {
+	dst   []byte
+	begun bool
+}
+
+func newMembers(dst []byte) *members { return &members{dst: append(dst, '{')} }
+
+// key begins a member.
+func (m *members) key(name string) {
+	if m.begun {
+		m.dst = append(m.dst, ',')
+	}
+	m.begun = true
+	m.dst = append(appendQuoted(m.dst, name), ':')
+}
+
+func (m *members) end() []byte { return append(m.dst, '}') }
