@@ -322,7 +322,8 @@ type Endpoint struct {
 
 // Backend is one call.
 type Backend struct {
-	// URLPattern is the path and query to call, with {variables}.
+	// URLPattern is the path and query to call, with {variables}. A parameter of
+	// the client that a service may read as one of the query does not join it.
 	URLPattern string `json:"url_pattern" check:"wanted" example:"\"/users/{id}\""`
 
 	// Host lists the hosts to balance over, or with sd the name to look up. Where

@@ -12,8 +12,9 @@ import (
 type address struct {
 	method   string
 	template *template
-	path     string // when the template's path is fixed
-	wildcard bool   // the rest of the client's path follows
+	path     string     // when the template's path is fixed
+	wildcard bool       // the rest of the client's path follows
+	fixed    fixedNames // of the template's query
 	query    selection
 	queries  bool // whether query filters at all
 	header   headerFilter
@@ -23,7 +24,7 @@ type address struct {
 }
 
 func newAddress(method string, t *template, wildcard bool) *address {
-	a := &address{method: method, template: t, wildcard: wildcard}
+	a := &address{method: method, template: t, wildcard: wildcard, fixed: namesOf(t.query)}
 	if fixed(t.path) && !wildcard {
 		a.path = "/"
 		if len(t.path) > 0 {
@@ -82,19 +83,12 @@ func trimSlash(path []byte) []byte {
 	return path
 }
 
+// writeQuery appends what this backend may have of the client's parameters to those of
+// the template.
 func (a *address) writeQuery(x *gateway.Exchange) error {
 	r := &x.Request
 	if a.queries && !a.query.all {
-		kept, pairs := r.Query[:0], r.Pairs[:0]
-		for i, f := range r.Query {
-			if a.query.pass(f.Name) {
-				kept = append(kept, f)
-				if i < len(r.Pairs) {
-					pairs = append(pairs, r.Pairs[i])
-				}
-			}
-		}
-		r.Query, r.Pairs = kept, pairs
+		keepQuery(r, a.query.pass)
 	}
 	if len(r.Query) == 0 && fixed(a.template.query) {
 		r.RawQuery = ""
@@ -108,8 +102,30 @@ func (a *address) writeQuery(x *gateway.Exchange) error {
 	if err != nil {
 		return err
 	}
+	if len(r.Query) > 0 && !a.fixed.none() {
+		names := &a.fixed
+		if names.dynamic {
+			names = new(fixedNames)
+			names.add(string(query))
+		}
+		keepQuery(r, func(name string) bool { return !names.takes(name) })
+	}
 	r.RawQuery = string(appendQuery(query, r))
 	return nil
+}
+
+// keepQuery keeps the parameters whose names pass.
+func keepQuery(r *gateway.Request, pass func(name string) bool) {
+	kept, pairs := r.Query[:0], r.Pairs[:0]
+	for i, f := range r.Query {
+		if pass(f.Name) {
+			kept = append(kept, f)
+			if i < len(r.Pairs) {
+				pairs = append(pairs, r.Pairs[i])
+			}
+		}
+	}
+	r.Query, r.Pairs = kept, pairs
 }
 
 // askEncoding decides which compression the backend may use. Where the answer

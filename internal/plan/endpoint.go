@@ -369,7 +369,24 @@ func (b *endpointBuilder) newAddress(i int, be *config.Backend, shadow bool) *ad
 	a := newAddress(be.Method, t, strings.HasSuffix(b.config.Endpoint, "/*"))
 	a.decodes, a.trace = be.Encoding != "no-op", b.g.Router.ForwardTrace
 	a.queries, a.query = len(be.InputQueryStrings) > 0, newSelection(be.InputQueryStrings, false)
+	b.noteFixed(be, &a.fixed)
 	b.checkHeaders(be.Node, be.InputHeaders)
 	a.header = newHeaderFilter(be.InputHeaders, b.env.Product, b.g.Service.Behaviour.MaxHops > 0)
 	return a
+}
+
+// noteFixed says which parameters of the client stay behind for those of url_pattern.
+func (b *endpointBuilder) noteFixed(be *config.Backend, fixed *fixedNames) {
+	note := func(n *config.Node, list []string) {
+		for i, name := range list {
+			if name != "" && name != "*" && fixed.takes(name) {
+				b.report(n, n.ItemPath("input_query_strings", i), config.Note, config.CodeNote, fmt.Errorf(
+					"the parameter %q of the client stays behind, because url_pattern writes one itself", name))
+			}
+		}
+	}
+	note(be.Node, be.InputQueryStrings)
+	if len(b.config.Backend) == 1 {
+		note(b.config.Node, b.config.InputQueryStrings)
+	}
 }

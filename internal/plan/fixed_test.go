@@ -1,0 +1,100 @@
+package plan
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestFixedNames(t *testing.T) {
+	tests := []struct {
+		pattern string   // query of a url_pattern
+		taken   []string // names of the client, as it writes them, that do not join it
+		free    []string
+	}{
+		{"user=1",
+			[]string{"user", "%75ser", "USER", "User", "user%20", "%20user", "+user", "user%09", "user%00x", "user[]", "user%5B%5D", "user[0]", "user%5bx%5d[y]", "user[", "user]", "%2575ser", "u%C5%BFer", "user%C2%A0", "%EF%BB%BFuser"},
+			[]string{"users", "us", "user_id", "user-id", "user.id", "xuser", "", "a;user", "us%20er", "%252575ser"}},
+		{"user_id={id}", []string{"user_id", "user.id", "user%20id", "user+id", "user[id]", "USER.ID[]", "user_id[x]"}, []string{"user", "user-id", "userid"}},
+		{"filter[user]={JWT.sub}",
+			[]string{"filter[user]", "filter%5Buser%5D", "filter[user][]", "filter[user][x]", "filter", "filter[]", "filter.user", "filter_user", "Filter[USER]"},
+			[]string{"filter[page]", "filter[users]", "user", "page[user]"}},
+		{"ids[]=1&ids[]=2", []string{"ids", "ids[]", "ids[3]"}, []string{"id"}},
+		{"a=1;b=2&&c", []string{"a", "b", "c"}, []string{"a;b", "", "2"}},
+		{"%61=1&x+y=2", []string{"a", "x_y", "x%20y"}, []string{"x"}},
+		{"=1", []string{"", "%20"}, []string{"a"}},
+		{"K=1", []string{"k", "%E2%84%AA"}, nil},
+	}
+	for _, tt := range tests {
+		tmpl, err := parseTemplate("/x?"+tt.pattern, []string{"id"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := namesOf(tmpl.query)
+		if f.dynamic || f.none() {
+			t.Errorf("%s: %+v, want its names", tt.pattern, f)
+		}
+		for _, taken := range []bool{true, false} {
+			names := tt.free
+			if taken {
+				names = tt.taken
+			}
+			for _, name := range names {
+				if got := f.takes(unescapeQuery(name)); got != taken {
+					t.Errorf("%s: takes %q: %t, want %t", tt.pattern, name, got, taken)
+				}
+			}
+		}
+	}
+}
+
+// TestFixedNamesOfValues leaves names that values are a part of to the request.
+func TestFixedNamesOfValues(t *testing.T) {
+	tmpl, err := parseTemplate("/x?a=1&f.{id}=2", []string{"id"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := namesOf(tmpl.query); !f.dynamic || f.none() {
+		t.Errorf("got %+v, want dynamic names", f)
+	}
+	if f := namesOf(nil); !f.none() {
+		t.Errorf("no query: got %+v, want none", f)
+	}
+}
+
+// TestFixedNamesCost compares a name of many brackets in one pass.
+func TestFixedNamesCost(t *testing.T) {
+	f := namesOf([]part{{text: "a=1"}})
+	name := "b" + strings.Repeat("[x]", 100000)
+	if n := testing.AllocsPerRun(1, func() { f.takes(name) }); n > 8 {
+		t.Errorf("%v allocations for one long name, want a few", n)
+	}
+	if n := testing.AllocsPerRun(10, func() { f.takes("page") }); n > 0 {
+		t.Errorf("%v allocations for a plain name, want none", n)
+	}
+}
+
+// FuzzFixedNames finds a name again however it is written, and never in another that
+// is longer by plain letters.
+func FuzzFixedNames(f *testing.F) {
+	for _, name := range []string{"user", "a[b]", "a.b", " a", "%61", "\x00", "é", "\xff", "[", "a b"} {
+		f.Add(name)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		var fixed fixedNames
+		fixed.add(string(appendQueryValue(nil, name)) + "=1")
+		if name == "" {
+			return // an empty pair may be none
+		}
+		for _, spelt := range []string{name, strings.ToUpper(name), " " + name, name + "[]", name + " "} {
+			if strings.ContainsRune(name, 0) && spelt == name+"[]" {
+				continue
+			}
+			if key := nameKey(name); strings.ToLower(strings.ToUpper(key)) != key {
+				return // letters without a partner of one sign
+			}
+			if !fixed.takes(spelt) {
+				t.Errorf("%q is fixed, %q passes: keys %q and %q", name, spelt, nameKey(name), nameKey(spelt))
+			}
+		}
+	})
+}
