@@ -303,6 +303,9 @@ func (g *guard) unknown(u *config.Unknown) error {
 	if owners, key := g.optionOf(u.Key); owners != "" {
 		return fmt.Errorf("%q is an option of %s and has no effect here; move it there%s", u.Key, owners, spelled(u.Key, key))
 	}
+	if places, key := g.wanted(u.Value, u.Key); places != "" {
+		return fmt.Errorf("%q has no effect here; move it into %s%s", u.Key, places, spelled(u.Key, key))
+	}
 	if name, key := g.beside(u); name != "" {
 		return fmt.Errorf("%q is an option of %s and has no effect here; move it there%s", u.Key, name, spelled(u.Key, key))
 	}
@@ -356,6 +359,80 @@ func (g *guard) otherScope(u *config.Unknown) (*component.Declaration, error) {
 	return nil, nil
 }
 
+// wanted returns the namespaces of the document that lack the key which a word names,
+// in words, and how it is spelled there: those around n if there are any, otherwise all.
+// Only what guards less without the key, or not at all, counts. Then even a plain word
+// tells what is meant.
+func (g *guard) wanted(n *config.Node, word string) (places, key string) {
+	up := []*config.Node{n} // to the document
+	for owner, _ := n.Owner(); owner != nil; owner, _ = owner.Owner() {
+		up = append(up, owner)
+	}
+	top := up[len(up)-1]
+	own := top // the endpoint that n stands in, if it does
+	if i := len(up) - 3; i >= 0 {
+		if _, key := up[i+1].Owner(); strings.EqualFold(key, "endpoints") {
+			own = up[i]
+		}
+	}
+	var near, all []string
+	look := func(scope component.Scope, n, around *config.Node) {
+		extra := n.GetFold("extra_config")
+		if extra == nil {
+			return
+		}
+		for _, m := range extra.Members {
+			d := g.registry.Find(scope, m.Key)
+			if d == nil || !letsPass(d) || m.Value.Kind != config.Object {
+				continue
+			}
+			for _, f := range config.SpecOf(d.Options).Fields {
+				if v := m.Value.Get(f.Key); !config.SameName(f.Key, word) || v != nil && v.Kind != config.Null || !needed(f, m.Value) {
+					continue
+				}
+				key = f.Key
+				all = append(all, m.Value.Path())
+				if around == own {
+					near = append(near, m.Value.Path())
+				}
+			}
+		}
+	}
+	look(component.InService, top, top)
+	if endpoints := top.GetFold("endpoints"); endpoints != nil {
+		for _, e := range endpoints.Items {
+			look(component.InEndpoint, e, e)
+			if backends := e.GetFold("backend"); backends != nil {
+				for _, b := range backends.Items {
+					look(component.InBackend, b, e)
+				}
+			}
+		}
+	}
+	if len(near) > 0 {
+		all = near
+	}
+	const few = 3
+	if len(all) > few {
+		all = append(all[:few], "another one")
+	}
+	return strings.Join(all, " or "), key
+}
+
+// needed reports whether the options n guard less, or not at all, without a key.
+func needed(f config.Field, n *config.Node) bool {
+	switch f.Key {
+	case "every": // in the shortest window there is, far more is let through
+		return true
+	case "strategy":
+		return n.Get("client_max_rate") != nil
+	case "key":
+		strategy := n.Get("strategy")
+		return strategy != nil && !strings.EqualFold(strategy.Text, "ip")
+	}
+	return f.Rules.Required
+}
+
 // beside returns the protecting namespace that an unknown key is an option of, and
 // its name there, where that stands in the extra_config beside it: then even a plain
 // word tells what is meant.
@@ -391,9 +468,9 @@ func (g *guard) optionOf(word string) (owners, key string) {
 	return strings.Join(names, " or "), key
 }
 
-// misplaced says what a key is that stands among the namespaces of a scope and is
+// misplaced says what the key of n is that stands among the namespaces of a scope and is
 // none; nil where that is not clear.
-func (g *guard) misplaced(key string, scope component.Scope) error {
+func (g *guard) misplaced(n *config.Node, key string, scope component.Scope) error {
 	if i := guardedKey(key); i >= 0 {
 		return fmt.Errorf("%q is no namespace; move it into %s%s", key, guarded[i].place(scope), spelled(key, guarded[i].key))
 	}
@@ -402,6 +479,9 @@ func (g *guard) misplaced(key string, scope component.Scope) error {
 	}
 	if owners, option := g.optionOf(key); owners != "" {
 		return fmt.Errorf("%q is an option of %s; move it there%s", key, owners, spelled(key, option))
+	}
+	if places, option := g.wanted(n, key); places != "" {
+		return fmt.Errorf("%q is no namespace; move it into %s%s", key, places, spelled(key, option))
 	}
 	return nil
 }

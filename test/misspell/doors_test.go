@@ -3,6 +3,7 @@ package misspell
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -170,6 +171,7 @@ var windows = []door{
 	{"endpoint", `"comment": "/auth/validator"`, `warning`},
 	{"endpoint", `"metadata": {"owner": "a", "roles": ["dev"], "audience": ["x"], "tls": "no"}`, `warning`},
 	{"backend", `"alow": null`, `warning`},
+	{"endpoint", `"every": "1h", "key": "k", "name": "n", "strategy": "s"`, `warning`},
 	{"backend", `"timeout": "1s"`, `unknown key "timeout": the backend has none; write it in the root or the endpoint`},
 	{"backend", `"concurrent_calls": 2`, `the backend has none; write it in the endpoint`},
 	{"endpoint", `"url_pattern": "/a"`, `the endpoint has none; write it in the backend`},
@@ -195,6 +197,76 @@ var windows = []door{
 	{"service.", `"router": {"//": ["a", "b"], "auto_options": true}`, ``},
 	{"backend", `"//timeout": 1`, `warning`},
 	{"backend", `"//": 1`, `warning`},
+}
+
+// TestMovedElsewhere moves a plain word that limits a limit to wherever it means
+// nothing: it is to be moved back, not removed.
+func TestMovedElsewhere(t *testing.T) {
+	const limit = `"qos/ratelimit/router": {"max_rate": 100, "client_max_rate": 5%s}`
+	document := func(dialect string, moved map[string]string) string {
+		add := func(at string) string {
+			if moved[at] == "" {
+				return ""
+			}
+			return ", " + moved[at]
+		}
+		return fmt.Sprintf(`{"version": 3, "dialect": %q, "endpoints": [`+"\n"+
+			`{"endpoint": "/a", "backend": [{"url_pattern": "/a", "host": ["http://a"], "extra_config": {"qos/circuit-breaker": {"max_errors": 1, %s}, "proxy": {"shadow": false%s}}%s}], "extra_config": {%s, "proxy": {"sequential": false%s}%s}%s},`+"\n"+
+			`{"endpoint": "/b", "backend": [{"url_pattern": "/b", "host": ["http://b"]%s}], "extra_config": {"proxy": {"sequential": false%s}%s}%s}], "extra_config": {"telemetry/logging": {"level": "INFO", "stdout": true%s}, "router": {"hide_version_header": true%s}, "security/cors": {"allow_origins": ["https://a"]%s}%s}%s}`,
+			dialect, strings.TrimPrefix(add("breaker"), ", "), add("backend proxy"), add("backend"), fmt.Sprintf(limit, add("limit")), add("proxy"), add("extra"), add("endpoint"),
+			add("other backend"), add("other proxy"), add("other extra"), add("other endpoint"), add("logging"), add("router"), add("cors"), add("service extra"), add("service"))
+	}
+	right := map[string]string{"limit": `"every": "1h", "strategy": "header", "key": "X-Client"`, "breaker": `"interval": 60, "timeout": 10`}
+	for _, dialect := range []string{"krakend", "sluice"} {
+		for _, p := range run(t.Context(), "moved.json", document(dialect, right)) {
+			if p.Severity != config.Note {
+				t.Fatalf("nothing is moved: %v", p)
+			}
+		}
+	}
+	places := []string{"backend proxy", "backend", "proxy", "extra", "endpoint", "other backend", "other proxy", "other extra", "other endpoint", "logging", "router", "cors", "service extra", "service"}
+	moved := 0
+	for _, word := range []struct{ member, from, to string }{
+		{`"every": "1h"`, "limit", `endpoints[0].extra_config["qos/ratelimit/router"]`},
+		{`"strategy": "header"`, "limit", `endpoints[0].extra_config["qos/ratelimit/router"]`},
+		{`"key": "X-Client"`, "limit", `endpoints[0].extra_config["qos/ratelimit/router"]`},
+		{`"interval": 60`, "breaker", `endpoints[0].backend[0].extra_config["qos/circuit-breaker"]`},
+		{`"timeout": 10`, "breaker", `endpoints[0].backend[0].extra_config["qos/circuit-breaker"]`},
+	} {
+		for _, place := range places {
+			key, value, _ := strings.Cut(strings.TrimPrefix(word.member, `"`), `": `)
+			if key == "timeout" && (place == "endpoint" || place == "other endpoint" || place == "service") {
+				continue // where it means something
+			}
+			for _, name := range []string{key, strings.ToUpper(key[:1]) + key[1:]} {
+				for _, dialect := range []string{"krakend", "sluice"} {
+					members := maps.Clone(right)
+					members[word.from] = strings.Trim(strings.Replace(members[word.from], word.member, "", 1), ", ")
+					members[word.from] = strings.ReplaceAll(members[word.from], ", , ", ", ")
+					members[place] = fmt.Sprintf("%q: %s", name, value)
+					problems := run(t.Context(), "moved.json", document(dialect, members))
+					found := false
+					for _, p := range problems {
+						at := p.Path[strings.LastIndexByte(p.Path, '.')+1:]
+						if at != name || strings.HasPrefix(p.Path, word.to) {
+							continue
+						}
+						found = true
+						if text := p.Err.Error(); p.Severity != config.Error || !strings.Contains(text, "move it into "+word.to) || strings.Contains(text, "remove") {
+							t.Errorf("%s: %s in %s: %v: want an error that says to move it into %s", dialect, members[place], place, p, word.to)
+						}
+					}
+					if !found {
+						t.Errorf("%s: %s in %s is not reported:\n%s", dialect, members[place], place, config.Format(problems))
+					}
+					moved++
+				}
+			}
+		}
+	}
+	if moved < 200 {
+		t.Errorf("%d moves were made", moved)
+	}
 }
 
 // text returns a configuration with the members added.
@@ -304,9 +376,9 @@ func TestBeside(t *testing.T) {
 	for _, tt := range []struct {
 		endpoint, backend, says string
 	}{
-		{`"every": "1m",`, ``, `error: a.json:1:49: endpoints[0].every: "every" is an option of qos/ratelimit/router`},
-		{`"Every": "1m",`, ``, `move it there and write "every"`},
-		{``, `"every": "1m",`, `warning: a.json:1:106: endpoints[0].backend[0].every: unknown key "every"`},
+		{`"every": "1m",`, ``, `error: a.json:1:49: endpoints[0].every: "every" has no effect here; move it into endpoints[0].extra_config["qos/ratelimit/router"]`},
+		{`"Every": "1m",`, ``, `move it into endpoints[0].extra_config["qos/ratelimit/router"] and write "every"`},
+		{``, `"every": "1m",`, `error: a.json:1:106: endpoints[0].backend[0].every: "every" has no effect here; move it into endpoints[0].extra_config["qos/ratelimit/router"]`},
 		{``, `"interval": 10,`, `"interval" is an option of qos/circuit-breaker`},
 		{``, `"timeout": "1s",`, `warning: a.json:1:106: endpoints[0].backend[0].timeout: unknown key "timeout": the backend has none; write it in the root or the endpoint`},
 	} {

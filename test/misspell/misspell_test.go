@@ -134,7 +134,7 @@ func TestMistakes(t *testing.T) {
 	for _, m := range missed {
 		t.Log("missed: " + m)
 	}
-	for _, what := range []string{"a letter less", "in kebab case", "in camel case", "in other case", "twice", "moved one level out"} {
+	for _, what := range []string{"a letter less", "in kebab case", "in camel case", "in other case", "twice", "moved one level out", "moved elsewhere"} {
 		if made[what] == 0 {
 			t.Errorf("no key is misspelt: %s", what)
 		}
@@ -219,9 +219,24 @@ func moves(t *testing.T, s sample, k key) []mistake {
 	for outer != nil && outer.Kind != config.Object {
 		outer, _ = outer.Owner()
 	}
-	if outer == nil || k.outer == nil || k.outer(k.name) || outer.GetFold(k.name) != nil {
-		return nil
+	var mistakes []mistake
+	if outer != nil && k.outer != nil && !k.outer(k.name) && outer.GetFold(k.name) == nil {
+		mistakes = append(mistakes, move(t, s, k, outer, "moved one level out"))
 	}
+	if _, known := root.Settable(k.name); !known && own != s.root && outer != s.root && s.root.GetFold(k.name) == nil {
+		m := move(t, s, k, s.root, "moved elsewhere: to the root")
+		m.taken = idle.MatchString(k.value.Path())
+		mistakes = append(mistakes, m)
+	}
+	return mistakes
+}
+
+// idle are the options without which nobody is let pass, although their namespaces
+// protect: krakend warns of them where they stand elsewhere.
+var idle = regexp.MustCompile(`\.router\.(app_engine|auto_options|decompress_gzip|disable_\w+|error_body\b.*|forward_trace|health_path|hide_version_header|logger_skip_paths|max_multipart_memory|remove_extra_slash|return_error_msg)$|"qos/http-cache"\]\.`)
+
+// move returns a sample of JSON with a member at the beginning of another object.
+func move(t *testing.T, s sample, k key, outer *config.Node, what string) mistake {
 	_, to, _ := span(t, s, k)
 	begin := s.offset(k.at)
 	member := s.text[begin:to]
@@ -236,7 +251,7 @@ func moves(t *testing.T, s sample, k key) []mistake {
 	at := s.offset(outer.Pos) + 1
 	text := before[:at] + member + ", " + before[at:] + rest
 	line := int32(1 + strings.Count(text[:at], "\n"))
-	return []mistake{{what: "moved one level out", text: text, key: k, line: line}}
+	return mistake{what: what, text: text, key: k, line: line}
 }
 
 // misspellings returns the sample with the name of a key misspelt in three
