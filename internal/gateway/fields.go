@@ -36,8 +36,8 @@ func (f Fields) Has(name string) bool {
 	return false
 }
 
-// Respelt returns the name of the first field that is name in another spelling, with
-// underscores in place of hyphens or the reverse; "" if there is none.
+// Respelt returns the name of the first field that is name in another spelling, as
+// [Alike] has it; "" if there is none.
 func (f Fields) Respelt(name string) string {
 	for i := range f {
 		if other := f[i].Name; len(other) == len(name) && other != name && Alike(other, name) {

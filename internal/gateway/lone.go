@@ -76,11 +76,11 @@ func (l *Lone) Value(in Inbound) (value string, once bool) {
 	return value, true
 }
 
-// Lines returns how many fields are lines of the header in any spelling, with a value
-// or empty.
+// Lines returns how many fields are lines of the header in any spelling, as [Alike] has
+// it, with a value or empty.
 func (l *Lone) Lines(h Fields) (n int) {
 	for i := range h {
-		if h[i].Name == l.name || slices.Contains(l.spellings, h[i].Name) {
+		if Alike(h[i].Name, l.name) {
 			n++
 		}
 	}

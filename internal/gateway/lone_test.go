@@ -7,6 +7,37 @@ import (
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
 
+func TestAlike(t *testing.T) {
+	tests := []struct {
+		a, b string
+		want bool
+	}{
+		{"X-Admin", "X_admin", true},
+		{"X_admin", "X-Admin", true},
+		{"x-admin", "X-ADMIN", true},
+		{"X.admin", "X-Admin", true},
+		{"X!admin", "X_Admin", true},
+		{"X-Admin", "XAdmin", false},
+		{"X-Admin", "X-Admin1", false},
+		{"X-Admin", "X-Adnin", false},
+		{"X1Admin", "X-Admin", false},
+		{"X@", "X`", true}, // signs, and no letters
+		{"X[", "X{", true},
+		{"", "", true},
+	}
+	for _, tt := range tests {
+		if got := gateway.Alike(tt.a, tt.b); got != tt.want {
+			t.Errorf("Alike(%q, %q) = %v, want %v", tt.a, tt.b, got, tt.want)
+		}
+		if got := gateway.Hyphens(tt.a) == gateway.Hyphens(tt.b); got != tt.want {
+			t.Errorf("Hyphens(%q) is %q, Hyphens(%q) is %q: equal %v, want %v", tt.a, gateway.Hyphens(tt.a), tt.b, gateway.Hyphens(tt.b), got, tt.want)
+		}
+		if plain := gateway.Hyphens(tt.a); !gateway.Plain(plain) {
+			t.Errorf("Hyphens(%q) is %q and not plain", tt.a, plain)
+		}
+	}
+}
+
 func TestLone(t *testing.T) {
 	line := func(name, value string) gateway.Field { return gateway.Field{Name: name, Value: value} }
 	tests := []struct {

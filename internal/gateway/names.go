@@ -55,19 +55,46 @@ func (s *Names) Has(name string) bool {
 func (s *Names) Empty() bool { return s.n == 0 }
 
 // Alike reports whether two names of headers are the same but for letter case and for
-// underscores in place of hyphens. Many servers make variables of the names, in which
-// one is the other (RFC 3875, section 4.1.18).
+// the signs between their letters. Many servers make variables of the names, in which
+// X_Admin is X-Admin (RFC 3875, section 4.1.18), and to some of them X.Admin is, too:
+// they write an underscore for whatever is no letter and no digit.
 func Alike(a, b string) bool {
 	if len(a) != len(b) {
 		return false
 	}
 	for i := range len(a) {
 		switch c, d := a[i], b[i]; {
-		case c == d, c == '_' && d == '-', c == '-' && d == '_':
+		case c == d, !wordly(c) && !wordly(d):
 		case c|0x20 == d|0x20 && 'a' <= d|0x20 && d|0x20 <= 'z':
 		default:
 			return false
 		}
 	}
 	return true
+}
+
+// Plain reports whether the name of a header holds letters, digits and hyphens only, so
+// that it is no other name in another spelling, but for letter case.
+func Plain(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; c != '-' && !wordly(c) {
+			return false
+		}
+	}
+	return true
+}
+
+// Hyphens returns the canonical name with hyphens for every sign that is none: that
+// which is alike and plain.
+func Hyphens(name string) string {
+	return Canonical(strings.Map(func(c rune) rune {
+		if c < 0x80 && wordly(byte(c)) {
+			return c
+		}
+		return '-'
+	}, name))
+}
+
+func wordly(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
 }

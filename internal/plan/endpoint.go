@@ -55,6 +55,7 @@ func (c *compiler) endpoint(e *config.Endpoint) *Endpoint {
 		}
 	}
 	c.checkHeaders(e.Node, e.InputHeaders)
+	c.checkQueries(e.Node, e.InputQueryStrings)
 	if strings.Contains(e.Endpoint, "/:") {
 		c.report(e.Node, "endpoint", config.Warning, config.CodeSuspicious,
 			fmt.Errorf("the colon in %s is taken literally; write {name} for a variable", e.Endpoint))
@@ -371,6 +372,7 @@ func (b *endpointBuilder) newAddress(i int, be *config.Backend, shadow bool) *ad
 	a.queries, a.query = len(be.InputQueryStrings) > 0, newSelection(be.InputQueryStrings, false)
 	b.noteFixed(be, &a.fixed)
 	b.checkHeaders(be.Node, be.InputHeaders)
+	b.checkQueries(be.Node, be.InputQueryStrings)
 	a.header = newHeaderFilter(be.InputHeaders, b.env.Product, b.g.Service.Behaviour.MaxHops > 0)
 	return a
 }

@@ -62,16 +62,21 @@ func (s *headerSelection) reserved(name string) bool {
 }
 
 // reserved reports whether a field is for the gateway alone to write, or for one
-// connection alone. Many servers take an underscore in a name for a hyphen
-// (RFC 3875, section 4.1.18), so a name that differs in nothing else counts as
-// the same.
+// connection alone. A name that is alike counts as the same, as it does for many
+// servers.
 func reserved(name string) bool {
-	return name == httpoxy || among(hopByHop, name) || gateway.Alike(name, forwardedFor) || gateway.Alike(name, forwardedHost) || gateway.Alike(name, forwardedVia)
+	switch name[0] {
+	case 'C', 'E', 'H', 'K', 'P', 'T', 'U':
+		return name == httpoxy || among(hopByHop, name)
+	case 'X':
+		return gateway.Alike(name, forwardedFor) || gateway.Alike(name, forwardedHost) || gateway.Alike(name, forwardedVia)
+	}
+	return false
 }
 
 // among reports whether a list has the name of a field, or one that is alike.
 func among(list []string, name string) bool {
-	if strings.IndexByte(name, '_') < 0 {
+	if gateway.Plain(name) {
 		return slices.Contains(list, name)
 	}
 	return slices.ContainsFunc(list, func(n string) bool { return gateway.Alike(name, n) })

@@ -42,6 +42,7 @@ func TestHeaderSelection(t *testing.T) {
 		{"hop-by-hop fields never pass", []string{"*"}, header("Te", "trailers", "Upgrade", "h2c", "Keep-Alive", "1", "Proxy-Authorization", "p", "Proxy-Connection", "x", "Transfer-Encoding", "chunked", "Trailer", "X", "Expect", "100-continue", "Content-Length", "3", "Host", "evil.test", "Connection", "close", "X-One", "1"), withOurs("X-One", "1")},
 		{"what services take for their own variable never passes", []string{"*"}, header("Proxy", "http://evil.test", "X-One", "1"), withOurs("X-One", "1")},
 		{"not even when it is listed", []string{"proxy"}, header("Proxy", "http://evil.test"), withOurs()},
+		{"in spellings that are alike to some servers", []string{"*"}, header("X.forwarded.for", "6.6.6.6", "Proxy~authorization", "p", "Transfer.encoding", "chunked", "X.one", "1"), withOurs("X.one", "1")},
 		{"not even when they are listed", []string{"Te", "Connection", "Host", "Transfer-Encoding", "Content-Length"}, header("Te", "trailers", "Connection", "close", "Content-Length", "3"), withOurs()},
 		{"what Connection names does not pass", []string{"*"}, header("Connection", "X-One", "X-One", "1", "X-Two", "2"), withOurs("X-Two", "2")},
 		{"nor when it is listed", []string{"X-One", "X-Two"}, header("Connection", "close, x-one", "X-One", "1", "X-Two", "2"), withOurs("X-Two", "2")},
@@ -154,6 +155,17 @@ func TestUnderscores(t *testing.T) {
 		}
 		if n := testing.AllocsPerRun(10, func() { s.reserved(tt.name); ofProxies(tt.name) }); n != 0 {
 			t.Errorf("%s: %v allocations, want 0", tt.name, n)
+		}
+	}
+}
+
+// TestReserved asks for every field of the list, whose letters are looked at first.
+func TestReserved(t *testing.T) {
+	for _, name := range append(hopByHop[:len(hopByHop):len(hopByHop)], httpoxy, forwardedFor, forwardedHost, forwardedVia) {
+		for _, sign := range []string{"-", "_", "."} {
+			if other := gateway.Canonical(strings.ReplaceAll(name, "-", sign)); !reserved(other) {
+				t.Errorf("%s passes", other)
+			}
 		}
 	}
 }

@@ -50,6 +50,15 @@ func (b *endpointBuilder) checkAddress(be *config.Backend) {
 	if err := strayBrace(be.URLPattern); err != nil {
 		b.mistake(be.Node, "url_pattern", err)
 	}
+	if pattern := be.URLPattern; strings.TrimSpace(pattern) != pattern || strings.HasPrefix(pattern, "/ ") {
+		instead := "/" + strings.TrimLeft(pattern, "/ ")
+		if written := be.Node.GetFold("url_pattern"); written.Secret() {
+			pattern, instead = hidden, "it without"
+		} else {
+			pattern, instead = strconv.Quote(pattern), strconv.Quote(strings.TrimSpace(instead))
+		}
+		b.mistake(be.Node, "url_pattern", fmt.Errorf("%s begins or ends with a blank, which is sent as %%20; write %s, or the escape if it is meant", pattern, instead))
+	}
 	if url, host, path := wholeURL(be.URLPattern); url != "" {
 		b.mistake(be.Node, "url_pattern", fmt.Errorf(
 			"%s is a whole URL, and its path alone belongs here; write \"host\": [%q] and \"url_pattern\": %q", config.MaskUser(url), config.MaskUser(host), path))
@@ -88,9 +97,38 @@ func (c *compiler) checkHeaders(n *config.Node, list []string) {
 			err = fmt.Errorf("%q is no name of a header, so nothing passes; write one such as Accept-Language", name)
 		}
 		if err != nil {
-			c.mistake(n, n.ItemPath("input_headers", i), err)
+			c.notName(n, "input_headers", i, err)
 		}
 	}
+}
+
+// checkQueries reports entries of input_query_strings that are no names as clients write
+// them. Names may hold any sign; these say something else.
+func (c *compiler) checkQueries(n *config.Node, list []string) {
+	for i, name := range list {
+		var err error
+		trimmed := strings.TrimSpace(name)
+		switch {
+		case trimmed != name:
+			err = fmt.Errorf("%q begins or ends with a blank, so the parameter does not pass; write %q", name, trimmed)
+		case name != "*" && strings.HasSuffix(name, "*"):
+			err = fmt.Errorf("%q is a name and no pattern, so nothing passes; write the names one by one, or \"*\" alone for all", name)
+		case strings.Contains(name, ",") && !strings.ContainsAny(name, "[({"):
+			err = fmt.Errorf("%q is one name, so nothing passes; write each name as an entry of its own", name)
+		}
+		if err != nil {
+			c.notName(n, "input_query_strings", i, err)
+		}
+	}
+}
+
+// notName reports an entry of a list that is no name; err says why, and repeats it.
+func (c *compiler) notName(n *config.Node, key string, i int, err error) {
+	at, item := listed(n, key, i)
+	if item.Secret() {
+		err = fmt.Errorf("%s is no name that a request can have, so nothing passes; give the reference another value", hidden)
+	}
+	c.mistake(n, at, err)
 }
 
 // wholeURL takes a url_pattern apart that is a URL with scheme and host.

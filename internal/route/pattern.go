@@ -76,6 +76,8 @@ func Doubts(pattern string, disableRest bool) []error {
 			doubts = append(doubts, fmt.Errorf("the segment %q holds escapes, and what clients ask for is compared once it is decoded; write %q", p.text, decoded(p.text)))
 		case escapes(p.text):
 			doubts = append(doubts, fmt.Errorf("the segment %q holds an escaped slash, which separates segments in what clients ask for; write %q", p.text, decoded(p.text)))
+		case p.text != "" && strings.Trim(p.text, blanks) == "":
+			doubts = append(doubts, fmt.Errorf("the segment %q is made of blanks, which clients would have to ask for; write the path without it", p.text))
 		case strings.TrimLeft(p.text, blanks) != p.text || p.kind == literal && strings.TrimRight(p.text, blanks) != p.text:
 			doubts = append(doubts, fmt.Errorf("the segment %q begins or ends with a blank, which clients would have to ask for; write %q", p.text, strings.Trim(p.text, blanks)))
 		case p.text == "." || p.text == "..":

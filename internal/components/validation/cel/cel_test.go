@@ -340,7 +340,10 @@ func TestDoubts(t *testing.T) {
 		{"'X Admin' in req_headers", open, []string{"warning: req_headers['X Admin'] never has a value, because it is no name of a header"}},
 		{"req_headers['X-Role'].exists(r, r == 'a' && 'x-admin' in req_headers)", open, []string{"warning: req_headers['x-admin']"}},
 		{"req_headers.all(h, h != 'x-admin')", open, nil},
-		{"'Host' in req_headers", open, []string{"write 'X-Forwarded-Host'"}},
+		{"'Host' in req_headers", open, []string{"warning: req_headers['Host'] never has a value", "write 'X-Forwarded-Host'"}},
+		{"!('Content-Length' in req_headers) || int(req_headers['Content-Length'][0]) < 1000", open, []string{"error: req_headers['Content-Length'] never has a value", "write max_body_bytes"}},
+		{"!('Transfer-Encoding' in req_headers)", fixture{headers: []string{"Transfer-Encoding"}}, []string{"error: req_headers['Transfer-Encoding']"}},
+		{"!('Connection' in req_headers)", fixture{backend: true}, []string{"error: req_headers['Connection']"}},
 
 		// Names that are let through.
 		{"'X-Admin' in req_headers && 'User-Agent' in req_headers && req_headers['X-Forwarded-For'][0] == '192.0.2.1'", listed, nil},
@@ -428,6 +431,10 @@ func TestSpellings(t *testing.T) {
 		{"!('X-Admin' in req_headers)", []string{"X_admin"}, false},
 		{"!('X-Admin-Key' in req_headers)", []string{"X_admin-Key"}, false},
 		{"!('X-Admin-Key' in req_headers)", []string{"X-Admin_key"}, false},
+		{"!('X-Admin' in req_headers)", []string{"X.admin"}, false},
+		{"!('X-Admin' in req_headers)", []string{"X~admin"}, false},
+		{"req_headers.all(h, h != 'X-Admin')", []string{"X.admin"}, false},
+		{"!['X-Admin'].exists(h, h in req_headers)", []string{"X!admin"}, false},
 		{"!('X_admin' in req_headers)", []string{"X-Admin"}, false},
 		{"!has(req_headers.Admin)", []string{"X_admin"}, true},
 		{"!(has(req_headers.Accept) || 'X-Admin' in req_headers)", []string{"X_admin"}, false},

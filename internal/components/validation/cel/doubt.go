@@ -1,7 +1,6 @@
 package cel
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -227,7 +226,7 @@ func (s *source) doubts(e *expression) (errs, mistakes []error) {
 	}
 	for _, l := range e.looks {
 		var err error
-		spelt := true // what is wrong is the spelling
+		spelt := true // what is wrong is the text itself
 		switch l.variable {
 		case varMethod:
 			err = methodDoubt(l.text)
@@ -237,6 +236,9 @@ func (s *source) doubts(e *expression) (errs, mistakes []error) {
 			}
 		case varHeaders:
 			if err = headerDoubt(l.variable, l.text, s.headers); err == nil {
+				err = reservedDoubt(l.text)
+			}
+			if err == nil {
 				err, spelt = s.unseenHeader(l.text), false
 			}
 		case varParams:
@@ -296,13 +298,25 @@ func headerDoubt(variable, name string, passing []string) error {
 	return nil
 }
 
+// reservedDoubt says that no header of this name ever passes; nil if one may. The engine
+// writes it anew, or it is about the connection of the client.
+func reservedDoubt(name string) error {
+	const never = "req_headers['%s'] never has a value, because the header does not pass; "
+	switch name {
+	case "Host":
+		return fmt.Errorf(never+"write 'X-Forwarded-Host', which is the host that the client asks for", name)
+	case "Content-Length", "Transfer-Encoding":
+		return fmt.Errorf(never+"write max_body_bytes to bound what clients send", name)
+	case "Connection", "Keep-Alive", "Proxy", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Upgrade":
+		return fmt.Errorf(never+"look at one that is for the backend", name)
+	}
+	return nil
+}
+
 // unseenHeader says that a header is not let through to where the expression is; nil if
 // it may be.
 func (s *source) unseenHeader(name string) error {
-	switch {
-	case name == "Host":
-		return errors.New("req_headers['Host'] never has a value; write 'X-Forwarded-Host', which is the host that the client asks for")
-	case s.open || slices.Contains(s.headers, name):
+	if s.open || slices.Contains(s.headers, name) {
 		return nil
 	}
 	return fmt.Errorf("req_headers['%s'] never has a value, because input_headers does not let the header through; add it there", name)

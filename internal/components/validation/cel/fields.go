@@ -2,7 +2,6 @@ package cel
 
 import (
 	"reflect"
-	"strings"
 
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
@@ -17,7 +16,7 @@ import (
 // many: a loop that looks up would read them all in each round.
 type fieldMap struct {
 	fields gateway.Fields
-	joined bool          // a name with underscores counts as the one with hyphens, too
+	joined bool          // X_Admin counts as X-Admin, too
 	index  traits.Mapper // the fields as an ordinary map, once it was made
 }
 
@@ -37,8 +36,8 @@ func (m *fieldMap) gather() traits.Mapper {
 	for _, f := range m.fields {
 		list, _ := values[f.Name].([]string)
 		values[f.Name] = append(list, f.Value)
-		if m.joined && strings.IndexByte(f.Name, '_') >= 0 {
-			name := hyphens(f.Name)
+		if m.joined && !gateway.Plain(f.Name) {
+			name := gateway.Hyphens(f.Name)
 			list, _ := values[name].([]string)
 			values[name] = append(list, f.Value)
 		}
@@ -46,16 +45,10 @@ func (m *fieldMap) gather() traits.Mapper {
 	return types.NewStringInterfaceMap(types.DefaultTypeAdapter, values)
 }
 
-// hyphens returns the name of a header with hyphens for its underscores, which it is
-// to servers that make a variable of it (RFC 3875, section 4.1.18).
-func hyphens(name string) string {
-	return gateway.Canonical(strings.ReplaceAll(name, "_", "-"))
-}
-
 // is reports whether a field counts under a name.
 func (m *fieldMap) is(f *gateway.Field, name string) bool {
 	return f.Name == name ||
-		m.joined && len(f.Name) == len(name) && strings.IndexByte(f.Name, '_') >= 0 && strings.IndexByte(name, '_') < 0 && gateway.Alike(f.Name, name)
+		m.joined && len(f.Name) == len(name) && !gateway.Plain(f.Name) && gateway.Plain(name) && gateway.Alike(f.Name, name)
 }
 
 // Find returns the values of a name, in order, and whether there are any.
