@@ -121,6 +121,11 @@ func spread(hosts []*Host, count map[*Host]int) []*Host {
 // failures has seen every host after so many calls.
 func (s *Set) Len() int { return len(s.current.Load().hosts) }
 
+// Some reports whether f holds for the address of a host.
+func (s *Set) Some(f func(address string) bool) bool {
+	return slices.ContainsFunc(s.current.Load().hosts, func(h *Host) bool { return f(h.Address) })
+}
+
 // A Strategy is how a balancer chooses.
 type Strategy uint8
 

@@ -244,13 +244,11 @@ func (f *redirected) follow(x *gateway.Exchange, hasBody bool) (bool, error) {
 		r.Body.Close()
 		r.Header.Del(contentType)
 	}
-	if !sameDomain(r.Host, to.Host) || r.Scheme == "https" && to.Scheme == "http" {
-		r.Header.Del("Authorization")
-		r.Header.Del("Cookie")
-	}
 	r.Header.Del("Referer")
-	if r.Scheme != "https" || to.Scheme == "https" {
+	if f.trusts(r, to) {
 		r.Header.Add("Referer", here.String())
+	} else {
+		withhold(&r.Header)
 	}
 	r.Scheme, r.Host, r.Path, r.RawQuery, r.Others = to.Scheme, to.Host, to.EscapedPath(), to.RawQuery, 0
 	if r.Path == "" {
@@ -260,12 +258,4 @@ func (f *redirected) follow(x *gateway.Exchange, hasBody bool) (bool, error) {
 	x.Response.Header = x.Response.Header[:0]
 	x.Response.Status = 0
 	return true, nil
-}
-
-// sameDomain reports whether credentials for one host may go to the other: the
-// same host or a name below it.
-func sameDomain(from, to string) bool {
-	from, to = (&url.URL{Host: from}).Hostname(), (&url.URL{Host: to}).Hostname()
-	return strings.EqualFold(from, to) ||
-		len(to) > len(from) && strings.EqualFold(to[len(to)-len(from):], from) && to[len(to)-len(from)-1] == '.'
 }

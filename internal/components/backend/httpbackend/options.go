@@ -28,7 +28,9 @@ type ClientOptions struct {
 	ClientTLS *config.ClientTLS `json:"client_tls"`
 
 	// NoRedirect hands redirects of the backend back instead of following
-	// them: to the client with encoding no-op, otherwise the backend fails.
+	// them: to the client with encoding no-op, otherwise the backend fails. Those
+	// that are followed may lead anywhere; what may be a credential goes along to
+	// the hosts of the backend only.
 	NoRedirect bool `json:"no_redirect"`
 
 	// ProxyAddress is the forward proxy that calls go through, with scheme

@@ -1,0 +1,77 @@
+package plan
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/sluice-gateway/sluice/internal/gateway"
+)
+
+// A webOrigin is what URLs of one server have in common: RFC 6454, section 4.
+type webOrigin struct{ scheme, host, port string }
+
+func originOf(scheme, authority string) webOrigin {
+	u := url.URL{Host: authority}
+	o := webOrigin{strings.ToLower(scheme), strings.ToLower(strings.TrimSuffix(u.Hostname(), ".")), u.Port()}
+	if o.port == "" {
+		if o.port = "80"; o.scheme == "https" {
+			o.port = "443"
+		}
+	}
+	return o
+}
+
+func (s *server) origin() webOrigin { return originOf(s.scheme, s.authority) }
+
+// A caller is a connector that knows the hosts of its backend.
+type caller interface {
+	calls(o webOrigin) bool // whether one of them has the origin
+}
+
+func (b *balanced) calls(o webOrigin) bool {
+	return b.hosts.Hosts().Some(func(address string) bool {
+		s := parseServer(address)
+		return s.origin() == o
+	})
+}
+
+func (d *direct) calls(o webOrigin) bool { return d.server.origin() == o }
+
+// trusts reports whether a redirect to a URL may take the credentials of the request
+// along: it stays with the origin, leads to another host of the backend, or only begins
+// to encrypt, on the usual ports. It never may where it ends encrypting.
+func (f *redirected) trusts(r *gateway.Request, to *url.URL) bool {
+	from, target := originOf(r.Scheme, r.Host), originOf(to.Scheme, to.Host)
+	switch {
+	case from.scheme == "https" && target.scheme != "https":
+		return false
+	case from == target, from.port == "80" && target == webOrigin{"https", from.host, "443"}:
+		return true
+	}
+	own, knows := f.first.(caller)
+	return knows && own.calls(target)
+}
+
+// withhold removes from a request what must not reach an origin that is not the
+// backend's: everything whose name speaks of a credential.
+func withhold(h *gateway.Fields) {
+	*h = slices.DeleteFunc(*h, func(f gateway.Field) bool { return credential(f.Name) })
+}
+
+// credential reports whether the name of a field speaks of a credential. Nobody can
+// list them all: services give their keys, tokens and sessions names of their own.
+func credential(name string) bool {
+	name = strings.ToLower(name)
+	if strings.ReplaceAll(name, "_", "-") == "idempotency-key" {
+		return false
+	}
+	for _, word := range []string{
+		"auth", "cookie", "credential", "csrf", "jwt", "key", "pass", "secret", "session", "signature", "token", "xsrf",
+	} {
+		if strings.Contains(name, word) {
+			return true
+		}
+	}
+	return false
+}
