@@ -3,15 +3,16 @@ package fast
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -53,11 +54,17 @@ func (d *door) Done(x *gateway.Exchange, sent engine.Sent, err error) {
 // open serves do until the end of the test, which leaves no goroutine behind.
 func open(t testing.TB, newServer func(engine.Settings) engine.Server, s engine.Settings, do func(context.Context, *gateway.Exchange) error) *door {
 	t.Helper()
-	before := goleak.IgnoreCurrent()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return openAt(t, l, newServer, s, do)
+}
+
+// openAt is open for a listener that is there.
+func openAt(t testing.TB, l net.Listener, newServer func(engine.Settings) engine.Server, s engine.Settings, do func(context.Context, *gateway.Exchange) error) *door {
+	t.Helper()
+	before := goleak.IgnoreCurrent()
 	d := &door{server: newServer(s), addr: l.Addr().String(), do: do}
 	stopped := make(chan error, 1)
 	go func() { stopped <- d.server.Serve(l, d) }()
@@ -509,38 +516,86 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// TestSlowReaderMemory: a client that does not take a large body as fast as it
-// comes gets it in small pieces from then on.
-func TestSlowReaderMemory(t *testing.T) {
-	const size = 4 << 20
-	var room []int // for each piece
-	d := open(t, NewServer, engine.Settings{}, func(_ context.Context, x *gateway.Exchange) error {
-		c := x.In.(*inbound).c
-		x.Response.Status = 200
-		x.Response.Body = body.FromStream(io.NopCloser(reads(func(p []byte) (int, error) {
-			room = append(room, len(p))
-			if len(room) == 3 {
-				c.waited = true // as when the system takes no more
-			}
-			return len(p), nil
-		})), size)
-		room = room[:0]
-		return nil
-	})
-	for range 2 { // every answer begins anew
-		res, err := http.Get("http://" + d.addr)
+// TestSlowReader: a client that does not take a large body as fast as it comes gets it
+// in small pieces from then on, with TLS and without; its next answer begins anew.
+func TestSlowReader(t *testing.T) {
+	if !hasSockets {
+		return // nobody can tell how fast a client is
+	}
+	const size = 16 << 20 // more than the system holds for a connection that little room is made for
+	for _, secure := range []bool{false, true} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n, err := io.Copy(io.Discard, res.Body); n != size || err != nil {
-			t.Errorf("%d bytes, %v, want %d", n, err, size)
+		var before, after []int // pieces that were asked for until the server had to wait, and later
+		waits := make(chan bool, 1)
+		waited := func() { // on the goroutine that serves
+			if after == nil {
+				after = []int{}
+				waits <- true
+			}
 		}
-		res.Body.Close()
-		if len(room) < 10 || room[0] != largePiece || room[2] != largePiece || slices.Max(room[3:]) > streamPiece {
-			t.Errorf("pieces of %v", room)
+		done := make(chan [2][]int)
+		var settings engine.Settings
+		if secure {
+			s := httptest.NewTLSServer(nil)
+			s.Close()
+			settings.TLS = &tls.Config{Certificates: s.TLS.Certificates}
+		}
+		d := openAt(t, alarmed{l, waited}, NewServer, settings, func(_ context.Context, x *gateway.Exchange) error {
+			before, after = nil, nil
+			left := size
+			x.Response.Status = 200
+			x.Response.Body = body.FromStream(io.NopCloser(reads(func(p []byte) (int, error) {
+				if after == nil {
+					before = append(before, len(p))
+				} else {
+					after = append(after, len(p))
+				}
+				n := min(len(p), left)
+				if left -= n; left == 0 {
+					done <- [2][]int{before, after}
+				}
+				return n, nil
+			})), size)
+			return nil
+		})
+		conn, _ := d.dial(t)
+		conn.SetDeadline(time.Time{})
+		if err := conn.(*net.TCPConn).SetReadBuffer(64 << 10); err != nil {
+			t.Fatal(err)
+		}
+		if secure {
+			conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
+		}
+		r := bufio.NewReader(conn)
+		for range 2 {
+			io.WriteString(conn, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+			<-waits
+			got := make(chan int64, 1)
+			go func() {
+				res, err := http.ReadResponse(r, nil)
+				if err != nil {
+					t.Error(err)
+					got <- 0
+					return
+				}
+				n, err := io.Copy(io.Discard, res.Body)
+				if err != nil {
+					t.Error(err)
+				}
+				got <- n
+			}()
+			pieces := <-done
+			if n := <-got; n != size {
+				t.Errorf("TLS %t: %d bytes, want %d", secure, n, size)
+			}
+			if slices.Min(pieces[0]) < largePiece || len(pieces[1]) < 10 || slices.Max(pieces[1]) > streamPiece {
+				t.Errorf("TLS %t: pieces of %v until the client was slow, then of %v", secure, pieces[0], pieces[1])
+			}
 		}
 	}
-	http.DefaultClient.CloseIdleConnections()
 }
 
 // reads is a function as a reader.
@@ -548,61 +603,42 @@ type reads func(p []byte) (int, error)
 
 func (f reads) Read(p []byte) (int, error) { return f(p) }
 
-// An alarm tells that somebody waits for the other end to take what is sent.
-type alarm struct {
-	net.Conn
+// An alarmed listener has connections that tell when somebody waits for the other end to
+// take what is sent.
+type alarmed struct {
+	net.Listener
 	ring func()
 }
 
-func (a alarm) SetWriteDeadline(time.Time) error {
-	a.ring()
-	return nil
+func (l alarmed) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return alarm{conn.(*net.TCPConn), l.ring}, nil
 }
 
-// TestWaited: a transport knows that the other end does not take what is sent,
-// with TLS and without.
-func TestWaited(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	near, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer near.Close()
-	far, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer far.Close()
-	var c transport
-	if c.open(near); c.direct != hasSockets {
-		t.Fatal("the system is not asked")
-	}
-	if !c.direct {
-		return // and cannot be asked
-	}
-	for name, send := range map[string]func([]byte) (int, error){"plain": c.send, "below TLS": pushed{near, &c}.Write} {
-		waits := make(chan struct{})
-		c.waited, c.limited, c.until = false, false, time.Now().Add(time.Hour)
-		c.stream = alarm{near, sync.OnceFunc(func() { close(waits) })}
-		if _, err := send([]byte("little")); err != nil || c.waited {
-			t.Errorf("%s: a few bytes: %v, waited %t", name, err, c.waited)
+type alarm struct {
+	*net.TCPConn
+	ring func()
+}
+
+func (a alarm) SyscallConn() (syscall.RawConn, error) {
+	raw, err := a.TCPConn.SyscallConn()
+	return rawAlarm{raw, a.ring}, err
+}
+
+type rawAlarm struct {
+	syscall.RawConn
+	ring func()
+}
+
+func (a rawAlarm) Write(try func(fd uintptr) bool) error {
+	return a.RawConn.Write(func(fd uintptr) bool {
+		done := try(fd)
+		if !done {
+			a.ring()
 		}
-		const large = 64 << 20 // more than the system holds for a connection
-		sent := make(chan error, 1)
-		go func() {
-			_, err := send(make([]byte, large))
-			sent <- err
-		}()
-		<-waits
-		if _, err := io.CopyN(io.Discard, far, int64(large+len("little"))); err != nil {
-			t.Fatal(err)
-		}
-		if err := <-sent; err != nil || !c.waited {
-			t.Errorf("%s: many bytes: %v, waited %t", name, err, c.waited)
-		}
-	}
+		return done
+	})
 }
