@@ -60,7 +60,6 @@ type compiler struct {
 	g        *Generation
 	service  *component.ServiceSite
 	broken   map[int]bool                                 // endpoints with an error already
-	claims   map[claimed]*config.Endpoint                 // by what they serve
 	implicit map[component.Scope][]*component.Declaration // what every site builds
 	encodes  map[encode]*encode                           // most endpoints encode alike and share the step
 	sets     map[string]*balance.Set                      // hosts, by their list
@@ -310,51 +309,37 @@ func (c *compiler) routes() {
 		AutoOptions:                  r.AutoOptions,
 		DisableMethodNotAllowed:      r.NoMethodNotAllowed && !r.AutoOptions,
 	})
-	c.claims = make(map[claimed]*config.Endpoint, len(c.g.Service.Endpoints))
 	for i, e := range c.g.Service.Endpoints {
-		taken := c.claim(e)
+		place := c.claim(table, e)
 		if c.broken[i] {
 			c.inspect(e)
 			continue
 		}
-		compiled := c.endpoint(e)
-		if compiled == nil || taken {
-			continue
+		if compiled := c.endpoint(e); compiled != nil && place != nil {
+			*place = *compiled
+			c.g.Endpoints = append(c.g.Endpoints, place)
 		}
-		if err := table.Add(compiled.Method, compiled.Pattern, compiled); err != nil {
-			c.report(e.Node, "endpoint", config.Error, config.CodeDuplicateEndpoint, fmt.Errorf("%w; remove one of the two", err))
-			continue
-		}
-		c.g.Endpoints = append(c.g.Endpoints, compiled)
 	}
 	c.g.table = table.Build()
 }
 
-// claimed is what one endpoint alone can serve.
-type claimed struct {
-	method config.Method
-	form   string // of its pattern
-}
-
-// claim reports an endpoint whose requests an earlier one takes, whatever else is
-// wrong with either.
-func (c *compiler) claim(e *config.Endpoint) (taken bool) {
+// claim routes an endpoint that is not compiled yet, and returns the place for it. It
+// reports one whose requests an earlier endpoint takes, whatever else is wrong with
+// either; then there is no place.
+func (c *compiler) claim(table *route.Builder[*Endpoint], e *config.Endpoint) *Endpoint {
 	if e == nil || e.Node == nil {
-		return false
+		return nil
 	}
-	rest := c.g.Service.DisableRest
-	if _, err := route.CheckPattern(e.Endpoint, rest); err != nil {
-		return false // for endpoint to report
+	place := &Endpoint{Config: e}
+	err := table.Add(string(e.Method), e.Endpoint, place)
+	if err == nil {
+		return place
 	}
-	key := claimed{e.Method, route.Form(e.Endpoint, rest)}
-	other, taken := c.claims[key]
-	if !taken {
-		c.claims[key] = e
-		return false
+	if taken, ok := errors.AsType[*route.Taken[*Endpoint]](err); ok {
+		c.report(e.Node, "endpoint", config.Error, config.CodeDuplicateEndpoint,
+			fmt.Errorf("%w at %s; remove one of the two", err, keyPos(taken.By.Config.Node, "endpoint")))
 	}
-	c.report(e.Node, "endpoint", config.Error, config.CodeDuplicateEndpoint,
-		fmt.Errorf("%s %s is already routed as %s %s at %s; remove one of the two", e.Method, e.Endpoint, e.Method, other.Endpoint, keyPos(other.Node, "endpoint")))
-	return true
+	return nil // a pattern that is none is for endpoint to report
 }
 
 // inspect finds what else is wrong with an endpoint that will not be served: its

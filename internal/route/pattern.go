@@ -137,26 +137,6 @@ func decoded(text string) string {
 	return b.String()
 }
 
-// Form returns what patterns of one form have in common: no two of them can be
-// routed under one method. The names of variables make no difference. Pattern is
-// one that CheckPattern lets pass.
-func Form(pattern string, disableRest bool) string {
-	if !strings.Contains(pattern, "{") {
-		return pattern
-	}
-	form := make([]byte, 0, len(pattern))
-	wild, _ := split(pattern, disableRest, func(p part, _ string) { // without an error, since CheckPattern found none
-		form = append(append(form, '/'), p.text...)
-		if p.kind != literal {
-			form = append(form, "{}"...)
-		}
-	})
-	if wild {
-		form = append(form, "/*"...)
-	}
-	return string(form)
-}
-
 // compile makes a route of pattern. Method and index of the result are unset.
 func compile(pattern string, disableRest bool) (*route, error) {
 	r := &route{pattern: pattern, parts: make([]part, 0, strings.Count(pattern, "/"))}

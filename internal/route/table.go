@@ -55,7 +55,7 @@ func NewBuilder[T any](o Options) *Builder[T] {
 //
 // It is an error if the pattern is malformed, or if a pattern of the same
 // shape has been added for the method: variable names make no difference. The
-// error then names both, and the builder is as before.
+// error then is a [*Taken], and the builder is as before.
 func (b *Builder[T]) Add(method, pattern string, value T) error {
 	t := &b.table
 	r, err := compile(pattern, t.options.DisableRest)
@@ -70,7 +70,10 @@ func (b *Builder[T]) Add(method, pattern string, value T) error {
 		t.trees = slices.Insert(t.trees, at, tree{method: method, root: &node{}})
 	}
 	if other := t.trees[at].root.add(r); other != nil {
-		return fmt.Errorf("%s %s is already routed as %s %s", method, pattern, other.method, other.pattern)
+		return &Taken[T]{
+			By:   t.values[other.index],
+			text: fmt.Sprintf("%s %s is already routed as %s %s", method, pattern, other.method, other.pattern),
+		}
 	}
 	t.routes = append(t.routes, r)
 	t.values = append(t.values, value)
@@ -82,6 +85,15 @@ func (b *Builder[T]) Add(method, pattern string, value T) error {
 	}
 	return nil
 }
+
+// Taken says that what was to be routed is routed already.
+type Taken[T any] struct {
+	By   T // the value of the other route
+	text string
+}
+
+// Error names both routes.
+func (t *Taken[T]) Error() string { return t.text }
 
 // Build returns the table of what was added. The builder must not be used
 // afterwards.

@@ -1,6 +1,7 @@
 package route
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -535,6 +536,9 @@ func TestAddErrors(t *testing.T) {
 			err := b.Add("GET", tt.second, 2)
 			if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("Add(%q) after %q = %v, want %q", tt.second, tt.first, err, tt.want)
+			}
+			if taken, ok := errors.AsType[*Taken[int]](err); ok != strings.Contains(tt.want, "already") || ok && taken.By != 1 {
+				t.Errorf("Add(%q) after %q = %#v, want the value of the first where it is taken", tt.second, tt.first, err)
 			}
 			if tt.want == "" {
 				return
