@@ -117,7 +117,7 @@ func compile(c Check, header uint64, metadata bool) (*expression, error) {
 	}))
 	e.looks = looks(checked.NativeRep().Expr())
 	for _, l := range e.looks {
-		if l.variable == varHeaders && !slices.Contains(e.headers, l.text) {
+		if l.variable == varHeaders && !l.loop && !slices.Contains(e.headers, l.text) {
 			e.headers = append(e.headers, l.text)
 		}
 	}

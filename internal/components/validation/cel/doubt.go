@@ -8,6 +8,7 @@ import (
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
+	"cel.dev/cel-go/common/overloads"
 	"cel.dev/cel-go/common/types"
 
 	"github.com/sluice-gateway/sluice/internal/config"
@@ -19,6 +20,8 @@ import (
 type look struct {
 	variable string
 	text     string
+	loop     bool // it is compared with each name
+	begins   bool // with how that begins
 
 	// opens is that the condition holds for more requests if nothing ever equals the
 	// text: it forbids something that way.
@@ -53,12 +56,15 @@ func looks(n ast.Expr) []look {
 	return l.found
 }
 
-type looker struct{ found []look }
+type looker struct {
+	found []look
+	names []string // variables of loops over the names of headers
+}
 
 // add notes texts of which equality has the given sense.
 func (l *looker) add(variable string, s sense, texts ...string) {
 	for _, text := range texts {
-		l.found = append(l.found, look{variable, text, s != helps})
+		l.found = append(l.found, look{variable: variable, text: text, opens: s != helps})
 	}
 }
 
@@ -88,7 +94,13 @@ func (l *looker) visit(n ast.Expr, s sense) {
 		c := n.AsComprehension()
 		l.visit(c.IterRange(), either)
 		l.visit(c.AccuInit(), either)
+		outer := l.names
+		l.names = slices.DeleteFunc(slices.Clone(outer), func(name string) bool { return name == c.IterVar() })
+		if isVariable(c.IterRange(), varHeaders) {
+			l.names = append(l.names, c.IterVar())
+		}
 		l.visit(c.LoopStep(), s) // of all and exists it is the result, joined by && and ||
+		l.names = outer
 		l.visit(c.Result(), either)
 	case ast.CallKind:
 		l.call(n.AsCall(), s)
@@ -134,10 +146,21 @@ func (l *looker) call(c ast.CallExpr, s sense) {
 			s = s.turned()
 		}
 		for i, arg := range args {
-			if text, ok := literal(args[1-i]); ok && isVariable(arg, varMethod) {
+			switch text, ok := literal(args[1-i]); {
+			case ok && isVariable(arg, varMethod):
 				l.add(varMethod, s, text)
 				return
+			case ok && l.isName(arg):
+				l.add(varHeaders, s, text)
+				l.found[len(l.found)-1].loop = true
+				return
 			}
+		}
+	case name == overloads.StartsWith && c.IsMemberFunction() && l.isName(c.Target()):
+		if text, ok := literal(args[0]); ok {
+			l.add(varHeaders, s, text)
+			l.found[len(l.found)-1].begins, l.found[len(l.found)-1].loop = true, true
+			return
 		}
 	}
 	if c.IsMemberFunction() {
@@ -146,6 +169,11 @@ func (l *looker) call(c ast.CallExpr, s sense) {
 	for _, arg := range args {
 		l.visit(arg, either)
 	}
+}
+
+// isName reports whether n is the name of a header in a loop over them.
+func (l *looker) isName(n ast.Expr) bool {
+	return n.Kind() == ast.IdentKind && slices.Contains(l.names, n.AsIdent())
 }
 
 // mapOfTexts returns the name of the variable that n is, if that is one with texts by
@@ -235,6 +263,10 @@ func (s *source) doubts(e *expression) (errs, mistakes []error) {
 				err = headerDoubt(l.variable, l.text, nil)
 			}
 		case varHeaders:
+			if l.begins {
+				err = prefixDoubt(l.text)
+				break
+			}
 			if err = headerDoubt(l.variable, l.text, s.headers); err == nil {
 				err = reservedDoubt(l.text)
 			}
@@ -294,6 +326,14 @@ func headerDoubt(variable, name string, passing []string) error {
 		return fmt.Errorf("%s['%s'] never has a value, because it is no name of a header; write one such as X-Api-Key", variable, name)
 	case name != meant:
 		return fmt.Errorf("%s['%s'] never has a value, because names are compared letter by letter, each word with one capital and hyphens between them; write '%s'", variable, name, meant)
+	}
+	return nil
+}
+
+// prefixDoubt says that no name of a header begins with a text; nil if one may.
+func prefixDoubt(text string) error {
+	if meant := gateway.Hyphens(text); text != meant && text != gateway.Canonical(text) {
+		return fmt.Errorf("no name in req_headers begins with '%s', because each word of them begins with a capital; write '%s'", text, meant)
 	}
 	return nil
 }
