@@ -63,7 +63,7 @@ func TestTranscripts(t *testing.T) {
 // patience is how long anything may take that is to happen, on a machine as busy as
 // may be. It is the timeout of endpoints where a configuration does not say one, whose
 // default of 2s would be a bound on what the machine can do.
-const patience = 30 * time.Second
+const patience = 3 * time.Minute
 
 // A stage is what a transcript runs on.
 type stage struct {
@@ -203,7 +203,7 @@ func (s *stage) request(t *testing.T, at, text string) {
 		t.Fatalf("%s: %v", at, err)
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(2 * patience))
+	conn.SetDeadline(time.Now().Add(patience))
 	if m.direction("gzip") != "" {
 		m.body = string(pack([]byte(m.body)))
 		m.fields = append(m.fields, field{"Content-Encoding", "gzip"})
@@ -243,7 +243,7 @@ func (s *stage) request(t *testing.T, at, text string) {
 		conn.(*net.TCPConn).CloseWrite()
 	}
 	if name := m.direction("leave"); name != "" {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		s.latches.wait(ctx, name)
 		s.last = &answer{failed: errors.New("the client left")}
