@@ -321,6 +321,7 @@ func (c *compiler) routes() {
 		}
 	}
 	c.g.table = table.Build()
+	c.checkMethods()
 }
 
 // claim routes an endpoint that is not compiled yet, and returns the place for it. It

@@ -43,6 +43,9 @@
 // fit the path as it is written have lost by the rules above and do not count, and
 // a route without variables always serves its own path.
 //
+// Routes of one method are compared, HEAD being GET where it has none of its own.
+// What one method has says nothing of another; see [Table.Covering].
+//
 // By the same token, values and what a wildcard takes hold no piece that a server
 // may take for a dot segment, whatever its spelling.
 //

@@ -221,6 +221,45 @@ func (t *Table[T]) Find(method, target string, params []string) Match[T] {
 	return Match[T]{Outcome: MethodNotAllowed, Allow: allow}
 }
 
+// Methods returns the methods that have routes, sorted.
+func (t *Table[T]) Methods() []string {
+	methods := make([]string, len(t.trees))
+	for i, tree := range t.trees {
+		methods[i] = tree.method
+	}
+	return methods
+}
+
+// Covering returns the value of the route of a method that serves the paths of a
+// pattern without being of the same form: a wildcard, or one with a variable where
+// the pattern has a literal. The pattern is that of a route.
+func (t *Table[T]) Covering(method, pattern string) (value T, ok bool) {
+	tree := t.tree(method)
+	if tree == nil {
+		return value, false
+	}
+	r, err := compile(pattern, t.options.DisableRest)
+	if err != nil {
+		return value, false
+	}
+	const some = "-0-" // what no literal is called
+	var b strings.Builder
+	for _, p := range r.parts {
+		b.WriteString("/" + url.PathEscape(p.text))
+		if p.kind != literal {
+			b.WriteString(some)
+		}
+	}
+	if r.wild {
+		b.WriteString("/" + some)
+	}
+	found := t.lookup(tree, path(b.String())).route
+	if found == nil || found.wild == r.wild && slices.Equal(found.parts, r.parts) {
+		return value, false
+	}
+	return t.values[found.index], true
+}
+
 // read checks the escapes of target, which starts with a slash, and returns
 // the path to look for.
 func (t *Table[T]) read(target string) (path, error) {

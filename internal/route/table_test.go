@@ -611,3 +611,46 @@ func TestExplain(t *testing.T) {
 		}
 	}
 }
+
+// TestCovering asks which route of a method serves the paths of a pattern.
+func TestCovering(t *testing.T) {
+	tests := []struct {
+		routes  []string // of POST
+		pattern string
+		want    string // "" for none
+	}{
+		{[]string{"/v1/*"}, "/v1/admin", "/v1/*"},
+		{[]string{"/v1/*"}, "/v1", "/v1/*"},
+		{[]string{"/v1/*"}, "/v1/admin/*", "/v1/*"},
+		{[]string{"/v1/*"}, "/v1/{id}/x", "/v1/*"},
+		{[]string{"/v1/{id}"}, "/v1/admin", "/v1/{id}"},
+		{[]string{"/v1/{id}", "/v1/*"}, "/v1/admin", "/v1/{id}"},
+		{[]string{"/{a}/{b}"}, "/v1/{id}", "/{a}/{b}"},
+		{[]string{"/v1/*", "/v1/admin"}, "/v1/admin", ""},
+		{[]string{"/v1/{a}"}, "/v1/{b}", ""},
+		{[]string{"/v1/*"}, "/v1/*", ""},
+		{[]string{"/v2/*"}, "/v1/admin", ""},
+		{[]string{"/v1/admin/*"}, "/v1/{id}", ""},
+		{[]string{"/v1/login"}, "/v1/*", ""},
+		{[]string{"/v1/*"}, "/v1/a b/%", "/v1/*"},
+		{nil, "/v1/admin", ""},
+	}
+	for _, tt := range tests {
+		b := NewBuilder[string](Options{})
+		for _, r := range tt.routes {
+			if err := b.Add("POST", r, r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := b.Add("GET", tt.pattern, tt.pattern); err != nil {
+			t.Fatal(err)
+		}
+		table := b.Build()
+		if got, ok := table.Covering("POST", tt.pattern); got != tt.want || ok != (tt.want != "") {
+			t.Errorf("%q: Covering(POST, %q) = %q, %v, want %q", tt.routes, tt.pattern, got, ok, tt.want)
+		}
+		if want := len(tt.routes) > 0; slices.Contains(table.Methods(), "POST") != want || !slices.Contains(table.Methods(), "GET") {
+			t.Errorf("%q: methods %q", tt.routes, table.Methods())
+		}
+	}
+}
