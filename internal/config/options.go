@@ -299,7 +299,9 @@ type Endpoint struct {
 
 	// InputHeaders lists the request headers that backends may see; * is all. What
 	// only proxies write, such as Forwarded and X-Forwarded-Proto, passes from
-	// trusted proxies only, those of the namespace router.
+	// trusted proxies only, those of the namespace router. What is about the
+	// connection of the client never passes, nor does Proxy, in which some services
+	// find the address of a proxy of their own.
 	InputHeaders []string `json:"input_headers" was:"headers_to_pass" example:"[\"Accept-Language\"]"`
 
 	// InputQueryStrings lists the query parameters that backends may see; * is

@@ -77,6 +77,9 @@ func build(s *component.EndpointSite, o Options) error {
 	var unlisted withdrawal
 	for i, pair := range o.PropagateClaims {
 		p := propagation{claim: pathOf(pair[0], dotted(pair[0])), header: gateway.Canonical(pair[1])}
+		if j := slices.IndexFunc(a.propagate, func(other propagation) bool { return gateway.Alike(other.header, p.header) }); j >= 0 {
+			s.Mistake(fmt.Sprintf("propagate_claims[%d]", i), fmt.Errorf("%s takes the place of %s of propagate_claims[%d]; choose another header", p.header, a.propagate[j].header, j))
+		}
 		a.propagate = append(a.propagate, p)
 		if !lists(s.Config().InputHeaders, p.header) {
 			unlisted = append(unlisted, p.header)

@@ -133,6 +133,8 @@ func TestOptionsAccepted(t *testing.T) {
 		{"short secret", path, object{"alg": "HS256", "jwk_local_path": file(t, document(t, signer{[]byte("secret"), object{}}))},
 			[]string{"warning jwk_local_path: is of 6 bytes and HS256 wants 32"}},
 		{"header that backends do not see", path, object{"propagate_claims": [][]string{{"sub", "x-user"}}}, []string{"note propagate_claims[0]: add it to input_headers"}},
+		{"two claims in what is one header", path, object{"propagate_claims": [][]string{{"sub", "X-User"}, {"name", "x_user"}}},
+			[]string{"warning propagate_claims[1]: X_user takes the place of X-User of propagate_claims[0]", "note propagate_claims[0]: add it to input_headers", "note propagate_claims[1]: add it to input_headers"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -360,6 +360,8 @@ func TestDoubts(t *testing.T) {
 		{"'X-Other' in req_headers", listed, []string{"warning: req_headers['X-Other'] never has a value, because input_headers does not let the header through; add it there"}},
 		{"!('X-Other' in req_headers)", listed, []string{"warning: req_headers['X-Other']"}},
 		{"'X-Other' in req_headers && 'p' in req_querystring", fixture{headers: listed.headers, query: listed.query, extra: "modifier/lua-endpoint"}, nil},
+		{"'X-Other' in req_headers", fixture{headers: listed.headers, extra: "auth/api-keys"}, nil},
+		{"'X-Other' in req_headers", fixture{headers: listed.headers, extra: "auth/validator"}, []string{"warning: req_headers['X-Other']"}},
 		{"'Content-Type' in req_headers", fixture{headers: []string{}}, nil},
 		{"'Content-Type' in req_headers", listed, []string{"warning: req_headers['Content-Type']"}},
 		{"'X-Admin' in req_headers && 'Accept-Encoding' in req_headers", fixture{headers: listed.headers, backend: true}, nil},

@@ -424,10 +424,12 @@ func canonical(list []string) (names []string) {
 	return names
 }
 
-// rewritten reports whether a namespace may make something else of requests.
+// rewritten reports whether a namespace may make something else of requests, or tell
+// who asks by a header.
 func rewritten(extra map[string]*config.Node) bool {
 	for name := range extra {
-		if strings.HasPrefix(name, "modifier/") || strings.HasPrefix(name, "plugin/") {
+		kind, _, _ := strings.Cut(name, "/")
+		if kind == "modifier" || kind == "plugin" || kind == "auth" && name != "auth/validator" {
 			return true
 		}
 	}
