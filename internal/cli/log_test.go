@@ -127,7 +127,7 @@ func TestSecretsInLogs(t *testing.T) {
 		`"level": "DEBUG", "stdout": true, "format": "logstash", "access_log_format": "json", "backend": {"custom_format": "call %{host} %{path} %{query} %{uri} %{error}"}`,
 	} {
 		p := &process{address: testx.UnusedAddress(t)}
-		p.cmd = exec.Command(program, "run", "-p", p.address[strings.LastIndex(p.address, ":")+1:], "-c", write(t, "gateway.json", `{"version": 3, "listen_ip": "127.0.0.1",
+		p.cmd = exec.Command(program, "run", "-p", p.address[strings.LastIndex(p.address, ":")+1:], "-c", write(t, "gateway.json", `{"version": 3, "timeout": "1m", "listen_ip": "127.0.0.1",
   "extra_config": {"telemetry/logging": {`+options+`}},
   "endpoints": [
     {"endpoint": "/x", "backend": [{"url_pattern": "/${env:PART}/hunters?key=${env:KEY}", "host": ["${env:HOST_OF}"]}]},

@@ -36,7 +36,7 @@ func TestHostsAreSaid(t *testing.T) {
 		t.Run(engine, func(t *testing.T) {
 			t.Chdir(t.TempDir())
 			down, alone := testx.UnusedAddress(t), testx.UnusedAddress(t)
-			p := serveFile(t, write(t, "gateway.json", fmt.Sprintf(`{"version": 3, "dialect": "sluice", "engine": %q, "listen_ip": "127.0.0.1", "endpoints": [
+			p := serveFile(t, write(t, "gateway.json", fmt.Sprintf(`{"version": 3, "dialect": "sluice", "timeout": "1m", "engine": %q, "listen_ip": "127.0.0.1", "endpoints": [
   {"endpoint": "/two", "backend": [{"url_pattern": "/a", "host": [%q, "http://%s"]}]},
   {"endpoint": "/one/{id}", "backend": [{"url_pattern": "/b/{id}", "host": ["http://%s"]}]},
   {"endpoint": "/merged", "backend": [{"url_pattern": "/c", "host": ["http://%[4]s"]}, {"url_pattern": "/d", "host": ["http://%[4]s"]}]}]}`,

@@ -29,7 +29,7 @@ import (
 // grouped is a configuration whose answers tell which one it is.
 func grouped(backend, group string) string {
 	return fmt.Sprintf(`{
-  "version": 3,
+  "version": 3, "timeout": "1m",
   "listen_ip": "127.0.0.1",
   "endpoints": [
     { "endpoint": "/x", "backend": [{ "url_pattern": "/", "host": [%q], "group": %q }] }
