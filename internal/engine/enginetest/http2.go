@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/http2"
@@ -196,8 +197,12 @@ func malformedStreams(t *trial) {
 	d := t.open(engine.Settings{H2C: true}, describe)
 	for name, s := range tests {
 		f := t.framer(t.dial(d.addr))
-		if status, text := t.ask(f, 1, s); status != "reset" && !strings.HasPrefix(status, "4") {
+		status, text := t.ask(f, 1, s)
+		if status != "reset" && !strings.HasPrefix(status, "4") {
 			t.Errorf("%s: %s %q, want a refusal", name, status, text)
+		}
+		if slices.Contains(s.fields, "content-length") && status != "reset" {
+			t.Errorf("%s: %s %q, want an error of the stream", name, status, text)
 		}
 		if n := d.asked.Swap(0); n != 0 {
 			t.Errorf("%s: the handler was asked %d times, want never", name, n)

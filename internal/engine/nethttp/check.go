@@ -13,7 +13,8 @@ import (
 )
 
 // check cuts up the target of a request that net/http has read, and refuses what
-// net/http reads laxer than package wire does. The error is a [*wire.Error].
+// net/http reads laxer than package wire does. The error is a [*wire.Error] or a
+// [*lengthError].
 //
 // Requests of HTTP/2 have the same rules, for they go on as HTTP/1: what is no
 // path, no host or no length in one is none in the other (RFC 9113, sections
@@ -61,6 +62,14 @@ func malformed(reason string) error {
 	return &wire.Error{Status: http.StatusBadRequest, Reason: reason}
 }
 
+// A lengthError is about the length of a request of HTTP/2, which is an error of its
+// stream (RFC 9113, section 8.1.1) and has no answer: net/http may see for itself
+// that the body is another one, and either comes first.
+type lengthError struct{ reason string }
+
+// Error returns the reason.
+func (e *lengthError) Error() string { return e.reason }
+
 // checkStream refuses what a request of HTTP/2 may not say about itself.
 func checkStream(w http.ResponseWriter, r *http.Request) error {
 	if c := r.RequestURI[0]; c != '/' && c != '*' {
@@ -84,14 +93,14 @@ func checkStream(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	if len(lengths) > 1 {
-		return malformed("Content-Length is given twice")
+		return &lengthError{"Content-Length is given twice"}
 	}
 	n, err := strconv.ParseUint(lengths[0], 10, 63)
 	if err != nil {
-		return malformed("Content-Length is not a number")
+		return &lengthError{"Content-Length is not a number"}
 	}
 	if int64(n) != r.ContentLength {
-		return malformed("a body that is announced and does not come") // the stream has ended
+		return &lengthError{"a body that is announced and does not come"} // the stream has ended
 	}
 	if n == 0 {
 		// Nobody reads a body of length 0, so whether there is none is found out here.
@@ -100,14 +109,20 @@ func checkStream(w http.ResponseWriter, r *http.Request) error {
 		stream.SetReadDeadline(time.Now().Add(patience)) // fails on a broken connection, as Read will
 		defer stream.SetReadDeadline(time.Time{})
 		if n, err := r.Body.Read(make([]byte, 1)); n > 0 || err != io.EOF {
-			return malformed("a body longer than its length")
+			return &lengthError{"a body longer than its length"}
 		}
 	}
 	return nil
 }
 
-// refuse answers a request that is not well-formed, and ends its connection.
+// refuse answers a request that is not well-formed, and ends its connection; or resets
+// its stream. A reset that the client has made us send counts like one of its own.
 func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.As(err, new(*lengthError)) {
+		s.logRefusal(r.RemoteAddr, err)
+		s.count(r, true)
+		panic(http.ErrAbortHandler)
+	}
 	e, ok := errors.AsType[*wire.Error](err)
 	if !ok {
 		e = &wire.Error{Status: http.StatusBadRequest, Reason: err.Error()}

@@ -214,6 +214,11 @@ func (s *server) watch(r *http.Request, started, until time.Time) {
 	if limit := s.http.WriteTimeout; cut && (limit > 0 && time.Since(started) >= limit/2 || !until.IsZero() && !time.Now().Before(until)) {
 		return
 	}
+	s.count(r, cut)
+}
+
+// count notes whether a request of HTTP/2 was cut before it had its answer.
+func (s *server) count(r *http.Request, cut bool) {
 	if p, ok := r.Context().Value(peerKey{}).(*peer); ok {
 		if err := p.count(cut); err != nil {
 			s.http.ErrorLog.Print(err)
