@@ -52,6 +52,27 @@ func (s *Settings) HandshakeTimeout() time.Duration {
 	return shortest
 }
 
+const (
+	leastPatience = 20 * time.Millisecond
+	mostPatience  = 250 * time.Millisecond
+	gaps          = 8
+
+	// LastHead is how long a server that stops waits for the heads of requests that
+	// have begun.
+	LastHead = time.Second
+)
+
+// Patience returns how long a server that stops leaves a connection open that waits
+// for a request: a client that goes on asking gets one more answer and learns from
+// it that it is the last, instead of losing a request that is on its way when the
+// connection is closed. The gap is how long the client took before its last request,
+// on a connection that had served another; 0 where nothing is known.
+//
+// Source: RFC 9112, section 9.6.
+func Patience(gap time.Duration) time.Duration {
+	return min(max(gaps*gap, leastPatience), mostPatience)
+}
+
 // SpeaksHTTP reports whether a request of plain HTTP begins with the five bytes.
 func SpeaksHTTP(b []byte) bool {
 	switch string(b) {

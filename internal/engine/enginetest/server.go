@@ -9,6 +9,8 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/body"
@@ -52,6 +54,8 @@ var serverCases = cases{
 	{"the context ends when the client is gone", clientGone},
 	{"the end of an exchange tells what was sent", sentTold},
 	{"Shutdown waits for what is in flight", shutdownDrains},
+	{"Shutdown loses no request of clients that go on asking", shutdownAnswers},
+	{"Shutdown does not wait for clients that say nothing", shutdownLeaves},
 	{"Shutdown cuts what does not end in time", shutdownCuts},
 	{"Shutdown cuts answers that have begun", shutdownCutsAnswers},
 	{"a panic of the handler is logged in one line", panicLogged},
@@ -1002,6 +1006,86 @@ func shutdownDrains(t *trial) {
 	t.must(await(t, "Shutdown", stopped))
 	t.must(await(t, "Serve", d.stopped))
 	d.stopped <- nil // for the end of the case
+}
+
+// shutdownAnswers has clients that ask on one connection as fast as they can, until an
+// answer says that it is the last. Who has not had the chance to ask in time, as the
+// machine was busy, has lost no request.
+func shutdownAnswers(t *trial) {
+	const rounds, clients, asked = 10, 8, 5
+	lost := 0
+	for range rounds {
+		d := t.open(engine.Settings{}, reply(200, "hello", "Content-Type", "a/b"))
+		var going, over, noting sync.WaitGroup
+		var failed atomic.Int64
+		stopped := make(chan struct{})
+		noting.Go(func() {
+			for {
+				select {
+				case <-d.done: // or there are too many
+				case <-stopped:
+					return
+				}
+			}
+		})
+		for range clients {
+			w := t.dial(d.addr)
+			going.Add(1)
+			warm := sync.OnceFunc(going.Done)
+			over.Go(func() {
+				defer warm()
+				before := time.Now() // the last request but this one
+				for n := 1; ; n++ {
+					now := time.Now()
+					w.send(get)
+					sent := time.Now()
+					if !w.more() {
+						if sent.Sub(before) < engine.Patience(0) {
+							failed.Add(1)
+						}
+						return
+					}
+					before = now
+					if h := w.head(); w.content(h) != "hello" {
+						t.Errorf("answer %q", h)
+					} else if h.get("Connection") == "close" {
+						return
+					}
+					if n == asked {
+						warm()
+					}
+				}
+			})
+		}
+		going.Wait()
+		if err := d.server.Shutdown(t.context()); err != nil {
+			t.Error(err)
+		}
+		over.Wait()
+		close(stopped)
+		noting.Wait()
+		lost += int(failed.Load())
+	}
+	if lost > 0 {
+		t.Errorf("%d of %d clients lost a request", lost, rounds*clients)
+	}
+}
+
+// shutdownLeaves has clients that have sent nothing, one request, or the beginning of
+// one, and wait for the end.
+func shutdownLeaves(t *trial) {
+	d := t.open(engine.Settings{}, reply(200, "hello"))
+	silent, asked, begun := t.dial(d.addr), t.dial(d.addr), t.dial(d.addr)
+	asked.send(get)
+	asked.want(200, "hello")
+	begun.send("GET / HTTP")
+	silent.send("\r\n")
+	stopped := make(chan error, 1)
+	go func() { stopped <- d.server.Shutdown(t.context()) }()
+	silent.closed()
+	asked.closed()
+	begun.rest()
+	t.must(await(t, "Shutdown", stopped))
 }
 
 func shutdownCuts(t *trial) {

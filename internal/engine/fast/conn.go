@@ -20,6 +20,7 @@ import (
 // What a connection is doing, as Shutdown needs to know it.
 const (
 	idle    int32 = iota // waiting for the first byte of a request
+	leaving              // it waits no longer, as Shutdown expects none; one that has come all the same is read
 	reading              // from there to the end of its head
 	busy                 // from there to the end of the answer
 	closed               // by Shutdown, before busy
@@ -40,6 +41,8 @@ type conn struct {
 	next, prev *conn // guarded by the mutex of the server
 
 	state atomic.Int32
+	rests atomic.Int64 // when it began to wait, since the server was made, in nanoseconds
+	gap   atomic.Int64 // how long it waited for the last request, if not for the first
 	since atomic.Int64 // tick of the watcher at the start of the exchange; 0 without one
 	gone  atomic.Bool  // the client has left, or the server has cut the connection
 	cut   atomic.Bool  // the latter
@@ -58,6 +61,7 @@ func newConn(s *server, socket net.Conn) *conn {
 	c.in.Reset(socket)
 	c.inbound.c, c.answer.c = c, c
 	c.ctx.Store(new(exchangeContext))
+	c.rests.Store(int64(time.Since(s.made)))
 	if addr, ok := socket.RemoteAddr().(*net.TCPAddr); ok {
 		peer := addr.AddrPort()
 		c.peer = netip.AddrPortFrom(peer.Addr().Unmap(), peer.Port())
@@ -130,15 +134,17 @@ func (c *conn) shake() bool {
 // is no beginning.
 func (c *conn) await(limit time.Duration) bool {
 	c.lineEnds = c.in.SkipLineEnds(wire.MaxLineEnds)
+	now, first := time.Now(), c.started.IsZero()
 	if len(c.in.Buffered()) > 0 {
 		c.state.Store(reading)
 	} else {
+		c.rests.Store(int64(now.Sub(c.server.made)))
 		c.state.Store(idle)
-		c.limitRead(time.Now(), limit)
+		c.limitRead(now, limit)
 	}
 	for len(c.in.Buffered()) == 0 {
 		c.in.Free()
-		if c.server.closing.Load() || c.wait() != nil || !c.state.CompareAndSwap(idle, reading) {
+		if c.server.closing.Load() || c.wait() != nil || !c.state.CompareAndSwap(idle, reading) && !c.stay() {
 			return false
 		}
 		if c.lineEnds = c.in.SkipLineEnds(c.lineEnds); len(c.in.Buffered()) == 0 && !c.state.CompareAndSwap(reading, idle) {
@@ -146,7 +152,31 @@ func (c *conn) await(limit time.Duration) bool {
 		}
 	}
 	c.started = time.Now()
+	if !first {
+		c.gap.Store(int64(c.started.Sub(now)))
+	}
 	return true
+}
+
+// stay takes back that the connection is to end, because a request has come, and reports false
+// if that is too late.
+func (c *conn) stay() bool {
+	c.readBy = longAgo
+	return c.state.CompareAndSwap(leaving, reading)
+}
+
+// expects reports whether a request may be on its way on a connection that waits for
+// one: it has not waited for long, or something has arrived.
+func (c *conn) expects() (is bool) {
+	waited := time.Since(c.server.made) - time.Duration(c.rests.Load())
+	if waited < engine.Patience(time.Duration(c.gap.Load())) {
+		return true
+	}
+	if c.raw == nil {
+		return false
+	}
+	err := c.raw.Control(func(fd uintptr) { is, _ = engine.Readable(fd) })
+	return is && err == nil
 }
 
 // readHead returns the next head. The error is an [*wire.Error], or that of

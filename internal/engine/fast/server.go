@@ -20,6 +20,7 @@ import (
 // server is an [engine.Server] for HTTP/1.1, one goroutine for each connection.
 type server struct {
 	settings engine.Settings
+	made     time.Time
 	limits   wire.Limits
 	tls      *tls.Config // nil for plain HTTP
 	handler  engine.Handler
@@ -43,6 +44,7 @@ var Engine = engine.Engine{Name: "fast", NewServer: NewServer, NewClient: NewCli
 func NewServer(s engine.Settings) engine.Server {
 	srv := &server{
 		settings: s,
+		made:     time.Now(),
 		limits:   wire.Limits{HeadBytes: s.HeadBytes(), Fields: wire.MaxFields},
 		watcher:  newWatcher(),
 		http2:    newHandover(s),
@@ -151,6 +153,7 @@ func (s *server) Shutdown(ctx context.Context) error {
 	http2 := make(chan error, 1)
 	go func() { http2 <- s.http2.shutdown(ctx) }()
 	s.settle(ctx)
+	s.await(ctx)
 	empty := s.drain()
 	var err error
 	select {
@@ -195,6 +198,34 @@ func (s *server) serving() bool {
 	return false
 }
 
+// await waits for requests that may be on their way, and ends the connections on
+// which none is, at most until ctx is done.
+func (s *server) await(ctx context.Context) {
+	const pause = 2 * time.Millisecond
+	for until := time.Now().Add(engine.LastHead); s.expecting() && time.Now().Before(until); {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+// expecting ends the connections on which no request is expected, and reports
+// whether any are left that have none.
+func (s *server) expecting() (is bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := s.conns; c != nil; c = c.next {
+		state := c.state.Load()
+		is = is || state < busy
+		if state == idle && !c.expects() && c.state.CompareAndSwap(idle, leaving) {
+			c.interrupt()
+		}
+	}
+	return is
+}
+
 // drain closes idle connections. The result is closed when there are no
 // connections any more.
 func (s *server) drain() <-chan struct{} {
@@ -202,8 +233,10 @@ func (s *server) drain() <-chan struct{} {
 	defer s.mu.Unlock()
 	s.closing.Store(true)
 	for c := s.conns; c != nil; c = c.next {
-		if c.state.CompareAndSwap(idle, closed) || c.state.CompareAndSwap(reading, closed) {
-			c.socket.Close()
+		for state := c.state.Load(); state < busy; state = c.state.Load() {
+			if c.state.CompareAndSwap(state, closed) {
+				c.socket.Close()
+			}
 		}
 	}
 	if s.empty != nil {

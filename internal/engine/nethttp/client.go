@@ -302,11 +302,16 @@ func (c *client) careless(conn net.Conn) bool {
 
 // spoiled reports whether something has arrived on a connection of HTTP/1 that
 // waits for a call.
-func spoiled(conn net.Conn) (is bool) {
+func spoiled(conn net.Conn) bool {
+	if encrypted, ok := conn.(*tls.Conn); ok && encrypted.ConnectionState().NegotiatedProtocol == "h2" {
+		return false // which has frames of its own
+	}
+	return arrived(conn)
+}
+
+// arrived reports whether a read of the socket below a connection would return at once.
+func arrived(conn net.Conn) (is bool) {
 	if encrypted, ok := conn.(*tls.Conn); ok {
-		if encrypted.ConnectionState().NegotiatedProtocol == "h2" {
-			return false // which has frames of its own
-		}
 		conn = encrypted.NetConn()
 	}
 	socket, ok := conn.(syscall.Conn)

@@ -44,8 +44,9 @@ type server struct {
 	mu       sync.Mutex
 	listener net.Listener
 	draining bool
-	running  int           // exchanges that began before draining
-	settled  chan struct{} // closed when there are none of them any more; nil before
+	conns    map[*sieve]struct{} // connections of HTTP/1
+	running  int                 // exchanges that began before draining
+	settled  chan struct{}       // closed when there are none of them any more; nil before
 }
 
 // Engine is the engine of the standard library.
@@ -59,6 +60,7 @@ func NewServer(s engine.Settings) engine.Server {
 		h2c:         s.H2C,
 		limits:      wire.Limits{HeadBytes: s.HeadBytes(), Fields: wire.MaxFields},
 		headTimeout: s.ReadHeaderTimeout,
+		conns:       make(map[*sieve]struct{}),
 
 		handshakeTimeout: s.HandshakeTimeout(),
 	}
@@ -76,6 +78,7 @@ func NewServer(s engine.Settings) engine.Server {
 		Protocols:         new(http.Protocols),
 		HTTP2:             &http.HTTP2Config{MaxReadFrameSize: http2Frame},
 		ConnContext:       withPeer,
+		ConnState:         srv.follow,
 
 		DisableGeneralOptionsHandler: true,
 	}
@@ -112,6 +115,7 @@ func (s *server) Shutdown(ctx context.Context) error {
 	case <-s.drain():
 	case <-ctx.Done():
 	}
+	s.await(ctx)
 	err := s.http.Shutdown(ctx)
 	if errors.Is(err, net.ErrClosed) { // its listener was closed before
 		err = nil
@@ -144,15 +148,86 @@ func (s *server) drain() <-chan struct{} {
 	return s.settled
 }
 
+// follow notes which connections wait for a request. For net/http one does so until
+// the whole head was read, and would be closed meanwhile.
+func (s *server) follow(conn net.Conn, state http.ConnState) {
+	c, ok := conn.(interface{ unwrap() *sieve })
+	if !ok {
+		return
+	}
+	v, now := c.unwrap(), time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v.waits = state == http.StateNew || state == http.StateIdle
+	switch state {
+	case http.StateNew, http.StateIdle:
+		v.rests, v.first = now, state == http.StateNew
+		s.conns[v] = struct{}{}
+	case http.StateActive:
+		if !v.first {
+			v.gap = now.Sub(v.rests)
+		}
+	default:
+		delete(s.conns, v)
+	}
+}
+
+// await waits for requests that may be on their way, and ends the connections on
+// which none is, at most until ctx is done.
+func (s *server) await(ctx context.Context) {
+	const pause = 2 * time.Millisecond
+	for until := time.Now().Add(engine.LastHead); s.expecting(); {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+		if time.Now().After(until) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			for v := range s.conns {
+				if v.waits && !v.other.Load() {
+					v.Conn.Close()
+				}
+			}
+			return
+		}
+	}
+}
+
+// expecting ends the connections on which no request is expected, and reports
+// whether there are any but those whose answer says that it is the last.
+func (s *server) expecting() (is bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for v := range s.conns {
+		if v.other.Load() {
+			continue // net/http says goodbye by itself
+		}
+		is = is || !v.last
+		if v.waits && !v.ended && !v.expects() {
+			v.ended = true
+			v.SetReadDeadline(time.Unix(1, 0)) // which net/http lifts if a request has come all the same
+		}
+	}
+	return is
+}
+
 // enter counts an exchange, and reports whether it did: not while the server is
 // draining, when the connection is to end after it.
-func (s *server) enter() bool {
+func (s *server) enter(r *http.Request) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.draining {
 		s.running++
+		return true
 	}
-	return !s.draining
+	if p, ok := r.Context().Value(peerKey{}).(*peer); ok {
+		if c, ok := p.conn.(interface{ unwrap() *sieve }); ok {
+			c.unwrap().last = true
+		}
+	}
+	return false
 }
 
 // uncount ends what enter began, if it has not ended yet.
@@ -185,7 +260,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer in.release()
 	x := gateway.Acquire(in)
 	out := answer{server: s, w: w, in: in, err: errInterrupted}
-	out.counted = s.enter()
+	out.counted = s.enter(r)
 	out.last = !out.counted
 	defer out.uncount()
 	defer func() {

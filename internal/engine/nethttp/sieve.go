@@ -7,8 +7,10 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/engine/fast/wire"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
@@ -36,6 +38,17 @@ type sieve struct {
 	given    byte   // the first byte of the next head, which net/http has already; 0 for none
 	out      []byte // what net/http gets next, in
 	room     []byte
+
+	silent atomic.Bool // nothing of a head has come
+	other  atomic.Bool // it is HTTP/2
+
+	// Belongs to the mutex of the server.
+	waits bool          // for a request, as net/http has it
+	last  bool          // its answer says that it is the last
+	rests time.Time     // when it began to wait for a request
+	first bool          // it has not had one before
+	gap   time.Duration // how long it waited for the last one, if that was not the first
+	ended bool          // the server waits for none
 
 	mu   sync.Mutex
 	by   time.Time // the deadline that net/http has set
@@ -158,6 +171,7 @@ func (v *sieve) readHead() error {
 		text, err := v.in.Head(v.limits)
 		if text == preface && v.http2 {
 			v.phase = opaque
+			v.other.Store(true)
 			v.limit(false)
 			v.put(append(v.room[:0], text...))
 			return nil
@@ -173,11 +187,20 @@ func (v *sieve) readHead() error {
 			v.limit(false)
 			return v.pass()
 		}
-		v.limit(len(v.in.Buffered()) > 0)
+		begun := len(v.in.Buffered()) > 0
+		v.limit(begun)
+		v.silent.Store(!begun)
 		if err := v.in.Fill(); err != nil {
 			return err
 		}
+		v.silent.Store(false)
 	}
+}
+
+// expects reports whether a request may be on its way on a connection that waits for
+// one: it has not waited for long, or something has arrived.
+func (v *sieve) expects() bool {
+	return time.Since(v.rests) < engine.Patience(v.gap) || !v.silent.Load() || arrived(v.Conn)
 }
 
 // pass puts the head out that was read.
