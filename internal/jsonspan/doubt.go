@@ -101,7 +101,7 @@ func quoted(p string) *Doubtful {
 
 // several is Doubt for names with something between them in one text.
 func several(p string) *Doubtful {
-	parts, found := separate(p, ",\n")
+	parts, found := separate(p, ",\n\t")
 	if !found {
 		parts, found = separate(p, ";|")
 		for _, part := range parts {
@@ -185,6 +185,11 @@ func steps(p string) *Doubtful {
 			d.Why = "a name between its dots is empty"
 		}
 		wildcard = wildcard || strings.Contains(name, "*")
+	}
+	for i, name := range names {
+		if name == "#" && (i > 0 || len(names) > 1) { // of gjson
+			names[i], inside = "*", true
+		}
 	}
 	plain := strings.Join(names, ".")
 	switch {

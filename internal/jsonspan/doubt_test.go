@@ -26,6 +26,8 @@ func TestDoubt(t *testing.T) {
 		{"$.got,$.headers", "several", []string{"got", "headers"}, "", ""},
 		{"a;b", "several", []string{"a", "b"}, "", `a\;b`},
 		{"a|b", "several", []string{"a", "b"}, "", `a\|b`},
+		{"a\tb", "several", []string{"a", "b"}, "", "a\\\tb"},
+		{"items.#.x", "lists", nil, "items.*.x", `items.\#.x`},
 		{"a\nb", "several", []string{"a", "b"}, "", "a\\\nb"},
 		{`["secret"]`, "list in one text", []string{"secret"}, "", ""},
 		{`["a.b", "c"]`, "list in one text", []string{"a.b", "c"}, "", ""},
@@ -95,7 +97,7 @@ func TestNoDoubt(t *testing.T) {
 		"_id": {"_id"}, "-type": {"-type"}, "@id": {"@id"}, "#text": {"#text"}, "$ref": {"$ref"}, "$id": {"$id"}, "x.$ref": {"x", "$ref"}, "a.$.b": {"a", "$", "b"},
 		"First Name": {"First Name"}, "application/json": {"application/json"}, "paths./users": {"paths", "/users"},
 		"application/json; charset=utf-8": {"application/json; charset=utf-8"}, "a:b": {"a:b"}, "filter[name]": {"filter[name]"}, "name?": {"name?"}, "^GSPC": {"^GSPC"},
-		"naïve": {"naïve"}, "a\\b": {"a\\b"}, "it's": {"it's"}, "-": {"-"}, "C#": {"C#"}, "50%": {"50%"}, "(a)": {"(a)"}, "a & b": {"a & b"},
+		"naïve": {"naïve"}, "a\\b": {"a\\b"}, "it's": {"it's"}, "-": {"-"}, "C#": {"C#"}, "#": {"#"}, `a.\#`: {"a", "#"}, "50%": {"50%"}, "(a)": {"(a)"}, "a & b": {"a & b"},
 		// With backslashes.
 		`v1\.0.x`: {"v1.0", "x"}, `\$.x`: {"$", "x"}, `\*`: {"*"}, `a.\*`: {"a", "*"}, `\/x`: {"/x"}, `a\,b`: {"a,b"}, `\ a`: {" a"}, `a\ `: {"a "},
 		`items\[].x`: {"items[]", "x"}, `\["a"]`: {`["a"]`}, `\"a"`: {`"a"`}, `\$SECRET`: {"$SECRET"}, `\^a\$`: {"^a$"}, `a\;b\|c`: {"a;b|c"}, "a\\\u00a0": {"a\u00a0"},

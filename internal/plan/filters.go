@@ -217,6 +217,11 @@ func ownName(be *config.Backend, list []string, path string) error {
 		return slices.ContainsFunc(list, func(p string) bool { return leads(p, whole) })
 	}
 	const otherwise = "or use flatmap_filter of the namespace proxy, if the service answers a member of this name"
+	if strings.Contains(be.Group, ".") { // which are part of its name
+		if inner, is := strings.CutPrefix(path, be.Group+"."); is && !named(jsonspan.SplitPath(inner)) {
+			return fmt.Errorf("the group is made of what is left; write %q, %s", inner, otherwise)
+		}
+	}
 	if first, _, deeper := strings.Cut(path, "."); !deeper || !strings.Contains(path+be.Target, `\`) && first != be.Group &&
 		(be.Target == "" || !strings.HasPrefix(path, be.Target)) && renamed(be, first) == "" {
 		return nil // as most are, without taking them apart
