@@ -106,6 +106,10 @@ type Response struct {
 // Identity is who asked, as established by an authenticator.
 type Identity struct {
 	Claims map[string]any // nil, bool, string, json.Number, []any, map[string]any
+
+	Verified string // of the credential, what was verified: the same for all its spellings
+	Header   string // canonical name of the header that holds credentials
+	Cookie   bool   // a cookie may hold them otherwise
 }
 
 // A Result is the answer of an earlier call of a sequence. A nil Body stands
@@ -207,7 +211,12 @@ func Detach(x *Exchange) *Exchange {
 	c := Acquire(snapshot(x.In))
 	c.Client, c.Endpoint = x.Client, strings.Clone(x.Endpoint)
 	c.Path, c.Rest = strings.Clone(x.Path), strings.Clone(x.Rest)
-	c.Identity, c.trace = x.Identity, x.client().trace
+	c.trace = x.client().trace
+	if x.Identity != nil {
+		id := *x.Identity
+		id.Verified = strings.Clone(id.Verified)
+		c.Identity = &id
+	}
 	for _, p := range x.Params {
 		c.Params = append(c.Params, strings.Clone(p))
 	}

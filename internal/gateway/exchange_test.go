@@ -213,7 +213,7 @@ func TestDetach(t *testing.T) {
 	x := Acquire(in)
 	x.Endpoint, x.Path, x.Rest, x.Params, x.Raw = m.pattern, m.path, m.rest, append(x.Params, m.param), []string{m.param}
 	x.Client = in.Peer().Addr()
-	x.Identity = &Identity{Claims: map[string]any{"sub": "me"}}
+	x.Identity = &Identity{Claims: map[string]any{"sub": "me"}, Verified: m.param}
 	x.Request.Method, x.Request.Path, x.Request.Host = m.method, "/backend", "backend.test"
 	x.Request.Header = in.AppendHeaders(x.Request.Header)
 	x.Request.Query = append(x.Request.Query, Field{m.query, m.param})
@@ -244,6 +244,7 @@ func TestDetach(t *testing.T) {
 		"endpoint":  {c.Endpoint, "/p/{id}"},
 		"client":    {c.Client.String(), "192.0.2.1"},
 		"claims":    {c.Identity.Claims["sub"], "me"},
+		"verified":  {c.Identity.Verified, "parameter"},
 		"In method": {c.In.Method(), "POST"},
 		"In path":   {c.In.Path(), "/p/1"},
 		"In query":  {c.In.RawQuery(), "q=1"},

@@ -198,7 +198,7 @@ const (
 
 // Enter establishes the identity of x, or refuses it.
 func (v *validator) Enter(ctx context.Context, x *gateway.Exchange) error {
-	claims, err := v.authenticate(ctx, x.In)
+	id, err := v.authenticate(ctx, x.In)
 	if err == nil && x.Request.Header.Respelt(v.header.Name()) != "" {
 		err = errRepeated
 	}
@@ -211,7 +211,7 @@ func (v *validator) Enter(ctx context.Context, x *gateway.Exchange) error {
 	case err != nil:
 		return v.refuse(x, 401, codeInvalid, challengeInvalid, err)
 	}
-	x.Identity = &gateway.Identity{Claims: claims}
+	x.Identity = id
 	return nil
 }
 
@@ -241,8 +241,8 @@ func (r *refusals) refuse(x *gateway.Exchange, status int, code, challenge strin
 	return &gateway.Error{Status: status, Code: code, Err: reason}
 }
 
-// authenticate returns the claims of a message with a valid token.
-func (v *validator) authenticate(ctx context.Context, in gateway.Inbound) (map[string]any, error) {
+// authenticate returns who has sent a message with a valid token.
+func (v *validator) authenticate(ctx context.Context, in gateway.Inbound) (*gateway.Identity, error) {
 	text, err := v.find(in)
 	if err != nil {
 		return nil, err
@@ -255,7 +255,12 @@ func (v *validator) authenticate(ctx context.Context, in gateway.Inbound) (map[s
 	if err != nil {
 		return nil, fmt.Errorf("claims of the token: %w", err)
 	}
-	return claims, v.rules.check(claims, v.clock())
+	if err := v.rules.check(claims, v.clock()); err != nil {
+		return nil, err
+	}
+	// Not the signature: of some algorithms anybody can make a second one of the first.
+	signed := text[:strings.LastIndexByte(text, '.')]
+	return &gateway.Identity{Claims: claims, Verified: signed, Header: v.header.Name(), Cookie: v.cookie != ""}, nil
 }
 
 // open returns the payload of a token, verified.

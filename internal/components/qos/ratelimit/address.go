@@ -1,28 +1,6 @@
 package ratelimit
 
-import (
-	"net/netip"
-	"strings"
-)
-
-// firstAddress reads the first element of a list of addresses such as proxies
-// write: IPv4 or IPv6, with or without brackets and port. ok is false when it
-// is none.
-func firstAddress(list string) (a netip.Addr, ok bool) {
-	first, _, _ := strings.Cut(list, ",")
-	first = strings.Trim(first, " \t")
-	if first == "" {
-		return a, false
-	}
-	if p, err := netip.ParseAddrPort(first); err == nil {
-		return p.Addr(), true
-	}
-	if inner, found := strings.CutPrefix(first, "["); found {
-		first = strings.TrimSuffix(inner, "]")
-	}
-	a, err := netip.ParseAddr(first)
-	return a, err == nil
-}
+import "net/netip"
 
 // addressKey returns the bytes of the network that is one client: an IPv4 address,
 // however it is written, or the first bits of an IPv6 address, as many as prefix

@@ -16,7 +16,10 @@
 // or a path parameter. A request that does not say who it is has no bucket and gets
 // 429, and one that says it twice, in two lines of the header or with underscores for
 // its hyphens, gets 400: the limit would count by one line what a backend does for
-// the other. The addresses of one IPv6 network are one client where
+// the other. A credential is one client in all its spellings: letter case of the scheme,
+// blanks, a Bearer that is missing. Behind auth/validator the header that it reads, or
+// Cookie, counts the token that was verified. A header with an address is believed only
+// where the peer is a trusted proxy, as everywhere. The addresses of one IPv6 network are one client where
 // behaviour.ipv6_prefix says so: of 64 bits in the dialect sluice.
 //
 // At most 262,144 buckets are kept for an endpoint, about 100 bytes each whatever

@@ -38,10 +38,13 @@ type EndpointOptions struct {
 	Strategy Strategy `json:"strategy" example:"\"ip\""`
 
 	// Key is the name of the header or of the parameter. With ip it is a header
-	// to read the address from, as some other proxy wrote it; where that holds
-	// no address, the client's own counts. A request with two lines of the
+	// to read the address from, as a proxy of router.trusted_proxies wrote it: the
+	// last address that is no such proxy. From any other peer, and where the header
+	// holds no address, the client's own counts. A request with two lines of the
 	// header is answered with 400. Host is the name of the host that the client
-	// asks for, without letter case and port.
+	// asks for, without letter case and port. Authorization counts each credential
+	// once, however it is spelt; behind auth/validator the header of the token
+	// counts the token that was verified.
 	Key string `json:"key"`
 
 	// NumShards has no effect: the counters are spread over locks as needed.

@@ -67,8 +67,12 @@ func buildEndpoint(s *component.EndpointSite, o EndpointOptions) error {
 	}
 	if o.ClientMaxRate > 0 {
 		prefix := cmp.Or(s.Service().Behaviour.IPv6Prefix, 128)
-		if st.client, err = clientOf(o, s.Params(), prefix); err != nil {
+		router, _ := component.Use(&s.Site, component.RouterKey)
+		if st.client, err = clientOf(o, s.Params(), prefix, &router); err != nil {
 			return err
+		}
+		if o.Strategy == ByAddress && o.Key != "" && router.IgnoreForwarded {
+			s.Mistake("key", errors.New("has no effect, because forwarded_by_client_ip is false and no proxy is believed; drop the key, or believe trusted_proxies"))
 		}
 		if st.clients, err = keepClients(&s.Site, name, o, prefix); err != nil {
 			return err
@@ -183,9 +187,9 @@ func (l *backendLimit) Enter(context.Context, *gateway.Exchange) error {
 
 // clientOf returns the function that names the client of an exchange, or refuses
 // one that does not say who it is. params are the path parameters of the endpoint,
-// prefix the bits of an IPv6 address that are one client. Names die with the
-// exchange.
-func clientOf(o EndpointOptions, params []string, prefix int) (func(*gateway.Exchange) (string, error), error) {
+// prefix the bits of an IPv6 address that are one client; router knows whose word about
+// an address counts. Names die with the exchange.
+func clientOf(o EndpointOptions, params []string, prefix int, router *component.Router) (func(*gateway.Exchange) (string, error), error) {
 	key := gateway.NewLone(o.Key)
 	switch o.Strategy {
 	case ByHeader:
@@ -197,6 +201,9 @@ func clientOf(o EndpointOptions, params []string, prefix int) (func(*gateway.Exc
 		}
 		return func(x *gateway.Exchange) (string, error) {
 			value, err := header(x, &key)
+			if err == nil {
+				value = credential(x, key.Name(), value)
+			}
 			if err == nil && value == "" {
 				err = errStranger
 			}
@@ -223,8 +230,10 @@ func clientOf(o EndpointOptions, params []string, prefix int) (func(*gateway.Exc
 		if err != nil {
 			return "", err
 		}
-		if a, ok := firstAddress(value); ok {
-			return addressKey(a, prefix), nil
+		if value != x.In.Header(key.Name()) || router.Believes(x.In) { // set by a layer, or by a proxy
+			if a, ok := router.ClientIn(gateway.Fields{{Value: value}}); ok {
+				return addressKey(a, prefix), nil
+			}
 		}
 		return addressKey(x.Client, prefix), nil
 	}, nil
