@@ -287,6 +287,172 @@ func TestAccessLines(t *testing.T) {
 	}
 }
 
+// TestCutRequests tells of requests that their client cut, and of those that the
+// gateway cut because it stops, who it was: in the access line, as text and as JSON,
+// and at DEBUG. None has a status that was not sent.
+func TestCutRequests(t *testing.T) {
+	for _, tt := range []struct {
+		engine string
+		proto  int
+	}{{"fast", 1}, {"fast", 2}, {"nethttp", 1}, {"nethttp", 2}} {
+		t.Run(fmt.Sprintf("%s/%d", tt.engine, tt.proto), func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			called := make(chan struct{}, 100)
+			backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				switch r.URL.Path {
+				case "/good":
+					io.WriteString(w, `{"a":1}`)
+					return
+				case "/streams":
+					io.WriteString(w, "begun")
+					w.(http.Flusher).Flush()
+				case "/reads":
+					called <- struct{}{}
+					io.Copy(io.Discard, r.Body) // until it breaks off
+					return
+				}
+				called <- struct{}{}
+				<-r.Context().Done()
+			}))
+			defer backend.Close()
+			p := serveFile(t, write(t, "gateway.json", fmt.Sprintf(`{"version": 3, "dialect": "sluice", "engine": %q, "listen_ip": "127.0.0.1", "use_h2c": true,
+  "timeout": "1m", "max_shutdown_wait_time": "50ms", "host": [%q],
+  "extra_config": {"telemetry/logging": {"level": "DEBUG", "stdout": true, "access_log_format": "json"}},
+  "endpoints": [
+    {"endpoint": "/hangs", "backend": [{"url_pattern": "/hangs"}]},
+    {"endpoint": "/merge", "backend": [{"url_pattern": "/hangs"}, {"url_pattern": "/good"}]},
+    {"endpoint": "/sequence", "backend": [{"url_pattern": "/good"}, {"url_pattern": "/hangs"}], "extra_config": {"proxy": {"sequential": true}}},
+    {"endpoint": "/static", "backend": [{"url_pattern": "/hangs"}], "extra_config": {"proxy": {"static": {"strategy": "errored", "data": {"b": 2}}}}},
+    {"endpoint": "/streams", "output_encoding": "no-op", "backend": [{"url_pattern": "/streams"}]},
+    {"endpoint": "/upload", "method": "POST", "output_encoding": "no-op", "backend": [{"url_pattern": "/reads", "method": "POST"}]},
+    {"endpoint": "/decoded", "method": "POST", "backend": [{"url_pattern": "/reads", "method": "POST"}]},
+    {"endpoint": "/held", "method": "POST", "backend": [{"url_pattern": "/reads", "method": "GET"}, {"url_pattern": "/reads", "method": "POST"}], "extra_config": {"proxy": {"sequential": true}}}]}`, tt.engine, backend.URL)))
+			client := http.Client{Transport: &http.Transport{Protocols: new(http.Protocols), ExpectContinueTimeout: limit}}
+			client.Transport.(*http.Transport).Protocols.SetHTTP1(tt.proto == 1)
+			client.Transport.(*http.Transport).Protocols.SetUnencryptedHTTP2(tt.proto == 2)
+			defer client.CloseIdleConnections()
+			cases := []struct {
+				name, method, path string
+				size               int64 // of a body of which a part is sent; -1 for chunks
+				held               bool  // the body is read before anybody is called
+			}{
+				{"hangs", "GET", "/hangs", 0, false},
+				{"merge", "GET", "/merge", 0, false},
+				{"sequence", "GET", "/sequence", 0, false},
+				{"static", "GET", "/static", 0, false},
+				{"streams", "GET", "/streams", 0, false},
+				{"sized", "POST", "/upload", 10, false},
+				{"chunked", "POST", "/upload", -1, false},
+				{"decoded", "POST", "/decoded", 10, false},
+				{"decoded-chunked", "POST", "/decoded", -1, false},
+				{"held", "POST", "/held", 10, true},
+				{"held-chunked", "POST", "/held", -1, true},
+			}
+			begin := func(ctx context.Context, i int) <-chan error {
+				t.Helper()
+				var body io.Reader
+				c := cases[i]
+				reading := make(chan struct{})
+				if c.size != 0 {
+					r, w := io.Pipe()
+					context.AfterFunc(ctx, func() { w.CloseWithError(ctx.Err()) })
+					go func() {
+						io.WriteString(w, "part")
+						close(reading)
+					}()
+					body = r
+				}
+				r, err := http.NewRequestWithContext(ctx, c.method, "http://"+p.address+c.path, body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.ContentLength = c.size
+				if c.held {
+					r.Header.Set("Expect", "100-continue") // nothing of the body is asked of us before the gateway reads it
+				}
+				r.Header.Set("User-Agent", fmt.Sprintf("%s by %v", c.name, ctx.Value(byKey{})))
+				done := make(chan error, 1)
+				go func() {
+					res, err := client.Do(r)
+					if err == nil {
+						_, err = io.ReadAll(res.Body)
+						res.Body.Close()
+						if err == nil {
+							err = fmt.Errorf("a whole answer: %s", res.Status)
+						} else {
+							err = nil
+						}
+					} else {
+						err = nil
+					}
+					done <- err
+				}()
+				if c.held {
+					<-reading
+				} else {
+					<-called
+				}
+				return done
+			}
+			told := func(i int, by, code, never string) {
+				t.Helper()
+				c := cases[i]
+				agent := fmt.Sprintf(`"user_agent":"%s by %s"`, c.name, by)
+				var line string
+				eventually(t, agent, func() bool {
+					for l := range strings.Lines(p.log()) {
+						if strings.Contains(l, agent) && strings.HasSuffix(l, "\n") {
+							line = l
+						}
+					}
+					return line != ""
+				})
+				_, id, _ := strings.Cut(line, `"request_id":"`)
+				id, _, _ = strings.Cut(id, `"`)
+				var debug string
+				for l := range strings.Lines(p.log()) {
+					if strings.Contains(l, "request failed") && strings.Contains(l, id) {
+						debug = l
+					}
+				}
+				if !strings.Contains(line, `"status":499,`) || !strings.Contains(line, code) || strings.Contains(line, never) || strings.Contains(line, "bad_request") {
+					t.Errorf("%s, cut by %s: no line with 499 and %s:\n%s", c.name, by, code, line)
+				}
+				if !strings.Contains(debug, "status=499") || !strings.Contains(debug, code) || strings.Contains(debug, never) || strings.Contains(debug, "bad_request") {
+					t.Errorf("%s, cut by %s: no line at DEBUG with 499 and %s: %q", c.name, by, code, debug)
+				}
+			}
+			for i := range cases {
+				ctx, leave := context.WithCancel(context.WithValue(t.Context(), byKey{}, "client"))
+				done := begin(ctx, i)
+				leave()
+				if err := <-done; err != nil {
+					t.Error(err)
+				}
+				told(i, "client", "client_gone", "shutdown")
+			}
+			ctx, release := context.WithCancel(context.WithValue(t.Context(), byKey{}, "gateway"))
+			defer release()
+			var all []<-chan error
+			for i := range cases {
+				all = append(all, begin(ctx, i))
+			}
+			p.signal(t, syscall.SIGTERM)
+			p.wait(t)
+			release() // the bodies, which the client would wait for
+			for i := range cases {
+				if err := <-all[i]; err != nil {
+					t.Errorf("%s: %v", cases[i].name, err)
+				}
+				told(i, "gateway", "shutdown", "client_gone")
+			}
+		})
+	}
+}
+
+// byKey is the key of who cuts a request.
+type byKey struct{}
+
 // TestLibrariesAreQuiet keeps what libraries say by themselves out of standard error,
 // and what backends send out of every log.
 func TestLibrariesAreQuiet(t *testing.T) {

@@ -34,7 +34,7 @@ func DialBy(ctx context.Context, q *gateway.Request) time.Time {
 // [gateway.ErrUnreached].
 //
 // If ctx is done, that is the reason, whatever err is: [gateway.CodeTimeout]
-// for its deadline, [gateway.CodeClientGone] otherwise. An err that is a
+// for its deadline, what [gateway.Left] says otherwise. An err that is a
 // [gateway.Error] already is returned as it is.
 func Failure(ctx context.Context, err error, reached bool) *gateway.Error {
 	cause := err
@@ -52,7 +52,7 @@ func Failure(ctx context.Context, err error, reached bool) *gateway.Error {
 	case errors.Is(ended, context.DeadlineExceeded):
 		return &gateway.Error{Code: gateway.CodeTimeout, Public: "context deadline exceeded", Err: cause}
 	case ended != nil:
-		return &gateway.Error{Code: gateway.CodeClientGone, Public: "context canceled", Err: cause}
+		return gateway.Left(ctx, cause)
 	}
 	if e, ok := errors.AsType[*gateway.Error](err); ok {
 		return e
@@ -80,6 +80,21 @@ func unreachable(err error) string {
 	return "no connection was made"
 }
 
+// BrokenBody returns the error of a body of a request that cannot be read any
+// further because of err: the client did not send it in time, or has left, or the
+// server has cut the exchange.
+func BrokenBody(err error, cut bool) error {
+	const what = "the request body broke off"
+	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
+		return &gateway.Error{Status: 408, Code: gateway.CodeTimeout, Public: "the request body did not arrive in time", Err: err}
+	}
+	e := &gateway.Error{Code: gateway.CodeClientGone, Public: what, Err: fmt.Errorf("%s: %w", what, err)}
+	if cut {
+		e.Code = gateway.CodeShutdown
+	}
+	return e
+}
+
 // Ended returns the error of an exchange that ended with err, for
 // [Handler.Done]. cut says that the server has cut its exchanges: then it was
 // not the client who left.
@@ -89,6 +104,8 @@ func Ended(err error, cut bool) error {
 	}
 	if e, ok := errors.AsType[*gateway.Error](err); ok && e.Code != gateway.CodeClientGone {
 		return err
+	} else if ok && e == err && e.Err != nil {
+		err = e.Err // what was lost, without who is said to have lost it
 	}
 	return &gateway.Error{Status: 499, Code: gateway.CodeShutdown, Err: err}
 }

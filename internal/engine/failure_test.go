@@ -1,12 +1,14 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -112,8 +114,11 @@ func TestEnded(t *testing.T) {
 		if e := gateway.AsError(err); (e == nil) != (tt.want == "") || e != nil && e.Code != tt.want {
 			t.Errorf("%s: %v, want the code %q", tt.name, err, tt.want)
 		}
-		if !errors.Is(err, tt.err) {
-			t.Errorf("%s: the cause %v is lost in %v", tt.name, tt.err, err)
+		if cause := cmp.Or(errors.Unwrap(tt.err), tt.err); !errors.Is(err, cause) {
+			t.Errorf("%s: the cause %v is lost in %v", tt.name, cause, err)
+		}
+		if tt.want == gateway.CodeShutdown && strings.Contains(err.Error(), gateway.CodeClientGone) {
+			t.Errorf("%s: %v speaks of a client that left", tt.name, err)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"fmt"
 )
@@ -59,6 +60,35 @@ const (
 // ErrUnreached marks a call that reached nobody: no connection was made, so
 // the request may be sent again, elsewhere, whatever its method.
 var ErrUnreached = errors.New("no connection was made")
+
+// ErrStopped is the cause ([context.Cause]) of a context that has ended because the
+// gateway stops and does not wait any longer. It is a [context.Canceled].
+var ErrStopped error = stopped{}
+
+type stopped struct{}
+
+func (stopped) Error() string { return "the gateway stopped" }
+
+// Is makes it what code expects of a context that has ended before its time.
+func (stopped) Is(target error) bool { return target == context.Canceled }
+
+// Left returns the failure of an exchange that ended with err, nil if that is not
+// known, because its context has ended before its time: the client left
+// ([CodeClientGone]), or the gateway stopped ([CodeShutdown]).
+func Left(ctx context.Context, err error) *Error {
+	e := &Error{Code: CodeClientGone, Public: "context canceled", Err: err}
+	if errors.Is(context.Cause(ctx), ErrStopped) {
+		e.Code = CodeShutdown
+	}
+	return e
+}
+
+// Cut reports whether err says that the client left, or that the gateway did not
+// wait any longer: nobody is there to be answered.
+func Cut(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && (e.Code == CodeClientGone || e.Code == CodeShutdown)
+}
 
 // AsError returns the [Error] in the chain of err. An err without one is a
 // fault of ours and comes back wrapped as [CodeInternal]; nil stays nil.

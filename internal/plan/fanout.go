@@ -124,6 +124,9 @@ func buffer(ctx context.Context, b *body.Body, limit int64) error {
 		*b = body.FromBuffer(buf)
 		return nil
 	case <-ctx.Done():
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return gateway.Left(ctx, ctx.Err())
+		}
 		return bodyError(ctx.Err())
 	}
 }

@@ -451,8 +451,15 @@ func (g *Gateway) Do(ctx context.Context, x *gateway.Exchange) error {
 	}
 	err := gen.Generation.Do(ctx, x)
 	x.Err = err
-	if err != nil && errors.Is(ctx.Err(), context.Canceled) {
-		return &gateway.Error{Status: cutStatus, Code: gateway.CodeClientGone, Err: err}
+	failure := cmp.Or(err, x.Response.Missing) // an answer may do without what nobody waited for
+	switch {
+	case failure == nil:
+	case errors.Is(ctx.Err(), context.Canceled):
+		e := gateway.Left(ctx, failure)
+		e.Status = cutStatus
+		return e
+	case gateway.Cut(failure):
+		return failure
 	}
 	return nil
 }
@@ -464,7 +471,7 @@ const cutStatus = 499
 // status returns that of an exchange for observers.
 func status(sent engine.Sent, err error) int {
 	if err != nil {
-		if code := gateway.AsError(err).Code; code == gateway.CodeClientGone || code == gateway.CodeShutdown {
+		if gateway.Cut(err) {
 			return cutStatus
 		}
 	}

@@ -1,6 +1,7 @@
 package fast
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -269,7 +270,7 @@ func (c *conn) converse() {
 func (c *conn) endContext() {
 	c.since.Store(0)
 	if ctx := c.ctx.Load(); !ctx.unused() {
-		ctx.end()
+		ctx.end(context.Canceled)
 		c.ctx.Store(new(exchangeContext))
 	}
 }
@@ -286,7 +287,11 @@ func (c *conn) left() (left bool) {
 // leave ends the exchange: nobody waits for it. Safe for concurrent use.
 func (c *conn) leave() {
 	c.gone.Store(true)
-	c.ctx.Load().end()
+	err := context.Canceled
+	if c.cut.Load() {
+		err = gateway.ErrStopped
+	}
+	c.ctx.Load().end(err)
 }
 
 // refuse answers a message that is not well-formed. Anything else that ended

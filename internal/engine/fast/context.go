@@ -31,7 +31,8 @@ func (c *exchangeContext) Deadline() (time.Time, bool) { return time.Time{}, fal
 // Value returns nil.
 func (c *exchangeContext) Value(any) any { return nil }
 
-// Err returns context.Canceled once the context has ended.
+// Err returns context.Canceled once the context has ended, [gateway.ErrStopped] if
+// the server has cut the connection.
 func (c *exchangeContext) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -76,14 +77,14 @@ func (c *exchangeContext) AfterFunc(f func()) (stop func() bool) {
 	}
 }
 
-// end ends the context.
-func (c *exchangeContext) end() {
+// end ends the context: err is what Err returns from now on.
+func (c *exchangeContext) end(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
 		return
 	}
-	c.err = context.Canceled
+	c.err = err
 	if c.done != nil {
 		close(c.done)
 	}

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/engine/fast/wire"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
@@ -135,6 +136,9 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	if b.wire.Over() {
 		b.ended.Store(true)
 	}
+	if err != nil && err != io.EOF && !errors.As(err, new(*wire.Error)) {
+		err = engine.BrokenBody(err, b.c.cut.Load())
+	}
 	return n, err
 }
 
@@ -153,8 +157,10 @@ func (b *requestBody) tell() error {
 	if len(b.c.in.Buffered()) > 0 {
 		return nil
 	}
-	_, err := io.WriteString(b.c.stream, "HTTP/1.1 100 Continue\r\n\r\n")
-	return err
+	if _, err := io.WriteString(b.c.stream, "HTTP/1.1 100 Continue\r\n\r\n"); err != nil {
+		return lost(err)
+	}
+	return nil
 }
 
 // settle reports, when the answer begins, whether the connection can be used

@@ -362,8 +362,8 @@ func TestContext(t *testing.T) {
 		ran.Store(true)
 		close(done)
 	})
-	c.end()
-	c.end()
+	c.end(context.Canceled)
+	c.end(context.Canceled)
 	<-inner.Done()
 	<-c.Done()
 	<-done

@@ -1,8 +1,10 @@
 package nethttp
 
 import (
+	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -11,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/engine/fast/wire"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
@@ -80,7 +83,7 @@ func (in *inbound) Body() io.Reader {
 		return nil
 	}
 	if in.body == nil {
-		in.body = &requestBody{w: in.w, r: in.r.Body}
+		in.body = &requestBody{w: in.w, r: in.r.Body, request: in.r}
 	}
 	return in.body
 }
@@ -149,6 +152,8 @@ type requestBody struct {
 	read reading
 	over bool
 
+	request *http.Request
+
 	ended atomic.Bool // read is finished; for those who find somebody reading
 }
 
@@ -172,8 +177,23 @@ func (b *requestBody) Read(p []byte) (int, error) {
 		b.ended.Store(true)
 	default:
 		b.read = broken
+		if !b.malformed(err) {
+			err = engine.BrokenBody(err, errors.Is(context.Cause(b.request.Context()), gateway.ErrStopped))
+		}
 	}
 	return n, err
+}
+
+// malformed reports whether a body of HTTP/1 cannot be read any further because
+// of what the client sent, and not because nothing more comes. For the former
+// net/http has errors of no type, and for the latter those of the connection. A
+// stream of HTTP/2 whose body is not what was announced is reset: nobody is answered.
+func (b *requestBody) malformed(err error) bool {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return false
+	}
+	_, lost := errors.AsType[net.Error](err)
+	return b.request.ProtoMajor == 1 && !lost && !errors.Is(err, net.ErrClosed)
 }
 
 // begin notes that somebody reads the body.

@@ -32,7 +32,8 @@ type server struct {
 	errorLog func(msg string, err error) // may be nil
 	handler  engine.Handler
 	tunnels  tunnels
-	cut      atomic.Bool // by Shutdown, which waits no longer
+	cut      atomic.Bool             // by Shutdown, which waits no longer
+	stop     context.CancelCauseFunc // ends the contexts of all connections
 
 	tls         *tls.Config // nil for plain HTTP
 	h2c         bool        // HTTP/2 by prior knowledge is spoken
@@ -67,6 +68,8 @@ func NewServer(s engine.Settings) engine.Server {
 	if srv.headTimeout == 0 {
 		srv.headTimeout = s.ReadTimeout
 	}
+	base, stop := context.WithCancelCause(context.Background())
+	srv.stop = stop
 	srv.http = http.Server{
 		Handler:           srv,
 		ReadTimeout:       s.ReadTimeout,
@@ -77,6 +80,7 @@ func NewServer(s engine.Settings) engine.Server {
 		ErrorLog:          log.New(&errorLog{s.ErrorLog}, "", 0),
 		Protocols:         new(http.Protocols),
 		HTTP2:             &http.HTTP2Config{MaxReadFrameSize: http2Frame},
+		BaseContext:       func(net.Listener) context.Context { return base },
 		ConnContext:       withPeer,
 		ConnState:         srv.follow,
 
@@ -122,6 +126,7 @@ func (s *server) Shutdown(ctx context.Context) error {
 	}
 	if err != nil {
 		s.cut.Store(true)
+		s.stop(gateway.ErrStopped)
 		err = errors.Join(err, s.http.Close())
 	}
 	if !s.tunnels.wait(ctx, &s.cut) && err == nil {

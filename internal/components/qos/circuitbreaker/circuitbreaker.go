@@ -186,5 +186,5 @@ func (s *stage) outcome(ctx context.Context, x *gateway.Exchange, err error) err
 
 // givenUp reports whether a failed call was cancelled rather than late.
 func givenUp(ctx context.Context, err error) bool {
-	return errors.Is(ctx.Err(), context.Canceled) || gateway.AsError(err).Code == gateway.CodeClientGone
+	return errors.Is(ctx.Err(), context.Canceled) || gateway.Cut(err)
 }
