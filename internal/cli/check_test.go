@@ -501,6 +501,30 @@ func differences(at string, written, shown *config.Node, s *config.Spec, scope c
 	return all
 }
 
+// TestDumpLeavesOut shows nothing of what has no effect.
+func TestDumpLeavesOut(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "gateway.json", `{"version": 3, "$schema": "SAID", "@comment": "SAID", "sequential_start": true, "plugin": {"folder": "SAID", "pattern": "SAID"}, "naem": "SAID",
+  "allow_insecure_connections": true, "async_agent": [{"name": "SAID"}], "name": null,
+  "extra_config": {"plugin/http-server": {"name": ["SAID"]}, "router": {"max_multipart_memory": 5, "_comment": "SAID", "auto_options": true}},
+  "endpoints": [{"endpoint": "/a", "backend": [{"url_pattern": "/b", "host": ["http://b"],
+    "extra_config": {"backend/http/client": {"proxy_address": "http://user:SAID@b"}}}]}]}`)
+	got := invoke(t, "check", "-ddd", "--allow-unsupported", "-c", "gateway.json")
+	if got.code != 0 {
+		t.Fatalf("%+v", got)
+	}
+	for _, gone := range []string{"SAID", "sequential_start", "plugin", "async_agent", "max_multipart_memory", `"name"`, "null"} {
+		if strings.Contains(got.stdout, gone) {
+			t.Errorf("the dump shows %s:\n%s", gone, got.stdout)
+		}
+	}
+	for _, there := range []string{`"client_tls"`, `"allow_insecure_connections": true`, `"auto_options": true`, `"http://***@b"`} {
+		if strings.Count(got.stdout, there) != 1 {
+			t.Errorf("the dump does not show %s once:\n%s", there, got.stdout)
+		}
+	}
+}
+
 // TestDumpHosts hides a secret host of the root that opens WebSockets, too.
 func TestDumpHosts(t *testing.T) {
 	t.Chdir(t.TempDir())
