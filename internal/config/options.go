@@ -157,7 +157,9 @@ type Transport struct {
 	// DisableKeepAlives uses each connection for one request only.
 	DisableKeepAlives bool `json:"disable_keep_alives"`
 
-	// DisableCompression stops the gateway from asking for gzip by itself.
+	// DisableCompression stops the gateway from asking for gzip by itself, as it
+	// does where it decodes answers. What passes with no-op comes as the client asks
+	// for it, with Accept-Encoding in input_headers.
 	DisableCompression bool `json:"disable_compression"`
 
 	// MaxIdleConnections limits the idle connections to all hosts together; 0
@@ -235,6 +237,12 @@ type Behaviour struct {
 	// ok, 200 and 201 only, or success, every 2xx.
 	DecodedStatuses DecodedStatuses `json:"decoded_statuses"`
 
+	// MissingContentType is what becomes of an answer without Content-Type that is
+	// passed on with no-op: guess looks at its first bytes and says text/html, for
+	// instance, none leaves it as it is. Beside X-Content-Type-Options: nosniff
+	// nothing is guessed.
+	MissingContentType MissingContentType `json:"missing_content_type"`
+
 	// BreakerThreshold is when a breaker opens: more_than max_errors or at
 	// max_errors.
 	BreakerThreshold BreakerThreshold `json:"breaker_threshold"`
@@ -290,7 +298,10 @@ type Endpoint struct {
 	Timeout Duration `json:"timeout"`
 
 	// CacheTTL is the max-age that complete answers announce in Cache-Control;
-	// 0s stands for that of the service.
+	// 0s stands for that of the service. They are public, but private, for the cache of
+	// one browser, where the endpoint authenticates, where a header or a claim is
+	// part of what is called, and where backends see Authorization, Cookie or
+	// another credential of the request.
 	CacheTTL Duration `json:"cache_ttl"`
 
 	// ConcurrentCalls is how many times each backend is called at once; the
@@ -572,6 +583,12 @@ type DecodedStatuses string
 
 // Enum lists the values.
 func (DecodedStatuses) Enum() []string { return []string{"ok", "success"} }
+
+// MissingContentType is whether the type of an answer is guessed.
+type MissingContentType string
+
+// Enum lists the values.
+func (MissingContentType) Enum() []string { return []string{"guess", "none"} }
 
 // BreakerThreshold is when a breaker opens.
 type BreakerThreshold string

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"io"
+	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
@@ -16,6 +17,13 @@ func PerHop(name string) bool {
 		return true
 	}
 	return false
+}
+
+// NoSniff reports whether a value of X-Content-Type-Options forbids to guess the type
+// of an answer: the Fetch standard, section 3.6.
+func NoSniff(v string) bool {
+	first, _, _ := strings.Cut(v, ",")
+	return strings.EqualFold(strings.Trim(first, " \t"), "nosniff")
 }
 
 // ValidValue reports whether v may be the value of a field: it holds no

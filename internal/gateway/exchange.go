@@ -36,6 +36,10 @@ type Exchange struct {
 	Frame   any       // what the runner keeps between sending and collecting
 	Err     error     // why the answer is a failure, for observers; nil for a good one
 
+	// Personal says that backends see credentials of the client, so that a cache must
+	// not keep the answer for others.
+	Personal bool
+
 	trace     trace
 	children  []*Exchange
 	slots     []any
@@ -93,6 +97,9 @@ type Response struct {
 	Body     body.Body
 	Complete bool // nothing is missing from the answer
 	Failed   bool // a backend is missing from it, not even described
+
+	// Untyped is set where the engine must not guess a Content-Type that is missing.
+	Untyped bool
 
 	// Missing is why backends are missing from the answer, for observers.
 	Missing error

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"time"
 
@@ -20,6 +21,9 @@ type encode struct {
 	completed string // name of the header
 	product   gateway.Field
 	cache     string // Cache-Control of complete answers; "" for none
+	private   string // the same of answers that are for one client only
+	personal  bool   // all of them are
+	untyped   bool   // the type of an answer that is passed on is not guessed
 	byCause   bool   // the status of a failure follows its cause
 	messages  bool   // failures carry their text
 }
@@ -33,8 +37,10 @@ func newEncode(s *config.Service, e *config.Endpoint, messages bool, product gat
 		byCause:   s.Behaviour.ErrorStatus == "by_cause",
 		messages:  messages,
 	}
+	enc.untyped = s.Behaviour.MissingContentType == "none"
 	if e.CacheTTL > 0 {
-		enc.cache = "public, max-age=" + strconv.Itoa(int(time.Duration(e.CacheTTL)/time.Second))
+		age := "max-age=" + strconv.Itoa(int(time.Duration(e.CacheTTL)/time.Second))
+		enc.cache, enc.private = "public, "+age, "private, "+age
 	}
 	return enc
 }
@@ -48,8 +54,13 @@ var completedHeaders = func() (names []string) {
 	return names
 }()
 
-// Enter does nothing.
-func (*encode) Enter(context.Context, *gateway.Exchange) error { return nil }
+// Enter notes whether the answer will be for one client only, where that matters.
+func (e *encode) Enter(_ context.Context, x *gateway.Exchange) error {
+	if e.cache != "" {
+		x.Personal = e.personal || x.Identity != nil || slices.ContainsFunc(x.Request.Header, func(f gateway.Field) bool { return credential(f.Name) })
+	}
+	return nil
+}
 
 // Leave writes the answer.
 func (e *encode) Leave(_ context.Context, x *gateway.Exchange, err error) error {
@@ -59,6 +70,7 @@ func (e *encode) Leave(_ context.Context, x *gateway.Exchange, err error) error 
 		return e.public(err)
 	}
 	if form := r.Body.Form(); form != body.Spans && form != body.Tree {
+		r.Untyped = e.untyped
 		e.mark(r, false) // bytes for the client already
 		return nil
 	}
@@ -81,7 +93,11 @@ func (e *encode) Leave(_ context.Context, x *gateway.Exchange, err error) error 
 		r.Status = 200
 	}
 	if e.cache != "" && r.Complete {
-		r.Header.Set("Cache-Control", e.cache)
+		announced := e.cache
+		if x.Personal {
+			announced = e.private
+		}
+		r.Header.Set("Cache-Control", announced)
 	}
 	e.mark(r, r.Complete)
 	return nil

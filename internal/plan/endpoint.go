@@ -107,7 +107,9 @@ func (b *endpointBuilder) build() *Endpoint {
 		return nil
 	}
 	b.checkNeeds(&b.site.Site, e.OutputEncoding == "no-op")
-	enc := b.encode(newEncode(b.g.Service, e, b.g.Router.ErrorMessages, b.g.product))
+	made := newEncode(b.g.Service, e, b.g.Router.ErrorMessages, b.g.product)
+	made.personal = made.cache != "" && b.personal()
+	enc := b.encode(made)
 	b.placed = append(append(b.placed[:0], b.site.Placed()...),
 		component.Placed{Phase: uint8(component.EndpointEncode), Name: "encode", Stage: enc,
 			At: cmp.Or(keyPos(e.Node, "output_encoding"), keyPos(b.g.Service.Node, "output_encoding"))})
@@ -174,6 +176,7 @@ func (b *endpointBuilder) sound() bool {
 	}
 	b.checkGroups()
 	b.checkOutput()
+	b.checkUndecoded()
 	a := b.site.Arrangement()
 	if len(a.Upgrade) > 0 && !b.checkUpgrade() {
 		return false
@@ -216,6 +219,25 @@ func (b *endpointBuilder) checkNeeds(s *component.Site, raw bool) {
 				"%s looks into the answer, which no-op passes through; choose another encoding, or remove it", n.Name)))
 		}
 	}
+}
+
+// personal reports whether every answer of the endpoint is for one client only: it
+// authenticates, or calls what a header or a claim of the client names.
+func (b *endpointBuilder) personal() bool {
+	for name := range b.config.ExtraConfig {
+		if strings.HasPrefix(name, "auth/") {
+			return true
+		}
+	}
+	for _, bp := range b.real {
+		be := bp.config
+		for _, text := range append([]string{be.URLPattern}, be.Host...) {
+			if strings.Contains(text, "{input_headers.") || strings.Contains(text, "{JWT.") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // share returns a part of the endpoint's timeout; 0 when it is the whole.
@@ -333,7 +355,8 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 		return nil
 	}
 	bp.demands = demands(be, addr.template, b.site.Params())
-	addr.compress = !call.Transport.DisableCompression
+	// With no-op the answer is the client's, and so is the wish for a coding.
+	addr.compress = !call.Transport.DisableCompression && b.config.OutputEncoding != "no-op"
 	b.placed = append(append(b.placed[:0], site.Placed()...),
 		component.Placed{Phase: uint8(component.BackendAddress), Name: "address", Stage: addr, At: be.Node.Pos},
 		component.Placed{Phase: uint8(component.BackendShape), Name: "shape", Stage: newShape(b.g.Service, be, call.Reshape),

@@ -376,6 +376,22 @@ func (b *endpointBuilder) checkOutput() {
 		`json-collection shows the member "collection", which no backend makes, so every answer is empty; write "is_collection": true in a backend that answers a list, or name "collection" in allow if the service answers an object that has it`))
 }
 
+// checkUndecoded reports an endpoint that makes its answer of nothing: no-op passes on
+// what a backend says, if the endpoint passes it on as well.
+func (b *endpointBuilder) checkUndecoded() {
+	undecoded := func(bp *branchPlan) bool { return bp.config.Encoding == "no-op" && !modified(bp.config.ExtraConfig) }
+	if b.config.OutputEncoding == "no-op" || !all(b.real, undecoded) ||
+		b.config.ExtraConfig["proxy"].Get("static") != nil || modified(b.config.ExtraConfig) {
+		return
+	}
+	b.mistake(b.real[0].config.Node, "encoding", errors.New(
+		`no-op decodes nothing, so every answer of this endpoint is empty, whatever the service says; write "output_encoding": "no-op" in the endpoint to pass the answer on, or an encoding that decodes, such as json`))
+}
+
+func all[T any](list []T, f func(T) bool) bool {
+	return !slices.ContainsFunc(list, func(v T) bool { return !f(v) })
+}
+
 // checkOwn reports a host that is the gateway itself: each of its requests would
 // make another one.
 func (c *compiler) checkOwn(be *config.Backend) {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -108,7 +109,7 @@ func (b *backend) answer(w http.ResponseWriter, r *http.Request, m message) {
 	if m.direction("chunked") == "" {
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	}
-	if !strings.Contains(strings.Join(names, " "), "Content-Type") {
+	if !slices.Contains(names, "Content-Type") {
 		w.Header()["Content-Type"] = nil
 	}
 	status, err := strconv.Atoi(m.first)

@@ -423,11 +423,19 @@ func guessedTypes(t *trial) {
 		{"\x89PNG\r\n\x1a\n", nil, "image/png"},
 		{"<html>", []string{"Content-Type", "a/b"}, "a/b"},
 		{"<html>", []string{"Content-Encoding", "gzip"}, ""},
+		{"<html>", []string{"X-Content-Type-Options", "nosniff"}, ""},
+		{"<html>", []string{"X-Content-Type-Options", "NoSniff , x"}, ""},
+		{"<html>", []string{"X-Content-Type-Options", "nosniff", "Content-Type", "a/b"}, "a/b"},
+		{"<html>", []string{"@untyped", "yes"}, ""},
+		{"<html>", []string{"@untyped", "yes", "Content-Type", "a/b"}, "a/b"},
 		{"", nil, ""},
 	}
 	var i int
 	d := t.open(engine.Settings{}, func(ctx context.Context, x *gateway.Exchange) error {
 		tt := tests[i]
+		if len(tt.fields) > 0 && tt.fields[0] == "@untyped" {
+			x.Response.Untyped, tt.fields = true, tt.fields[2:]
+		}
 		if x.In.Path() == "/stream" {
 			return streaming(io.NopCloser(strings.NewReader(tt.body)), -1, tt.fields...)(ctx, x)
 		}

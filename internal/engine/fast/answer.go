@@ -277,6 +277,7 @@ func (a *answer) appendHead(dst []byte, res *gateway.Response, f framing, now ti
 	minor := a.c.inbound.head.Minor
 	dst = appendStatus(dst, minor, res.Status)
 	var typed, coded, dated bool
+	untyped := res.Untyped
 	for _, field := range res.Header {
 		if engine.PerHop(field.Name) || !gateway.Token(field.Name) || !engine.ValidValue(field.Value) {
 			continue
@@ -286,6 +287,8 @@ func (a *answer) appendHead(dst []byte, res *gateway.Response, f framing, now ti
 			typed = true
 		case "Content-Encoding":
 			coded = coded || field.Value != ""
+		case "X-Content-Type-Options":
+			untyped = untyped || engine.NoSniff(field.Value)
 		case "Date":
 			dated = true
 		}
@@ -294,7 +297,7 @@ func (a *answer) appendHead(dst []byte, res *gateway.Response, f framing, now ti
 		dst = append(dst, field.Value...)
 		dst = append(dst, "\r\n"...)
 	}
-	if len(f.sniff) > 0 && !typed && !coded {
+	if len(f.sniff) > 0 && !typed && !coded && !untyped {
 		dst = append(dst, "Content-Type: "...)
 		dst = append(dst, http.DetectContentType(f.sniff)...)
 		dst = append(dst, "\r\n"...)

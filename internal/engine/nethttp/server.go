@@ -343,7 +343,7 @@ func (a *answer) send(x *gateway.Exchange) error {
 	if bodiless || head && size == 0 && res.Status != http.StatusResetContent {
 		announced = -1
 	}
-	a.header(res.Header, announced)
+	a.header(res.Header, announced, res.Untyped)
 	if err := a.begin(res.Status, stream == nil); err != nil {
 		return err
 	}
@@ -380,20 +380,25 @@ func payload(b *body.Body) (raw []byte, stream io.ReadCloser, size int64, err er
 }
 
 // header fills the header of the answer. size is announced unless it is
-// negative. The values of all fields share one array.
-func (a *answer) header(fields gateway.Fields, size int64) {
+// negative. The values of all fields share one array. A type that is missing is not
+// guessed where untyped or the answer says so.
+func (a *answer) header(fields gateway.Fields, size int64, untyped bool) {
 	h := a.w.Header()
 	values := make([]string, 0, len(fields)+1)
 	for _, f := range fields {
 		if engine.PerHop(f.Name) || !gateway.Token(f.Name) || !engine.ValidValue(f.Value) {
 			continue
 		}
+		untyped = untyped || f.Name == "X-Content-Type-Options" && engine.NoSniff(f.Value)
 		if earlier, repeated := h[f.Name]; repeated {
 			h[f.Name] = append(earlier, f.Value)
 			continue
 		}
 		values = append(values, f.Value)
 		h[f.Name] = values[len(values)-1 : len(values) : len(values)]
+	}
+	if untyped && h["Content-Type"] == nil {
+		h["Content-Type"] = nil // which keeps net/http from guessing
 	}
 	if size >= 0 {
 		values = append(values, strconv.FormatInt(size, 10))
