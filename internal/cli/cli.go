@@ -54,11 +54,31 @@ func (e *exitError) Unwrap() error { return e.err }
 // Main runs the command that the arguments name and returns the exit code. The
 // first of the engines serves unless a configuration names another.
 func Main(args []string, engines ...engine.Engine) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	// A second signal ends the program at once.
-	context.AfterFunc(ctx, stop)
+	ctx, release := untilSignal()
+	defer release()
 	return run(ctx, args, engines, os.Stdout, os.Stderr)
+}
+
+// untilSignal returns a context that ends with the first signal to stop. Another one
+// ends the program at once: the first is no longer waited for when anybody can see
+// that it has come, so that no second one is taken for it and lost.
+func untilSignal() (ctx context.Context, release func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals, ended := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		defer close(ended)
+		select {
+		case <-signals:
+		case <-ctx.Done():
+		}
+		signal.Stop(signals)
+		cancel()
+	}()
+	return ctx, func() {
+		cancel()
+		<-ended
+	}
 }
 
 func run(ctx context.Context, args []string, engines []engine.Engine, stdout, stderr io.Writer) int {
