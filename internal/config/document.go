@@ -25,7 +25,7 @@ type Document struct {
 	unread   []string         // paths of texts with references to files that were not read
 	literal  map[*Node]string // of texts with references or escapes: what was not inserted
 	found    []*Problem       // while it was parsed
-	aliased  []*Problem       // repeated keys behind aliases, which are not reported
+	aliased  []*Problem       // repeated keys behind aliases and hidden ones of merged objects, which are not reported
 }
 
 // Found returns the problems that Parse has reported, which are warnings: how bad
@@ -33,7 +33,8 @@ type Document struct {
 func (d *Document) Found() []*Problem { return d.found }
 
 // Aliased returns duplicate-key problems of objects behind aliases of YAML. They
-// are reported where they were written, but another place may make them worse.
+// are reported where they were written, but another place may make them worse. Members
+// that hide those of a merged object are among them, which are no problem by themselves.
 func (d *Document) Aliased() []*Problem { return d.aliased }
 
 // LoadOptions is what loading takes from outside the file.

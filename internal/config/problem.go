@@ -153,6 +153,7 @@ func (p *Problem) Unknown() *Unknown { return p.unknown }
 type Repeated struct {
 	Key           string
 	Kept, Dropped *Node
+	Merged        bool // the one dropped is of a merged object (<<), which the other hides
 }
 
 // Repeated returns the key that a duplicate-key problem is about, nil for any

@@ -23,8 +23,8 @@ const maxAliasNodes = 1_000_000
 //
 // Source: YAML 1.2.2; the merge key is of YAML 1.1.
 //
-// aliased are the repeated keys of objects behind aliases, which are no problems
-// of their own.
+// aliased are the repeated keys of objects behind aliases and members that hide merged
+// ones, which are no problems of their own.
 func parseYAML(file string, data []byte) (root *Node, problems, aliased []*Problem) {
 	b := yamlBuilder{
 		file: file, data: data, left: maxAliasNodes,
@@ -62,7 +62,7 @@ type yamlBuilder struct {
 	left     int                  // nodes that aliases may still add
 	open     map[*yaml.Node]bool  // lists and objects that are being read
 	built    map[*yaml.Node]*Node // what became of values with an anchor
-	aliased  []*Problem           // repeated keys behind aliases
+	aliased  []*Problem           // repeated keys behind aliases, hidden members of merged objects
 	problems []*Problem
 }
 
@@ -199,13 +199,25 @@ func (b *yamlBuilder) merge(n *Node, y *yaml.Node, depth int) {
 		b.members(source, y, depth)
 		b.settle(source)
 		for _, m := range source.Members {
-			if n.Get(m.Key) == nil {
+			if own := n.Get(m.Key); own != nil {
+				b.override(n, m, own)
+			} else {
 				n.adoptMember(m.Key, m.KeyPos, m.Value)
 			}
 		}
 	default:
 		b.fail(y, "a merge key takes an object or a list of objects; write <<: *name")
 	}
+}
+
+// override notes that a member of n hides one of a merged object, all that is in it too.
+func (b *yamlBuilder) override(n *Node, merged Member, own *Node) {
+	if merged.Value.Kind != Object && own.Kind != Null {
+		return // as it is meant
+	}
+	p := own.Problem(Warning, CodeMistake, fmt.Errorf("the key %q hides that of the merged object at %s", merged.Key, merged.Value.Pos))
+	p.repeated = &Repeated{Key: merged.Key, Kept: own, Dropped: merged.Value, Merged: true}
+	b.aliased = append(b.aliased, p)
 }
 
 // reuse notes that an alias stands for a value.
