@@ -60,7 +60,8 @@ func (t *Table[T]) Explain(method, target string) []Candidate {
 
 	var winner *route
 	if tree := t.tree(method); tree != nil {
-		winner = t.lookup(tree, p).route
+		s, _ := t.lookup(tree, p, study{}, nil)
+		winner = s.route
 	}
 	var out []Candidate
 	for _, r := range fits {

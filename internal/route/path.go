@@ -67,12 +67,14 @@ const (
 func (p path) order() order {
 	worst := tidy
 	for pos := 1; pos <= len(p); {
-		text, _, next := p.segment(pos)
-		switch {
-		case dot(text):
-			return dots
-		case text == "" && next <= len(p):
+		_, end, next := p.bounds(pos)
+		switch n := end - pos; {
+		case n == 0 && next <= len(p):
 			worst = slashes
+		case n > 0 && n <= len("%2e%2e"):
+			if text, _, _ := p.segment(pos); dot(text) {
+				return dots
+			}
 		}
 		pos = next
 	}
@@ -88,17 +90,37 @@ type piece struct {
 	text string // decoded
 }
 
+// emptyRun is how many empty segments in a row are pieces of their own. More of
+// them are part of the last: no pattern has as many, and a client may send a million.
+const emptyRun = 64
+
 // pieces splits the path; there is always at least one.
 func (p path) pieces() []piece {
-	n := 0
-	for pos := 1; pos <= len(p); n++ {
-		_, _, pos = p.bounds(pos)
+	n, empty := 0, 0
+	for pos := 1; pos <= len(p); {
+		_, end, next := p.bounds(pos)
+		if empty = empty + 1; end > pos {
+			empty = 0
+		}
+		if empty <= emptyRun || next > len(p) {
+			n++
+		}
+		pos = next
 	}
 	out := make([]piece, 0, n)
+	empty = 0
 	start := 0 // of the separator
 	for pos := 1; pos <= len(p); {
 		text, end, next := p.segment(pos)
-		out = append(out, piece{string(p[start:end]), text})
+		if empty = empty + 1; end > pos {
+			empty = 0
+		}
+		if empty <= emptyRun || next > len(p) {
+			out = append(out, piece{string(p[start:end]), text})
+		} else {
+			last := &out[len(out)-1]
+			last.raw = string(p[start-len(last.raw) : end])
+		}
 		start, pos = end, next
 	}
 	return out
@@ -108,7 +130,7 @@ func (p path) pieces() []piece {
 // empty segments but for the last. Dots cannot climb above the root. The
 // result has at least one piece.
 func clean(pieces []piece) []piece {
-	out := make([]piece, 0, len(pieces))
+	out := make([]piece, 0, min(len(pieces), emptyRun))
 	for i, p := range pieces {
 		switch p.text {
 		case "..":

@@ -2,6 +2,7 @@ package route
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -68,9 +69,11 @@ const maxDecodings = 8
 
 // appendReading appends to dst, which is empty, what the most willing reader
 // makes of the characters of p, which begins with a slash: decoded until nothing is
-// left to decode, in lower case, compatible characters as one, slashes by the way
-// they were sent.
-func appendReading(dst []byte, p path) []byte {
+// left to decode, with slashes by the way they were sent, and with what else ends a
+// segment or stands around it as one character in all its forms. Text that is plain,
+// which means ASCII, is in lower case; other text is folded where it is compared,
+// since that may take a multiple of its length.
+func appendReading(dst []byte, p path) (text []byte, plain bool) {
 	ascii, encoded := true, false
 	for i := 0; i < len(p); i++ {
 		c := p[i]
@@ -97,15 +100,62 @@ func appendReading(dst []byte, p path) []byte {
 			break
 		}
 	}
-	if !ascii || encoded {
-		return foldRunes(dst)
+	for _, c := range dst {
+		if c >= utf8.RuneSelf && c < badByte {
+			return appendMarks(make([]byte, 0, len(dst)+len(dst)/8), dst), false
+		}
 	}
 	for i, c := range dst {
 		if 'A' <= c && c <= 'Z' {
 			dst[i] = c | 0x20
 		}
 	}
+	return dst, true
+}
+
+// appendMarks appends b to dst, with the ASCII characters that readings look at in
+// place of the characters that are compatible with them.
+func appendMarks(dst, b []byte) []byte {
+	for i := 0; i < len(b); {
+		if b[i] < utf8.RuneSelf {
+			dst = append(dst, b[i])
+			i++
+			continue
+		}
+		r, n := utf8.DecodeRune(b[i:])
+		if unicode.Is(marks, r) {
+			dst = append(dst, norm.NFKC.Properties(b[i:]).Decomposition()...)
+		} else {
+			dst = append(dst, b[i:i+n]...)
+		}
+		i += n
+	}
 	return dst
+}
+
+// marks are the characters that make a difference to where segments end, or to what is
+// stripped from them: what they are compatible with has a slash, a backslash, a
+// semicolon, a question mark or a number sign, or begins or ends with a dot or a blank.
+//
+// Source: Unicode Standard Annex #15, form KC.
+var marks = &unicode.RangeTable{
+	R16: []unicode.Range16{
+		{0x00A0, 0x00A0, 1}, {0x00A8, 0x00A8, 1}, {0x00AF, 0x00AF, 1}, {0x00B4, 0x00B4, 1},
+		{0x00B8, 0x00B8, 1}, {0x02D8, 0x02DD, 1}, {0x037A, 0x037A, 1}, {0x037E, 0x037E, 1},
+		{0x0384, 0x0385, 1}, {0x1FBD, 0x1FBD, 1}, {0x1FBF, 0x1FC1, 1}, {0x1FCD, 0x1FCF, 1},
+		{0x1FDD, 0x1FDF, 1}, {0x1FED, 0x1FEE, 1}, {0x1FFD, 0x1FFE, 1}, {0x2000, 0x200A, 1},
+		{0x2017, 0x2017, 1}, {0x2024, 0x2026, 1}, {0x202F, 0x202F, 1}, {0x203E, 0x203E, 1},
+		{0x2047, 0x2049, 1}, {0x205F, 0x205F, 1}, {0x2100, 0x2101, 1}, {0x2105, 0x2106, 1},
+		{0x2488, 0x249B, 1}, {0x3000, 0x3000, 1}, {0x309B, 0x309C, 1}, {0x33C2, 0x33C2, 1},
+		{0x33C7, 0x33C7, 1}, {0x33D8, 0x33D8, 1}, {0xFC5E, 0xFC63, 1}, {0xFE14, 0xFE14, 1},
+		{0xFE16, 0xFE16, 1}, {0xFE19, 0xFE19, 1}, {0xFE30, 0xFE30, 1}, {0xFE49, 0xFE4C, 1},
+		{0xFE52, 0xFE52, 1}, {0xFE54, 0xFE54, 1}, {0xFE56, 0xFE56, 1}, {0xFE5F, 0xFE5F, 1},
+		{0xFE68, 0xFE68, 1}, {0xFE70, 0xFE70, 1}, {0xFE72, 0xFE72, 1}, {0xFE74, 0xFE74, 1},
+		{0xFE76, 0xFE76, 1}, {0xFE78, 0xFE78, 1}, {0xFE7A, 0xFE7A, 1}, {0xFE7C, 0xFE7C, 1},
+		{0xFE7E, 0xFE7E, 1}, {0xFF03, 0xFF03, 1}, {0xFF0E, 0xFF0F, 1}, {0xFF1B, 0xFF1B, 1},
+		{0xFF1F, 0xFF1F, 1}, {0xFF3C, 0xFF3C, 1}, {0xFFE3, 0xFFE3, 1},
+	},
+	R32: []unicode.Range32{{0x1F100, 0x1F100, 1}},
 }
 
 // decodeAgain decodes escapes in place, those with u and four digits too, and
@@ -203,6 +253,7 @@ func fold(s string) string {
 // always read as willingly as can be.
 type reading struct {
 	text  []byte // of appendReading
+	plain bool   // as it says
 	end   int    // of the path in it
 	soft  bool   // escaped slashes separate
 	inner bool   // so do those that were escaped more than once
@@ -292,12 +343,6 @@ func dotted(text []byte) bool {
 	return is()
 }
 
-// dotted reports whether a piece of the path may be taken for a dot segment.
-func (p path) dotted() bool {
-	var room [256]byte
-	return dotted(appendReading(room[:0], p))
-}
-
 // DotSegment reports whether a server may take a piece of value, the text of one
 // path segment, for a dot segment. It looks at the value as it is and decoded
 // once more, cut at the first semicolon, and split at slashes and backslashes.
@@ -320,12 +365,10 @@ func DotSegment(value string) bool {
 			break
 		}
 	}
-	ascii := true
-	for _, c := range b {
-		ascii = ascii && c < utf8.RuneSelf
-	}
-	return !ascii && bytes.ContainsAny(b, dotLike) && dotted(foldRunes(b))
+	return bytes.ContainsFunc(b, beyondASCII) && bytes.ContainsAny(b, dotLike) && dotted(appendMarks(nil, b))
 }
+
+func beyondASCII(r rune) bool { return r >= utf8.RuneSelf }
 
 // suspicious reports whether a text has a dot, an escape, or a character beyond ASCII.
 func suspicious(text string) bool {
@@ -348,34 +391,57 @@ var suspects = func() (is [256]bool) {
 // Standard Annex #15, form KC.
 const dotLike = ".\u2024\u2025\ufe52\uff0e"
 
-// ambiguous reports whether a reading of p, which r serves, leads to another
-// route of the tree. Routes that fit p as it is written are none of them: they
-// have lost to r by the rules. A route without variables is what it says.
-func (t *tree) ambiguous(r *route, p path, spellings map[string][]string) bool {
-	if !r.wild && len(r.names) == 0 {
-		return false
+// A study is what readers may make of a path. It serves all trees.
+type study struct {
+	path  path
+	kinds traits
+
+	text  []byte // of appendReading; nil until it is asked for
+	plain bool   // as it says
+	dots  bool   // a piece may be taken for a dot segment, other than a plain one
+}
+
+// of returns the study of p, which s may be already.
+func (s study) of(p path) study {
+	if s.path == p {
+		return s
 	}
-	kinds := p.traits()
-	if kinds == 0 && !t.odd {
-		return false
-	}
-	var room [256]byte
-	var text []byte
-	if kinds&special == 0 {
-		text = append(room[:0], p...)
-		for i, c := range text {
+	return study{path: p, kinds: p.traits()}
+}
+
+// read returns the study with its text, for which there is room.
+func (s study) read(room []byte) study {
+	switch {
+	case s.text != nil:
+	case s.kinds&special != 0:
+		s.text, s.plain = appendReading(room, s.path)
+		s.dots = dotted(s.text)
+	default:
+		s.text, s.plain = append(room, s.path...), true
+		for i, c := range s.text {
 			switch {
 			case c == '/':
-				text[i] = hardSlash
+				s.text[i] = hardSlash
 			case 'A' <= c && c <= 'Z':
-				text[i] = c | 0x20
+				s.text[i] = c | 0x20
 			}
 		}
-	} else {
-		text = appendReading(room[:0], p)
 	}
-	d := detour{reading: reading{text: text, end: len(text)}, tree: t, spellings: spellings, serves: r, path: p}
-	if kinds&(special|loose) == 0 {
+	return s
+}
+
+// reads reports whether what readers make of the path of s, which r serves, may lead
+// elsewhere. A route without variables is what it says.
+func (t *tree) reads(r *route, s study) bool {
+	return (r.wild || len(r.names) > 0) && (s.kinds != 0 || t.odd)
+}
+
+// ambiguous reports whether a reading of the path, which r serves, leads to another
+// route of the tree. Routes that fit the path as it is written are none of them: they
+// have lost to r by the rules.
+func (t *tree) ambiguous(r *route, s study, l *literals) bool {
+	d := detour{reading: reading{text: s.text, plain: s.plain, end: len(s.text)}, tree: t, literals: l, serves: r, path: s.path}
+	if s.kinds&(special|loose) == 0 {
 		return d.walk(t.root, 1)
 	}
 	return d.readings()
@@ -430,9 +496,9 @@ func (d *detour) readings() bool {
 type detour struct {
 	reading
 	*tree
-	spellings map[string][]string
-	serves    *route
-	path      path // as it is written
+	literals *literals
+	serves   *route
+	path     path // as it is written
 }
 
 // walk reports whether what is left from pos on leads from n to another route.
@@ -441,39 +507,88 @@ func (d *detour) walk(n *node, pos int) bool {
 	if d.other(n.wild) {
 		return true
 	}
+	ends := d.other(n.exact)
+	if !ends && n.literals == nil && n.words == nil && n.variable == nil {
+		return false
+	}
 	empty := n.literals[""]
 	if empty != nil && d.walk(empty, pos) {
 		return true
 	}
 	full, bare, next, ok := d.segment(pos)
 	if !ok {
-		return d.other(n.exact)
+		return ends
 	}
 	if n.literals != nil && (d.literal(n, full, next) || len(bare) < len(full) && d.literal(n, bare, next)) {
 		return true
 	}
-	for _, c := range n.words {
-		if (begins(full, c.folded) || begins(bare, c.folded)) && d.walk(c, next) {
-			return true
-		}
+	if n.words != nil && (d.word(n, full, next) || len(bare) < len(full) && d.word(n, bare, next)) {
+		return true
 	}
 	return n.variable != nil && d.walk(n.variable, next)
 }
 
-// begins reports whether text begins with a word's text before its variable.
-func begins(text []byte, word string) bool {
-	return len(text) > len(word) && string(text[:len(word)]) == word
-}
-
 // literal goes on under the literals that text stands for.
 func (d *detour) literal(n *node, text []byte, next int) bool {
-	for _, spelling := range d.spellings[string(text)] {
+	if !d.plain {
+		if !d.literals.mayBe(len(text)) {
+			return false
+		}
+		text = foldRunes(text)
+	}
+	for _, spelling := range d.literals.spellings[string(text)] {
 		if c := n.literals[spelling]; c != nil && d.walk(c, next) {
 			return true
 		}
 	}
 	return false
 }
+
+// word goes on under the words that text begins with, and that leave something of it.
+func (d *detour) word(n *node, text []byte, next int) bool {
+	if !d.plain {
+		text = foldRunes(text[:min(len(text), d.literals.most()+composition)])
+	}
+	for _, c := range n.words {
+		if len(text) > len(c.folded) && string(text[:len(c.folded)]) == c.folded && d.walk(c, next) {
+			return true
+		}
+	}
+	return false
+}
+
+// literals are the texts of a table, of whole segments and before variables.
+type literals struct {
+	spellings map[string][]string // by their folded form
+	longest   int                 // folded
+}
+
+// add notes a text.
+func (l *literals) add(text string) {
+	folded := fold(text)
+	l.longest = max(l.longest, len(folded))
+	if s := l.spellings[folded]; !slices.Contains(s, text) {
+		l.spellings[folded] = append(s, text)
+	}
+}
+
+const (
+	// shrinkage is how many times shorter folding makes a text at most, with room to
+	// spare: mathematical letters have four bytes, and what is composed has half.
+	shrinkage = 8
+
+	// composition is how many bytes at the end of a text may be folded in another way
+	// if the text is cut there: normal forms have 30 marks on a character at most.
+	composition = 256
+)
+
+// most returns the number of bytes beyond which a text is no literal once it is folded.
+func (l *literals) most() int { return shrinkage * l.longest }
+
+// mayBe reports whether a text of n bytes may be a literal once it is folded. Folding
+// is not for what is longer: the text of one character becomes up to eleven times as
+// long, and clients could ask for a megabyte of it.
+func (l *literals) mayBe(n int) bool { return n <= l.most() }
 
 // other reports whether r is a route that the path reaches by another reading
 // only.

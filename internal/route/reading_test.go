@@ -1,9 +1,12 @@
 package route
 
 import (
+	"bytes"
 	"net/url"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 )
 
 // FuzzDotSegment looks for dot segments as plainly as can be, and shows that none
@@ -44,6 +47,29 @@ func TestDotSegment(t *testing.T) {
 	} {
 		if got := DotSegment(value); got != want {
 			t.Errorf("DotSegment(%q) = %t, want %t", value, got, want)
+		}
+	}
+}
+
+// TestMarks shows for every character that a reading without it being folded loses
+// nothing that segments end at or are stripped of, and how much shorter it becomes.
+func TestMarks(t *testing.T) {
+	for r := rune(utf8.RuneSelf); r <= unicode.MaxRune; r++ {
+		if 0xD800 <= r && r < 0xE000 {
+			continue
+		}
+		text := []byte(string(r))
+		folded, marked := foldRunes(text), appendMarks(nil, text)
+		if again := foldRunes(marked); !bytes.Equal(again, folded) {
+			t.Fatalf("%U: folded %q, and %q by way of %q", r, folded, again, marked)
+		}
+		if len(folded)*shrinkage < len(text)*2 || len(marked) > 3*len(text) {
+			t.Fatalf("%U: %d bytes, marked %d, folded %d", r, len(text), len(marked), len(folded))
+		}
+		first, last := folded[0], folded[len(folded)-1]
+		ends := first == '.' || blank(first) || last == '.' || blank(last)
+		if (ends || bytes.ContainsAny(folded, `/\;?#`)) && bytes.Equal(text, marked) {
+			t.Fatalf("%U is %q, which a reading does not see", r, folded)
 		}
 	}
 }

@@ -46,7 +46,7 @@ type Builder[T any] struct {
 
 // NewBuilder returns a builder without routes.
 func NewBuilder[T any](o Options) *Builder[T] {
-	return &Builder[T]{Table[T]{options: o, spellings: map[string][]string{}}}
+	return &Builder[T]{Table[T]{options: o, literals: literals{spellings: map[string][]string{}}}}
 }
 
 // Add routes method and pattern to value. Methods are compared as they are
@@ -79,8 +79,8 @@ func (b *Builder[T]) Add(method, pattern string, value T) error {
 	t.values = append(t.values, value)
 	for _, p := range r.parts {
 		t.trees[at].odd = t.trees[at].odd || p.kind != variable && (p.text == "" && len(r.parts) > 1 || fold(p.text) != p.text)
-		if s := t.spellings[fold(p.text)]; p.kind != variable && !slices.Contains(s, p.text) {
-			t.spellings[fold(p.text)] = append(s, p.text)
+		if p.kind != variable {
+			t.literals.add(p.text)
 		}
 	}
 	return nil
@@ -102,11 +102,11 @@ func (b *Builder[T]) Build() *Table[T] { return &b.table }
 // A Table maps methods and paths to values. It never changes and is safe for
 // concurrent use.
 type Table[T any] struct {
-	options   Options
-	trees     []tree // by method
-	routes    []*route
-	values    []T                 // by route.index
-	spellings map[string][]string // literal texts by their folded form
+	options  Options
+	trees    []tree // by method
+	routes   []*route
+	values   []T // by route.index
+	literals literals
 }
 
 // A tree has the routes of one method.
@@ -192,13 +192,17 @@ func (t *Table[T]) Find(method, target string, params []string) Match[T] {
 	if err != nil {
 		return Match[T]{Outcome: BadParam, Text: "error: " + err.Error()}
 	}
+	var room [readingRoom]byte
+	var read study
 	if tree := t.tree(method); tree != nil {
-		s := t.lookup(tree, p)
+		var s served
+		s, read = t.lookup(tree, p, read, room[:0])
 		if s.route != nil {
 			return t.deliver(s, params)
 		}
 		if location, reason := t.correct(tree, p); location != "" {
-			if m := t.deliver(t.lookup(tree, location), params); m.Outcome == BadParam {
+			s, _ := t.lookup(tree, location, study{}, nil)
+			if m := t.deliver(s, params); m.Outcome == BadParam {
 				return m
 			}
 			return Match[T]{Outcome: Redirect, Location: string(location), Reason: reason}
@@ -207,7 +211,7 @@ func (t *Table[T]) Find(method, target string, params []string) Match[T] {
 			return Match[T]{} // the method has a route, and other methods are no remedy
 		}
 	}
-	allow := t.allow(p)
+	allow := t.allow(p, read, room[:0])
 	if len(allow) == 0 && method == "OPTIONS" && t.options.AutoOptions {
 		for i := range t.trees {
 			if location, reason := t.correct(&t.trees[i], p); location != "" {
@@ -253,7 +257,8 @@ func (t *Table[T]) Covering(method, pattern string) (value T, ok bool) {
 	if r.wild {
 		b.WriteString("/" + some)
 	}
-	found := t.lookup(tree, path(b.String())).route
+	s, _ := t.lookup(tree, path(b.String()), study{}, nil)
+	found := s.route
 	if found == nil || found.wild == r.wild && slices.Equal(found.parts, r.parts) {
 		return value, false
 	}
@@ -291,19 +296,27 @@ func (t *Table[T]) tree(method string) *tree {
 // lookup finds the route that serves p as it is written. There is none when
 // another reading of p leads to another route: whoever asks for that one spells
 // it. A value that is refused is the client's fault whatever else p may mean.
-func (t *Table[T]) lookup(tree *tree, p path) served {
+// It takes what has been read of paths, with the room for that, and returns it with
+// what it has read itself.
+func (t *Table[T]) lookup(tree *tree, p path, read study, room []byte) (served, study) {
 	s := tree.root.lookup(p)
-	switch {
-	case s.route == nil:
-	case s.route.wild && s.path.traits()&special != 0 && s.path.dotted():
-		return served{elsewhere: true}
-	case tree.ambiguous(s.route, s.path, t.spellings) && !t.refusesAny(s):
-		return served{elsewhere: true}
-	case s.route.wild && s.path.traits()&special != 0:
-		s.path, s.rest = s.path.escaped(), string(path(s.rest).escaped())
+	if s.route == nil {
+		return s, read
 	}
-	return s
+	read = read.of(s.path)
+	if tree.reads(s.route, read) {
+		read = read.read(room)
+		if s.route.wild && read.dots || tree.ambiguous(s.route, read, &t.literals) && !t.refusesAny(s) {
+			return served{elsewhere: true}, read
+		}
+	}
+	s.special = read.kinds&special != 0
+	return s, read
 }
+
+// readingRoom is the length of paths up to which reading them needs no memory of its
+// own.
+const readingRoom = 256
 
 // refusesAny reports whether a value is refused.
 func (t *Table[T]) refusesAny(s served) bool {
@@ -314,6 +327,9 @@ func (t *Table[T]) refusesAny(s served) bool {
 // deliver answers with what serves a path, unless a value in it is refused.
 func (t *Table[T]) deliver(s served, params []string) Match[T] {
 	r := s.route
+	if r.wild && s.special {
+		s.path, s.rest = s.path.escaped(), string(path(s.rest).escaped())
+	}
 	params = r.appendValues(params[:0], s.path)
 	params, raw := params[:len(r.names)], params[len(r.names):]
 	for _, v := range params {
@@ -377,7 +393,7 @@ func (t *Table[T]) correct(tree *tree, p path) (location path, reason Reason) {
 	if !fix {
 		return "", 0
 	}
-	s := respelling{pieces: clean(pieces), spellings: t.spellings}
+	s := respelling{pieces: clean(pieces), literals: &t.literals}
 	if location = t.location(tree, s.walk(tree.root, 0, nil)); location == "" {
 		location = t.location(tree, s.wild)
 	}
@@ -394,7 +410,10 @@ func (t *Table[T]) correct(tree *tree, p path) (location path, reason Reason) {
 func (t *Table[T]) location(tree *tree, found []byte) path {
 	p := path(found)
 	// Two slashes would name a host, not a path.
-	if p == "" || strings.HasPrefix(string(p), "//") || t.lookup(tree, p).route == nil {
+	if p == "" || strings.HasPrefix(string(p), "//") {
+		return ""
+	}
+	if s, _ := t.lookup(tree, p, study{}, nil); s.route == nil {
 		return ""
 	}
 	return p
@@ -409,10 +428,11 @@ func WithHead(methods []string) []string {
 }
 
 // allow returns the methods that serve p, sorted.
-func (t *Table[T]) allow(p path) []string {
+func (t *Table[T]) allow(p path, read study, room []byte) []string {
 	var methods []string
 	for i := range t.trees {
-		if t.lookup(&t.trees[i], p).route != nil {
+		var s served
+		if s, read = t.lookup(&t.trees[i], p, read, room); s.route != nil {
 			methods = append(methods, t.trees[i].method)
 		}
 	}

@@ -418,6 +418,20 @@ func TestFindOtherReadings(t *testing.T) {
 		{"/v1/admin%c0%af", "404"}, // a slash in two bytes
 		{"/v1/%c1%a1dmin", "404"},
 		{"/v1/admin%EF%BC%8F", "404"}, // a slash of full width
+		{"/v1／admin", "404"},
+		{"/v1﹨admin", "404"},  // a small backslash
+		{"/v1/admin;", "404"}, // a Greek question mark, which is a semicolon
+		{"/v1/admin；x", "404"},
+		{"/v1/admin﹖x", "404"},
+		{"/v1/admin⁈", "404"}, // two marks in one
+		{"/v1/admin＃x", "404"},
+		{"/v1/　admin ", "404"},
+		{"/v1/admin…", "404"}, // three dots in one
+		{"/v1/admin" + strings.Repeat(" ", 5000), "404"},
+		{"/v1/" + strings.Repeat("ﷺ", 100) + "／．．/x", "404"},
+		{"/v1/" + strings.Repeat("／", 100) + "admin", "404"},
+		{"/v1/𝐚𝐝𝐦𝐢𝐧;", "404"}, // in mathematical letters
+		{"/v1/ünder" + strings.Repeat(" ", 300), "404"},
 		{"/v1/admin/keys/a%2Fb", "404"},
 		{"/v1/admin/keys/a\\b", `GET /v1/admin/keys/{id} id="a\\b"`},
 		{"/v1/ADMIN/keys/a\\b", "to /v1/admin/keys/a%5Cb" + letters},
@@ -429,6 +443,10 @@ func TestFindOtherReadings(t *testing.T) {
 		{"/users/7%3Borders", `GET /users/{id} id="7;orders"`},
 
 		// No server reads these as an explicit route.
+		{"/users/ﷺ", "GET /users/{id} id=\"ﷺ\""},
+		{"/v1/admin" + strings.Repeat("ﷺ", 3), `GET /v1/* rest="admin` + strings.Repeat("%EF%B7%BA", 3) + `"`},
+		{"/v1" + strings.Repeat("/", 1000) + "a", `GET /v1/* rest="a"`},
+		{"/v1/a" + strings.Repeat("/", 200) + "b", `GET /v1/* rest="a` + strings.Repeat("/", 200) + `b"`},
 		{"/v1/admins", `GET /v1/* rest="admins"`},
 		{"/v1/Admins/A%20b;c", `GET /v1/* rest="Admins/A%20b;c"`},
 		{"/v1/x;y/z%2Fw\\", `GET /v1/* rest="x;y/z%2Fw%5C"`},

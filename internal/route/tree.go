@@ -115,6 +115,7 @@ type served struct {
 	path  path   // that is served: the one that was looked for, or what became of it
 	rest  string // what a wildcard takes
 
+	special   bool // readers may give the path a meaning of their own
 	elsewhere bool // none does, because others may read the path as that of another route
 }
 
@@ -188,9 +189,9 @@ func (r *route) appendValues(values []string, p path) []string {
 // A respelling looks for a route under another spelling of a path.
 type respelling struct {
 	pieces []piece
-	// spellings has the literal texts of the table by their folded form. With
-	// nil, letter case counts and wildcards are left out.
-	spellings map[string][]string
+	// literals are those of the table. With nil, letter case counts and wildcards
+	// are left out.
+	literals *literals
 
 	wild  []byte // location under the wildcard with the longest prefix
 	depth int    // of wild
@@ -200,7 +201,7 @@ type respelling struct {
 // location and what n's subtree makes of them, with or without a slash at the
 // end. It returns nil when there is none.
 func (s *respelling) walk(n *node, i int, location []byte) []byte {
-	if s.spellings != nil && n.wild != nil && (s.wild == nil || i > s.depth) {
+	if s.literals != nil && n.wild != nil && (s.wild == nil || i > s.depth) {
 		s.wild, s.depth = appendRaw(slices.Clone(location), join(s.pieces[i:])), i
 	}
 	if i == len(s.pieces) {
@@ -247,7 +248,10 @@ func (s *respelling) walk(n *node, i int, location []byte) []byte {
 // candidates returns the texts that stand for text, itself first.
 func (s *respelling) candidates(text string) []string {
 	out := []string{text}
-	for _, spelling := range s.spellings[fold(text)] {
+	if s.literals == nil || !s.literals.mayBe(len(text)) {
+		return out
+	}
+	for _, spelling := range s.literals.spellings[fold(text)] {
 		if spelling != text {
 			out = append(out, spelling)
 		}
