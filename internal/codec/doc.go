@@ -84,7 +84,7 @@
 // written; of equal keys the last wins. Merge keys are followed. Anchors are
 // copied wherever they are used, up to ten times the size of the document.
 //
-// AppendYAML writes block style with sorted keys, and flow style from 100
+// AppendYAML writes block style with sorted keys, and flow style from 16
 // levels on, where indentation would outgrow the data. Numbers are plain and
 // keep their text. Strings that a YAML reader, old or new, could take for
 // something else are quoted, and so are those with control characters.

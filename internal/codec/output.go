@@ -1,6 +1,9 @@
 package codec
 
-import "strings"
+import (
+	"errors"
+	"strings"
+)
 
 // Output is a form in which a client gets a result.
 type Output uint8
@@ -14,6 +17,17 @@ const (
 	NoOp       // the answer of the backend as it is
 	Negotiated // what Negotiate says for each request
 )
+
+// ErrTooLarge is the error of what would become larger than its limit.
+var ErrTooLarge = errors.New("too large")
+
+// end returns where what is appended to dst has to end, 0 if it may be of any length.
+func end(dst []byte, limit int64) int {
+	if limit <= 0 {
+		return 0
+	}
+	return len(dst) + int(limit)
+}
 
 // OutputNamed returns the output that a configuration calls name, as in
 // output_encoding, and whether there is one. Names are case-sensitive.

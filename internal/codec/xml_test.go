@@ -201,7 +201,7 @@ func TestAppendXML(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := AppendXML([]byte("x"), tree(t, tt.in))
+			got, err := AppendXML([]byte("x"), tree(t, tt.in), 0)
 			if err != nil || string(got) != "x"+tt.want {
 				t.Errorf("%s = %s, %v, want x%s", tt.in, got, err, tt.want)
 			}
@@ -221,7 +221,7 @@ func TestAppendXMLErrors(t *testing.T) {
 		"in a nested part": map[string]any{"a": map[string]any{"b": struct{}{}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := AppendXML([]byte("before"), map[string]any{"a": v})
+			got, err := AppendXML([]byte("before"), map[string]any{"a": v}, 0)
 			if err == nil || string(got) != "before" {
 				t.Errorf("%v = %q, %v, want an error and what was there", v, got, err)
 			}
@@ -263,7 +263,7 @@ func TestAppendXMLIsWellFormed(t *testing.T) {
 	key := rapid.StringOf(rapid.RuneFrom([]rune("ab1-_.: #/<&\"'äж日\x00\ufffd")))
 	rapid.Check(t, func(r *rapid.T) {
 		v := rapid.MapOfN(key, genValue(genLeaf(), key, 3), 0, 4).Draw(r, "tree")
-		got, err := AppendXML(nil, v)
+		got, err := AppendXML(nil, v, 0)
 		if err != nil {
 			t.Fatalf("%v: %v", v, err)
 		}
@@ -299,7 +299,7 @@ func TestXMLRoundTrip(t *testing.T) {
 	}
 	rapid.Check(t, func(r *rapid.T) {
 		v := map[string]any{key.Draw(r, "root"): object(2).Draw(r, "object")}
-		text, err := AppendXML(nil, v)
+		text, err := AppendXML(nil, v, 0)
 		if err != nil {
 			t.Fatalf("%v: %v", v, err)
 		}
@@ -328,7 +328,7 @@ func FuzzDecodeXML(f *testing.F) {
 			t.Fatalf("%q = %s, which has not one key", in, jsonText(v))
 		}
 		checkLeaves(t, v, 0)
-		text, err := AppendXML(nil, v)
+		text, err := AppendXML(nil, v, 0)
 		if err != nil {
 			t.Fatalf("%q = %s: %v", in, jsonText(v), err)
 		}
@@ -396,7 +396,7 @@ func benchmarkTree() map[string]any {
 }
 
 func BenchmarkDecodeXML2KB(b *testing.B) {
-	text, err := AppendXML(nil, benchmarkTree())
+	text, err := AppendXML(nil, benchmarkTree(), 0)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -415,7 +415,7 @@ func BenchmarkAppendXML2KB(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		var err error
-		if dst, err = AppendXML(dst[:0], v); err != nil {
+		if dst, err = AppendXML(dst[:0], v, 0); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -427,11 +427,40 @@ func TestAppendXMLAllocates(t *testing.T) {
 	v := benchmarkTree()
 	dst := make([]byte, 0, 8<<10)
 	n := testing.AllocsPerRun(50, func() {
-		if _, err := AppendXML(dst, v); err != nil {
+		if _, err := AppendXML(dst, v, 0); err != nil {
 			t.Fatal(err)
 		}
 	})
 	if n > 22 {
 		t.Errorf("AppendXML allocates %v times, want 22 at most", n)
+	}
+}
+
+// TestLimits writes no more than may be written, about: a long name stands around
+// every value of an array, and levels stand in front of every line.
+func TestLimits(t *testing.T) {
+	zeros := make([]any, 10_000)
+	for i := range zeros {
+		zeros[i] = json.Number("0")
+	}
+	named := map[string]any{strings.Repeat("a", 10_000): zeros}
+	for name, write := range map[string]func(limit int64) ([]byte, error){
+		"XML":  func(limit int64) ([]byte, error) { return AppendXML([]byte("x"), named, limit) },
+		"YAML": func(limit int64) ([]byte, error) { return AppendYAML([]byte("x"), named, limit) },
+	} {
+		for limit, fits := range map[int64]bool{30_000: false, 300 << 20: true, 0: true} {
+			got, err := write(limit)
+			if fits != (err == nil) || !fits && (!errors.Is(err, ErrTooLarge) || string(got) != "x") {
+				t.Errorf("%s within %d bytes: %d bytes, %v", name, limit, len(got), err)
+			}
+		}
+	}
+	var deep any = zeros
+	for range 500 {
+		deep = []any{deep}
+	}
+	text, err := AppendYAML(nil, deep, 0)
+	if err != nil || len(text) > 100_000 {
+		t.Errorf("10,000 values on 500 levels take %d bytes of YAML, %v", len(text), err)
 	}
 }

@@ -16,11 +16,13 @@ const (
 
 // AppendXML appends v to dst as an XML element and returns the extended slice;
 // the package comment has the rules. There is no XML declaration, so the text
-// is UTF-8 by definition.
+// is UTF-8 by definition. Limit is how many bytes it may have, about, 0 for any
+// number: more is [ErrTooLarge]. A long name that many values have is written as
+// often.
 //
 // A value of a type that trees do not have is an error; what is returned then
 // is dst as it was.
-func AppendXML(dst []byte, v map[string]any) ([]byte, error) {
+func AppendXML(dst []byte, v map[string]any, limit int64) ([]byte, error) {
 	name, root := "doc", any(v)
 	if len(v) == 1 {
 		for key, value := range v {
@@ -29,7 +31,7 @@ func AppendXML(dst []byte, v map[string]any) ([]byte, error) {
 			}
 		}
 	}
-	out, err := appendElement(dst, name, root)
+	out, err := xmlEncoder{end(dst, limit)}.appendElement(dst, name, root)
 	if err != nil {
 		return dst, fmt.Errorf("xml: %w", err)
 	}
@@ -52,17 +54,25 @@ func isScalar(v any) bool {
 	return true
 }
 
-func appendElement(dst []byte, name string, v any) ([]byte, error) {
+// An xmlEncoder writes one document.
+type xmlEncoder struct {
+	end int // of what may be written; 0 is none
+}
+
+func (e xmlEncoder) appendElement(dst []byte, name string, v any) ([]byte, error) {
+	if e.end > 0 && len(dst) > e.end {
+		return nil, ErrTooLarge
+	}
 	switch v := v.(type) {
 	case map[string]any:
-		return appendObject(dst, name, v)
+		return e.appendObject(dst, name, v)
 	case []any:
 		if len(v) == 0 {
 			break
 		}
 		var err error
 		for _, item := range v {
-			if dst, err = appendElement(dst, name, item); err != nil {
+			if dst, err = e.appendElement(dst, name, item); err != nil {
 				return nil, err
 			}
 		}
@@ -83,7 +93,7 @@ func appendElement(dst []byte, name string, v any) ([]byte, error) {
 	return append(append(append(dst, '<'), name...), "/>"...), nil
 }
 
-func appendObject(dst []byte, name string, v map[string]any) ([]byte, error) {
+func (e xmlEncoder) appendObject(dst []byte, name string, v map[string]any) ([]byte, error) {
 	keys := sortedKeys(v)
 	dst = append(append(dst, '<'), name...)
 	var invented map[string]bool // attribute names that are no keys of v
@@ -120,7 +130,7 @@ func appendObject(dst []byte, name string, v map[string]any) ([]byte, error) {
 			text, err = scalarText(value)
 			dst = appendEscaped(dst, text, &textEscapes)
 		default:
-			dst, err = appendElement(dst, xmlName(key), value)
+			dst, err = e.appendElement(dst, xmlName(key), value)
 		}
 		if err != nil {
 			return nil, err

@@ -140,7 +140,7 @@ func TestAppendYAML(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := AppendYAML([]byte("# x\n"), tree(t, tt.in))
+			got, err := AppendYAML([]byte("# x\n"), tree(t, tt.in), 0)
 			if err != nil || string(got) != "# x\n"+tt.want {
 				t.Errorf("%s = %q, %v, want %q", tt.in, got, err, tt.want)
 			}
@@ -159,9 +159,9 @@ func TestAppendYAMLRoots(t *testing.T) {
 		{json.Number("1.10"), "1.10\n"},
 		{json.Number("no number"), "no number\n"},
 		{[]any{"a", []any{}}, "- a\n- []\n"},
-		{"\xff", "\uFFFD\n"},
+		{"\xff", "\"\uFFFD\"\n"},
 	} {
-		if got, err := AppendYAML(nil, tt.in); err != nil || string(got) != tt.want {
+		if got, err := AppendYAML(nil, tt.in, 0); err != nil || string(got) != tt.want {
 			t.Errorf("%v = %q, %v, want %q", tt.in, got, err, tt.want)
 		}
 	}
@@ -169,7 +169,7 @@ func TestAppendYAMLRoots(t *testing.T) {
 
 func TestAppendYAMLErrors(t *testing.T) {
 	for _, v := range []any{1, []any{1.5}, map[string]any{"a": []byte("x")}} {
-		got, err := AppendYAML([]byte("before"), v)
+		got, err := AppendYAML([]byte("before"), v, 0)
 		if err == nil || string(got) != "before" {
 			t.Errorf("%v = %q, %v, want an error and what was there", v, got, err)
 		}
@@ -184,7 +184,7 @@ func TestAppendYAMLAtOnce(t *testing.T) {
 	for range 4 {
 		all.Go(func() {
 			for range 10 {
-				if got, err := AppendYAML(nil, map[string]any{"a": "b"}); string(got) != "a: b\n" || err != nil {
+				if got, err := AppendYAML(nil, map[string]any{"a": "b"}, 0); string(got) != "a: b\n" || err != nil {
 					t.Errorf("got %q and %v", got, err)
 				}
 			}
@@ -199,7 +199,7 @@ func TestAppendYAMLDepth(t *testing.T) {
 		for range depth {
 			v = map[string]any{"k": v}
 		}
-		text, err := AppendYAML(nil, v)
+		text, err := AppendYAML(nil, v, 0)
 		if err != nil {
 			t.Fatalf("%d levels: %v", depth, err)
 		}
@@ -218,7 +218,7 @@ func TestYAMLRoundTrip(t *testing.T) {
 	key := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"", "1", "true", "<<", "~", "a: b", "=", "?", "-", "x\ny", strings.Repeat("k", 200)}))
 	rapid.Check(t, func(r *rapid.T) {
 		v := rapid.MapOfN(key, genValue(genLeaf(), key, 4), 0, 4).Draw(r, "tree")
-		text, err := AppendYAML(nil, v)
+		text, err := AppendYAML(nil, v, 0)
 		if err != nil {
 			t.Fatalf("%v: %v", v, err)
 		}
@@ -295,7 +295,7 @@ func FuzzYAML(f *testing.F) {
 		if err != nil {
 			return
 		}
-		text, err := AppendYAML(nil, v)
+		text, err := AppendYAML(nil, v, 0)
 		if err != nil {
 			t.Fatalf("%q = %s: %v", in, jsonText(v), err)
 		}
@@ -322,7 +322,7 @@ func TestIsNumber(t *testing.T) {
 }
 
 func BenchmarkDecodeYAML2KB(b *testing.B) {
-	text, err := AppendYAML(nil, benchmarkTree())
+	text, err := AppendYAML(nil, benchmarkTree(), 0)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -341,7 +341,7 @@ func BenchmarkAppendYAML2KB(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		var err error
-		if dst, err = AppendYAML(dst[:0], v); err != nil {
+		if dst, err = AppendYAML(dst[:0], v, 0); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -26,6 +26,32 @@ type encode struct {
 	untyped   bool   // the type of an answer that is passed on is not guessed
 	byCause   bool   // the status of a failure follows its cause
 	messages  bool   // failures carry their text
+	limit     int64  // of what XML and YAML make of an answer, in bytes; 0 is none
+}
+
+// XML and YAML repeat names and indentation. What they make of an answer may be
+// inflation times as long as the answer, and mostInflation times as long as an answer
+// may be.
+const (
+	inflation     = 24
+	mostInflation = 4
+	smallAnswer   = 1 << 20 // no inflation is too much
+)
+
+// inflated returns how many bytes may be made of the object, 0 for any number.
+func (e *encode) inflated(b *body.Body) int64 {
+	if e.limit == 0 || b.Form() != body.Spans {
+		return e.limit
+	}
+	o, err := b.Object()
+	if err != nil {
+		return e.limit
+	}
+	size := int64(0)
+	for _, m := range o.Members {
+		size += int64(len(m.Name) + len(m.Value))
+	}
+	return min(e.limit, smallAnswer+inflation*size)
 }
 
 func newEncode(s *config.Service, e *config.Endpoint, messages bool, product gateway.Field) encode {
@@ -36,6 +62,7 @@ func newEncode(s *config.Service, e *config.Endpoint, messages bool, product gat
 		product:   product,
 		byCause:   s.Behaviour.ErrorStatus == "by_cause",
 		messages:  messages,
+		limit:     mostInflation * e.MaxResponseBytes.Held(),
 	}
 	enc.untyped = s.Behaviour.MissingContentType == "none"
 	if e.CacheTTL > 0 {
@@ -81,10 +108,10 @@ func (e *encode) Leave(_ context.Context, x *gateway.Exchange, err error) error 
 		r.Header.Add("Vary", "Accept")
 	}
 	buf := body.NewBuffer()
-	if buf.B, err = appendOutput(buf.B, &r.Body, output); err != nil {
+	if buf.B, err = appendOutput(buf.B, &r.Body, output, e.inflated(&r.Body)); err != nil {
 		buf.Free()
 		e.mark(r, false)
-		return e.public(&gateway.Error{Code: gateway.CodeInternal, Err: err})
+		return e.public(answerError(err))
 	}
 	r.Body.Close()
 	r.Body = body.FromBuffer(buf)
@@ -130,8 +157,9 @@ func (e *encode) mark(r *gateway.Response, complete bool) {
 	r.Header.Set(e.completed, strconv.FormatBool(complete))
 }
 
-// appendOutput appends the object in the encoding of the client.
-func appendOutput(dst []byte, b *body.Body, output codec.Output) ([]byte, error) {
+// appendOutput appends the object in the encoding of the client. Limit is how many
+// bytes that may be in an encoding that is longer than JSON, 0 for any number.
+func appendOutput(dst []byte, b *body.Body, output codec.Output, limit int64) ([]byte, error) {
 	switch output {
 	case codec.JSONCollection, codec.String:
 		o, err := b.Object()
@@ -154,9 +182,9 @@ func appendOutput(dst []byte, b *body.Body, output codec.Output) ([]byte, error)
 			return dst, err
 		}
 		if output == codec.XML {
-			return codec.AppendXML(dst, tree)
+			return codec.AppendXML(dst, tree, limit)
 		}
-		return codec.AppendYAML(dst, tree)
+		return codec.AppendYAML(dst, tree, limit)
 	}
 	return b.AppendJSON(dst)
 }

@@ -100,7 +100,7 @@ func compressed(codings string) bool {
 
 // answerError gives an error of reading an answer its public face.
 func answerError(err error) *gateway.Error {
-	if errors.Is(err, body.ErrTooLarge) {
+	if errors.Is(err, body.ErrTooLarge) || errors.Is(err, codec.ErrTooLarge) {
 		return &gateway.Error{Code: gateway.CodeBackendTooLarge, Public: "the answer is too large", Err: err}
 	}
 	return gateway.AsError(err)

@@ -66,7 +66,7 @@ func TestBudget(t *testing.T) {
 				if most := int64(growth*float64(times)*float64(few)) + 100_000; many > most {
 					t.Errorf("%d statements for %d times the bytes, more than %d", many, times, most)
 				}
-				if limit := int64(large * perByte); many > limit {
+				if limit := large * max(c.perByte, perByte); many > limit {
 					t.Errorf("%d statements, more than %d", many, limit)
 				}
 				if grown > memory {

@@ -26,6 +26,7 @@ type testCase struct {
 	body    func(size int) string // with the field that frames it in front of an empty line
 	answer  func(size int) string // of the backend, whole
 	allowed []int                 // statuses; 200 if there are none
+	perByte int64                 // statements that a byte may take, if not the usual number
 }
 
 // configuration has an endpoint for each way that a message may take.
@@ -41,6 +42,10 @@ const configuration = `{"version":3,"dialect":"sluice","engine":"$ENGINE","port"
 	{"endpoint":"/negotiate","output_encoding":"negotiate","backend":[{"url_pattern":"/"}]},
 	{"endpoint":"/u/{id}","backend":[{"url_pattern":"/{id}?q={id}"}]},
 	{"endpoint":"/w/*","output_encoding":"no-op","backend":[{"url_pattern":"/w"}]},
+	{"endpoint":"/w/*","method":"POST","output_encoding":"no-op","backend":[{"url_pattern":"/w"}]},
+	{"endpoint":"/w/*","method":"PUT","output_encoding":"no-op","backend":[{"url_pattern":"/w"}]},
+	{"endpoint":"/w/*","method":"PATCH","output_encoding":"no-op","backend":[{"url_pattern":"/w"}]},
+	{"endpoint":"/w/*","method":"DELETE","output_encoding":"no-op","backend":[{"url_pattern":"/w"}]},
 	{"endpoint":"/w/admin/secret","backend":[{"url_pattern":"/w"}]},
 	{"endpoint":"/cut","backend":[{"url_pattern":"/","allow":["k1.a","k2.b.c","z"],"mapping":{"k1":"x"},"group":"g"}]},
 	{"endpoint":"/deny","backend":[{"url_pattern":"/","deny":["k1.a","k2.b.c","z"],"target":""}]},
@@ -48,6 +53,7 @@ const configuration = `{"version":3,"dialect":"sluice","engine":"$ENGINE","port"
 	{"endpoint":"/collection","output_encoding":"json-collection","backend":[{"url_pattern":"/","is_collection":true}]},
 	{"endpoint":"/xml","backend":[{"url_pattern":"/","encoding":"xml"}]},
 	{"endpoint":"/to-xml","output_encoding":"xml","backend":[{"url_pattern":"/"}]},
+	{"endpoint":"/to-yaml","output_encoding":"yaml","backend":[{"url_pattern":"/"}]},
 	{"endpoint":"/string","output_encoding":"string","backend":[{"url_pattern":"/","encoding":"string"}]},
 	{"endpoint":"/cached","input_headers":["*"],"backend":[{"url_pattern":"/","extra_config":{"qos/http-cache":{"max_items":10,"max_size":10000000}}}]},
 	{"endpoint":"/limited","backend":[{"url_pattern":"/"}],"extra_config":{"qos/ratelimit/router":{"client_max_rate":1000,"client_capacity":1000,"strategy":"header","key":"X-A"}}},
@@ -76,6 +82,9 @@ func list(name, format string) func(size int) string {
 		return name + ": " + repeat(format, size) + "\r\n"
 	}
 }
+
+// always is a line of a header.
+func always(line string) func(int) string { return func(int) string { return line + "\r\n" } }
 
 func repeat(format string, size int) string {
 	var b strings.Builder
@@ -130,6 +139,10 @@ func token(payload func(size int) string) func(size int) string {
 	}
 }
 
+// beyondASCII is what a byte may take that is written as three for the backend, and
+// read in every way that somebody may read it.
+const beyondASCII = 140
+
 // many are the statuses where there may be more fields than are taken.
 var many = []int{200, 431}
 
@@ -182,6 +195,17 @@ var cases = []testCase{
 	{name: "levels up", target: target("/w/a", "/a/.."), allowed: append([]int{301, 307}, declined...)},
 	{name: "escaped levels up", target: target("/w/a", "/a/%%2e%%2E"), allowed: append([]int{301, 307}, declined...)},
 	{name: "escaped slashes", target: target("/w/a", "%%2f"), allowed: append([]int{301, 307}, declined...)},
+	{name: "letters that stand for eighteen", target: target("/w/", "\uFDFA"), perByte: beyondASCII},
+	{name: "letters that stand for eighteen, in a value", target: target("/u/", "\uFDFA"), perByte: beyondASCII},
+	{name: "escaped letters that stand for eighteen, behind a dot", target: target("/u/\uFF0E", "%%EF%%B7%%BA"), perByte: beyondASCII},
+	{name: "letters that stand for eighteen, in segments", target: target("/w", "/\uFDFA"), perByte: beyondASCII},
+	{name: "letters that stand for eighteen, for no method", method: "FOO", target: target("/w/", "\uFDFA"), allowed: []int{405}, perByte: 2 * beyondASCII},
+	{name: "letters that stand for eighteen, for OPTIONS", method: "OPTIONS", target: target("/w/", "\uFDFA"), allowed: []int{405}, perByte: 2 * beyondASCII},
+	{name: "letters that stand for eighteen, for nobody", target: target("/w/admin/secret/../\u00C5", "\uFDFA"), allowed: declined, perByte: beyondASCII},
+	{name: "spaces of every kind", target: target("/w/", "\u2003"), perByte: beyondASCII},
+	{name: "accents", target: target("/w/a", "\u0301\u0316"), allowed: declined, perByte: beyondASCII},
+	{name: "marks that others cut at", target: target("/w/a", "\uFF1B\uFF3C\u2047\uFF0Fa"), allowed: declined, perByte: beyondASCII},
+	{name: "slashes of nobody", target: target("/nobody", "/"), allowed: []int{404}},
 	{name: "a path of nobody", target: target("/nobody", "/a"), allowed: []int{404}},
 
 	{name: "a body", method: "POST", body: sized(around("", "a", ""))},
@@ -212,6 +236,21 @@ var cases = []testCase{
 	}), allowed: declined},
 	{name: "many levels without an end", answer: say(around(`{"a":`, `{"a":`, "")), allowed: declined},
 	{name: "many members, to XML", path: "/to-xml", answer: say(around(`{"a":1`, `,"m%d":1`, "}"))},
+	{name: "many members, to YAML", path: "/to-yaml", answer: say(around(`{"a":1`, `,"m%d":1`, "}"))},
+	{name: "zeros, to YAML", path: "/to-yaml", answer: say(around(`{"a":[0`, `,0`, "]}"))},
+	{name: "zeros, to XML", path: "/to-xml", answer: say(around(`{"a":[0`, `,0`, "]}"))},
+	{name: "zeros, negotiated", path: "/negotiate", fields: always("Accept: text/plain"), answer: say(around(`{"a":[0`, `,0`, "]}"))},
+	{name: "records, to YAML", path: "/to-yaml", answer: say(around(`{"a":[0`, `,{"id":%[1]d,"mail":"user%[1]d@example.com","tags":["a","b"]}`, "]}"))},
+	{name: "records, to XML", path: "/to-xml", answer: say(around(`{"a":[0`, `,{"id":%[1]d,"mail":"user%[1]d@example.com","tags":["a","b"]}`, "]}"))},
+	{name: "records, negotiated", path: "/negotiate", fields: always("Accept: application/xml;q=0.1, text/plain"), answer: say(around(`{"a":[0`, `,{"id":%[1]d}`, "]}"))},
+	{name: "empty objects, to YAML", path: "/to-yaml", answer: say(around(`{"a":[0`, `,{}`, "]}"))},
+	{name: "texts to quote, to YAML", path: "/to-yaml", answer: say(around(`{"a":"`, `\u0001`, `"}`))},
+	{name: "zeros on many levels, to YAML", path: "/to-yaml", answer: say(around(`{"a":`+strings.Repeat("[", 90)+"0", ",0", strings.Repeat("]", 90)+"}"))},
+	{name: "objects on many levels, to YAML", path: "/to-yaml", answer: say(around(`{"a":`+strings.Repeat(`{"a":`, 90)+"[0", `,{"a":0}`, "]"+strings.Repeat("}", 90)+"}"))},
+	{name: "a long name many times, to XML", path: "/to-xml", answer: say(func(size int) string {
+		return `{"` + strings.Repeat("a", size/2) + `":[0` + strings.Repeat(",0", size/4) + "]}"
+	}), allowed: declined},
+	{name: "names that are none, to XML", path: "/to-xml", answer: say(around(`{"a":1`, `,"-m %d":1`, "}"))},
 	{name: "a text", path: "/string", answer: say(around("", "\x01<", ""))},
 	{name: "XML of many elements", path: "/xml", answer: say(around("<a>", "<b>%d</b>", "</a>"))},
 	{name: "XML of many names", path: "/xml", answer: say(around("<a>", "<b%[1]d>1</b%[1]d>", "</a>"))},
