@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -75,7 +76,23 @@ type stage struct {
 	started  error
 	engine   engine.Engine
 	last     *answer
+	said     said
 }
+
+// said is what a gateway logs, which tells why a transcript fails.
+type said struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (s *said) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+func (*said) Terminal() bool                                { return false }
+func (*said) Format(func(dst []byte, r slog.Record) []byte) {}
 
 func play(t *testing.T, e engine.Engine, file string) {
 	s := &stage{engine: e, backends: make(map[string]*backend), latches: new(latches)}
@@ -95,6 +112,9 @@ func play(t *testing.T, e engine.Engine, file string) {
 	t.Cleanup(func() {
 		if s.stop != nil {
 			s.stop()
+		}
+		if t.Failed() {
+			t.Logf("%s: the gateway says:\n%s", file, s.said.text.String())
 		}
 	})
 	for _, part := range readTranscript(t, file) {
@@ -145,13 +165,19 @@ func (s *stage) start(t *testing.T, name, text string, environ []string) {
 		Load: func(ctx context.Context, _ func(string)) (*config.Document, []*config.Problem) {
 			d, problems := config.Load(ctx, name, config.LoadOptions{Environ: environ, ReadFile: readFile})
 			if d != nil {
-				problems = append(problems, d.ApplyEnv(environ, config.SpecOf(reflect.TypeFor[config.Service]()))...)
+				variables := environ
+				if d.Root.GetFold("endpoints") != nil && d.Root.GetFold("timeout") == nil {
+					variables = append([]string{"KRAKEND_TIMEOUT=" + patience.String()}, environ...)
+				}
+				problems = append(problems, d.ApplyEnv(variables, config.SpecOf(reflect.TypeFor[config.Service]()))...)
 			}
 			return d, problems
 		},
 		Registry: component.Default,
 		Engines:  []engine.Engine{s.engine},
 		Log:      slog.DiscardHandler,
+		Stdout:   &s.said,
+		Stderr:   &s.said,
 		Product:  "Sluice 0",
 		Missing:  published.Has,
 
