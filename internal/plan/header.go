@@ -82,24 +82,6 @@ func among(list []string, name string) bool {
 	return slices.ContainsFunc(list, func(n string) bool { return gateway.Alike(name, n) })
 }
 
-// proxyFields are fields by which a proxy tells what the client asked it, besides
-// those that begin with X-Forwarded: RFC 7239 and its forerunners.
-var proxyFields = []string{
-	"Forwarded", "Front-End-Https", "True-Client-Ip", "X-Client-Ip", "X-Cluster-Client-Ip", "X-Original-Forwarded-For",
-	"X-Original-Host", "X-Original-Url", "X-Real-Ip", "X-Rewrite-Url", "X-Scheme", "X-Url-Scheme",
-}
-
-// ofProxies reports whether a field is for proxies to write: many services believe
-// it about the client, its address, its scheme and what it asked for.
-func ofProxies(name string) bool {
-	switch name[0] {
-	case 'X', 'F', 'T':
-		const all = "X-Forwarded"
-		return len(name) >= len(all) && gateway.Alike(name[:len(all)], all) || among(proxyFields, name)
-	}
-	return false
-}
-
 // fill puts the selected fields of the client and those of the gateway into
 // the request.
 func (s *headerSelection) fill(x *gateway.Exchange) {
@@ -112,8 +94,8 @@ func (s *headerSelection) fill(x *gateway.Exchange) {
 			h = x.In.AppendHeader(h, name)
 		}
 	}
-	if s.wary && slices.ContainsFunc(h, func(f gateway.Field) bool { return ofProxies(f.Name) }) && !s.proxies.believes(x.In) {
-		h = slices.DeleteFunc(h, func(f gateway.Field) bool { return ofProxies(f.Name) })
+	if s.wary && slices.ContainsFunc(h, s.vouched) && !s.proxies.believes(x.In) {
+		h = slices.DeleteFunc(h, s.vouched)
 	}
 	h = withoutNamed(h, x.In)
 	if h.Has(userAgent) {
@@ -124,6 +106,11 @@ func (s *headerSelection) fill(x *gateway.Exchange) {
 	h.Add(forwardedFor, x.Client.String())
 	h.Add(forwardedHost, x.In.Host())
 	x.Request.Header = h
+}
+
+// vouched reports whether a field passes from trusted proxies only.
+func (s *headerSelection) vouched(f gateway.Field) bool {
+	return ofProxies(f.Name) || s.all && vouches(f.Name)
 }
 
 // withoutNamed removes the fields that a Connection field of the client names.
