@@ -389,6 +389,10 @@ func (c *call) answer(res *http.Response, to *gateway.Response) error {
 	if res.Request.Method == http.MethodHead || res.StatusCode == http.StatusNoContent || res.StatusCode == http.StatusNotModified {
 		c.client.bare.Store(time.Now().UnixNano())
 	}
+	if !tidy(res.Header) {
+		res.Body.Close()
+		return errors.New("white space before the colon of a field that frames the message")
+	}
 	to.Status = res.StatusCode
 	to.Header = endToEnd(to.Header[:0], res.Header)
 	to.Body.Close()
@@ -415,6 +419,25 @@ func speaks(res *http.Response) bool {
 		return res.TLS != nil && res.TLS.NegotiatedProtocol == "h2"
 	}
 	return false
+}
+
+// tidy removes white space before colons, which net/http takes for a part of the name
+// and servers of old send. It reports false where such a name frames the message: then
+// net/http has read another one.
+func tidy(h http.Header) bool {
+	for name, values := range h {
+		clean := strings.TrimRight(name, " \t")
+		if len(clean) == len(name) {
+			continue
+		}
+		clean = gateway.Canonical(clean)
+		if clean == "Content-Length" || clean == "Transfer-Encoding" || clean == "Connection" {
+			return false
+		}
+		delete(h, name)
+		h[clean] = append(h[clean], values...)
+	}
+	return true
 }
 
 // endToEnd appends the fields of h that are not between the backend and us (RFC

@@ -18,8 +18,19 @@
 // when it asks to close, so the fields that such an answer of a backend names
 // besides are passed on; and a body of known size that a client uploads is
 // gathered in pieces of 4 KB. Answers it reads itself: it lets chunked win over a
-// length, and takes white space before a colon for a part of the name; and what
-// comes in one piece with an answer that has no body is seen a moment after the
-// connection was offered for use again. A backend that may do such things is
-// called by the other engine.
+// length, and forgets that there was one; forgets chunked in an answer of HTTP/1.0,
+// whose body is what comes, sizes included; and takes white space before a colon for
+// a part of the name, so that a length like that is none and the answer is refused
+// here, and white space before the extension of a chunk for an error. This list is
+// complete, and held by a test of package fast.
+//
+// Nor can it let a connection rest behind an answer, as the other engine does where a
+// body may follow that has no place there. The transport reads ahead on connections
+// that are idle, and puts one among them as soon as it has an answer without a body,
+// before it hands that over: the next call may have taken it by then. What comes
+// behind the answer is found by the transport or by our look if it is there before
+// that call; what comes in one piece with the answer, or while the next call is on its
+// way, is taken for the next answer. Whoever holds connections back must hold them,
+// which takes a pool of one's own. A backend that may do such things is called by the
+// other engine.
 package nethttp

@@ -1,0 +1,55 @@
+package fast
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/engine"
+	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
+)
+
+// TestDifferences holds what the documentation of nethttp says about answers that it
+// reads in another way than we do. Nothing else may be in its list.
+func TestDifferences(t *testing.T) {
+	const refused = "refused"
+	const chunks = "7\r\n{\"a\":1}\r\n0\r\n\r\n"
+	tests := []struct{ name, answer, ours, standard string }{
+		{"a length beside chunked", okHead + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks, refused, `200 {"a":1} []`},
+		{"chunked before a length", okHead + "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n" + chunks, refused, `200 {"a":1} []`},
+		{"chunked in HTTP/1.0", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks, refused, "200 " + chunks + " []"},
+		{"a space before a colon, which both repair", okHead + "X-A : b\r\nContent-Length: 5\r\n\r\nhello", "200 hello [{X-A b}]", "200 hello [{X-A b}]"},
+		{"a space before the colon of a length", okHead + "Content-Length : 5\r\n\r\nhello", "200 hello []", refused},
+		{"a space before an extension", okHead + "Transfer-Encoding: chunked\r\n\r\n5 ;a\r\nhello\r\n0\r\n\r\n", "200 hello []", refused},
+		{"a field that Connection names beside close", okHead + "Connection: close, X-Hop\r\nX-Hop: 1\r\nContent-Length: 5\r\n\r\nhello", "200 hello []", "200 hello [{X-Hop 1}]"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newScript(t, func(w *wireEnd) {
+				w.request()
+				w.send(tt.answer)
+			})
+			for _, client := range []struct {
+				name string
+				engine.Client
+				want string
+			}{
+				{"fast", newClient(t, config.Transport{}, nil), tt.ours},
+				{"nethttp", nethttp.NewClient(config.Transport{}, nil), tt.standard},
+			} {
+				x := newCall(t, "GET", s.addr, body.Body{})
+				got := refused
+				if client.Do(t.Context(), x) == nil {
+					if text, err := x.Response.Body.Bytes(0); err == nil {
+						got = fmt.Sprintf("%d %s %v", x.Response.Status, text, x.Response.Header)
+					}
+				}
+				client.Close()
+				if got != client.want {
+					t.Errorf("%s: %q, want %q", client.name, got, client.want)
+				}
+			}
+		})
+	}
+}
