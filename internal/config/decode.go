@@ -319,7 +319,19 @@ func (d *decoder) text(n *Node, s *Spec, v reflect.Value) bool {
 		return true
 	}
 	message := "must be one of " + enumerate(s.Enum) + ", got " + n.describe()
-	if near, found := Suggest(n.Text, s.Enum); found && !n.secret {
+	near, found := Suggest(n.Text, s.Enum)
+	if !found {
+		near, found = abbreviated(n.Text, s.Enum)
+	}
+	hint := ""
+	if h, ok := v.Addr().Interface().(hinter); ok {
+		hint = h.Hint(written)
+	}
+	switch {
+	case n.secret:
+	case hint != "":
+		message += "; " + hint
+	case found:
 		message += "; did you mean " + strconv.Quote(near) + "?"
 	}
 	return d.reject(n, CodeUnknownValue, errors.New(message))
@@ -601,7 +613,11 @@ func (d *decoder) fields(n *Node, s *Spec, v reflect.Value, written []*Node) boo
 			ok = d.value(value, f.Spec, f.Rules, f.In(v)) && ok
 			d.example = outer
 		case f.Rules.Required:
-			p := n.Problem(Error, CodeRequired, fmt.Errorf("missing; add for instance %q: %s", f.Key, cmp.Or(f.Example, f.Spec.example())))
+			err := fmt.Errorf("missing; add for instance %q: %s", f.Key, cmp.Or(f.Example, f.Spec.example()))
+			if i := slices.IndexFunc(n.Members, func(m Member) bool { return !m.Comment() && s.field(m.Key, false) < 0 && Near(m.Key, f.Key) }); i >= 0 {
+				err = fmt.Errorf("missing; %q seems to be it, write %q", n.Members[i].Key, f.Key)
+			}
+			p := n.Problem(Error, CodeRequired, err)
 			p.Path = joinPath(p.Path, string(appendPath(nil, []step{{key: f.Key, index: -1}})))
 			d.report(p)
 			ok = false
@@ -653,6 +669,8 @@ func (d *decoder) wrongType(n *Node, s *Spec) bool {
 func (s *Spec) instead(n *Node, example string) string {
 	switch {
 	case n.secret:
+	case n.Kind == Array && s.Shape == TextShape && s.Enum != nil && len(n.Items) > 1:
+		return "one of them, and repeat the object for each of the others"
 	case n.Kind == String:
 		number, isNumber := jsonNumber(n.Text)
 		switch {
@@ -660,6 +678,11 @@ func (s *Spec) instead(n *Node, example string) string {
 			s.Shape == FloatShape && isNumber,
 			(s.Shape == IntShape || s.Shape == SecondsShape) && isNumber && isInteger(number):
 			return n.Text + " without quotes"
+		case s.Shape == SecondsShape:
+			if d, err := parseDuration(n.Text); err == nil && d > 0 {
+				whole := (int64(d) + int64(time.Second) - 1) / int64(time.Second)
+				return strconv.FormatInt(whole, 10)
+			}
 		case s.Shape == ListShape && s.Item.Shape == TextShape:
 			if texts := textsIn(n); s.Item.Enum == nil || strings.Contains(texts, ", ") {
 				return texts

@@ -160,8 +160,16 @@ func (p *jsonParser) hint() string {
 		return "; remove the comma before it"
 	case '\'':
 		return "; write text in double quotes"
-	case '/':
+	case '/', '#':
 		return `; JSON has no comments, write a key that begins with "@" instead`
+	}
+	return ""
+}
+
+// comment says, behind a value, that there are none.
+func (p *jsonParser) comment() string {
+	if c := p.peek(); c == '/' || c == '#' {
+		return p.hint()
 	}
 	return ""
 }
@@ -192,7 +200,11 @@ func (p *jsonParser) readMembers(n *Node, first, depth int) bool {
 	}
 	for {
 		if p.peek() != '"' {
-			return p.fail("expected a key in double quotes, got %s%s", p.next(), p.hint())
+			hint := p.hint()
+			if p.peek() == '{' && hint == "" {
+				hint = fmt.Sprintf("; the object that begins in line %d is still open, close it with '}'", n.Pos.Line)
+			}
+			return p.fail("expected a key in double quotes, got %s%s", p.next(), hint)
 		}
 		at, key := p.ruler.at(p.i), ""
 		if !p.string(&key) {
@@ -218,7 +230,7 @@ func (p *jsonParser) readMembers(n *Node, first, depth int) bool {
 			p.i++
 			return true
 		default:
-			return p.fail("expected ',' or '}' after the value of %q, got %s", key, p.next())
+			return p.fail("expected ',' or '}' after the value of %q, got %s%s", key, p.next(), p.comment())
 		}
 	}
 }
@@ -258,7 +270,7 @@ func (p *jsonParser) readItems(n *Node, first, depth int) bool {
 			p.i++
 			return true
 		default:
-			return p.fail("expected ',' or ']' after an item of the list, got %s", p.next())
+			return p.fail("expected ',' or ']' after an item of the list, got %s%s", p.next(), p.comment())
 		}
 	}
 }

@@ -613,6 +613,17 @@ func (Method) Enum() []string { return []string{"GET", "POST", "PUT", "PATCH", "
 // Fold brings a value to the spelling of Enum.
 func (Method) Fold(s string) string { return strings.ToUpper(s) }
 
+// Hint says what serves the methods that have no endpoints.
+func (Method) Hint(s string) string {
+	switch strings.ToUpper(s) {
+	case "HEAD":
+		return `HEAD is served wherever GET is, write "GET"`
+	case "OPTIONS":
+		return "OPTIONS is answered with auto_options of the namespace router, or by security/cors"
+	}
+	return ""
+}
+
 // OutputEncoding is an encoding of answers.
 type OutputEncoding string
 

@@ -170,8 +170,22 @@ func (p *Problem) Error() string {
 			b.WriteString(": ")
 		}
 	}
-	b.WriteString(p.Err.Error())
+	b.WriteString(oneLine(p.Err.Error()))
 	return b.String()
+}
+
+// oneLine joins the lines of a text: a problem has one.
+func oneLine(text string) string {
+	if !strings.ContainsAny(text, "\r\n") {
+		return text
+	}
+	var lines []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "; ")
 }
 
 // Unwrap returns Err.

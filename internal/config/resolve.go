@@ -275,8 +275,16 @@ func (r *resolver) endpoint(e *Endpoint) {
 		for strings.Contains(e.Endpoint, "//") {
 			e.Endpoint = strings.ReplaceAll(e.Endpoint, "//", "/")
 		}
-		r.report(e.Node, "endpoint", Warning, CodeSuspicious,
-			fmt.Errorf("the path %s is served as %s, because slashes are not repeated; write %q", was, e.Endpoint, e.Endpoint))
+		for _, scheme := range []string{"/http://", "/https://", "/ws://", "/wss://"} {
+			if len(was) >= len(scheme) && strings.EqualFold(was[:len(scheme)], scheme) {
+				was = "" // what is wrong with a whole URL is said elsewhere
+				break
+			}
+		}
+		if was != "" {
+			r.report(e.Node, "endpoint", Warning, CodeSuspicious,
+				fmt.Errorf("the path %s is served as %s, because slashes are not repeated; write %q", was, e.Endpoint, e.Endpoint))
+		}
 	}
 	if e.Method == "" {
 		e.Method = "GET"

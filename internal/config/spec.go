@@ -151,6 +151,7 @@ type (
 	validator       interface{ Validate() error }
 	enumerator      interface{ Enum() []string }
 	folder          interface{ Fold(string) string }
+	hinter          interface{ Hint(string) string } // what to write instead of a value that is none; "" for nothing better than what is near
 	kinder          interface{ NodeKinds() []Kind }
 )
 

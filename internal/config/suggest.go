@@ -29,6 +29,26 @@ func Suggest(word string, known []string) (string, bool) {
 	return best, found
 }
 
+// abbreviated returns the known word that begins with word, in any letter case, if
+// there is one only; or that word begins with.
+func abbreviated(word string, known []string) (found string, ok bool) {
+	const short = 3
+	for _, k := range known {
+		long, prefix := strings.ToLower(k), strings.ToLower(word)
+		if len(long) < len(prefix) {
+			long, prefix = prefix, long
+		}
+		if len(prefix) < short || !strings.HasPrefix(long, prefix) {
+			continue
+		}
+		if found != "" {
+			return "", false
+		}
+		found = k
+	}
+	return found, found != ""
+}
+
 // Near reports whether a word is a spelling of a name, or a near miss of one:
 // whether the two are equal without letter case, punctuation and blanks, or one
 // edit apart where the name has four letters or more. Of a shorter name only two

@@ -49,9 +49,9 @@ func parseDuration(s string) (Duration, error) {
 }
 
 // meantDuration returns the durations that a number without a unit may stand for:
-// nobody waits for thousands of seconds, and few set less than ten milliseconds.
+// seconds or milliseconds, which no number tells apart, or nanoseconds if it is one of
+// those.
 func meantDuration(f float64) string {
-	const many = 100
 	text := strconv.FormatFloat(f, 'f', -1, 64)
 	switch {
 	case f < 0 || f >= math.MaxInt64:
@@ -60,14 +60,15 @@ func meantDuration(f float64) string {
 		return `"0s"`
 	case f >= float64(time.Millisecond):
 		return strconv.Quote(Duration(f).String())
-	case f < many:
-		return fmt.Sprintf("%q for seconds or %q for milliseconds", text+"s", text+"ms")
 	}
-	ms, rounded := text+"ms", Duration(f*float64(time.Millisecond)).String()
-	if rounded == ms {
-		return strconv.Quote(ms)
+	seconds, milliseconds := text+"s", text+"ms"
+	if f >= 60 && f*float64(time.Second) < math.MaxInt64 {
+		seconds = Duration(f * float64(time.Second)).String()
 	}
-	return fmt.Sprintf("%q or %q", rounded, ms)
+	if f >= 1000 {
+		milliseconds = Duration(f * float64(time.Millisecond)).String()
+	}
+	return fmt.Sprintf("%q for seconds or %q for milliseconds", seconds, milliseconds)
 }
 
 // Seconds is a length of time, written as a whole number of seconds. It is not

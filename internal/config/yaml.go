@@ -80,8 +80,23 @@ func (b *yamlBuilder) syntax(err error) []*Problem {
 			at = r.at(min(e.Mark.Index, len(b.data)))
 		}
 	}
+	if tabbed(b.data, int(at.Line)) {
+		message = "the line begins with a tab, which YAML does not take for indentation; write blanks"
+	}
 	b.problems = append(b.problems, &Problem{At: at, Code: CodeSyntax, Err: errors.New(message)})
 	return b.problems
+}
+
+// tabbed reports whether there is a tab among the blanks that a line, counted from 1,
+// begins with.
+func tabbed(data []byte, line int) bool {
+	for text := range bytes.Lines(data) {
+		if line--; line == 0 {
+			indent := text[:len(text)-len(bytes.TrimLeft(text, " \t"))]
+			return bytes.IndexByte(indent, '\t') >= 0
+		}
+	}
+	return false
 }
 
 // fail reports something that we do not accept, and returns all problems.

@@ -53,6 +53,7 @@ func TestYAMLProblems(t *testing.T) {
 	tests := []struct{ name, in, want string }{
 		{"empty", "# nothing\n", "error: f.yml:1:1: the file is empty; write an object: key: value\n"},
 		{"syntax", "a: b: c", "error: f.yml:1:5: mapping values are not allowed in this context\n"},
+		{"a tab", "a:\n\tb: 1\n", "error: f.yml:2:1: the line begins with a tab, which YAML does not take for indentation; write blanks\n"},
 		{"open list", "a:\n  [1\n", "error: f.yml:3:1: while parsing a flow sequence: did not find expected ',' or ']'\n"},
 		{"unknown anchor", "a:\n b: *x", "error: f.yml:2:5: unknown anchor 'x' referenced\n"},
 		{"not UTF-8", "a: 1\nb: \xff", "error: f.yml:2:4: invalid leading UTF-8 octet (value: 255)\n"},

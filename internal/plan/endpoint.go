@@ -47,13 +47,14 @@ func (c *compiler) endpoint(e *config.Endpoint) *Endpoint {
 		c.inspect(e)
 		return nil
 	}
-	for _, doubt := range route.Doubts(e.Endpoint, rest) {
+	for _, doubt := range endpointDoubts(e, rest) {
 		if c.guarded(e) { // what is asked for may be served by a route beside it
 			c.report(e.Node, "endpoint", config.Error, config.CodeInvalidPath, doubt)
 		} else {
 			c.mistake(e.Node, "endpoint", doubt)
 		}
 	}
+	c.checkNames(e, names)
 	c.checkHeaders(e.Node, e.InputHeaders)
 	c.checkQueries(e.Node, e.InputQueryStrings)
 	if strings.Contains(e.Endpoint, "/:") {
@@ -331,6 +332,7 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 		b.checkTunnelled(site)
 	}
 	b.checkAddress(be)
+	b.checkPath(be)
 	call := site.Call()
 	reshaped := call.Reshape != nil || modified(be.ExtraConfig)
 	b.checkShape(be, reshaped)
@@ -368,6 +370,23 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 	return bp
 }
 
+// meantParam asks whether a placeholder that names nothing is a variable of the endpoint, or
+// the only one.
+func meantParam(err error, params []string) string {
+	_, name, found := strings.Cut(err.Error(), "'")
+	if name = strings.TrimSuffix(name, "'"); !found {
+		return ""
+	}
+	near, found := config.Suggest(name, params)
+	if !found && len(params) == 1 && !strings.Contains(name, ".") {
+		near, found = params[0], strings.HasSuffix(config.Letters(name), config.Letters(params[0])) || strings.HasSuffix(config.Letters(params[0]), config.Letters(name))
+	}
+	if !found {
+		return ""
+	}
+	return fmt.Sprintf("did you mean {%s}? else ", near)
+}
+
 // newAddress compiles the url_pattern and the filters of a backend.
 func (b *endpointBuilder) newAddress(i int, be *config.Backend, shadow bool) *address {
 	t, err := parseTemplate(be.URLPattern, b.site.Params())
@@ -377,8 +396,8 @@ func (b *endpointBuilder) newAddress(i int, be *config.Backend, shadow bool) *ad
 	}
 	if err != nil {
 		b.report(be.Node, "url_pattern", config.Error, config.CodeUndefinedVariable, fmt.Errorf(
-			"%w! endpoint: %s %s, backend: %d. input: [%s]; use a variable of the endpoint, {respN_field}, {JWT.claim}, {input_headers.Name} or {input_query_strings.name}",
-			err, b.config.Method, b.config.Endpoint, i, strings.Join(b.site.Params(), " ")))
+			"%w! endpoint: %s %s, backend: %d. input: [%s]; %suse a variable of the endpoint, {respN_field}, {JWT.claim}, {input_headers.Name} or {input_query_strings.name}",
+			err, b.config.Method, b.config.Endpoint, i, strings.Join(b.site.Params(), " "), meantParam(err, b.site.Params())))
 		return nil
 	}
 	b.checkSources(be, shadow, "url_pattern", t.path, t.query)

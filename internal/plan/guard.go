@@ -300,6 +300,12 @@ func (g *guard) unknown(u *config.Unknown) error {
 	if within != nil {
 		return fmt.Errorf("unknown key %q; move it into %s", u.Key, strings.Join(within, " or "))
 	}
+	if i := slices.IndexFunc(u.Object.Known(), func(key string) bool { return config.SameName(key, u.Key) }); i >= 0 {
+		if owners, _ := g.optionOf(u.Key); owners != "" {
+			return fmt.Errorf("unknown key %q; did you mean %q?", u.Key, u.Object.Known()[i])
+		}
+		return nil // it is misspelt, no more
+	}
 	if owners, key := g.optionOf(u.Key); owners != "" {
 		return fmt.Errorf("%q is an option of %s and has no effect here; move it there%s", u.Key, owners, spelled(u.Key, key))
 	}
@@ -456,6 +462,34 @@ func (g *guard) beside(u *config.Unknown) (namespace, key string) {
 		}
 	}
 	return "", ""
+}
+
+// namespaceOf says of which namespace an unknown key of a core object is an option,
+// and where that goes; nil if there is none, or more than one.
+func (g *guard) namespaceOf(u *config.Unknown) error {
+	scope := scopeOf(u.Value)
+	var found *component.Declaration
+	option := ""
+	for _, d := range g.registry.All() {
+		if d.Options == u.Object.Type {
+			return nil // it stands in a namespace
+		}
+		if d.Options == nil || g.registry.Find(scope, d.Namespace) != d {
+			continue
+		}
+		for _, known := range config.SpecOf(d.Options).Known() {
+			if config.SameName(known, u.Key) {
+				if found != nil {
+					return nil
+				}
+				found, option = d, known
+			}
+		}
+	}
+	if found == nil {
+		return nil
+	}
+	return fmt.Errorf(`unknown key %q; it is an option of the namespace %s: write "extra_config": {%q: {%q: ...}}`, u.Key, found.Namespace, found.Namespace, option)
 }
 
 // optionOf returns the objects that have a key of this name, in words, and how it is
@@ -717,6 +751,10 @@ func (c *compiler) guard(d *config.Document) {
 				err = unknownIn(u)
 			case other != nil:
 				p.Err = other
+			case !near:
+				if there := g.namespaceOf(u); there != nil {
+					p.Err = there
+				}
 			}
 		} else if r := p.Repeated(); r != nil {
 			err = g.repeated(r)

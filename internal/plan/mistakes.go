@@ -12,6 +12,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/jsonspan"
+	"github.com/sluice-gateway/sluice/internal/route"
 )
 
 // mistake reports what can be served and cannot be meant: a warning, or an error,
@@ -74,6 +75,90 @@ func (b *endpointBuilder) checkAddress(be *config.Backend) {
 	default:
 		b.mistake(be.Node, "method", fmt.Errorf("no service knows the method %q; write GET, POST, PUT, PATCH or DELETE", be.Method))
 	}
+}
+
+// endpointDoubts returns what the path of an endpoint says and cannot mean.
+func endpointDoubts(e *config.Endpoint, disableRest bool) []error {
+	written := e.Node.GetFold("endpoint")
+	if written == nil || written.Secret() {
+		return route.Doubts(e.Endpoint, disableRest)
+	}
+	url, _, rest := wholeURL(written.Text)
+	if url == "" {
+		return route.Doubts(e.Endpoint, disableRest)
+	}
+	if rest, _, _ = strings.Cut(rest, "?"); rest == "" {
+		rest = "/"
+	}
+	return []error{fmt.Errorf("%s is a whole URL, and clients ask for a path; write %q, and the host in the host of a backend", config.MaskUser(url), rest)}
+}
+
+// checkNames reports variables of an endpoint of which one takes the name of another.
+func (c *compiler) checkNames(e *config.Endpoint, names []string) {
+	for i, name := range names {
+		if first := slices.Index(names, name); first == i {
+			continue
+		}
+		free := name + "2"
+		for n := 3; slices.Contains(names, free); n++ {
+			free = name + strconv.Itoa(n)
+		}
+		c.mistake(e.Node, "endpoint", fmt.Errorf("two variables are called {%s}, and the value of the first alone has the name; write {%s} for the second", name, free))
+	}
+}
+
+// checkPath reports what a url_pattern says and no service is asked for: a variable as
+// other routers write it, a fragment, dot segments.
+func (b *endpointBuilder) checkPath(be *config.Backend) {
+	if be.Node.GetFold("url_pattern").Secret() {
+		return // what it holds is not shown
+	}
+	path, query, asks := strings.Cut(be.URLPattern, "?")
+	if asks {
+		query = "?" + query
+	}
+	if n := be.Node.GetFold("url_pattern"); n != nil && strings.Contains(n.Text, "#") { // which is gone from be
+		b.mistake(be.Node, "url_pattern", errors.New(`"#" begins a fragment, which no service is asked for, so it is left out; write the pattern without it, or %23 if the sign is meant`))
+	}
+	if !strings.Contains(path, "/:") && !strings.Contains(path, "/.") && !strings.Contains(path, "/%2") {
+		return // as most are, without taking them apart
+	}
+	for segment := range strings.SplitSeq(path, "/") {
+		if name, colon := strings.CutPrefix(segment, ":"); colon {
+			for _, known := range b.site.Params() {
+				if config.SameName(name, known) {
+					b.mistake(be.Node, "url_pattern", fmt.Errorf("%q is sent as it stands; write {%s} for the variable of the endpoint", segment, known))
+				}
+			}
+		}
+		if plain := dots.Replace(segment); plain == "." || plain == ".." {
+			b.mistake(be.Node, "url_pattern", fmt.Errorf("the segment %q leads elsewhere in what reads the path; write %q", segment, undotted(path)+query))
+			break
+		}
+	}
+}
+
+// dots decodes the dots of a path.
+var dots = strings.NewReplacer("%2e", ".", "%2E", ".")
+
+// undotted resolves the dot segments of a path (RFC 3986, section 5.2.4).
+func undotted(path string) string {
+	var kept []string
+	segments := strings.Split(strings.TrimPrefix(path, "/"), "/")
+	for i, segment := range segments {
+		last := i == len(segments)-1
+		switch plain := dots.Replace(segment); {
+		case plain == "..":
+			kept = kept[:max(len(kept)-1, 0)]
+		case plain != ".":
+			kept = append(kept, segment)
+			continue
+		}
+		if last {
+			kept = append(kept, "")
+		}
+	}
+	return "/" + strings.Join(kept, "/")
 }
 
 // checkHeaders reports entries of input_headers that let nothing through. An empty one
@@ -230,6 +315,9 @@ func (b *endpointBuilder) noResult(p part, shadow bool) string {
 func (b *endpointBuilder) earlier() string {
 	if len(b.real) == 0 {
 		return "none"
+	}
+	if len(b.real) == 1 {
+		return "{resp0_…} alone"
 	}
 	return fmt.Sprintf("{resp0_…} to {resp%d_…}", len(b.real)-1)
 }

@@ -153,6 +153,14 @@ type Format string
 // Enum lists the values.
 func (Format) Enum() []string { return []string{"default", "logstash", "custom"} }
 
+// Hint says which format is made of JSON.
+func (Format) Hint(s string) string {
+	if strings.EqualFold(s, "json") {
+		return `"logstash" writes JSON`
+	}
+	return ""
+}
+
 // AccessFormat is how lines of the access log look.
 type AccessFormat string
 
