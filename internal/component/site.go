@@ -65,6 +65,8 @@ type Placed struct {
 	Name  string // namespace, or the name of a core step
 	Stage gateway.Stage
 	At    config.Pos
+
+	Prompt bool // it waits for nobody and measures nothing; see [BackendSite.Prompt]
 }
 
 // Site is what all sites have in common.
@@ -160,8 +162,8 @@ func (s *Site) report(sev config.Severity, code, key string, err error) {
 	}
 }
 
-func (s *Site) place(phase uint8, st gateway.Stage) {
-	p := Placed{Phase: phase, Name: s.name, Stage: st}
+func (s *Site) place(phase uint8, st gateway.Stage, prompt bool) {
+	p := Placed{Phase: phase, Name: s.name, Stage: st, Prompt: prompt}
 	if s.node != nil {
 		p.At = s.node.Pos
 	}
@@ -212,7 +214,7 @@ func (s *ServiceSite) Build(d *Declaration, n *config.Node) {
 }
 
 // Stage puts a stage into the service plan.
-func (s *ServiceSite) Stage(p ServicePhase, st gateway.Stage) { s.place(uint8(p), st) }
+func (s *ServiceSite) Stage(p ServicePhase, st gateway.Stage) { s.place(uint8(p), st, false) }
 
 // Observer registers an observer of all exchanges.
 func (s *ServiceSite) Observer(o telemetry.Observer) {
@@ -269,7 +271,7 @@ func (s *EndpointSite) Config() *config.Endpoint { return s.config }
 func (s *EndpointSite) Params() []string { return s.params }
 
 // Stage puts a stage into the plan of the endpoint.
-func (s *EndpointSite) Stage(p EndpointPhase, st gateway.Stage) { s.place(uint8(p), st) }
+func (s *EndpointSite) Stage(p EndpointPhase, st gateway.Stage) { s.place(uint8(p), st, false) }
 
 // Arrange states how the calls of the endpoint follow each other.
 func (s *EndpointSite) Arrange(a Arrangement) { s.arrange = a }
@@ -327,8 +329,16 @@ func (s *BackendSite) Params() []string {
 	return slices.Concat(s.endpoint.params, s.endpoint.arrange.Propagate)
 }
 
-// Stage puts a stage into the plan of the backend.
-func (s *BackendSite) Stage(p BackendPhase, st gateway.Stage) { s.place(uint8(p), st) }
+// Stage puts a stage into the plan of the backend. Where several backends are
+// called at once, a call with such a stage has a goroutine of its own: the stage may
+// wait and does not hold up the others, and the times that it measures are those of
+// its own call.
+func (s *BackendSite) Stage(p BackendPhase, st gateway.Stage) { s.place(uint8(p), st, false) }
+
+// Prompt is Stage for a stage that waits for nobody and measures no time, on the
+// way in and out. Calls whose stages are all of that kind share a goroutine, which
+// is cheaper; a stage that breaks the promise makes the calls beside its own wait.
+func (s *BackendSite) Prompt(p BackendPhase, st gateway.Stage) { s.place(uint8(p), st, true) }
 
 // Connector makes the call something else than HTTP to the hosts of the
 // backend. A backend has one connector at most.

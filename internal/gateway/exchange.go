@@ -33,7 +33,6 @@ type Exchange struct {
 	Started time.Time // when it began to arrive, or the engine handed it over
 	Until   time.Time // when an answer that streams must have been sent; zero for no limit
 	Pin     any       // what the runtime holds for its sake
-	Frame   any       // what the runner keeps between sending and collecting
 	Err     error     // why the answer is a failure, for observers; nil for a good one
 
 	// Personal says that backends see credentials of the client, so that a cache must

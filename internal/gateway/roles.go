@@ -25,16 +25,17 @@ func (f ConnectorFunc) Do(ctx context.Context, x *Exchange) error { return f(ctx
 type Beginner interface {
 	Connector
 
-	// Begin sends the request of x if that can be done at once, without waiting
-	// for anybody. It reports false for a call of which nothing was done; that
-	// one is for Do. A call that was begun must be finished.
-	Begin(ctx context.Context, x *Exchange) (Pending, bool)
+	// Begin does what Do begins with and waits for nobody: at best it sends the
+	// request of x. Without a Pending nothing was done, and the call is for Do.
+	// With one, sent reports whether nothing is left to wait for but the answer; if
+	// more is, whoever makes other calls finishes this one on a goroutine of its own.
+	Begin(ctx context.Context, x *Exchange) (p Pending, sent bool)
 }
 
-// A Pending call has been sent; its answer has not been read.
+// A Pending is a call that was begun and must be finished.
 type Pending interface {
-	// Finish reads the answer and does what is left of Do, under the context
-	// that the call was begun with. It is called once.
+	// Finish does what is left of Do, under the context that the call was begun
+	// with. It is called once, and the Pending is not used afterwards.
 	Finish() error
 }
 

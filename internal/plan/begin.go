@@ -8,171 +8,228 @@ import (
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
-// A splitter is a connector whose call can be taken apart into sending and
-// collecting. Do is begin and finish in one, and so is Do after a begin that
-// reported false.
-type splitter interface {
-	gateway.Connector
-
-	// begin sends the request if that can be done at once, and reports whether
-	// it did. What it found out on the way is kept for Do.
-	begin(ctx context.Context, x *gateway.Exchange) bool
-
-	// finish collects the answer of a call that was begun. It is called once.
-	finish(ctx context.Context, x *gateway.Exchange) error
-}
-
-// A frame is what is kept on an exchange between sending and collecting.
-type frame struct {
-	entered int   // stages of the plan that have entered
-	err     error // of the way in
-	sent    bool  // the tail has sent the request
-
-	host    *balance.Host   // whose turn it is
-	path    string          // of the request, below the base of the host
-	pending gateway.Pending // of the client
-}
-
-var frames = sync.Pool{New: func() any { return new(frame) }}
-
-// frameOf returns the frame of x, which gets one if it has none.
-func frameOf(x *gateway.Exchange) *frame {
-	f, ok := x.Frame.(*frame)
-	if !ok {
-		f = frames.Get().(*frame)
-		x.Frame = f
+// begin begins a call if c can.
+func begin(ctx context.Context, c gateway.Connector, x *gateway.Exchange) (gateway.Pending, bool) {
+	if b, ok := c.(gateway.Beginner); ok {
+		return b.Begin(ctx, x)
 	}
-	return f
+	return nil, false
 }
 
-// dropFrame takes the frame of x back.
-func dropFrame(x *gateway.Exchange) {
-	if f, ok := x.Frame.(*frame); ok {
-		*f = frame{}
-		frames.Put(f)
-		x.Frame = nil
+// A pool hands out what layers keep of calls that were begun. What comes back is
+// empty.
+type pool[T any] struct{ values sync.Pool }
+
+func (p *pool[T]) get() *T {
+	if v, ok := p.values.Get().(*T); ok {
+		return v
 	}
+	return new(T)
 }
 
-// begin runs the steps inwards and lets the tail send. It reports whether what
-// is left waits for nothing but the answer; if not, finish waits for the whole
-// call and wants a goroutine of its own. finish must be called in either case.
-func (p *Plan) begin(ctx context.Context, x *gateway.Exchange) bool {
-	f := frameOf(x)
-	f.entered, f.err = p.enter(ctx, x)
-	if f.err != nil || x.Replied() {
-		return true
-	}
-	if tail, ok := p.tail.(splitter); ok {
-		f.sent, f.err = p.send(ctx, x, tail)
-	}
-	return f.sent || f.err != nil
+func (p *pool[T]) put(v *T) {
+	var zero T
+	*v = zero
+	p.values.Put(v)
 }
 
-// send lets the tail send.
-func (p *Plan) send(ctx context.Context, x *gateway.Exchange, tail splitter) (sent bool, err error) {
+// A planCall is a run of a plan that was begun.
+type planCall struct {
+	plan    *Plan
+	ctx     context.Context
+	x       *gateway.Exchange
+	entered int             // stages that have entered
+	err     error           // of the way in
+	tail    gateway.Pending // nil if the tail was not begun
+}
+
+var planCalls pool[planCall]
+
+// Begin runs the steps inwards and begins the tail. A plan with a step that may
+// wait is not begun: the calls beside it would wait too.
+func (p *Plan) Begin(ctx context.Context, x *gateway.Exchange) (_ gateway.Pending, sent bool) {
+	if p.waits {
+		return nil, false
+	}
+	c := planCalls.get()
+	c.plan, c.ctx, c.x = p, within(ctx, x, p.limit), x
+	if c.entered, c.err = p.enter(c.ctx, x); c.err != nil || x.Replied() {
+		return c, true
+	}
+	sent = c.begin()
+	return c, sent
+}
+
+// begin begins the tail.
+func (c *planCall) begin() (sent bool) {
+	p := c.plan
 	defer func() {
 		if v := recover(); v != nil {
-			err = failed(p.name, p.at, panicked(v))
+			c.err, sent = failed(p.name, p.at, panicked(v)), true
 		}
 	}()
-	return tail.begin(ctx, x), nil
+	c.tail, sent = begin(c.ctx, p.tail, c.x)
+	return sent
 }
 
-// finish collects the answer and runs the steps outwards.
-func (p *Plan) finish(ctx context.Context, x *gateway.Exchange) error {
-	defer dropFrame(x)
-	f := frameOf(x)
-	err := f.err
+// Finish makes what is left of the call and runs the steps outwards.
+func (c *planCall) Finish() error {
+	p, ctx, x, entered, err, tail := c.plan, c.ctx, c.x, c.entered, c.err, c.tail
+	planCalls.put(c)
 	if err == nil && !x.Replied() {
-		err = p.answer(ctx, x, f.sent)
+		err = p.answer(ctx, x, tail)
 	}
-	return p.out(ctx, x, f.entered, err)
+	return p.out(ctx, x, entered, err)
 }
 
-func (u *unpacked) begin(ctx context.Context, x *gateway.Exchange) bool {
-	b, ok := u.next.(gateway.Beginner)
-	if !ok {
-		return false
-	}
-	pending, ok := b.Begin(ctx, x)
-	frameOf(x).pending = pending
-	return ok
+// A hostCall is a call to a host that was begun.
+type hostCall struct {
+	by   hostCaller
+	ctx  context.Context
+	x    *gateway.Exchange
+	host *balance.Host
+	path string          // of the request, below the base of the host
+	next gateway.Pending // nil if nothing was begun behind the choice of the host
 }
 
-func (u *unpacked) finish(_ context.Context, x *gateway.Exchange) error {
-	if err := frameOf(x).pending.Finish(); err != nil {
-		return err
-	}
-	unpack(x)
-	return nil
+var hostCalls pool[hostCall]
+
+// A hostCaller goes on with a call to a host, whose request is below path.
+type hostCaller interface {
+	finish(ctx context.Context, x *gateway.Exchange, host *balance.Host, path string, next gateway.Pending) error
 }
 
-func (d *direct) begin(ctx context.Context, x *gateway.Exchange) bool {
+// Finish makes what is left of the call.
+func (c *hostCall) Finish() error {
+	by, ctx, x, host, path, next := c.by, c.ctx, c.x, c.host, c.path, c.next
+	hostCalls.put(c)
+	return by.finish(ctx, x, host, path, next)
+}
+
+// Begin begins the call to the host.
+func (d *direct) Begin(ctx context.Context, x *gateway.Exchange) (gateway.Pending, bool) {
 	path := x.Request.Path
 	d.server.aim(&x.Request, path, 0)
-	if d.next.begin(ctx, x) {
-		return true
+	next, sent := begin(ctx, d.next, x)
+	if next == nil {
+		x.Request.Path = path
+		return nil, false
 	}
-	x.Request.Path = path
-	return false
+	c := hostCalls.get()
+	*c = hostCall{by: d, ctx: ctx, x: x, next: next}
+	return c, sent
 }
 
-func (d *direct) finish(ctx context.Context, x *gateway.Exchange) error {
+func (d *direct) finish(ctx context.Context, x *gateway.Exchange, _ *balance.Host, _ string, next gateway.Pending) error {
 	alive := ctx.Err() == nil
-	err := d.next.finish(ctx, x)
+	err := next.Finish()
 	if alive {
 		d.says.report(ctx, x, d.host, err, 0)
 	}
 	return err
 }
 
-func (b *balanced) begin(ctx context.Context, x *gateway.Exchange) bool {
-	f := frameOf(x)
-	if f.host = b.hosts.Next(); f.host == nil {
-		return false
+// Begin begins the call to the host whose turn it is.
+func (b *balanced) Begin(ctx context.Context, x *gateway.Exchange) (gateway.Pending, bool) {
+	host := b.hosts.Next()
+	if host == nil {
+		return nil, false
 	}
-	f.path = x.Request.Path
-	s := parseServer(f.host.Address)
-	s.aim(&x.Request, f.path, b.hosts.Hosts().Len()-1)
-	if b.next.begin(ctx, x) {
-		return true
-	}
-	x.Request.Path = f.path
-	return false
+	path := x.Request.Path
+	s := parseServer(host.Address)
+	s.aim(&x.Request, path, b.hosts.Hosts().Len()-1)
+	next, sent := begin(ctx, b.next, x)
+	c := hostCalls.get()
+	*c = hostCall{by: b, ctx: ctx, x: x, host: host, path: path, next: next} // the turn is taken, so it is used
+	return c, sent
 }
 
-func (b *balanced) finish(ctx context.Context, x *gateway.Exchange) error {
-	f := frameOf(x)
-	host, path := f.host, f.path
+func (b *balanced) finish(ctx context.Context, x *gateway.Exchange, host *balance.Host, path string, next gateway.Pending) error {
+	if next == nil {
+		x.Request.Path = path
+		return b.try(ctx, x, host)
+	}
 	alive := ctx.Err() == nil
-	err := b.next.finish(ctx, x)
+	err := next.Finish()
 	if !alive || !b.report(ctx, x, host, err) {
 		return err
 	}
-	next := b.hosts.Next(host)
-	if next == nil {
+	other := b.hosts.Next(host)
+	if other == nil {
 		return err
 	}
 	x.Request.Path = path
-	return b.try(ctx, x, next, host)
-}
-
-func (f *redirected) begin(ctx context.Context, x *gateway.Exchange) bool {
-	first, ok := f.first.(splitter)
-	return ok && !f.sendBody && first.begin(ctx, x)
-}
-
-func (f *redirected) finish(ctx context.Context, x *gateway.Exchange) error {
-	hasBody := sendsBody(x)
-	if err := f.first.(splitter).finish(ctx, x); err != nil {
-		return err
-	}
-	return f.chase(ctx, x, hasBody)
+	return b.try(ctx, x, other, host)
 }
 
 // report tells the host how a call went, and whether the call is for the next
 // host: nobody was reached and there is time left.
 func (b *balanced) report(ctx context.Context, x *gateway.Exchange, host *balance.Host, err error) (again bool) {
 	return b.says.report(ctx, x, host, err, b.hosts.Hosts().Len()-1)
+}
+
+// An unpackedCall is a call whose answer is unpacked, and that was begun.
+type unpackedCall struct {
+	x    *gateway.Exchange
+	next gateway.Pending
+}
+
+var unpackedCalls pool[unpackedCall]
+
+// Begin begins the call.
+func (u *unpacked) Begin(ctx context.Context, x *gateway.Exchange) (gateway.Pending, bool) {
+	next, sent := begin(ctx, u.next, x)
+	if next == nil {
+		return nil, false
+	}
+	c := unpackedCalls.get()
+	c.x, c.next = x, next
+	return c, sent
+}
+
+// Finish makes what is left of the call, and unpacks the answer.
+func (c *unpackedCall) Finish() error {
+	x, next := c.x, c.next
+	unpackedCalls.put(c)
+	if err := next.Finish(); err != nil {
+		return err
+	}
+	unpack(x)
+	return nil
+}
+
+// A redirectedCall is a call that may be sent elsewhere, and that was begun.
+type redirectedCall struct {
+	by      *redirected
+	ctx     context.Context
+	x       *gateway.Exchange
+	hasBody bool
+	first   gateway.Pending
+}
+
+var redirectedCalls pool[redirectedCall]
+
+// Begin begins the first call, unless its body has to be read before.
+func (f *redirected) Begin(ctx context.Context, x *gateway.Exchange) (gateway.Pending, bool) {
+	if f.sendBody {
+		return nil, false
+	}
+	hasBody := sendsBody(x)
+	first, sent := begin(ctx, f.first, x)
+	if first == nil {
+		return nil, false
+	}
+	c := redirectedCalls.get()
+	*c = redirectedCall{f, ctx, x, hasBody, first}
+	return c, sent
+}
+
+// Finish makes what is left of the call, and those that follow.
+func (c *redirectedCall) Finish() error {
+	f, ctx, x, hasBody, first := c.by, c.ctx, c.x, c.hasBody, c.first
+	redirectedCalls.put(c)
+	if err := first.Finish(); err != nil {
+		return err
+	}
+	return f.chase(ctx, x, hasBody)
 }

@@ -43,23 +43,16 @@ func (s *server) aim(r *gateway.Request, path string, others int) {
 // the request, so the next one gets it, whatever the method.
 type balanced struct {
 	hosts *balance.Balancer
-	next  splitter
+	next  gateway.Connector
 	says  reporter
 }
 
 // Do tries hosts until one is reached or the deadline passes.
 func (b *balanced) Do(ctx context.Context, x *gateway.Exchange) error {
-	var turn *balance.Host
-	if f, begun := x.Frame.(*frame); begun {
-		turn = f.host
+	if turn := b.hosts.Next(); turn != nil {
+		return b.try(ctx, x, turn)
 	}
-	if turn == nil {
-		turn = b.hosts.Next()
-	}
-	if turn == nil {
-		return noHost(ctx, x)
-	}
-	return b.try(ctx, x, turn)
+	return noHost(ctx, x)
 }
 
 // try calls one host after the other, next first, until one is reached or the
@@ -89,7 +82,7 @@ func noHost(context.Context, *gateway.Exchange) error {
 // direct is the call to the only host.
 type direct struct {
 	server server
-	next   splitter
+	next   gateway.Connector
 	host   *balance.Host
 	says   reporter
 }

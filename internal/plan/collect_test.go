@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
@@ -23,13 +25,20 @@ type later struct {
 	sent   time.Time
 }
 
-func (l *later) begin(context.Context, *gateway.Exchange) bool {
+func (l *later) Begin(ctx context.Context, x *gateway.Exchange) (gateway.Pending, bool) {
 	if l.panics == "begin" {
 		panic("begin")
 	}
 	l.sent = time.Now()
-	return !l.unsent
+	if l.unsent {
+		return nil, false
+	}
+	return finisher(func() error { return l.finish(ctx, x) }), true
 }
+
+type finisher func() error
+
+func (f finisher) Finish() error { return f() }
 
 func (l *later) finish(ctx context.Context, x *gateway.Exchange) error {
 	if l.panics == "finish" {
@@ -87,7 +96,7 @@ func TestCollection(t *testing.T) {
 					x := testx.Request{}.Exchange(t)
 					all := newCollection(ctx)
 					for i := range tt.calls {
-						all.add(call{branch: &branch{run: &Plan{tail: &tt.calls[i], name: "call"}}, x: begin(x, body.Body{})})
+						all.add(call{branch: &branch{run: &Plan{tail: &tt.calls[i], name: "call"}}, x: newCall(x, body.Body{})})
 					}
 					began := time.Now()
 					all.run()
@@ -115,6 +124,74 @@ func TestCollection(t *testing.T) {
 						}
 					}
 				}
+			})
+		})
+	}
+}
+
+// A waiting is a stage that waits on the way in.
+type waiting time.Duration
+
+func (w waiting) Enter(context.Context, *gateway.Exchange) error {
+	time.Sleep(time.Duration(w))
+	return nil
+}
+
+// A measuring is a stage that measures what is inside of it.
+type measuring struct{ began, took time.Duration }
+
+func (m *measuring) Enter(_ context.Context, x *gateway.Exchange) error {
+	m.began = time.Since(x.Parent.Started)
+	return nil
+}
+
+func (m *measuring) Leave(_ context.Context, x *gateway.Exchange, err error) error {
+	m.took = time.Since(x.Parent.Started) - m.began
+	return err
+}
+
+// TestWaitingStages lets the calls of an endpoint run beside each other whatever
+// their stages do, and measures each by itself.
+func TestWaitingStages(t *testing.T) {
+	const ms = time.Millisecond
+	tests := []struct {
+		name  string
+		waits []time.Duration // of a stage of each call; negative for one that does not wait
+		calls []later
+		took  time.Duration
+	}{
+		{"three wait", []time.Duration{50 * ms, 50 * ms, 50 * ms}, []later{{}, {}, {}}, 50 * ms},
+		{"one does not", []time.Duration{50 * ms, -1, 50 * ms}, []later{{}, {after: ms}, {}}, 50 * ms},
+		{"they only measure", []time.Duration{0, 0, 0}, []later{{after: 40 * ms}, {after: ms}, {after: 2 * ms}}, 40 * ms},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				x := testx.Request{}.Exchange(t)
+				x.Started = time.Now()
+				all := newCollection(t.Context())
+				measured := make([]measuring, len(tt.calls))
+				for i := range tt.calls {
+					var placed []component.Placed
+					if tt.waits[i] >= 0 {
+						placed = []component.Placed{{Stage: &measured[i]}, {Stage: waiting(tt.waits[i])}}
+					}
+					p := newPlan(makeSteps(placed, func(uint8) string { return "" }), &tt.calls[i], "call", config.Pos{})
+					all.add(call{branch: &branch{run: p}, x: newCall(x, body.Body{})})
+				}
+				all.run()
+				if took := time.Since(x.Started); took != tt.took {
+					t.Errorf("took %v, want %v", took, tt.took)
+				}
+				for i := range all.calls {
+					if all.calls[i].err != nil {
+						t.Errorf("call %d: %v", i, all.calls[i].err)
+					}
+					if want := tt.waits[i] + tt.calls[i].after; tt.waits[i] >= 0 && measured[i].took != want {
+						t.Errorf("call %d is measured as %v, want %v", i, measured[i].took, want)
+					}
+				}
+				all.release()
 			})
 		})
 	}

@@ -125,11 +125,13 @@ func (b *endpointBuilder) build() *Endpoint {
 	}
 	steps := makeSteps(b.placed, func(p uint8) string { return component.EndpointPhase(p).String() },
 		step{enter: sel, name: "select", phase: "select", at: e.Node.Pos})
+	plan := newPlan(steps, b.tail(), "backends", e.Node.Pos)
+	plan.limit = time.Duration(e.Timeout)
 	return &Endpoint{
 		Method:     string(e.Method),
 		Pattern:    e.Endpoint,
 		Config:     e,
-		plan:       &Plan{steps: steps, tail: b.tail(), name: "backends", at: e.Node.Pos, limit: time.Duration(e.Timeout)},
+		plan:       plan,
 		branches:   slices.Concat(b.real, b.shadows),
 		sequential: b.site.Arrangement().Sequential,
 		upgrade:    b.site.Arrangement().Upgrade,
@@ -360,10 +362,10 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 	// With no-op the answer is the client's, and so is the wish for a coding.
 	addr.compress = !call.Transport.DisableCompression && b.config.OutputEncoding != "no-op"
 	b.placed = append(append(b.placed[:0], site.Placed()...),
-		component.Placed{Phase: uint8(component.BackendAddress), Name: "address", Stage: addr, At: be.Node.Pos},
-		component.Placed{Phase: uint8(component.BackendShape), Name: "shape", Stage: newShape(b.g.Service, be, call.Reshape),
+		component.Placed{Phase: uint8(component.BackendAddress), Name: "address", Stage: addr, At: be.Node.Pos, Prompt: true},
+		component.Placed{Phase: uint8(component.BackendShape), Name: "shape", Stage: newShape(b.g.Service, be, call.Reshape), Prompt: true,
 			At: cmp.Or(keyPos(be.Node, "encoding", "is_collection", "target", "allow", "deny", "mapping", "group"), be.Node.Pos)})
-	bp.plan = &Plan{steps: makeSteps(b.placed, func(p uint8) string { return component.BackendPhase(p).String() }), tail: tail, name: "call", at: be.Node.Pos}
+	bp.plan = newPlan(makeSteps(b.placed, func(p uint8) string { return component.BackendPhase(p).String() }), tail, "call", be.Node.Pos)
 	if bp.shadow != nil {
 		bp.plan.limit = cmp.Or(call.Shadow.Timeout, time.Duration(b.config.Timeout))
 	}

@@ -24,9 +24,9 @@ type branch struct {
 	limit   int64 // bytes of an answer that is held; 0 is no limit
 }
 
-// begin gives a call its request: what the endpoint selected, in memory of its
-// own, and a body of its own.
-func begin(x *gateway.Exchange, payload body.Body) *gateway.Exchange {
+// newCall returns the exchange of a call with its request: what the endpoint
+// selected, in memory of its own, and a body of its own.
+func newCall(x *gateway.Exchange, payload body.Body) *gateway.Exchange {
 	c := x.Child()
 	c.Request.Query = append(c.Request.Query, x.Request.Query...)
 	c.Request.Pairs = append(c.Request.Pairs, x.Request.Pairs...)
@@ -57,7 +57,7 @@ func (s *single) Do(ctx context.Context, x *gateway.Exchange) error {
 	}
 	payload := x.Request.Body
 	x.Request.Body = body.Body{}
-	c := begin(x, payload)
+	c := newCall(x, payload)
 	err := s.run.Do(ctx, c)
 	if err != nil {
 		passFace(x, c, err)
@@ -174,7 +174,7 @@ func (p *parallel) Do(ctx context.Context, x *gateway.Exchange) error {
 		if err != nil {
 			return bodyError(err)
 		}
-		all.add(call{branch: &p.branches[i], x: begin(x, payload)})
+		all.add(call{branch: &p.branches[i], x: newCall(x, payload)})
 	}
 	all.run()
 	return join(x, all.calls)
@@ -185,24 +185,25 @@ type call struct {
 	branch *branch
 	x      *gateway.Exchange
 	err    error
-	sent   bool // what is left waits for the answer only
+	begun  gateway.Pending // nil if nothing was done of it
+	sent   bool            // what is left waits for the answer only
 }
 
-// begin sends the request if that can be done at once, and reports whether it
-// did. finish must be called in either case.
+// begin does what of the call waits for nobody, and reports whether nothing is
+// left to wait for but the answer. finish must be called in either case.
 func (c *call) begin(ctx context.Context) bool {
-	p, ok := c.branch.run.(*Plan)
-	c.sent = ok && p.begin(ctx, c.x)
+	c.begun, c.sent = begin(ctx, c.branch.run, c.x)
 	return c.sent
 }
 
 // finish makes or completes the call.
 func (c *call) finish(ctx context.Context) {
-	if p, ok := c.branch.run.(*Plan); ok {
-		c.err = p.finish(ctx, c.x)
+	if c.begun == nil {
+		c.do(ctx)
 		return
 	}
-	c.do(ctx)
+	c.err = c.begun.Finish()
+	c.begun = nil
 }
 
 // failed reports whether the call failed, also if its failure comes as data:
@@ -317,7 +318,7 @@ func (s *sequence) Do(ctx context.Context, x *gateway.Exchange) error {
 		if err != nil {
 			return bodyError(err)
 		}
-		c := call{branch: &s.branches[i], x: begin(x, payload)}
+		c := call{branch: &s.branches[i], x: newCall(x, payload)}
 		c.x.Results = results
 		c.x.Params = s.params(x.Params, results)
 		c.do(ctx)
@@ -395,7 +396,7 @@ func (r *race) Do(ctx context.Context, x *gateway.Exchange) error {
 		}
 		run := &runners[i]
 		run.branch = &branch{run: r.plan}
-		run.x = begin(x, payload)
+		run.x = newCall(x, payload)
 		run.x.Request.Contested = true
 		run.ctx, run.cancel = context.WithCancel(ctx)
 		x.OnRelease(run.cancel)

@@ -43,7 +43,7 @@ func (c *compiler) newHTTP(s *component.BackendSite, call component.Call, hold i
 }
 
 // hosts returns the connector that chooses among the hosts of a backend.
-func (c *compiler) hosts(s *component.BackendSite, next splitter) (gateway.Connector, error) {
+func (c *compiler) hosts(s *component.BackendSite, next gateway.Connector) (gateway.Connector, error) {
 	be := s.Config()
 	if be.SD != "static" {
 		if slices.ContainsFunc(be.Host, func(h string) bool { return strings.Contains(h, "{") }) {
@@ -130,7 +130,7 @@ func (c *compiler) callable(be *config.Backend) []string {
 	return hosts
 }
 
-func (c *compiler) balanced(s *component.BackendSite, set *balance.Set, next splitter) (gateway.Connector, error) {
+func (c *compiler) balanced(s *component.BackendSite, set *balance.Set, next gateway.Connector) (gateway.Connector, error) {
 	strategy, err := balance.ParseStrategy(string(s.Config().Balance))
 	if err != nil {
 		return nil, err
@@ -139,7 +139,7 @@ func (c *compiler) balanced(s *component.BackendSite, set *balance.Set, next spl
 }
 
 // discovered returns the connector of a backend whose hosts are looked up.
-func (c *compiler) discovered(s *component.BackendSite, next splitter) (gateway.Connector, error) {
+func (c *compiler) discovered(s *component.BackendSite, next gateway.Connector) (gateway.Connector, error) {
 	be := s.Config()
 	_, name, found := strings.Cut(be.Host[0], "://")
 	if !found {

@@ -21,6 +21,7 @@ type step struct {
 	name  string         // namespace, or a core step such as "shape"
 	phase string
 	at    config.Pos // where it was configured
+	waits bool       // it may wait, or it measures: other calls are not to wait with it
 }
 
 // makeSteps sorts stages by phase and name, behind those that come first.
@@ -31,7 +32,7 @@ func makeSteps(placed []component.Placed, phase func(uint8) string, first ...ste
 	steps := append(make([]step, 0, len(first)+len(placed)), first...)
 	for _, p := range placed {
 		leave, _ := p.Stage.(gateway.Leaver)
-		steps = append(steps, step{enter: p.Stage, leave: leave, name: p.Name, phase: phase(p.Phase), at: p.At})
+		steps = append(steps, step{enter: p.Stage, leave: leave, name: p.Name, phase: phase(p.Phase), at: p.At, waits: !p.Prompt})
 	}
 	return steps
 }
@@ -43,6 +44,13 @@ type Plan struct {
 	name  string // of the tail, such as "call"
 	at    config.Pos
 	limit time.Duration // deadline derived on entry; 0 for none
+	waits bool          // one of the steps does
+}
+
+// newPlan returns a plan without a deadline.
+func newPlan(steps []step, tail gateway.Connector, name string, at config.Pos) *Plan {
+	waits := slices.ContainsFunc(steps, func(s step) bool { return s.waits })
+	return &Plan{steps: steps, tail: tail, name: name, at: at, waits: waits}
 }
 
 // A Failure is an error with the step that it came from, or the tail.
@@ -69,7 +77,7 @@ func (p *Plan) Do(ctx context.Context, x *gateway.Exchange) error {
 	ctx = within(ctx, x, p.limit)
 	n, err := p.enter(ctx, x)
 	if err == nil && !x.Replied() {
-		err = p.answer(ctx, x, false)
+		err = p.answer(ctx, x, nil)
 	}
 	return p.out(ctx, x, n, err)
 }
@@ -92,15 +100,15 @@ func (p *Plan) enter(ctx context.Context, x *gateway.Exchange) (n int, err error
 	return n, nil
 }
 
-// answer runs the tail, or collects the answer of a tail that has sent.
-func (p *Plan) answer(ctx context.Context, x *gateway.Exchange, sent bool) (err error) {
+// answer runs the tail, or finishes what was begun of it.
+func (p *Plan) answer(ctx context.Context, x *gateway.Exchange, begun gateway.Pending) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = failed(p.name, p.at, panicked(v))
 		}
 	}()
-	if sent {
-		return failed(p.name, p.at, p.tail.(splitter).finish(ctx, x))
+	if begun != nil {
+		return failed(p.name, p.at, begun.Finish())
 	}
 	return failed(p.name, p.at, p.tail.Do(ctx, x))
 }

@@ -57,14 +57,14 @@ func build(s *component.BackendSite, o Options) error {
 			s.Warn("return_error_code", errors.New("has no effect with return_error_details"))
 		}
 		s.Needs(body.Empty, body.Raw)
-		s.Stage(component.BackendStatus, &details{st, "error_" + *o.ReturnErrorDetails})
+		s.Prompt(component.BackendStatus, &details{st, "error_" + *o.ReturnErrorDetails})
 		return nil
 	}
 	r, _ := component.Use(&s.Site, component.RouterKey)
 	if r.ErrorMessages {
 		s.Needs(body.Empty, body.Raw)
 	}
-	s.Stage(component.BackendStatus, &code{st, r.ErrorMessages})
+	s.Prompt(component.BackendStatus, &code{st, r.ErrorMessages})
 	return nil
 }
 

@@ -53,7 +53,7 @@ func build(s *component.BackendSite, o Options) error {
 		s.Warn("", errors.New("only failures of connection and time count here, because with the encoding no-op every answer passes as it is; choose an encoding that decodes for statuses to count"))
 	}
 	st.teller = teller{log: s.Log().With("place", at), name: cmp.Or(o.Name, at), every: o.LogStatusChange, clock: s.Clock()}
-	s.Stage(component.BackendBreaker, st)
+	s.Prompt(component.BackendBreaker, st)
 	return nil
 }
 

@@ -66,7 +66,7 @@ func build(s *component.BackendSite, o Options) error {
 		return err
 	}
 	behaviour, passes := &s.Service().Behaviour, b.Encoding == "no-op"
-	s.Stage(component.BackendCache, &cache{
+	s.Prompt(component.BackendCache, &cache{
 		store:  st,
 		origin: origin,
 		clock:  s.Clock(),

@@ -91,7 +91,7 @@ func buildBackend(s *component.BackendSite, o BackendOptions) error {
 	if err != nil {
 		return err
 	}
-	s.Stage(component.BackendLimit, &backendLimit{clock: s.Clock(), bucket: b})
+	s.Prompt(component.BackendLimit, &backendLimit{clock: s.Clock(), bucket: b})
 	return nil
 }
 

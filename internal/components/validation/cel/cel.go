@@ -64,8 +64,8 @@ func buildBackend(s *component.BackendSite, o Options) error {
 	if err != nil {
 		return err
 	}
-	put(stages[onRequest], func(g *guard) { s.Stage(component.BackendCheck, gateway.StageFunc(g.hold)) })
-	put(stages[onResponse], func(g *guard) { s.Stage(component.BackendCheck, gateway.LeaveFunc(g.after)) })
+	put(stages[onRequest], func(g *guard) { s.Prompt(component.BackendCheck, gateway.StageFunc(g.hold)) })
+	put(stages[onResponse], func(g *guard) { s.Prompt(component.BackendCheck, gateway.LeaveFunc(g.after)) })
 	return nil
 }
 
