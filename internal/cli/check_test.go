@@ -627,7 +627,7 @@ func TestSkipFiles(t *testing.T) {
   "dialect": "sluice",
   "port": "${file:/run/port}",
   "timeout": "${file:/run/timeout}",
-  "tls": { "keys": [{ "public_key": "/run/a.pem", "private_key": "/run/a.key" }], "ca_certs": ["/run/ca.pem"], "enable_mtls": true },
+  "tls": { "keys": [{ "public_key": "/run/a.pem", "private_key": "/run/a.key" }], "ca_certs": ["/run/ca.pem"], "disable_system_ca_pool": true, "enable_mtls": true },
   "client_tls": { "ca_certs": ["/run/ca.pem"], "client_certs": [{ "certificate": "/run/b.pem", "private_key": "/run/b.key" }], "min_version": "TLS12" },
   "endpoints": [
     {

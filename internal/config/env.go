@@ -175,7 +175,9 @@ func (d *Document) set(path []string, value *Node, at Pos) []*Problem {
 			}
 			n = n.Items[index]
 			if last {
+				p := lost(n, value)
 				n.replace(value)
+				return p
 			}
 			continue
 		case Object:
@@ -187,8 +189,9 @@ func (d *Document) set(path []string, value *Node, at Pos) []*Problem {
 		}
 		key := n.matchKey(part)
 		if last {
+			p := lost(n.GetFold(key), value)
 			n.setMember(key, value)
-			continue
+			return p
 		}
 		next := n.Get(key)
 		if next == nil {
@@ -198,6 +201,63 @@ func (d *Document) set(path []string, value *Node, at Pos) []*Problem {
 		n = next
 	}
 	return nil
+}
+
+// lost warns of what a value takes the place of, if that is more than one value: the
+// members of objects that it does not have, and the entries of lists that it empties.
+// They may be what protects.
+func lost(old, value *Node) []*Problem {
+	var gone []string
+	var compare func(old, value *Node, path string)
+	compare = func(old, value *Node, path string) {
+		switch {
+		case old.Kind == Object:
+			for _, m := range old.Members {
+				if m.Comment() || m.Value.Kind == Null {
+					continue
+				}
+				inner := joinPath(path, m.Key)
+				var now *Node
+				if value.Kind == Object {
+					now = value.GetFold(m.Key)
+				}
+				if now == nil {
+					gone = append(gone, inner)
+				} else {
+					compare(m.Value, now, inner)
+				}
+			}
+		case old.Kind != Array:
+		case len(value.Items) == 0 && len(old.Items) > 0 && (value.Kind == Array || value.Kind == Null):
+			gone = append(gone, strings.TrimSuffix("the entries of "+path, " of "))
+		default:
+			for i, item := range old.Items {
+				switch inner := fmt.Sprintf("%s[%d]", path, i); {
+				case item.Kind != Object:
+				case i >= len(value.Items):
+					gone = append(gone, inner)
+				default:
+					compare(item, value.Items[i], inner)
+				}
+			}
+		}
+	}
+	if old == nil {
+		return nil
+	}
+	compare(old, value, "")
+	if len(gone) == 0 {
+		return nil
+	}
+	const most = 8
+	more := ""
+	if len(gone) > most {
+		gone, more = gone[:most], fmt.Sprintf(" and %d more", len(gone)-most)
+	}
+	p := old.Problem(Warning, CodeSuspicious, fmt.Errorf(
+		"takes away what the file has here: %s%s; write what shall stay into the value as well, or set the keys below it one by one", strings.Join(gone, ", "), more))
+	p.At = value.Pos
+	return []*Problem{p}
 }
 
 // setMember puts value at a key of any letter case.

@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/sluice-gateway/sluice/internal/config"
@@ -45,8 +46,8 @@ func TestApplyEnv(t *testing.T) {
 			`{"Port":8080,"endpoints":[{"timeout":"1s"}],"extra_config":{"qos/ratelimit/router":{"max_rate":2.50}},"none":null}`, ""},
 		{"nested text", []string{"SLUICE_SET__endpoints__0__timeout=2s"},
 			`{"Port":8080,"endpoints":[{"timeout":"2s"}],"extra_config":{"qos/ratelimit/router":{"max_rate":1}},"none":null}`, ""},
-		{"nested object", []string{`SLUICE_SET__endpoints__0={"a":[1,{"b":null}]}`},
-			`{"Port":8080,"endpoints":[{"a":[1,{"b":null}]}],"extra_config":{"qos/ratelimit/router":{"max_rate":1}},"none":null}`, ""},
+		{"nested object", []string{`SLUICE_SET__endpoints__0={"timeout":"2s","a":[1,{"b":null}]}`},
+			`{"Port":8080,"endpoints":[{"timeout":"2s","a":[1,{"b":null}]}],"extra_config":{"qos/ratelimit/router":{"max_rate":1}},"none":null}`, ""},
 		{"appended", []string{"SLUICE_SET__endpoints__1__timeout=3s", "SLUICE_SET__endpoints__2=x"},
 			`{"Port":8080,"endpoints":[{"timeout":"1s"},{"timeout":"3s"},"x"],"extra_config":{"qos/ratelimit/router":{"max_rate":1}},"none":null}`, ""},
 		{"through null", []string{"SLUICE_SET__none__a=1"}, `{"Port":8080,` + rest[:len(rest)-4] + `{"a":1}}`, ""},
@@ -112,5 +113,40 @@ func TestApplyEnvLeavesOtherRootsAlone(t *testing.T) {
 	d, _ := config.Parse("f.json", []byte(`[1]`))
 	if ps := d.ApplyEnv([]string{"SLUICE_SET__0=2"}, nil); ps != nil || string(d.Root.JSON()) != `[1]` {
 		t.Errorf("got %s, %v", d.Root.JSON(), ps)
+	}
+}
+
+// TestOverridesSayWhatTheyTakeAway replaces objects and lists that may protect.
+func TestOverridesSayWhatTheyTakeAway(t *testing.T) {
+	type root struct {
+		Host  []string                `json:"host"`
+		List  []struct{}              `json:"endpoints"`
+		Extra map[string]*config.Node `json:"extra_config"`
+	}
+	const file = `{"host":["a","b"],"endpoints":[{"allow":["id"],"backend":[{"deny":["x"]},{"deny":["y"]}],"extra_config":{"auth/validator":{"alg":"RS256","roles":["r"]},"@comment":1,"proxy":{}}}],"extra_config":{"security/cors":{"debug":true}}}`
+	const lost = "takes away what the file has here: "
+	tests := []struct{ variable, want string }{
+		{`endpoints__0__extra_config={}`, "warning: environment:SLUICE_SET__endpoints__0__extra_config: endpoints[0].extra_config: " + lost + "auth/validator, proxy; write what shall stay into the value as well, or set the keys below it one by one\n"},
+		{`endpoints__0__extra_config=null`, lost + "auth/validator, proxy;"},
+		{`endpoints__0__extra_config=none`, lost + "auth/validator, proxy;"},
+		{`extra_config={}`, lost + "security/cors;"},
+		{`endpoints__0__extra_config__AUTH_VALIDATOR={"alg":"RS256"}`, lost + "roles;"},
+		{`endpoints__0__extra_config={"auth/validator":{"alg":"RS256","roles":[]},"proxy":{}}`, lost + "the entries of auth/validator.roles;"},
+		{`endpoints__0__extra_config__auth_validator__roles=[]`, lost + "the entries;"},
+		{`endpoints__0__backend=[{"deny":["z"]}]`, lost + "[1];"},
+		{`endpoints__0__backend__1={}`, lost + "deny;"},
+		{`endpoints=[]`, lost + "the entries;"},
+		{`host=["c"]`, ""},
+		{`endpoints__0__allow=["id","name"]`, ""},
+		{`endpoints__0__extra_config__auth_validator__alg=ES256`, ""},
+		{`endpoints__0__extra_config__auth_validator={"alg":"ES256","roles":["s"],"cache":true}`, ""},
+		{`endpoints__0__extra_config__router={}`, ""},
+	}
+	for _, tt := range tests {
+		d, _ := config.Parse("f.json", []byte(file))
+		got := config.Format(d.ApplyEnv([]string{"SLUICE_SET__" + tt.variable}, config.SpecOf(reflect.TypeFor[root]())))
+		if (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
+			t.Errorf("%s: got %q, want %q", tt.variable, got, tt.want)
+		}
 	}
 }

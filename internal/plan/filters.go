@@ -87,6 +87,9 @@ func (b *endpointBuilder) checkMapping(be *config.Backend) {
 
 // checkPaths reports paths of allow and deny that lead nowhere.
 func (b *endpointBuilder) checkPaths(be *config.Backend) {
+	if written := be.Node.GetFold("allow"); len(be.Allow) == 0 && len(be.Deny) == 0 && written != nil && written.Kind == config.Array {
+		b.mistake(be.Node, "allow", errors.New("the list is empty, so everything passes; write what may pass, or remove the key"))
+	}
 	for i, path := range be.Allow {
 		b.checkAllow(be, i, path)
 	}

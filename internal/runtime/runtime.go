@@ -209,6 +209,9 @@ func (c *compilation) check(s *config.Service) []*config.Problem {
 		for _, warning := range tlsx.ServerWarnings(s.TLS) {
 			report("tls", config.Warning, config.CodeSuspicious, warning)
 		}
+		for _, mistake := range tlsx.ServerMistakes(s.TLS) {
+			report("tls", config.Warning, config.CodeMistake, mistake)
+		}
 		var err error
 		if c.tls, err = tlsx.Server(s.TLS); err != nil {
 			report("tls", config.Error, config.CodeInvalid, err)

@@ -29,6 +29,7 @@ import (
 // golang.org/x/net/http2.
 var tlsCases = cases{
 	{"a client speaks HTTP/1.1 over TLS", serveTLS},
+	{"a client speaks HTTP/1.0 over TLS, with and without ALPN", serveTLS10},
 	{"a client that speaks plain HTTP is refused", plainToTLS},
 	{"a body that breaks off is not ended by TLS", brokenTLS},
 	{"a failed handshake is logged in one line", handshakeLogged},
@@ -81,6 +82,19 @@ func serveTLS(t *trial) {
 		w.lines("POST /a HTTP/1.1", "Host: h", "Content-Length: 5", "")
 		w.send("hello")
 		w.want(200, `POST /a| HTTP/1.1 host=h secure=true length=5 body="hello" err=<nil>`)
+	}
+}
+
+func serveTLS10(t *trial) {
+	server, client := t.identity()
+	d := t.open(engine.Settings{TLS: server}, reply(200, "hello"))
+	for _, protocols := range [][]string{{"http/1.0"}, {"http/1.1", "http/1.0"}, nil} {
+		client.NextProtos = protocols
+		w := t.dialTLS(d.addr, client)
+		w.send("GET / HTTP/1.0\r\nHost: h\r\n\r\n")
+		if text, _ := w.rest(); !strings.Contains(text, " 200 OK\r\n") || !strings.HasSuffix(text, "\r\n\r\nhello") {
+			t.Errorf("protocols %q: answer %q", protocols, text)
+		}
 	}
 }
 

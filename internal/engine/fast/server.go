@@ -57,7 +57,7 @@ func NewServer(s engine.Settings) engine.Server {
 	}
 	if s.TLS != nil {
 		srv.tls = s.TLS.Clone()
-		for _, protocol := range []string{"h2", "http/1.1"} {
+		for _, protocol := range []string{"h2", "http/1.1", "http/1.0"} {
 			if !slices.Contains(srv.tls.NextProtos, protocol) {
 				srv.tls.NextProtos = append(srv.tls.NextProtos, protocol)
 			}

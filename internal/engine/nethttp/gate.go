@@ -37,7 +37,7 @@ func newGate(s *server, l net.Listener) *gate {
 		return g
 	}
 	g.tls = s.tls.Clone()
-	for _, protocol := range []string{"h2", "http/1.1"} {
+	for _, protocol := range []string{"h2", "http/1.1", "http/1.0"} {
 		if !slices.Contains(g.tls.NextProtos, protocol) {
 			g.tls.NextProtos = append(g.tls.NextProtos, protocol)
 		}

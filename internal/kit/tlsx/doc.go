@@ -6,7 +6,7 @@
 // cipher suite or a curve that does not exist, and a range of versions in
 // which no handshake could succeed are errors that name the key, the file and
 // what to write instead. What is allowed and probably not meant is told by
-// [ServerWarnings] and [ClientWarnings].
+// [ServerWarnings], [ServerMistakes] and [ClientWarnings].
 //
 // The package reads files and returns settings. It does not watch the files:
 // whoever wants new certificates calls again and swaps the settings, which are

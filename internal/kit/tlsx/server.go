@@ -18,7 +18,7 @@ import (
 // Only ca_certs and the system's authorities vouch for clients. The
 // certificates of the server itself never do.
 func Server(c *config.ServerTLS) (*tls.Config, error) {
-	s := &tls.Config{NextProtos: []string{"h2", "http/1.1"}}
+	s := &tls.Config{NextProtos: []string{"h2", "http/1.1", "http/1.0"}}
 	errs := []error{limit(s, &c.TLSLimits), offersHTTP2(s, &c.TLSLimits)}
 	for i, pair := range c.Keys {
 		at := index("keys", i)
@@ -45,15 +45,24 @@ func Server(c *config.ServerTLS) (*tls.Config, error) {
 // meant, each at its key relative to c.
 func ServerWarnings(c *config.ServerTLS) []error {
 	warnings := limitWarnings(&c.TLSLimits)
-	if c.EnableMTLS && len(c.CACerts) == 0 {
-		warnings = append(warnings, config.At("enable_mtls",
-			errors.New("without ca_certs any certificate of a public authority is let in; list your authorities and set disable_system_ca_pool")))
-	}
-	if !c.EnableMTLS && len(c.CACerts) > 0 {
+	if c.EnableMTLS && len(c.CACerts) > 0 && !c.DisableSystemCAPool {
 		warnings = append(warnings, config.At("ca_certs",
-			errors.New("clients are not asked for certificates; set enable_mtls")))
+			errors.New("any certificate of a public authority is let in beside those of these authorities; set disable_system_ca_pool")))
 	}
 	return warnings
+}
+
+// ServerMistakes returns what protects nothing although it is there to, each at its
+// key relative to c.
+func ServerMistakes(c *config.ServerTLS) []error {
+	switch {
+	case c.EnableMTLS && len(c.CACerts) == 0 && !c.DisableSystemCAPool: // else it is an error
+		return []error{config.At("enable_mtls",
+			errors.New("without ca_certs any certificate of a public authority is let in; list your authorities and set disable_system_ca_pool"))}
+	case !c.EnableMTLS && len(c.CACerts) > 0:
+		return []error{config.At("ca_certs", errors.New("clients are not asked for certificates; set enable_mtls"))}
+	}
+	return nil
 }
 
 // offersHTTP2 reports a list of suites that HTTP/2 cannot be spoken with

@@ -106,6 +106,7 @@ func lists(input []string, header string) bool {
 
 // advise reports what is allowed and protects less than it may seem to.
 func advise(s *component.EndpointSite, o Options) {
+	reportIdle(s, o)
 	if o.CookieKey == nil {
 		s.Warn("cookie_key", errors.New("is not set, so a cookie access_token is taken for a token as well, "+
 			`which other sites can make a browser send; write the name of your cookie, or "" for none`))
@@ -137,6 +138,27 @@ func advise(s *component.EndpointSite, o Options) {
 				s.Warn(fmt.Sprintf("cipher_suites[%d]", i), fmt.Errorf("%s is known to be weak; remove it", suite.Name))
 			}
 		}
+	}
+}
+
+// reportIdle reports options that ask nothing of a token although they are there to.
+func reportIdle(s *component.EndpointSite, o Options) {
+	for _, list := range o.words() {
+		switch {
+		case len(list.words) > 0:
+			for i, word := range list.words {
+				if trimmed := strings.TrimSpace(word); trimmed != word {
+					s.Mistake(fmt.Sprintf("%s[%d]", list.key, i), fmt.Errorf("%q has blanks at its ends, which the token would have to hold as well; write %q", word, trimmed))
+				}
+			}
+		case s.Written(list.key):
+			s.Mistake(list.key, errors.New("the list is empty, so every token will do; write what the token must hold, or remove the key"))
+		case list.claim != "" && s.Written(list.claim):
+			s.Mistake(list.claim, fmt.Errorf("asks nothing of a token without %s; write that too, or remove the key", list.key))
+		}
+	}
+	if len(o.JWKFingerprints) == 0 && s.Written("jwk_fingerprints") {
+		s.Mistake("jwk_fingerprints", errors.New("the list is empty, so that nothing is pinned; write the pins, or remove the key"))
 	}
 }
 

@@ -190,11 +190,38 @@ func (o Options) Validate() error {
 	if o.JWKLocalPath != "" && o.Cache {
 		at("cache", "a local file is always in memory; remove cache, or use jwk_url")
 	}
-	errs = append(errs, o.validateSecret(), o.validateTLS(), o.validateNames())
+	errs = append(errs, o.validateSecret(), o.validateTLS(), o.validateNames(), o.validateWords())
 	if len(o.Scopes) > 0 && o.ScopesKey == "" {
 		at("scopes", "nothing says which claim holds the scopes; set scopes_key")
 	}
 	return errors.Join(errs...)
+}
+
+// validateWords reports words that are none: a token of nobody may hold them, or no
+// token at all.
+func (o Options) validateWords() error {
+	var errs []error
+	for _, list := range o.words() {
+		for i, word := range list.words {
+			if strings.TrimSpace(word) == "" {
+				errs = append(errs, config.At(fmt.Sprintf("%s[%d]", list.key, i), errors.New("the text is empty; write what the token must hold")))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// words returns the lists of what a token must hold.
+func (o Options) words() []wordList {
+	return []wordList{{"audience", o.Audience, ""}, {"roles", o.Roles, "roles_key"}, {"scopes", o.Scopes, "scopes_key"}}
+}
+
+// A wordList is an option that lists what a token must hold, with the one that says in
+// which claim.
+type wordList struct {
+	key   string
+	words []string
+	claim string
 }
 
 func (o Options) validateSecret() error {

@@ -54,9 +54,10 @@ func buildEndpoint(s *component.EndpointSite, o EndpointOptions) error {
 		o.Every = second
 	}
 	if o.MaxRate == 0 && o.ClientMaxRate == 0 {
-		s.Warn("", errors.New("nothing is limited; set max_rate, client_max_rate or both"))
+		s.Mistake("", errors.New("nothing is limited; set max_rate, client_max_rate or both"))
 		return nil
 	}
+	reportIdle(s, o)
 	name := place.Endpoint(s)
 	st := &endpointLimit{clock: s.Clock()}
 	var err error
@@ -82,9 +83,28 @@ func buildEndpoint(s *component.EndpointSite, o EndpointOptions) error {
 	return nil
 }
 
+// reportIdle reports options of a limit that there is not.
+func reportIdle(s *component.EndpointSite, o EndpointOptions) {
+	const client = "has no effect without client_max_rate, so that no client is limited by itself; write client_max_rate, or remove it"
+	for _, key := range []struct {
+		name    string
+		written bool
+		text    string
+	}{
+		{"capacity", o.Capacity > 0 && o.MaxRate == 0, "has no effect without max_rate, so that all clients together are not limited; write max_rate, or remove it"},
+		{"client_capacity", o.ClientCapacity > 0 && o.ClientMaxRate == 0, client},
+		{"strategy", o.Strategy != "" && o.ClientMaxRate == 0, client},
+		{"key", o.Key != "" && o.ClientMaxRate == 0, client},
+	} {
+		if key.written {
+			s.Mistake(key.name, errors.New(key.text))
+		}
+	}
+}
+
 func buildBackend(s *component.BackendSite, o BackendOptions) error {
 	if o.MaxRate == 0 {
-		s.Warn("max_rate", errors.New("0 is no limit; write how many calls are allowed"))
+		s.Mistake("max_rate", errors.New("0 is no limit; write how many calls are allowed"))
 		return nil
 	}
 	b, err := keepBucket(&s.Site, place.Backend(s), o.MaxRate, o.Every, o.Capacity)

@@ -318,6 +318,11 @@ func TestEndpointOptions(t *testing.T) {
 	}{
 		{"both rates", `{"max_rate":1,"client_max_rate":1,"strategy":"ip","num_shards":2048,"cleanup_period":"1m","cleanup_threads":1}`, "", "", 0, true},
 		{"no rate", `{"max_rate":0}`, "", "nothing is limited", config.Warning, false},
+		{"nothing", `{}`, "", "nothing is limited", config.Warning, false},
+		{"a strategy without a rate of clients", `{"max_rate":1,"client_max_rate":0,"strategy":"ip"}`, "strategy", "without client_max_rate", config.Warning, true},
+		{"a capacity of clients without a rate", `{"max_rate":1,"client_capacity":5}`, "client_capacity", "without client_max_rate", config.Warning, true},
+		{"a key without a rate of clients", `{"max_rate":1,"key":"X-A"}`, "key", "without client_max_rate", config.Warning, true},
+		{"a capacity without a rate", `{"capacity":9,"client_max_rate":1,"strategy":"ip"}`, "capacity", "without max_rate", config.Warning, true},
 		{"a short window", `{"max_rate":1,"every":"100ms"}`, "every", "counts as 1s", config.Warning, true},
 		{"unknown strategy", `{"client_max_rate":1,"strategy":"cookie"}`, "strategy", "cookie", config.Error, false},
 		{"no strategy", `{"client_max_rate":1}`, "strategy", "who a client is", config.Error, false},
