@@ -90,7 +90,7 @@ var layers = map[string][]string{
 }
 
 // ofComponents lists what components may import of ours, beside kit.
-var ofComponents = []string{"body", "codec", "component", "config", "flatmap", "gateway", "jsonspan", "telemetry"}
+var ofComponents = []string{"body", "codec", "component", "config", "flatmap", "gateway", "jsonspan", "route", "telemetry"}
 
 // TestPage holds the page for people against the layers.
 func TestPage(t *testing.T) {

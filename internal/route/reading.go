@@ -307,6 +307,12 @@ func strip(segment []byte) []byte {
 			break
 		}
 	}
+	return trim(segment)
+}
+
+// trim takes blanks and control characters from the ends of a segment, and dots from the
+// last.
+func trim(segment []byte) []byte {
 	for len(segment) > 0 && blank(segment[0]) {
 		segment = segment[1:]
 	}

@@ -189,6 +189,9 @@ func (g *guard) hold(ctx context.Context, x *gateway.Exchange) error {
 			}
 		}
 		holds, err := c.holds(ctx, a)
+		if holds && err == nil {
+			holds, err = c.holdsElsewhere(ctx, a)
+		}
 		if err != nil {
 			return g.refusal(i, c, err)
 		}

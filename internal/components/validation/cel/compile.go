@@ -85,6 +85,7 @@ type expression struct {
 	metadata  bool     // it uses the resp_metadata_ variables
 	looks     []look   // texts that it looks up
 	headers   []string // those of them that are names of request headers
+	paths     pathTexts
 }
 
 // compile returns the expression of a condition. The error names every problem with
@@ -115,6 +116,7 @@ func compile(c Check, header uint64, metadata bool) (*expression, error) {
 			e.variables = e.variables || slices.Contains(variables, name)
 		}
 	}))
+	e.paths = pathTextsOf(checked.NativeRep().Expr())
 	e.looks = looks(checked.NativeRep().Expr())
 	for _, l := range e.looks {
 		if l.variable == varHeaders && !l.loop && !slices.Contains(e.headers, l.text) {

@@ -23,7 +23,7 @@
 //	now                    text, RFC 3339 with milliseconds
 //	req_method, req_path   of the client at an endpoint, of the call at a backend;
 //	                       the path is the one that was routed, decoded, with
-//	                       repeated slashes as one
+//	                       repeated slashes as one; see below
 //	req_params             texts by name; the first letter of a name is in upper case
 //	req_headers            lists of texts by canonical name, such as X-Api-Key, of the
 //	                       headers let through
@@ -65,6 +65,16 @@
 // looks at one of the two does not hold for a request that has the other, where that is
 // let through: what it judges would not be what the backend reads. In loops over
 // req_headers, a name with underscores counts under the one with hyphens as well.
+//
+// # What a service makes of a path
+//
+// Services decode a path twice, cut a segment at its semicolon, take a backslash for a
+// slash, or ignore letter case and what stands at the end of a segment. So a condition on
+// req_path has to hold for what the most willing of them reads, too: for
+// !req_path.startsWith('/v1/admin'), the paths /v1/ADMIN, /v1/;/admin and /v1/%2561dmin
+// are /v1/admin. Letter case is that of the texts that the path is compared with, so that
+// others may be in upper case. A semicolon, a blank or a slash at the end of one of these
+// texts says that the author has thought of it: then it is read as it stands.
 //
 // # What a condition may cost
 //

@@ -98,6 +98,7 @@ type activation struct {
 	*source
 	x      *gateway.Exchange
 	now    string
+	path   string // that is tried; "" for the one there is
 	params map[string]any
 	answer map[string]any // resp_data, if an expression uses it
 
@@ -126,10 +127,10 @@ func (a *activation) ResolveName(name string) (any, bool) {
 		}
 		return a.x.In.Method(), true
 	case varPath:
-		if a.backend {
-			return plainPath(a.x.Request.Path), true
+		if a.path != "" {
+			return a.path, true
 		}
-		return plainPath(cmp.Or(a.x.Path, a.x.In.Path())), true
+		return plainPath(a.escapedPath()), true
 	case varParams:
 		if a.params == nil {
 			a.params = a.collectParams()
@@ -157,6 +158,14 @@ func (a *activation) ResolveName(name string) (any, bool) {
 		return a.answer, true
 	}
 	return nil, false
+}
+
+// escapedPath returns the path that was routed, or that of the call.
+func (a *activation) escapedPath() string {
+	if a.backend {
+		return a.x.Request.Path
+	}
+	return cmp.Or(a.x.Path, a.x.In.Path())
 }
 
 // decode makes the answer of x available as resp_data. An exchange that was
@@ -257,8 +266,7 @@ func text(v any) string {
 	return fmt.Sprint(v)
 }
 
-// plainPath returns a path decoded, repeated slashes as one, so that no spelling
-// of it evades a condition. A path with broken escapes is not decoded.
+// plainPath returns a path decoded, with repeated slashes as one. A path with broken escapes is not decoded.
 func plainPath(path string) string {
 	if decoded, err := url.PathUnescape(path); err == nil {
 		path = decoded
