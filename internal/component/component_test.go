@@ -188,7 +188,7 @@ func TestPhases(t *testing.T) {
 	}{
 		{"service", uint8(component.ServiceBot), func(p uint8) string { return component.ServicePhase(p).String() }},
 		{"endpoint", uint8(component.EndpointFlatmap), func(p uint8) string { return component.EndpointPhase(p).String() }},
-		{"backend", uint8(component.BackendCredential), func(p uint8) string { return component.BackendPhase(p).String() }},
+		{"backend", uint8(component.BackendSign), func(p uint8) string { return component.BackendPhase(p).String() }},
 	}
 	for _, tt := range tests {
 		var seen []string
@@ -206,7 +206,7 @@ func TestPhases(t *testing.T) {
 	}
 	for p, want := range map[fmt.Stringer]string{
 		component.ServiceOwn: "own", component.EndpointEncode: "encode", component.EndpointFlatmap: "flatmap",
-		component.BackendAddress: "address", component.BackendShape: "shape", component.BackendCredential: "credential",
+		component.BackendAddress: "address", component.BackendShape: "shape", component.BackendCredential: "credential", component.BackendSign: "sign",
 	} {
 		if p.String() != want {
 			t.Errorf("%T %v, want %s", p, p, want)

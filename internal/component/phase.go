@@ -51,6 +51,13 @@ type BackendPhase uint8
 // The phases of a backend plan. BackendAddress and BackendShape belong to the
 // core: before the first the request has no path yet; outside of the second
 // stages see the answer as data, inside of it as the bytes of the backend.
+//
+// From BackendAttempt on stages are the wire plan of a backend that is called by
+// HTTP: it runs for each attempt at a host and for each redirect that is followed.
+// The request has the whole URL that is called, base path included, and its header
+// is again what the phases before have made of it; the answer comes unpacked.
+// BackendCredential and BackendSign are left out once a redirect has led to another
+// domain. A backend that is not called by HTTP has no wire plan.
 const (
 	BackendAddress BackendPhase = iota
 	BackendAdapt
@@ -62,10 +69,15 @@ const (
 	BackendCheck
 	BackendShape
 	BackendStatus
+	BackendAttempt
 	BackendRewrite
 	BackendCache
 	BackendCredential
+	BackendSign
 )
+
+// OnWire reports whether the phase is one of the wire plan.
+func (p BackendPhase) OnWire() bool { return p >= BackendAttempt }
 
 var (
 	serviceNames  = []string{"observe", "cors", "own", "plugin", "secure", "limit", "script", "bot"}
@@ -75,7 +87,7 @@ var (
 	}
 	backendNames = []string{
 		"address", "adapt", "plugin", "observe", "breaker", "limit", "script",
-		"check", "shape", "status", "rewrite", "cache", "credential",
+		"check", "shape", "status", "attempt", "rewrite", "cache", "credential", "sign",
 	}
 )
 

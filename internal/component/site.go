@@ -59,15 +59,21 @@ type Env struct {
 	release   []func()
 }
 
-// Placed is a stage at its place in a plan.
+// Placed is a stage at its place in a plan, or what stands around the rest of it.
 type Placed struct {
-	Phase uint8
-	Name  string // namespace, or the name of a core step
-	Stage gateway.Stage
-	At    config.Pos
+	Phase  uint8
+	Name   string // namespace, or the name of a core step
+	Stage  gateway.Stage
+	Around Around // instead of a stage
+	At     config.Pos
 
 	Prompt bool // it waits for nobody and measures nothing; see [BackendSite.Prompt]
 }
+
+// An Around returns a connector that runs next as often as it likes, on another
+// exchange or not at all. Next is the part of the plan that is further in. It is
+// called once for each plan, when that is put together.
+type Around func(next gateway.Connector) gateway.Connector
 
 // Site is what all sites have in common.
 type Site struct {
@@ -163,7 +169,11 @@ func (s *Site) report(sev config.Severity, code, key string, err error) {
 }
 
 func (s *Site) place(phase uint8, st gateway.Stage, prompt bool) {
-	p := Placed{Phase: phase, Name: s.name, Stage: st, Prompt: prompt}
+	s.put(Placed{Phase: phase, Stage: st, Prompt: prompt})
+}
+
+func (s *Site) put(p Placed) {
+	p.Name = s.name
 	if s.node != nil {
 		p.At = s.node.Pos
 	}
@@ -215,6 +225,10 @@ func (s *ServiceSite) Build(d *Declaration, n *config.Node) {
 
 // Stage puts a stage into the service plan.
 func (s *ServiceSite) Stage(p ServicePhase, st gateway.Stage) { s.place(uint8(p), st, false) }
+
+// Around puts a connector around the part of the service plan that is further in,
+// the endpoints included.
+func (s *ServiceSite) Around(p ServicePhase, f Around) { s.put(Placed{Phase: uint8(p), Around: f}) }
 
 // Observer registers an observer of all exchanges.
 func (s *ServiceSite) Observer(o telemetry.Observer) {
@@ -273,6 +287,10 @@ func (s *EndpointSite) Params() []string { return s.params }
 // Stage puts a stage into the plan of the endpoint.
 func (s *EndpointSite) Stage(p EndpointPhase, st gateway.Stage) { s.place(uint8(p), st, false) }
 
+// Around puts a connector around the part of the plan that is further in, the calls
+// included.
+func (s *EndpointSite) Around(p EndpointPhase, f Around) { s.put(Placed{Phase: uint8(p), Around: f}) }
+
 // Arrange states how the calls of the endpoint follow each other.
 func (s *EndpointSite) Arrange(a Arrangement) { s.arrange = a }
 
@@ -288,6 +306,7 @@ type BackendSite struct {
 	config    *config.Backend
 	endpoint  *EndpointSite
 	connector gateway.Connector
+	client    gateway.Connector
 	transport config.Transport
 	redirects Redirects
 	reshape   func(map[string]any) map[string]any
@@ -340,6 +359,20 @@ func (s *BackendSite) Stage(p BackendPhase, st gateway.Stage) { s.place(uint8(p)
 // is cheaper; a stage that breaks the promise makes the calls beside its own wait.
 func (s *BackendSite) Prompt(p BackendPhase, st gateway.Stage) { s.place(uint8(p), st, true) }
 
+// Around puts a connector around the part of the plan that is further in, the call
+// included.
+func (s *BackendSite) Around(p BackendPhase, f Around) { s.put(Placed{Phase: uint8(p), Around: f}) }
+
+// Client replaces the HTTP client: hosts, redirects and the wire plan stay, and c
+// makes each attempt. A backend has one client at most.
+func (s *BackendSite) Client(c gateway.Connector) error {
+	if s.client != nil {
+		return errors.New("the backend has a client already; use one of the two namespaces")
+	}
+	s.client = c
+	return nil
+}
+
 // Connector makes the call something else than HTTP to the hosts of the
 // backend. A backend has one connector at most.
 func (s *BackendSite) Connector(c gateway.Connector) error {
@@ -367,6 +400,7 @@ func (s *BackendSite) Shadow(sh Shadow) { s.shadow = &sh }
 // Call is what the components of a backend decided about its call.
 type Call struct {
 	Connector gateway.Connector // nil for HTTP
+	Client    gateway.Connector // makes the attempts by HTTP; nil for that of the engine
 	Transport config.Transport
 	Redirects Redirects
 	Reshape   func(map[string]any) map[string]any
@@ -375,7 +409,7 @@ type Call struct {
 
 // Call returns what the components of the backend decided.
 func (s *BackendSite) Call() Call {
-	return Call{s.connector, s.transport, s.redirects, s.reshape, s.shadow}
+	return Call{s.connector, s.client, s.transport, s.redirects, s.reshape, s.shadow}
 }
 
 // A Key names a value that one component offers to others.

@@ -68,6 +68,12 @@ type Request struct {
 	// can be made; they share the time that there is for it.
 	Others int
 
+	// Hops is how many redirects of the backend were followed to get here, and
+	// Foreign whether one of them has led to an origin that is not the backend's, for which its credentials
+	// are not meant.
+	Hops    int
+	Foreign bool
+
 	// Upgrade lists the protocols that the backend is asked to switch to, one
 	// after the other with ", " between them, each as the client wrote it; ""
 	// asks for none (RFC 9110, section 7.8), and so does a request with a body.
@@ -95,6 +101,7 @@ type Response struct {
 	Header   Fields
 	Body     body.Body
 	Complete bool // nothing is missing from the answer
+	Final    bool // the data in it is as it is meant: not to be shaped, and an answer even if it is empty
 	Failed   bool // a backend is missing from it, not even described
 
 	// Untyped is set where the engine must not guess a Content-Type that is missing.
@@ -181,8 +188,12 @@ func (x *Exchange) Release() {
 // connector is asked. Stages entered so far still leave.
 func (x *Exchange) Reply() { x.replied = true }
 
-// Replied reports whether the way in has ended.
+// Replied reports whether the way in of the plan that runs has ended.
 func (x *Exchange) Replied() bool { return x.replied }
+
+// Proceed takes Reply back: the plan in which the way in has ended is left, and
+// others may run on the exchange.
+func (x *Exchange) Proceed() { x.replied = false }
 
 // A Slot is typed state of one stage on each exchange. The zero Slot is not
 // usable; sites hand slots out.

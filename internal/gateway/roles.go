@@ -8,6 +8,10 @@ import (
 
 // A Connector answers an exchange: it reads x.Request and fills x.Response.
 //
+// An answer of bytes is decoded by what the backend says of it. One of data is shaped
+// likewise, target, filters and all, unless it is Final; whoever makes data says
+// whether it is Complete.
+//
 // Do returns promptly once ctx is done: whoever calls several connectors waits
 // for all of them, and their memory is taken back as soon as they return.
 type Connector interface {

@@ -39,6 +39,7 @@ type planCall struct {
 	ctx     context.Context
 	x       *gateway.Exchange
 	entered int             // stages that have entered
+	replied bool            // one of them has ended the way in
 	err     error           // of the way in
 	tail    gateway.Pending // nil if the tail was not begun
 }
@@ -53,7 +54,7 @@ func (p *Plan) Begin(ctx context.Context, x *gateway.Exchange) (_ gateway.Pendin
 	}
 	c := planCalls.get()
 	c.plan, c.ctx, c.x = p, within(ctx, x, p.limit), x
-	if c.entered, c.err = p.enter(c.ctx, x); c.err != nil || x.Replied() {
+	if c.entered, c.replied, c.err = p.enter(c.ctx, x); c.err != nil || c.replied {
 		return c, true
 	}
 	sent = c.begin()
@@ -74,9 +75,9 @@ func (c *planCall) begin() (sent bool) {
 
 // Finish makes what is left of the call and runs the steps outwards.
 func (c *planCall) Finish() error {
-	p, ctx, x, entered, err, tail := c.plan, c.ctx, c.x, c.entered, c.err, c.tail
+	p, ctx, x, entered, replied, err, tail := c.plan, c.ctx, c.x, c.entered, c.replied, c.err, c.tail
 	planCalls.put(c)
-	if err == nil && !x.Replied() {
+	if err == nil && !replied {
 		err = p.answer(ctx, x, tail)
 	}
 	return p.out(ctx, x, entered, err)

@@ -237,10 +237,12 @@ func (f *redirected) follow(x *gateway.Exchange, hasBody bool) (bool, error) {
 		r.Body.Close()
 		r.Header.Del(contentType)
 	}
+	r.Hops++
 	r.Header.Del("Referer")
 	if f.trusts(r, to) {
 		r.Header.Add("Referer", here.String())
 	} else {
+		r.Foreign = true
 		withhold(&r.Header)
 	}
 	r.Scheme, r.Host, r.Path, r.RawQuery, r.Others = to.Scheme, to.Host, to.EscapedPath(), to.RawQuery, 0

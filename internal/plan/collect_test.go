@@ -11,7 +11,6 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/component"
-	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
@@ -176,7 +175,7 @@ func TestWaitingStages(t *testing.T) {
 					if tt.waits[i] >= 0 {
 						placed = []component.Placed{{Stage: &measured[i]}, {Stage: waiting(tt.waits[i])}}
 					}
-					p := newPlan(makeSteps(placed, func(uint8) string { return "" }), &tt.calls[i], "call", config.Pos{})
+					p := blueprint{placed: placed, phase: func(uint8) string { return "" }, tail: &tt.calls[i], name: "call"}.plan()
 					all.add(call{branch: &branch{run: p}, x: newCall(x, body.Body{})})
 				}
 				all.run()

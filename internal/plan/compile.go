@@ -211,11 +211,10 @@ func (c *compiler) compile() {
 	steps := c.service.Placed()
 	steps = append(steps, component.Placed{Phase: uint8(component.ServiceOwn), Name: "own", Stage: c.g.own})
 	c.routes()
-	c.g.plan = &Plan{
-		steps: makeSteps(steps, func(p uint8) string { return component.ServicePhase(p).String() }),
-		tail:  gateway.ConnectorFunc(c.g.route),
-		name:  "route",
-	}
+	c.g.plan = blueprint{
+		placed: steps, phase: func(p uint8) string { return component.ServicePhase(p).String() },
+		tail: gateway.ConnectorFunc(c.g.route), name: "route",
+	}.plan()
 }
 
 // legacy reports root keys that are accepted and do nothing here. Native plugins

@@ -101,7 +101,7 @@ func (e *encode) Leave(_ context.Context, x *gateway.Exchange, err error) error 
 		e.mark(r, false) // bytes for the client already
 		return nil
 	}
-	r.Complete = r.Complete && r.Body.Len() > 0
+	r.Complete = r.Complete && (r.Final || r.Body.Len() > 0)
 	output := e.output
 	if output == codec.Negotiated {
 		output = codec.Negotiate(accept(x.In))

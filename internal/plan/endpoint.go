@@ -31,6 +31,7 @@ type Endpoint struct {
 type branchPlan struct {
 	config  *config.Backend
 	plan    *Plan
+	wire    *Plan             // of the attempts; nil if there is none
 	shadow  *component.Shadow // nil for a call that counts
 	calls   int
 	demands []demand
@@ -123,9 +124,11 @@ func (b *endpointBuilder) build() *Endpoint {
 		upgrade: b.site.Arrangement().Upgrade,
 		hops:    b.g.Service.Behaviour.MaxHops,
 	}
-	steps := makeSteps(b.placed, func(p uint8) string { return component.EndpointPhase(p).String() },
-		step{enter: sel, name: "select", phase: "select", at: e.Node.Pos})
-	plan := newPlan(steps, b.tail(), "backends", e.Node.Pos)
+	plan := blueprint{
+		first:  []step{{enter: sel, name: "select", phase: "select", at: e.Node.Pos}},
+		placed: b.placed, phase: endpointPhase,
+		tail: b.tail(), name: "backends", at: e.Node.Pos,
+	}.plan()
 	plan.limit = time.Duration(e.Timeout)
 	return &Endpoint{
 		Method:     string(e.Method),
@@ -342,6 +345,7 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 	if bp.shadow != nil {
 		bp.calls = 1
 	}
+	stages, onWire := split(site.Placed())
 	tail := call.Connector
 	if tail == nil {
 		if name := b.unbuilt(be); name != "" {
@@ -350,9 +354,11 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 	}
 	if tail == nil {
 		var err error
-		if tail, err = b.newHTTP(site, call, b.hold()); err != nil {
+		if tail, bp.wire, err = b.newHTTP(site, call, onWire, b.hold()); err != nil {
 			b.problems = append(b.problems, be.Node.Problems(config.Error, config.CodeInvalid, err)...)
 		}
+	} else {
+		b.unwired(be, onWire)
 	}
 	addr := b.newAddress(i, be, bp.shadow != nil)
 	if addr == nil || tail == nil {
@@ -361,11 +367,11 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 	bp.demands = demands(be, addr.template, b.site.Params())
 	// With no-op the answer is the client's, and so is the wish for a coding.
 	addr.compress = !call.Transport.DisableCompression && b.config.OutputEncoding != "no-op"
-	b.placed = append(append(b.placed[:0], site.Placed()...),
+	b.placed = append(append(b.placed[:0], stages...),
 		component.Placed{Phase: uint8(component.BackendAddress), Name: "address", Stage: addr, At: be.Node.Pos, Prompt: true},
 		component.Placed{Phase: uint8(component.BackendShape), Name: "shape", Stage: newShape(b.g.Service, be, call.Reshape), Prompt: true,
 			At: cmp.Or(keyPos(be.Node, "encoding", "is_collection", "target", "allow", "deny", "mapping", "group"), be.Node.Pos)})
-	bp.plan = newPlan(makeSteps(b.placed, func(p uint8) string { return component.BackendPhase(p).String() }), tail, "call", be.Node.Pos)
+	bp.plan = blueprint{placed: b.placed, phase: backendPhase, tail: tail, name: "call", at: be.Node.Pos}.plan()
 	if bp.shadow != nil {
 		bp.plan.limit = cmp.Or(call.Shadow.Timeout, time.Duration(b.config.Timeout))
 	}
@@ -387,6 +393,32 @@ func meantParam(err error, params []string) string {
 		return ""
 	}
 	return fmt.Sprintf("did you mean {%s}? else ", near)
+}
+
+func backendPhase(p uint8) string { return component.BackendPhase(p).String() }
+
+func endpointPhase(p uint8) string { return component.EndpointPhase(p).String() }
+
+// split takes the stages of the wire plan out of those of a backend.
+func split(placed []component.Placed) (stages, onWire []component.Placed) {
+	for _, p := range placed {
+		if component.BackendPhase(p.Phase).OnWire() {
+			onWire = append(onWire, p)
+		} else {
+			stages = append(stages, p)
+		}
+	}
+	return stages, onWire
+}
+
+// unwired warns of stages of the wire plan of a backend that has none.
+func (c *compiler) unwired(be *config.Backend, onWire []component.Placed) {
+	for _, p := range onWire {
+		if n := be.ExtraConfig[p.Name]; n != nil {
+			c.problems = append(c.problems, n.Problem(config.Warning, config.CodeSuspicious,
+				errors.New("has no effect on a backend that is not called by HTTP; remove it")))
+		}
+	}
 }
 
 // newAddress compiles the url_pattern and the filters of a backend.

@@ -51,7 +51,7 @@ type BackendPlan struct {
 func (g *Generation) Explain(method, target string) Explanation {
 	path, _, _ := strings.Cut(target, "?")
 	m := g.table.Find(method, path, nil)
-	e := Explanation{Candidates: g.table.Explain(method, path), Service: describe(g.plan.steps)}
+	e := Explanation{Candidates: g.table.Explain(method, path), Service: describe(g.plan)}
 	if m.Outcome != route.Found || method == "GET" || method == "HEAD" { // its own paths come first, by GET at least
 		if name := g.own.name(path); name != "" {
 			e.Outcome, e.Own = "the gateway answers by itself: "+name, true
@@ -81,10 +81,18 @@ func (g *Generation) Explain(method, target string) Explanation {
 	return e
 }
 
-func describe(steps []step) []Step {
-	out := make([]Step, len(steps))
-	for i, s := range steps {
+// describe lists the steps of a plan, those of the plans within it too.
+func describe(p *Plan) []Step {
+	if p == nil {
+		return nil
+	}
+	out := make([]Step, len(p.steps))
+	for i, s := range p.steps {
 		out[i] = Step{Phase: s.phase, Name: s.name, Out: s.leave != nil, At: s.at}
+	}
+	if s, ok := p.tail.(*surrounded); ok {
+		out = append(out, Step{Phase: s.step.phase, Name: s.step.name, Out: true, At: s.step.at})
+		out = append(out, describe(s.inner)...)
 	}
 	return out
 }
@@ -92,7 +100,7 @@ func describe(steps []step) []Step {
 func (e *Endpoint) describe() *EndpointPlan {
 	p := &EndpointPlan{
 		Method: e.Method, Pattern: e.Pattern, At: e.Config.Node.Pos,
-		Timeout: e.plan.limit, Steps: describe(e.plan.steps),
+		Timeout: e.plan.limit, Steps: describe(e.plan),
 	}
 	p.Calls = "one backend"
 	if len(e.upgrade) > 0 {
@@ -107,7 +115,7 @@ func (e *Endpoint) describe() *EndpointPlan {
 	for _, b := range e.branches {
 		p.Backends = append(p.Backends, BackendPlan{
 			Method: b.config.Method, Pattern: b.config.URLPattern, At: b.config.Node.Pos,
-			Hosts: b.config.Host, Shadow: b.shadow != nil, Calls: b.calls, Steps: describe(b.plan.steps),
+			Hosts: b.config.Host, Shadow: b.shadow != nil, Calls: b.calls, Steps: append(describe(b.plan), describe(b.wire)...),
 		})
 	}
 	return p

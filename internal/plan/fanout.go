@@ -64,7 +64,7 @@ func (s *single) Do(ctx context.Context, x *gateway.Exchange) error {
 		return err
 	}
 	r := &x.Response
-	r.Status, r.Complete, r.Upgrade = c.Response.Status, c.Response.Complete, c.Response.Upgrade
+	r.Status, r.Complete, r.Final, r.Upgrade = c.Response.Status, c.Response.Complete, c.Response.Final, c.Response.Upgrade
 	if s.decodes {
 		r.Status = 0
 	} else {
@@ -220,7 +220,7 @@ func (c *call) do(ctx context.Context) {
 // join merges the answers that came, in order; later members replace earlier
 // ones of the same name. It fails only if no answer came.
 func join(x *gateway.Exchange, calls []call) error {
-	whole, failed, first := true, false, -1
+	whole, failed, final, first := true, false, false, -1
 	var missing error
 	for i := range calls {
 		c := &calls[i]
@@ -229,6 +229,7 @@ func join(x *gateway.Exchange, calls []call) error {
 			continue
 		}
 		whole = whole && c.x.Response.Complete
+		final = final || c.x.Response.Final
 		if first < 0 {
 			first = i
 		}
@@ -248,7 +249,7 @@ func join(x *gateway.Exchange, calls []call) error {
 		}
 	}
 	r := &x.Response
-	r.Body, r.Complete, r.Failed, r.Missing = result, whole, failed, missing
+	r.Body, r.Complete, r.Final, r.Failed, r.Missing = result, whole, final, failed, missing
 	return nil
 }
 

@@ -15,31 +15,37 @@ import (
 )
 
 // newHTTP returns the connector that calls the hosts of a backend by HTTP:
-// choose a host, call it, unpack, follow redirects. A body that redirects may need
-// again is held, hold bytes of it at most.
-func (c *compiler) newHTTP(s *component.BackendSite, call component.Call, hold int64) (gateway.Connector, error) {
+// choose a host, run the stages of the wire plan, call the host, unpack, follow
+// redirects. A body that redirects may need again is held, hold bytes of it at most.
+func (c *compiler) newHTTP(s *component.BackendSite, call component.Call, stages []component.Placed, hold int64) (tail gateway.Connector, onWire *Plan, err error) {
 	be := s.Config()
 	if len(be.Host) == 0 {
-		return nil, config.At("host", errors.New("no host; write a list of hosts here or at the root"))
+		return nil, nil, config.At("host", errors.New("no host; write a list of hosts here or at the root"))
 	}
 	c.checkOwn(be)
-	client, err := c.env.Dial(call.Transport, nil)
+	client := call.Client
+	if client == nil {
+		client, err = c.env.Dial(call.Transport, nil)
+	}
 	if err != nil {
 		owner := s.Config().ExtraConfig["backend/http/client"] // of the settings that are wrong
 		if call.Transport.ClientTLS == c.g.Service.ClientTLS {
 			owner = c.g.Service.Node
 		}
-		return nil, config.Join(owner.Problems(config.Error, config.CodeInvalid, err))
+		return nil, nil, config.Join(owner.Problems(config.Error, config.CodeInvalid, err))
 	}
-	next := &unpacked{client}
+	next := newWire(blueprint{placed: stages, phase: backendPhase, tail: &unpacked{client}, name: "client", at: be.Node.Pos})
+	if w, ok := next.(*wire); ok {
+		onWire = w.whole
+	}
 	first, err := c.hosts(s, next)
 	if err != nil {
-		return nil, config.At("host", err)
+		return nil, nil, config.At("host", err)
 	}
 	if call.Redirects.Return {
-		return first, nil
+		return first, onWire, nil
 	}
-	return &redirected{first: first, next: next, sendBody: call.Redirects.SendBody, limit: hold}, nil
+	return &redirected{first: first, next: next, sendBody: call.Redirects.SendBody, limit: hold}, onWire, nil
 }
 
 // hosts returns the connector that chooses among the hosts of a backend.

@@ -16,7 +16,7 @@ import (
 
 // A step is one stage in a plan.
 type step struct {
-	enter gateway.Stage
+	enter gateway.Stage  // nil for what stands around the plan further in
 	leave gateway.Leaver // nil when the stage has no way out
 	name  string         // namespace, or a core step such as "shape"
 	phase string
@@ -24,17 +24,58 @@ type step struct {
 	waits bool       // it may wait, or it measures: other calls are not to wait with it
 }
 
-// makeSteps sorts stages by phase and name, behind those that come first.
-func makeSteps(placed []component.Placed, phase func(uint8) string, first ...step) []step {
-	slices.SortStableFunc(placed, func(a, b component.Placed) int {
-		return cmp.Or(cmp.Compare(a.Phase, b.Phase), cmp.Compare(a.Name, b.Name))
+// A blueprint is a plan before its steps are in order.
+type blueprint struct {
+	first  []step // before those of phases
+	placed []component.Placed
+	phase  func(uint8) string
+	tail   gateway.Connector
+	name   string // of the tail
+	at     config.Pos
+}
+
+// plan puts the steps into the order of their phases and names, and those further in
+// than what stands around them into a plan of their own.
+func (b blueprint) plan() *Plan {
+	slices.SortStableFunc(b.placed, func(x, y component.Placed) int {
+		return cmp.Or(cmp.Compare(x.Phase, y.Phase), cmp.Compare(x.Name, y.Name))
 	})
+	p := &Plan{tail: b.tail, name: b.name, at: b.at}
+	rest := b.placed
+	for i := len(rest) - 1; i >= 0; i-- {
+		around := rest[i].Around
+		if around == nil {
+			continue
+		}
+		p.steps = b.steps(nil, rest[i+1:])
+		p.waits = slices.ContainsFunc(p.steps, func(s step) bool { return s.waits })
+		s := b.step(&rest[i])
+		p = &Plan{tail: &surrounded{around(p), p, s}, name: s.name, at: s.at}
+		rest = rest[:i]
+	}
+	p.steps = b.steps(b.first, rest)
+	p.waits = slices.ContainsFunc(p.steps, func(s step) bool { return s.waits })
+	return p
+}
+
+func (b *blueprint) steps(first []step, placed []component.Placed) []step {
 	steps := append(make([]step, 0, len(first)+len(placed)), first...)
-	for _, p := range placed {
-		leave, _ := p.Stage.(gateway.Leaver)
-		steps = append(steps, step{enter: p.Stage, leave: leave, name: p.Name, phase: phase(p.Phase), at: p.At, waits: !p.Prompt})
+	for i := range placed {
+		steps = append(steps, b.step(&placed[i]))
 	}
 	return steps
+}
+
+func (b *blueprint) step(p *component.Placed) step {
+	leave, _ := p.Stage.(gateway.Leaver)
+	return step{enter: p.Stage, leave: leave, name: p.Name, phase: b.phase(p.Phase), at: p.At, waits: !p.Prompt}
+}
+
+// A surrounded is a plan with what stands around it.
+type surrounded struct {
+	gateway.Connector
+	inner *Plan
+	step  step // of what stands around
 }
 
 // A Plan runs its steps inwards, its tail, then its steps outwards.
@@ -45,12 +86,6 @@ type Plan struct {
 	at    config.Pos
 	limit time.Duration // deadline derived on entry; 0 for none
 	waits bool          // one of the steps does
-}
-
-// newPlan returns a plan without a deadline.
-func newPlan(steps []step, tail gateway.Connector, name string, at config.Pos) *Plan {
-	waits := slices.ContainsFunc(steps, func(s step) bool { return s.waits })
-	return &Plan{steps: steps, tail: tail, name: name, at: at, waits: waits}
 }
 
 // A Failure is an error with the step that it came from, or the tail.
@@ -75,29 +110,33 @@ func (f *Failure) Unwrap() error { return f.Err }
 // because an answer that streams is read after Do has returned.
 func (p *Plan) Do(ctx context.Context, x *gateway.Exchange) error {
 	ctx = within(ctx, x, p.limit)
-	n, err := p.enter(ctx, x)
-	if err == nil && !x.Replied() {
+	n, replied, err := p.enter(ctx, x)
+	if err == nil && !replied {
 		err = p.answer(ctx, x, nil)
 	}
 	return p.out(ctx, x, n, err)
 }
 
-// enter runs the steps inwards. It returns how many stages entered; a stage
-// that failed to enter does not leave.
-func (p *Plan) enter(ctx context.Context, x *gateway.Exchange) (n int, err error) {
+// enter runs the steps inwards. It returns how many stages entered, and whether one
+// of them has ended the way in; a stage that failed to enter does not leave.
+func (p *Plan) enter(ctx context.Context, x *gateway.Exchange) (n int, replied bool, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = failed(p.steps[n].name, p.steps[n].at, panicked(v))
 		}
 	}()
-	for n < len(p.steps) && !x.Replied() {
+	for n < len(p.steps) {
 		s := &p.steps[n]
 		if err := s.enter.Enter(ctx, x); err != nil {
-			return n, failed(s.name, s.at, err)
+			return n, false, failed(s.name, s.at, err)
 		}
 		n++
+		if x.Replied() {
+			x.Proceed() // the plans around this one go on
+			return n, true, nil
+		}
 	}
-	return n, nil
+	return n, false, nil
 }
 
 // answer runs the tail, or finishes what was begun of it.

@@ -147,10 +147,11 @@ func wraps(err error) int {
 func TestOneWayStages(t *testing.T) {
 	entered := 0
 	one := gateway.StageFunc(func(context.Context, *gateway.Exchange) error { entered++; return nil })
-	p := &Plan{
-		steps: makeSteps([]component.Placed{{Stage: one}, {Stage: one}}, func(uint8) string { return "" }),
-		tail:  gateway.ConnectorFunc(func(context.Context, *gateway.Exchange) error { return errTrouble }),
-	}
+	p := blueprint{
+		placed: []component.Placed{{Stage: one}, {Stage: one}},
+		phase:  func(uint8) string { return "" },
+		tail:   gateway.ConnectorFunc(func(context.Context, *gateway.Exchange) error { return errTrouble }),
+	}.plan()
 	x := gateway.Acquire(nil)
 	defer x.Release()
 	if err := p.Do(t.Context(), x); !errors.Is(err, errTrouble) || entered != 2 {
@@ -158,8 +159,8 @@ func TestOneWayStages(t *testing.T) {
 	}
 }
 
-// TestMakeSteps sorts by phase, then by name, then by order of placing.
-func TestMakeSteps(t *testing.T) {
+// TestBlueprint sorts by phase, then by name, then by order of placing.
+func TestBlueprint(t *testing.T) {
 	var placed []component.Placed
 	for i, p := range []struct {
 		phase uint8
@@ -170,7 +171,7 @@ func TestMakeSteps(t *testing.T) {
 	}
 	var got []string
 	var lines []int
-	for _, s := range makeSteps(placed, func(p uint8) string { return string(rune('A' + p)) }) {
+	for _, s := range (blueprint{placed: placed, phase: func(p uint8) string { return string(rune('A' + p)) }}).plan().steps {
 		got, lines = append(got, s.phase+s.name), append(lines, int(s.at.Line))
 		if s.leave == nil {
 			t.Errorf("%s lost its way out", s.name)

@@ -71,7 +71,10 @@ func (s *shape) Leave(_ context.Context, x *gateway.Exchange, err error) error {
 		return nil
 	}
 	if form := r.Body.Form(); form == body.Spans || form == body.Tree {
-		return nil
+		if r.Final {
+			return nil
+		}
+		return s.data(&r.Body)
 	}
 	if !s.behaviour.Answered(r.Status) {
 		return gateway.BadStatus(x)
@@ -162,6 +165,14 @@ func (s *shape) decode(r *gateway.Response) (complete bool, err error) {
 		return false, err
 	}
 	return true, s.project(b, text, s.projection)
+}
+
+// data shapes an answer that comes decoded.
+func (s *shape) data(b *body.Body) error {
+	if err := b.Project(s.nothing, 0); err != nil {
+		return s.refused(err)
+	}
+	return s.finish(b)
 }
 
 // project replaces b by what a projection makes of text.

@@ -150,7 +150,7 @@ func (d *details) Leave(_ context.Context, x *gateway.Exchange, err error) error
 	var o *jsonspan.Object
 	r.Body, o = body.NewObject()
 	o.Set(d.key, description)
-	r.Complete = false
+	r.Complete, r.Final = false, true
 	return nil
 }
 

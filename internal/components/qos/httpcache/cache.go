@@ -3,6 +3,7 @@ package httpcache
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"strconv"
 	"time"
@@ -15,7 +16,7 @@ import (
 // A cache answers calls from its store and fills it with what they bring.
 type cache struct {
 	store  *store
-	origin string // names the hosts in keys
+	origin string // names the hosts in keys; "" when requests say which
 	clock  component.Clock
 	reads  func(status int) bool // whether somebody reads the body of such an answer
 	calls  gateway.Slot[*call]
@@ -66,6 +67,8 @@ func (c *cache) Leave(_ context.Context, x *gateway.Exchange, err error) error {
 	now := c.clock()
 	r := &x.Response
 	switch {
+	case errors.Is(err, gateway.ErrUnreached) && x.Request.Others > 0:
+		return err // the next host may answer
 	case err != nil || r.Status >= 500:
 		if k.stale != nil && k.stale.excuses(now, k.rules) {
 			k.stale.answer(x, now)

@@ -34,8 +34,11 @@
 //     are passed to backends in headers of any name.
 //   - An answer with Set-Cookie is stored only when it says public, and then
 //     without the cookie: it belongs to the client whose call fetched it.
-//   - Calls with credentials that the gateway adds itself (auth/...), and calls
-//     that are no HTTP, are not cached; a warning says so.
+//   - Credentials that the gateway adds itself are those of the gateway, whoever
+//     asks: they keep nothing from being stored.
+//
+// A host that is made of values of the request is part of the key, and so is one that
+// a redirect has led to. Calls that are no HTTP are not cached; a warning says so.
 //
 // # What clients may ask for
 //

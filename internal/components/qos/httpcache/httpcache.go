@@ -23,28 +23,8 @@ var info = component.Info{
 
 func init() { component.Register(component.Backend(info, build)) }
 
-// excluded lists what a cache must keep away from: calls that are no HTTP, and
-// calls whose credentials are the gateway's.
-var excluded = []string{
-	"auth/aws-sigv4", "auth/client-credentials", "auth/gcp", "auth/ntlm",
-	"ai/llm", "backend/amqp/consumer", "backend/amqp/producer", "backend/grpc", "backend/lambda",
-	"backend/pubsub/publisher", "backend/pubsub/publisher/kafka",
-	"backend/pubsub/subscriber", "backend/pubsub/subscriber/kafka",
-	"backend/static-filesystem", "plugin/http-client", "workflow",
-}
-
 func build(s *component.BackendSite, o Options) error {
 	b := s.Config()
-	for _, name := range excluded {
-		if b.ExtraConfig[name] != nil {
-			s.Warn("", fmt.Errorf("has no effect together with %s", name))
-			return nil
-		}
-	}
-	if slices.ContainsFunc(b.Host, func(h string) bool { return strings.Contains(h, "{") }) {
-		s.Warn("", errors.New("has no effect when the host is made of values of the request"))
-		return nil
-	}
 	switch {
 	case o.MaxItems == 0 && o.MaxSize == 0:
 		s.Note("", errors.New("the store holds 256 MiB at most; set max_items and max_size"))
@@ -64,6 +44,9 @@ func build(s *component.BackendSite, o Options) error {
 	})
 	if err != nil {
 		return err
+	}
+	if slices.ContainsFunc(b.Host, func(h string) bool { return strings.Contains(h, "{") }) {
+		origin = "" // each request has its own
 	}
 	behaviour, passes := &s.Service().Behaviour, b.Encoding == "no-op"
 	s.Prompt(component.BackendCache, &cache{

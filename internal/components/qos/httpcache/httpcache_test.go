@@ -818,9 +818,6 @@ func TestSurvivesReload(t *testing.T) {
 }
 
 func TestBuild(t *testing.T) {
-	with := func(name string) *config.Backend {
-		return &config.Backend{Host: []string{"http://a"}, ExtraConfig: map[string]*config.Node{name: node(t, `{}`)}}
-	}
 	host := &config.Backend{Host: []string{"http://{input_headers.X}"}}
 	plain := &config.Backend{Host: []string{"http://a"}}
 	tests := []struct {
@@ -836,10 +833,7 @@ func TestBuild(t *testing.T) {
 		{"size only", plain, `{"max_size":4096}`, 1, []string{"note max_size: "}},
 		{"too small", plain, `{"max_items":0,"max_size":1023}`, 0, []string{"error max_items: ", "error max_size: "}},
 		{"wrong type", plain, `{"shared":"yes","max_items":1,"max_size":4096}`, 0, []string{"error shared: "}},
-		{"client credentials", with("auth/client-credentials"), `{}`, 0, []string{"warning : has no effect together with auth/client-credentials"}},
-		{"lambda", with("backend/lambda"), `{}`, 0, []string{"warning : has no effect together with backend/lambda"}},
-		{"client plugin", with("plugin/http-client"), `{}`, 0, []string{"warning : has no effect together with plugin/http-client"}},
-		{"host of the request", host, `{}`, 0, []string{"warning : has no effect when the host"}},
+		{"host of the request", host, `{"max_items":10,"max_size":4096}`, 1, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -32,9 +32,11 @@ type call struct {
 
 var calls = sync.Pool{New: func() any { return new(call) }}
 
-// newCall reads the request of x. The origin tells backends apart in keys, and so
-// does the host that the client asked for: backends get it as X-Forwarded-Host and
-// may make links of it, which are nothing for those who asked another host.
+// newCall reads the request of x. The origin tells backends apart in keys, whichever
+// of its hosts is called; where it says nothing, and where a redirect has led, the
+// host does. So does the host that the client asked for: backends get it as
+// X-Forwarded-Host and may make links of it, which are nothing for those who asked
+// another host.
 func newCall(x *gateway.Exchange, origin string) *call {
 	k := calls.Get().(*call)
 	r := &x.Request
@@ -45,7 +47,11 @@ func newCall(x *gateway.Exchange, origin string) *call {
 	if !k.header.Has("Cache-Control") && strings.EqualFold(k.header.Get("Pragma"), "no-cache") {
 		k.rules.noCache = true
 	}
-	for _, part := range [...]string{origin, "\n", r.Host, r.Path, "?", r.RawQuery, "\n"} {
+	if origin == "" || r.Hops > 0 {
+		k.key = append(append(k.key, r.Scheme...), "://"...)
+		origin = r.Host
+	}
+	for _, part := range [...]string{origin, "\n", r.Path, "?", r.RawQuery, "\n"} {
 		k.key = append(k.key, part...)
 	}
 	k.key = append(appendLower(k.key, x.In.Host()), '\n')

@@ -1,0 +1,99 @@
+package plan
+
+import (
+	"context"
+
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+)
+
+// A wire makes one attempt of a call by HTTP: it runs the wire plan, for which the
+// request has its whole URL. The next attempt finds the header and the query as
+// they were before.
+type wire struct {
+	whole *Plan
+	bare  *Plan // without credentials, for other domains
+}
+
+// newWire returns the connector that runs stages around a client; without any it is
+// the client.
+func newWire(b blueprint) gateway.Connector {
+	if len(b.placed) == 0 {
+		return b.tail
+	}
+	var bare []component.Placed
+	for _, p := range b.placed {
+		switch component.BackendPhase(p.Phase) {
+		case component.BackendCredential, component.BackendSign:
+		default:
+			bare = append(bare, p)
+		}
+	}
+	w := &wire{whole: b.plan()}
+	w.bare = w.whole
+	if len(bare) < len(b.placed) {
+		b.placed = bare
+		w.bare = b.plan()
+	}
+	return w
+}
+
+func (w *wire) plan(x *gateway.Exchange) *Plan {
+	if x.Request.Foreign {
+		return w.bare
+	}
+	return w.whole
+}
+
+// An attempt is what the request was before an attempt, in memory that is used again.
+type attempt struct {
+	x       *gateway.Exchange
+	header  gateway.Fields
+	query   string
+	pending gateway.Pending // of the plan; nil when it was not begun
+}
+
+var attempts pool[attempt]
+
+func newAttempt(x *gateway.Exchange) *attempt {
+	a := attempts.get()
+	a.x, a.query = x, x.Request.RawQuery
+	a.header = append(a.header, x.Request.Header...)
+	return a
+}
+
+// end gives the request back what it was.
+func (a *attempt) end() {
+	r := &a.x.Request
+	clear(r.Header)
+	r.Header, r.RawQuery = append(r.Header[:0], a.header...), a.query
+	clear(a.header)
+	header := a.header[:0]
+	*a = attempt{header: header}
+	attempts.values.Put(a)
+}
+
+// Do makes the attempt.
+func (w *wire) Do(ctx context.Context, x *gateway.Exchange) error {
+	a := newAttempt(x)
+	defer a.end()
+	return w.plan(x).Do(ctx, x)
+}
+
+// Begin begins the attempt.
+func (w *wire) Begin(ctx context.Context, x *gateway.Exchange) (gateway.Pending, bool) {
+	p := w.plan(x)
+	if p.waits {
+		return nil, false
+	}
+	a := newAttempt(x)
+	var sent bool
+	a.pending, sent = p.Begin(ctx, x)
+	return a, sent
+}
+
+// Finish makes what is left of the attempt.
+func (a *attempt) Finish() error {
+	defer a.end()
+	return a.pending.Finish()
+}

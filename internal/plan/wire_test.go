@@ -1,0 +1,223 @@
+package plan_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/plan"
+)
+
+// A network is the hosts behind a gateway, in memory.
+type network struct {
+	begins bool // calls are sent first and collected later
+	mu     sync.Mutex
+	seen   []string
+}
+
+func (n *network) Do(_ context.Context, x *gateway.Exchange) error {
+	r := &x.Request
+	n.mu.Lock()
+	n.seen = append(n.seen, fmt.Sprintf("%s://%s%s?%s %s", r.Scheme, r.Host, r.Path, r.RawQuery, lines(r.Header, "Authorization", "X-Signature")))
+	n.mu.Unlock()
+	switch r.Host {
+	case "down":
+		return &gateway.Error{Code: gateway.CodeBackendUnreachable, Err: gateway.ErrUnreached}
+	case "moved":
+		x.Response.Status = 302
+		x.Response.Header.Set("Location", strings.TrimPrefix(r.Path, "/base/to/"))
+		if r.Path == "/base/to/1" {
+			x.Response.Header.Set("Location", "/base/to/http://other.test/x")
+		}
+		return nil
+	}
+	return answer(x, `{"a":1,"b":2}`)
+}
+
+// Begin sends only where the network begins.
+func (n *network) Begin(ctx context.Context, x *gateway.Exchange) (gateway.Pending, bool) {
+	if !n.begins {
+		return nil, false
+	}
+	return late(func() error { return n.Do(ctx, x) }), true
+}
+
+type late func() error
+
+func (f late) Finish() error { return f() }
+
+// lines lists the fields of h with these names.
+func lines(h gateway.Fields, names ...string) string {
+	var all []string
+	for _, f := range h {
+		if slices.Contains(names, f.Name) {
+			all = append(all, f.Name+": "+f.Value)
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// wired are components of the wire plan, and what stands around plans.
+var wired = component.NewRegistry(
+	component.Endpoint(component.Info{Namespace: "test/writes"}, func(s *component.EndpointSite, _ struct{}) error {
+		s.Arrange(component.Arrangement{AllowMultipleWrites: true})
+		return nil
+	}),
+	component.Backend(component.Info{Namespace: "test/sign"}, func(s *component.BackendSite, _ struct{}) error {
+		s.Prompt(component.BackendSign, gateway.StageFunc(func(_ context.Context, x *gateway.Exchange) error {
+			r := &x.Request
+			payload, err := r.Body.Bytes(0)
+			if err != nil {
+				return err
+			}
+			r.Header.Add("X-Signature", fmt.Sprintf("%s://%s%s?%s %.4x", r.Scheme, r.Host, r.Path, r.RawQuery, sha256.Sum256(payload)))
+			return nil
+		}))
+		s.Prompt(component.BackendCredential, gateway.StageFunc(func(_ context.Context, x *gateway.Exchange) error {
+			x.Request.Header.Add("Authorization", "of the gateway")
+			return nil
+		}))
+		return nil
+	}),
+	component.Backend(component.Info{Namespace: "test/query"}, func(s *component.BackendSite, _ struct{}) error {
+		s.Prompt(component.BackendRewrite, gateway.StageFunc(func(_ context.Context, x *gateway.Exchange) error {
+			x.Request.RawQuery += "&more"
+			return nil
+		}))
+		return nil
+	}),
+	component.Backend(component.Info{Namespace: "test/stored"}, func(s *component.BackendSite, _ struct{}) error {
+		s.Stage(component.BackendCache, gateway.StageFunc(func(_ context.Context, x *gateway.Exchange) error {
+			if x.Request.Hops == 0 {
+				x.Response.Status = 302
+				x.Response.Header.Set("Location", "http://stored.test/x")
+				x.Reply()
+			}
+			return nil
+		}))
+		return nil
+	}),
+	component.Backend(component.Info{Namespace: "test/twice"}, func(s *component.BackendSite, _ struct{}) error {
+		s.Around(component.BackendBreaker, func(next gateway.Connector) gateway.Connector {
+			return gateway.ConnectorFunc(func(ctx context.Context, x *gateway.Exchange) error {
+				for range 2 {
+					c := x.Child()
+					c.Request.Path, c.Request.RawQuery = x.Request.Path, x.Request.RawQuery
+					if err := next.Do(ctx, c); err != nil {
+						return err
+					}
+					x.Response, c.Response = c.Response, gateway.Response{}
+				}
+				return nil
+			})
+		})
+		return nil
+	}),
+	component.Backend(component.Info{Namespace: "test/data"}, func(s *component.BackendSite, _ struct{}) error {
+		return s.Connector(gateway.ConnectorFunc(func(_ context.Context, x *gateway.Exchange) error {
+			x.Response.Status = 200
+			x.Response.Body.SetTree(map[string]any{"t": map[string]any{"a": true, "b": false, "c": map[string]any{"d": "x"}}})
+			return nil
+		}))
+	}),
+)
+
+// wire compiles one endpoint, POST /x, whose backends are called over n.
+func wire(t *testing.T, n *network, backends string) *plan.Generation {
+	t.Helper()
+	d, problems := config.Parse("test.json", []byte(`{"version":3,"endpoints":[{"endpoint":"/x","method":"POST","backend":[`+backends+`],"extra_config":{"test/writes":{}}}]}`))
+	if config.HasErrors(problems) {
+		t.Fatal(config.Format(problems))
+	}
+	g, problems := plan.Compile(d, plan.Options{Registry: wired, Env: &component.Env{
+		Product: "Sluice 0", Clock: time.Now, Keeper: new(component.Keeper), Log: component.NewLog(slog.DiscardHandler),
+		Dial: func(config.Transport, *tls.Config) (gateway.Connector, error) { return n, nil },
+	}})
+	if g == nil {
+		t.Fatal(config.Format(problems))
+	}
+	t.Cleanup(func() { g.Close(context.Background()) })
+	return g
+}
+
+// TestWire shows what the stages of the wire plan see and what of theirs is sent, at
+// every attempt: the whole URL, and no credentials once a redirect has led to another
+// domain.
+func TestWire(t *testing.T) {
+	const signature = ` Authorization: of the gateway, X-Signature: `
+	const nobody, hello = "e3b0c442", "2cf24dba" // SHA-256 of nothing and of hello
+	signed := func(url, hash string) string { return url + signature + url + " " + hash }
+	tests := []struct {
+		name, backend string
+		want          []string
+	}{
+		{"one host", `"url_pattern":"/1?q=1","host":["http://up/base"],"extra_config":{"test/sign":{}}`,
+			[]string{signed("http://up/base/1?q=1", hello)}},
+		{"a host that is down", `"url_pattern":"/1?q=1","host":["https://down/base","http://up"],"extra_config":{"test/sign":{},"test/query":{}}`,
+			[]string{signed("https://down/base/1?q=1&more", hello), signed("http://up/1?q=1&more", hello)}},
+		{"redirects", `"url_pattern":"/to/1","method":"GET","host":["http://moved/base"],"extra_config":{"test/sign":{}}`,
+			[]string{signed("http://moved/base/to/1?", hello), signed("http://moved/base/to/http://other.test/x?", hello), "http://other.test/x? "}},
+		{"an answer that was stored", `"url_pattern":"/1","host":["http://up"],"extra_config":{"test/stored":{}}`,
+			[]string{"http://stored.test/x? "}},
+		{"twice", `"url_pattern":"/1","host":["http://up"],"extra_config":{"test/sign":{},"test/twice":{}}`,
+			[]string{signed("http://up/1?", nobody), signed("http://up/1?", nobody)}},
+	}
+	for _, tt := range tests {
+		for _, begins := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/begun %v", tt.name, begins), func(t *testing.T) {
+				n := &network{begins: begins}
+				backend := "{" + tt.backend + "}"
+				if begins { // calls are begun only beside others
+					backend += `,{"url_pattern":"/beside","method":"GET","host":["http://up"]}`
+				}
+				x, err := ask(t, wire(t, n, backend), testx.Request{Body: "hello"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				x.Release()
+				seen := slices.DeleteFunc(n.seen, func(s string) bool { return strings.Contains(s, "/beside") })
+				if !slices.Equal(seen, tt.want) {
+					t.Errorf("the backends got\n%s\nwant\n%s", strings.Join(seen, "\n"), strings.Join(tt.want, "\n"))
+				}
+			})
+		}
+	}
+}
+
+// TestData shows that what shapes answers shapes those that a connector gives as
+// data, too.
+func TestData(t *testing.T) {
+	tests := []struct{ name, backend, want string }{
+		{"nothing", ``, `{"t":{"a":true,"b":false,"c":{"d":"x"}}}`},
+		{"target", `,"target":"t"`, `{"a":true,"b":false,"c":{"d":"x"}}`},
+		{"allow", `,"target":"t","allow":["a"]`, `{"a":true}`},
+		{"deny", `,"deny":["t.a","t.c"]`, `{"t":{"b":false}}`},
+		{"mapping", `,"target":"t","allow":["a"],"mapping":{"a":"z"}`, `{"z":true}`},
+		{"group", `,"target":"t.c","group":"g"`, `{"g":{"d":"x"}}`},
+		{"a collection", `,"is_collection":true`, `{"t":{"a":true,"b":false,"c":{"d":"x"}}}`},
+		{"other encodings", `,"encoding":"xml","target":"t.c"`, `{"d":"x"}`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			x, err := ask(t, wire(t, new(network), `{"url_pattern":"/1","host":["http://up"],"extra_config":{"test/data":{}}`+tt.backend+`}`), testx.Request{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer x.Release()
+			if got := text(t, x); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
