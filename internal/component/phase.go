@@ -26,8 +26,11 @@ const (
 // An EndpointPhase is a place in the plan of an endpoint.
 type EndpointPhase uint8
 
-// The phases of an endpoint plan. EndpointEncode belongs to the core: outside
-// of it stages see the answer as bytes for the client, inside of it as data.
+// The phases of an endpoint plan. EndpointSelect and EndpointEncode belong to the
+// core. Before the first there is only the client's message, which stages read, and
+// change by [gateway.Exchange.Edit]; it makes the request of what input_headers and
+// the like let through, which the stages behind it see. Outside of the second stages
+// see the answer as bytes for the client, inside of it as data.
 const (
 	EndpointObserve EndpointPhase = iota
 	EndpointAdmit
@@ -35,7 +38,9 @@ const (
 	EndpointAuthorize
 	EndpointScript
 	EndpointLimit
+	EndpointSelect
 	EndpointEncode
+	EndpointIntake
 	EndpointScriptProxy
 	EndpointCheck
 	EndpointValidate
@@ -57,7 +62,7 @@ type BackendPhase uint8
 // The request has the whole URL that is called, base path included, and its header
 // is again what the phases before have made of it; the answer comes unpacked.
 // BackendCredential and BackendSign are left out once a redirect has led to another
-// domain. A backend that is not called by HTTP has no wire plan.
+// origin. A backend that is not called by HTTP has no wire plan.
 const (
 	BackendAddress BackendPhase = iota
 	BackendAdapt
@@ -82,7 +87,7 @@ func (p BackendPhase) OnWire() bool { return p >= BackendAttempt }
 var (
 	serviceNames  = []string{"observe", "cors", "own", "plugin", "secure", "limit", "script", "bot"}
 	endpointNames = []string{
-		"observe", "admit", "authenticate", "authorize", "script", "limit", "encode", "script-proxy",
+		"observe", "admit", "authenticate", "authorize", "script", "limit", "select", "encode", "intake", "script-proxy",
 		"check", "validate", "static", "transform", "plugin", "flatmap",
 	}
 	backendNames = []string{

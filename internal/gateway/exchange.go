@@ -16,7 +16,7 @@ import (
 // from an exchange, strings and byte slices included, dies with its release;
 // what outlives it is copied.
 type Exchange struct {
-	In       Inbound    // what the client sent; read-only
+	In       Inbound    // what the client asks, as stages may have changed it; see [Exchange.Edit]
 	Request  Request    // what the next hop will receive
 	Response Response   // what the previous hop will receive
 	Identity *Identity  // who asked, once authenticated
@@ -69,8 +69,8 @@ type Request struct {
 	Others int
 
 	// Hops is how many redirects of the backend were followed to get here, and
-	// Foreign whether one of them has led to an origin that is not the backend's, for which its credentials
-	// are not meant.
+	// Foreign whether one of them has led to an origin that is not the backend's, for
+	// which its credentials are not meant.
 	Hops    int
 	Foreign bool
 
@@ -163,6 +163,9 @@ func (x *Exchange) OnRelease(f func()) { x.onRelease = append(x.onRelease, f) }
 func (x *Exchange) Release() {
 	for _, c := range x.children {
 		c.Release()
+	}
+	if e, ok := x.In.(*Edited); ok && x.Parent == nil {
+		e.release()
 	}
 	x.Request.Body.Close()
 	x.Response.Body.Close()

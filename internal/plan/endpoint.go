@@ -112,9 +112,6 @@ func (b *endpointBuilder) build() *Endpoint {
 	made := newEncode(b.g.Service, e, b.g.Router.ErrorMessages, b.g.product)
 	made.personal = made.cache != "" && b.personal()
 	enc := b.encode(made)
-	b.placed = append(append(b.placed[:0], b.site.Placed()...),
-		component.Placed{Phase: uint8(component.EndpointEncode), Name: "encode", Stage: enc,
-			At: cmp.Or(keyPos(e.Node, "output_encoding"), keyPos(b.g.Service.Node, "output_encoding"))})
 	sel := &selected{
 		header:  newHeaderSelection(e.InputHeaders, b.env.Product, &b.g.client, b.g.Service.ExpectContinueTimeout > 0, b.g.Service.Behaviour.MaxHops > 0),
 		query:   newSelection(e.InputQueryStrings, false),
@@ -124,8 +121,11 @@ func (b *endpointBuilder) build() *Endpoint {
 		upgrade: b.site.Arrangement().Upgrade,
 		hops:    b.g.Service.Behaviour.MaxHops,
 	}
+	b.placed = append(append(b.placed[:0], b.site.Placed()...),
+		component.Placed{Phase: uint8(component.EndpointSelect), Name: "select", Stage: sel, At: e.Node.Pos},
+		component.Placed{Phase: uint8(component.EndpointEncode), Name: "encode", Stage: enc,
+			At: cmp.Or(keyPos(e.Node, "output_encoding"), keyPos(b.g.Service.Node, "output_encoding"))})
 	plan := blueprint{
-		first:  []step{{enter: sel, name: "select", phase: "select", at: e.Node.Pos}},
 		placed: b.placed, phase: endpointPhase,
 		tail: b.tail(), name: "backends", at: e.Node.Pos,
 	}.plan()

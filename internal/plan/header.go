@@ -83,9 +83,12 @@ func among(list []string, name string) bool {
 }
 
 // fill puts the selected fields of the client and those of the gateway into
-// the request.
+// the request. What stages have set is not the client's: neither does it take a proxy
+// to write it, nor can the client take it away.
 func (s *headerSelection) fill(x *gateway.Exchange) {
 	h := x.Request.Header
+	edited, _ := x.In.(*gateway.Edited)
+	ours := func(name string) bool { return edited != nil && edited.Wrote(name) }
 	if s.all {
 		h = x.In.AppendHeaders(h)
 		h = slices.DeleteFunc(h, func(f gateway.Field) bool { return s.reserved(f.Name) })
@@ -95,9 +98,9 @@ func (s *headerSelection) fill(x *gateway.Exchange) {
 		}
 	}
 	if s.wary && slices.ContainsFunc(h, s.vouched) && !s.proxies.believes(x.In) {
-		h = slices.DeleteFunc(h, s.vouched)
+		h = slices.DeleteFunc(h, func(f gateway.Field) bool { return s.vouched(f) && !ours(f.Name) })
 	}
-	h = withoutNamed(h, x.In)
+	h = withoutNamed(h, x.In, ours)
 	if h.Has(userAgent) {
 		h.Add(forwardedVia, s.product)
 	} else {
@@ -113,8 +116,9 @@ func (s *headerSelection) vouched(f gateway.Field) bool {
 	return ofProxies(f.Name) || s.all && vouches(f.Name)
 }
 
-// withoutNamed removes the fields that a Connection field of the client names.
-func withoutNamed(h gateway.Fields, in gateway.Inbound) gateway.Fields {
+// withoutNamed removes the fields that a Connection field of the client names, but for
+// those that it says are ours.
+func withoutNamed(h gateway.Fields, in gateway.Inbound, ours func(name string) bool) gateway.Fields {
 	var named gateway.Names
 	n := len(h)
 	h = in.AppendHeader(h, "Connection") // for as long as it takes to read them
@@ -127,7 +131,7 @@ func withoutNamed(h gateway.Fields, in gateway.Inbound) gateway.Fields {
 	if h = h[:n]; named.Empty() {
 		return h
 	}
-	return slices.DeleteFunc(h, func(f gateway.Field) bool { return named.Has(f.Name) })
+	return slices.DeleteFunc(h, func(f gateway.Field) bool { return named.Has(f.Name) && !ours(f.Name) })
 }
 
 // plainConnection reports whether a Connection field holds one of the options

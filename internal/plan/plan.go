@@ -26,7 +26,6 @@ type step struct {
 
 // A blueprint is a plan before its steps are in order.
 type blueprint struct {
-	first  []step // before those of phases
 	placed []component.Placed
 	phase  func(uint8) string
 	tail   gateway.Connector
@@ -47,19 +46,19 @@ func (b blueprint) plan() *Plan {
 		if around == nil {
 			continue
 		}
-		p.steps = b.steps(nil, rest[i+1:])
+		p.steps = b.steps(rest[i+1:])
 		p.waits = slices.ContainsFunc(p.steps, func(s step) bool { return s.waits })
 		s := b.step(&rest[i])
 		p = &Plan{tail: &surrounded{around(p), p, s}, name: s.name, at: s.at}
 		rest = rest[:i]
 	}
-	p.steps = b.steps(b.first, rest)
+	p.steps = b.steps(rest)
 	p.waits = slices.ContainsFunc(p.steps, func(s step) bool { return s.waits })
 	return p
 }
 
-func (b *blueprint) steps(first []step, placed []component.Placed) []step {
-	steps := append(make([]step, 0, len(first)+len(placed)), first...)
+func (b *blueprint) steps(placed []component.Placed) []step {
+	steps := make([]step, 0, len(placed))
 	for i := range placed {
 		steps = append(steps, b.step(&placed[i]))
 	}

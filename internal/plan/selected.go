@@ -9,8 +9,8 @@ import (
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
-// A selected is the first step of an endpoint: it makes the request that goes
-// on of what the client sent and the endpoint lets through.
+// A selected is the step of an endpoint that makes the request that goes on of what
+// the client sent, what stages have made of that, and the endpoint lets through.
 type selected struct {
 	header  headerSelection
 	query   selection

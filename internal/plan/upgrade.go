@@ -59,7 +59,7 @@ func shake(x *gateway.Exchange) {
 			fields = x.In.AppendHeader(fields, name)
 		}
 	}
-	x.Request.Header = append(x.Request.Header, withoutNamed(fields, x.In)...)
+	x.Request.Header = append(x.Request.Header, withoutNamed(fields, x.In, func(string) bool { return false })...)
 }
 
 // checkUpgrade reports what keeps an endpoint from passing tunnels through, and

@@ -21,13 +21,17 @@ import (
 
 // A network is the hosts behind a gateway, in memory.
 type network struct {
-	begins bool // calls are sent first and collected later
+	begins bool                   // calls are sent first and collected later
+	look   func(*gateway.Request) // at what arrives; may be nil
 	mu     sync.Mutex
 	seen   []string
 }
 
 func (n *network) Do(_ context.Context, x *gateway.Exchange) error {
 	r := &x.Request
+	if n.look != nil {
+		n.look(r)
+	}
 	n.mu.Lock()
 	n.seen = append(n.seen, fmt.Sprintf("%s://%s%s?%s %s", r.Scheme, r.Host, r.Path, r.RawQuery, lines(r.Header, "Authorization", "X-Signature")))
 	n.mu.Unlock()
@@ -68,8 +72,26 @@ func lines(h gateway.Fields, names ...string) string {
 	return strings.Join(all, ", ")
 }
 
+// front changes the message of the client before it is routed.
+var front = component.Service(component.Info{Namespace: "test/front"}, func(s *component.ServiceSite, _ struct{}) error {
+	s.Stage(component.ServicePlugin, gateway.StageFunc(func(_ context.Context, x *gateway.Exchange) error {
+		in := x.Edit()
+		in.SetMethod("POST")
+		in.SetPath("/x")
+		in.SetRawQuery("shown=1&hidden=2")
+		in.SetHost("front.test")
+		in.SetHeader("X-Shown", "of the gateway")
+		in.SetHeader("X-Real-Ip", "192.0.2.77")
+		in.SetHeader("X-Hidden", "of the gateway")
+		in.SetBody(strings.NewReader("more than before"), 16)
+		return nil
+	}))
+	return nil
+})
+
 // wired are components of the wire plan, and what stands around plans.
 var wired = component.NewRegistry(
+	front,
 	component.Endpoint(component.Info{Namespace: "test/writes"}, func(s *component.EndpointSite, _ struct{}) error {
 		s.Arrange(component.Arrangement{AllowMultipleWrites: true})
 		return nil
@@ -136,7 +158,12 @@ var wired = component.NewRegistry(
 // wire compiles one endpoint, POST /x, whose backends are called over n.
 func wire(t *testing.T, n *network, backends string) *plan.Generation {
 	t.Helper()
-	d, problems := config.Parse("test.json", []byte(`{"version":3,"endpoints":[{"endpoint":"/x","method":"POST","backend":[`+backends+`],"extra_config":{"test/writes":{}}}]}`))
+	return compileWired(t, n, `{"version":3,"endpoints":[{"endpoint":"/x","method":"POST","backend":[`+backends+`],"extra_config":{"test/writes":{}}}]}`)
+}
+
+func compileWired(t *testing.T, n *network, text string) *plan.Generation {
+	t.Helper()
+	d, problems := config.Parse("test.json", []byte(text))
 	if config.HasErrors(problems) {
 		t.Fatal(config.Format(problems))
 	}
@@ -219,5 +246,33 @@ func TestData(t *testing.T) {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}
 		})
+	}
+}
+
+// TestFront changes the client's message in front of the router: what it becomes is
+// routed, and of that only what the endpoint names goes on.
+func TestFront(t *testing.T) {
+	n := new(network)
+	g := compileWired(t, n, `{"version":3,"extra_config":{"test/front":{}},"endpoints":[{"endpoint":"/x","method":"POST",
+		"input_headers":["X-Shown","X-Real-Ip"],"input_query_strings":["shown"],"max_body_bytes":16,"backend":[{"url_pattern":"/1","host":["http://up"]}]}]}`)
+	in := testx.Request{Path: "/old", Query: "q", Body: "before", Header: gateway.Fields{
+		{Name: "X-Shown", Value: "of the client"}, {Name: "X_Shown", Value: "of the client"}, {Name: "Connection", Value: "x-shown"},
+	}}.Inbound()
+	var got string
+	n.look = func(r *gateway.Request) {
+		payload, err := r.Body.Bytes(0)
+		got = fmt.Sprintf("%s %s?%s %s %s %v", r.Method, r.Path, r.RawQuery, lines(r.Header, "X-Shown", "X_shown", "X-Hidden", "X-Real-Ip", "X-Forwarded-Host"), payload, err)
+	}
+	x := gateway.Acquire(in)
+	defer x.Release()
+	if err := g.Do(t.Context(), x); err != nil {
+		t.Fatal(err)
+	}
+	const want = "POST /1?shown=1 X-Shown: of the gateway, X-Real-Ip: 192.0.2.77, X-Forwarded-Host: front.test more than before <nil>"
+	if got != want {
+		t.Errorf("the backend got\n%s\nwant\n%s", got, want)
+	}
+	if x.Endpoint != "/x" || x.Sent().Path() != "/old" {
+		t.Errorf("endpoint %s for %s", x.Endpoint, x.Sent().Path())
 	}
 }

@@ -489,11 +489,11 @@ func (g *Gateway) Done(x *gateway.Exchange, sent engine.Sent, err error) {
 	status := status(sent, err)
 	if failure := cmp.Or(err, x.Err, x.Response.Missing); failure != nil {
 		// The access log may be off, and observers may not say why.
-		gen.Logger().Debug("request failed", "method", x.In.Method(), "endpoint", x.Endpoint, "status", status, "request_id", x.ID(), "error", failure)
+		gen.Logger().Debug("request failed", "method", x.Sent().Method(), "endpoint", x.Endpoint, "status", status, "request_id", x.ID(), "error", failure)
 	}
 	if x.Err != nil && status == 500 && gateway.AsError(x.Err).Code == gateway.CodeInternal && gen.faulty.CompareAndSwap(false, true) {
 		gen.Logger().Error("a fault of the gateway itself; please report it, further ones of this configuration are told at DEBUG only",
-			"method", x.In.Method(), "endpoint", x.Endpoint, "request_id", x.ID(), "error", x.Err)
+			"method", x.Sent().Method(), "endpoint", x.Endpoint, "request_id", x.ID(), "error", x.Err)
 	}
 	if observers := gen.Observers(); len(observers) > 0 {
 		o := telemetry.Outcome{Started: x.Started, Took: time.Since(x.Started), Status: status, Written: sent.Bytes, Err: err, Broken: err != nil && sent.Status != 0}

@@ -43,7 +43,7 @@ func intake(s *component.EndpointSite, o EndpointOptions) {
 			s.Warn("decompress_gzip", errors.New("unpacks without a limit; set max_payload as well"))
 		}
 	}
-	s.Stage(component.EndpointAdmit, in)
+	s.Stage(component.EndpointIntake, in)
 }
 
 // payload returns the option max_payload of the endpoint, or of the router; nil if

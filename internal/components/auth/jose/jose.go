@@ -74,7 +74,6 @@ func build(s *component.EndpointSite, o Options) error {
 		scopes:     requirement{claim: pathOf(o.ScopesKey, true), words: o.Scopes, all: o.ScopesMatcher == "all"},
 		keepArrays: o.PropagateClaimsPreserveArray,
 	}
-	var unlisted withdrawal
 	for i, pair := range o.PropagateClaims {
 		p := propagation{claim: pathOf(pair[0], dotted(pair[0])), header: gateway.Canonical(pair[1])}
 		if j := slices.IndexFunc(a.propagate, func(other propagation) bool { return gateway.Alike(other.header, p.header) }); j >= 0 {
@@ -82,7 +81,6 @@ func build(s *component.EndpointSite, o Options) error {
 		}
 		a.propagate = append(a.propagate, p)
 		if !lists(s.Config().InputHeaders, p.header) {
-			unlisted = append(unlisted, p.header)
 			s.Note(fmt.Sprintf("propagate_claims[%d]", i), fmt.Errorf("backends do not see %s; add it to input_headers if they should", p.header))
 		}
 	}
@@ -90,9 +88,6 @@ func build(s *component.EndpointSite, o Options) error {
 	s.Stage(component.EndpointAuthenticate, v)
 	if len(a.roles.words) > 0 || len(a.scopes.words) > 0 || len(a.propagate) > 0 {
 		s.Stage(component.EndpointAuthorize, a) // expressions about the token come between
-	}
-	if unlisted != nil {
-		s.Stage(component.EndpointScriptProxy, unlisted)
 	}
 	return nil
 }
@@ -247,8 +242,11 @@ func (a *authorizer) Enter(_ context.Context, x *gateway.Exchange) error {
 	case !a.scopes.met(claims):
 		return a.refuse(x, 403, codeScope, challengeScope, errors.New("the token lacks scopes"))
 	}
-	for i := range a.propagate {
-		a.propagate[i].apply(&x.Request.Header, claims, a.keepArrays)
+	if len(a.propagate) > 0 {
+		in := x.Edit()
+		for i := range a.propagate {
+			a.propagate[i].apply(in, claims, a.keepArrays)
+		}
 	}
 	return nil
 }
@@ -347,33 +345,18 @@ func (v *validator) find(in gateway.Inbound) (string, error) {
 	return value, nil
 }
 
-// apply replaces the header by the claim, and what a backend might take for it:
-// for some an underscore is a hyphen. A claim that is missing empties it, so that
-// nothing of the client's is left.
-func (p *propagation) apply(h *gateway.Fields, claims map[string]any, keepArrays bool) {
-	*h = slices.DeleteFunc(*h, func(f gateway.Field) bool {
-		return f.Name != p.header && gateway.Alike(f.Name, p.header)
-	})
+// apply replaces the header by the claim, and what a backend might take for it. A
+// claim that is missing empties it, so that nothing of the client's is left.
+func (p *propagation) apply(in *gateway.Edited, claims map[string]any, keepArrays bool) {
 	claim := p.claim.lookup(claims)
 	list, _ := claim.([]any)
 	if !keepArrays || len(list) == 0 {
-		h.Set(p.header, headerText(claim))
+		in.SetHeader(p.header, headerText(claim))
 		return
 	}
-	h.Del(p.header)
-	for _, v := range list {
-		h.Add(p.header, headerText(v))
+	values := make([]string, len(list))
+	for i, v := range list {
+		values[i] = headerText(v)
 	}
-}
-
-// A withdrawal is the propagated headers that backends may not see. It takes
-// them away behind the layers that may.
-type withdrawal []string
-
-// Enter removes the headers.
-func (w withdrawal) Enter(_ context.Context, x *gateway.Exchange) error {
-	for _, name := range w {
-		x.Request.Header.Del(name)
-	}
-	return nil
+	in.SetHeader(p.header, values...)
 }

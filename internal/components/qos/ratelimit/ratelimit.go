@@ -276,15 +276,15 @@ func hostKey(host string) (string, error) {
 // not. One that the client sent more than once is refused: the limit would count by
 // one line what backends do for another.
 func header(x *gateway.Exchange, key *gateway.Lone) (string, error) {
-	if lines := key.Lines(x.Request.Header); lines > 0 {
-		values := x.Request.Header.AppendValues(make([]string, 0, 4), key.Name())
-		switch {
-		case len(values) < lines || len(values) > 1 && len(values) == len(x.In.AppendHeader(nil, key.Name())):
-			return "", errRepeated
-		case len(values) > 1:
-			return strings.Join(values, ","), nil // a claim that is a list
+	if e, edited := x.In.(*gateway.Edited); edited && e.Wrote(key.Name()) {
+		var text string
+		for i, f := range e.AppendHeader(nil, key.Name()) { // a claim may be a list
+			if i > 0 {
+				text += ","
+			}
+			text += f.Value
 		}
-		return values[0], nil
+		return text, nil
 	}
 	value, once := key.Value(x.In)
 	if !once {

@@ -43,7 +43,7 @@ type accessLog struct {
 
 // Observe writes the line of an exchange.
 func (a *accessLog) Observe(x *gateway.Exchange, o telemetry.Outcome) {
-	if slices.Contains(a.skip, cmp.Or(x.Path, x.In.Path())) {
+	if slices.Contains(a.skip, pathOf(x)) {
 		return
 	}
 	failure := cmp.Or(o.Err, x.Response.Missing)

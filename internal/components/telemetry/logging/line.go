@@ -57,35 +57,44 @@ func (l *line) method() string {
 	if l.backend {
 		return l.x.Request.Method
 	}
-	return l.x.In.Method()
+	return l.x.Sent().Method()
 }
 
 func (l *line) path() string {
 	if l.backend {
 		return l.hide(l.x.Request.Path)
 	}
-	return cmp.Or(l.x.Path, l.x.In.Path())
+	return pathOf(l.x)
+}
+
+// pathOf returns the path that was routed, or the one that the client sent where a
+// stage has changed that.
+func pathOf(x *gateway.Exchange) string {
+	if in := x.Sent(); in != x.In {
+		return in.Path()
+	}
+	return cmp.Or(x.Path, x.In.Path())
 }
 
 func (l *line) query() string {
 	if l.backend {
 		return l.hide(l.x.Request.RawQuery)
 	}
-	return l.x.In.RawQuery()
+	return l.x.Sent().RawQuery()
 }
 
 func (l *line) host() string {
 	if l.backend {
 		return l.hide(l.x.Request.Host)
 	}
-	return l.x.In.Host()
+	return l.x.Sent().Host()
 }
 
 func (l *line) scheme() string {
 	switch {
 	case l.backend:
 		return l.x.Request.Scheme
-	case l.x.In.Secure():
+	case l.x.Sent().Secure():
 		return "https"
 	}
 	return "http"
@@ -95,7 +104,7 @@ func (l *line) header(name string) string {
 	if l.backend {
 		return l.hide(l.x.Request.Header.Get(name))
 	}
-	return l.x.In.Header(name)
+	return l.x.Sent().Header(name)
 }
 
 // variable is what a part of a template writes.
@@ -290,7 +299,7 @@ func (l *line) text(p *part) string {
 	case schemePart:
 		return l.scheme()
 	case protoPart:
-		return l.x.In.Proto()
+		return l.x.Sent().Proto()
 	case claimPart:
 		return claim(l.x.Identity, p.text)
 	case errorPart:
