@@ -216,9 +216,6 @@ const (
 // Enter establishes the identity of x, or refuses it.
 func (v *validator) Enter(ctx context.Context, x *gateway.Exchange) error {
 	id, err := v.authenticate(ctx, x.In)
-	if err == nil && x.Request.Header.Respelt(v.header.Name()) != "" {
-		err = errRepeated
-	}
 	switch {
 	case errors.Is(err, errNoToken):
 		return v.refuse(x, 401, codeMissing, challengeMissing, err)
