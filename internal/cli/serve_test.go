@@ -499,9 +499,8 @@ func TestShutdownDelay(t *testing.T) {
 			if status, body := p.get(t, "/x"); status != 200 || body != `{"one":{"a":1}}` {
 				t.Errorf("within the delay: %d %s", status, body)
 			}
-			if want := "stopping, the listener closes after shutdown_delay shutdown_delay=1h0m0s"; !strings.Contains(p.log(), want) {
-				t.Errorf("the log does not say %q:\n%s", want, p.log())
-			}
+			const said = "stopping, the listener closes after shutdown_delay shutdown_delay=1h0m0s"
+			eventually(t, said, func() bool { return strings.Contains(p.log(), said) })
 			p.signal(t, syscall.SIGTERM)
 			p.wait(t)
 		})
