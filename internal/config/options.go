@@ -111,6 +111,12 @@ type Server struct {
 	// request's header; 0s is no limit.
 	WriteTimeout Duration `json:"write_timeout"`
 
+	// StallTimeout ends an answer of which the client takes nothing for so long,
+	// which frees the memory that holds it. Over HTTP/2 it counts for every answer.
+	// Clients that are slow have as long for each 64KiB. 0s is no limit, unset it
+	// is 60s. Tunnels have idle_timeout.
+	StallTimeout Duration `json:"stall_timeout"`
+
 	// IdleTimeout is how long an idle connection of a client is kept, and how
 	// long a tunnel may be without traffic (upgrade of the namespace proxy); 0s
 	// stands for read_timeout, and if that is 0s too for read_header_timeout.
@@ -523,7 +529,7 @@ type TLSLimits struct {
 func (Service) Defaults() Service {
 	const second = Duration(1e9)
 	return Service{
-		Server:    Server{ReadHeaderTimeout: 10 * second, IdleTimeout: 120 * second},
+		Server:    Server{ReadHeaderTimeout: 10 * second, StallTimeout: 60 * second, IdleTimeout: 120 * second},
 		Transport: Transport{IdleConnectionTimeout: 90 * second},
 	}
 }

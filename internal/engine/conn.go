@@ -27,6 +27,10 @@ func RestsUntil(now time.Time, took time.Duration) time.Time {
 // longestRest ends the rests behind slow calls.
 const longestRest = time.Second
 
+// StallPiece is how many bytes of an answer a client is given the time of StallTimeout
+// for, where it is not known which of them it has taken.
+const StallPiece = 64 << 10
+
 const (
 	defaultHeaderBytes = 1 << 20
 	headerSlack        = 4 << 10 // on top of the limit, as net/http has it

@@ -45,6 +45,7 @@ type Settings struct {
 	ReadTimeout       time.Duration               // whole request; 0 is no limit
 	ReadHeaderTimeout time.Duration               // header of a request; 0 is ReadTimeout
 	WriteTimeout      time.Duration               // answer, counted from the end of the request's header; 0 is no limit
+	StallTimeout      time.Duration               // of an answer of which the client takes nothing; 0 is no limit
 	IdleTimeout       time.Duration               // between two requests; 0 is ReadTimeout
 	MaxHeaderBytes    int                         // request line and header; 0 is 1 MB
 	TLS               *tls.Config                 // nil serves plain HTTP

@@ -77,7 +77,7 @@ var differences = []difference{
 	{"hosts that cannot be reached", "shown by the failures of requests", "one line when it begins and one when it ends", "operators must hear of it without reading every request"},
 	{"`/__debug/`", "logs header values, query and body", "logs method, path and the names of the headers", "they may be secrets"},
 	{"a decoded answer shorter than announced", "a success once its JSON is complete", "a failed backend", "what breaks off is not the whole answer"},
-	{"server timeouts", "none unless they are set", "`read_header_timeout` 10 s, no more than `read_timeout`; `idle_timeout` 120 s, or `read_timeout`; an explicit `0s` lifts them", "a client that stalls must not hold a connection for ever"},
+	{"server timeouts", "none unless they are set", "`read_header_timeout` 10 s, no more than `read_timeout`; `idle_timeout` 120 s, or `read_timeout`; `stall_timeout` 60 s, in which a client takes something of its answer, over HTTP/2 of every one; an explicit `0s` lifts them", "a client that stalls must not hold a connection, or an answer, for ever"},
 	{"hosts with a brace that has no partner", "taken as they are where hosts are not sanitised", "error at start", "it is nobody's address, and of several hosts one would be missing"},
 	{"hosts with user information", "sent as Basic authentication where hosts are not sanitised", "error at start", "a password in a URL ends up in logs"},
 	{"files that the configuration names", "whatever can be opened, of any size", "regular files of at most 1 MiB", "a pipe without a writer and a device without an end would hold the start up for ever"},

@@ -513,7 +513,7 @@ func TestServe(t *testing.T) {
 
 func TestServerSettings(t *testing.T) {
 	b := newBench("")
-	b.load(t, named("one", `,"read_timeout":"1s","read_header_timeout":"2s","write_timeout":"3s","idle_timeout":"4s","max_header_bytes":5,"use_h2c":true`))
+	b.load(t, named("one", `,"read_timeout":"1s","read_header_timeout":"2s","write_timeout":"3s","stall_timeout":"6s","idle_timeout":"4s","max_header_bytes":5,"use_h2c":true`))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := b.Serve(ctx, nil); err != nil {
@@ -521,8 +521,15 @@ func TestServerSettings(t *testing.T) {
 	}
 	got := b.server.Settings
 	if got.ReadTimeout != time.Second || got.ReadHeaderTimeout != 2*time.Second || got.WriteTimeout != 3*time.Second ||
-		got.IdleTimeout != 4*time.Second || got.MaxHeaderBytes != 5 || !got.H2C || got.TLS != nil || got.ErrorLog == nil {
+		got.StallTimeout != 6*time.Second || got.IdleTimeout != 4*time.Second || got.MaxHeaderBytes != 5 || !got.H2C || got.TLS != nil || got.ErrorLog == nil {
 		t.Errorf("the server got %+v", got)
+	}
+	for text, want := range map[string]time.Duration{"": time.Minute, `,"stall_timeout":"0s"`: 0} {
+		b := newBench("")
+		b.load(t, named("one", text))
+		if err := b.Serve(ctx, nil); err != nil || b.server.Settings.StallTimeout != want {
+			t.Errorf("%s: a client may stall for %v, want %v; %v", text, b.server.Settings.StallTimeout, want, err)
+		}
 	}
 }
 

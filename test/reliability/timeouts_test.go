@@ -257,15 +257,16 @@ func TestServerDefaults(t *testing.T) {
 	noLeaks(t)
 	const second = config.Duration(time.Second)
 	for keys, want := range map[string]config.Server{
-		``:                            {ReadHeaderTimeout: 10 * second, IdleTimeout: 120 * second, MaxHeaderBytes: 1_000_000},
-		`"read_header_timeout":"0s",`: {IdleTimeout: 120 * second, MaxHeaderBytes: 1_000_000},
-		`"idle_timeout":"0s",`:        {ReadHeaderTimeout: 10 * second, MaxHeaderBytes: 1_000_000},
-		`"read_timeout":"7s",`:        {ReadHeaderTimeout: 7 * second, ReadTimeout: 7 * second, IdleTimeout: 7 * second, MaxHeaderBytes: 1_000_000},
-		`"read_timeout":"70s",`:       {ReadHeaderTimeout: 10 * second, ReadTimeout: 70 * second, IdleTimeout: 70 * second, MaxHeaderBytes: 1_000_000},
-		`"read_timeout":"7s","read_header_timeout":"9s","idle_timeout":"3s",`:  {ReadHeaderTimeout: 9 * second, ReadTimeout: 7 * second, IdleTimeout: 3 * second, MaxHeaderBytes: 1_000_000},
-		`"idle_timeout":"0s","read_timeout":"7s",`:                             {ReadHeaderTimeout: 7 * second, ReadTimeout: 7 * second, IdleTimeout: 7 * second, MaxHeaderBytes: 1_000_000},
-		`"idle_timeout":"0s","read_header_timeout":"6s",`:                      {ReadHeaderTimeout: 6 * second, IdleTimeout: 6 * second, MaxHeaderBytes: 1_000_000},
-		`"idle_timeout":"0s","read_header_timeout":"0s","max_header_bytes":0,`: {MaxHeaderBytes: 1_000_000},
+		``:                            {ReadHeaderTimeout: 10 * second, IdleTimeout: 120 * second, StallTimeout: 60 * second, MaxHeaderBytes: 1_000_000},
+		`"read_header_timeout":"0s",`: {IdleTimeout: 120 * second, StallTimeout: 60 * second, MaxHeaderBytes: 1_000_000},
+		`"stall_timeout":"0s",`:       {ReadHeaderTimeout: 10 * second, IdleTimeout: 120 * second, MaxHeaderBytes: 1_000_000},
+		`"idle_timeout":"0s",`:        {ReadHeaderTimeout: 10 * second, StallTimeout: 60 * second, MaxHeaderBytes: 1_000_000},
+		`"read_timeout":"7s",`:        {ReadHeaderTimeout: 7 * second, ReadTimeout: 7 * second, IdleTimeout: 7 * second, StallTimeout: 60 * second, MaxHeaderBytes: 1_000_000},
+		`"read_timeout":"70s",`:       {ReadHeaderTimeout: 10 * second, ReadTimeout: 70 * second, IdleTimeout: 70 * second, StallTimeout: 60 * second, MaxHeaderBytes: 1_000_000},
+		`"read_timeout":"7s","read_header_timeout":"9s","idle_timeout":"3s",`:  {ReadHeaderTimeout: 9 * second, ReadTimeout: 7 * second, IdleTimeout: 3 * second, StallTimeout: 60 * second, MaxHeaderBytes: 1_000_000},
+		`"idle_timeout":"0s","read_timeout":"7s",`:                             {ReadHeaderTimeout: 7 * second, ReadTimeout: 7 * second, IdleTimeout: 7 * second, StallTimeout: 60 * second, MaxHeaderBytes: 1_000_000},
+		`"idle_timeout":"0s","read_header_timeout":"6s",`:                      {ReadHeaderTimeout: 6 * second, IdleTimeout: 6 * second, StallTimeout: 60 * second, MaxHeaderBytes: 1_000_000},
+		`"idle_timeout":"0s","read_header_timeout":"0s","max_header_bytes":0,`: {StallTimeout: 60 * second, MaxHeaderBytes: 1_000_000},
 	} {
 		if got := start(t, `{`+quiet+keys+`"endpoints":[]}`).Service().Server; got != want {
 			t.Errorf("{%s}: %+v, want %+v", keys, got, want)

@@ -3,14 +3,20 @@ package enginetest
 import (
 	"bytes"
 	"cmp"
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
+	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/engine"
+	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
 // http2Cases are about requests of HTTP/2 whose fields nobody in between has made
@@ -18,6 +24,7 @@ import (
 var http2Cases = cases{
 	{"a request of HTTP/2 is seen as it was sent", streamsAsSent},
 	{"a malformed request of HTTP/2 never reaches the handler", malformedStreams},
+	{"a stream of which the client takes nothing ends", stalledStreams},
 	{"a body of HTTP/2 that is not as long as announced ends in an error", brokenStreams},
 }
 
@@ -38,6 +45,55 @@ func (t *trial) framer(w *wire) *http2.Framer {
 	f.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	t.must(f.WriteSettings())
 	return f
+}
+
+// stalledStreams asks for answers and lets nothing of them come: by the window of the
+// streams, or of the connection, whose bytes the client goes on reading.
+func stalledStreams(t *trial) {
+	large := make([]byte, 1<<20)
+	for name, window := range map[string]uint32{"streams": 0, "connection": 1 << 20} {
+		for _, form := range []func() body.Body{
+			func() body.Body { return body.FromBytes(large) },
+			func() body.Body { return body.FromStream(io.NopCloser(endless{}), -1) },
+		} {
+			d := t.open(engine.Settings{StallTimeout: 50 * time.Millisecond, H2C: true}, func(_ context.Context, x *gateway.Exchange) error {
+				x.Response.Status, x.Response.Body = 200, form()
+				return nil
+			})
+			w := t.dial(d.addr)
+			w.send(http2.ClientPreface)
+			f := http2.NewFramer(w.Conn, w.r)
+			t.must(f.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: window}))
+			const streams = 10
+			for id := range uint32(streams) {
+				var block bytes.Buffer
+				e := hpack.NewEncoder(&block)
+				for _, field := range [][2]string{{":method", "GET"}, {":scheme", "http"}, {":authority", "h.test"}, {":path", "/"}} {
+					e.WriteField(hpack.HeaderField{Name: field[0], Value: field[1]}) // into memory
+				}
+				t.must(f.WriteHeaders(http2.HeadersFrameParam{StreamID: 2*id + 1, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: true}))
+			}
+			read := make(chan int, 1)
+			go func() {
+				resets := 0
+				for frame, err := f.ReadFrame(); err == nil && resets < streams; frame, err = f.ReadFrame() {
+					if _, ok := frame.(*http2.RSTStreamFrame); ok {
+						resets++
+					}
+				}
+				read <- resets
+			}()
+			for range streams {
+				o := await(t, "the end of an exchange", d.done)
+				if e, ok := errors.AsType[*gateway.Error](o.err); !ok || e.Code != gateway.CodeTimeout {
+					t.Errorf("%s: %v, want %s", name, o.err, gateway.CodeTimeout)
+				}
+			}
+			w.Close()
+			await(t, "the frames", read)
+			d.close(t)
+		}
+	}
 }
 
 // ask sends a stream and returns the status of the answer, 0 for a stream that

@@ -1,16 +1,20 @@
 package enginetest
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/body"
@@ -50,6 +54,8 @@ var serverCases = cases{
 	{"the next request may begin while an answer takes its time", nextBegins},
 	{"a body that is too slow ends in an error", slowBody},
 	{"a client that does not take its answer loses it", slowReader},
+	{"a client that takes nothing of its answer loses it", stalledReader},
+	{"a client that takes a little of its answer gets all of it", slowlyRead},
 	{"an idle connection ends", idleEnds},
 	{"the context ends when the client is gone", clientGone},
 	{"the end of an exchange tells what was sent", sentTold},
@@ -915,6 +921,114 @@ func slowReader(t *trial) {
 		t.Error("an endless answer has an end")
 	}
 }
+
+// stalledReader has answers of every form that is in memory, and a stream.
+func stalledReader(t *trial) {
+	large := make([]byte, 32<<20) // more than the system holds of a connection
+	forms := map[string]func() body.Body{
+		"bytes of somebody": func() body.Body { return body.FromBytes(large) },
+		"a buffer": func() body.Body {
+			b := body.NewBuffer()
+			b.B = append(b.B, large...)
+			return body.FromBuffer(b)
+		},
+		"a stream": func() body.Body { return body.FromStream(io.NopCloser(endless{}), -1) },
+	}
+	for name, form := range forms {
+		for _, request := range []string{get, "GET / HTTP/1.0\r\n\r\n"} {
+			for _, limit := range []time.Duration{0, time.Hour} {
+				d := t.open(engine.Settings{StallTimeout: 50 * time.Millisecond, WriteTimeout: limit}, func(_ context.Context, x *gateway.Exchange) error {
+					x.Response.Status, x.Response.Body = 200, form()
+					return nil
+				})
+				w := t.dial(d.addr)
+				w.send(request)
+				o := await(t, "the end of the exchange", d.done)
+				if e, ok := errors.AsType[*gateway.Error](o.err); !ok || e.Code != gateway.CodeTimeout {
+					t.Errorf("%s: %v, want %s", name, o.err, gateway.CodeTimeout)
+				}
+				w.Close()
+				d.close(t)
+			}
+		}
+	}
+}
+
+// slowlyRead takes pieces of an answer, each before the time is over, and the whole
+// after a multiple of it; then the connection serves another request, long after.
+func slowlyRead(t *trial) {
+	synctest.Test(t.T, func(tt *testing.T) {
+		const limit, pause = time.Minute, 50 * time.Second
+		l := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+		large := bytes.Repeat([]byte("a"), 512<<10)
+		d := &door{server: t.NewServer(engine.Settings{StallTimeout: limit}), done: make(chan outcome, 10), stopped: make(chan error, 1)}
+		d.do = func(_ context.Context, x *gateway.Exchange) error {
+			x.Response.Status, x.Response.Body = 200, body.FromBytes(large)
+			if x.In.Path() == "/short" {
+				x.Response.Body = body.FromBytes([]byte("short"))
+			}
+			return nil
+		}
+		go func() { d.stopped <- d.server.Serve(l, d) }()
+		client, server := net.Pipe()
+		l.conns <- server
+		ask := func(path string) *http.Response {
+			fmt.Fprintf(client, "GET %s HTTP/1.1\r\nHost: h\r\n\r\n", path)
+			res, err := http.ReadResponse(bufio.NewReader(client), nil)
+			if err != nil {
+				tt.Fatal(err)
+			}
+			return res
+		}
+		res, got, p := ask("/"), 0, make([]byte, engine.StallPiece)
+		for got < len(large) {
+			time.Sleep(pause)
+			n, err := io.ReadFull(res.Body, p[:min(len(p), len(large)-got)])
+			if got += n; err != nil {
+				tt.Fatalf("after %d bytes: %v", got, err)
+			}
+		}
+		if o := <-d.done; o.err != nil || o.written != int64(len(large)) {
+			tt.Errorf("%d bytes, %v", o.written, o.err)
+		}
+		time.Sleep(10 * limit)
+		if text, err := io.ReadAll(ask("/short").Body); string(text) != "short" || err != nil {
+			tt.Errorf("%q, %v", text, err)
+		}
+		<-d.done
+		began := time.Now()
+		ask("/") // and takes the beginning alone
+		if o := <-d.done; o.err == nil || time.Since(began) > 2*limit {
+			tt.Errorf("%v after %v", o.err, time.Since(began))
+		}
+		client.Close()
+		l.Close()
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		d.server.Shutdown(ctx) // cut connections are what is wanted here
+		<-d.stopped
+	})
+}
+
+// pipes is a listener of connections in memory.
+type pipes struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (l *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipes) Close() error { l.once.Do(func() { close(l.closed) }); return nil }
+
+func (l *pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
 type endless struct{}
 

@@ -85,8 +85,8 @@ func (a *answer) send(x *gateway.Exchange) {
 	default:
 		c.limitStream(x.Until)
 		a.err = a.copy(res, f, now, stream, size)
-		c.limitStream(time.Time{})
 	}
+	c.limitStream(time.Time{})
 }
 
 // payload returns the body as bytes or as a stream, and its size, -1 if it is
@@ -122,6 +122,17 @@ func (a *answer) whole(res *gateway.Response, f framing, now time.Time, raw []by
 		n, err := a.c.send(all)
 		return a.count(res.Status, head, int64(n), err)
 	}
+	if !a.c.direct || len(raw) > largePiece { // large ones take several calls anyway
+		buf.B = append(buf.B, raw[:joinLimit]...)
+		n, err := a.c.send(buf.B)
+		if err == nil {
+			var rest int
+			rest, err = a.c.send(raw[joinLimit:])
+			n += rest
+		}
+		return a.count(res.Status, head, int64(n), err)
+	}
+	a.c.limitPieces(len(raw))
 	a.room = [2][]byte{buf.B, raw}
 	a.pieces = a.room[:]
 	n, err := a.pieces.WriteTo(a.c.stream)

@@ -49,11 +49,11 @@ type conn struct {
 	cut   atomic.Bool  // the latter
 	ctx   atomic.Pointer[exchangeContext]
 
-	readBy, writeBy time.Time // the deadlines that are set; zero for none
-	lineEnds        int       // how many may still come before the request
-	started         time.Time // when the first byte of the request was there
-	inbound         inbound
-	answer          answer
+	readBy   time.Time // the deadline that is set for reading; zero for none
+	lineEnds int       // how many may still come before the request
+	started  time.Time // when the first byte of the request was there
+	inbound  inbound
+	answer   answer
 }
 
 func newConn(s *server, socket net.Conn) *conn {
@@ -229,6 +229,7 @@ func (c *conn) exchange() (again bool) {
 			again = false
 		}
 	}()
+	c.stall = c.server.settings.StallTimeout
 	if c.server.settings.WriteTimeout > 0 {
 		c.limitWrite(time.Now()) // the head has just ended
 	}
@@ -367,6 +368,18 @@ func (c *conn) limitStream(by time.Time) {
 		c.writeBy = time.Time{} // the next answer sets its own
 		c.stream.SetWriteDeadline(time.Time{})
 	case !by.IsZero() && !c.direct:
+		c.limited = true
+		c.stream.SetWriteDeadline(by) // fails on a broken connection, as Write will
+	}
+}
+
+// limitPieces sets the deadline for n bytes that package net sends in one go.
+func (c *conn) limitPieces(n int) {
+	if c.stall <= 0 {
+		return
+	}
+	by := time.Now().Add(c.stall * time.Duration(1+n/engine.StallPiece))
+	if c.writeBy.IsZero() || by.Before(c.writeBy) {
 		c.limited = true
 		c.stream.SetWriteDeadline(by) // fails on a broken connection, as Write will
 	}

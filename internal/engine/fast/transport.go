@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/engine/fast/wire"
 )
 
@@ -33,9 +34,11 @@ type transport struct {
 	put     operation // from memory of others
 	first   [1]byte   // of a message, where the system cannot be asked
 
-	until   time.Time // when what is sent must have gone out; zero for no limit of its own
-	limited bool      // that is the deadline of the stream
-	waited  bool      // the other end did not take what was sent as fast as it came
+	stall   time.Duration // how long the other end may take nothing; 0 for no limit
+	writeBy time.Time     // the deadline that is set for writing; zero for none
+	until   time.Time     // when what is sent must have gone out; zero for no limit of its own
+	limited bool          // that is the deadline of the stream
+	waited  bool          // the other end did not take what was sent as fast as it came
 }
 
 // An operation on a socket: what package net calls when it may be worth it, and
@@ -44,6 +47,7 @@ type operation struct {
 	try func(fd uintptr) bool // reports false if the caller has to wait
 	p   []byte
 	n   int // bytes so far
+	at  int // bytes when the caller began to wait last; -1 before
 	err error
 }
 
@@ -125,15 +129,49 @@ func (t *transport) tryLook(fd uintptr) bool {
 
 // send writes all of p and returns how much of it went out.
 func (t *transport) send(p []byte) (int, error) {
-	if !t.direct {
-		return t.stream.Write(p)
+	switch {
+	case t.direct:
+		return t.push(p)
+	case t.stall > 0 && (t.raw == nil || !hasSockets):
+		return t.trickle(p)
 	}
-	return t.push(p)
+	return t.stream.Write(p)
+}
+
+// trickle writes all of p in pieces, each with a deadline of its own: here nobody
+// tells how much of them has gone out.
+func (t *transport) trickle(p []byte) (n int, err error) {
+	for first := true; (first || n < len(p)) && err == nil; first = false {
+		t.extend()
+		var m int
+		m, err = t.stream.Write(p[n:min(len(p), n+engine.StallPiece)])
+		n += m
+	}
+	return n, err
+}
+
+// extend sets the deadline for the other end to take something.
+func (t *transport) extend() {
+	by := t.until
+	if t.stall > 0 {
+		if s := time.Now().Add(t.stall); by.IsZero() || s.Before(by) {
+			by = s
+		}
+	}
+	if !t.writeBy.IsZero() && (by.IsZero() || t.writeBy.Before(by)) {
+		if by = t.writeBy; !t.limited {
+			return // it is set
+		}
+	}
+	if !by.IsZero() {
+		t.limited = true
+		t.stream.SetWriteDeadline(by) // fails on a broken connection, as sending will
+	}
 }
 
 // push writes all of p to the socket.
 func (t *transport) push(p []byte) (int, error) {
-	t.put = operation{try: t.put.try, p: p}
+	t.put = operation{try: t.put.try, p: p, at: -1}
 	err := t.raw.Write(t.put.try)
 	t.put.p = nil
 	if err == nil {
@@ -151,9 +189,9 @@ func (t *transport) trySend(fd uintptr) bool {
 				return true
 			}
 			t.waited = true
-			if !t.until.IsZero() && !t.limited {
-				t.limited = true
-				t.stream.SetWriteDeadline(t.until) // fails on a broken connection, as sending will
+			if t.put.at != t.put.n {
+				t.put.at = t.put.n
+				t.extend()
 			}
 			return false
 		}

@@ -39,6 +39,7 @@ func (a *answer) tunnel(res *gateway.Response) {
 		return
 	}
 	defer to.Close()
+	c.stall = 0 // idle_timeout counts
 	if c.unwatch(); c.gone.Load() {
 		a.err = a.unsent(errLeft)
 		return

@@ -41,6 +41,7 @@ type server struct {
 	headTimeout time.Duration
 
 	handshakeTimeout time.Duration // 0 is no limit
+	stallTimeout     time.Duration // 0 is no limit
 
 	mu       sync.Mutex
 	listener net.Listener
@@ -64,6 +65,7 @@ func NewServer(s engine.Settings) engine.Server {
 		conns:       make(map[*sieve]struct{}),
 
 		handshakeTimeout: s.HandshakeTimeout(),
+		stallTimeout:     s.StallTimeout,
 	}
 	if srv.headTimeout == 0 {
 		srv.headTimeout = s.ReadTimeout
@@ -79,7 +81,7 @@ func NewServer(s engine.Settings) engine.Server {
 		MaxHeaderBytes:    s.MaxHeaderBytes,
 		ErrorLog:          log.New(&errorLog{s.ErrorLog}, "", 0),
 		Protocols:         new(http.Protocols),
-		HTTP2:             &http.HTTP2Config{MaxReadFrameSize: http2Frame},
+		HTTP2:             &http.HTTP2Config{MaxReadFrameSize: http2Frame, WriteByteTimeout: s.StallTimeout},
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ConnContext:       withPeer,
 		ConnState:         srv.follow,
@@ -271,7 +273,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer func() {
 		started, until := x.Started, x.Until
 		s.handler.Done(x, out.sent, engine.Ended(out.err, s.cut.Load()))
-		s.watch(r, started, until)
+		if !out.stalled() {
+			s.watch(r, started, until)
+		}
 		out.end()
 	}()
 	err = s.handler.Do(r.Context(), x)
@@ -316,6 +320,34 @@ type answer struct {
 	counted bool  // the server waits for it
 	last    bool  // the connection ends after it
 	tunnels bool  // the connection is a tunnel, or was one
+
+	by    time.Time // when a stream of HTTP/2 has to have ended; zero for no limit
+	taken time.Time // when the client of it must have taken something; zero for no limit
+}
+
+// patience gives the client of HTTP/2 the time of StallTimeout to take something of
+// what is written next: of a stream whose window is closed the connection does not
+// tell that it stalls. Setting the deadline takes memory, so it is set an eighth later
+// than asked for, and is left alone as long as it is not too early.
+func (a *answer) patience() {
+	limit := a.server.stallTimeout
+	if limit <= 0 || a.in.r.ProtoMajor != 2 {
+		return
+	}
+	now := time.Now()
+	if earliest := now.Add(limit); !a.taken.IsZero() && (!a.taken.Before(earliest) || a.taken.Equal(a.by)) {
+		return
+	}
+	a.taken = now.Add(limit + limit/8)
+	if !a.by.IsZero() && a.by.Before(a.taken) {
+		a.taken = a.by
+	}
+	http.NewResponseController(a.w).SetWriteDeadline(a.taken) // fails on a broken connection, as writing will
+}
+
+// stalled reports whether the time to take something is over.
+func (a *answer) stalled() bool {
+	return !a.taken.IsZero() && !time.Now().Before(a.taken)
 }
 
 // send writes x.Response. The error is why it broke off.
@@ -330,6 +362,9 @@ func (a *answer) send(x *gateway.Exchange) error {
 	raw, stream, size, err := payload(&res.Body)
 	if err != nil {
 		return err
+	}
+	if limit := a.server.http.WriteTimeout; limit > 0 {
+		a.by = x.Started.Add(limit)
 	}
 	if stream != nil {
 		defer stream.Close()
@@ -362,6 +397,7 @@ func (a *answer) send(x *gateway.Exchange) error {
 	if !x.Until.IsZero() {
 		conn := http.NewResponseController(a.w)
 		if limit := a.server.http.WriteTimeout; limit == 0 || x.Until.Before(x.Started.Add(limit)) {
+			a.by = x.Until
 			conn.SetWriteDeadline(x.Until) // fails on a broken connection, as writing will
 			defer conn.SetWriteDeadline(time.Time{})
 		}
@@ -475,10 +511,29 @@ func (a *answer) copy(from io.Reader, size int64, status int) error {
 
 // write sends bytes of the body of an answer with this status.
 func (a *answer) write(p []byte, status int) error {
-	n, err := a.w.Write(p)
-	a.sent.Bytes += int64(n)
-	if err == nil {
+	for first := true; first || len(p) > 0; first = false {
+		piece := p[:min(len(p), engine.StallPiece)]
+		if a.sent.Bytes > 0 || len(p) > buffered {
+			a.patience()
+		}
+		n, err := a.w.Write(piece)
+		a.sent.Bytes += int64(n)
+		if err != nil {
+			return a.lost(err)
+		}
 		a.sent.Status = status
+		p = p[n:]
+	}
+	return nil
+}
+
+// buffered is what net/http holds of an answer over HTTP/2 until the exchange is over.
+const buffered = 4 << 10
+
+// lost returns the error of a write that did not reach the client.
+func (a *answer) lost(err error) error {
+	if err != nil && a.stalled() {
+		err = errors.Join(os.ErrDeadlineExceeded, err)
 	}
 	return gone(err)
 }
@@ -489,7 +544,7 @@ func (a *answer) flush(status int) error {
 	if err == nil {
 		a.sent.Status = status
 	}
-	return gone(err)
+	return a.lost(err)
 }
 
 // gone returns the error of a write that did not reach the client.

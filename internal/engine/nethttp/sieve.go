@@ -50,9 +50,13 @@ type sieve struct {
 	gap   time.Duration // how long it waited for the last one, if that was not the first
 	ended bool          // the server waits for none
 
-	mu   sync.Mutex
-	by   time.Time // the deadline that net/http has set
-	late time.Time // that of the head; zero outside of one
+	stall time.Duration // how long the client may take nothing; 0 for no limit
+
+	mu       sync.Mutex
+	writeBy  time.Time // the deadline for writing that net/http has set
+	writeSet time.Time // the one that is set
+	by       time.Time // the deadline that net/http has set
+	late     time.Time // that of the head; zero outside of one
 }
 
 type phase uint8
@@ -80,7 +84,7 @@ const (
 
 // newSieve returns a sieve over a connection.
 func (s *server) newSieve(conn net.Conn) *sieve {
-	v := &sieve{Conn: conn, limits: s.limits, timeout: s.headTimeout, http2: s.h2c, lineEnds: wire.MaxLineEnds}
+	v := &sieve{Conn: conn, limits: s.limits, timeout: s.headTimeout, stall: s.stallTimeout, http2: s.h2c, lineEnds: wire.MaxLineEnds}
 	v.refusing = func(err error) { s.logRefusal(conn.RemoteAddr().String(), err) }
 	v.in.Reset(conn)
 	return v
@@ -314,6 +318,45 @@ func (v *sieve) SetReadDeadline(t time.Time) error {
 	defer v.mu.Unlock()
 	v.by = t
 	return v.setDeadline()
+}
+
+// Write writes all of p, in pieces that the client has time for.
+func (v *sieve) Write(p []byte) (n int, err error) {
+	if v.stall <= 0 {
+		return v.Conn.Write(p)
+	}
+	for first := true; (first || n < len(p)) && err == nil; first = false {
+		v.extend()
+		var m int
+		m, err = v.Conn.Write(p[n:min(len(p), n+engine.StallPiece)])
+		n += m
+	}
+	return n, err
+}
+
+// extend sets the deadline for the client to take something, an eighth later than
+// asked for, so that it need not be set every time.
+func (v *sieve) extend() {
+	earliest := time.Now().Add(v.stall)
+	by := earliest.Add(v.stall / 8)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !v.writeBy.IsZero() && v.writeBy.Before(by) {
+		by = v.writeBy
+		earliest = by
+	}
+	if v.writeSet.Before(earliest) || v.writeSet.After(by) {
+		v.writeSet = by
+		v.Conn.SetWriteDeadline(by) // fails on a broken connection, as Write will
+	}
+}
+
+// SetWriteDeadline sets the deadline for writing.
+func (v *sieve) SetWriteDeadline(t time.Time) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.writeBy, v.writeSet = t, t
+	return v.Conn.SetWriteDeadline(t)
 }
 
 // SetDeadline sets the deadlines for reading and writing.
