@@ -77,7 +77,7 @@ func (f *fixedNames) takes(name string) bool {
 }
 
 // nameKey returns what the names of parameters have in common that some service reads
-// as one: letter case does not count, nor blanks at the ends, nor what follows a NUL;
+// as one: letter case does not count, nor blanks at the ends of a part, nor what follows a NUL;
 // escapes may be undone twice; blanks and dots are underscores; and what stands in
 // brackets, [ in the key, is a part of a whole, the empty one all of it.
 func nameKey(name string) string {
@@ -88,24 +88,30 @@ func nameKey(name string) string {
 		name = unescapeQuery(name)
 	}
 	name, _, _ = strings.Cut(name, "\x00")
-	name = strings.TrimFunc(name, unseen)
 	var b strings.Builder
 	b.Grow(len(name))
-	bracket := false // stands before the next sign
+	bracket, blanks := true, 0 // that stand before the next sign
 	for _, r := range name {
 		switch {
 		case r == '[' || r == ']':
-			bracket = true
+			bracket, blanks = true, 0
 			continue
-		case r == '.' || unseen(r):
+		case unseen(r):
+			blanks++
+			continue
+		case r == '.':
 			r = '_'
 		default:
 			r = unicode.ToLower(unicode.ToUpper(r))
 		}
-		if bracket && b.Len() > 0 {
+		if !bracket {
+			for ; blanks > 0; blanks-- {
+				b.WriteByte('_')
+			}
+		} else if b.Len() > 0 {
 			b.WriteByte('[')
 		}
-		bracket = false
+		bracket, blanks = false, 0
 		b.WriteRune(r)
 	}
 	return b.String()

@@ -12,7 +12,7 @@ func TestFixedNames(t *testing.T) {
 		free    []string
 	}{
 		{"user=1",
-			[]string{"user", "%75ser", "USER", "User", "user%20", "%20user", "+user", "user%09", "user%00x", "user[]", "user%5B%5D", "user[0]", "user%5bx%5d[y]", "user[", "user]", "%2575ser", "u%C5%BFer", "user%C2%A0", "%EF%BB%BFuser"},
+			[]string{"user", "user%20[]", "+user+[+x]", "%75ser", "USER", "User", "user%20", "%20user", "+user", "user%09", "user%00x", "user[]", "user%5B%5D", "user[0]", "user%5bx%5d[y]", "user[", "user]", "%2575ser", "u%C5%BFer", "user%C2%A0", "%EF%BB%BFuser"},
 			[]string{"users", "us", "user_id", "user-id", "user.id", "xuser", "", "a;user", "us%20er", "%252575ser"}},
 		{"user_id={id}", []string{"user_id", "user.id", "user%20id", "user+id", "user[id]", "USER.ID[]", "user_id[x]"}, []string{"user", "user-id", "userid"}},
 		{"filter[user]={JWT.sub}",
