@@ -450,6 +450,74 @@ func TestCutRequests(t *testing.T) {
 	}
 }
 
+// TestCausesNameHosts tells which of several hosts gave a bad answer, where it is
+// configured, and which limit was too small.
+func TestCausesNameHosts(t *testing.T) {
+	for _, engine := range []string{"fast", "nethttp"} {
+		t.Run(engine, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				switch r.URL.Path {
+				case "/html":
+					w.Header().Set("Content-Type", "text/html")
+					io.WriteString(w, "<html>secret</html>")
+				case "/drop":
+					panic(http.ErrAbortHandler)
+				case "/half":
+					w.Header().Set("Content-Length", "10")
+					io.WriteString(w, "half")
+					w.(http.Flusher).Flush()
+					panic(http.ErrAbortHandler)
+				default:
+					io.WriteString(w, `{"a":"0123456789"}`)
+				}
+			}))
+			defer backend.Close()
+			p := serveFile(t, write(t, "gateway.json", fmt.Sprintf(`{"version": 3, "dialect": "sluice", "engine": %q, "listen_ip": "127.0.0.1",
+  "timeout": "1m", "host": [%q],
+  "endpoints": [
+    {"endpoint": "/html", "backend": [{"url_pattern": "/html"}]},
+    {"endpoint": "/drop", "backend": [{"url_pattern": "/drop"}]},
+    {"endpoint": "/merge", "backend": [{"url_pattern": "/html"}, {"url_pattern": "/good"}]},
+    {"endpoint": "/half", "output_encoding": "no-op", "backend": [{"url_pattern": "/half"}]},
+    {"endpoint": "/large", "backend": [{"url_pattern": "/good", "max_response_bytes": 10}]},
+    {"endpoint": "/posted", "method": "POST", "max_body_bytes": 3, "backend": [{"url_pattern": "/good"}]}]}`, engine, backend.URL)))
+			host := strings.TrimPrefix(backend.URL, "http://")
+			for _, tt := range []struct{ path, cause string }{
+				{"/html", "|502| .* shape \\(gateway.json:4:\\d+\\), host " + host + `: backend_invalid: status 200, Content-Type \\?"text/html\\?": json offset 0`},
+				{"/merge", "|200| .* shape \\(gateway.json:6:\\d+\\), host " + host + ": backend_invalid: "},
+				{"/drop", "|502| .* call \\(gateway.json:5:\\d+\\), host " + host + ": backend_aborted: "},
+				{"/half", "|200| .* broken off: backend_aborted: host " + host + ": "},
+				{"/large", "|502| .*, host " + host + ": backend_too_large: .*max_response_bytes is 10"},
+				{"/posted", "|413| .*request_too_large: it is larger than max_body_bytes, which is 3"},
+			} {
+				method := "GET"
+				if tt.path == "/posted" {
+					method = "POST"
+				}
+				r, err := http.NewRequestWithContext(t.Context(), method, "http://"+p.address+tt.path, strings.NewReader("long"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if method == "GET" {
+					r.Body, r.ContentLength = nil, 0
+				}
+				res, err := http.DefaultClient.Do(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				io.Copy(io.Discard, res.Body) // may break off
+				res.Body.Close()
+				line := regexp.MustCompile(`(?m)^.* ` + method + " " + tt.path + ` \|.*$`)
+				eventually(t, tt.path, func() bool { return line.MatchString(p.log()) })
+				if got := line.FindString(p.log()); !regexp.MustCompile(strings.ReplaceAll(tt.cause, "|", `\|`)).MatchString(got) || strings.Contains(got, "secret") {
+					t.Errorf("%s: line %s\nwant %s", tt.path, got, tt.cause)
+				}
+			}
+		})
+	}
+}
+
 // byKey is the key of who cuts a request.
 type byKey struct{}
 

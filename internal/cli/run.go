@@ -46,7 +46,7 @@ func (a *app) runCommand() *cobra.Command {
 			if noWarnings {
 				o.Raise = strict
 			}
-			s := serving{options: o}
+			s := serving{options: o, file: from.file}
 			if watching {
 				s.watch = true
 			}
@@ -65,6 +65,7 @@ func (a *app) runCommand() *cobra.Command {
 // serving is what serve needs to know.
 type serving struct {
 	options runtime.Options
+	file    string         // of the configuration; "" for that of the demo
 	watch   bool           // reload when the configuration changes
 	ready   func(net.Addr) // called before the first request is answered; may be nil
 }
@@ -127,8 +128,8 @@ func (a *app) serve(ctx context.Context, s serving) error {
 	}
 	g.Logger().Info("serving", "address", l.Addr().String(), "endpoints", g.Endpoints(), "version", Version)
 
-	reload := func() {
-		if !reload(ctx, g) {
+	reload := func(why string) {
+		if !reload(ctx, g, s.file, why) {
 			renewKeys(g) // they do not depend on what is wrong
 		}
 		if watcher != nil {
@@ -137,7 +138,7 @@ func (a *app) serve(ctx context.Context, s serving) error {
 	}
 	var background sync.WaitGroup
 	until, stop := context.WithCancel(ctx)
-	background.Go(func() { forEach(until, hangup, reload) })
+	background.Go(func() { forEach(until, hangup, func() { reload("SIGHUP") }) })
 	background.Go(func() {
 		<-until.Done()
 		if ctx.Err() != nil {
@@ -149,7 +150,7 @@ func (a *app) serve(ctx context.Context, s serving) error {
 		}
 	})
 	if s.watch {
-		changed = reload
+		changed = func() { reload("a change of files") }
 	}
 	if watcher != nil {
 		background.Go(func() {
@@ -185,7 +186,7 @@ func forEach(ctx context.Context, signals <-chan os.Signal, f func()) {
 // reload swaps the configuration, or says why it stays and reports false. What is
 // wrong with it goes to the log, where whoever operates the gateway looks. A gateway
 // that stops meanwhile needs no other configuration, and none has failed.
-func reload(ctx context.Context, g *runtime.Gateway) bool {
+func reload(ctx context.Context, g *runtime.Gateway, file, why string) bool {
 	problems, err := g.Load(ctx)
 	log := g.Logger()
 	if err != nil && (ctx.Err() != nil || errors.Is(err, runtime.ErrClosed)) {
@@ -204,7 +205,7 @@ func reload(ctx context.Context, g *runtime.Gateway) bool {
 		log.Error("reload failed, the old configuration keeps serving", "event", "config_reload_failed", "error", err)
 		return false
 	}
-	log.Info("reloaded", "endpoints", g.Endpoints())
+	log.Info("reloaded", "endpoints", g.Endpoints(), "file", file, "because_of", why)
 	return true
 }
 

@@ -68,7 +68,7 @@ func TestReload(t *testing.T) {
 	answers("one")
 	replace(t, "gateway.json", grouped(backend, "two"))
 	answers("one") // nobody asked for a reload
-	p.reload(t, "reloaded endpoints=1")
+	p.reload(t, "reloaded endpoints=1 file=gateway.json because_of=SIGHUP")
 	answers("two")
 
 	const failed = "reload failed, the old configuration keeps serving"
@@ -117,7 +117,7 @@ func TestWatch(t *testing.T) {
 	backend := newBackend(t)
 	p := serveFile(t, write(t, "gateway.json", grouped(backend, "one")), "--watch")
 	replace(t, "gateway.json", grouped(backend, "two"))
-	eventually(t, "reload", func() bool { return strings.Contains(p.log(), "reloaded") })
+	eventually(t, "reload", func() bool { return strings.Contains(p.log(), `because_of="a change of files"`) })
 	if _, body := p.get(t, "/x"); body != `{"two":{"a":1}}` {
 		t.Errorf("the answer is %s", body)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"syscall"
 	"time"
 
@@ -78,6 +79,18 @@ func unreachable(err error) string {
 		return "timeout making the connection"
 	}
 	return "no connection was made"
+}
+
+// BrokenAnswer returns the error of the body of an answer that broke off with err: that
+// of [Failure], which names the host, for whoever reads it knows that no more.
+func BrokenAnswer(ctx context.Context, err error, host string) error {
+	e := *Failure(ctx, err, true)
+	if e.Err == nil {
+		e.Err = fmt.Errorf("host %s", host)
+	} else if !strings.Contains(e.Err.Error(), host) {
+		e.Err = fmt.Errorf("host %s: %w", host, e.Err)
+	}
+	return &e
 }
 
 // BrokenBody returns the error of a body of a request that cannot be read any

@@ -3,6 +3,7 @@ package plan
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -119,6 +120,9 @@ func buffer(ctx context.Context, b *body.Body, limit int64) error {
 	case err := <-read:
 		if err != nil {
 			buf.Free()
+			if errors.Is(err, body.ErrTooLarge) {
+				return tooLarge(limit)
+			}
 			return bodyError(err)
 		}
 		*b = body.FromBuffer(buf)
@@ -131,6 +135,19 @@ func buffer(ctx context.Context, b *body.Body, limit int64) error {
 	}
 }
 
+// errTooLarge names the key that bounds bodies of clients.
+var errTooLarge = errors.New("it is larger than max_body_bytes")
+
+// tooLarge is the failure of a body of a client that is larger than the limit, 0 if that
+// is not known.
+func tooLarge(limit int64) error {
+	e := &gateway.Error{Status: 413, Code: gateway.CodeTooLarge, Public: "the request body is too large"}
+	if e.Err = errTooLarge; limit > 0 {
+		e.Err = fmt.Errorf("it is larger than max_body_bytes, which is %d", limit)
+	}
+	return e
+}
+
 // bodyError is the failure of reading the client's body.
 func bodyError(err error) error {
 	if err == nil {
@@ -141,7 +158,7 @@ func bodyError(err error) error {
 	}
 	switch {
 	case errors.Is(err, body.ErrTooLarge):
-		return &gateway.Error{Status: 413, Code: gateway.CodeTooLarge, Public: "the request body is too large"}
+		return tooLarge(0)
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return &gateway.Error{Status: 408, Code: gateway.CodeTimeout, Public: "the request body did not arrive in time", Err: err}
 	case errors.Is(err, context.Canceled):

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/component"
@@ -91,15 +92,20 @@ type Plan struct {
 type Failure struct {
 	Step string
 	At   config.Pos
+	Host string // that was called; "" for none, or if Err names it
 	Err  error
 }
 
 // Error returns the text for operators.
 func (f *Failure) Error() string {
-	if f.At.Line == 0 {
-		return fmt.Sprintf("%s: %v", f.Step, f.Err)
+	step := f.Step
+	if f.At.Line != 0 {
+		step += " (" + f.At.String() + ")"
 	}
-	return fmt.Sprintf("%s (%s): %v", f.Step, f.At, f.Err)
+	if f.Host != "" {
+		step += ", host " + f.Host
+	}
+	return fmt.Sprintf("%s: %v", step, f.Err)
 }
 
 // Unwrap returns the error of the step.
@@ -146,9 +152,9 @@ func (p *Plan) answer(ctx context.Context, x *gateway.Exchange, begun gateway.Pe
 		}
 	}()
 	if begun != nil {
-		return failed(p.name, p.at, begun.Finish())
+		return failedCall(p.name, p.at, begun.Finish(), x)
 	}
-	return failed(p.name, p.at, p.tail.Do(ctx, x))
+	return failedCall(p.name, p.at, p.tail.Do(ctx, x), x)
 }
 
 // out lets the first n stages leave. One that panics leaves the others their
@@ -167,7 +173,7 @@ func (p *Plan) out(ctx context.Context, x *gateway.Exchange, n int, err error) (
 			continue
 		}
 		if after := s.leave.Leave(ctx, x, err); after != err {
-			err = failed(s.name, s.at, after)
+			err = failedCall(s.name, s.at, after, x)
 		}
 	}
 	return err
@@ -188,5 +194,14 @@ func failed(name string, at config.Pos, err error) error {
 	if _, known := errors.AsType[*Failure](err); known {
 		return err
 	}
-	return &Failure{name, at, err}
+	return &Failure{Step: name, At: at, Err: err}
+}
+
+// failedCall is failed for what comes behind the call of x, whose host it names.
+func failedCall(name string, at config.Pos, err error, x *gateway.Exchange) error {
+	err = failed(name, at, err)
+	if f, ok := err.(*Failure); ok && f.Host == "" && x.Request.Host != "" && !strings.Contains(f.Err.Error(), x.Request.Host) {
+		f.Host = strings.Clone(x.Request.Host)
+	}
+	return err
 }

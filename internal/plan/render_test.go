@@ -33,7 +33,7 @@ func TestRender(t *testing.T) {
 			`{"type":"about:blank","title":"Not Found","status":404,"code":"not_found","detail":"Nothing is served at this path."}`},
 		{"texts are asked for", &gateway.Error{Status: 504, Code: "timeout", Public: "too late", Show: true, Tell: true}, 504, "too late", "text/plain; charset=utf-8",
 			`{"type":"about:blank","title":"Gateway Timeout","status":504,"code":"timeout","detail":"The time for this was over before it was done.","message":"too late"}`},
-		{"wrapped by a step", &Failure{"shape", config.Pos{File: "/etc/secret.json", Line: 3, Col: 4}, &gateway.Error{Status: 502, Code: "no_host", Err: errors.New(inside)}}, 502, "", "",
+		{"wrapped by a step", &Failure{"shape", config.Pos{File: "/etc/secret.json", Line: 3, Col: 4}, "10.0.0.7:80", &gateway.Error{Status: 502, Code: "no_host", Err: errors.New(inside)}}, 502, "", "",
 			`{"type":"about:blank","title":"Bad Gateway","status":502,"code":"no_host","detail":"No service behind the gateway is there for this."}`},
 		{"a status without a name", &gateway.Error{Status: 599, Code: "internal"}, 599, "", "",
 			`{"type":"about:blank","title":"Error","status":599,"code":"internal","detail":"The gateway failed. The fault is not in the request."}`},

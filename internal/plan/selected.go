@@ -42,7 +42,7 @@ func (s *selected) Enter(ctx context.Context, x *gateway.Exchange) error {
 		return nil
 	}
 	if s.maximum > 0 && x.In.Length() > s.maximum {
-		return bodyError(body.ErrTooLarge)
+		return tooLarge(s.maximum)
 	}
 	r.Body = body.FromStream(&clientBody{r: in, left: s.maximum, limited: s.maximum > 0}, x.In.Length())
 	if s.whole || replayed(r) {

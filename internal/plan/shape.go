@@ -83,7 +83,11 @@ func (s *shape) Leave(_ context.Context, x *gateway.Exchange, err error) error {
 		return &gateway.Error{Code: gateway.CodeBackendInvalid, Public: "the answer is compressed and cannot be unpacked"}
 	}
 	if r.Complete, err = s.decode(r); err != nil {
-		return s.refused(err)
+		e := s.refused(err)
+		if e.Code == gateway.CodeBackendInvalid {
+			e.Err = fmt.Errorf("status %d, Content-Type %.64q: %w", r.Status, r.Header.Get(contentType), e.Err)
+		}
+		return e
 	}
 	return nil
 }
@@ -110,8 +114,11 @@ func answerError(err error) *gateway.Error {
 }
 
 // refused gives an error of reading or decoding its public face.
-func (s *shape) refused(err error) error {
-	if e := answerError(err); e.Code != gateway.CodeInternal {
+func (s *shape) refused(err error) *gateway.Error {
+	if e := answerError(err); e.Code == gateway.CodeBackendTooLarge {
+		e.Err = fmt.Errorf("%w; max_response_bytes is %d", err, s.limit)
+		return e
+	} else if e.Code != gateway.CodeInternal {
 		return e
 	}
 	public := fmt.Sprintf("invalid %s", s.encoding)

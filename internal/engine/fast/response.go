@@ -218,7 +218,7 @@ func (k *call) Read(p []byte) (int, error) {
 	case io.EOF:
 		k.end(true)
 	default:
-		err = k.fail(err)
+		err = engine.BrokenAnswer(k.ctx, k.fail(err), k.host.address)
 	}
 	k.err = err
 	return n, err

@@ -460,7 +460,7 @@ func endToEnd(dst gateway.Fields, h http.Header) gateway.Fields {
 func (c *call) Read(p []byte) (int, error) {
 	n, err := c.res.Body.Read(p)
 	if err != nil && err != io.EOF {
-		err = engine.Failure(c.res.Request.Context(), err, true)
+		err = engine.BrokenAnswer(c.res.Request.Context(), err, c.res.Request.URL.Host)
 	}
 	return n, err
 }

@@ -298,6 +298,11 @@ func (v *validator) open(ctx context.Context, text string) ([]byte, error) {
 		return nil, fmt.Errorf("key %.64q: %w", id, err)
 	}
 	if !v.verify(candidates, &t) {
+		for _, k := range candidates {
+			if weak := k.Weak(v.alg); v.strict && k.Fits(v.alg) && weak != nil {
+				return nil, fmt.Errorf("key %.64q is refused: %w", id, weak)
+			}
+		}
 		return nil, fmt.Errorf("key %.64q: no key with this id has made the signature", id)
 	}
 	return t.payload, nil

@@ -882,6 +882,9 @@ func TestWeakKeys(t *testing.T) {
 			if got := e.status(t, bad); got != want {
 				t.Errorf("%s, %s: the token of the weak key: status %d, want %d", alg, mode, got, want)
 			}
+			if err := e.enter(t, bearer(bad).Exchange(t)); mode == "error" && (err == nil || !strings.Contains(err.Error(), `key "weak" is refused: `)) {
+				t.Errorf("%s: the token of the weak key is refused with %v", alg, err)
+			}
 			if got := e.status(t, good); got != 200 {
 				t.Errorf("%s, %s: the token of the strong key: status %d, want 200", alg, mode, got)
 			}

@@ -141,7 +141,7 @@ func keepClients(s *component.Site, at string, o EndpointOptions, prefix int) (*
 func logAtStart(s *component.Site, at, who string, perSecond float64, capacity int) {
 	log := s.Log()
 	s.OnStart(func(ctx context.Context) error {
-		log.InfoContext(ctx, "rate limited", "place", at, "limit_of", who, "tokens_per_second", perSecond, "capacity", capacity)
+		log.InfoContext(ctx, "limit configured", "place", at, "limit_of", who, "tokens_per_second", perSecond, "capacity", capacity)
 		return nil
 	})
 }
