@@ -326,7 +326,7 @@ var fieldCases = []requestCase{
 	{name: "a Host with a bracket", text: bare("GET PATH HTTP/1.1", "Host: [::1"), want: refused},
 	{name: "a Host with other letters", text: bare("GET PATH HTTP/1.1", "Host: \xfc"), want: refused},
 	{name: "an address as Host", text: bare("GET PATH HTTP/1.1", "Host: [::1]:80"), want: passed("").with("X-Forwarded-Host: [::1]:80")},
-	{name: "an empty Host", text: bare("GET PATH HTTP/1.1", "Host:"), want: passed("")},
+	{name: "an empty Host", text: bare("GET PATH HTTP/1.1", "Host:"), want: refused},
 	{name: "Connection names Host", text: get("Connection: Host"), want: passed("").with("X-Forwarded-Host: h")},
 	{name: "Connection names X-Forwarded-For", text: get("Connection: X-Forwarded-For"), want: passed("").with("X-Forwarded-For: 127.0.0.1")},
 	{name: "Connection names X-Forwarded-Host", text: get("Connection: x-forwarded-host"), want: passed("").with("X-Forwarded-Host: h")},

@@ -34,7 +34,7 @@ func check(w http.ResponseWriter, r *http.Request) (t wire.Target, err error) {
 	if t.Authority == "" {
 		t.Authority = r.Host
 	}
-	if !wire.ValidHost(t.Authority) {
+	if !wire.ValidHost(t.Authority) || r.ProtoMajor > 1 && t.Authority == "" { // RFC 9113, section 8.3.1
 		return t, malformed("a Host that is none")
 	}
 	if count(r.Header) > wire.MaxFields {

@@ -113,7 +113,9 @@ func (h *RequestHead) cutTarget() error {
 }
 
 // setHost checks the fields called Host, of which there were n (RFC 9112,
-// section 3.2). An absolute target decides, whatever Host says.
+// section 3.2). An absolute target decides, whatever Host says. A URI of http without
+// a host is none (RFC 9110, section 4.2.1), so an empty Host is refused, as nginx does;
+// HTTP/1.0 knows no Host and need not have one.
 func (h *RequestHead) setHost(n int, host string) error {
 	if n > 1 {
 		return bad("Host is given twice")
@@ -121,7 +123,7 @@ func (h *RequestHead) setHost(n int, host string) error {
 	if n == 0 && h.Minor == 1 {
 		return bad("no Host")
 	}
-	if !ValidHost(host) {
+	if !ValidHost(host) || n == 1 && host == "" && h.Authority == "" {
 		return bad("a Host that is none")
 	}
 	if h.Authority == "" {
