@@ -35,7 +35,7 @@ var Failures = []Failure{
 	{"keys_unavailable", 503, "", "The keys that tokens are checked with cannot be had; try again later."},
 	{CodeNoHost, 503, "", "No service behind the gateway is there for this."},
 	{"breaker_open", 503, "", "A service behind the gateway failed too often and is not called for a while; try again later."},
-	{CodeTimeout, 504, "408 for a request that does not arrive", "The time for this was over before it was done."},
+	{CodeTimeout, 504, "408 for a body of a request that does not arrive", "The time for this was over before it was done."},
 	{"not_cached", 504, "", "Only an answer from the cache was asked for, and there is none."},
 	{"request_loop", 508, "", "The request has passed too many gateways; it seems to go round in circles."},
 }

@@ -92,7 +92,7 @@ endpoints:
 	cmd.Dir = folder
 	got, _ := cmd.CombinedOutput()
 	const at = `endpoints[0].backend[0].extra_config["qos/pause"].`
-	want := "gateway.yaml:8:22: " + at + "wait: missing; add for instance \"wait\": \"1m30s\"\n" +
+	want := "gateway.yaml:8:22: " + at + "wait: missing; \"wiat\" seems to be it, write \"wait\"\n" +
 		"gateway.yaml:8:23: " + at + "wiat: unknown key \"wiat\"; did you mean \"wait\"?\n"
 	if string(got) != want {
 		t.Errorf("a misspelt option:\n%s\nwant\n%s", got, want)

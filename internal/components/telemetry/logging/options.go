@@ -38,7 +38,8 @@ type Options struct {
 	AccessLogFormat AccessFormat `json:"access_log_format"`
 
 	// AccessLogCustomFormat is the pattern of an access line for the format
-	// custom.
+	// custom, such as "%{time} %{statusCode} %{method} %{path}". The page Operating
+	// lists the variables.
 	AccessLogCustomFormat string `json:"access_log_custom_format"`
 
 	// AccessLogMissingKeyMarker stands for what has no value.
