@@ -56,6 +56,7 @@ var differences = []difference{
 	{"hop-by-hop header fields", "passed on with `*`", "never cross the gateway, nor what Connection names, nor their spellings with underscores or other signs", "RFC 9110, section 7.6.1"},
 	{"`Proxy` in requests", "passed on with `*`", "never passed on", "services that make variables of headers find it in HTTP_PROXY and send their own requests there (VU#797896)"},
 	{"`propagate_claims` of a text with blanks at its ends, control characters or line breaks", "trimmed; control characters fail the call", "an empty header, as for a missing claim", "`admin ` must not become `admin` on its way, nor one header two"},
+	{"`{input_headers.X}` for a header that comes twice, or in another spelling beside", "the first line", "400", "the path must not be made of one line while the service believes the other"},
 	{"`validation/cel` on a header that a request has in another spelling (`X_Admin` for `X-Admin`)", "judges one of the two", "the condition does not hold", "a server that makes variables of headers reads them as one"},
 	{"`validation/cel` expressions that never do what they seem to: `!('x-admin' in req_headers)`, `req_method != 'get'`, `... || true`", "silent", "error at start if they let pass what they seem to forbid, else a warning; an error for `check --lint`", "nothing fails open"},
 	{"`Host` as the `key` of a limit by header", "429 for everybody", "the host that the client asks for", "as it is meant"},

@@ -49,6 +49,7 @@ type part struct {
 type source struct {
 	path []string // of the claim or within the earlier result
 	name string   // of the claim, the header or the query parameter
+	lone gateway.Lone
 }
 
 // A template is a compiled url_pattern or host: values are looked up by index
@@ -131,7 +132,7 @@ func parsePlaceholder(name string, params []string) (part, error) {
 		p.origin, p.source = fromClaim, &source{path: jsonspan.SplitPath(rest), name: rest}
 		return p, nil
 	case dotted && kind == "input_headers" && rest != "":
-		p.origin, p.source = fromHeader, &source{name: gateway.Canonical(rest)}
+		p.origin, p.source = fromHeader, &source{name: gateway.Canonical(rest), lone: gateway.NewLone(rest)}
 		return p, nil
 	case dotted && kind == "input_query_strings" && rest != "":
 		p.origin, p.source = fromQuery, &source{name: rest}
@@ -298,9 +299,12 @@ func (p *part) value(x *gateway.Exchange) (text, raw string, err error) {
 		}
 		return x.Params[p.index], raw, nil
 	case fromHeader:
-		v := x.In.Header(p.name)
+		v, once := p.lone.Value(x.In)
 		if p.name == "Host" {
-			v = x.In.Host()
+			v, once = x.In.Host(), true
+		}
+		if !once { // the path would be made of one line, and the service might believe the other
+			return "", "", badValue("the header " + p.name + " is sent more than once")
 		}
 		if v != "" {
 			return v, "", nil

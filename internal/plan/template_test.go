@@ -18,7 +18,7 @@ import (
 func asked(t testing.TB, params ...string) *gateway.Exchange {
 	x := gateway.Acquire(testx.Request{
 		Query:  "page=2&page=3&name=a+b%26c&broken=%zz&empty=&spelt=a%2cb,c;d%3be+f/g%2Fh%7e%20",
-		Header: gateway.Fields{{Name: "X-Tenant", Value: "acme/1"}, {Name: "X-Empty", Value: ""}, {Name: "X-Semicolon", Value: "a;b,c"}, {Name: "X-Dots", Value: `..\x`}},
+		Header: gateway.Fields{{Name: "X-Tenant", Value: "acme/1"}, {Name: "X-Empty", Value: ""}, {Name: "X-Two", Value: "a"}, {Name: "X-Two", Value: "b"}, {Name: "X-Spelt", Value: "a"}, {Name: "X_Spelt", Value: "a"}, {Name: "X.other", Value: "a"}, {Name: "X-Semicolon", Value: "a;b,c"}, {Name: "X-Dots", Value: `..\x`}},
 	}.Inbound())
 	t.Cleanup(x.Release)
 	x.Params = append(x.Params, params...)
@@ -89,6 +89,9 @@ func TestTemplate(t *testing.T) {
 		{"a line in the query", "/x?a={a}", []string{"\r\n"}, "/x?a=%0D%0A"},
 		{"a header", "/x/{input_headers.x-tenant}", nil, "/x/acme%2F1"},
 		{"a header that is empty", "/x/{input_headers.X-Empty}", nil, "!bad_request"},
+		{"a header that is there twice", "/x/{input_headers.X-Two}", nil, "!bad_request"},
+		{"a header that is there in another spelling", "/x/{input_headers.X-Spelt}", nil, "!bad_request"},
+		{"a header that is there in another spelling only", "/x/{input_headers.X-Other}", nil, "!bad_request"},
 		{"a header that is missing", "/x/{input_headers.X-None}", nil, "!bad_request"},
 		{"a query parameter", "/x/{input_query_strings.page}?n={input_query_strings.name}", nil, "/x/2?n=a+b%26c"},
 		{"a query parameter that is missing", "/x/{input_query_strings.none}", nil, "!bad_request"},
