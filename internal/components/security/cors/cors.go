@@ -34,9 +34,14 @@ func build(s *component.ServiceSite, o Options) error {
 	}
 	for i, name := range o.AllowOrigins {
 		at := fmt.Sprintf("allow_origins[%d]", i)
+		if name == "*" || name == "null" {
+			continue
+		}
+		if err := doubt(name); err != nil {
+			s.Mistake(at, err)
+			continue
+		}
 		switch before, after, _ := strings.Cut(name, "*"); {
-		case name != "*" && name != "null" && !strings.Contains(name, "://"):
-			s.Mistake(at, fmt.Errorf("%q is no origin: one begins with its scheme; write %q", name, "https://"+name))
 		case name != before && after == "" && namesHost(before):
 			s.Mistake(at, fmt.Errorf("%q allows every longer name as well, such as %s.example, whoever owns it; write %q for every port, and %q for none",
 				name, before, before+":*", before))

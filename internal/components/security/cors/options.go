@@ -16,7 +16,9 @@ type Options struct {
 	// example.com and not example.com itself, http://localhost:* every port. Behind
 	// a whole name, as in http://localhost*, it also stands for a colon and a port,
 	// and for the rest of longer names, which is reported. A lone * allows every
-	// origin. Letter case is ignored.
+	// origin; beside credentials, which browsers refuse there, write https://* and
+	// http://*. An origin has no path, and no port that is usual for its scheme.
+	// Letter case is ignored.
 	AllowOrigins []string `json:"allow_origins" example:"[\"https://shop.example.com\"]"`
 
 	// AllowMethods lists the methods that pages of other origins may use. An
