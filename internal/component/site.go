@@ -52,11 +52,37 @@ type Env struct {
 	// SkipFiles is that no file is read that the options of components name.
 	SkipFiles bool
 
+	Sources []Source
+	Ports   []Port
+	Health  []Health
+
 	Start     []Hook // in the order of building
 	Close     []Hook // to be run in the opposite order
 	Observers []telemetry.Observer
 	shared    map[any]any
 	release   []func()
+}
+
+// A Source is a source of exchanges with what answers them.
+type Source struct {
+	Name string
+	gateway.Source
+	By gateway.Connector
+}
+
+// A Port is an address on which the gateway listens beside that of the service.
+type Port struct {
+	Name    string // what it is for, in words
+	Address string // host and port, or a port behind a colon
+	By      gateway.Connector
+	At      config.Pos
+}
+
+// Health is the state of something that the gateway depends on.
+type Health struct {
+	Name     string
+	Critical bool // the gateway is not ready without it
+	State    func() (text string, ok bool)
 }
 
 // Placed is a stage at its place in a plan, or what stands around the rest of it.
@@ -233,6 +259,32 @@ func (s *ServiceSite) Around(p ServicePhase, f Around) { s.put(Placed{Phase: uin
 // Observer registers an observer of all exchanges.
 func (s *ServiceSite) Observer(o telemetry.Observer) {
 	s.env.Observers = append(s.env.Observers, o)
+}
+
+// Source brings exchanges in beside the listener, which c answers. It runs from the
+// moment when the generation is live until another one is, or the gateway stops; then
+// the next generation's sources wait until it has returned, so that a queue has one
+// consumer at a time. The generation lives as long as the source runs.
+func (s *ServiceSite) Source(name string, src gateway.Source, c gateway.Connector) {
+	s.env.Sources = append(s.env.Sources, Source{name, src, c})
+}
+
+// Serve lets c answer what clients ask at another address. It is opened at the start
+// and stays open over reloads; one that is taken keeps the generation from going live.
+// Observers are not told of what happens there.
+func (s *ServiceSite) Serve(name, address string, c gateway.Connector) {
+	p := Port{Name: name, Address: address, By: c}
+	if s.node != nil {
+		p.At = s.node.Pos
+	}
+	s.env.Ports = append(s.env.Ports, p)
+}
+
+// Health adds to what the health path and the readiness path tell: the text is what is
+// known of name, "" while nothing is, and the gateway is not ready as long as something
+// critical is not ok. State is called at any time, by several at once.
+func (s *ServiceSite) Health(name string, critical bool, state func() (text string, ok bool)) {
+	s.env.Health = append(s.env.Health, Health{name, critical, state})
 }
 
 // Mask returns the function that replaces the secrets of the configuration in a

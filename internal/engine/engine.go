@@ -18,27 +18,10 @@ type Engine struct {
 }
 
 // A Handler answers the exchanges of a server.
-type Handler interface {
-	// Do fills x.Response. An error says that no answer can be given any more:
-	// the server aborts the connection, or the stream of HTTP/2, so that the
-	// client notices.
-	gateway.Connector
+type Handler = gateway.Handler
 
-	// Done ends an exchange that Do was called with, even if Do panicked: sent is
-	// what the client got, and err is why that is not the whole answer, nil if
-	// it is. A client that left is [gateway.CodeClientGone], an exchange that
-	// Shutdown has cut [gateway.CodeShutdown], an answer that took longer than it
-	// might [gateway.CodeTimeout]. The handler releases x before it returns; x.In
-	// and everything obtained from it die then.
-	Done(x *gateway.Exchange, sent Sent, err error)
-}
-
-// Sent is what a client got of an answer: what was handed to the system for it
-// without an error.
-type Sent struct {
-	Status int   // of the answer whose header went out, whole; 0 if none did, whatever x.Response says
-	Bytes  int64 // of the body, or through the tunnel
-}
+// Sent is what a client got of an answer.
+type Sent = gateway.Sent
 
 // Settings configure a server. They are fixed for its life.
 type Settings struct {

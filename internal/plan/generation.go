@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/route"
 	"github.com/sluice-gateway/sluice/internal/telemetry"
@@ -29,6 +30,30 @@ func (g *Generation) Do(ctx context.Context, x *gateway.Exchange) error {
 	}
 	return err
 }
+
+// Answer answers an exchange that did not come to the service, in the way that c does,
+// and makes an answer of whatever goes wrong.
+func (g *Generation) Answer(ctx context.Context, x *gateway.Exchange, c gateway.Connector) error {
+	x.Identify()
+	x.Client = g.client.of(x.In)
+	err := (&Plan{tail: c, name: "port"}).Do(ctx, x)
+	if err != nil {
+		render(x, err, g.problem)
+	}
+	return err
+}
+
+// Take answers an exchange of a source, in the way that c does.
+func (g *Generation) Take(ctx context.Context, x *gateway.Exchange, c gateway.Connector) error {
+	x.Identify()
+	return (&Plan{tail: c, name: "source"}).Do(ctx, x)
+}
+
+// Sources returns where exchanges come from beside listeners.
+func (g *Generation) Sources() []component.Source { return g.env.Sources }
+
+// Ports returns where the gateway listens beside the address of the service.
+func (g *Generation) Ports() []component.Port { return g.env.Ports }
 
 // Observers returns who wants to know how exchanges end.
 func (g *Generation) Observers() []telemetry.Observer { return g.env.Observers }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/jsonspan"
@@ -43,6 +44,7 @@ func (c *compiler) newOwn() *own {
 		g: c.g, ready: readyPath, live: livePath,
 		debug: c.g.Service.DebugEndpoint, echo: c.g.Service.EchoEndpoint, now: c.env.Clock,
 	}
+	slices.SortFunc(c.env.Health, func(a, b component.Health) int { return cmp.Compare(a.Name, b.Name) })
 	if !c.g.Router.NoHealth {
 		o.health = cmp.Or(c.g.Router.HealthPath, "/__health")
 	}
@@ -147,7 +149,8 @@ func reply(x *gateway.Exchange, status int, text []byte) error {
 }
 
 func (o *own) answerHealth(x *gateway.Exchange) error {
-	text := jsonspan.AppendString([]byte(`{"agents":{},"now":`), o.now().String())
+	text, _ := o.agents([]byte(`{"agents":`), false)
+	text = jsonspan.AppendString(append(text, `,"now":`...), o.now().String())
 	return reply(x, 200, append(text, `,"status":"ok"}`...))
 }
 
@@ -155,7 +158,29 @@ func (o *own) answerReady(x *gateway.Exchange) error {
 	if o.g.ready != nil && !o.g.ready() {
 		return reply(x, 503, []byte(`{"status":"draining"}`))
 	}
+	if text, down := o.agents([]byte(`{"status":"unavailable","agents":`), true); down {
+		return reply(x, 503, append(text, '}'))
+	}
 	return reply(x, 200, []byte(`{"status":"ready"}`))
+}
+
+// agents appends an object of what the gateway depends on, by name: all of which
+// something is known, or what is critical and not well. It reports whether there is any.
+func (o *own) agents(dst []byte, down bool) (text []byte, some bool) {
+	dst = append(dst, '{')
+	for _, h := range o.g.env.Health {
+		text, ok := h.State()
+		if down && (ok || !h.Critical) || !down && text == "" {
+			continue
+		}
+		if some {
+			dst = append(dst, ',')
+		}
+		some = true
+		dst = jsonspan.AppendString(dst, h.Name)
+		dst = jsonspan.AppendString(append(dst, ':'), text)
+	}
+	return append(dst, '}'), some
 }
 
 // answerDebug answers a pong. What the client sent is logged at debug level,

@@ -75,8 +75,10 @@ type Gateway struct {
 
 	mu     sync.Mutex // one load at a time
 	closed bool
-	read   watch.Files // what the live configuration is made from
-	tried  watch.Files // and the last one that was to be loaded
+	taking *sources         // those of the live generation
+	ports  map[string]*port // that are open, by address
+	read   watch.Files      // what the live configuration is made from
+	tried  watch.Files      // and the last one that was to be loaded
 }
 
 // New returns a gateway without a configuration.
@@ -258,9 +260,16 @@ func (g *Gateway) Load(ctx context.Context) ([]*config.Problem, error) {
 		}
 		return problems, err
 	}
+	opened, err := g.open(ctx, compiled)
+	if err != nil {
+		return problems, errors.Join(err, compiled.Close(ctx))
+	}
 	g.tls.Store(compiled.tls)
 	g.read = compiled.files
-	old := g.live.Swap(newGeneration(compiled.Generation))
+	next := newGeneration(compiled.Generation)
+	old := g.live.Swap(next)
+	g.serve(next, opened)
+	g.taking = g.run(next, g.taking)
 	if old != nil {
 		g.retire(old)
 	}
@@ -406,6 +415,7 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 	case <-ctx.Done():
 	}
 	g.draining.Store(true)
+	g.leave()
 	select {
 	case err := <-failed:
 		return errors.Join(err, g.stop(context.Background(), server))
@@ -415,13 +425,32 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 	return errors.Join(err, <-failed)
 }
 
-// stop drains the server and ends the live generation.
+// leave lets the sources of the live generation end.
+func (g *Gateway) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.taking != nil {
+		g.taking.end()
+	}
+}
+
+// stop waits for the sources, drains the server and ends the live generation.
 func (g *Gateway) stop(ctx context.Context, server engine.Server) error {
 	g.draining.Store(true)
+	g.leave()
 	if wait := time.Duration(g.Service().MaxShutdownWaitTime); wait > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, wait)
 		defer cancel()
+	}
+	g.mu.Lock()
+	taking := g.taking
+	g.mu.Unlock()
+	if taking != nil {
+		select {
+		case <-taking.done:
+		case <-ctx.Done():
+		}
 	}
 	err := server.Shutdown(ctx)
 	g.Close()
@@ -437,6 +466,12 @@ func (g *Gateway) Close() {
 		return
 	}
 	g.closed = true
+	if g.taking != nil {
+		g.taking.end()
+	}
+	for _, p := range g.ports {
+		g.retiring.Go(p.stop)
+	}
 	if live := g.live.Load(); live != nil {
 		g.retire(live)
 		if wait := time.Duration(live.Service.MaxShutdownWaitTime); wait > 0 {
@@ -444,6 +479,12 @@ func (g *Gateway) Close() {
 		}
 	}
 	g.retiring.Wait()
+	if g.taking != nil {
+		select {
+		case <-g.taking.done:
+		case <-g.cut:
+		}
+	}
 }
 
 // Do answers an exchange in the live generation. It fails only if the client

@@ -1,0 +1,251 @@
+package runtime_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/engine"
+	"github.com/sluice-gateway/sluice/internal/engine/fast"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/runtime"
+)
+
+// A belt is a queue that always has a message. One consumer at a time may take from it.
+type belt struct {
+	consumers atomic.Int32
+	taken     atomic.Int32
+	acked     atomic.Int32
+}
+
+type beltOptions struct {
+	Name   string          `json:"name"`
+	Takes  config.Duration `json:"takes"` // that a message is worked on
+	Fails  string          `json:"fails"` // "pipe", "run" or "panic"
+	Port   string          `json:"port"`
+	Health string          `json:"health"`
+}
+
+// A consumer takes from a belt, one message at a time.
+type consumer struct {
+	t    testing.TB
+	b    *bench
+	belt *belt
+	beltOptions
+}
+
+func (c *consumer) Run(ctx context.Context, h gateway.Handler) error {
+	switch c.Fails {
+	case "run":
+		return errors.New("the broker refuses us")
+	case "panic":
+		panic("trouble")
+	}
+	if n := c.belt.consumers.Add(1); n != 1 {
+		c.t.Errorf("%d consumers take from the queue", n)
+	}
+	c.b.note("%s takes", c.Name)
+	for ctx.Err() == nil {
+		x := gateway.Acquire(testx.Request{Method: "POST", Path: "/" + c.Name}.Inbound())
+		c.belt.taken.Add(1)
+		if err := h.Do(context.WithoutCancel(ctx), x); err == nil && x.Response.Complete {
+			c.belt.acked.Add(1)
+		}
+		h.Done(x, gateway.Sent{}, nil)
+	}
+	c.b.note("%s ends", c.Name)
+	c.belt.consumers.Add(-1)
+	return nil
+}
+
+// newBelted returns a gateway with the component test/belt besides its probe.
+func newBelted(t testing.TB, log slog.Handler, e engine.Engine) (*bench, *belt) {
+	b, all := new(bench), new(belt)
+	build := func(s *component.ServiceSite, o beltOptions) error {
+		if o.Name != "" {
+			s.OnClose(func(context.Context) error { b.note("%s closes", o.Name); return nil })
+			s.Source(o.Name, &consumer{t, b, all, o}, gateway.ConnectorFunc(func(ctx context.Context, x *gateway.Exchange) error {
+				time.Sleep(time.Duration(o.Takes))
+				if o.Fails == "pipe" {
+					return errors.New("does not work")
+				}
+				x.Response.Status, x.Response.Complete = 200, true
+				return ctx.Err()
+			}))
+		}
+		if o.Port != "" {
+			s.Serve("the port of the test", o.Port, gateway.ConnectorFunc(func(_ context.Context, x *gateway.Exchange) error {
+				if x.In.Path() == "/bad" {
+					return &gateway.Error{Status: 418, Code: "teapot"}
+				}
+				x.Response.Status = 200
+				x.Response.Header.Set("X-Name", o.Name+" "+x.In.Path())
+				return nil
+			}))
+		}
+		if o.Health != "" {
+			s.Health("belt", true, func() (string, bool) { return o.Health, o.Health == "well" })
+			s.Health("another", false, func() (string, bool) { return "", false })
+		}
+		return nil
+	}
+	if e.Name == "" {
+		e = engine.Engine{Name: "test", NewServer: func(s engine.Settings) engine.Server { b.server = newServer(s); return b.server }}
+	}
+	b.Gateway = runtime.New(runtime.Options{
+		Load: func(context.Context, func(string)) (*config.Document, []*config.Problem) {
+			return config.Parse("gateway.json", []byte(*b.text.Load()))
+		},
+		Registry: component.NewRegistry(component.Service(component.Info{Namespace: "test/belt"}, build)),
+		Engines:  []engine.Engine{e},
+		Log:      log,
+	})
+	return b, all
+}
+
+func belted(options string) string {
+	return `{"version":3,"max_shutdown_wait_time":"1m","extra_config":{"test/belt":{` + options + `}}}`
+}
+
+// TestSources shows when sources run: one generation's at a time, from the moment when
+// it is live until the next one is, and each until it has finished what it took.
+func TestSources(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, queue := newBelted(t, slog.DiscardHandler, engine.Engine{})
+		b.load(t, belted(`"name":"one","takes":"10s"`))
+		synctest.Wait()
+		b.load(t, belted(`"name":"two","takes":"1s"`))
+		time.Sleep(9 * time.Second)
+		synctest.Wait()
+		if got, want := b.noted(), "one takes"; got != want {
+			t.Errorf("while the first works: %s, want %s", got, want)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if got, want := b.noted(), "one ends, two takes, one closes"; got != want && got != "one ends, one closes, two takes" {
+			t.Errorf("when it has finished: %s, want %s", got, want)
+		}
+		b.load(t, belted(`"name":"three"`)) // its turn does not come
+		b.load(t, belted(`"name":"four","takes":"1s"`))
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if got := b.noted(); !strings.HasPrefix(got, "two ends") || strings.Contains(got, "three takes") || !strings.Contains(got, "four takes") {
+			t.Errorf("two reloads at once: %s", got)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		served := make(chan error, 1)
+		go func() { served <- b.Serve(ctx, nil) }()
+		synctest.Wait()
+		b.server.stop = func(context.Context) error { b.note("the server ends"); return nil }
+		cancel()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+		if got, want := b.noted(), "four ends, the server ends, four closes"; got != want {
+			t.Errorf("at the stop: %s, want %s", got, want)
+		}
+		if taken, acked := queue.taken.Load(), queue.acked.Load(); taken != acked || taken < 3 {
+			t.Errorf("%d messages were taken and %d acknowledged", taken, acked)
+		}
+	})
+}
+
+// TestSourcesThatFail shows that one that ends is told and holds nobody up.
+func TestSourcesThatFail(t *testing.T) {
+	for _, fails := range []string{"run", "panic", "pipe"} {
+		synctest.Test(t, func(t *testing.T) {
+			var log strings.Builder
+			b, queue := newBelted(t, slog.NewTextHandler(&log, nil), engine.Engine{})
+			b.load(t, belted(`"name":"one","takes":"1s","fails":"`+fails+`"`))
+			time.Sleep(1500 * time.Millisecond)
+			b.Close()
+			if got := log.String(); strings.Count(got, "nothing is taken from a source any more") != map[bool]int{true: 0, false: 1}[fails == "pipe"] {
+				t.Errorf("%s: the log says %q", fails, got)
+			}
+			if queue.acked.Load() != 0 {
+				t.Errorf("%s: a message was acknowledged", fails)
+			}
+		})
+	}
+}
+
+// TestPorts serves at a second address, over reloads.
+func TestPorts(t *testing.T) {
+	address := testx.UnusedAddress(t)
+	b, _ := newBelted(t, slog.DiscardHandler, fast.Engine)
+	defer b.Close()
+	get := func(path string) string {
+		t.Helper()
+		answer, err := http.Get("http://" + address + path)
+		if err != nil {
+			return "closed"
+		}
+		defer answer.Body.Close()
+		io.Copy(io.Discard, answer.Body)
+		return fmt.Sprint(answer.StatusCode, " ", answer.Header.Get("X-Name"))
+	}
+	b.load(t, belted(`"port":"`+address+`"`))
+	if got := get("/a"); got != "200 /a" {
+		t.Errorf("got %q", got)
+	}
+	if got := get("/bad"); got != "418 " {
+		t.Errorf("a failure: got %q", got)
+	}
+	b.load(t, belted(`"port":"`+address+`","name":"two","fails":"run"`))
+	if got := get("/b"); got != "200 two /b" {
+		t.Errorf("after a reload: got %q", got)
+	}
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	b.set(belted(`"port":"` + taken.Addr().String() + `"`))
+	if _, err := b.Load(t.Context()); err == nil || !strings.Contains(err.Error(), "the port of the test") {
+		t.Errorf("a port that is taken: %v", err)
+	}
+	if got := get("/c"); got != "200 two /c" {
+		t.Errorf("after a reload that failed: got %q", got)
+	}
+	b.load(t, belted(``))
+	if l, err := net.Listen("tcp", address); err == nil { // nobody listens any more, at once or soon
+		l.Close()
+	} else if got := get("/d"); got == "200 two /d" {
+		t.Errorf("the port is served although nobody needs it")
+	}
+}
+
+// TestHealth shows what the health path and the readiness path tell of what the
+// gateway depends on.
+func TestHealth(t *testing.T) {
+	for health, want := range map[string][2]string{
+		"":     {`200 {"agents":{},`, `200 {"status":"ready"}`},
+		"well": {`200 {"agents":{"belt":"well"},`, `200 {"status":"ready"}`},
+		"down": {`200 {"agents":{"belt":"down"},`, `503 {"status":"unavailable","agents":{"belt":"down"}}`},
+	} {
+		b, _ := newBelted(t, slog.DiscardHandler, engine.Engine{})
+		b.load(t, belted(`"health":"`+health+`"`))
+		for i, path := range []string{"/__health", "/__ready"} {
+			x := gateway.Acquire(testx.Request{Path: path}.Inbound())
+			b.Do(t.Context(), x)
+			text, _ := x.Response.Body.Bytes(0)
+			if got := fmt.Sprintf("%d %s", x.Response.Status, text); !strings.HasPrefix(got, want[i]) {
+				t.Errorf("%s: got %s, want %s", path, got, want[i])
+			}
+			b.Done(x, engine.Sent{}, nil)
+		}
+		b.Close()
+	}
+}
