@@ -228,12 +228,16 @@ func (b *Body) Object() (*jsonspan.Object, error) {
 var whole = jsonspan.Compile(jsonspan.Rules{})
 
 // Tree returns the object as plain Go values; the body has the form Tree from
-// then on. Changes to the map are changes to the body.
-func (b *Body) Tree() (map[string]any, error) {
+// then on. Changes to the map are changes to the body. Limit is that of the text in
+// bytes, 0 for none: the tree may take four times as much, and 128 MiB in any case.
+func (b *Body) Tree(limit int64) (map[string]any, error) {
 	switch b.form {
 	case Tree:
 		return b.tree, nil
 	case Spans:
+		if limit > 0 && b.object.TreeCost() > TreeLimit(limit) {
+			return nil, ErrTooLarge
+		}
 		tree, err := b.object.Tree()
 		if err != nil {
 			return nil, err
@@ -242,6 +246,15 @@ func (b *Body) Tree() (map[string]any, error) {
 		return tree, nil
 	}
 	return nil, fmt.Errorf("a %s body has no tree", b.form)
+}
+
+// TreeLimit returns how many bytes of memory what is decoded may take if its text may
+// have as many as limit, 0 for any number.
+func TreeLimit(limit int64) int64 {
+	if limit <= 0 {
+		return 0
+	}
+	return 4 * max(limit, 32<<20)
 }
 
 // SetTree replaces the body by a tree.

@@ -135,7 +135,7 @@ func TestForms(t *testing.T) {
 			b.Close()
 
 			b = m.make(t)
-			tree, err := b.Tree()
+			tree, err := b.Tree(0)
 			if (err == nil) != object || object && (b.Form() != Tree || tree["b"] != json.Number("1.10") || tree["c"] != "é") {
 				t.Errorf("Tree: %v, %v, then %v", tree, err, b.Form())
 			}
@@ -188,7 +188,7 @@ func TestTreeIsOwned(t *testing.T) {
 	if err := b.Project(whole, 0); err != nil {
 		t.Fatal(err)
 	}
-	tree, err := b.Tree()
+	tree, err := b.Tree(0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -278,7 +278,7 @@ func TestUnwritableTree(t *testing.T) {
 	if _, err := b.WriteTo(io.Discard); err == nil {
 		t.Error("WriteTo wrote a function")
 	}
-	if tree, err := b.Tree(); err != nil || len(tree) != 1 {
+	if tree, err := b.Tree(0); err != nil || len(tree) != 1 {
 		t.Errorf("the tree is lost: %v, %v", tree, err)
 	}
 	b.Close()
@@ -377,7 +377,7 @@ func TestShareSurvivesChange(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tree, err := b.Tree()
+	tree, err := b.Tree(0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -453,5 +453,28 @@ func TestArrived(t *testing.T) {
 			t.Errorf("a %v body without room in front takes a header: %q", b.Form(), got)
 		}
 		b.Close()
+	}
+}
+
+// TestTreeLimit makes no tree that takes far more memory than the text.
+func TestTreeLimit(t *testing.T) {
+	zeros := func(n int) *Body {
+		b := FromBytes([]byte(`{"a":[` + strings.Repeat("0,", n) + "0]}"))
+		if err := b.Project(jsonspan.Compile(jsonspan.Rules{}), 0); err != nil {
+			t.Fatal(err)
+		}
+		return &b
+	}
+	const many = 4_000_000 // 8 MB
+	for limit, fits := range map[int64]bool{1000: false, 32 << 20: false, 64 << 20: true, 0: true} {
+		b := zeros(many)
+		tree, err := b.Tree(limit)
+		if fits != (err == nil) || !fits && (err != ErrTooLarge || tree != nil || b.Form() != Spans) {
+			t.Errorf("within %d bytes: error %v, form %s", limit, err, b.Form())
+		}
+		b.Close()
+	}
+	if _, err := zeros(1000).Tree(10); err != nil {
+		t.Errorf("a small answer: %v", err)
 	}
 }

@@ -121,7 +121,7 @@ func FuzzCharset(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, in []byte, contentType string) {
-		DecodeXML(in, contentType, false)
+		DecodeXML(in, contentType, false, 0)
 		tree, err := DecodeString(in, contentType)
 		if err != nil {
 			return

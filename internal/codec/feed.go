@@ -12,13 +12,16 @@ import (
 	ext "github.com/mmcdole/gofeed/extensions"
 	jsonfeed "github.com/mmcdole/gofeed/json"
 	"golang.org/x/net/html/charset"
+
+	"github.com/sluice-gateway/sluice/internal/jsonspan"
 )
 
 // DecodeRSS returns the RSS, Atom or JSON feed b as an object; the package
 // comment has its keys. What is none of these, cut off, nested too deeply or not
-// written in its charset is an error. ContentType is that of the message.
-func DecodeRSS(b []byte, contentType string) (map[string]any, error) {
-	feed, err := readFeed(b, contentType)
+// written in its charset is an error. ContentType is that of the message. A feed that
+// takes more than limit bytes of memory, about, if that is not 0, is [ErrTooLarge].
+func DecodeRSS(b []byte, contentType string, limit int64) (map[string]any, error) {
+	feed, err := readFeed(b, contentType, newBudget(limit))
 	if err != nil {
 		return nil, fmt.Errorf("feed: %w", err)
 	}
@@ -50,16 +53,19 @@ func DecodeRSS(b []byte, contentType string) (map[string]any, error) {
 	return tree, nil
 }
 
-func readFeed(b []byte, contentType string) (*gofeed.Feed, error) {
+func readFeed(b []byte, contentType string, left budget) (*gofeed.Feed, error) {
 	b, err := markup(b, contentType)
 	if err != nil {
 		return nil, err
 	}
 	if bytes.HasPrefix(b, []byte("{")) {
+		if err := left.spend(int(2 * jsonspan.TreeCost(b))); err != nil {
+			return nil, err
+		}
 		return readJSONFeed(b)
 	}
 	b = slices.DeleteFunc(slices.Clone(b), isControl)
-	if err := checkNesting(b); err != nil {
+	if err := checkNesting(b, left); err != nil {
 		return nil, err
 	}
 	return gofeed.NewParser().Parse(bytes.NewReader(b))
@@ -89,9 +95,9 @@ func isControl(c byte) bool {
 }
 
 // checkNesting reports elements nested too deeply for the library, which calls
-// itself for each level. Other errors are left to the library: it reads with
+// itself for each level, and more of them than there is memory for. Other errors are left to the library: it reads with
 // the same tokenizer and settings and gets no further than this check did.
-func checkNesting(b []byte) error {
+func checkNesting(b []byte, left budget) error {
 	d := xml.NewDecoder(bytes.NewReader(b))
 	d.Strict = false
 	d.CharsetReader = charset.NewReaderLabel
@@ -101,8 +107,22 @@ func checkNesting(b []byte) error {
 		if err != nil {
 			return nil
 		}
-		switch token.(type) {
+		switch t := token.(type) {
 		case xml.StartElement:
+			cost := costOfNode + costOfMember*len(t.Attr)
+			switch t.Name.Local {
+			case "item", "entry":
+				cost += costOfItem
+			case "category", "enclosure", "author", "contributor", "link":
+				cost += costOfObject
+			default:
+				if t.Name.Space != "" && t.Name.Space != "http://www.w3.org/2005/Atom" {
+					cost += 2 * costOfObject // an extension
+				}
+			}
+			if err := left.spend(cost); err != nil {
+				return err
+			}
 			if depth++; depth > maxDepth {
 				return errors.New("too many levels")
 			}

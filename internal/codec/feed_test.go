@@ -125,7 +125,7 @@ func TestDecodeRSS(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			in := []byte(tt.in)
-			got, err := DecodeRSS(in, "")
+			got, err := DecodeRSS(in, "", 0)
 			checkTree(t, tt.in, got, err, tt.want)
 			if string(in) != tt.in {
 				t.Errorf("%.200q was changed to %.200q", tt.in, in)
@@ -135,12 +135,12 @@ func TestDecodeRSS(t *testing.T) {
 }
 
 func TestDecodeRSSIsDeterministic(t *testing.T) {
-	want, err := DecodeRSS([]byte(rssFeed), "")
+	want, err := DecodeRSS([]byte(rssFeed), "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range 50 {
-		if got, err := DecodeRSS([]byte(rssFeed), ""); err != nil || !reflect.DeepEqual(got, want) {
+		if got, err := DecodeRSS([]byte(rssFeed), "", 0); err != nil || !reflect.DeepEqual(got, want) {
 			t.Fatalf("%s, %v, then %s", jsonText(want), err, jsonText(got))
 		}
 	}
@@ -153,7 +153,7 @@ func FuzzDecodeRSS(f *testing.F) {
 	f.Add([]byte(atomFeed))
 	f.Add([]byte(jsonFeed))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		v, err := DecodeRSS(in, "")
+		v, err := DecodeRSS(in, "", 0)
 		if err != nil {
 			return
 		}
@@ -174,7 +174,7 @@ func BenchmarkDecodeRSS(b *testing.B) {
 	b.SetBytes(int64(len(rssFeed)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := DecodeRSS([]byte(rssFeed), ""); err != nil {
+		if _, err := DecodeRSS([]byte(rssFeed), "", 0); err != nil {
 			b.Fatal(err)
 		}
 	}

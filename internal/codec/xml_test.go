@@ -80,13 +80,13 @@ func TestDecodeXML(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := DecodeXML([]byte(tt.in), "", false)
+			got, err := DecodeXML([]byte(tt.in), "", false, 0)
 			checkTree(t, tt.in, got, err, tt.want)
 			want := tt.want
 			if want != "" {
 				want = `{"collection":` + want + `}`
 			}
-			got, err = DecodeXML([]byte(tt.in), "", true)
+			got, err = DecodeXML([]byte(tt.in), "", true, 0)
 			checkTree(t, tt.in, got, err, want)
 		})
 	}
@@ -109,7 +109,7 @@ func TestDecodeXMLCharset(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := DecodeXML([]byte(tt.in), tt.contentType, false)
+			got, err := DecodeXML([]byte(tt.in), tt.contentType, false, 0)
 			checkTree(t, tt.in, got, err, tt.want)
 			rss := strings.NewReplacer("<a>", "<rss><channel><title>", "</a>", "</title></channel></rss>").Replace(tt.in)
 			if strings.Contains(tt.in, "\x00") || tt.in == "<a/>" {
@@ -119,7 +119,7 @@ func TestDecodeXMLCharset(t *testing.T) {
 			if tt.want != "" {
 				want = strings.Replace(emptyTree, `"title":""`, `"title":"ä"`, 1)
 			}
-			got, err = DecodeRSS([]byte(rss), tt.contentType)
+			got, err = DecodeRSS([]byte(rss), tt.contentType, 0)
 			checkTree(t, rss, got, err, want)
 		})
 	}
@@ -134,7 +134,7 @@ func TestDecodeXMLOfUTF16(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				got, err := DecodeXML(b, "", false)
+				got, err := DecodeXML(b, "", false, 0)
 				checkTree(t, text, got, err, `{"a":{"-b":"ü","#text":"日本"}}`)
 			})
 		}
@@ -145,18 +145,18 @@ func TestDecodeXMLBounds(t *testing.T) {
 	nested := func(n int) []byte {
 		return []byte(strings.Repeat("<a>", n) + strings.Repeat("</a>", n))
 	}
-	if _, err := DecodeXML(nested(maxDepth), "", false); err != nil {
+	if _, err := DecodeXML(nested(maxDepth), "", false, 0); err != nil {
 		t.Errorf("%d levels: %v, want no error", maxDepth, err)
 	}
-	if _, err := DecodeXML(nested(maxDepth+1), "", false); err == nil {
+	if _, err := DecodeXML(nested(maxDepth+1), "", false, 0); err == nil {
 		t.Errorf("%d levels: no error", maxDepth+1)
 	}
 	laughs := `<!DOCTYPE l [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;">]><l>&c;</l>`
-	if v, err := DecodeXML([]byte(laughs), "", false); err == nil {
+	if v, err := DecodeXML([]byte(laughs), "", false, 0); err == nil {
 		t.Errorf("entities of the document = %v, want an error", v)
 	}
 	wide := "<a>" + strings.Repeat("<b>x</b>", 1_000_000) + "</a>" // a square of that would never end
-	if _, err := DecodeXML([]byte(wide), "", false); err != nil {
+	if _, err := DecodeXML([]byte(wide), "", false, 0); err != nil {
 		t.Errorf("a million children: %v", err)
 	}
 }
@@ -232,7 +232,7 @@ func TestAppendXMLErrors(t *testing.T) {
 // wellFormed reads b to its end and checks what encoding/xml does not: that
 // there is one root and no attribute twice.
 func wellFormed(b []byte) error {
-	if _, err := readDocument(xml.NewDecoder(bytes.NewReader(b))); err != nil {
+	if _, err := readDocument(xml.NewDecoder(bytes.NewReader(b)), budget{}); err != nil {
 		return err
 	}
 	d := xml.NewDecoder(bytes.NewReader(b))
@@ -303,7 +303,7 @@ func TestXMLRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v: %v", v, err)
 		}
-		got, err := DecodeXML(text, "", false)
+		got, err := DecodeXML(text, "", false, 0)
 		if err != nil || !reflect.DeepEqual(got, v) {
 			t.Fatalf("%s = %q = %s, %v", jsonText(v), text, jsonText(got), err)
 		}
@@ -320,7 +320,7 @@ func FuzzDecodeXML(f *testing.F) {
 	f.Add([]byte("\xff\xfe<\x00a\x00/\x00>\x00"))
 	f.Add([]byte(`<!DOCTYPE a [<!ENTITY e "x">]><a>&e;</a>`))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		v, err := DecodeXML(in, "", false)
+		v, err := DecodeXML(in, "", false, 0)
 		if err != nil {
 			return
 		}
@@ -332,7 +332,7 @@ func FuzzDecodeXML(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q = %s: %v", in, jsonText(v), err)
 		}
-		again, err := DecodeXML(text, "", false)
+		again, err := DecodeXML(text, "", false, 0)
 		if err != nil {
 			t.Fatalf("%q = %q: %v", in, text, err)
 		}
@@ -403,7 +403,7 @@ func BenchmarkDecodeXML2KB(b *testing.B) {
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := DecodeXML(text, "", false); err != nil {
+		if _, err := DecodeXML(text, "", false, 0); err != nil {
 			b.Fatal(err)
 		}
 	}

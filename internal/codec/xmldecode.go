@@ -14,13 +14,15 @@ import (
 //
 // A document that is empty, cut off, not well-formed, followed by a second
 // root element or text, nested too deeply, or not written in the charset that
-// it names, or contentType, which is that of the message, is an error. Work and memory are linear in the length of b.
-func DecodeXML(b []byte, contentType string, collection bool) (map[string]any, error) {
+// it names, or contentType, which is that of the message, is an error. So is one whose
+// object takes more than limit bytes of memory, about, if that is not 0:
+// [ErrTooLarge]. Work and memory are linear in the length of b.
+func DecodeXML(b []byte, contentType string, collection bool, limit int64) (map[string]any, error) {
 	text, err := markup(b, contentType)
 	if err != nil {
 		return nil, fmt.Errorf("xml: %w", err)
 	}
-	tree, err := readDocument(xml.NewDecoder(bytes.NewReader(text)))
+	tree, err := readDocument(xml.NewDecoder(bytes.NewReader(text)), newBudget(limit))
 	if err != nil {
 		return nil, fmt.Errorf("xml: %w", err)
 	}
@@ -39,7 +41,7 @@ type element struct {
 
 // readDocument reads d to its end. The stack of open elements is a slice, so
 // that depth costs memory but no call stack.
-func readDocument(d *xml.Decoder) (map[string]any, error) {
+func readDocument(d *xml.Decoder, left budget) (map[string]any, error) {
 	var (
 		root map[string]any
 		open []element
@@ -59,6 +61,16 @@ func readDocument(d *xml.Decoder) (map[string]any, error) {
 			}
 			if len(open) == maxDepth {
 				return nil, fmt.Errorf("more than %d levels", maxDepth)
+			}
+			cost := costOfNode + costOfMember*len(t.Attr)
+			if n := len(open); n > 0 && open[n-1].members == nil {
+				cost += costOfObject // which its parent becomes
+			}
+			if len(t.Attr) > 0 {
+				cost += costOfObject
+			}
+			if err := left.spend(cost); err != nil {
+				return nil, err
 			}
 			open = append(open, element{name: t.Name.Local, members: attributes(t.Attr)})
 		case xml.EndElement:

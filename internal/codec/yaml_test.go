@@ -70,16 +70,16 @@ func TestDecodeYAML(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := DecodeYAML([]byte(tt.in), false)
+			got, err := DecodeYAML([]byte(tt.in), false, 0)
 			checkTree(t, tt.in, got, err, tt.want)
-			got, err = DecodeYAML([]byte(tt.in), true)
+			got, err = DecodeYAML([]byte(tt.in), true, 0)
 			checkTree(t, tt.in, got, err, tt.wantCollection)
 		})
 	}
 }
 
 func TestDecodeYAMLCopiesAnchors(t *testing.T) {
-	v, err := DecodeYAML([]byte("a: &x {k: 1}\nb: *x\n"), false)
+	v, err := DecodeYAML([]byte("a: &x {k: 1}\nb: *x\n"), false, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,7 @@ func TestDecodeYAMLBounds(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if _, err := DecodeYAML([]byte(tt.in), true); (err == nil) != tt.ok {
+			if _, err := DecodeYAML([]byte(tt.in), true, 0); (err == nil) != tt.ok {
 				t.Errorf("error %v, want success %v", err, tt.ok)
 			}
 		})
@@ -203,7 +203,7 @@ func TestAppendYAMLDepth(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%d levels: %v", depth, err)
 		}
-		if got, err := DecodeYAML(text, false); err != nil || !reflect.DeepEqual(got, v) {
+		if got, err := DecodeYAML(text, false, 0); err != nil || !reflect.DeepEqual(got, v) {
 			t.Fatalf("%d levels do not come back: %v", depth, err)
 		}
 		return len(text)
@@ -228,7 +228,7 @@ func TestYAMLRoundTrip(t *testing.T) {
 
 func checkYAML(t *testing.T, v map[string]any, text []byte) {
 	t.Helper()
-	got, err := DecodeYAML(text, false)
+	got, err := DecodeYAML(text, false, 0)
 	if err != nil || !reflect.DeepEqual(got, v) {
 		t.Fatalf("%s = %q = %s, %v", jsonText(v), text, jsonText(got), err)
 	}
@@ -291,7 +291,7 @@ func FuzzYAML(f *testing.F) {
 	f.Add([]byte("{\"a\": \"\\u2028\", b: |\n x\n}"))
 	f.Add([]byte("%YAML 1.2\n---\n- !!str 1\n- ? a\n  : b\n"))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		v, err := DecodeYAML(in, false)
+		v, err := DecodeYAML(in, false, 0)
 		if err != nil {
 			return
 		}
@@ -299,7 +299,7 @@ func FuzzYAML(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q = %s: %v", in, jsonText(v), err)
 		}
-		got, err := DecodeYAML(text, false)
+		got, err := DecodeYAML(text, false, 0)
 		if err != nil || !reflect.DeepEqual(got, v) {
 			t.Fatalf("%q = %s, then %q = %s, %v", in, jsonText(v), text, jsonText(got), err)
 		}
@@ -329,7 +329,7 @@ func BenchmarkDecodeYAML2KB(b *testing.B) {
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := DecodeYAML(text, false); err != nil {
+		if _, err := DecodeYAML(text, false, 0); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -20,10 +20,11 @@ import (
 // stands under "collection"; otherwise it must be an object. Null is an empty
 // object, or {"collection": null}.
 //
-// A stream without a document, malformed YAML, another type, nesting that is
+// A document whose object takes more than limit bytes of memory, about, if that is not
+// 0, is [ErrTooLarge]. A stream without a document, malformed YAML, another type, nesting that is
 // too deep, and anchors that grow beyond their bound are errors.
-func DecodeYAML(b []byte, collection bool) (map[string]any, error) {
-	v, err := readYAML(b)
+func DecodeYAML(b []byte, collection bool, limit int64) (map[string]any, error) {
+	v, err := readYAML(b, newBudget(limit))
 	if err != nil {
 		return nil, fmt.Errorf("yaml: %w", err)
 	}
@@ -53,7 +54,19 @@ func DecodeYAML(b []byte, collection bool) (map[string]any, error) {
 // the reverse.
 var ErrShape = errors.New("document is not")
 
-func readYAML(b []byte) (any, error) {
+func readYAML(b []byte, left budget) (any, error) {
+	// The library makes all nodes before it can be asked for any. There are no more of
+	// them than there are characters that end one.
+	nodes := 1
+	for _, c := range b {
+		switch c {
+		case ',', ':', '[', '{', '\n', '\r', '?', '-', '*':
+			if nodes++; nodes&0xFFF == 0 && left.spend(0x1000*costOfYAML) != nil {
+				return nil, ErrTooLarge
+			}
+		}
+	}
+
 	if !bytes.HasPrefix(b, bomUTF16BE) && !bytes.HasPrefix(b, bomUTF16LE) {
 		if _, err := checked(b); err != nil {
 			return nil, err
@@ -70,7 +83,7 @@ func readYAML(b []byte) (any, error) {
 	case err != nil:
 		return nil, err
 	}
-	d := yamlDecoder{budget: copyFactor*len(b) + copyFloor}
+	d := yamlDecoder{left: left, budget: copyFactor*len(b) + copyFloor}
 	return d.value(&doc)
 }
 
@@ -85,6 +98,7 @@ const (
 type yamlDecoder struct {
 	depth   int // of containers and aliases being converted
 	aliases int // aliases being converted
+	left    budget
 	budget  int // what aliases may still add, in bytes
 }
 
@@ -121,7 +135,14 @@ func (d *yamlDecoder) value(n *yaml.Node) (any, error) {
 // charge takes what n costs from the budget if n is part of a copy.
 func (d *yamlDecoder) charge(n *yaml.Node) error {
 	if d.aliases == 0 {
-		return nil
+		return nil // it is paid for
+	}
+	cost := costOfNode
+	if n.Kind == yaml.MappingNode {
+		cost += costOfObject + costOfMember*len(n.Content)/2
+	}
+	if err := d.left.spend(cost); err != nil {
+		return err
 	}
 	if d.budget -= len(n.Value) + 1; d.budget < 0 {
 		return fmt.Errorf("line %d: anchors are used too often", n.Line)

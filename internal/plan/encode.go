@@ -108,7 +108,7 @@ func (e *encode) Leave(_ context.Context, x *gateway.Exchange, err error) error 
 		r.Header.Add("Vary", "Accept")
 	}
 	buf := body.NewBuffer()
-	if buf.B, err = appendOutput(buf.B, &r.Body, output, e.inflated(&r.Body)); err != nil {
+	if buf.B, err = appendOutput(buf.B, &r.Body, output, e.inflated(&r.Body), e.limit/mostInflation); err != nil {
 		buf.Free()
 		e.mark(r, false)
 		return e.public(answerError(err))
@@ -158,8 +158,9 @@ func (e *encode) mark(r *gateway.Response, complete bool) {
 }
 
 // appendOutput appends the object in the encoding of the client. Limit is how many
-// bytes that may be in an encoding that is longer than JSON, 0 for any number.
-func appendOutput(dst []byte, b *body.Body, output codec.Output, limit int64) ([]byte, error) {
+// bytes that may be in an encoding that is longer than JSON, and held how many an answer
+// may have, 0 for any number.
+func appendOutput(dst []byte, b *body.Body, output codec.Output, limit, held int64) ([]byte, error) {
 	switch output {
 	case codec.JSONCollection, codec.String:
 		o, err := b.Object()
@@ -177,7 +178,7 @@ func appendOutput(dst []byte, b *body.Body, output codec.Output, limit int64) ([
 		}
 		return append(dst, "[]"...), nil
 	case codec.XML, codec.YAML:
-		tree, err := b.Tree()
+		tree, err := b.Tree(held)
 		if err != nil {
 			return dst, err
 		}

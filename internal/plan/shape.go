@@ -194,13 +194,14 @@ func (s *shape) project(b *body.Body, text []byte, by *jsonspan.Projection) erro
 
 // tree decodes what is not JSON.
 func (s *shape) tree(raw []byte, contentType string) (map[string]any, error) {
+	limit := body.TreeLimit(s.limit)
 	switch s.encoding {
 	case "xml":
-		return codec.DecodeXML(raw, contentType, s.collection)
+		return codec.DecodeXML(raw, contentType, s.collection, limit)
 	case "yaml":
-		return codec.DecodeYAML(raw, s.collection)
+		return codec.DecodeYAML(raw, s.collection, limit)
 	case "rss":
-		return codec.DecodeRSS(raw, contentType)
+		return codec.DecodeRSS(raw, contentType, limit)
 	}
 	return codec.DecodeString(raw, contentType)
 }
@@ -210,7 +211,7 @@ func (s *shape) finish(b *body.Body) error {
 	if s.reshape == nil {
 		return nil
 	}
-	tree, err := b.Tree()
+	tree, err := b.Tree(s.limit)
 	if err != nil {
 		return err
 	}

@@ -116,6 +116,44 @@ func TestHeldAnswers(t *testing.T) {
 	}
 }
 
+// TestHeldTrees has answers that are far below the limit as text and far beyond what
+// is right in memory, wherever one becomes a tree. What stays text is served.
+func TestHeldTrees(t *testing.T) {
+	noLeaks(t)
+	const size = 8 << 20
+	fill2 := func(before, unit, after string) string { return before + strings.Repeat(unit, size/len(unit)) + after }
+	bodies := map[string]string{
+		"/json": fill2(`{"a":[0`, `,0`, `]}`),
+		"/yaml": fill2(`a: [0`, `,0`, `]`),
+		"/xml":  fill2(`<r>`, `<a b=""/>`, `</r>`),
+		"/rss":  fill2(`<rss version="2.0"><channel>`, `<item><title>a</title></item>`, `</channel></rss>`),
+	}
+	backend, _ := serve(t, "127.0.0.1:0", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, bodies[r.URL.Path]) })
+	for _, engine := range []string{"fast", "nethttp"} {
+		const cel = `"extra_config":{"validation/cel":[{"check_expr":"has(resp_data.a)"}]}`
+		g := start(t, fill(`{`+quiet+`"dialect":"sluice","engine":"`+engine+`","timeout":"60s","host":["$1"],"endpoints":[
+			{"endpoint":"/text","backend":[{"url_pattern":"/json","deny":["b"]}]},
+			{"endpoint":"/cel","backend":[{"url_pattern":"/json"}],`+cel+`},
+			{"endpoint":"/backend-cel","backend":[{"url_pattern":"/json",`+cel+`}]},
+			{"endpoint":"/flatmap","backend":[{"url_pattern":"/json","extra_config":{"proxy":{"flatmap_filter":[{"type":"del","args":["b"]}]}}}]},
+			{"endpoint":"/merged","backend":[{"url_pattern":"/json"},{"url_pattern":"/json","group":"g"}],"extra_config":{"proxy":{"flatmap_filter":[{"type":"del","args":["b"]}]}}},
+			{"endpoint":"/to-xml","output_encoding":"xml","backend":[{"url_pattern":"/json"}]},
+			{"endpoint":"/to-yaml","output_encoding":"yaml","backend":[{"url_pattern":"/json"}]},
+			{"endpoint":"/yaml","backend":[{"url_pattern":"/yaml","encoding":"yaml"}]},
+			{"endpoint":"/xml","backend":[{"url_pattern":"/xml","encoding":"xml"}]},
+			{"endpoint":"/rss","backend":[{"url_pattern":"/rss","encoding":"rss"}]},
+			{"endpoint":"/lifted","max_response_bytes":0,"backend":[{"url_pattern":"/json"}],`+cel+`}]}`, backend))
+		c := newClient(t)
+		for _, path := range []string{"/text", "/cel", "/backend-cel", "/flatmap", "/merged", "/to-xml", "/to-yaml", "/yaml", "/xml", "/rss", "/lifted"} {
+			status, text, err := get(c, g.url+path)
+			served := path == "/text" || path == "/lifted"
+			if err != nil || served != (status == 200) || !served && (status != 502 || !strings.Contains(text, "backend_too_large")) {
+				t.Errorf("%s: %s: %d, %d bytes, %.200q, %v", engine, path, status, len(text), text, err)
+			}
+		}
+	}
+}
+
 // TestHeldRequests sends bodies beyond the limit to endpoints that hold them, and
 // to one that does not.
 func TestHeldRequests(t *testing.T) {

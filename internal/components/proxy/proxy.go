@@ -66,7 +66,7 @@ func buildEndpoint(s *component.EndpointSite, o EndpointOptions) error {
 				return err
 			}
 			s.Needs(body.Empty, body.Tree)
-			s.Stage(component.EndpointFlatmap, filter{f})
+			s.Stage(component.EndpointFlatmap, filter{f, s.Config().MaxResponseBytes.Held()})
 		}
 	}
 	if o.Static != nil {
@@ -153,7 +153,10 @@ func shadowed(b *config.Backend) bool {
 }
 
 // A filter rearranges the merged answer.
-type filter struct{ flatmap *flatmap.Filter }
+type filter struct {
+	flatmap *flatmap.Filter
+	limit   int64 // of an answer, in bytes; 0 is none
+}
 
 // Enter does nothing.
 func (filter) Enter(context.Context, *gateway.Exchange) error { return nil }
@@ -163,7 +166,10 @@ func (f filter) Leave(_ context.Context, x *gateway.Exchange, err error) error {
 	if err != nil {
 		return err
 	}
-	tree, err := x.Response.Body.Tree()
+	tree, err := x.Response.Body.Tree(f.limit)
+	if errors.Is(err, body.ErrTooLarge) {
+		return &gateway.Error{Code: gateway.CodeBackendTooLarge, Public: "the answer is too large", Err: err}
+	}
 	if err != nil {
 		return err
 	}

@@ -39,6 +39,7 @@ func buildEndpoint(s *component.EndpointSite, o Options) error {
 	src := newSource(s.Clock(), s.Params())
 	src.noop = s.Config().OutputEncoding == "no-op"
 	src.lets(s.Config())
+	src.limit = s.Config().MaxResponseBytes.Held()
 	src.open = src.open || len(s.Arrangement().Upgrade) > 0 // what a handshake needs passes as well
 	stages, err := build(&s.Site, src, s.Has("auth/validator"), o)
 	if err != nil {
@@ -59,6 +60,7 @@ func buildBackend(s *component.BackendSite, o Options) error {
 	src.noop = s.Config().Encoding == "no-op"
 	src.lets(s.Endpoint().Config())
 	src.narrow(s.Config())
+	src.limit = s.Config().MaxResponseBytes.Held()
 	src.open = src.open || len(s.Endpoint().Arrangement().Upgrade) > 0 // what a handshake needs passes as well
 	stages, err := build(&s.Site, src, false, o)
 	if err != nil {
@@ -177,7 +179,10 @@ func (g *guard) hold(ctx context.Context, x *gateway.Exchange) error {
 	}()
 	a.source, a.x = g.source, x
 	if g.data {
-		if err := a.decode(); err != nil {
+		switch err := a.decode(); {
+		case errors.Is(err, body.ErrTooLarge):
+			return &gateway.Error{Code: gateway.CodeBackendTooLarge, Public: "the answer is too large", Err: fmt.Errorf("resp_data: %w", err)}
+		case err != nil:
 			return &gateway.Error{Code: gateway.CodeInternal, Err: fmt.Errorf("resp_data: %w", err)}
 		}
 	}

@@ -646,7 +646,7 @@ func TestEarlierAnswers(t *testing.T) {
 				x := exchange(t, true)
 				earlier := &exchange(t, true).Response.Body
 				if form == body.Tree {
-					if _, err := earlier.Tree(); err != nil {
+					if _, err := earlier.Tree(0); err != nil {
 						t.Fatal(err)
 					}
 				}

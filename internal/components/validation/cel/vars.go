@@ -26,6 +26,7 @@ type source struct {
 	backend bool
 	earlier int // calls of the sequence before that of the backend
 	noop    bool
+	limit   int64    // of an answer, in bytes; 0 is none
 	params  []string // as req_params names them, by index of the path parameter
 	results []result // of earlier calls, that some expression looks up
 
@@ -176,7 +177,7 @@ func (a *activation) decode() error {
 		return nil
 	}
 	var err error
-	a.answer, err = a.x.Response.Body.Tree()
+	a.answer, err = a.x.Response.Body.Tree(a.limit)
 	return err
 }
 
@@ -218,7 +219,7 @@ func lookup(b *body.Body, path []string) (any, bool) {
 		v, err := jsonspan.Tree(value)
 		return v, err == nil
 	case body.Tree:
-		tree, err := b.Tree()
+		tree, err := b.Tree(0) // it is one
 		if err != nil {
 			return nil, false
 		}
