@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // A kind is how a segment of a pattern matches. Smaller kinds go first.
@@ -72,6 +74,8 @@ func Doubts(pattern string, disableRest bool) []error {
 		case strings.ContainsAny(p.text, "?#"):
 			doubts = append(doubts, fmt.Errorf("the segment %q holds %q, which ends the path in what clients ask for; write the path alone, parameters of the query pass by input_query_strings",
 				p.text, p.text[strings.IndexAny(p.text, "?#"):][:1]))
+		case strings.ContainsFunc(strings.Trim(p.text, blanks), invisible):
+			doubts = append(doubts, fmt.Errorf("the segment %q holds a character that is not seen, which clients would have to ask for; write it without", p.text))
 		case escapes(p.text) && !strings.Contains(decoded(p.text), "/"):
 			doubts = append(doubts, fmt.Errorf("the segment %q holds escapes, and what clients ask for is compared once it is decoded; write %q", p.text, decoded(p.text)))
 		case escapes(p.text):
@@ -115,6 +119,12 @@ func apart(segment string) string {
 
 // blanks are what is not seen at the ends of a text.
 const blanks = " \t\r\n\v\f\u00a0\ufeff"
+
+// invisible reports whether a character is not seen, wherever it stands, or stands for one
+// that could not be read. Joiners are letters of some languages.
+func invisible(r rune) bool {
+	return r == utf8.RuneError || r != '\u200c' && r != '\u200d' && unicode.In(r, unicode.Cc, unicode.Cf)
+}
 
 // escapes reports whether a text holds an escape, such as %61.
 func escapes(text string) bool { return decoded(text) != text }

@@ -80,6 +80,7 @@ func TestOptionsRefused(t *testing.T) {
 		{"header of the connection, in another spelling", object{"propagate_claims": [][]string{{"sub", "transfer_encoding"}}}, []string{"error propagate_claims[0][1]: another header"}},
 		{"header that services take for their own", object{"propagate_claims": [][]string{{"sub", "proxy"}}}, []string{"error propagate_claims[0][1]: another header"}},
 		{"header of the connection", object{"propagate_claims": [][]string{{"sub", "content-length"}}}, []string{"error propagate_claims[0][1]: another header"}},
+		{"header for the next hop", object{"propagate_claims": [][]string{{"sub", "Proxy-Authorization"}}}, []string{"error propagate_claims[0][1]: another header"}},
 		{"auth_header_name", object{"auth_header_name": "X:"}, []string{"error auth_header_name: X:"}},
 		{"cookie_key", object{"cookie_key": "a=b"}, []string{"error cookie_key: a=b"}},
 		{"misspelt key", object{"role": []string{"admin"}}, []string{"error role: roles"}},

@@ -290,12 +290,12 @@ func (o Options) validateNames() error {
 	return errors.Join(errs...)
 }
 
-// framing lists headers that say where a message ends and whom it is for. A
-// claim in one of them would make a backend read another request than the one
-// that was sent.
+// framing lists headers that say where a message ends and whom it is for, or are for the
+// next hop alone. A claim in one of them would make a backend read another request than
+// the one that was sent, or would never arrive.
 var framing = []string{
-	"Connection", "Content-Length", "Expect", "Host", "Keep-Alive", "Proxy-Connection",
-	"Te", "Trailer", "Transfer-Encoding", "Upgrade",
+	"Connection", "Content-Length", "Expect", "Host", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization",
+	"Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
 }
 
 // decodePin returns the digest of a pin.
