@@ -29,6 +29,7 @@ func (b *endpointBuilder) checkShape(be *config.Backend, reshaped bool) {
 	b.checkMapping(be)
 	if !reshaped {
 		b.checkPaths(be)
+		b.checkRenamed(be)
 	}
 	b.checkCollection(be, reshaped)
 }
@@ -77,11 +78,47 @@ func (b *endpointBuilder) checkTarget(be *config.Backend) {
 func (b *endpointBuilder) checkMapping(be *config.Backend) {
 	for old := range be.Mapping { // problems are sorted
 		d := jsonspan.Doubt(old)
+		if d == nil && strings.Contains(old, ".") && len(jsonspan.SplitPath(old)) > 1 {
+			path := jsonspan.SplitPath(old)
+			b.report(be.Node, "mapping", config.Warning, config.CodeSuspicious, fmt.Errorf(
+				`%q renames nothing, unless a member has just this name: names are no paths here; use flatmap_filter of the namespace proxy: {"type": "move", "args": [%[1]q, %q]}`, old, path[len(path)-1]))
+			continue
+		}
 		if d == nil || old == "" || len(d.Instead) != 1 || strings.Contains(d.Instead[0], ".") {
 			continue // names with dots are taken as they are
 		}
 		b.report(be.Node, "mapping", config.Warning, config.CodeSuspicious, fmt.Errorf(
 			"%q renames nothing, unless a member has just this name: %s; write %q", old, d.Why, d.Instead[0]))
+	}
+}
+
+// checkRenamed reports members that are gone before mapping could rename them: allow and
+// deny come first, and know the names that the service gives.
+func (b *endpointBuilder) checkRenamed(be *config.Backend) {
+	if len(be.Mapping) == 0 || len(be.Allow) == 0 && len(be.Deny) == 0 || onlyMember(be) != "" {
+		return
+	}
+	var gone []string
+	for old := range be.Mapping {
+		within := func(p string) bool { // old, or something below it
+			return strings.HasPrefix(p, old) && (len(p) == len(old) || p[len(old)] == '.')
+		}
+		switch {
+		case strings.ContainsAny(old, `.\`): // paths write it otherwise
+		case len(be.Allow) > 0 && !slices.ContainsFunc(be.Allow, within), len(be.Allow) == 0 && slices.Contains(be.Deny, old):
+			gone = append(gone, old)
+		}
+	}
+	slices.Sort(gone)
+	for _, old := range gone {
+		switch {
+		case len(be.Allow) == 0:
+			b.mistake(be.Node, "mapping", fmt.Errorf("%q is removed by deny before it could be renamed; take it out of one of the two", old))
+		case slices.Contains(be.Allow, be.Mapping[old]) && !be.Node.GetFold("mapping").Get(old).Secret():
+			b.mistake(be.Node, "mapping", fmt.Errorf("%q is cut by allow before it could be renamed, and allow knows the names of the service; write %[1]q in allow in the place of %q, or turn the mapping round", old, be.Mapping[old]))
+		default:
+			b.mistake(be.Node, "mapping", fmt.Errorf("%q is cut by allow before it could be renamed; write it in allow, too, or remove it from mapping", old))
+		}
 	}
 }
 
