@@ -36,6 +36,7 @@ var tlsCases = cases{
 	{"a client speaks HTTP/2 by ALPN", serveHTTP2},
 	{"a client speaks HTTP/2 without TLS where allowed", serveH2C},
 	{"HTTP/2 without TLS is refused where not allowed", refuseH2C},
+	{"HTTP/2 without TLS begins with the connection", lateH2C},
 	{"a body that breaks off resets the stream of HTTP/2", brokenHTTP2},
 	{"a backend speaks HTTP/1.1 over TLS", callTLS},
 	{"a backend speaks HTTP/2 by ALPN", callHTTP2},
@@ -191,6 +192,46 @@ func refuseH2C(t *trial) {
 	if n := d.asked.Load(); n != 0 {
 		t.Errorf("the handler was asked %d times, want never", n)
 	}
+}
+
+// lateH2C: whoever shares a connection with others could turn it into one that nobody
+// in front reads (RFC 9113, section 3.4).
+func lateH2C(t *trial) {
+	const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+	refused := func(w *wire) {
+		t.Helper()
+		if text, _ := w.rest(); !strings.HasPrefix(text, "HTTP/1.1 505 ") {
+			t.Errorf("answer %q, want 505", text)
+		}
+	}
+	server, believing := t.identity()
+	server.NextProtos = []string{"http/1.1"}
+	plain, secure := t.open(engine.Settings{H2C: true}, describe), t.open(engine.Settings{H2C: true, TLS: server}, describe)
+	for n := range 3 {
+		w := t.dial(plain.addr)
+		for range n {
+			w.send(get)
+			w.want(200, "GET /| HTTP/1.1 host=gateway.test secure=false length=0")
+		}
+		w.send(get, preface) // in one piece
+		w.want(200, "GET /| HTTP/1.1 host=gateway.test secure=false length=0")
+		refused(w)
+	}
+	w := t.dial(plain.addr)
+	w.send(get)
+	w.want(200, "GET /| HTTP/1.1 host=gateway.test secure=false length=0")
+	w.send(preface)
+	refused(w)
+	w = t.dial(plain.addr)
+	w.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello", preface)
+	w.want(200, `POST /| HTTP/1.1 host=h secure=false length=5 body="hello" err=<nil>`)
+	refused(w)
+	w = t.dial(plain.addr)
+	w.send("\r\n", preface)
+	refused(w)
+	w = t.dialTLS(secure.addr, believing)
+	w.send(preface)
+	refused(w)
 }
 
 func brokenHTTP2(t *trial) {

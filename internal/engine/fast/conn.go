@@ -76,13 +76,14 @@ func (c *conn) serve() {
 	if c.server.tls != nil && !c.shake() {
 		return
 	}
-	for limit := c.server.settings.ReadHeaderTimeout; ; limit = c.server.settings.IdleTimeout {
+	limit := c.server.settings.ReadHeaderTimeout
+	for first := true; ; first, limit = false, c.server.settings.IdleTimeout {
 		if !c.await(limit) {
 			break
 		}
 		head, err := c.readHead()
 		if err == nil {
-			if c.handOver(head) {
+			if first && c.handOver(head) {
 				return
 			}
 			err = c.inbound.head.Parse(head)
@@ -204,10 +205,10 @@ func (c *conn) readHead() (string, error) {
 // section 3.4): for HTTP/1 a head, and a body that no request announces.
 const preface = "PRI * HTTP/2.0\r\n\r\n"
 
-// handOver gives the connection away if the head is the preface of HTTP/2 and
-// that is spoken here without TLS.
+// handOver gives the connection away if its first head is the preface of HTTP/2, with
+// nothing in front of it, and that is spoken here without TLS.
 func (c *conn) handOver(head string) bool {
-	if head != preface || !c.server.settings.H2C || c.server.tls != nil {
+	if head != preface || c.lineEnds < wire.MaxLineEnds || !c.server.settings.H2C || c.server.tls != nil {
 		return false
 	}
 	c.socket.SetDeadline(time.Time{})

@@ -27,7 +27,7 @@ type sieve struct {
 	in       wire.Reader
 	limits   wire.Limits
 	timeout  time.Duration // from the beginning of a head to its end; 0 is no limit
-	http2    bool          // may begin with the preface of HTTP/2
+	http2    bool          // may begin with the preface of HTTP/2, and has not begun yet
 	refusing func(error)   // told of what is refused
 
 	head     wire.RequestHead
@@ -173,7 +173,7 @@ func (v *sieve) readHead() error {
 	for {
 		v.lineEnds = v.in.SkipLineEnds(v.lineEnds)
 		text, err := v.in.Head(v.limits)
-		if text == preface && v.http2 {
+		if text == preface && v.http2 && v.lineEnds == wire.MaxLineEnds {
 			v.phase = opaque
 			v.other.Store(true)
 			v.limit(false)
@@ -181,6 +181,7 @@ func (v *sieve) readHead() error {
 			return nil
 		}
 		if text != "" {
+			v.http2 = false
 			err = v.head.Parse(text)
 		}
 		switch {
