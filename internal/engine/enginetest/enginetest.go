@@ -57,6 +57,7 @@ func Run(t *testing.T, e Engine) {
 		{"both", bothCases},
 		{"tls", tlsCases},
 		{"http2", http2Cases},
+		{"resend", resendCases},
 		{"tunnel", tunnelCases},
 	} {
 		t.Run(group.name, func(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"golang.org/x/net/http/httpproxy"
+	"golang.org/x/net/http2"
 
 	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/config"
@@ -46,6 +47,8 @@ type client struct {
 	// bare is when the last answer without a body has come, whatever it may have
 	// announced.
 	bare atomic.Int64
+
+	doubts atomic.Int64 // streams of HTTP/2 that ended as [client.doubt] says
 }
 
 // believed is how long a connection that became idle is taken to be good: what
@@ -57,8 +60,22 @@ func NewClient(t config.Transport, s *tls.Config) engine.Client {
 	c := &client{proxy: proxyFor(t.Proxy)}
 	c.transport, c.upgrades = c.newTransport(t, s), c.newTransport(t, s)
 	c.transport.Protocols.SetHTTP2(true)
+	streams, err := http2.ConfigureTransports(c.transport)
+	if err != nil {
+		panic(err) // another version of HTTP/2 was registered, which nobody does
+	}
+	streams.CountError = c.doubt
 	c.upgrades.DisableKeepAlives = true // each call gets a connection of its own
 	return c
+}
+
+// doubt counts the streams that a backend has reset with PROTOCOL_ERROR. The transport
+// takes such a stream for one that was not processed, and sends it again whatever its
+// method is; but nothing says so (RFC 9113, section 8.7).
+func (c *client) doubt(kind string) {
+	if kind == "recv_rststream_PROTOCOL_ERROR" {
+		c.doubts.Add(1)
+	}
 }
 
 // newTransport returns a transport for HTTP/1.1.
@@ -140,19 +157,24 @@ func (c *client) Close() { c.transport.CloseIdleConnections() }
 
 // Do makes the call.
 func (c *client) Do(ctx context.Context, x *gateway.Exchange) error {
-	call := &call{client: c, wary: !x.Request.Repeatable()}
+	once := !x.Request.Repeatable()
+	call := &call{client: c, once: once, wary: once}
 	r, err := call.request(ctx, &x.Request, c.proxy)
 	if err != nil {
 		return err
 	}
 	res, err := c.roundTrip(ctx, &x.Request, call, r)
+	call.body.settle()
 	if err == nil {
 		err = call.answer(res, &x.Response)
 	}
 	if err == nil {
 		return nil
 	}
-	call.body.end()
+	call.end()
+	if call.stopped.Load() {
+		err = errDoubt
+	}
 	if cause := call.body.failure(); cause != nil && ctx.Err() == nil {
 		return requestBodyError(cause)
 	}
@@ -229,9 +251,14 @@ type call struct {
 	body    requestStream
 	trace   httptrace.ClientTrace
 	client  *client
-	wary    bool        // nobody may make the call twice
-	reached atomic.Bool // a connection was made
-	values  [12]string  // room for the values of the header
+	once    bool               // a backend that may have got the request must not get it twice
+	wary    bool               // the same, or nobody can send it twice
+	reached atomic.Bool        // a connection was made
+	streams bool               // and it speaks HTTP/2
+	doubts  int64              // of the client when the request was sent
+	cancel  context.CancelFunc // ends the call without the client's having left; nil for most
+	stopped atomic.Bool        // by that
+	values  [12]string         // room for the values of the header
 	res     *http.Response
 }
 
@@ -250,6 +277,9 @@ func (c *call) request(ctx context.Context, q *gateway.Request, proxy func(*url.
 	c.trace.GotConn = c.connected
 	if by := engine.DialBy(ctx, q); !by.IsZero() {
 		ctx = context.WithValue(ctx, dialBy{}, by)
+	}
+	if c.once && q.Scheme == "https" && q.Body.Size() == 0 {
+		ctx, c.cancel = context.WithCancel(ctx)
 	}
 	r := (&http.Request{
 		Method: q.Method,
@@ -273,8 +303,31 @@ func (c *call) request(ctx context.Context, q *gateway.Request, proxy func(*url.
 		c.body.raw = raw
 		r.ContentLength = int64(len(raw))
 	}
-	r.Body, r.GetBody = &c.body, c.body.again
+	r.Body, r.GetBody = &c.body, c.again
 	return r, nil
+}
+
+var errDoubt = errors.New("the stream was reset, and nothing says that it was not processed")
+
+// again returns the body for another attempt of the transport.
+func (c *call) again() (io.ReadCloser, error) {
+	if c.doubtful() {
+		return nil, errDoubt
+	}
+	return c.body.again()
+}
+
+// doubtful reports whether the transport may be about to repeat a request that the
+// backend may have processed. It may be the stream of another call that was reset: it
+// does not say which.
+func (c *call) doubtful() bool { return c.once && c.streams && c.client.doubts.Load() != c.doubts }
+
+// end ends the call.
+func (c *call) end() {
+	c.body.end()
+	if c.cancel != nil {
+		c.cancel()
+	}
 }
 
 // connected notes that somebody is at the other end. A connection that has been
@@ -284,9 +337,21 @@ func (c *call) request(ctx context.Context, q *gateway.Request, proxy func(*url.
 //
 // A look costs a system call. It is left out a moment after the last answer, unless
 // the call cannot be repeated or more than that answer may have come.
+//
+// On HTTP/2 it is called again for another attempt, which must not be made if the
+// first is in doubt. A request with a body has asked for that before.
 func (c *call) connected(info httptrace.GotConnInfo) {
-	c.reached.Store(true)
-	if info.Reused && (c.wary || info.IdleTime > believed || c.client.careless(info.Conn)) && spoiled(info.Conn) {
+	if c.reached.Swap(true) && c.doubtful() && c.cancel != nil {
+		c.stopped.Store(true)
+		c.cancel()
+		return
+	}
+	if c.streams = speaksHTTP2(info.Conn); c.streams {
+		c.doubts = c.client.doubts.Load()
+		c.body.keep()
+		return
+	}
+	if info.Reused && (c.wary || info.IdleTime > believed || c.client.careless(info.Conn)) && arrived(info.Conn) {
 		info.Conn.Close()
 	}
 }
@@ -300,13 +365,10 @@ func (c *client) careless(conn net.Conn) bool {
 	return encrypted || time.Now().UnixNano()-c.bare.Load() <= int64(2*believed)
 }
 
-// spoiled reports whether something has arrived on a connection of HTTP/1 that
-// waits for a call.
-func spoiled(conn net.Conn) bool {
-	if encrypted, ok := conn.(*tls.Conn); ok && encrypted.ConnectionState().NegotiatedProtocol == "h2" {
-		return false // which has frames of its own
-	}
-	return arrived(conn)
+// speaksHTTP2 reports whether a connection carries streams.
+func speaksHTTP2(conn net.Conn) bool {
+	encrypted, ok := conn.(*tls.Conn)
+	return ok && encrypted.ConnectionState().NegotiatedProtocol == "h2"
 }
 
 // arrived reports whether a read of the socket below a connection would return at once.
@@ -406,6 +468,7 @@ func (c *call) answer(res *http.Response, to *gateway.Response) error {
 	}
 	c.body.end()
 	res.Body.Close() // empty
+	c.end()
 	return nil
 }
 
@@ -468,5 +531,7 @@ func (c *call) Read(p []byte) (int, error) {
 // Close ends the call.
 func (c *call) Close() error {
 	c.body.end()
-	return c.res.Body.Close()
+	err := c.res.Body.Close()
+	c.end()
+	return err
 }

@@ -14,6 +14,13 @@
 // and the other have one reading of what clients send; the requests of HTTP/2 are
 // held to the same rules.
 //
+// A request that a backend of HTTP/2 has not processed, and says so, is sent again
+// whatever its method is (RFC 9113, sections 6.8 and 8.7): the transport does that
+// where it can have the body again. It can have what is in memory, and the first 64 KB
+// of a stream, which are kept until there is an answer. It would also repeat a stream
+// that was reset with PROTOCOL_ERROR, which says nothing of the kind; that is left to
+// requests that may be repeated.
+//
 // What it cannot do: the standard library keeps a Connection field to itself
 // when it asks to close, so the fields that such an answer of a backend names
 // besides are passed on; and a body of known size that a client uploads is

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/sluice-gateway/sluice/internal/engine/enginetest"
 )
@@ -43,6 +44,47 @@ func TestRequestStream(t *testing.T) {
 		}
 		if _, err := s.again(); !errors.Is(err, errSpent) {
 			t.Errorf("after the first read: %v, want %v", err, errSpent)
+		}
+	})
+	t.Run("a short stream that is kept can be sent again", func(t *testing.T) {
+		for size, again := range map[int]bool{0: true, 5: true, 4096: true, 4097: true, keepLimit: true, keepLimit + 1: false, 3 * keepLimit: false} {
+			text := strings.Repeat("0123456789abcdef-", size/17+1)[:size]
+			s := &requestStream{stream: strings.NewReader(text), left: -1}
+			s.keep()
+			for i := range 3 {
+				if i == 1 {
+					io.CopyN(io.Discard, s, int64(size/2)) // an attempt that ends in between
+				} else if got, err := io.ReadAll(iotest.OneByteReader(s)); string(got) != text || err != nil {
+					t.Errorf("attempt %d: %d bytes, %v, want %d as they were", i, len(got), err, size)
+				}
+				if _, err := s.again(); (err == nil) != again {
+					t.Errorf("%d bytes, after attempt %d: %v, want another: %t", size, i, err, again)
+				}
+				if !again {
+					break
+				}
+			}
+			s.end()
+			if s.kept != nil || s.little != nil || s.much != nil {
+				t.Errorf("%d bytes: memory is kept after the end", size)
+			}
+		}
+	})
+	t.Run("a stream is not kept once it has been asked, nor when nobody will ask again", func(t *testing.T) {
+		late := &requestStream{stream: strings.NewReader("hello"), left: 5}
+		part(late)
+		late.keep()
+		settled := &requestStream{stream: strings.NewReader("hello"), left: 5}
+		settled.keep()
+		part(settled)
+		settled.settle()
+		for _, s := range []*requestStream{late, settled} {
+			if _, err := s.again(); !errors.Is(err, errSpent) {
+				t.Errorf("again: %v, want %v", err, errSpent)
+			}
+			if got, err := io.ReadAll(s); string(got) != "lo" || err != nil {
+				t.Errorf("the rest is %q, %v", got, err)
+			}
 		}
 	})
 	t.Run("nothing is read after the end", func(t *testing.T) {
