@@ -173,6 +173,10 @@ var cases = []testCase{
 	{name: "many codings", path: "/raw", fields: list("Accept-Encoding", "gzip;q=0, ")},
 	{name: "a long token", path: "/token", fields: list("Authorization", "a.b.c."), allowed: declined},
 	{name: "a token of many claims", path: "/token", fields: token(around(`{"a":1`, `,"c%d":1`, "}")), allowed: declined},
+	{name: "a token whose header has many values", path: "/token", fields: func(size int) string {
+		header := `{"alg":"HS256","kid":"k","x":[0` + strings.Repeat(",0", size*3/8) + "]}"
+		return "Authorization: Bearer " + base64.RawURLEncoding.EncodeToString([]byte(header)) + ".e30.AA\r\n"
+	}, allowed: declined},
 	{name: "a token of many levels", path: "/token", fields: token(func(size int) string {
 		return `{"a":` + strings.Repeat("[", size/2) + strings.Repeat("]", size/2) + "}"
 	}), allowed: declined},

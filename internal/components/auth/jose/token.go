@@ -23,6 +23,10 @@ type token struct {
 // spare bits are set, so that no two texts stand for the same bytes.
 var strict = base64.RawURLEncoding.Strict()
 
+// longestHeader is how many bytes the header of a token may have. It is read before
+// anything is known of who sent it, and has room for a chain of certificates.
+const longestHeader = 32 << 10
+
 // parseToken takes a token apart.
 //
 // Source: RFC 7515, sections 5.2 and 7.1.
@@ -34,6 +38,9 @@ func parseToken(text string) (token, error) {
 	}
 	if strings.ContainsAny(text, "\r\n") { // which base64 would skip
 		return token{}, errors.New("the token holds a line break")
+	}
+	if first > base64.RawURLEncoding.EncodedLen(longestHeader) {
+		return token{}, errors.New("the header of the token is too large")
 	}
 	raw := []byte(text)
 	header, err := strict.AppendDecode(nil, raw[:first])

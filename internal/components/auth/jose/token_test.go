@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -333,4 +334,22 @@ func FuzzCookie(f *testing.F) {
 			t.Errorf("%q and %q: got %q, another reader finds %q", first, second, value, others[0].Value)
 		}
 	})
+}
+
+// TestHeaderLimit refuses a header that is larger than any is, without reading it.
+func TestHeaderLimit(t *testing.T) {
+	token := func(size int) string {
+		header := `{"alg":"HS256","x":[0` + strings.Repeat(",0", size/2) + `]}`
+		return base64.RawURLEncoding.EncodeToString([]byte(header)) + ".e30.AA"
+	}
+	if _, err := parseToken(token(longestHeader - 100)); err != nil {
+		t.Errorf("a large header: %v", err)
+	}
+	large := token(900_000)
+	if _, err := parseToken(large); err == nil || !strings.Contains(err.Error(), "too large") {
+		t.Errorf("a header of 900 kB: %v", err)
+	}
+	if n := testing.AllocsPerRun(10, func() { parseToken(large) }); n > 2 {
+		t.Errorf("a header of 900 kB allocates %v times", n)
+	}
 }
