@@ -532,23 +532,3 @@ func BenchmarkEndpoint(b *testing.B) {
 		}
 	}
 }
-
-func TestEndpointAllocations(t *testing.T) {
-	tests := []struct {
-		name, strategy string
-		budget         float64
-	}{
-		{"address", `"ip"`, 1},
-		{"header", `"header","key":"X-Key"`, 0},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			var f fixture
-			st, _, _ := f.endpoint(t, fmt.Sprintf(`{"max_rate":1e9,"client_max_rate":1e9,"strategy":%s}`, tt.strategy))
-			x := testx.Request{Header: gateway.Fields{{Name: "X-Key", Value: "a"}}}.Exchange(t)
-			if n := testing.AllocsPerRun(100, func() { _ = st.Enter(context.Background(), x) }); n > tt.budget {
-				t.Errorf("%v allocations per request, want at most %v", n, tt.budget)
-			}
-		})
-	}
-}
