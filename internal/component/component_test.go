@@ -205,7 +205,7 @@ func TestPhases(t *testing.T) {
 		}()
 	}
 	for p, want := range map[fmt.Stringer]string{
-		component.ServiceOwn: "own", component.EndpointEncode: "encode", component.EndpointFlatmap: "flatmap",
+		component.ServiceRender: "render", component.ServiceOwn: "own", component.EndpointEncode: "encode", component.EndpointFlatmap: "flatmap",
 		component.BackendAddress: "address", component.BackendShape: "shape", component.BackendCredential: "credential", component.BackendSign: "sign",
 	} {
 		if p.String() != want {

@@ -9,14 +9,17 @@ package component
 // it is routed.
 type ServicePhase uint8
 
-// The phases of the service plan. ServiceOwn belongs to the core: health and
-// the other paths of the gateway itself are answered there, before the phases
-// that protect endpoints.
+// The phases of the service plan. ServiceRender and ServiceOwn belong to the core.
+// Outside of the first stages see answers only, with status, header and bytes as the
+// client gets them; inside of it a failure is an error. In the second health and the
+// other paths of the gateway itself are answered, before the phases that protect
+// endpoints.
 const (
 	ServiceObserve ServicePhase = iota
 	ServiceCORS
-	ServiceOwn
 	ServicePlugin
+	ServiceRender
+	ServiceOwn
 	ServiceSecure
 	ServiceLimit
 	ServiceScript
@@ -85,7 +88,7 @@ const (
 func (p BackendPhase) OnWire() bool { return p >= BackendAttempt }
 
 var (
-	serviceNames  = []string{"observe", "cors", "own", "plugin", "secure", "limit", "script", "bot"}
+	serviceNames  = []string{"observe", "cors", "plugin", "render", "own", "secure", "limit", "script", "bot"}
 	endpointNames = []string{
 		"observe", "admit", "authenticate", "authorize", "script", "limit", "select", "encode", "intake", "script-proxy",
 		"check", "validate", "static", "transform", "plugin", "flatmap",

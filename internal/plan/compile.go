@@ -209,7 +209,9 @@ func (c *compiler) compile() {
 
 	c.g.own = c.newOwn()
 	steps := c.service.Placed()
-	steps = append(steps, component.Placed{Phase: uint8(component.ServiceOwn), Name: "own", Stage: c.g.own})
+	steps = append(steps,
+		component.Placed{Phase: uint8(component.ServiceRender), Name: "render", Stage: rendering{c.g.problem}},
+		component.Placed{Phase: uint8(component.ServiceOwn), Name: "own", Stage: c.g.own})
 	c.routes()
 	c.g.plan = blueprint{
 		placed: steps, phase: func(p uint8) string { return component.ServicePhase(p).String() },

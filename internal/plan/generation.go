@@ -21,14 +21,13 @@ import (
 func (g *Generation) Do(ctx context.Context, x *gateway.Exchange) error {
 	x.Identify()
 	x.Client = g.client.of(x.In)
-	err := g.plan.Do(ctx, x)
-	if err != nil {
+	if err := g.plan.Do(ctx, x); err != nil { // of a stage outside of the rendering
 		render(x, err, g.problem)
 	}
 	if g.idHeader != "" {
 		x.Response.Header.Set(g.idHeader, x.ID())
 	}
-	return err
+	return x.Err
 }
 
 // Answer answers an exchange that did not come to the service, in the way that c does,
@@ -36,11 +35,10 @@ func (g *Generation) Do(ctx context.Context, x *gateway.Exchange) error {
 func (g *Generation) Answer(ctx context.Context, x *gateway.Exchange, c gateway.Connector) error {
 	x.Identify()
 	x.Client = g.client.of(x.In)
-	err := (&Plan{tail: c, name: "port"}).Do(ctx, x)
-	if err != nil {
+	if err := (&Plan{tail: c, name: "port"}).Do(ctx, x); err != nil {
 		render(x, err, g.problem)
 	}
-	return err
+	return x.Err
 }
 
 // Take answers an exchange of a source, in the way that c does.

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"context"
 	"strconv"
 
 	"github.com/sluice-gateway/sluice/internal/body"
@@ -29,10 +30,25 @@ var reasons = map[int]string{
 	507: "Insufficient Storage", 508: "Loop Detected", 511: "Network Authentication Required",
 }
 
-// render makes the answer of a failure: a problem document, or plain text that
-// is mostly empty. Nothing of the error but its status, its name and, where texts
-// are asked for, its public text leaves the gateway.
+// A rendering is the step that makes answers of failures.
+type rendering struct{ problem bool }
+
+// Enter does nothing.
+func (rendering) Enter(context.Context, *gateway.Exchange) error { return nil }
+
+// Leave makes an answer of err.
+func (r rendering) Leave(_ context.Context, x *gateway.Exchange, err error) error {
+	if err != nil {
+		render(x, err, r.problem)
+	}
+	return nil
+}
+
+// render makes the answer of a failure, which x.Err tells observers of: a problem
+// document, or plain text that is mostly empty. Nothing of the error but its status, its
+// name and, where texts are asked for, its public text leaves the gateway.
 func render(x *gateway.Exchange, err error, problem bool) {
+	x.Err = err
 	e := gateway.AsError(err)
 	r := &x.Response
 	r.Body.Close()

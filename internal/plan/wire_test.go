@@ -276,3 +276,36 @@ func TestFront(t *testing.T) {
 		t.Errorf("endpoint %s for %s", x.Endpoint, x.Sent().Path())
 	}
 }
+
+// TestRendered shows that a stage in front of the rendering sees a failure as the client
+// does, and one behind it as an error.
+func TestRendered(t *testing.T) {
+	var seen []string
+	look := func(name string) gateway.Stage {
+		return gateway.LeaveFunc(func(_ context.Context, x *gateway.Exchange, err error) error {
+			seen = append(seen, fmt.Sprintf("%s: %d, failed %v, told %v", name, x.Response.Status, err != nil, x.Err != nil))
+			return err
+		})
+	}
+	registry := component.NewRegistry(component.Service(component.Info{Namespace: "test/look"}, func(s *component.ServiceSite, _ struct{}) error {
+		s.Stage(component.ServicePlugin, look("outside"))
+		s.Stage(component.ServiceSecure, look("inside"))
+		return nil
+	}))
+	d, _ := config.Parse("test.json", []byte(`{"version":3,"extra_config":{"test/look":{}}}`))
+	g, problems := plan.Compile(d, plan.Options{Registry: registry, Env: &component.Env{
+		Clock: time.Now, Keeper: new(component.Keeper), Log: component.NewLog(slog.DiscardHandler),
+	}})
+	if g == nil {
+		t.Fatal(config.Format(problems))
+	}
+	defer g.Close(t.Context())
+	x := testx.Request{Path: "/nowhere"}.Exchange(t)
+	if err := g.Do(t.Context(), x); gateway.AsError(err).Status != 404 {
+		t.Errorf("observers are told %v", err)
+	}
+	want := []string{"inside: 0, failed true, told false", "outside: 404, failed false, told true"}
+	if !slices.Equal(seen, want) {
+		t.Errorf("seen\n%s\nwant\n%s", strings.Join(seen, "\n"), strings.Join(want, "\n"))
+	}
+}
