@@ -9,7 +9,8 @@ import (
 // An Edited is the client's message as stages have changed it: an [Inbound] over the
 // engine's. Whoever comes later sees the changes as if the client had sent them, and
 // what the endpoint lets through is chosen among them. Fields that are set pass where
-// they are named even if a client could not send them.
+// they are named even if a client's would not, but for those that only the gateway and
+// its engine write.
 //
 // Changes are made before the calls of an endpoint begin. What they are made of stays
 // valid as long as the exchange.
@@ -38,6 +39,13 @@ func (x *Exchange) Edit() *Edited {
 	e.body, e.length = in.Body(), in.Length()
 	x.In = e
 	return e
+}
+
+// Wrote reports whether a stage has set a field of the client's message, whose name is
+// canonical.
+func (x *Exchange) Wrote(name string) bool {
+	e, ok := x.In.(*Edited)
+	return ok && e.Wrote(name)
 }
 
 // Sent returns the client's message as the engine has it, whatever stages have made
@@ -71,8 +79,9 @@ func (e *Edited) SetRawQuery(query string) { e.query = query }
 func (e *Edited) SetHost(host string) { e.host = host }
 
 // SetHeader replaces the field by one line for each value. Of what a server behind us
-// might take for the same field nothing is left, either.
+// might take for the same field nothing is left, either. The name has any letter case.
 func (e *Edited) SetHeader(name string, values ...string) {
+	name = Canonical(name)
 	e.DelHeader(name)
 	for _, v := range values {
 		e.header.Add(name, v)
@@ -82,7 +91,8 @@ func (e *Edited) SetHeader(name string, values ...string) {
 	}
 }
 
-// DelHeader removes the field, and what a server behind us might take for it.
+// DelHeader removes the field, whose name has any letter case, and what a server behind
+// us might take for it.
 func (e *Edited) DelHeader(name string) {
 	e.header = slices.DeleteFunc(e.header, func(f Field) bool { return Alike(f.Name, name) })
 }

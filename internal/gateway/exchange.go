@@ -68,6 +68,9 @@ type Request struct {
 	// can be made; they share the time that there is for it.
 	Others int
 
+	// Attempt is what is known of the host that is called, as its client has found.
+	Attempt Attempt
+
 	// Hops is how many redirects of the backend were followed to get here, and
 	// Foreign whether one of them has led to an origin that is not the backend's, for
 	// which its credentials are not meant.
@@ -79,6 +82,16 @@ type Request struct {
 	// asks for none (RFC 9110, section 7.8), and so does a request with a body.
 	Upgrade string
 }
+
+// An Attempt is what became of a call to one host.
+type Attempt uint8
+
+// What may become of one. Unmade stands also for a call that a stage has answered.
+const (
+	Unmade Attempt = iota
+	Reached
+	Unreached // nobody got anything of the request
+)
 
 // Repeatable reports whether the request may be sent a second time although a
 // backend may have got the first: its method is safe, or a field says that the

@@ -192,7 +192,8 @@ func (u *unpacked) Begin(ctx context.Context, x *gateway.Exchange) (gateway.Pend
 func (c *unpackedCall) Finish() error {
 	x, next := c.x, c.next
 	unpackedCalls.put(c)
-	if err := next.Finish(); err != nil {
+	err := next.Finish()
+	if attempted(x, err); err != nil {
 		return err
 	}
 	unpack(x)

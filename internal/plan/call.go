@@ -33,7 +33,7 @@ func parseServer(host string) server {
 // aim points the request at the server, the path being the one below its base.
 // That many others are left to be asked if no connection to this one can be made.
 func (s *server) aim(r *gateway.Request, path string, others int) {
-	r.Scheme, r.Host, r.Path, r.Others = s.scheme, s.authority, path, others
+	r.Scheme, r.Host, r.Path, r.Others, r.Attempt = s.scheme, s.authority, path, others, gateway.Unmade
 	if s.base != "" {
 		r.Path = s.base + path
 	}

@@ -416,7 +416,7 @@ func (c *compiler) unwired(be *config.Backend, onWire []component.Placed) {
 	for _, p := range onWire {
 		if n := be.ExtraConfig[p.Name]; n != nil {
 			c.problems = append(c.problems, n.Problem(config.Warning, config.CodeSuspicious,
-				errors.New("has no effect on a backend that is not called by HTTP; remove it")))
+				errors.New("has no effect on a backend that is not called by HTTP; write it in one that is, or give this call what it needs by its own options")))
 		}
 	}
 }

@@ -87,8 +87,6 @@ func among(list []string, name string) bool {
 // to write it, nor can the client take it away.
 func (s *headerSelection) fill(x *gateway.Exchange) {
 	h := x.Request.Header
-	edited, _ := x.In.(*gateway.Edited)
-	ours := func(name string) bool { return edited != nil && edited.Wrote(name) }
 	if s.all {
 		h = x.In.AppendHeaders(h)
 		h = slices.DeleteFunc(h, func(f gateway.Field) bool { return s.reserved(f.Name) })
@@ -98,9 +96,9 @@ func (s *headerSelection) fill(x *gateway.Exchange) {
 		}
 	}
 	if s.wary && slices.ContainsFunc(h, s.vouched) && !s.proxies.believes(x.In) {
-		h = slices.DeleteFunc(h, func(f gateway.Field) bool { return s.vouched(f) && !ours(f.Name) })
+		h = slices.DeleteFunc(h, func(f gateway.Field) bool { return s.vouched(f) && !x.Wrote(f.Name) })
 	}
-	h = withoutNamed(h, x.In, ours)
+	h = withoutNamed(h, x.In, x.Wrote)
 	if h.Has(userAgent) {
 		h.Add(forwardedVia, s.product)
 	} else {

@@ -3,6 +3,7 @@ package plan
 import (
 	"compress/gzip"
 	"context"
+	"errors"
 	"io"
 	"strings"
 	"sync"
@@ -16,11 +17,20 @@ type unpacked struct{ next gateway.Connector }
 
 // Do calls and unpacks gzip.
 func (u *unpacked) Do(ctx context.Context, x *gateway.Exchange) error {
-	if err := u.next.Do(ctx, x); err != nil {
+	err := u.next.Do(ctx, x)
+	if attempted(x, err); err != nil {
 		return err
 	}
 	unpack(x)
 	return nil
+}
+
+// attempted notes what a call says of its host.
+func attempted(x *gateway.Exchange, err error) {
+	x.Request.Attempt = gateway.Reached
+	if errors.Is(err, gateway.ErrUnreached) {
+		x.Request.Attempt = gateway.Unreached
+	}
 }
 
 // unpack makes a plain stream of an answer in gzip, where the request says so.

@@ -19,9 +19,14 @@ type reporter struct {
 }
 
 // report tells the host how a call went that began in time, and reports whether
-// another host may be asked: nobody was reached and there is time left.
+// another host may be asked: nobody was reached and there is time left. A call that a
+// stage has answered says nothing of the host, and one that nobody got says it whatever
+// a stage has made of that.
 func (r *reporter) report(ctx context.Context, x *gateway.Exchange, host *balance.Host, err error, others int) (again bool) {
-	if err == nil || !errors.Is(err, gateway.ErrUnreached) {
+	switch x.Request.Attempt {
+	case gateway.Unmade:
+		return false
+	case gateway.Reached:
 		if host.OK() {
 			r.log.Logger().Info("host is back", "host", host.Address, "endpoint", x.Endpoint, "backend", r.backend)
 		}
@@ -38,5 +43,5 @@ func (r *reporter) report(ctx context.Context, x *gateway.Exchange, host *balanc
 		}
 		r.log.Logger().Warn(message, "host", host.Address, "endpoint", x.Endpoint, "backend", r.backend, "error", err)
 	}
-	return ended == nil
+	return ended == nil && errors.Is(err, gateway.ErrUnreached)
 }

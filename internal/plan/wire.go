@@ -12,7 +12,7 @@ import (
 // they were before.
 type wire struct {
 	whole *Plan
-	bare  *Plan // without credentials, for other domains
+	bare  *Plan // without credentials, for other origins
 }
 
 // newWire returns the connector that runs stages around a client; without any it is

@@ -180,7 +180,7 @@ func compileWired(t *testing.T, n *network, text string) *plan.Generation {
 
 // TestWire shows what the stages of the wire plan see and what of theirs is sent, at
 // every attempt: the whole URL, and no credentials once a redirect has led to another
-// domain.
+// origin.
 func TestWire(t *testing.T) {
 	const signature = ` Authorization: of the gateway, X-Signature: `
 	const nobody, hello = "e3b0c442", "2cf24dba" // SHA-256 of nothing and of hello
@@ -308,4 +308,64 @@ func TestRendered(t *testing.T) {
 	if !slices.Equal(seen, want) {
 		t.Errorf("seen\n%s\nwant\n%s", strings.Join(seen, "\n"), strings.Join(want, "\n"))
 	}
+}
+
+// TestUnmade shows that an answer of a stage says nothing of the host, and that a stage
+// which makes something of a failure does not hide that nobody was reached.
+func TestUnmade(t *testing.T) {
+	var log strings.Builder
+	stands := false // in for a failure
+	registry := component.NewRegistry(component.Backend(component.Info{Namespace: "test/store"}, func(s *component.BackendSite, _ struct{}) error {
+		s.Prompt(component.BackendCache, &store{&stands})
+		return nil
+	}))
+	n := new(network)
+	d, _ := config.Parse("test.json", []byte(`{"version":3,"endpoints":[{"endpoint":"/x","method":"POST","backend":[
+		{"url_pattern":"/1","host":["http://down"],"extra_config":{"test/store":{}}}]}]}`))
+	g, problems := plan.Compile(d, plan.Options{Registry: registry, Env: &component.Env{
+		Clock: time.Now, Keeper: new(component.Keeper), Log: component.NewLog(slog.NewTextHandler(&log, nil)),
+		Dial: func(config.Transport, *tls.Config) (gateway.Connector, error) { return n, nil },
+	}})
+	if g == nil {
+		t.Fatal(config.Format(problems))
+	}
+	defer g.Close(t.Context())
+	for _, step := range []struct {
+		stands bool
+		calls  int
+		says   string
+	}{
+		{false, 0, ""},
+		{true, 1, "host cannot be reached"},
+		{false, 1, ""},
+	} {
+		stands = step.stands
+		log.Reset()
+		x, err := ask(t, g, testx.Request{})
+		if err != nil || x.Response.Status != 200 {
+			t.Errorf("%v: status %d, %v", step, x.Response.Status, err)
+		}
+		x.Release()
+		if len(n.seen) != step.calls || step.says == "" && log.Len() > 0 || !strings.Contains(log.String(), step.says) {
+			t.Errorf("%v: %d calls; the log says %q", step, len(n.seen), log.String())
+		}
+	}
+}
+
+// A store answers at once, or in place of a failure.
+type store struct{ stands *bool }
+
+func (s *store) Enter(_ context.Context, x *gateway.Exchange) error {
+	if !*s.stands {
+		x.Reply()
+		return answer(x, `{"stored":1}`)
+	}
+	return nil
+}
+
+func (s *store) Leave(_ context.Context, x *gateway.Exchange, err error) error {
+	if err != nil {
+		return answer(x, `{"stale":1}`)
+	}
+	return nil
 }

@@ -41,10 +41,9 @@
 // takes blanks at its ends away, which makes "ann " the name of somebody else, and some
 // end it at a control character or at a line break of Unicode.
 //
-// A propagated header replaces what the client sent under its name, hyphens or
-// underscores in it. Backends
-// see it only if input_headers names it, rate limits and scripts of the
-// endpoint see it regardless: it is withdrawn behind them.
+// A propagated header replaces what the client sent under its name, whatever signs
+// stand between its letters. Rate limits and scripts of the endpoint see it, and
+// backends only if input_headers names it.
 //
 // # Keys
 //

@@ -645,20 +645,17 @@ func TestPropagateClaims(t *testing.T) {
 	}
 	token := rs256(t, claims)
 	for _, tt := range tests {
-		for _, input := range []string{"x-claim", "*", "X-Other"} {
-			e := local(t, object{"propagate_claims": [][]string{{tt.claim, "x-claim"}}, "propagate_claims_preserve_array": tt.keep}, input)
-			r := bearer(token)
-			r.Header = append(r.Header, gateway.Field{Name: "X-Claim", Value: "spoofed"}, gateway.Field{Name: "X-Claim", Value: "twice"})
-			x := r.Exchange(t)
-			for _, p := range e.stages {
-				if err := p.Stage.Enter(t.Context(), x); err != nil {
-					t.Fatal(err)
-				}
+		e := local(t, object{"propagate_claims": [][]string{{tt.claim, "x-claim"}}, "propagate_claims_preserve_array": tt.keep})
+		r := bearer(token)
+		r.Header = append(r.Header, gateway.Field{Name: "X-Claim", Value: "spoofed"}, gateway.Field{Name: "X-Claim", Value: "twice"})
+		x := r.Exchange(t)
+		for _, p := range e.stages {
+			if err := p.Stage.Enter(t.Context(), x); err != nil {
+				t.Fatal(err)
 			}
-			got := x.In.AppendHeaders(nil).AppendValues(nil, "X-Claim")
-			if !slices.Equal(got, tt.want) {
-				t.Errorf("%s, array kept: %v, input_headers %s: header %q, want %q", tt.claim, tt.keep, input, got, tt.want)
-			}
+		}
+		if got := x.In.AppendHeaders(nil).AppendValues(nil, "X-Claim"); !slices.Equal(got, tt.want) {
+			t.Errorf("%s, array kept: %v: header %q, want %q", tt.claim, tt.keep, got, tt.want)
 		}
 	}
 }

@@ -54,10 +54,11 @@ func (c *cache) Enter(_ context.Context, x *gateway.Exchange) error {
 // Leave stores what came, renews what was stored, or lets it stand in for a
 // failure.
 func (c *cache) Leave(_ context.Context, x *gateway.Exchange, err error) error {
-	k, called := c.calls.Get(x)
-	if !called {
+	k, _ := c.calls.Get(x)
+	if k == nil {
 		return err
 	}
+	c.calls.Set(x, nil) // there may be another attempt
 	defer k.release()
 	if !safe(k.method) {
 		// Whether it went well or not: the backend may have changed.

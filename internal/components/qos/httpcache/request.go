@@ -47,6 +47,9 @@ func newCall(x *gateway.Exchange, origin string) *call {
 	if !k.header.Has("Cache-Control") && strings.EqualFold(k.header.Get("Pragma"), "no-cache") {
 		k.rules.noCache = true
 	}
+	if r.Foreign {
+		k.key = append(k.key, "without credentials "...)
+	}
 	if origin == "" || r.Hops > 0 {
 		k.key = append(append(k.key, r.Scheme...), "://"...)
 		origin = r.Host

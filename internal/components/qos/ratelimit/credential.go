@@ -12,8 +12,7 @@ import (
 // has spellings. A header that a validator has read counts as what was verified,
 // wherever the token was. The value of any other header is its own.
 func credential(x *gateway.Exchange, name, value string) string {
-	sent := value == x.In.Header(name) // by the client, not set by a layer
-	if id := x.Identity; id != nil && sent && id.Verified != "" && (name == id.Header || name == "Cookie" && id.Cookie) {
+	if id := x.Identity; id != nil && !x.Wrote(name) && id.Verified != "" && (name == id.Header || name == "Cookie" && id.Cookie) {
 		return id.Verified
 	}
 	if name == "Authorization" || name == "Proxy-Authorization" {

@@ -250,7 +250,7 @@ func clientOf(o EndpointOptions, params []string, prefix int, router *component.
 		if err != nil {
 			return "", err
 		}
-		if value != x.In.Header(key.Name()) || router.Believes(x.In) { // set by a layer, or by a proxy
+		if x.Wrote(key.Name()) || router.Believes(x.In) { // set by a layer, or by a proxy
 			if a, ok := router.ClientIn(gateway.Fields{{Value: value}}); ok {
 				return addressKey(a, prefix), nil
 			}
@@ -276,15 +276,20 @@ func hostKey(host string) (string, error) {
 // not. One that the client sent more than once is refused: the limit would count by
 // one line what backends do for another.
 func header(x *gateway.Exchange, key *gateway.Lone) (string, error) {
-	if e, edited := x.In.(*gateway.Edited); edited && e.Wrote(key.Name()) {
-		var text string
-		for i, f := range e.AppendHeader(nil, key.Name()) { // a claim may be a list
-			if i > 0 {
-				text += ","
-			}
-			text += f.Value
+	if x.Wrote(key.Name()) {
+		var room [4]gateway.Field
+		lines := x.In.AppendHeader(room[:0], key.Name())
+		if len(lines) == 1 {
+			return lines[0].Value, nil
 		}
-		return text, nil
+		var all strings.Builder // a claim may be a list
+		for i := range lines {
+			if i > 0 {
+				all.WriteByte(',')
+			}
+			all.WriteString(lines[i].Value)
+		}
+		return all.String(), nil
 	}
 	value, once := key.Value(x.In)
 	if !once {

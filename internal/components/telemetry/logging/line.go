@@ -70,8 +70,8 @@ func (l *line) path() string {
 // pathOf returns the path that was routed, or the one that the client sent where a
 // stage has changed that.
 func pathOf(x *gateway.Exchange) string {
-	if in := x.Sent(); in != x.In {
-		return in.Path()
+	if sent := x.Sent().Path(); sent != x.In.Path() {
+		return sent
 	}
 	return cmp.Or(x.Path, x.In.Path())
 }
