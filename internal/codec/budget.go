@@ -30,5 +30,5 @@ const (
 	costOfObject = 336
 	costOfMember = 64
 	costOfItem   = 1500 // of a feed
-	costOfYAML   = 120
+	costOfYAML   = 240
 )

@@ -198,8 +198,8 @@ type Transport struct {
 	// backend. 0 is no limit; without it the limit is 32MiB. Where an answer has to
 	// become a tree, for XML, YAML and feeds on either side, flatmap_filter and
 	// resp_data, that may take four times the limit of memory, 128MiB at least,
-	// which is 6MB of one-digit numbers and 12MB of ordinary records. What XML and
-	// YAML make of an answer for a client may be four times as long as the limit, and
+	// which is 6MB of one-digit numbers, 12MB of ordinary records and 5MB of YAML.
+	// What XML and YAML make of an answer for a client may be four times as long as the limit, and
 	// beyond 1MiB no more than 24 times as long as the answer.
 	MaxResponseBytes *Size `json:"max_response_bytes" check:"min=0"`
 
