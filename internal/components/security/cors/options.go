@@ -97,11 +97,6 @@ func (o Options) Validate() error {
 			errs = append(errs, config.At(at, errors.New("an empty origin matches nothing; write scheme://host, or *")))
 		case strings.HasSuffix(origin, "/"):
 			errs = append(errs, config.At(at, fmt.Errorf("%q matches nothing, an origin has no path; write %q", origin, strings.TrimRight(origin, "/"))))
-		default:
-			scheme, host, found := strings.Cut(origin, "://")
-			if end := strings.IndexAny(host, "/?#"); found && end >= 0 {
-				errs = append(errs, config.At(at, fmt.Errorf("%q matches nothing, an origin has no path; write %q", origin, scheme+"://"+host[:end])))
-			}
 		}
 	}
 	return errors.Join(errs...)
