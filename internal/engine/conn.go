@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"crypto/tls"
 	"net"
 	"sync"
@@ -57,13 +58,24 @@ func (s *Settings) HandshakeTimeout() time.Duration {
 }
 
 const (
+	// leastPatience is left to every client: to those that ask again at once, and to
+	// those of which nothing is known.
 	leastPatience = 20 * time.Millisecond
-	mostPatience  = 250 * time.Millisecond
-	gaps          = 8
 
-	// LastHead is how long a server that stops waits for the heads of requests that
+	// mostPatience is left to those that take their time, since somebody waits for the
+	// server to stop.
+	mostPatience = 250 * time.Millisecond
+
+	// gaps is how many times as long as for the last request a client may take for the
+	// next.
+	gaps = 8
+
+	// lastHead is how long a server that stops waits for the heads of requests that
 	// have begun.
-	LastHead = time.Second
+	lastHead = time.Second
+
+	// lookAgain is how long it takes until it looks at its connections again.
+	lookAgain = 2 * time.Millisecond
 )
 
 // Patience returns how long a server that stops leaves a connection open that waits
@@ -75,6 +87,23 @@ const (
 // Source: RFC 9112, section 9.6.
 func Patience(gap time.Duration) time.Duration {
 	return min(max(gaps*gap, leastPatience), mostPatience)
+}
+
+// AwaitLast waits for the last requests of the clients of a server that stops: as long as
+// some are expected, and at most until ctx is done. It reports true if the time was over
+// before they came that heads may take which have begun.
+func AwaitLast(ctx context.Context, expecting func() bool) (late bool) {
+	for until := time.Now().Add(lastHead); expecting(); {
+		if !time.Now().Before(until) {
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(lookAgain):
+		}
+	}
+	return false
 }
 
 // SpeaksHTTP reports whether a request of plain HTTP begins with the five bytes.

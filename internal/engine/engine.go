@@ -89,7 +89,7 @@ type Server interface {
 	// As long as there are any but tunnels, connections of HTTP/1 that were open before get
 	// one more answer each, so that whoever asks for it learns that the gateway is draining.
 	// Those that wait for a request then are closed when none is expected any more, by
-	// [Patience], and nothing has arrived; heads that have begun have [LastHead] to end.
+	// [Patience], and nothing has arrived; heads that have begun have a second to end, as [AwaitLast] has it.
 	// What is on its way when such a connection is closed is lost, as HTTP/1.1 has it:
 	// clients send that again if it may be sent twice (RFC 9112, sections 9.3.1 and 9.5).
 	Shutdown(ctx context.Context) error

@@ -161,8 +161,11 @@ func (c *conn) await(limit time.Duration) bool {
 }
 
 // stay takes back that the connection is to end, because a request has come, and reports false
-// if that is too late.
+// if that is too late. The read of it is interrupted before, and not later: the server does
+// both at once.
 func (c *conn) stay() bool {
+	c.server.mu.Lock()
+	defer c.server.mu.Unlock()
 	c.readBy = longAgo
 	return c.state.CompareAndSwap(leaving, reading)
 }

@@ -153,7 +153,7 @@ func (s *server) Shutdown(ctx context.Context) error {
 	http2 := make(chan error, 1)
 	go func() { http2 <- s.http2.shutdown(ctx) }()
 	s.settle(ctx)
-	s.await(ctx)
+	engine.AwaitLast(ctx, s.expecting)
 	empty := s.drain()
 	var err error
 	select {
@@ -196,19 +196,6 @@ func (s *server) serving() bool {
 		}
 	}
 	return false
-}
-
-// await waits for requests that may be on their way, and ends the connections on
-// which none is, at most until ctx is done.
-func (s *server) await(ctx context.Context) {
-	const pause = 2 * time.Millisecond
-	for until := time.Now().Add(engine.LastHead); s.expecting() && time.Now().Before(until); {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(pause):
-		}
-	}
 }
 
 // expecting ends the connections on which no request is expected, and reports

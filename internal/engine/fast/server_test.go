@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -475,6 +476,101 @@ func TestIdleConnections(t *testing.T) {
 	if err := s.Shutdown(ctx); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestLateInterrupt: a request that arrives while Shutdown is about to end its connection
+// has the time for its head and its body all the same.
+func TestLateInterrupt(t *testing.T) {
+	const head, content = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n", "body"
+	for _, first := range []string{head[:1], head} {
+		client, conn := net.Pipe()
+		say := make(chan string, 3)
+		go func() {
+			for text := range say {
+				io.WriteString(client, text) // or the answer is missing
+			}
+		}()
+		p := &punctual{Conn: conn, heard: make(chan bool, 1), interrupted: make(chan bool)}
+		p.interrupting = func() {
+			<-p.heard
+			say <- first
+			<-p.heard
+			for range 10000 { // in vain, as it should be: the connection is not to go on before the interruption
+				if runtime.Gosched(); p.moved.Load() {
+					break
+				}
+			}
+		}
+		l := &single{conns: make(chan net.Conn, 1)}
+		l.conns <- p
+		d := openAt(t, l, NewServer, engine.Settings{ReadHeaderTimeout: time.Minute, ReadTimeout: time.Minute}, readAll)
+		client.SetDeadline(time.Now().Add(10 * time.Second))
+		r := bufio.NewReader(client)
+		say <- head + content
+		if got := status(r); got != 200 {
+			t.Fatalf("status %d of the first request, want 200", got)
+		}
+		stopped := make(chan error, 1)
+		go func() { stopped <- d.server.Shutdown(t.Context()) }()
+		<-p.interrupted
+		say <- (head + content)[len(first):]
+		close(say)
+		if got := status(r); got != 200 {
+			t.Errorf("behind %q: status %d, want 200", first, got)
+		}
+		client.Close()
+		if err := <-stopped; err != nil {
+			t.Errorf("Shutdown = %v", err)
+		}
+	}
+}
+
+// A single listener has one connection.
+type single struct {
+	conns chan net.Conn
+	once  sync.Once
+}
+
+func (l *single) Accept() (net.Conn, error) {
+	if conn, ok := <-l.conns; ok {
+		return conn, nil
+	}
+	return nil, net.ErrClosed
+}
+
+func (l *single) Close() error { l.once.Do(func() { close(l.conns) }); return nil }
+func (*single) Addr() net.Addr { return new(net.TCPAddr) }
+
+// A punctual connection does something before its reads are interrupted, and knows
+// whether they were given time meanwhile.
+type punctual struct {
+	net.Conn
+	heard        chan bool // holds something once bytes have come
+	interrupting func()
+	interrupted  chan bool
+	moved        atomic.Bool
+}
+
+func (p *punctual) Read(b []byte) (int, error) {
+	n, err := p.Conn.Read(b)
+	if n > 0 {
+		select {
+		case p.heard <- true:
+		default:
+		}
+	}
+	return n, err
+}
+
+func (p *punctual) SetReadDeadline(by time.Time) error {
+	if by != longAgo {
+		p.moved.Store(true)
+		return p.Conn.SetReadDeadline(by)
+	}
+	p.moved.Store(false)
+	p.interrupting()
+	defer close(p.interrupted)
+	return p.Conn.SetReadDeadline(by)
 }
 
 // TestWaitingExchanges shows that a connection holds no buffer either while a

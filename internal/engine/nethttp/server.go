@@ -121,7 +121,9 @@ func (s *server) Shutdown(ctx context.Context) error {
 	case <-s.drain():
 	case <-ctx.Done():
 	}
-	s.await(ctx)
+	if engine.AwaitLast(ctx, s.expecting) {
+		s.closeWaiting()
+	}
 	err := s.http.Shutdown(ctx)
 	if errors.Is(err, net.ErrClosed) { // its listener was closed before
 		err = nil
@@ -179,29 +181,6 @@ func (s *server) follow(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// await waits for requests that may be on their way, and ends the connections on
-// which none is, at most until ctx is done.
-func (s *server) await(ctx context.Context) {
-	const pause = 2 * time.Millisecond
-	for until := time.Now().Add(engine.LastHead); s.expecting(); {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(pause):
-		}
-		if time.Now().After(until) {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			for v := range s.conns {
-				if v.waits && !v.other.Load() {
-					v.Conn.Close()
-				}
-			}
-			return
-		}
-	}
-}
-
 // expecting ends the connections on which no request is expected, and reports
 // whether there are any but those whose answer says that it is the last.
 func (s *server) expecting() (is bool) {
@@ -218,6 +197,25 @@ func (s *server) expecting() (is bool) {
 		}
 	}
 	return is
+}
+
+// closeWaiting closes the connections on which no request has come. It is the socket that
+// is closed: TLS would say goodbye first, and wait for a client that takes nothing.
+func (s *server) closeWaiting() {
+	var closing []net.Conn
+	s.mu.Lock()
+	for v := range s.conns {
+		if v.waits && !v.other.Load() {
+			closing = append(closing, v.Conn)
+		}
+	}
+	s.mu.Unlock()
+	for _, conn := range closing {
+		if encrypted, ok := conn.(*tls.Conn); ok {
+			conn = encrypted.NetConn()
+		}
+		conn.Close()
+	}
 }
 
 // enter counts an exchange, and reports whether it did: not while the server is
