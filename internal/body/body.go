@@ -36,6 +36,7 @@ type Body struct {
 	raw    []byte
 	object *jsonspan.Object
 	tree   map[string]any
+	value  *any    // of a Raw body, decoded; nil while nobody has asked for it
 	owned  *Buffer // behind raw and the spans, when it is ours
 	json   *Buffer // Spans or Tree written out, as often as it was another text
 }
@@ -190,7 +191,7 @@ func (b *Body) Project(p *jsonspan.Projection, limit int64) error {
 		free(o)
 		return err
 	}
-	b.object, b.form, b.tree = o, Spans, nil
+	b.object, b.form, b.tree, b.value = o, Spans, nil, nil
 	return nil
 }
 
@@ -246,6 +247,34 @@ func (b *Body) Tree(limit int64) (map[string]any, error) {
 		return tree, nil
 	}
 	return nil, fmt.Errorf("a %s body has no tree", b.form)
+}
+
+// Value returns the body as a plain Go value, whatever that is: nil, bool, string,
+// json.Number, []any or map[string]any. A Stream is read first, at most limit bytes; the
+// form is no more than Raw then, so the message goes on byte for byte. The value is
+// decoded once for all who ask; it is read-only and lives until the body changes. Limit
+// counts as for [Body.Tree]. An Empty body is an error, as one that is no JSON.
+func (b *Body) Value(limit int64) (any, error) {
+	switch b.form {
+	case Spans, Tree:
+		return b.Tree(limit)
+	}
+	if b.value != nil {
+		return *b.value, nil
+	}
+	raw, err := b.Bytes(limit)
+	if err != nil {
+		return nil, err
+	}
+	if limit > 0 && jsonspan.TreeCost(raw) > TreeLimit(limit) {
+		return nil, ErrTooLarge
+	}
+	value, err := jsonspan.Tree(raw)
+	if err != nil {
+		return nil, err
+	}
+	b.value = &value
+	return value, nil
 }
 
 // TreeLimit returns how many bytes of memory what is decoded may take if its text may

@@ -478,3 +478,49 @@ func TestTreeLimit(t *testing.T) {
 		t.Errorf("a small answer: %v", err)
 	}
 }
+
+// TestValue decodes a body for whoever looks at it, and lets the message go on as it is.
+func TestValue(t *testing.T) {
+	tests := []struct {
+		name  string
+		body  func() Body
+		limit int64
+		want  string // of the value, "" for an error
+		form  Form
+	}{
+		{"an object", func() Body { return FromBytes([]byte(`{"b": 1.50, "a":[]}`)) }, 0, `{"a":[],"b":1.50}`, Raw},
+		{"a list", func() Body { return FromStream(io.NopCloser(strings.NewReader("[1, null]")), -1) }, 9, `[1,null]`, Raw},
+		{"a text", func() Body { return FromBytes([]byte(`"x"`)) }, 0, `"x"`, Raw},
+		{"null", func() Body { return FromBytes([]byte(`null`)) }, 0, `null`, Raw},
+		{"data", func() Body { var b Body; b.SetTree(map[string]any{"a": true}); return b }, 0, `{"a":true}`, Tree},
+		{"no JSON", func() Body { return FromBytes([]byte(`{`)) }, 0, "", Raw},
+		{"nothing", func() Body { return Body{} }, 0, "", Empty},
+		{"too large", func() Body { return FromStream(io.NopCloser(strings.NewReader("[1, null]")), -1) }, 8, "", Empty},
+		{"too large in memory", func() Body { return FromBytes([]byte("[" + strings.Repeat("1,", 4<<20) + "1]")) }, 16 << 20, "", Raw},
+	}
+	for _, tt := range tests {
+		b := tt.body()
+		for range 2 {
+			v, err := b.Value(tt.limit)
+			var got []byte
+			if err == nil {
+				if got, err = json.Marshal(v); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if string(got) != tt.want || (err == nil) != (tt.want != "") {
+				t.Errorf("%s: got %s, %v, want %s", tt.name, got, err, tt.want)
+			}
+		}
+		if b.Form() != tt.form {
+			t.Errorf("%s: the form is %s, want %s", tt.name, b.Form(), tt.form)
+		}
+		b.Close()
+	}
+	b := FromBytes([]byte(`{"a":1}`))
+	first, _ := b.Value(0)
+	b.SetTree(map[string]any{"a": 2})
+	if second, err := b.Value(0); err != nil || reflect.DeepEqual(first, second) {
+		t.Errorf("after a change: %v, then %v, %v", first, second, err)
+	}
+}

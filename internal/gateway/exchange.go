@@ -44,6 +44,7 @@ type Exchange struct {
 	slots     []any
 	onRelease []func()
 	replied   bool
+	ownParams bool      // Params is of x alone
 	inline    [8]string // room for Params
 }
 
@@ -165,6 +166,20 @@ func (x *Exchange) Child() *Exchange {
 	c.Request.Method = x.Request.Method
 	x.children = append(x.children, c)
 	return c
+}
+
+// SetParam gives the parameter at index i another value, for x and what is asked on its
+// behalf from then on. Siblings keep theirs.
+func (x *Exchange) SetParam(i int, value string) {
+	if x.Parent != nil && !x.ownParams {
+		x.Params = append(x.inline[:0], x.Params...)
+	}
+	x.ownParams = true
+	x.Params[i] = value
+	if i < len(x.Raw) { // as nobody has sent it
+		x.Raw = append([]string(nil), x.Raw...)
+		x.Raw[i] = ""
+	}
 }
 
 // OnRelease runs f when the exchange is released. Functions run in the

@@ -61,6 +61,7 @@ func used(t *testing.T) *Exchange {
 	x.Pin, x.Err, x.Personal = t, errors.New("trouble"), true
 	x.Started, x.Until = time.Unix(1, 0), time.Unix(2, 0)
 	SlotAt[string](2).Set(x, "state")
+	x.SetParam(1, "3")
 	x.OnRelease(func() {})
 	x.Child()
 	x.Reply()
@@ -298,5 +299,20 @@ func TestFunctions(t *testing.T) {
 	}
 	if err := leave.Leave(t.Context(), x, trouble); !errors.Is(err, trouble) || !errors.Is(err, other) {
 		t.Errorf("Leave: %v", err)
+	}
+}
+
+// TestSetParam changes a parameter for one call and those that are made for it.
+func TestSetParam(t *testing.T) {
+	x := Acquire(nil)
+	defer x.Release()
+	x.Params, x.Raw = append(x.Params, "a", "b"), []string{"a", "%62"}
+	one, two := x.Child(), x.Child()
+	one.SetParam(1, "c")
+	one.SetParam(0, "d")
+	for name, got := range map[string]*Exchange{"a,b a,%62": x, "d,c ,": one, "a,b a,%62 of the sibling": two, "d,c , of its own": one.Child()} {
+		if text := strings.Join(got.Params, ",") + " " + strings.Join(got.Raw, ","); !strings.HasPrefix(name, text) {
+			t.Errorf("got %s, want %s", text, name)
+		}
 	}
 }
