@@ -346,8 +346,9 @@ type Endpoint struct {
 
 // Backend is one call.
 type Backend struct {
-	// URLPattern is the path and query to call, with {variables}. A parameter of
-	// the client that a service may read as one of the query does not join it.
+	// URLPattern is the path and query to call, with {variables}. Parameters of the
+	// client follow those of the query, but for names whose value here is of a token,
+	// {JWT.claim}, however a service may spell them.
 	URLPattern string `json:"url_pattern" check:"wanted" example:"\"/users/{id}\""`
 
 	// Host lists the hosts to balance over, or with sd the name to look up. Where

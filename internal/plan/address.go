@@ -14,7 +14,7 @@ type address struct {
 	template *template
 	path     string     // when the template's path is fixed
 	wildcard bool       // the rest of the client's path follows
-	fixed    fixedNames // of the template's query
+	fixed    fixedNames // of the template's query, which the client may not repeat
 	query    selection
 	queries  bool // whether query filters at all
 	header   headerFilter
@@ -84,7 +84,7 @@ func trimSlash(path []byte) []byte {
 }
 
 // writeQuery appends what this backend may have of the client's parameters to those of
-// the template.
+// the template, but for the names whose values are of a token.
 func (a *address) writeQuery(x *gateway.Exchange) error {
 	r := &x.Request
 	if a.queries && !a.query.all {
@@ -104,9 +104,8 @@ func (a *address) writeQuery(x *gateway.Exchange) error {
 	}
 	if len(r.Query) > 0 && !a.fixed.none() {
 		names := &a.fixed
-		if names.dynamic {
-			names = new(fixedNames)
-			names.add(string(query))
+		if names.later != nil {
+			names = names.written(string(query))
 		}
 		keepQuery(r, func(name string) bool { return !names.takes(name) })
 	}

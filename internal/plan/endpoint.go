@@ -453,13 +453,14 @@ func (b *endpointBuilder) newAddress(i int, be *config.Backend, shadow bool) *ad
 	return a
 }
 
-// noteFixed says which parameters of the client stay behind for those of url_pattern.
+// noteFixed says which parameters of the client stay behind for those that url_pattern
+// makes of a token.
 func (b *endpointBuilder) noteFixed(be *config.Backend, fixed *fixedNames) {
 	note := func(n *config.Node, list []string) {
 		for i, name := range list {
 			if name != "" && name != "*" && fixed.takes(name) {
 				b.report(n, n.ItemPath("input_query_strings", i), config.Note, config.CodeNote, fmt.Errorf(
-					"the parameter %q of the client stays behind, because url_pattern writes one itself", name))
+					"the parameter %q of the client stays behind, because url_pattern makes one of the token", name))
 			}
 		}
 	}

@@ -6,59 +6,98 @@ import (
 	"unicode"
 )
 
-// The parameters that a url_pattern writes into its query are the file's. A parameter
-// of the client that a service may read as one of them does not join them: of two with
-// one name some read the first, some the last, some both.
+// Parameters of the client follow those that a url_pattern writes into its query, as they
+// do elsewhere. Where the value of one is of a token, its name is the file's: a parameter
+// of the client that a service may read as it does not join it, because of two with one
+// name some read the first, some the last, some both.
 
-// fixedNames are the parameters of a template's query, as [sameName] compares them.
+// fixedNames are the names of parameters with values of a token in the query of a
+// template, as [nameKey] compares them.
 type fixedNames struct {
-	names   []string // whole ones
-	within  []string // what stands in front of a bracket of one: it would replace the whole
-	dynamic bool     // a value is part of a name, so that names are known with the query
+	names  []string // whole ones
+	within []string // what stands in front of a bracket of one: it would replace the whole
+	later  []bool   // which pairs of the query they are, where a value is part of a name
 }
 
-// namesOf returns the parameters that the query of a template writes.
+// namesOf returns the parameters that the query of a template writes with a value of a
+// token.
 func namesOf(query []part) (f fixedNames) {
-	const value = "\x00"
+	const value, token = "\x00", "\x01" // which no literal holds
 	var text strings.Builder
 	for i := range query {
-		if query[i].origin == literal {
+		switch query[i].origin {
+		case literal:
 			text.WriteString(query[i].text)
-		} else {
+		case fromClaim:
+			text.WriteString(token)
+		default:
 			text.WriteString(value)
 		}
 	}
+	dynamic := false
 	for pair := range pairsOf(text.String()) {
-		if name, _, _ := strings.Cut(pair, "="); strings.Contains(name, value) {
-			return fixedNames{dynamic: true}
+		name, _, _ := strings.Cut(pair, "=")
+		claimed := strings.Contains(pair, token)
+		f.later = append(f.later, claimed)
+		switch {
+		case !claimed:
+		case strings.ContainsAny(name, value+token):
+			dynamic = true
+		default:
+			f.add(name)
 		}
 	}
-	f.add(text.String())
+	if !dynamic {
+		f.later = nil
+	}
 	return f
 }
 
-// pairsOf splits the query of a template, which its author wrote for a certain service,
-// wherever a service may.
-func pairsOf(query string) func(func(string) bool) {
-	return strings.FieldsFuncSeq(query, func(r rune) bool { return r == '&' || r == ';' })
+// written returns the names of a query that was made of the template: values are
+// escaped, so it has as many pairs.
+func (f *fixedNames) written(query string) *fixedNames {
+	known, i := new(fixedNames), 0
+	for pair := range pairsOf(query) {
+		if i < len(f.later) && f.later[i] {
+			name, _, _ := strings.Cut(pair, "=")
+			known.add(name)
+		}
+		i++
+	}
+	return known
 }
 
-// add adds the parameters of a query.
-func (f *fixedNames) add(query string) {
-	for pair := range pairsOf(query) {
-		name, _, _ := strings.Cut(pair, "=")
-		key := nameKey(unescapeQuery(name))
-		f.names = append(f.names, strings.ReplaceAll(key, "[", "_"))
-		for i := range len(key) {
-			if key[i] == '[' {
-				f.within = append(f.within, strings.ReplaceAll(key[:i], "[", "_"))
+// pairsOf splits the query of a template, which its author wrote for a certain service,
+// wherever a service may. Pairs may be empty.
+func pairsOf(query string) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for {
+			end := strings.IndexAny(query, "&;")
+			if end < 0 {
+				yield(query)
+				return
 			}
+			if !yield(query[:end]) {
+				return
+			}
+			query = query[end+1:]
+		}
+	}
+}
+
+// add adds a name as it is written in a query.
+func (f *fixedNames) add(name string) {
+	key := nameKey(unescapeQuery(name))
+	f.names = append(f.names, strings.ReplaceAll(key, "[", "_"))
+	for i := range len(key) {
+		if key[i] == '[' {
+			f.within = append(f.within, strings.ReplaceAll(key[:i], "[", "_"))
 		}
 	}
 }
 
 // none reports whether there are no parameters.
-func (f *fixedNames) none() bool { return len(f.names) == 0 && !f.dynamic }
+func (f *fixedNames) none() bool { return len(f.names) == 0 && f.later == nil }
 
 // takes reports whether a service may read a parameter of the client, its name decoded,
 // as one of these, as a part of one or as the whole to which one belongs.

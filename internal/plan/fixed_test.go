@@ -11,18 +11,18 @@ func TestFixedNames(t *testing.T) {
 		taken   []string // names of the client, as it writes them, that do not join it
 		free    []string
 	}{
-		{"user=1",
+		{"user={JWT.sub}",
 			[]string{"user", "user%20[]", "+user+[+x]", "%75ser", "USER", "User", "user%20", "%20user", "+user", "user%09", "user%00x", "user[]", "user%5B%5D", "user[0]", "user%5bx%5d[y]", "user[", "user]", "%2575ser", "u%C5%BFer", "user%C2%A0", "%EF%BB%BFuser"},
 			[]string{"users", "us", "user_id", "user-id", "user.id", "xuser", "", "a;user", "us%20er", "%252575ser"}},
-		{"user_id={id}", []string{"user_id", "user.id", "user%20id", "user+id", "user[id]", "USER.ID[]", "user_id[x]"}, []string{"user", "user-id", "userid"}},
+		{"user_id={id}-{JWT.sub}", []string{"user_id", "user.id", "user%20id", "user+id", "user[id]", "USER.ID[]", "user_id[x]"}, []string{"user", "user-id", "userid"}},
 		{"filter[user]={JWT.sub}",
 			[]string{"filter[user]", "filter%5Buser%5D", "filter[user][]", "filter[user][x]", "filter", "filter[]", "filter.user", "filter_user", "Filter[USER]"},
 			[]string{"filter[page]", "filter[users]", "user", "page[user]"}},
-		{"ids[]=1&ids[]=2", []string{"ids", "ids[]", "ids[3]"}, []string{"id"}},
-		{"a=1;b=2&&c", []string{"a", "b", "c"}, []string{"a;b", "", "2"}},
-		{"%61=1&x+y=2", []string{"a", "x_y", "x%20y"}, []string{"x"}},
-		{"=1", []string{"", "%20"}, []string{"a"}},
-		{"K=1", []string{"k", "%E2%84%AA"}, nil},
+		{"ids[]={JWT.sub}&ids[]=2", []string{"ids", "ids[]", "ids[3]"}, []string{"id"}},
+		{"a={JWT.a};b=2&&c={JWT.c}", []string{"a", "c"}, []string{"a;b", "", "b", "2"}},
+		{"%61={JWT.a}&x+y={JWT.b}&z={id}", []string{"a", "x_y", "x%20y"}, []string{"x", "z"}},
+		{"={JWT.a}", []string{"", "%20"}, []string{"a"}},
+		{"K={JWT.a}", []string{"k", "%E2%84%AA"}, nil},
 	}
 	for _, tt := range tests {
 		tmpl, err := parseTemplate("/x?"+tt.pattern, []string{"id"})
@@ -30,7 +30,7 @@ func TestFixedNames(t *testing.T) {
 			t.Fatal(err)
 		}
 		f := namesOf(tmpl.query)
-		if f.dynamic || f.none() {
+		if f.later != nil || f.none() {
 			t.Errorf("%s: %+v, want its names", tt.pattern, f)
 		}
 		for _, taken := range []bool{true, false} {
@@ -49,21 +49,34 @@ func TestFixedNames(t *testing.T) {
 
 // TestFixedNamesOfValues leaves names that values are a part of to the request.
 func TestFixedNamesOfValues(t *testing.T) {
-	tmpl, err := parseTemplate("/x?a=1&f.{id}=2", []string{"id"})
+	tmpl, err := parseTemplate("/x?a=1&{id}&f.{id}={JWT.sub}&{JWT.sub}", []string{"id"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f := namesOf(tmpl.query); !f.dynamic || f.none() {
-		t.Errorf("got %+v, want dynamic names", f)
+	f := namesOf(tmpl.query)
+	if f.later == nil || f.none() {
+		t.Errorf("got %+v, want names that are known later", f)
 	}
-	if f := namesOf(nil); !f.none() {
-		t.Errorf("no query: got %+v, want none", f)
+	f = *f.written("a=1&&f.x=ann&ann")
+	for name, want := range map[string]bool{"a": false, "f.x": true, "F_X[]": true, "f.y": false, "ann": true, "": false} {
+		if got := f.takes(name); got != want {
+			t.Errorf("takes %q: %t, want %t", name, got, want)
+		}
+	}
+	for _, query := range []string{"", "a=1&b={id}&c={input_headers.X}&{id}=1;d={resp0_x}"} {
+		tmpl, err := parseTemplate("/x?"+query, []string{"id"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f := namesOf(tmpl.query); !f.none() {
+			t.Errorf("%q: got %+v, want none", query, f)
+		}
 	}
 }
 
 // TestFixedNamesCost compares a name of many brackets in one pass.
 func TestFixedNamesCost(t *testing.T) {
-	f := namesOf([]part{{text: "a=1"}})
+	f := namesOf([]part{{text: "a="}, {origin: fromClaim}})
 	name := "b" + strings.Repeat("[x]", 100000)
 	if n := testing.AllocsPerRun(1, func() { f.takes(name) }); n > 8 {
 		t.Errorf("%v allocations for one long name, want a few", n)
@@ -81,7 +94,7 @@ func FuzzFixedNames(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, name string) {
 		var fixed fixedNames
-		fixed.add(string(appendQueryValue(nil, name)) + "=1")
+		fixed.add(string(appendQueryValue(nil, name)))
 		if name == "" {
 			return // an empty pair may be none
 		}
