@@ -163,9 +163,9 @@ type Transport struct {
 	// DisableKeepAlives uses each connection for one request only.
 	DisableKeepAlives bool `json:"disable_keep_alives"`
 
-	// DisableCompression stops the gateway from asking for gzip by itself, as it
-	// does where it decodes answers. What passes with no-op comes as the client asks
-	// for it, with Accept-Encoding in input_headers.
+	// DisableCompression stops the gateway from asking for gzip by itself.
+	// What it has asked for is unpacked, with no-op too; with Accept-Encoding in
+	// input_headers an answer that passes with no-op comes as the client asks for it.
 	DisableCompression bool `json:"disable_compression"`
 
 	// MaxIdleConnections limits the idle connections to all hosts together; 0
@@ -254,6 +254,13 @@ type Behaviour struct {
 	// nothing is guessed.
 	MissingContentType MissingContentType `json:"missing_content_type"`
 
+	// PersonalCache is what Cache-Control says, where cache_ttl announces a max-age, of
+	// answers that may be for one client only: public, as of all others, or private,
+	// for the cache of one browser. It is those of endpoints that authenticate, those
+	// where a header or a claim is part of what is called, and those to requests of
+	// which backends see Authorization, Cookie or another credential.
+	PersonalCache PersonalCache `json:"personal_cache"`
+
 	// BreakerThreshold is when a breaker opens: more_than max_errors or at
 	// max_errors.
 	BreakerThreshold BreakerThreshold `json:"breaker_threshold"`
@@ -309,10 +316,8 @@ type Endpoint struct {
 	Timeout Duration `json:"timeout"`
 
 	// CacheTTL is the max-age that complete answers announce in Cache-Control;
-	// 0s stands for that of the service. They are public, but private, for the cache of
-	// one browser, where the endpoint authenticates, where a header or a claim is
-	// part of what is called, and where backends see Authorization, Cookie or
-	// another credential of the request.
+	// 0s stands for that of the service. They are public; behaviour.personal_cache says
+	// what those are that may be for one client only.
 	CacheTTL Duration `json:"cache_ttl"`
 
 	// ConcurrentCalls is how many times each backend is called at once; the
@@ -601,6 +606,12 @@ type MissingContentType string
 
 // Enum lists the values.
 func (MissingContentType) Enum() []string { return []string{"guess", "none"} }
+
+// PersonalCache is who may keep the answers for one client.
+type PersonalCache string
+
+// Enum lists the values.
+func (PersonalCache) Enum() []string { return []string{"public", "private"} }
 
 // BreakerThreshold is when a breaker opens.
 type BreakerThreshold string

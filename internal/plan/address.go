@@ -135,7 +135,7 @@ func (a *address) askEncoding(r *gateway.Request) {
 		r.Header.Del(name)
 	}
 	r.Unpack = a.decodes
-	if a.compress && !r.Header.Has(name) && !r.Header.Has("Range") && r.Method != "HEAD" {
+	if a.compress && r.Upgrade == "" && !r.Header.Has(name) && !r.Header.Has("Range") && r.Method != "HEAD" {
 		r.Header.Add(name, "gzip")
 		r.Unpack = true
 	}

@@ -67,7 +67,7 @@ func newEncode(s *config.Service, e *config.Endpoint, messages bool, product gat
 	enc.untyped = s.Behaviour.MissingContentType == "none"
 	if e.CacheTTL > 0 {
 		age := "max-age=" + strconv.Itoa(int(time.Duration(e.CacheTTL)/time.Second))
-		enc.cache, enc.private = "public, "+age, "private, "+age
+		enc.cache, enc.private = "public, "+age, string(s.Behaviour.PersonalCache)+", "+age
 	}
 	return enc
 }
@@ -83,7 +83,7 @@ var completedHeaders = func() (names []string) {
 
 // Enter notes whether the answer will be for one client only, where that matters.
 func (e *encode) Enter(_ context.Context, x *gateway.Exchange) error {
-	if e.cache != "" {
+	if e.cache != e.private {
 		x.Personal = e.personal || x.Identity != nil || slices.ContainsFunc(x.Request.Header, func(f gateway.Field) bool { return credential(f.Name) })
 	}
 	return nil

@@ -111,6 +111,7 @@ func (b *endpointBuilder) build() *Endpoint {
 	b.checkNeeds(&b.site.Site, e.OutputEncoding == "no-op")
 	made := newEncode(b.g.Service, e, b.g.Router.ErrorMessages, b.g.product)
 	made.personal = made.cache != "" && b.personal()
+	b.checkCache(made.personal)
 	enc := b.encode(made)
 	sel := &selected{
 		header:  newHeaderSelection(e.InputHeaders, b.env.Product, &b.g.client, b.g.Service.ExpectContinueTimeout > 0, b.g.Service.Behaviour.MaxHops > 0),
@@ -246,6 +247,29 @@ func (b *endpointBuilder) personal() bool {
 	return false
 }
 
+// checkCache reports answers for one client that every cache may keep for others,
+// unless the file says that this is meant.
+func (b *endpointBuilder) checkCache(personal bool) {
+	e := b.config
+	behaviour := &b.g.Service.Behaviour
+	if e.CacheTTL <= 0 || e.OutputEncoding == "no-op" || behaviour.PersonalCache != "public" ||
+		b.g.Service.Node.GetFold("behaviour").Get("personal_cache") != nil {
+		return
+	}
+	why := "the endpoint authenticates, or calls what a header or a claim names"
+	if !personal {
+		at := slices.IndexFunc(e.InputHeaders, func(name string) bool { return name == "*" || credential(name) })
+		if at < 0 {
+			return
+		}
+		if why = "backends see the header " + e.InputHeaders[at]; e.InputHeaders[at] == "*" {
+			why = "backends see Authorization and Cookie"
+		}
+	}
+	b.report(e.Node, "cache_ttl", config.Warning, config.CodeSuspicious, fmt.Errorf(
+		`lets every cache keep answers that may be for one client only, because %s; write "behaviour": {"personal_cache": "private"} in the root, or "public" there if they are for all`, why))
+}
+
 // share returns a part of the endpoint's timeout; 0 when it is the whole.
 func (b *endpointBuilder) share(percent int) time.Duration {
 	if percent == 100 {
@@ -365,8 +389,7 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 		return nil
 	}
 	bp.demands = demands(be, addr.template, b.site.Params())
-	// With no-op the answer is the client's, and so is the wish for a coding.
-	addr.compress = !call.Transport.DisableCompression && b.config.OutputEncoding != "no-op"
+	addr.compress = !call.Transport.DisableCompression
 	b.placed = append(append(b.placed[:0], stages...),
 		component.Placed{Phase: uint8(component.BackendAddress), Name: "address", Stage: addr, At: be.Node.Pos, Prompt: true},
 		component.Placed{Phase: uint8(component.BackendShape), Name: "shape", Stage: newShape(b.g.Service, be, call.Reshape), Prompt: true,

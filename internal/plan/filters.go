@@ -11,10 +11,11 @@ import (
 	"github.com/sluice-gateway/sluice/internal/jsonspan"
 )
 
-// A denied path that leads nowhere lets pass what its author wanted to hide, and so
-// does a filter of an answer that is passed as it is: these are errors. An allowed
-// path, a target or a name that leads nowhere hides more than was meant, or changes
-// nothing, and is a mistake.
+// A denied path in another notation, or by a name that the backend itself gives, says
+// plainly what its author wanted to hide, and would let it pass: an error. A filter that is
+// known to do nothing, as existing files hold it, is a mistake: beside no-op, into a list,
+// of an empty name. So is an allowed path, a target or a name that leads nowhere, which
+// hides more than was meant, or changes nothing.
 
 // hidden ends the names of errors that speak of the value of a reference.
 const hidden = "what the reference stands for"
@@ -37,25 +38,25 @@ func (b *endpointBuilder) checkShape(be *config.Backend, reshaped bool) {
 // checkRaw reports what would shape an answer that is passed as it is.
 func (b *endpointBuilder) checkRaw(be *config.Backend) {
 	for _, key := range []struct {
-		name        string
-		filters, is bool
+		name string
+		is   bool
 	}{
-		{"is_collection", false, be.IsCollection},
-		{"target", false, be.Target != ""},
-		{"allow", true, len(be.Allow) > 0},
-		{"deny", true, len(be.Deny) > 0},
-		{"mapping", false, len(be.Mapping) > 0},
-		{"group", false, be.Group != ""},
+		{"is_collection", be.IsCollection},
+		{"target", be.Target != ""},
+		{"allow", len(be.Allow) > 0},
+		{"deny", len(be.Deny) > 0},
+		{"mapping", len(be.Mapping) > 0},
+		{"group", be.Group != ""},
 	} {
-		switch {
-		case !key.is:
-		case key.filters && b.config.OutputEncoding == "no-op":
-			b.report(be.Node, key.name, config.Error, config.CodeMistake, errors.New(
-				"filters nothing with no-op, which passes the answer as it is; write another output_encoding in the endpoint, such as json"))
-		default:
-			b.mistake(be.Node, key.name, errors.New(
-				"has no effect with encoding no-op, which passes the answer as it is; choose an encoding that decodes"))
+		if !key.is {
+			continue
 		}
+		instead := "choose an encoding that decodes"
+		if b.config.OutputEncoding == "no-op" {
+			instead = "write another output_encoding in the endpoint, such as json"
+		}
+		b.mistake(be.Node, key.name, fmt.Errorf(
+			"has no effect with encoding no-op, which passes the answer as it is; %s", instead))
 	}
 }
 
@@ -161,10 +162,14 @@ func (b *endpointBuilder) checkDeny(be *config.Backend, i int, path string) {
 	at, item := listed(be.Node, "deny", i)
 	switch secret := item.Secret(); {
 	case doubt != nil:
-		own = fmt.Errorf("%s; %s", doubt.Why, meant(doubt, item, `{"type": "del", "args": [%q]}`))
-		fallthrough
+		err := fmt.Errorf("%s removes nothing: %s; %s", shown(path, item), doubt.Why, meant(doubt, item, `{"type": "del", "args": [%q]}`))
+		if !secret && (path == "" || path == "*") {
+			b.mistake(be.Node, at, err) // names, of which no answer has one
+			break
+		}
+		b.report(be.Node, at, config.Error, config.CodeMistake, err)
 	case own != nil:
-		if secret && doubt == nil {
+		if secret {
 			own = errors.New("it begins with the target, the group or a member that is renamed; give it a path within the target, as the service answers it")
 		}
 		b.report(be.Node, at, config.Error, config.CodeMistake, fmt.Errorf("%s removes nothing: %w", shown(path, item), own))

@@ -426,7 +426,7 @@ func (c *compiler) checkCollection(be *config.Backend, reshaped bool) {
 		}
 		for i, path := range be.Deny {
 			if at, item := listed(be.Node, "deny", i); item.Secret() || jsonspan.Doubt(path) == nil { // else it is reported as that
-				c.report(be.Node, at, config.Error, config.CodeMistake, fmt.Errorf(
+				c.mistake(be.Node, at, fmt.Errorf(
 					"removes nothing: the only member of the answer is %q, and paths do not lead into lists; use flatmap_filter of the namespace proxy%s", only, removal(only, path, item)))
 			}
 		}

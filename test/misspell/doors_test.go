@@ -155,14 +155,11 @@ var doors = []door{
 	{"backend", `"deny": ["/secret"]`, `it is a JSON Pointer; write "secret"`},
 	{"backend", `"deny": [".secret"]`, `it begins with a dot; write "secret"`},
 	{"backend", `"deny": ["items[].secret"]`, `{"type": "del", "args": ["items.*.secret"]}`},
-	{"backend", `"deny": ["*"]`, `a * stands for nothing else`},
-	{"backend", `"deny": [""]`, `the name is empty`},
 	{"backend", `"deny": ["${SECRET}"]`, `write ${env:SECRET}`},
 	{"backend", `"deny": ["g.secret"], "group": "g"`, `the group is made of what is left; write "secret"`},
 	{"backend", `"deny": ["g.h.secret"], "group": "g.h"`, `the group is made of what is left; write "secret"`},
 	{"backend", `"deny": ["data.secret"], "target": "data"`, `paths begin within the target; write "secret"`},
 	{"backend", `"deny": ["new.secret"], "mapping": {"old": "new"}`, `members are renamed after that; write "old.secret"`},
-	{"backend", `"deny": ["secret"], "is_collection": true`, `{"type": "del", "args": ["collection.*.secret"]}`},
 	{"backend.", `"proxy": {"flatmap_filter": [{"type": "del", "args": ["$.secret"]}]}`, `write "secret"`},
 
 	// In the namespace of another scope.
@@ -171,7 +168,6 @@ var doors = []door{
 	{"service.", `"auth/validator": {"shared_cache_duration": 900, "roles": ["a"]}`, `"roles" has no effect in the service; move it into auth/validator of the endpoint`},
 	{"service.", `"auth/validator": {"shared_cache_duration": 900, "require_exp": true}`, `move it into auth/validator of the endpoint`},
 	{"endpoint.", `"auth/validator": {"alg": "RS256", "jwk_local_path": "keys/jwks.json", "shared_cache_duration": 9}`, `move it into auth/validator of the service`},
-	{"endpoint.", `"proxy": {"flatmap_filter": [{"type": "del", "args": ["a"]}]}`, `has no effect with one backend; move it into proxy of the backend`},
 
 	// Within something that has no effect.
 	{"service", `"endpionts": [{"endpoint": "/b", "extra_config": {"auth/validator": {}}}]`, `auth/validator within it would have no effect; did you mean "endpoints"?`},
@@ -207,6 +203,10 @@ var windows = []door{
 	{"backend.", `"telemetry/logging": {"level": "INFO"}`, `move it into telemetry/logging of the service`},
 	{"endpoint.", `"proxy": {"static": {"data": {"allow": ["a"], "auth/validator": {}}}}`, ``},
 	{"service.", `"router": {"error_body": {"404": {"deny": ["a"], "tls": {}}}}`, ``},
+	{"backend", `"deny": ["*"]`, `a * stands for nothing else`},
+	{"backend", `"deny": [""]`, `the name is empty`},
+	{"backend", `"deny": ["secret"], "is_collection": true`, `{"type": "del", "args": ["collection.*.secret"]}`},
+	{"endpoint.", `"proxy": {"flatmap_filter": [{"type": "del", "args": ["a"]}]}`, `has no effect with one backend; move it into proxy of the backend`},
 	{"backend", `"mapping": {"allow": "deny", "extra_config": "extra"}`, ``},
 	{"endpoint", `"@auth/validator": {}, "_allow": ["a"], "#extra_config": {"auth/validator": {}}, "$tls": {}`, ``},
 	{"endpoint.", `"@comment": 1, "@comment": 2`, `note`},

@@ -15,8 +15,7 @@
 //     reach the backend whatever input_headers say.
 //   - flatmap_filter rearranges the merged answer. It runs on partial answers
 //     too: a path that leads nowhere changes nothing. With one backend, and
-//     with no-op output, it does nothing and a warning says so; if it was to
-//     delete something, the gateway does not start.
+//     with no-op output, it does nothing, which is a mistake.
 //   - static puts fixed members over the answer, or makes an answer of them
 //     when there is none. Members replace those of the same name, on the first
 //     level only. An answer that consists of fixed members alone has status

@@ -5,7 +5,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 
@@ -53,13 +52,9 @@ func buildEndpoint(s *component.EndpointSite, o EndpointOptions) error {
 	if len(o.FlatmapFilter) > 0 {
 		switch {
 		case raw:
-			if err := unfiltered(&s.Site, o.FlatmapFilter, "has no effect with no-op, which passes the answer as it is; write another output_encoding in the endpoint, such as json"); err != nil {
-				return err
-			}
+			s.Mistake("flatmap_filter", errors.New("has no effect with no-op, which passes the answer as it is; write another output_encoding in the endpoint, such as json"))
 		case !several:
-			if err := unfiltered(&s.Site, o.FlatmapFilter, "has no effect with one backend; move it into proxy of the backend"); err != nil {
-				return err
-			}
+			s.Mistake("flatmap_filter", errors.New("has no effect with one backend; move it into proxy of the backend"))
 		default:
 			f, err := compile(o.FlatmapFilter)
 			if err != nil {
@@ -86,17 +81,6 @@ func buildEndpoint(s *component.EndpointSite, o EndpointOptions) error {
 	if o.ForceSandboxedRequest {
 		s.Note("force_sandboxed_request", errors.New("has no effect: every backend has its own copy of the request"))
 	}
-	return nil
-}
-
-// unfiltered reports a flatmap_filter that does nothing where it stands. What it was to
-// remove would reach the client.
-func unfiltered(s *component.Site, list []Operation, why string) error {
-	err := errors.New(why)
-	if slices.ContainsFunc(list, func(o Operation) bool { return o.Type == "del" }) {
-		return config.At("flatmap_filter", err)
-	}
-	s.Mistake("flatmap_filter", err)
 	return nil
 }
 
@@ -193,7 +177,8 @@ func buildBackend(s *component.BackendSite, o BackendOptions) error {
 	b := s.Config()
 	if b.Encoding == "no-op" {
 		if s.Endpoint().Config().OutputEncoding == "no-op" {
-			return unfiltered(&s.Site, o.FlatmapFilter, "has no effect with no-op, which passes the answer as it is; write another output_encoding in the endpoint, such as json")
+			s.Mistake("flatmap_filter", errors.New("has no effect with no-op, which passes the answer as it is; write another output_encoding in the endpoint, such as json"))
+			return nil
 		}
 		s.Mistake("flatmap_filter", errors.New("has no effect with encoding no-op; choose an encoding that decodes"))
 		return nil
