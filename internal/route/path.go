@@ -35,13 +35,13 @@ func (p path) bounds(pos int) (escaped bool, end, next int) {
 	return escaped, len(p), len(p) + 1
 }
 
-// unescape decodes s, whose escapes are valid.
+// unescape returns s with its escapes decoded; a percent sign that begins none stays.
 func unescape(s string) string {
 	var b strings.Builder
 	b.Grow(len(s))
 	for i := 0; i < len(s); i++ {
 		c := s[i]
-		if c == '%' {
+		if c == '%' && hexDigits(s, i+1, 2) {
 			c = unhex(s[i+1])<<4 | unhex(s[i+2])
 			i += 2
 		}

@@ -76,10 +76,10 @@ func Doubts(pattern string, disableRest bool) []error {
 				p.text, p.text[strings.IndexAny(p.text, "?#"):][:1]))
 		case strings.ContainsFunc(strings.Trim(p.text, blanks), invisible):
 			doubts = append(doubts, fmt.Errorf("the segment %q holds a character that is not seen, which clients would have to ask for; write it without", p.text))
-		case escapes(p.text) && !strings.Contains(decoded(p.text), "/"):
-			doubts = append(doubts, fmt.Errorf("the segment %q holds escapes, and what clients ask for is compared once it is decoded; write %q", p.text, decoded(p.text)))
+		case escapes(p.text) && !strings.Contains(unescape(p.text), "/"):
+			doubts = append(doubts, fmt.Errorf("the segment %q holds escapes, and what clients ask for is compared once it is decoded; write %q", p.text, unescape(p.text)))
 		case escapes(p.text):
-			doubts = append(doubts, fmt.Errorf("the segment %q holds an escaped slash, which separates segments in what clients ask for; write %q", p.text, decoded(p.text)))
+			doubts = append(doubts, fmt.Errorf("the segment %q holds an escaped slash, which separates segments in what clients ask for; write %q", p.text, unescape(p.text)))
 		case p.text != "" && strings.Trim(p.text, blanks) == "":
 			doubts = append(doubts, fmt.Errorf("the segment %q is made of blanks, which clients would have to ask for; write the path without it", p.text))
 		case strings.TrimLeft(p.text, blanks) != p.text || p.kind == literal && strings.TrimRight(p.text, blanks) != p.text:
@@ -127,25 +127,7 @@ func invisible(r rune) bool {
 }
 
 // escapes reports whether a text holds an escape, such as %61.
-func escapes(text string) bool { return decoded(text) != text }
-
-// decoded returns a text with its escapes decoded; a percent sign that begins none
-// stays.
-func decoded(text string) string {
-	if !strings.Contains(text, "%") {
-		return text
-	}
-	var b strings.Builder
-	for i := 0; i < len(text); i++ {
-		c := text[i]
-		if c == '%' && hexDigits([]byte(text), i+1, 2) {
-			c = unhex(text[i+1])<<4 | unhex(text[i+2])
-			i += 2
-		}
-		b.WriteByte(c)
-	}
-	return b.String()
-}
+func escapes(text string) bool { return strings.Contains(text, "%") && unescape(text) != text }
 
 // compile makes a route of pattern. Method and index of the result are unset.
 func compile(pattern string, disableRest bool) (*route, error) {

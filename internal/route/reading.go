@@ -116,6 +116,18 @@ func appendReading(dst []byte, p path) (text []byte, plain bool) {
 // appendMarks appends b to dst, with the ASCII characters that readings look at in
 // place of the characters that are compatible with them.
 func appendMarks(dst, b []byte) []byte {
+	return appendReplaced(dst, b, func(r rune, compatible []byte) []byte {
+		if unicode.Is(marks, r) {
+			return compatible
+		}
+		return nil
+	})
+}
+
+// appendReplaced appends b to dst, with replacements in place of characters beyond ASCII,
+// each of which is given with what it is compatible with. A character whose replacement is
+// empty stays.
+func appendReplaced(dst, b []byte, replacement func(r rune, compatible []byte) []byte) []byte {
 	for i := 0; i < len(b); {
 		if b[i] < utf8.RuneSelf {
 			dst = append(dst, b[i])
@@ -123,8 +135,8 @@ func appendMarks(dst, b []byte) []byte {
 			continue
 		}
 		r, n := utf8.DecodeRune(b[i:])
-		if unicode.Is(marks, r) {
-			dst = append(dst, norm.NFKC.Properties(b[i:]).Decomposition()...)
+		if other := replacement(r, norm.NFKC.Properties(b[i:]).Decomposition()); len(other) > 0 {
+			dst = append(dst, other...)
 		} else {
 			dst = append(dst, b[i:i+n]...)
 		}
@@ -187,11 +199,11 @@ func decodeAgain(b []byte) []byte {
 	return out
 }
 
-func hexDigits(b []byte, i, n int) bool {
+func hexDigits[T string | []byte](b T, i, n int) bool {
 	if i+n > len(b) {
 		return false
 	}
-	for _, c := range b[i : i+n] {
+	for _, c := range []byte(b[i : i+n]) {
 		if !('0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f') {
 			return false
 		}

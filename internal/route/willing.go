@@ -3,16 +3,16 @@ package route
 import (
 	"bytes"
 	"slices"
+	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"golang.org/x/text/unicode/norm"
 )
 
 // Text is what of a path is text to everybody.
 type Text struct {
-	Parameters bool // semicolons, and what stands behind them
-	Ends       bool // blanks and dots at the ends of segments
+	Parameters bool   // semicolons, and what stands behind them
+	Ends       bool   // blanks and dots at the ends of segments
+	Letters    string // these characters beyond ASCII, unless they make a difference to where segments end
 }
 
 // Readings returns how else servers may read an escaped path than decoded once: decoded
@@ -36,7 +36,7 @@ func Readings(escaped string, text Text) []string {
 		ascii = ascii && c < utf8.RuneSelf
 	}
 	if !ascii {
-		b = appendASCII(make([]byte, 0, len(b)+len(b)/8), b)
+		b = appendASCII(make([]byte, 0, len(b)+len(b)/8), b, text.Letters)
 	}
 	var readings []string
 	add := func(b []byte) {
@@ -54,21 +54,31 @@ func Readings(escaped string, text Text) []string {
 	return readings
 }
 
-// appendASCII appends b to dst with ASCII characters in place of those that are compatible
-// with one, or make a difference to where segments end.
-func appendASCII(dst, b []byte) []byte {
-	for len(b) > 0 {
-		r, n := utf8.DecodeRune(b)
-		if r >= utf8.RuneSelf {
-			if d := norm.NFKC.Properties(b).Decomposition(); len(d) == 1 || unicode.Is(marks, r) {
-				dst, b = append(dst, d...), b[n:]
-				continue
-			}
+// appendASCII appends b to dst with ASCII in place of the characters that are compatible
+// with it or become it by a change of letter case, and of those that make a difference to
+// where segments end. Letters stay, which do not.
+func appendASCII(dst, b []byte, letters string) []byte {
+	return appendReplaced(dst, b, func(r rune, compatible []byte) []byte {
+		switch {
+		case unicode.Is(marks, r):
+			return compatible
+		case strings.ContainsRune(letters, r):
+			return nil
+		case len(compatible) > 0 && !bytes.ContainsFunc(compatible, beyondASCII):
+			return compatible
 		}
-		dst, b = append(dst, b[:n]...), b[n:]
-	}
-	return dst
+		if one, n := utf8.DecodeRune(compatible); n > 0 && n == len(compatible) {
+			r = one
+		}
+		if c := unicode.ToLower(unicode.ToUpper(r)); c < utf8.RuneSelf {
+			return lowercase[c-'a' : c-'a'+1]
+		}
+		return nil
+	})
 }
+
+// lowercase are the letters that a change of letter case may lead to.
+var lowercase = []byte("abcdefghijklmnopqrstuvwxyz")
 
 // assemble returns the segments of a decoded path, stripped, those that are empty left
 // out, with a slash between any two and one at the end if there was one.

@@ -1,9 +1,11 @@
 package route
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -32,6 +34,11 @@ func TestReadings(t *testing.T) {
 		{"/v2/admin%3fx", false, []string{"/v2/admin?x", "/v2/admin"}},
 		{"/v2/%EF%BD%81dmin", false, []string{"/v2/admin"}},
 		{"/v2/%C1%A1dmin", false, []string{"/v2/admin"}},
+		{"/v2/%EF%AC%81les", false, []string{"/v2/files"}}, // a ligature
+		{"/v2/o%EF%AC%83ce", false, []string{"/v2/office"}},
+		{"/v2/%E3%8E%8F", false, []string{"/v2/kg"}},
+		{"/v2/adm%C4%B1n", false, []string{"/v2/admin"}}, // an i without its dot, which is an I as a capital
+		{"/v2/adm%C4%B0n", false, []string{"/v2/admin"}},
 		{"/v2/admin/", false, []string{"/v2/admin/"}},
 		{"/;", false, []string{"/"}},
 		{"/v2/100%", false, []string{"/v2/100%"}},
@@ -41,6 +48,25 @@ func TestReadings(t *testing.T) {
 		got := Readings(tt.path, Text{Parameters: tt.parameters})
 		if !slices.Equal(got, slices.Compact(tt.want)) && !(len(got) == 0 && len(tt.want) == 0) {
 			t.Errorf("%s: %q, want %q", tt.path, got, tt.want)
+		}
+	}
+}
+
+// TestReadsAsRoutesDo shows that what is ASCII to the choice of a route is the same to a
+// reading.
+func TestReadsAsRoutesDo(t *testing.T) {
+	beyond := func(r rune) bool { return r >= utf8.RuneSelf }
+	for r := rune(utf8.RuneSelf); r <= unicode.MaxRune; r++ {
+		if 0xD800 <= r && r < 0xE000 {
+			continue
+		}
+		text := []byte(string(r))
+		folded, read := foldRunes(text), appendASCII(nil, text, "")
+		if !bytes.ContainsFunc(folded, beyond) && !bytes.EqualFold(read, folded) {
+			t.Errorf("%U is %q for the choice of a route and is read as %q", r, folded, read)
+		}
+		if len(read) > 3*len(text) {
+			t.Errorf("%U: %d bytes become %d", r, len(text), len(read))
 		}
 	}
 }
@@ -55,8 +81,11 @@ func FuzzReadings(f *testing.F) {
 	if got := Readings("/a /b.", Text{Ends: true}); !slices.Equal(got, []string{"/a /b."}) {
 		f.Errorf("ends that are text are read as %q", got)
 	}
+	if got := Readings("/yaz%C4%B1/adm%C4%B1n", Text{Letters: "ı"}); !slices.Equal(got, []string{"/yazı/admın"}) {
+		f.Errorf("letters that are text are read as %q", got)
+	}
 	f.Fuzz(func(t *testing.T, path string, parameters, ends bool) {
-		text := Text{parameters, ends}
+		text := Text{Parameters: parameters, Ends: ends}
 		for _, reading := range Readings(path, text) {
 			if reading == "" || reading[0] != '/' || strings.Contains(reading, "//") || strings.Contains(reading, "\\") || len(reading) > 4*len(path)+1 {
 				t.Errorf("%q is read as %q", path, reading)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
@@ -71,6 +72,11 @@ func (p *pathTexts) gather(n ast.Expr) {
 func (p *pathTexts) add(text string, pattern bool) {
 	p.known.Parameters = p.known.Parameters || strings.Contains(text, ";")
 	p.known.Ends = p.known.Ends || strings.Contains(text, " ") || !pattern && strings.HasSuffix(text, ".")
+	for _, r := range text {
+		if r >= utf8.RuneSelf {
+			p.known.Letters += string(r)
+		}
+	}
 	if !pattern {
 		p.slash = p.slash || strings.HasSuffix(text, "/")
 		p.texts = append(p.texts, text)

@@ -22,6 +22,11 @@ func TestReadingsOfPaths(t *testing.T) {
 		{prefix, "/v2/%2561dmin", false},
 		{prefix, "/v2/%252fadmin", false},
 		{prefix, "/v2/%5Cadmin", false},
+		{"!req_path.startsWith('/files')", "/%EF%AC%81les", false}, // a ligature
+		{"!req_path.startsWith('/office')", "/o%EF%AC%83ce/1", false},
+		{prefix, "/v2/adm%C4%B1n", false},
+		{prefix, "/v2/%EF%AC%81les", true},
+		{"req_path.startsWith('/yazı/')", "/yaz%C4%B1/1", true},
 		{pattern, "/v2/ADMIN", false},
 		{pattern, "/v2/internal/", false},
 		{pattern, "/v2/x%3b/admin", true},
