@@ -119,6 +119,21 @@ func (r *reader) Close() error {
 // Arrived reports whether the bytes of the body are in memory.
 func (b *Body) Arrived() bool { return b.form != Stream || b.stream == nil }
 
+// Begin reports what is known to be wrong with a Stream in front of its first byte; with
+// wait, it waits for that byte, or for the end. The stream must be able to say:
+//
+//	Begin(wait bool) error
+//
+// Of any other nothing is known.
+func (b *Body) Begin(wait bool) error {
+	if b.form == Stream && b.stream != nil {
+		if s, ok := b.stream.(interface{ Begin(wait bool) error }); ok {
+			return s.Begin(wait)
+		}
+	}
+	return nil
+}
+
 // Prepend returns head and the message in one piece, if the message is in
 // memory with room for that in front, and nil otherwise. The result is valid
 // until Close.

@@ -71,6 +71,24 @@ func (i *inflater) Read(p []byte) (int, error) {
 	return n, i.err
 }
 
+// Begin tells whether the stream breaks off before its first byte, as [body.Body.Begin]
+// says; with wait it reads the header.
+func (i *inflater) Begin(wait bool) error {
+	if wait && i.gz == nil && i.err == nil {
+		i.err = i.open()
+	}
+	if wait {
+		if i.err == io.EOF {
+			return nil
+		}
+		return i.err
+	}
+	if s, ok := i.source.(interface{ Begin(wait bool) error }); ok {
+		return s.Begin(false)
+	}
+	return nil
+}
+
 func (i *inflater) open() (err error) {
 	if gz, ok := inflaters.Get().(*gzip.Reader); ok {
 		i.gz, err = gz, gz.Reset(i.source)

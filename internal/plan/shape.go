@@ -67,6 +67,11 @@ func (s *shape) Leave(_ context.Context, x *gateway.Exchange, err error) error {
 	}
 	r := &x.Response
 	if s.encoding == "no-op" {
+		// As long as nothing was sent there is a status for what fails. An answer whose
+		// type is guessed waits for its first byte in any case.
+		if err := r.Body.Begin(!r.Header.Has(contentType) && !r.Header.Has("Content-Encoding")); err != nil {
+			return err
+		}
 		r.Complete = true
 		return nil
 	}

@@ -113,6 +113,12 @@ var answerCases = []answerCase{
 	{name: "LF after a size", text: replyChunks("7\n{\"a\":1}\r\n0\r\n\r\n"), stays: true, want: fails},
 	{name: "LF after a chunk", text: replyChunks("7\r\n{\"a\":1}\n0\r\n\r\n"), stays: true, want: fails},
 	{name: "a chunk longer than its size", text: replyChunks("7\r\n{\"a\":1}xyz\r\n0\r\n\r\n"), stays: true, want: fails},
+	{name: "no size", text: replyChunks("zz\r\n"), stays: true, want: fails},
+	{name: "no size of a typed answer", text: replies("zz\r\n", "Content-Type: text/plain", chunkedCoding), stays: true, want: fails},
+	{name: "an extension without an end", text: replyChunks("7;" + strings.Repeat("a", 100_000)), stays: true, want: fails},
+	{name: "no first byte", text: replies("", "Content-Length: 7"), want: fails},
+	{name: "no first chunk", text: replyChunks(""), want: fails},
+	{name: "half a first chunk", text: replyChunks("7\r\n"), want: fails},
 	{name: "no last chunk", text: replyChunks("7\r\n{\"a\":1}\r\n"), want: fails},
 	{name: "no empty line at the end", text: replyChunks("7\r\n{\"a\":1}\r\n0\r\n"), want: fails},
 	{name: "a body that breaks off", text: replies(`{"a"`, "Content-Length: 7"), want: fails},
@@ -212,6 +218,9 @@ func (c *answerCase) run(t *testing.T, e engine.Engine, b *backend, addr, kind, 
 	case want == fails:
 		if len(answers) > 1 || len(answers) == 1 && answers[0].status() < 500 {
 			t.Errorf("the client got %s with %q, want an error", answers[0].start, answers[0].body)
+		}
+		if len(answers) == 0 && end == closed {
+			t.Error("the client got nothing, want a status") // it would ask again
 		}
 	case len(answers) != 1 || answers[0].status() != want.status || answers[0].body != want.body:
 		t.Errorf("the client got %d answers %+v, want one: %+v", len(answers), answers, want)

@@ -224,6 +224,23 @@ func (k *call) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Begin tells whether the body breaks off before its first byte, as [body.Body.Begin]
+// says.
+func (k *call) Begin(wait bool) error {
+	if k.link == nil {
+		return nil // Read says what there is to say
+	}
+	err := k.body.Begin(wait)
+	if err == nil && k.body.Over() && k.head.Length < 0 && !k.head.Chunked && k.link.cut() {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		k.err = k.fail(err)
+		return k.err
+	}
+	return nil
+}
+
 // Buffered returns how many bytes of the body, or behind it, have arrived and
 // can be read without waiting.
 func (k *call) Buffered() int {

@@ -260,6 +260,10 @@ type call struct {
 	stopped atomic.Bool        // by that
 	values  [12]string         // room for the values of the header
 	res     *http.Response
+
+	ahead       *[32 << 10]byte // what was read of the body of the answer before anybody asked; nil for nothing
+	taken, have int             // of that
+	behind      error           // and what came behind it
 }
 
 // request makes the request of net/http. The error is a *[gateway.Error].
@@ -519,8 +523,45 @@ func endToEnd(dst gateway.Fields, h http.Header) gateway.Fields {
 	return appendSorted(dst, h)
 }
 
+// Begin waits for the first byte of the body, as [body.Body.Begin] says. What is there
+// without waiting the transport does not tell.
+func (c *call) Begin(wait bool) error {
+	if !wait || c.ahead != nil || c.behind != nil {
+		return nil
+	}
+	c.ahead = buffers.Get().(*[32 << 10]byte)
+	for c.have == 0 && c.behind == nil {
+		c.have, c.behind = c.read(c.ahead[:])
+	}
+	if c.have > 0 || c.behind == io.EOF {
+		return nil
+	}
+	return c.behind
+}
+
 // Read reads the body of the answer.
 func (c *call) Read(p []byte) (int, error) {
+	switch {
+	case c.taken < c.have:
+		n := copy(p, c.ahead[c.taken:c.have])
+		c.taken += n
+		return n, nil
+	case c.behind != nil:
+		return 0, c.behind
+	}
+	c.drop()
+	return c.read(p)
+}
+
+// drop gives up the memory for what was read ahead.
+func (c *call) drop() {
+	if c.ahead != nil {
+		buffers.Put(c.ahead)
+		c.ahead, c.taken, c.have = nil, 0, 0
+	}
+}
+
+func (c *call) read(p []byte) (int, error) {
 	n, err := c.res.Body.Read(p)
 	if err != nil && err != io.EOF {
 		err = engine.BrokenAnswer(c.res.Request.Context(), err, c.res.Request.URL.Host)
@@ -533,5 +574,6 @@ func (c *call) Close() error {
 	c.body.end()
 	err := c.res.Body.Close()
 	c.end()
+	c.drop()
 	return err
 }

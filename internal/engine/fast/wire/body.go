@@ -106,6 +106,45 @@ func (b *Body) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
+// Begin looks at what is in front of the first byte of the body, if that has arrived;
+// with wait, it waits until that byte has arrived, or the end. The error is that of
+// the next Read, if it is not io.EOF.
+func (b *Body) Begin(wait bool) error {
+	for b.err == nil {
+		switch b.state {
+		case finite, toEnd, data:
+			if !wait || len(b.from.Buffered()) > 0 {
+				return nil
+			}
+			switch err := b.from.Fill(); {
+			case err == io.EOF && b.state == toEnd:
+				b.state, b.err = over, err
+			case err != nil:
+				b.err = early(err)
+			}
+		default:
+			moved, err := b.advance()
+			switch {
+			case err != nil:
+				b.err = err
+			case b.state == over:
+				b.err = io.EOF
+			case moved:
+			case !wait:
+				return nil
+			default:
+				if err := b.from.Fill(); err != nil {
+					b.err = early(err)
+				}
+			}
+		}
+	}
+	if b.err == io.EOF {
+		return nil
+	}
+	return b.err
+}
+
 func (b *Body) readFinite(p []byte) (int, error) {
 	n, err := b.from.readBefore(p, b.left)
 	if b.left -= int64(n); b.left == 0 {

@@ -21,6 +21,7 @@ func readBody(text string, length int64, chunked, slow bool, room int) (got, res
 	var b Body
 	r.Reset(from)
 	b.Reset(&r, length, chunked)
+	early := b.Begin(slow)
 	var all strings.Builder
 	p := make([]byte, room)
 	for err == nil {
@@ -30,6 +31,9 @@ func readBody(text string, length int64, chunked, slow bool, room int) (got, res
 	}
 	if _, again := b.Read(p); again != err {
 		err = errors.New("the error did not stay")
+	}
+	if early != nil && (all.Len() > 0 || err != early) {
+		err = errors.New("the body was said not to begin")
 	}
 	if err == io.EOF {
 		err = nil
