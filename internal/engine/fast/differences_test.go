@@ -2,6 +2,7 @@ package fast
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/sluice-gateway/sluice/internal/body"
@@ -15,12 +16,25 @@ import (
 func TestDifferences(t *testing.T) {
 	const refused = "refused"
 	const chunks = "7\r\n{\"a\":1}\r\n0\r\n\r\n"
+	const hint = "HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n"
 	tests := []struct{ name, answer, ours, standard string }{
 		{"a length beside chunked", okHead + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks, refused, `200 {"a":1} []`},
 		{"chunked before a length", okHead + "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n" + chunks, refused, `200 {"a":1} []`},
 		{"chunked in HTTP/1.0", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks, refused, "200 " + chunks + " []"},
 		{"a space before a colon, which both repair", okHead + "X-A : b\r\nContent-Length: 5\r\n\r\nhello", "200 hello [{X-A b}]", "200 hello [{X-A b}]"},
 		{"a space before the colon of a length", okHead + "Content-Length : 5\r\n\r\nhello", "200 hello []", refused},
+		{"a space within a name, which both refuse", okHead + "X A: b\r\nContent-Length: 5\r\n\r\nhello", refused, refused},
+		{"a control character in the reason, which both refuse", "HTTP/1.1 200 O\x01K\r\nContent-Length: 5\r\n\r\nhello", refused, refused},
+		{"status 099, which both refuse", "HTTP/1.1 099 OK\r\nContent-Length: 5\r\n\r\nhello", refused, refused},
+		{"status +20, which both refuse", "HTTP/1.1 +20 OK\r\nContent-Length: 5\r\n\r\nhello", refused, refused},
+		{"a value of 2,000 lines, which both take", okHead + "X-A: b" + strings.Repeat("\r\n c", 2000) + "\r\nContent-Length: 5\r\n\r\nhello", "200 hello [{X-A b" + strings.Repeat(" c", 2000) + "}]", "200 hello [{X-A b" + strings.Repeat(" c", 2000) + "}]"},
+		{"100 interim answers, which both take", strings.Repeat(hint, 100) + okHead + "Content-Length: 5\r\n\r\nhello", "200 hello []", "200 hello []"},
+		{"interim answers of more than 1 MB, which both refuse", strings.Repeat(hint, 30_000) + okHead + "Content-Length: 5\r\n\r\nhello", refused, refused},
+		{"five interim answers of 1 MB in all, which both refuse", strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: "+strings.Repeat("a", 300_000)+"\r\n\r\n", 5) + okHead + "Content-Length: 5\r\n\r\nhello", refused, refused},
+		{"chunked with a space before the colon", okHead + "Transfer-Encoding : chunked\r\n\r\n" + chunks, `200 {"a":1} []`, refused},
+		{"a folded length", okHead + "Content-Length:\r\n 5\r\n\r\nhello", refused, "200 hello []"},
+		{"a folded coding", okHead + "Transfer-Encoding:\r\n chunked\r\n\r\n" + chunks, refused, `200 {"a":1} []`},
+		{"two spaces before the status", "HTTP/1.1  200 OK\r\nContent-Length: 5\r\n\r\nhello", refused, "200 hello []"},
 		{"a space before an extension", okHead + "Transfer-Encoding: chunked\r\n\r\n5 ;a\r\nhello\r\n0\r\n\r\n", "200 hello []", refused},
 		{"a field that Connection names beside close", okHead + "Connection: close, X-Hop\r\nX-Hop: 1\r\nContent-Length: 5\r\n\r\nhello", "200 hello []", "200 hello [{X-Hop 1}]"},
 	}

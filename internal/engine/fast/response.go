@@ -2,7 +2,6 @@ package fast
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -16,10 +15,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
-// maxInterim is how many interim answers may come before the answer.
-const maxInterim = 16
-
-// headLimits bound the head of an answer.
+// headLimits bound the head of an answer, and the interim ones before it with it.
 var headLimits = wire.Limits{HeadBytes: 1 << 20, Fields: wire.MaxFields}
 
 // Finish reads the answer.
@@ -99,11 +95,15 @@ func (k *call) receive() error {
 	}
 	k.head.Fields = k.x.Response.Header[:0]
 	k.x.Response.Header = k.head.Fields
-	for range maxInterim + 1 {
+	for before := 0; ; {
 		text, err := k.readHead()
 		if err != nil {
 			return err
 		}
+		if before > 0 && before+len(text) > headLimits.HeadBytes {
+			return errors.New("the interim answers are too large")
+		}
+		before += len(text)
 		if err := k.head.Parse(text, k.x.Request.Method); err != nil {
 			return err
 		}
@@ -122,7 +122,6 @@ func (k *call) receive() error {
 			return nil
 		}
 	}
-	return fmt.Errorf("more than %d interim answers", maxInterim)
 }
 
 // readHead reads one head.

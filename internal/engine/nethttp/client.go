@@ -455,9 +455,9 @@ func (c *call) answer(res *http.Response, to *gateway.Response) error {
 	if res.Request.Method == http.MethodHead || res.StatusCode == http.StatusNoContent || res.StatusCode == http.StatusNotModified {
 		c.client.bare.Store(time.Now().UnixNano())
 	}
-	if !tidy(res.Header) {
+	if err := odd(res); err != nil {
 		res.Body.Close()
-		return errors.New("white space before the colon of a field that frames the message")
+		return err
 	}
 	to.Status = res.StatusCode
 	to.Header = endToEnd(to.Header[:0], res.Header)
@@ -488,23 +488,37 @@ func speaks(res *http.Response) bool {
 	return false
 }
 
+// odd tells what package wire refuses in the head of an answer and net/http takes.
+func odd(res *http.Response) error {
+	if res.StatusCode < 100 {
+		return errors.New("no status")
+	}
+	if !engine.ValidValue(res.Status) {
+		return errors.New("a control character in the head")
+	}
+	return tidy(res.Header)
+}
+
 // tidy removes white space before colons, which net/http takes for a part of the name
-// and servers of old send. It reports false where such a name frames the message: then
-// net/http has read another one.
-func tidy(h http.Header) bool {
+// and servers of old send. It refuses that where such a name frames the message, for then
+// net/http has read another one, and white space within a name.
+func tidy(h http.Header) error {
 	for name, values := range h {
 		clean := strings.TrimRight(name, " \t")
+		if strings.ContainsAny(clean, " \t") {
+			return errors.New("white space within the name of a field")
+		}
 		if len(clean) == len(name) {
 			continue
 		}
 		clean = gateway.Canonical(clean)
 		if clean == "Content-Length" || clean == "Transfer-Encoding" || clean == "Connection" {
-			return false
+			return errors.New("white space before the colon of a field that frames the message")
 		}
 		delete(h, name)
 		h[clean] = append(h[clean], values...)
 	}
-	return true
+	return nil
 }
 
 // endToEnd appends the fields of h that are not between the backend and us (RFC

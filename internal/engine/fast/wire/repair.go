@@ -46,7 +46,8 @@ func (r *Reader) AnswerHead(l Limits) (string, error) {
 // repaired returns a head with lines that end as they must, and none of them
 // folded.
 func repaired(head string, l Limits) (string, error) {
-	if l.Fields > 0 && strings.Count(head, "\n")-2 > l.Fields {
+	folds := strings.Count(head, "\n ") + strings.Count(head, "\n\t")
+	if l.Fields > 0 && strings.Count(head, "\n")-folds-2 > l.Fields {
 		return "", &Error{Status: 431, Reason: "too many fields"}
 	}
 	var b strings.Builder
