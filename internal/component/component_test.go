@@ -233,7 +233,12 @@ func TestSites(t *testing.T) {
 		component.Endpoint(component.Info{Namespace: "e"}, func(s *component.EndpointSite, _ options) error {
 			s.Stage(component.EndpointFlatmap, stage)
 			s.Needs(body.Raw, body.Tree)
-			s.Arrange(component.Arrangement{Sequential: true, Propagate: []string{"resp0_id"}})
+			s.Sequence([]string{"resp0_id"})
+			if err := s.Sequence(nil); err == nil {
+				t.Error("two sequences are stated")
+			}
+			s.Upgrade("a", "b")
+			s.Upgrade("b", "c")
 			slots[1] = component.NewSlot[int](&s.Site)
 			if !slices.Equal(s.Params(), []string{"id"}) || s.Config().Endpoint != "/x/{id}" || !s.Has("e") || s.Has("other") {
 				t.Errorf("the site of the endpoint: %q, %v", s.Params(), s.Config())
@@ -242,6 +247,7 @@ func TestSites(t *testing.T) {
 		}),
 		component.Backend(component.Info{Namespace: "b"}, func(s *component.BackendSite, _ options) error {
 			s.Stage(component.BackendCache, stage)
+			s.Endpoint().Stage(component.EndpointLimit, stage)
 			slots[2] = component.NewSlot[int](&s.Site)
 			s.Transport().MaxIdleConnections++
 			s.Redirects(component.Redirects{Return: true})
@@ -270,8 +276,11 @@ func TestSites(t *testing.T) {
 	if needs := es.Stated(); len(needs) != 1 || needs[0].Name != "e" || needs[0].Request != body.Raw || needs[0].Response != body.Tree || needs[0].Node != n {
 		t.Errorf("stated %+v", needs)
 	}
-	if a := es.Arrangement(); !a.Sequential || len(a.Propagate) != 1 {
+	if a := es.Arrangement(); !a.Sequential || len(a.Propagate) != 1 || !slices.Equal(a.Upgrade, []string{"a", "b", "c"}) {
 		t.Errorf("arranged %+v", a)
+	}
+	if p := es.Placed(); len(p) != 2 || p[1].Name != "b" || p[1].At != n.Pos {
+		t.Errorf("a stage of a backend at its endpoint: %+v", p)
 	}
 	call := bs.Call()
 	if call.Connector == nil || call.Transport.MaxIdleConnections != 6 || !call.Redirects.Return || call.Shadow.Timeout != time.Second || call.Reshape == nil {

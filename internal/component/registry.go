@@ -27,6 +27,12 @@ type Info struct {
 	Summary   string   // one sentence, ends with a period
 	Source    string   // embedded options.go: its comments are the manual
 
+	// After names the namespaces, or the families with a slash at the end, that are
+	// built before this one where they stand at the same site: it uses what they
+	// provide. Everything else is built in the order of the names, and all of the
+	// service before its endpoints, and an endpoint before its backends.
+	After []string
+
 	// Implicit components are built with their defaults where the
 	// configuration does not name them.
 	Implicit bool
@@ -42,6 +48,16 @@ func (i Info) Names() []string {
 		}
 	}
 	return names
+}
+
+// Follows reports whether the namespace is one that the component is built after.
+func (i *Info) Follows(namespace string) bool {
+	for _, earlier := range i.After {
+		if earlier == namespace || strings.HasSuffix(earlier, "/") && strings.HasPrefix(namespace, earlier) {
+			return namespace != i.Namespace
+		}
+	}
+	return false
 }
 
 // Protects reports whether the component guards something, so that a mistake in

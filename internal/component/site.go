@@ -343,10 +343,34 @@ func (s *EndpointSite) Stage(p EndpointPhase, st gateway.Stage) { s.place(uint8(
 // included.
 func (s *EndpointSite) Around(p EndpointPhase, f Around) { s.put(Placed{Phase: uint8(p), Around: f}) }
 
-// Arrange states how the calls of the endpoint follow each other.
-func (s *EndpointSite) Arrange(a Arrangement) { s.arrange = a }
+// Sequence lets the calls of the endpoint follow each other: each may use the answers of
+// those before it, and later stages see the named ones, respN or respN_path, among
+// their parameters. Only one component may say so.
+func (s *EndpointSite) Sequence(propagate []string) error {
+	if s.arrange.Sequential {
+		return errors.New("another namespace of the endpoint puts its calls in sequence, too; keep one of the two")
+	}
+	s.arrange.Sequential, s.arrange.Propagate = true, propagate
+	return nil
+}
 
-// Arrangement returns what Arrange stated.
+// AllowWrites lifts the rule that one call at most may write.
+func (s *EndpointSite) AllowWrites() { s.arrange.AllowMultipleWrites = true }
+
+// Upgrade lets clients switch to protocols, in lower case, beside those that others
+// have named.
+func (s *EndpointSite) Upgrade(protocols ...string) {
+	for _, p := range protocols {
+		if !slices.Contains(s.arrange.Upgrade, p) {
+			s.arrange.Upgrade = append(s.arrange.Upgrade, p)
+		}
+	}
+}
+
+// Payload states the most that a request may hold by the options of the component.
+func (s *EndpointSite) Payload(most config.Size) { s.arrange.Payload = &most }
+
+// Arrangement returns what components stated.
 func (s *EndpointSite) Arrangement() Arrangement { return s.arrange }
 
 // Has reports whether the endpoint names the namespace.
@@ -382,9 +406,13 @@ func NewBackendSite(env *Env, e *EndpointSite, b *config.Backend) *BackendSite {
 	return &BackendSite{Site: Site{env: env}, config: b, endpoint: e, transport: env.Service.Transport}
 }
 
-// Build runs a declaration of backends with the options n.
+// Build runs a declaration of backends with the options n. What it places at the site
+// of the endpoint is its own there, too.
 func (s *BackendSite) Build(d *Declaration, n *config.Node) {
+	e := &s.endpoint.Site
+	e.name, e.node, e.protects = d.Namespace, n, d.Protects()
 	s.build(d, n, func() error { return d.backend(s) })
+	e.name, e.node = "", nil
 }
 
 // Config returns the backend, resolved. It is read-only.

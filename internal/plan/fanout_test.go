@@ -36,8 +36,7 @@ var arrangements = component.NewRegistry(
 		return nil
 	}),
 	component.Endpoint(component.Info{Namespace: "test/sequential"}, func(s *component.EndpointSite, _ struct{}) error {
-		s.Arrange(component.Arrangement{Sequential: true})
-		return nil
+		return s.Sequence(nil)
 	}),
 )
 

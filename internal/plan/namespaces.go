@@ -49,31 +49,50 @@ func (c *compiler) renameIn(scope component.Scope, extra map[string]*config.Node
 	}
 }
 
-// build runs the declarations of the namespaces in the extra_config of owner,
-// in the order of their names, and the implicit ones.
+// build runs the declarations of the namespaces in the extra_config of owner, and the
+// implicit ones: in the order of their names, but each behind those it comes after.
 func (c *compiler) build(scope component.Scope, owner *config.Node, extra map[string]*config.Node, run func(*component.Declaration, *config.Node)) {
 	c.nulls(scope, owner)
-	type job struct {
-		d *component.Declaration
-		n *config.Node
-	}
 	var jobs []job
 	for name, n := range extra {
 		if d := c.Registry.Find(scope, name); d != nil {
-			jobs = append(jobs, job{d, n})
+			jobs = append(jobs, job{d: d, n: n})
 		} else {
 			c.unknown(scope, name, n)
 		}
 	}
 	for _, d := range c.implicit[scope] {
 		if extra[d.Namespace] == nil {
-			jobs = append(jobs, job{d, nil})
+			jobs = append(jobs, job{d: d})
 		}
 	}
 	slices.SortFunc(jobs, func(a, b job) int { return cmp.Compare(a.d.Namespace, b.d.Namespace) })
-	for _, j := range jobs {
-		run(j.d, j.n)
+	for i := range jobs {
+		runJob(jobs, i, run)
 	}
+}
+
+// A job is a namespace to be built, with its options.
+type job struct {
+	d    *component.Declaration
+	n    *config.Node
+	done bool
+}
+
+// runJob builds jobs[i], and before it those that it comes after. Of two that come after
+// each other the one that is asked for first comes last.
+func runJob(jobs []job, i int, run func(*component.Declaration, *config.Node)) {
+	j := &jobs[i]
+	if j.done {
+		return
+	}
+	j.done = true
+	for k := range jobs {
+		if j.d.Follows(jobs[k].d.Namespace) {
+			runJob(jobs, k, run)
+		}
+	}
+	run(j.d, j.n)
 }
 
 // nulls reports namespaces without options, which are as good as absent. A block

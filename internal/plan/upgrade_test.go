@@ -35,7 +35,7 @@ func compileSwitching(t *testing.T, text string, backend gateway.Connector) (*pl
 	return plan.Compile(d, plan.Options{
 		Registry: component.NewRegistry(
 			component.Endpoint(component.Info{Namespace: "test/upgrade"}, func(s *component.EndpointSite, _ struct{}) error {
-				s.Arrange(component.Arrangement{Upgrade: []string{"a", "b/1"}})
+				s.Upgrade("a", "b/1")
 				return nil
 			}),
 			component.Endpoint(component.Info{Namespace: "test/reads"}, func(s *component.EndpointSite, _ struct{}) error {

@@ -93,7 +93,7 @@ var front = component.Service(component.Info{Namespace: "test/front"}, func(s *c
 var wired = component.NewRegistry(
 	front,
 	component.Endpoint(component.Info{Namespace: "test/writes"}, func(s *component.EndpointSite, _ struct{}) error {
-		s.Arrange(component.Arrangement{AllowMultipleWrites: true})
+		s.AllowWrites()
 		return nil
 	}),
 	component.Backend(component.Info{Namespace: "test/sign"}, func(s *component.BackendSite, _ struct{}) error {
@@ -368,4 +368,31 @@ func (s *store) Leave(_ context.Context, x *gateway.Exchange, err error) error {
 		return answer(x, `{"stale":1}`)
 	}
 	return nil
+}
+
+// TestBuildOrder builds each namespace behind those it comes after, and otherwise in the
+// order of their names.
+func TestBuildOrder(t *testing.T) {
+	var built []string
+	declare := func(name string, after ...string) component.Declaration {
+		return component.Service(component.Info{Namespace: name, After: after}, func(*component.ServiceSite, struct{}) error {
+			built = append(built, name)
+			return nil
+		})
+	}
+	registry := component.NewRegistry(
+		declare("a/limit", "z/pool"), declare("b/x", "c/"), declare("c/one"), declare("c/two", "a/limit"),
+		declare("circle/1", "circle/2"), declare("circle/2", "circle/1"), declare("z/pool"), declare("self/", "self/"),
+	)
+	d, _ := config.Parse("test.json", []byte(`{"version":3,"extra_config":{"z/pool":{},"c/two":{},"c/one":{},"b/x":{},"a/limit":{},"circle/1":{},"circle/2":{},"self/":{}}}`))
+	g, problems := plan.Compile(d, plan.Options{Registry: registry, Env: &component.Env{
+		Clock: time.Now, Keeper: new(component.Keeper), Log: component.NewLog(slog.DiscardHandler),
+	}})
+	if g == nil {
+		t.Fatal(config.Format(problems))
+	}
+	defer g.Close(t.Context())
+	if want := []string{"z/pool", "a/limit", "c/one", "c/two", "b/x", "circle/2", "circle/1", "self/"}; !slices.Equal(built, want) {
+		t.Errorf("built %q, want %q", built, want)
+	}
 }

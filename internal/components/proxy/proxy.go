@@ -45,7 +45,9 @@ func init() {
 }
 
 func buildEndpoint(s *component.EndpointSite, o EndpointOptions) error {
-	arrange(s, o)
+	if err := arrange(s, o); err != nil {
+		return err
+	}
 	intake(s, o)
 	raw := s.Config().OutputEncoding == "no-op"
 	several := realBackends(s.Config()) > 1
@@ -85,14 +87,14 @@ func buildEndpoint(s *component.EndpointSite, o EndpointOptions) error {
 }
 
 // arrange states the order of the calls.
-func arrange(s *component.EndpointSite, o EndpointOptions) {
-	s.Arrange(component.Arrangement{
-		Sequential:          o.Sequential,
-		Propagate:           o.SequentialPropagatedParams,
-		AllowMultipleWrites: o.AllowMultipleWrites,
-		Upgrade:             lower(o.Upgrade),
-		Payload:             payload(s, o),
-	})
+func arrange(s *component.EndpointSite, o EndpointOptions) error {
+	s.Upgrade(lower(o.Upgrade)...)
+	if o.AllowMultipleWrites {
+		s.AllowWrites()
+	}
+	if most := payload(s, o); most != nil {
+		s.Payload(*most)
+	}
 	if o.Upgrade != nil && len(o.Upgrade) == 0 {
 		s.Warn("upgrade", errors.New("has no effect without a protocol; name one such as websocket, or remove the list"))
 	}
@@ -100,7 +102,10 @@ func arrange(s *component.EndpointSite, o EndpointOptions) {
 		if len(o.SequentialPropagatedParams) > 0 {
 			s.Warn("sequential_propagated_params", errors.New("has no effect without sequential; set it, or remove the list"))
 		}
-		return
+		return nil
+	}
+	if err := s.Sequence(o.SequentialPropagatedParams); err != nil {
+		return config.At("sequential", err)
 	}
 	calls := realBackends(s.Config())
 	if calls == 1 {
@@ -113,6 +118,7 @@ func arrange(s *component.EndpointSite, o EndpointOptions) {
 				fmt.Errorf("no call follows that of backend %s, so nothing can use its answer", number))
 		}
 	}
+	return nil
 }
 
 // realBackends counts the backends whose answer counts.

@@ -102,7 +102,9 @@ func (f fixture) build(t testing.TB, options string) plan {
 		e.OutputEncoding, e.Backend[f.earlier].Encoding = "no-op", "no-op"
 	}
 	endpoint := component.NewEndpointSite(env, component.NewServiceSite(env), e, []string{"id_user", "b"})
-	endpoint.Arrange(component.Arrangement{Sequential: f.earlier > 0})
+	if f.earlier > 0 {
+		endpoint.Sequence(nil)
+	}
 	site := &endpoint.Site
 	if f.backend {
 		b := component.NewBackendSite(env, endpoint, e.Backend[f.earlier])
