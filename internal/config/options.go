@@ -261,6 +261,12 @@ type Behaviour struct {
 	// which backends see Authorization, Cookie or another credential.
 	PersonalCache PersonalCache `json:"personal_cache"`
 
+	// RedirectCredentials is how far a redirect of a backend takes along what may be a
+	// credential, and a Referer: host, to the same name and those below it, on any port,
+	// or origin, to the same scheme, name and port, or from http to https. It is taken to
+	// the hosts that the backend lists in any case, and from https to http in none.
+	RedirectCredentials RedirectCredentials `json:"redirect_credentials"`
+
 	// BreakerThreshold is when a breaker opens: more_than max_errors or at
 	// max_errors.
 	BreakerThreshold BreakerThreshold `json:"breaker_threshold"`
@@ -612,6 +618,12 @@ type PersonalCache string
 
 // Enum lists the values.
 func (PersonalCache) Enum() []string { return []string{"public", "private"} }
+
+// RedirectCredentials is how far credentials follow a redirect.
+type RedirectCredentials string
+
+// Enum lists the values.
+func (RedirectCredentials) Enum() []string { return []string{"host", "origin"} }
 
 // BreakerThreshold is when a breaker opens.
 type BreakerThreshold string

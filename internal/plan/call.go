@@ -163,6 +163,7 @@ type redirected struct {
 	first    gateway.Connector // chooses a host
 	next     gateway.Connector // calls the host that a redirect names
 	sendBody bool              // 307 and 308 are followed with the body
+	named    bool              // a host is trusted by its name, on any port
 	limit    int64
 }
 

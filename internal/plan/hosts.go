@@ -45,7 +45,8 @@ func (c *compiler) newHTTP(s *component.BackendSite, call component.Call, stages
 	if call.Redirects.Return {
 		return first, onWire, nil
 	}
-	return &redirected{first: first, next: next, sendBody: call.Redirects.SendBody, limit: hold}, onWire, nil
+	return &redirected{first: first, next: next, sendBody: call.Redirects.SendBody,
+		named: c.g.Service.Behaviour.RedirectCredentials == "host", limit: hold}, onWire, nil
 }
 
 // hosts returns the connector that chooses among the hosts of a backend.

@@ -40,7 +40,8 @@ func (d *direct) calls(o webOrigin) bool { return d.server.origin() == o }
 
 // trusts reports whether a redirect to a URL may take the credentials of the request
 // along: it stays with the origin, leads to another host of the backend, or only begins
-// to encrypt, on the usual ports. It never may where it ends encrypting.
+// to encrypt, on the usual ports; or it stays with the name of the host, or below it,
+// where that is enough. It never may where it ends encrypting.
 func (f *redirected) trusts(r *gateway.Request, to *url.URL) bool {
 	from, target := originOf(r.Scheme, r.Host), originOf(to.Scheme, to.Host)
 	switch {
@@ -48,9 +49,17 @@ func (f *redirected) trusts(r *gateway.Request, to *url.URL) bool {
 		return false
 	case from == target, from.port == "80" && target == webOrigin{"https", from.host, "443"}:
 		return true
+	case f.named && sameDomain(target.host, from.host):
+		return true
 	}
 	own, knows := f.first.(caller)
 	return knows && own.calls(target)
+}
+
+// sameDomain reports whether a host has the name of another one or one below it.
+func sameDomain(host, of string) bool {
+	above, is := strings.CutSuffix(host, of)
+	return is && of != "" && (above == "" || above[len(above)-1] == '.')
 }
 
 // withhold removes from a request what must not reach an origin that is not the

@@ -15,6 +15,7 @@ func TestRedirectTrust(t *testing.T) {
 	}
 	several := &redirected{first: &balanced{hosts: balance.New(set, balance.RoundRobin)}}
 	one := &redirected{first: &direct{server: parseServer("http://h1.test")}}
+	named := &redirected{first: one.first, named: true}
 	made := &redirected{first: &templated{}}
 	tests := []struct {
 		by         *redirected
@@ -30,6 +31,13 @@ func TestRedirectTrust(t *testing.T) {
 		{one, "http", "h1.test", "http://h1.test:8080/x", false},
 		{one, "http", "h1.test", "http://sub.h1.test/x", false},
 		{one, "http", "h1.test", "http://h2.test/x", false},
+		{named, "http", "h1.test", "http://h1.test:8080/x", true},
+		{named, "http", "h1.test:8080", "https://H1.test./x", true},
+		{named, "http", "h1.test", "http://sub.h1.test/x", true},
+		{named, "http", "h1.test", "http://xh1.test/x", false},
+		{named, "http", "h1.test", "http://test/x", false},
+		{named, "http", "h1.test", "http://h2.test/x", false},
+		{named, "https", "h1.test", "http://h1.test/x", false}, // in the clear
 		{one, "http", "evil.test", "http://h1.test/x", true},
 		{made, "http", "h1.test", "http://h1.test/x", true},
 		{made, "http", "h1.test", "http://h2.test/x", false},

@@ -29,8 +29,8 @@ type ClientOptions struct {
 
 	// NoRedirect hands redirects of the backend back instead of following
 	// them: to the client with encoding no-op, otherwise the backend fails. Those
-	// that are followed may lead anywhere; what may be a credential goes along to
-	// the hosts of the backend only.
+	// that are followed may lead anywhere; behaviour.redirect_credentials says how far
+	// what may be a credential goes along.
 	NoRedirect bool `json:"no_redirect"`
 
 	// ProxyAddress is the forward proxy that calls go through, with scheme
