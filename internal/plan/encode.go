@@ -26,7 +26,7 @@ type encode struct {
 	untyped   bool   // the type of an answer that is passed on is not guessed
 	byCause   bool   // the status of a failure follows its cause
 	messages  bool   // failures carry their text
-	limit     int64  // of what XML and YAML make of an answer, in bytes; 0 is none
+	limit     int64  // of what XML and YAML make of any answer, in bytes; 0 is none
 }
 
 // XML and YAML repeat names and indentation. What they make of an answer may be
@@ -108,7 +108,7 @@ func (e *encode) Leave(_ context.Context, x *gateway.Exchange, err error) error 
 		r.Header.Add("Vary", "Accept")
 	}
 	buf := body.NewBuffer()
-	if buf.B, err = appendOutput(buf.B, &r.Body, output, e.inflated(&r.Body), e.limit/mostInflation); err != nil {
+	if buf.B, err = e.append(buf.B, &r.Body, output); err != nil {
 		buf.Free()
 		e.mark(r, false)
 		return e.public(answerError(err))
@@ -157,10 +157,8 @@ func (e *encode) mark(r *gateway.Response, complete bool) {
 	r.Header.Set(e.completed, strconv.FormatBool(complete))
 }
 
-// appendOutput appends the object in the encoding of the client. Limit is how many
-// bytes that may be in an encoding that is longer than JSON, and held how many an answer
-// may have, 0 for any number.
-func appendOutput(dst []byte, b *body.Body, output codec.Output, limit, held int64) ([]byte, error) {
+// append appends the object in the encoding of the client.
+func (e *encode) append(dst []byte, b *body.Body, output codec.Output) ([]byte, error) {
 	switch output {
 	case codec.JSONCollection, codec.String:
 		o, err := b.Object()
@@ -178,7 +176,8 @@ func appendOutput(dst []byte, b *body.Body, output codec.Output, limit, held int
 		}
 		return append(dst, "[]"...), nil
 	case codec.XML, codec.YAML:
-		tree, err := b.Tree(held)
+		limit := e.inflated(b)
+		tree, err := b.Tree(e.limit / mostInflation)
 		if err != nil {
 			return dst, err
 		}

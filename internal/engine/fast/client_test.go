@@ -411,52 +411,24 @@ func idleLinks(c *Client) []*link {
 	return all
 }
 
-// TestRests shows which connections rest before they carry another call: behind
-// answers without a body, and behind all answers of a backend that was careless once.
-func TestRests(t *testing.T) {
-	tests := []struct {
-		name    string
-		answers []string
-		rests   bool // behind the last of them
-	}{
-		{"a body", []string{hello, hello}, false},
-		{"no body", []string{empty}, true},
-		{"a body behind an answer without", []string{empty, hello}, false},
-		{"an answer behind one with more", []string{hello + "x", hello}, true},
-		{"an answer behind none", []string{"garbage\r\n\r\n", hello}, true},
+// TestCareless: a backend that sends more than answers is careless for a minute behind
+// the last time.
+func TestCareless(t *testing.T) {
+	h := &host{made: time.Now()}
+	after := func(d time.Duration, want bool) {
+		t.Helper()
+		if got := h.careless(h.made.Add(d)); got != want {
+			t.Errorf("after %v: careless %t, want %t", d, got, want)
+		}
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			next := make(chan string, len(tt.answers))
-			s := newScript(t, func(w *wireEnd) {
-				for w.request() {
-					w.send(<-next)
-				}
-			})
-			c := newClient(t, config.Transport{}, nil)
-			for _, answer := range tt.answers {
-				endRests(c)
-				next <- answer
-				fetch(t.Context(), c, newCall(t, "GET", s.addr, body.Body{})) // or fails
-			}
-			links := idleLinks(c)
-			if len(links) != 1 || !links[0].rests.IsZero() != tt.rests {
-				t.Fatalf("%d idle connections, want one that rests: %t", len(links), tt.rests)
-			}
-			if !tt.rests {
-				return
-			}
-			for _, h := range c.hosts {
-				if h.rested(links[0].rests.Add(-1)) != nil {
-					t.Error("the connection is used before it has rested")
-				}
-				if h.rested(links[0].rests) == nil {
-					t.Error("the connection is not used when it has rested")
-				}
-			}
-			links[0].close()
-		})
-	}
+	after(0, false)
+	h.doubt(h.made.Add(time.Second))
+	after(time.Second, true)
+	after(60*time.Second, true)
+	after(61*time.Second, false)
+	h.doubt(h.made.Add(50 * time.Second))
+	after(61*time.Second, true)
+	after(110*time.Second, false)
 }
 
 func TestPool(t *testing.T) {

@@ -44,8 +44,8 @@
 // A connection whose last answer had no body rests for some milliseconds before it
 // carries another call, and is looked at then: what a careless backend sends behind
 // such an answer would be taken for the next one. Calls that come sooner take
-// another connection. A backend that has sent more than an answer once rests behind
-// all of them.
+// another connection. A backend that has sent more than an answer rests behind all of
+// them, until a minute has passed without.
 //
 // Contexts are not waited for. One timer for each backend with calls in flight
 // looks at the contexts of young calls, every 20 ms and when the first of their

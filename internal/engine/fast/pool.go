@@ -31,6 +31,10 @@ const (
 	// careless. Some say later that they are about to close the connection.
 	longestCareless = time.Second
 
+	// carelessFor is how long a backend is taken for careless behind the last of such
+	// bytes. Who has got over a fault of a minute ago is called as fast as before.
+	carelessFor = time.Minute
+
 	// tick is how often young calls are asked whether their context is done,
 	// unless a deadline comes first.
 	tick = 20 * time.Millisecond
@@ -52,9 +56,10 @@ type host struct {
 	made    time.Time
 	foreign atomic.Bool // the standard library calls this one
 
-	// careless says that the backend has sent something behind an answer: every
-	// answer of it is taken for one that may be followed by more.
-	careless atomic.Bool
+	// doubted is until when every answer of the backend is taken for one that may be
+	// followed by more, because it has sent something behind one; since made, in
+	// nanoseconds.
+	doubted atomic.Int64
 
 	mu     sync.Mutex
 	gone   bool    // the client has forgotten this host: nothing is kept
@@ -64,6 +69,12 @@ type host struct {
 	next   time.Time   // when look runs; zero for never
 	ticker *time.Timer // nil until it first runs
 }
+
+// doubt notes that the backend has sent something behind an answer.
+func (h *host) doubt(now time.Time) { h.doubted.Store(int64(now.Sub(h.made) + carelessFor)) }
+
+// careless reports whether the backend has done so of late.
+func (h *host) careless(now time.Time) bool { return now.Sub(h.made) < time.Duration(h.doubted.Load()) }
 
 // take gives k a connection that has been idle, and reports false if there is
 // none. A connection that may be broken is looked at first, if that matters
@@ -86,9 +97,9 @@ func (h *host) take(k *call) bool {
 		waited := now.Sub(l.since)
 		switch limit := time.Duration(h.client.settings.IdleConnectionTimeout); {
 		case limit > 0 && waited >= limit:
-		case (waited > believed || !l.direct || !l.rests.IsZero() || l.in.Full() || h.careless.Load() || !k.repeatable()) && l.spoiled():
+		case (waited > believed || !l.direct || !l.rests.IsZero() || l.in.Full() || h.careless(now) || !k.repeatable()) && l.spoiled():
 			if l.spoke && waited <= longestCareless {
-				h.careless.Store(true)
+				h.doubt(now)
 			}
 		default:
 			return true
@@ -200,7 +211,7 @@ func (h *host) grow(k *call) {
 // if keep says that it can be used, and if there is room.
 func (h *host) exit(k *call, keep bool) {
 	l, c, now := k.link, h.client, time.Now()
-	doubted := keep && (l.bare || h.careless.Load())
+	doubted := keep && (l.bare || h.careless(now))
 	if doubted {
 		l.hurry()
 	}

@@ -46,7 +46,7 @@ func (k *call) finish() error {
 			return nil
 		}
 		if errors.As(err, new(*wire.Error)) {
-			k.host.careless.Store(true) // or what should not be there was taken for an answer
+			k.host.doubt(time.Now()) // or what should not be there was taken for an answer
 		}
 		if !k.mayRepeat(err) {
 			return k.fail(err)
@@ -276,7 +276,7 @@ func (k *call) drain() bool {
 // the link may carry another call if nothing else is against it.
 func (k *call) end(keep bool) {
 	if keep && len(k.link.in.Buffered()) > 0 {
-		k.host.careless.Store(true)
+		k.host.doubt(time.Now())
 	}
 	keep = keep && k.head.KeepAlive && !k.broken && !k.expecting && len(k.link.in.Buffered()) == 0 &&
 		!k.host.client.settings.DisableKeepAlives && (k.upload == nil || k.upload.settle())
