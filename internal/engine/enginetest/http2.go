@@ -25,6 +25,7 @@ var http2Cases = cases{
 	{"a request of HTTP/2 is seen as it was sent", streamsAsSent},
 	{"a malformed request of HTTP/2 never reaches the handler", malformedStreams},
 	{"a stream of which the client takes nothing ends", stalledStreams},
+	{"a header of HTTP/2 is as large as what it unpacks to", packedHeaders},
 	{"a body of HTTP/2 that is not as long as announced ends in an error", brokenStreams},
 }
 
@@ -270,6 +271,29 @@ func malformedStreams(t *trial) {
 			t.Errorf("%s: the next stream gets %s", name, status)
 		}
 		d.asked.Store(0)
+	}
+}
+
+// packedHeaders repeats a large field, for which HPACK takes a byte: the backend gets all
+// of it, so that is what the limit is for.
+func packedHeaders(t *trial) {
+	d := t.open(engine.Settings{H2C: true, MaxHeaderBytes: 10_000}, reply(200, ""))
+	f := t.framer(t.dial(d.addr))
+	for i, tt := range []struct {
+		times int
+		want  string
+	}{{1, "200"}, {2, "200"}, {3, "431"}, {200, "431"}, {2, "200"}} {
+		var s stream
+		for range tt.times {
+			s.fields = append(s.fields, "x-a", strings.Repeat("y", 4000))
+		}
+		before := d.asked.Load()
+		if status, text := t.ask(f, uint32(2*i+1), s); status != tt.want {
+			t.Errorf("4 kB %d times: %s %q, want %s", tt.times, status, text, tt.want)
+		}
+		if asked := d.asked.Load() > before; asked != (tt.want == "200") {
+			t.Errorf("4 kB %d times: the handler was asked: %t", tt.times, asked)
+		}
 	}
 }
 
