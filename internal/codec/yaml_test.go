@@ -134,6 +134,10 @@ func TestAppendYAML(t *testing.T) {
 			"a: \"1\"\nb: \"true\"\nc: \"null\"\nd: \"~\"\ne: \"1.5\"\nf: \"2001-01-01\"\ng: \"yes\"\nh: \"0x1F\"\ni: \"1e400\"\nj: \".5\"\nk: \"<<\"\nl: \"1:30\"\nm: \"12345678901234567890123\"\n"},
 		{"strings with syntax", `{"a":"- x","b":"# x","c":"x: y","d":" x","e":"x\ny","f":"{x}","g":"it's"}`,
 			"a: \"- x\"\nb: \"# x\"\nc: \"x: y\"\nd: \" x\"\ne: \"x\\ny\"\nf: \"{x}\"\ng: it's\n"},
+		{"signs that begin nothing", `{"-a":"-b","-0y":"--c","?d":":e","f":"2nd of 3","g":".x","h":"~/x","i":"=x","j":"<x","k":"+x","l":"\\x","m":"(x);","n":"1.2.y","😀":"-é"}`,
+			"-0y: --c\n-a: -b\n?d: :e\nf: 2nd of 3\ng: .x\nh: ~/x\ni: =x\nj: <x\nk: +x\nl: \\x\nm: (x);\n\"n\": 1.2.y\n😀: -é\n"},
+		{"signs that begin something", `{"a":"---","b":"--- x","c":"...","d":"-","e":"? x","f":":","g":"-.inf","h":"-1","i":"+1.5","j":"%x","k":"@x","l":"*x","m":"&x","o":"!x","p":"|","q":">x","r":"x:","s":"10.0.0.1","t":"2001-01-01T00:00:00Z","u":"-.INF"}`,
+			"a: \"---\"\nb: \"--- x\"\nc: \"...\"\nd: \"-\"\ne: \"? x\"\nf: \":\"\ng: \"-.inf\"\nh: \"-1\"\ni: \"+1.5\"\nj: \"%x\"\nk: \"@x\"\nl: \"*x\"\nm: \"&x\"\no: \"!x\"\np: \"|\"\nq: \">x\"\nr: \"x:\"\ns: \"10.0.0.1\"\nt: \"2001-01-01T00:00:00Z\"\nu: \"-.INF\"\n"},
 		{"plain text", `{"a":"some text, with ümläuts"}`, "a: some text, with ümläuts\n"},
 		{"long lines are not folded", `{"a":"` + strings.Repeat("word ", 100) + `end"}`, "a: " + strings.Repeat("word ", 100) + "end\n"},
 		{"keys that look like something else", `{"1":1,"true":2,"<<":3,"a b":4,"":5}`, "\"\": 5\n\"1\": 1\n\"<<\": 3\na b: 4\n\"true\": 2\n"},
@@ -215,7 +219,7 @@ func TestAppendYAMLDepth(t *testing.T) {
 
 // Every tree comes back, here and through the library's own decoding.
 func TestYAMLRoundTrip(t *testing.T) {
-	key := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"", "1", "true", "<<", "~", "a: b", "=", "?", "-", "x\ny", strings.Repeat("k", 200)}))
+	key := rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"", "1", "true", "<<", "~", "a: b", "=", "?", "-", "-a", "?a", ":a", "---", "--- a", "...", "-.inf", "2nd", "10.0.0.1", "1_0.x", "#", "a#", "x\ny", strings.Repeat("k", 200)}))
 	rapid.Check(t, func(r *rapid.T) {
 		v := rapid.MapOfN(key, genValue(genLeaf(), key, 4), 0, 4).Draw(r, "tree")
 		text, err := AppendYAML(nil, v, 0)

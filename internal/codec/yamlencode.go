@@ -235,15 +235,21 @@ func appendYAMLEscape(dst []byte, r rune) []byte {
 }
 
 // isPlain reports whether s may stand without quotes, in flow style or in any other.
-// It says so of less than may.
 //
 // Source: YAML 1.2.2, section 7.3.3.
 func isPlain(s string, flow bool) bool {
 	if s == "" || isAmbiguous(s) {
 		return false
 	}
-	first, _ := utf8.DecodeRuneInString(s)
-	if !unicode.IsLetter(first) && !unicode.IsDigit(first) && strings.IndexByte("/_$(", s[0]) < 0 || s[len(s)-1] == ' ' {
+	switch s[0] {
+	case '-', '?', ':': // an indicator in front of a blank, and in flow style often
+		if flow || len(s) == 1 || s[1] == ' ' || strings.HasPrefix(s, "---") {
+			return false
+		}
+	case ' ', ',', '[', ']', '{', '}', '#', '&', '*', '!', '|', '>', '\'', '"', '%', '@', '`':
+		return false
+	}
+	if s[len(s)-1] == ' ' || strings.HasPrefix(s, "...") {
 		return false
 	}
 	for i := 0; i < len(s); {
@@ -275,10 +281,11 @@ func isPlain(s string, flow bool) bool {
 func isAmbiguous(s string) bool {
 	if len(s) <= len("false") {
 		switch strings.ToLower(s) {
-		case "y", "n", "yes", "no", "on", "off", "true", "false", "null", "~", "=", "<<", ".inf", ".nan":
+		case "y", "n", "yes", "no", "on", "off", "true", "false", "null", "~", "=", "<<", ".inf", "+.inf", "-.inf", ".nan":
 			return true
 		}
 	}
+	// Numbers of all bases, in parts of sixty and with separators, dates and times.
 	digits := strings.TrimLeft(s, "+-.")
-	return digits != "" && digits[0] >= '0' && digits[0] <= '9'
+	return digits != "" && digits[0] >= '0' && digits[0] <= '9' && strings.Trim(digits, "0123456789abcdefABCDEFxXoOtTzZ_.,:+- ") == ""
 }
