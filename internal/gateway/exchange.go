@@ -39,6 +39,8 @@ type Exchange struct {
 	// not keep the answer for others.
 	Personal bool
 
+	Record *Record // of those who look at what happens; nil as a rule
+
 	trace     trace
 	children  []*Exchange
 	slots     []any
@@ -163,7 +165,7 @@ func (x *Exchange) Child() *Exchange {
 	c.In, c.Parent = x.In, x
 	c.Identity, c.Client, c.Endpoint = x.Identity, x.Client, x.Endpoint
 	c.Path, c.Params, c.Raw, c.Rest, c.Results = x.Path, x.Params, x.Raw, x.Rest, x.Results
-	c.Request.Method = x.Request.Method
+	c.Request.Method, c.Record = x.Request.Method, x.Record
 	x.children = append(x.children, c)
 	return c
 }

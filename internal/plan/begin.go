@@ -49,7 +49,7 @@ var planCalls pool[planCall]
 // Begin runs the steps inwards and begins the tail. A plan with a step that may
 // wait is not begun: the calls beside it would wait too.
 func (p *Plan) Begin(ctx context.Context, x *gateway.Exchange) (_ gateway.Pending, sent bool) {
-	if p.waits {
+	if p.waits || x.Record != nil {
 		return nil, false
 	}
 	c := planCalls.get()

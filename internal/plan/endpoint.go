@@ -128,7 +128,7 @@ func (b *endpointBuilder) build() *Endpoint {
 			At: cmp.Or(keyPos(e.Node, "output_encoding"), keyPos(b.g.Service.Node, "output_encoding"))})
 	plan := blueprint{
 		placed: b.placed, phase: endpointPhase,
-		tail: b.tail(), name: "backends", at: e.Node.Pos,
+		tail: b.tail(), name: "backends", at: e.Node.Pos, title: title{of: ofEndpoint, subject: e.Endpoint},
 	}.plan()
 	plan.limit = time.Duration(e.Timeout)
 	return &Endpoint{
@@ -300,7 +300,7 @@ func (b *endpointBuilder) tail() gateway.Connector {
 	}
 	branches := make([]branch, len(b.real))
 	for i, bp := range b.real {
-		branches[i] = branch{run: bp.plan, decodes: bp.config.Encoding != "no-op", limit: bp.config.MaxResponseBytes.Held()}
+		branches[i] = branch{run: bp.plan, title: &bp.plan.title, decodes: bp.config.Encoding != "no-op", limit: bp.config.MaxResponseBytes.Held()}
 		if bp.calls > 1 {
 			branches[i].run = &race{plan: bp.plan, calls: bp.calls, deadline: b.share(b.g.Service.Behaviour.ConcurrentDeadline)}
 		}
@@ -353,6 +353,7 @@ func parsePropagated(names []string) []propagated {
 
 // backend compiles one backend; it returns nil after reporting why it cannot.
 func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
+	be.URLPattern = strings.Clone(be.URLPattern) // which outlives the text that it is of
 	site := component.NewBackendSite(b.env, b.site, be)
 	b.compiler.build(component.InBackend, be.Node, be.ExtraConfig, site.Build)
 	b.problems = append(b.problems, site.Problems()...)
@@ -394,7 +395,8 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 		component.Placed{Phase: uint8(component.BackendAddress), Name: "address", Stage: addr, At: be.Node.Pos, Prompt: true},
 		component.Placed{Phase: uint8(component.BackendShape), Name: "shape", Stage: newShape(b.g.Service, be, call.Reshape), Prompt: true,
 			At: cmp.Or(keyPos(be.Node, "encoding", "is_collection", "target", "allow", "deny", "mapping", "group"), be.Node.Pos)})
-	bp.plan = blueprint{placed: b.placed, phase: backendPhase, tail: tail, name: "call", at: be.Node.Pos}.plan()
+	bp.plan = blueprint{placed: b.placed, phase: backendPhase, tail: tail, name: "call", at: be.Node.Pos,
+		title: title{be.URLPattern, uint16(i), ofBackend}}.plan()
 	if bp.shadow != nil {
 		bp.plan.limit = cmp.Or(call.Shadow.Timeout, time.Duration(b.config.Timeout))
 	}

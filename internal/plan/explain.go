@@ -88,10 +88,10 @@ func describe(p *Plan) []Step {
 	}
 	out := make([]Step, len(p.steps))
 	for i, s := range p.steps {
-		out[i] = Step{Phase: s.phase, Name: s.name, Out: s.leave != nil, At: s.at}
+		out[i] = Step{Phase: p.phase(s.phase), Name: s.name, Out: s.leave != nil, At: s.at}
 	}
 	if s, ok := p.tail.(*surrounded); ok {
-		out = append(out, Step{Phase: s.step.phase, Name: s.step.name, Out: true, At: s.step.at})
+		out = append(out, Step{Phase: p.phase(s.step.phase), Name: s.step.name, Out: true, At: s.step.at})
 		out = append(out, describe(s.inner)...)
 	}
 	return out

@@ -21,8 +21,9 @@ import (
 // A branch is one backend of an endpoint: its plan, or the race that runs it.
 type branch struct {
 	run     gateway.Connector
-	decodes bool  // the answer has members
-	limit   int64 // bytes of an answer that is held; 0 is no limit
+	title   *title // of its plan
+	decodes bool   // the answer has members
+	limit   int64  // bytes of an answer that is held; 0 is no limit
 }
 
 // newCall returns the exchange of a call with its request: what the endpoint
@@ -260,6 +261,7 @@ func join(x *gateway.Exchange, calls []call) error {
 		if c.err != nil || !c.branch.decodes {
 			continue
 		}
+		noted(x, c)
 		if err := mergeInto(members, c.x); err != nil {
 			result.Close()
 			return &gateway.Error{Code: gateway.CodeInternal, Err: err}

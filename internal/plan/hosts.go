@@ -34,7 +34,8 @@ func (c *compiler) newHTTP(s *component.BackendSite, call component.Call, stages
 		}
 		return nil, nil, config.Join(owner.Problems(config.Error, config.CodeInvalid, err))
 	}
-	next := newWire(blueprint{placed: stages, phase: backendPhase, tail: &unpacked{client}, name: "client", at: be.Node.Pos})
+	next := newWire(blueprint{placed: stages, phase: backendPhase, tail: &unpacked{client}, name: "client", at: be.Node.Pos,
+		title: title{be.URLPattern, uint16(slices.Index(s.Endpoint().Config().Backend, be)), ofAttempt}})
 	if w, ok := next.(*wire); ok {
 		onWire = w.whole
 	}
@@ -102,7 +103,7 @@ func (c *compiler) static(s *component.BackendSite, hosts []string) (*balance.Se
 
 // reporter returns who says what happens to the hosts of a backend.
 func (c *compiler) reporter(s *component.BackendSite) reporter {
-	return reporter{c.env.Log, strings.Clone(s.Config().URLPattern)}
+	return reporter{c.env.Log, s.Config().URLPattern}
 }
 
 // callable returns the hosts of a backend that HTTP can reach, and reports the

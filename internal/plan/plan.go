@@ -20,9 +20,9 @@ type step struct {
 	enter gateway.Stage  // nil for what stands around the plan further in
 	leave gateway.Leaver // nil when the stage has no way out
 	name  string         // namespace, or a core step such as "shape"
-	phase string
-	at    config.Pos // where it was configured
-	waits bool       // it may wait, or it measures: other calls are not to wait with it
+	at    config.Pos     // where it was configured
+	phase uint8
+	waits bool // it may wait, or it measures: other calls are not to wait with it
 }
 
 // A blueprint is a plan before its steps are in order.
@@ -32,6 +32,7 @@ type blueprint struct {
 	tail   gateway.Connector
 	name   string // of the tail
 	at     config.Pos
+	title  title
 }
 
 // plan puts the steps into the order of their phases and names, and those further in
@@ -40,7 +41,7 @@ func (b blueprint) plan() *Plan {
 	slices.SortStableFunc(b.placed, func(x, y component.Placed) int {
 		return cmp.Or(cmp.Compare(x.Phase, y.Phase), cmp.Compare(x.Name, y.Name))
 	})
-	p := &Plan{tail: b.tail, name: b.name, at: b.at}
+	p := &Plan{tail: b.tail, name: b.name, at: b.at, phase: b.phase, title: b.title}
 	rest := b.placed
 	for i := len(rest) - 1; i >= 0; i-- {
 		around := rest[i].Around
@@ -50,7 +51,7 @@ func (b blueprint) plan() *Plan {
 		p.steps = b.steps(rest[i+1:])
 		p.waits = slices.ContainsFunc(p.steps, func(s step) bool { return s.waits })
 		s := b.step(&rest[i])
-		p = &Plan{tail: &surrounded{around(p), p, s}, name: s.name, at: s.at}
+		p = &Plan{tail: &surrounded{around(p), p, s}, name: s.name, at: s.at, phase: b.phase, title: b.title}
 		rest = rest[:i]
 	}
 	p.steps = b.steps(rest)
@@ -68,7 +69,7 @@ func (b *blueprint) steps(placed []component.Placed) []step {
 
 func (b *blueprint) step(p *component.Placed) step {
 	leave, _ := p.Stage.(gateway.Leaver)
-	return step{enter: p.Stage, leave: leave, name: p.Name, phase: b.phase(p.Phase), at: p.At, waits: !p.Prompt}
+	return step{enter: p.Stage, leave: leave, name: p.Name, phase: p.Phase, at: p.At, waits: !p.Prompt}
 }
 
 // A surrounded is a plan with what stands around it.
@@ -84,8 +85,10 @@ type Plan struct {
 	tail  gateway.Connector
 	name  string // of the tail, such as "call"
 	at    config.Pos
-	limit time.Duration // deadline derived on entry; 0 for none
-	waits bool          // one of the steps does
+	limit time.Duration      // deadline derived on entry; 0 for none
+	phase func(uint8) string // names the phases of its steps
+	waits bool               // one of the steps does
+	title title
 }
 
 // A Failure is an error with the step that it came from, or the tail.
@@ -114,6 +117,9 @@ func (f *Failure) Unwrap() error { return f.Err }
 // Do runs the plan. The deadline of the plan holds until x is released,
 // because an answer that streams is read after Do has returned.
 func (p *Plan) Do(ctx context.Context, x *gateway.Exchange) error {
+	if x.Record != nil {
+		p = p.watched(x.Record)
+	}
 	ctx = within(ctx, x, p.limit)
 	n, replied, err := p.enter(ctx, x)
 	if err == nil && !replied {

@@ -171,8 +171,9 @@ func TestBlueprint(t *testing.T) {
 	}
 	var got []string
 	var lines []int
-	for _, s := range (blueprint{placed: placed, phase: func(p uint8) string { return string(rune('A' + p)) }}).plan().steps {
-		got, lines = append(got, s.phase+s.name), append(lines, int(s.at.Line))
+	p := blueprint{placed: placed, phase: func(p uint8) string { return string(rune('A' + p)) }}.plan()
+	for _, s := range p.steps {
+		got, lines = append(got, p.phase(s.phase)+s.name), append(lines, int(s.at.Line))
 		if s.leave == nil {
 			t.Errorf("%s lost its way out", s.name)
 		}

@@ -83,7 +83,7 @@ func (w *wire) Do(ctx context.Context, x *gateway.Exchange) error {
 // Begin begins the attempt.
 func (w *wire) Begin(ctx context.Context, x *gateway.Exchange) (gateway.Pending, bool) {
 	p := w.plan(x)
-	if p.waits {
+	if p.waits || x.Record != nil {
 		return nil, false
 	}
 	a := newAttempt(x)

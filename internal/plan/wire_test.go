@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/component"
@@ -395,4 +396,53 @@ func TestBuildOrder(t *testing.T) {
 	if want := []string{"z/pool", "a/limit", "c/one", "c/two", "b/x", "circle/2", "circle/1", "self/"}; !slices.Equal(built, want) {
 		t.Errorf("built %q, want %q", built, want)
 	}
+}
+
+// TestRecord shows what somebody sees who looks: each step of each plan with its time,
+// and where the members of the answer come from.
+func TestRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &network{begins: true}
+		n.look = func(r *gateway.Request) {
+			time.Sleep(map[string]time.Duration{"/1": 40, "/2": 1, "/3": 2}[r.Path] * time.Millisecond)
+		}
+		g := compileWired(t, n, `{"version":3,"endpoints":[{"endpoint":"/x","method":"POST","timeout":"1s","extra_config":{"test/writes":{}},"backend":[
+			{"url_pattern":"/1","host":["http://up"]},
+			{"url_pattern":"/2","host":["http://up"],"mapping":{"a":"c"},"extra_config":{"test/query":{}}},
+			{"url_pattern":"/3","host":["http://up"],"deny":["a","b"]}]}]}`)
+		x := gateway.Acquire(testx.Request{Method: "POST", Path: "/x"}.Inbound())
+		defer x.Release()
+		x.Record = gateway.NewRecord()
+		if err := g.Do(t.Context(), x); err != nil {
+			t.Fatal(err)
+		}
+		took := make(map[string]time.Duration)
+		var order []string
+		for _, s := range x.Record.Spans() {
+			if s.Phase == "" {
+				took[s.Plan] = s.Took
+			}
+			if s.Plan == "backend 1 /2" || s.Plan == "attempt 1 /2" {
+				order = append(order, fmt.Sprintf("%s %s %v %s>%s", s.Phase, s.Step, s.Out, s.Before, s.After))
+			}
+			if s.Err != nil {
+				t.Errorf("%v failed", s)
+			}
+		}
+		for plan, want := range map[string]time.Duration{"backend 0 /1": 40, "backend 1 /2": 1, "backend 2 /3": 2, "endpoint /x": 40, "service": 40, "attempt 1 /2": 1} {
+			if got := took[plan]; got != want*time.Millisecond {
+				t.Errorf("%s took %v, want %vms", plan, got, int(want))
+			}
+		}
+		want := []string{
+			"address address false empty>empty", "shape shape false empty>empty", "rewrite test/query false empty>empty",
+			" client false empty>raw", " call false empty>raw", "shape shape true raw>spans",
+		}
+		if !slices.Equal(order, want) {
+			t.Errorf("the second backend:\n%s\nwant\n%s", strings.Join(order, "\n"), strings.Join(want, "\n"))
+		}
+		if got := fmt.Sprint(x.Record.Members()); got != "[{a backend 0 /1} {b backend 1 /2} {c backend 1 /2}]" {
+			t.Errorf("the members come from %s", got)
+		}
+	})
 }

@@ -1,0 +1,125 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/sluice-gateway/sluice/internal/gateway"
+)
+
+// A title says which plan this is, for those who look.
+type title struct {
+	subject string // pattern of its path
+	index   uint16 // of the backend
+	of      planKind
+}
+
+type planKind uint8
+
+const (
+	ofService planKind = iota
+	ofEndpoint
+	ofBackend
+	ofAttempt
+)
+
+// String returns the title, such as "backend 0 /users/{id}".
+func (t title) String() string {
+	switch t.of {
+	case ofEndpoint:
+		return "endpoint " + t.subject
+	case ofBackend:
+		return fmt.Sprintf("backend %d %s", t.index, t.subject)
+	case ofAttempt:
+		return fmt.Sprintf("attempt %d %s", t.index, t.subject)
+	}
+	return "service"
+}
+
+// watched returns the plan with steps and a tail that tell r what happens. It sends
+// nothing before it collects, so that times are those of each call.
+func (p *Plan) watched(r *gateway.Record) *Plan {
+	w := *p
+	w.steps = slices.Clone(p.steps)
+	name := p.title.String()
+	for i := range w.steps {
+		s := &w.steps[i]
+		stage := &watchedStage{r, name, p.phase(s.phase), *s}
+		if s.enter = stage; s.leave != nil {
+			s.leave = stage
+		}
+	}
+	w.tail = &watchedTail{r, name, p}
+	return &w
+}
+
+// A watchedStage tells what a stage does.
+type watchedStage struct {
+	r     *gateway.Record
+	plan  string
+	phase string
+	step  step
+}
+
+func (w *watchedStage) span() gateway.Span {
+	s := gateway.Span{Plan: w.plan, Step: w.step.name, Phase: w.phase, Began: w.r.Since()}
+	if w.step.at.Line > 0 {
+		s.Place = w.step.at.String()
+	}
+	return s
+}
+
+// Enter lets the stage enter.
+func (w *watchedStage) Enter(ctx context.Context, x *gateway.Exchange) (err error) {
+	s := w.span()
+	s.Before = x.Request.Body.Form()
+	defer func() {
+		s.Took, s.After, s.Replied, s.Err = w.r.Since()-s.Began, x.Request.Body.Form(), x.Replied(), err
+		w.r.Add(s)
+	}()
+	return w.step.enter.Enter(ctx, x)
+}
+
+// Leave lets the stage leave.
+func (w *watchedStage) Leave(ctx context.Context, x *gateway.Exchange, err error) (after error) {
+	s := w.span()
+	s.Out, s.Before = true, x.Response.Body.Form()
+	defer func() {
+		s.Took, s.After, s.Status, s.Err = w.r.Since()-s.Began, x.Response.Body.Form(), x.Response.Status, after
+		w.r.Add(s)
+	}()
+	return w.step.leave.Leave(ctx, x, err)
+}
+
+// A watchedTail tells what the tail of a plan does, and all that is within it.
+type watchedTail struct {
+	r    *gateway.Record
+	name string
+	plan *Plan
+}
+
+// Do runs the tail.
+func (w *watchedTail) Do(ctx context.Context, x *gateway.Exchange) (err error) {
+	s := gateway.Span{Plan: w.name, Step: w.plan.name, Began: w.r.Since(), Before: x.Request.Body.Form()}
+	defer func() {
+		s.Took, s.After, s.Status, s.Err = w.r.Since()-s.Began, x.Response.Body.Form(), x.Response.Status, err
+		w.r.Add(s)
+	}()
+	return w.plan.tail.Do(ctx, x)
+}
+
+// noted tells who looks at x where the members of an answer come from.
+func noted(x *gateway.Exchange, c *call) {
+	if x.Record == nil || c.branch.title == nil {
+		return
+	}
+	o, err := c.x.Response.Body.Object()
+	if err != nil {
+		return // for the merge to report
+	}
+	from := c.branch.title.String()
+	for i := range o.Members {
+		x.Record.Merged(string(o.Members[i].Name), from)
+	}
+}
