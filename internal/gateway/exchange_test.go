@@ -58,7 +58,7 @@ func used(t *testing.T) *Exchange {
 	x.Path, x.Params, x.Raw, x.Rest = "/p/1", append(x.Params, "1", "2"), []string{"1", "2"}, "rest"
 	x.Results = []Result{{}}
 	x.Identify()
-	x.Pin, x.Err, x.Personal = t, errors.New("trouble"), true
+	x.Pin, x.Err, x.Personal, x.Record = t, errors.New("trouble"), true, NewRecord()
 	x.Started, x.Until = time.Unix(1, 0), time.Unix(2, 0)
 	SlotAt[string](2).Set(x, "state")
 	x.SetParam(1, "3")
