@@ -29,6 +29,9 @@ func end(dst []byte, limit int64) int {
 	return len(dst) + int(limit)
 }
 
+// beyond reports whether more was written than up to end, which is 0 for no end.
+func beyond(text []byte, end int) bool { return end > 0 && len(text) > end }
+
 // OutputNamed returns the output that a configuration calls name, as in
 // output_encoding, and whether there is one. Names are case-sensitive.
 func OutputNamed(name string) (Output, bool) {

@@ -436,8 +436,8 @@ func TestAppendXMLAllocates(t *testing.T) {
 	}
 }
 
-// TestLimits writes no more than may be written, about: a long name stands around
-// every value of an array, and levels stand in front of every line.
+// TestLimits writes no more than may be written: a long name stands around every value
+// of an array, levels stand in front of every line, and the last text counts, too.
 func TestLimits(t *testing.T) {
 	zeros := make([]any, 10_000)
 	for i := range zeros {
@@ -452,6 +452,17 @@ func TestLimits(t *testing.T) {
 			got, err := write(limit)
 			if fits != (err == nil) || !fits && (!errors.Is(err, ErrTooLarge) || string(got) != "x") {
 				t.Errorf("%s within %d bytes: %d bytes, %v", name, limit, len(got), err)
+			}
+		}
+	}
+	last := map[string]any{"a": strings.Repeat("b", 40_000)}
+	for limit, fits := range map[int64]bool{40_000: false, 41_000: true} {
+		for name, write := range map[string]func(dst []byte, v map[string]any, limit int64) ([]byte, error){
+			"XML":  AppendXML,
+			"YAML": func(dst []byte, v map[string]any, limit int64) ([]byte, error) { return AppendYAML(dst, v, limit) },
+		} {
+			if got, err := write([]byte("x"), last, limit); fits != (err == nil) || !fits && (!errors.Is(err, ErrTooLarge) || string(got) != "x") {
+				t.Errorf("%s of one text within %d bytes: %d bytes, %v", name, limit, len(got), err)
 			}
 		}
 	}

@@ -16,7 +16,7 @@ const (
 
 // AppendXML appends v to dst as an XML element and returns the extended slice;
 // the package comment has the rules. There is no XML declaration, so the text
-// is UTF-8 by definition. Limit is how many bytes it may have, about, 0 for any
+// is UTF-8 by definition. Limit is how many bytes it may have, 0 for any
 // number: more is [ErrTooLarge]. A long name that many values have is written as
 // often.
 //
@@ -31,7 +31,11 @@ func AppendXML(dst []byte, v map[string]any, limit int64) ([]byte, error) {
 			}
 		}
 	}
-	out, err := xmlEncoder{end(dst, limit)}.appendElement(dst, name, root)
+	e := xmlEncoder{end(dst, limit)}
+	out, err := e.appendElement(dst, name, root)
+	if err == nil && beyond(out, e.end) {
+		err = ErrTooLarge
+	}
 	if err != nil {
 		return dst, fmt.Errorf("xml: %w", err)
 	}
@@ -60,7 +64,7 @@ type xmlEncoder struct {
 }
 
 func (e xmlEncoder) appendElement(dst []byte, name string, v any) ([]byte, error) {
-	if e.end > 0 && len(dst) > e.end {
+	if beyond(dst, e.end) {
 		return nil, ErrTooLarge
 	}
 	switch v := v.(type) {

@@ -180,7 +180,6 @@ func TestAppendYAMLErrors(t *testing.T) {
 	}
 }
 
-// Ten times the depth may cost ten times the text, not a hundred times.
 // TestAppendYAMLAtOnce writes answers at once, as endpoints do; the race detector
 // tells what they share.
 func TestAppendYAMLAtOnce(t *testing.T) {
@@ -197,6 +196,7 @@ func TestAppendYAMLAtOnce(t *testing.T) {
 	all.Wait()
 }
 
+// Ten times the depth may cost ten times the text, not a hundred times.
 func TestAppendYAMLDepth(t *testing.T) {
 	size := func(depth int) int {
 		var v any = "x"

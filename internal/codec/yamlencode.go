@@ -17,10 +17,15 @@ import (
 // is dst as it was.
 func AppendYAML(dst []byte, v any, limit int64) ([]byte, error) {
 	e := yamlEncoder{text: dst, end: end(dst, limit)}
-	if err := e.value(v, 0, 0); err != nil {
+	err := e.value(v, 0, 0)
+	e.text = append(e.text, '\n')
+	if err == nil && beyond(e.text, e.end) {
+		err = ErrTooLarge
+	}
+	if err != nil {
 		return dst, fmt.Errorf("yaml: %w", err)
 	}
-	return append(e.text, '\n'), nil
+	return e.text, nil
 }
 
 // flowDepth is the level from which flow style is used. Block style costs a
@@ -45,7 +50,7 @@ type yamlEncoder struct {
 // value writes v, which stands behind a dash, a key, or at the start, on the given
 // level. Lines that follow are indented by that many spaces.
 func (e *yamlEncoder) value(v any, depth, indent int) error {
-	if e.end > 0 && len(e.text) > e.end {
+	if beyond(e.text, e.end) {
 		return ErrTooLarge
 	}
 	switch v := v.(type) {
