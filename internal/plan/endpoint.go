@@ -406,10 +406,11 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 // meantParam asks whether a placeholder that names nothing is a variable of the endpoint, or
 // the only one.
 func meantParam(err error, params []string) string {
-	_, name, found := strings.Cut(err.Error(), "'")
-	if name = strings.TrimSuffix(name, "'"); !found {
+	of, found := errors.AsType[undefined](err)
+	if !found {
 		return ""
 	}
+	name := string(of)
 	near, found := config.Suggest(name, params)
 	if !found && len(params) == 1 && !strings.Contains(name, ".") {
 		near, found = params[0], strings.HasSuffix(config.Letters(name), config.Letters(params[0])) || strings.HasSuffix(config.Letters(params[0]), config.Letters(name))

@@ -640,25 +640,20 @@ func (g *guard) grave(r *config.Repeated) bool {
 // protects reports whether a namespace protects in one of its scopes, or is one
 // that nobody knows.
 func (g *guard) protects(name string) bool {
-	known := false
-	for _, scope := range []component.Scope{component.InService, component.InEndpoint, component.InBackend} {
-		if d := g.registry.Find(scope, name); d != nil {
-			if d.Protects() {
-				return true
-			}
-			known = true
-		}
-	}
-	return !known
+	return g.inSomeScope(name, func(d *component.Declaration) bool { return d.Protects() })
 }
 
 // letsPass reports whether the absence of a namespace lets somebody pass, or nobody
 // knows what it does.
-func (g *guard) letsPass(name string) bool {
+func (g *guard) letsPass(name string) bool { return g.inSomeScope(name, letsPass) }
+
+// inSomeScope reports whether something is so of a namespace in one of its scopes, or it
+// is one that nobody knows.
+func (g *guard) inSomeScope(name string, is func(*component.Declaration) bool) bool {
 	known := false
 	for _, scope := range []component.Scope{component.InService, component.InEndpoint, component.InBackend} {
 		if d := g.registry.Find(scope, name); d != nil {
-			if letsPass(d) {
+			if is(d) {
 				return true
 			}
 			known = true

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/config"
@@ -75,16 +76,13 @@ func guards(e *config.Endpoint) []string {
 // nothing does. Different means are not compared.
 func lacks(open, guarded *config.Endpoint) string {
 	const validator = "auth/validator"
-	if len(guards(open)) == 0 {
-		names := guards(guarded)
-		for _, name := range names[1:] {
-			names[0] = min(names[0], name)
-		}
-		return names[0]
+	own := guards(open)
+	if len(own) == 0 {
+		return slices.Min(guards(guarded))
 	}
 	for _, key := range []string{"roles", "scopes"} {
 		wanted, had := guarded.ExtraConfig[validator].Get(key), open.ExtraConfig[validator].Get(key)
-		if open.ExtraConfig[validator] != nil && len(guards(open)) == 1 && wanted != nil && len(wanted.Items) > 0 && (had == nil || len(had.Items) == 0) {
+		if open.ExtraConfig[validator] != nil && len(own) == 1 && wanted != nil && len(wanted.Items) > 0 && (had == nil || len(had.Items) == 0) {
 			return key + " of " + validator
 		}
 	}

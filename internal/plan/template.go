@@ -60,8 +60,10 @@ type template struct {
 	query []part
 }
 
-// errUndefined marks a placeholder that names nothing.
-var errUndefined = errors.New("undefined")
+// undefined is the error of a placeholder that names nothing: what it names.
+type undefined string
+
+func (name undefined) Error() string { return "undefined output param '" + string(name) + "'" }
 
 // parseTemplate compiles a url_pattern; params are the names of the parameters
 // that it may use. The error names the placeholder and
@@ -142,7 +144,7 @@ func parsePlaceholder(name string, params []string) (part, error) {
 		p.origin, p.index, p.source = fromResult, n, &source{path: jsonspan.SplitPath(path)}
 		return p, nil
 	}
-	return p, fmt.Errorf("%w output param '%s'", errUndefined, name)
+	return p, undefined(name)
 }
 
 // parseResult takes a name such as resp0_user.id apart.

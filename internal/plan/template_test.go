@@ -201,8 +201,8 @@ func TestNoToken(t *testing.T) {
 
 func TestUndefined(t *testing.T) {
 	for _, pattern := range []string{"/{c}", "/{}", "/{A}", "/{JWT.}", "/{JWT}", "/{input_headers.}", "/{resp_x}", "/{resp0}", "/{resp0_}", "/{resp-1_x}", "/{respx_y}", "/x?y={c}", "/{a}/{b}/{c}"} {
-		if _, err := parseTemplate(pattern, []string{"a", "b"}); !errors.Is(err, errUndefined) {
-			t.Errorf("%s: %v, want %v", pattern, err, errUndefined)
+		if _, err := parseTemplate(pattern, []string{"a", "b"}); !errors.As(err, new(undefined)) {
+			t.Errorf("%s: %v, want that a placeholder is undefined", pattern, err)
 		}
 	}
 }
