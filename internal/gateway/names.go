@@ -1,6 +1,9 @@
 package gateway
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Names is a set of header names as a client or a backend lists them, such as
 // those of a Connection field (RFC 9110, section 7.6.1). Whoever lists many names
@@ -82,6 +85,33 @@ func Plain(name string) bool {
 		}
 	}
 	return true
+}
+
+// withheld lists the fields of [Withheld].
+var withheld = [...]string{
+	"Connection", "Content-Length", "Expect", "Host", "Keep-Alive", "Proxy", "Proxy-Authenticate",
+	"Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
+}
+
+// Withheld reports whether the field of a client with this canonical name is not for a
+// backend: it is about one connection (RFC 9110, section 7.6.1), or the engine writes it
+// from the message itself. Proxy has no meaning, but to whoever makes variables of fields
+// (RFC 3875, section 4.1.18): it is HTTP_PROXY to them, which HTTP clients in there take
+// for the address of the proxy to use (VU#797896). A name that is alike counts as the
+// same, as it does for many servers.
+func Withheld(name string) bool {
+	if name == "" {
+		return false
+	}
+	switch name[0] {
+	case 'C', 'E', 'H', 'K', 'P', 'T', 'U':
+	default:
+		return false
+	}
+	if Plain(name) {
+		return slices.Contains(withheld[:], name)
+	}
+	return slices.ContainsFunc(withheld[:], func(n string) bool { return Alike(name, n) })
 }
 
 // Hyphens returns the canonical name with hyphens for every sign that is none: that

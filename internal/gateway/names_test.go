@@ -70,3 +70,25 @@ func TestNamesAllocations(t *testing.T) {
 		t.Errorf("%v allocations, want none", n)
 	}
 }
+
+// TestWithheld asks for every field of the list, whose letters are looked at first, in
+// the spellings that are alike.
+func TestWithheld(t *testing.T) {
+	for _, name := range withheld {
+		for _, sign := range []string{"-", "_", "."} {
+			if other := Canonical(strings.ReplaceAll(name, "-", sign)); !Withheld(other) {
+				t.Errorf("%s is not withheld", other)
+			}
+		}
+	}
+	for _, name := range []string{"", "Accept", "Content-Type", "Connections", "Te-", "Proxy-Status", "X-Host"} {
+		if Withheld(name) {
+			t.Errorf("%q is withheld", name)
+		}
+	}
+	for _, name := range []string{"Content-Type", "Transfer_encoding", "X-Y"} {
+		if n := testing.AllocsPerRun(10, func() { Withheld(name) }); n != 0 {
+			t.Errorf("%s: %v allocations, want 0", name, n)
+		}
+	}
+}

@@ -16,17 +16,8 @@ const (
 	contentType   = "Content-Type"
 )
 
-// httpoxy is a field that has no meaning in a request. To whoever makes variables of
-// fields (RFC 3875, section 4.1.18) it is HTTP_PROXY, which HTTP clients in there take
-// for the address of the proxy to use: VU#797896.
+// httpoxy is a field that has no meaning in a request: see [gateway.Withheld].
 const httpoxy = "Proxy"
-
-// hopByHop lists the fields that describe one connection (RFC 9110, section
-// 7.6.1), and those that the engine writes from the message itself.
-var hopByHop = []string{
-	"Connection", "Content-Length", "Expect", "Host", "Keep-Alive", "Proxy-Authenticate",
-	"Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
-}
 
 // A headerSelection is what an endpoint lets through, with the fields that the
 // gateway adds.
@@ -65,13 +56,10 @@ func (s *headerSelection) reserved(name string) bool {
 // connection alone. A name that is alike counts as the same, as it does for many
 // servers.
 func reserved(name string) bool {
-	switch name[0] {
-	case 'C', 'E', 'H', 'K', 'P', 'T', 'U':
-		return name == httpoxy || among(hopByHop, name)
-	case 'X':
+	if name[0] == 'X' {
 		return gateway.Alike(name, forwardedFor) || gateway.Alike(name, forwardedHost) || gateway.Alike(name, forwardedVia)
 	}
-	return false
+	return gateway.Withheld(name)
 }
 
 // among reports whether a list has the name of a field, or one that is alike.

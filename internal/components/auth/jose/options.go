@@ -112,7 +112,8 @@ type Options struct {
 	// its value, in place of what the client sent. Dots in a claim that does
 	// not begin with http are steps into objects. A missing claim empties the
 	// header, and so does a text that a header cannot carry as it is: one with
-	// blanks at its ends, control characters or line breaks. Backends see the header only if input_headers names it.
+	// blanks at its ends, control characters or line breaks. Backends see the
+	// header only if input_headers names it.
 	PropagateClaims [][]string `json:"propagate_claims"`
 
 	// PropagateClaimsPreserveArray sends a list as one header line for each
@@ -283,19 +284,11 @@ func (o Options) validateNames() error {
 			errs = append(errs, config.At(path+"[1]", fmt.Errorf("%q cannot be the name of a header", pair[1])))
 		case gateway.Canonical(pair[1]) == "Proxy":
 			errs = append(errs, config.At(path+"[1]", errors.New("services that make variables of headers take Proxy for the address of a proxy; use another header")))
-		case slices.ContainsFunc(framing, func(name string) bool { return gateway.Alike(name, pair[1]) }):
+		case gateway.Withheld(gateway.Canonical(pair[1])): // a backend would read another request, or the claim would not arrive
 			errs = append(errs, config.At(path+"[1]", fmt.Errorf("%s belongs to the connection, not to the message; use another header", pair[1])))
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// framing lists headers that say where a message ends and whom it is for, or are for the
-// next hop alone. A claim in one of them would make a backend read another request than
-// the one that was sent, or would never arrive.
-var framing = []string{
-	"Connection", "Content-Length", "Expect", "Host", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization",
-	"Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
 }
 
 // decodePin returns the digest of a pin.

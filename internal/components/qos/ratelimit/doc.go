@@ -19,8 +19,8 @@
 // the other. A credential is one client in all its spellings: letter case of the scheme,
 // blanks, a Bearer that is missing. Behind auth/validator the header that it reads, or
 // Cookie, counts the token that was verified. A header with an address is believed only
-// where the peer is a trusted proxy, as everywhere. The addresses of one IPv6 network are one client where
-// behaviour.ipv6_prefix says so: of 64 bits in the dialect sluice.
+// where the peer is a trusted proxy, as everywhere. The addresses of one IPv6 network are
+// one client where behaviour.ipv6_prefix says so: of 64 bits in the dialect sluice.
 //
 // At most 262,144 buckets are kept for an endpoint, about 100 bytes each whatever
 // clients call themselves; beyond that the client that is closest to a full bucket

@@ -28,9 +28,35 @@ const (
 	varData            = "resp_data"
 )
 
-// variables are all of them.
-var variables = []string{
-	varToken, varNow, varMethod, varPath, varParams, varHeaders, varQuery, varCompleted, varMetadataStatus, varMetadataHeaders, varData,
+// texts is the type of headers and of parameters.
+var texts = cel.MapType(cel.StringType, cel.ListType(cel.StringType))
+
+// variables are all of them, with their types.
+var variables = []struct {
+	name string
+	of   *cel.Type
+}{
+	{varToken, cel.MapType(cel.StringType, cel.DynType)},
+	{varNow, cel.StringType},
+	{varMethod, cel.StringType},
+	{varPath, cel.StringType},
+	{varParams, cel.MapType(cel.StringType, cel.StringType)},
+	{varHeaders, texts},
+	{varQuery, texts},
+	{varCompleted, cel.BoolType},
+	{varMetadataStatus, cel.IntType},
+	{varMetadataHeaders, texts},
+	{varData, cel.MapType(cel.StringType, cel.DynType)},
+}
+
+// known reports whether a name is that of a variable.
+func known(name string) bool {
+	for _, v := range variables {
+		if v.name == name {
+			return true
+		}
+	}
+	return false
 }
 
 // interruptEvery is how many rounds of a loop run between two looks at the
@@ -40,21 +66,11 @@ const interruptEvery = 100
 // environments returns the environments of the expressions on data and of
 // those on tokens. They differ in what a JSON number is: a text or a double.
 var environments = sync.OnceValues(func() (*[2]*cel.Env, error) {
-	texts := cel.MapType(cel.StringType, cel.ListType(cel.StringType))
-	data, err := cel.NewEnv(
-		cel.CustomTypeAdapter(adapter{numberAsText}),
-		cel.Variable(varToken, cel.MapType(cel.StringType, cel.DynType)),
-		cel.Variable(varNow, cel.StringType),
-		cel.Variable(varMethod, cel.StringType),
-		cel.Variable(varPath, cel.StringType),
-		cel.Variable(varParams, cel.MapType(cel.StringType, cel.StringType)),
-		cel.Variable(varHeaders, texts),
-		cel.Variable(varQuery, texts),
-		cel.Variable(varCompleted, cel.BoolType),
-		cel.Variable(varMetadataStatus, cel.IntType),
-		cel.Variable(varMetadataHeaders, texts),
-		cel.Variable(varData, cel.MapType(cel.StringType, cel.DynType)),
-	)
+	options := []cel.EnvOption{cel.CustomTypeAdapter(adapter{numberAsText})}
+	for _, v := range variables {
+		options = append(options, cel.Variable(v.name, v.of))
+	}
+	data, err := cel.NewEnv(options...)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +129,7 @@ func compile(c Check, header uint64, metadata bool) (*expression, error) {
 			response = response || strings.HasPrefix(name, "resp_")
 			e.data = e.data || name == varData
 			e.metadata = e.metadata || name == varMetadataStatus || name == varMetadataHeaders
-			e.variables = e.variables || slices.Contains(variables, name)
+			e.variables = e.variables || known(name)
 		}
 	}))
 	e.paths = pathTextsOf(checked.NativeRep().Expr())

@@ -218,8 +218,10 @@ func judge(env *cel.Env, checked *cel.Ast, metadata bool, limit uint64) verdict 
 		unknown = unknown[:0]
 		known = map[string]any{varMetadataStatus: 0, varMetadataHeaders: map[string][]string{}}
 	}
-	for _, name := range [...]string{varToken, varNow, varMethod, varPath, varParams, varHeaders, varQuery, varCompleted, varData} {
-		unknown = append(unknown, cel.AttributePattern(name))
+	for _, v := range variables {
+		if v.name != varMetadataStatus && v.name != varMetadataHeaders {
+			unknown = append(unknown, cel.AttributePattern(v.name))
+		}
 	}
 	vars, err := cel.PartialVars(known, unknown...)
 	if err != nil {
@@ -347,7 +349,10 @@ func reservedDoubt(name string) error {
 		return fmt.Errorf(never+"write 'X-Forwarded-Host', which is the host that the client asks for", name)
 	case "Content-Length", "Transfer-Encoding":
 		return fmt.Errorf(never+"write max_body_bytes to bound what clients send", name)
-	case "Connection", "Keep-Alive", "Proxy", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Upgrade":
+	case "Expect": // passes where calls wait for 100 Continue
+		return nil
+	}
+	if gateway.Withheld(name) {
 		return fmt.Errorf(never+"look at one that is for the backend", name)
 	}
 	return nil

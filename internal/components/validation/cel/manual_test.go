@@ -12,9 +12,9 @@ func TestManual(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range variables {
-		if !strings.Contains(string(page), "`"+name+"`") {
-			t.Errorf("docs/policies.md does not tell what %s holds", name)
+	for _, v := range variables {
+		if !strings.Contains(string(page), "`"+v.name+"`") {
+			t.Errorf("docs/policies.md does not tell what %s holds", v.name)
 		}
 	}
 }

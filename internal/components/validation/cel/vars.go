@@ -267,7 +267,8 @@ func text(v any) string {
 	return fmt.Sprint(v)
 }
 
-// plainPath returns a path decoded, with repeated slashes as one. A path with broken escapes is not decoded.
+// plainPath returns a path decoded, with repeated slashes as one. A path with broken
+// escapes is not decoded.
 func plainPath(path string) string {
 	if decoded, err := url.PathUnescape(path); err == nil {
 		path = decoded
