@@ -17,13 +17,18 @@ import (
 
 func (a *app) explainCommand() *cobra.Command {
 	var from source
+	var sends bool
+	var asked request
 	cmd := &cobra.Command{
 		Use:   "explain -c FILE [METHOD] PATH",
 		Short: "Say which endpoint answers a request, why, and what its plan does",
 		Long: "Say which endpoint answers a request, why, and what its plan does: every step\n" +
 			"in its order, with the line of the configuration that put it there. Nothing is\n" +
-			"sent anywhere.",
-		Example: "  sluice explain -c gateway.json /v1/products\n  sluice explain -c gateway.json POST '/orders/7?express=1'",
+			"sent anywhere. With --send the request is made within the command, the calls of\n" +
+			"backends and shadows included, and what happened is printed: each step and call\n" +
+			"with its time, where the members of the answer come from, and the answer.",
+		Example: "  sluice explain -c gateway.json /v1/products\n  sluice explain -c gateway.json POST '/orders/7?express=1'\n" +
+			"  sluice explain -c gateway.json --send -H 'Accept-Language: de' /v1/products",
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {
 			case len(args) == 0:
@@ -46,6 +51,13 @@ func (a *app) explainCommand() *cobra.Command {
 			}
 			o := a.options(from)
 			o.Log = slog.DiscardHandler
+			if sends {
+				asked.method, asked.target = method, path
+				return a.send(cmd.Context(), o, asked)
+			}
+			if asked.data != "" || len(asked.headers) > 0 {
+				return &exitError{exitUsage, errors.New("--header and --data belong to a request that is made; add --send")}
+			}
 			g := runtime.New(o)
 			gen, problems := g.Compile(cmd.Context())
 			if gen == nil {
@@ -62,6 +74,10 @@ func (a *app) explainCommand() *cobra.Command {
 		},
 	}
 	configFlags(cmd, &from)
+	flags := cmd.Flags()
+	flags.BoolVar(&sends, "send", false, "make the request, and print what happened")
+	flags.StringArrayVarP(&asked.headers, "header", "H", nil, "a `HEADER` of the request, \"Name: value\"; may be repeated")
+	flags.StringVar(&asked.data, "data", "", "the `BODY` of the request, or @ and the name of a file")
 	return cmd
 }
 

@@ -65,6 +65,7 @@ func (s *single) Do(ctx context.Context, x *gateway.Exchange) error {
 		passFace(x, c, err)
 		return err
 	}
+	s.note(x, &c.Response.Body)
 	r := &x.Response
 	r.Status, r.Complete, r.Final, r.Upgrade = c.Response.Status, c.Response.Complete, c.Response.Final, c.Response.Upgrade
 	if s.decodes {
@@ -261,7 +262,7 @@ func join(x *gateway.Exchange, calls []call) error {
 		if c.err != nil || !c.branch.decodes {
 			continue
 		}
-		noted(x, c)
+		c.branch.note(x, &c.x.Response.Body)
 		if err := mergeInto(members, c.x); err != nil {
 			result.Close()
 			return &gateway.Error{Code: gateway.CodeInternal, Err: err}

@@ -47,6 +47,14 @@ func (g *Generation) Take(ctx context.Context, x *gateway.Exchange, c gateway.Co
 	return (&Plan{tail: c, name: "source"}).Do(ctx, x)
 }
 
+// Mask replaces the secrets of the configuration in a text for operators.
+func (g *Generation) Mask(text string) string {
+	if g.env.Mask == nil {
+		return text
+	}
+	return g.env.Mask(text)
+}
+
 // Sources returns where exchanges come from beside listeners.
 func (g *Generation) Sources() []component.Source { return g.env.Sources }
 

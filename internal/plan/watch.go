@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
@@ -109,16 +110,16 @@ func (w *watchedTail) Do(ctx context.Context, x *gateway.Exchange) (err error) {
 	return w.plan.tail.Do(ctx, x)
 }
 
-// noted tells who looks at x where the members of an answer come from.
-func noted(x *gateway.Exchange, c *call) {
-	if x.Record == nil || c.branch.title == nil {
+// note tells who looks at x where the members of an answer of the branch come from.
+func (b *branch) note(x *gateway.Exchange, answer *body.Body) {
+	if x.Record == nil || b.title == nil || !b.decodes {
 		return
 	}
-	o, err := c.x.Response.Body.Object()
+	o, err := answer.Object()
 	if err != nil {
 		return // for the merge to report
 	}
-	from := c.branch.title.String()
+	from := b.title.String()
 	for i := range o.Members {
 		x.Record.Merged(string(o.Members[i].Name), from)
 	}
