@@ -86,7 +86,7 @@ var layers = map[string][]string{
 	"plan":      {"balance", "body", "codec", "component", "config", "gateway", "jsonspan", "kit/change", "route", "telemetry"},
 	"runtime":   {"component", "config", "engine", "gateway", "kit/change", "kit/tlsx", "kit/watch", "plan", "telemetry"},
 	"demo":      {"body", "engine", "gateway"},
-	"cli":       {"component", "config", "demo", "engine", "kit/spool", "kit/watch", "manual", "plan", "published", "route", "runtime"},
+	"cli":       {"component", "config", "demo", "engine", "gateway", "kit/spool", "kit/watch", "manual", "plan", "published", "route", "runtime"},
 }
 
 // ofComponents lists what components may import of ours, beside kit.
