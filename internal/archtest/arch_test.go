@@ -78,19 +78,20 @@ var layers = map[string][]string{
 	"component": {"body", "config", "gateway", "telemetry"},
 	"codec":     {"jsonspan", "kit/yamlx"},
 	"flatmap":   {},
+	"pathlint":  {"jsonspan"},
 	"route":     {},
 	"balance":   {"kit/change"},
 	"schema":    {"config"},
 	"published": {},
 	"engine":    {"config", "gateway"},
-	"plan":      {"balance", "body", "codec", "component", "config", "gateway", "jsonspan", "kit/change", "route", "telemetry"},
+	"plan":      {"balance", "body", "codec", "component", "config", "gateway", "jsonspan", "kit/change", "pathlint", "route", "telemetry"},
 	"runtime":   {"component", "config", "engine", "gateway", "kit/change", "kit/tlsx", "kit/watch", "plan", "telemetry"},
 	"demo":      {"body", "engine", "gateway"},
 	"cli":       {"component", "config", "demo", "engine", "gateway", "kit/spool", "kit/watch", "manual", "plan", "published", "route", "runtime"},
 }
 
 // ofComponents lists what components may import of ours, beside kit.
-var ofComponents = []string{"body", "codec", "component", "config", "flatmap", "gateway", "jsonspan", "route", "telemetry"}
+var ofComponents = []string{"body", "codec", "component", "config", "flatmap", "gateway", "jsonspan", "pathlint", "route", "telemetry"}
 
 // TestPage holds the page for people against the layers.
 func TestPage(t *testing.T) {

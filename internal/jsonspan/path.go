@@ -8,7 +8,8 @@ import (
 
 // SplitPath returns the names of a path, which has dots between them. A dot that
 // belongs to a name is written \. and so is whatever makes a path doubtful: signs
-// of other notations and blanks (see [Doubt]). A backslash anywhere else is one.
+// of other notations and blanks, as package pathlint knows them. A backslash anywhere
+// else is one.
 // There is one name at least, which may be empty.
 func SplitPath(path string) []string {
 	if !strings.Contains(path, `\`) {
@@ -21,7 +22,7 @@ func SplitPath(path string) []string {
 		case path[i] == '.':
 			names = append(names, name.String())
 			name.Reset()
-		case path[i] == '\\' && escapes(path[i+1:]):
+		case path[i] == '\\' && Escapes(path[i+1:]):
 			_, n := utf8.DecodeRuneInString(path[i+1:])
 			name.WriteString(path[i+1 : i+1+n])
 			i += n
@@ -32,19 +33,19 @@ func SplitPath(path string) []string {
 	return append(names, name.String())
 }
 
-// escapes reports whether a backslash in front of rest makes its first character a
+// Escapes reports whether a backslash in front of rest makes its first character a
 // part of a name.
-func escapes(rest string) bool {
+func Escapes(rest string) bool {
 	r, _ := utf8.DecodeRuneInString(rest)
-	return rest != "" && (strings.ContainsRune(signs, r) || invisible(r))
+	return rest != "" && (Sign(r) || Invisible(r))
 }
 
-// signs are the characters that mean something in paths, here or elsewhere.
-const signs = ".$*/#[]{},;|\"'`^"
+// Sign reports whether a character means something in paths, here or elsewhere.
+func Sign(r rune) bool { return strings.ContainsRune(".$*/#[]{},;|\"'`^", r) }
 
-// invisible reports whether a character cannot be seen at the end of a name. Planes
+// Invisible reports whether a character cannot be seen at the end of a name. Planes
 // beyond the first have nothing of the kind but tags.
-func invisible(r rune) bool { return r <= 0xFFFF && (unicode.IsSpace(r) || unicode.Is(unicode.Cf, r)) }
+func Invisible(r rune) bool { return r <= 0xFFFF && (unicode.IsSpace(r) || unicode.Is(unicode.Cf, r)) }
 
 // JoinPath returns the path of the names, of which SplitPath makes them again
 // unless a name has a backslash at its end or in front of a sign.

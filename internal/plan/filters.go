@@ -9,6 +9,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/jsonspan"
+	"github.com/sluice-gateway/sluice/internal/pathlint"
 )
 
 // A denied path in another notation, or by a name that the backend itself gives, says
@@ -70,15 +71,15 @@ func (b *endpointBuilder) checkTarget(be *config.Backend) {
 		}
 		return
 	}
-	if d := jsonspan.Doubt(be.Target); d != nil {
-		b.mistake(be.Node, "target", fmt.Errorf("%s leads nowhere: %s; %s", shown(be.Target, written), d.Why, meant(d, written, "the list")))
+	if d := pathlint.Doubt(be.Target); d != nil {
+		b.mistake(be.Node, "target", fmt.Errorf("%s leads nowhere: %s; %s", shown(be.Target, written), d.Why, meant(d, written, "")))
 	}
 }
 
 // checkMapping reports names that no member has.
 func (b *endpointBuilder) checkMapping(be *config.Backend) {
 	for old := range be.Mapping { // problems are sorted
-		d := jsonspan.Doubt(old)
+		d := pathlint.Doubt(old)
 		if d == nil && strings.Contains(old, ".") && len(jsonspan.SplitPath(old)) > 1 {
 			path := jsonspan.SplitPath(old)
 			b.report(be.Node, "mapping", config.Warning, config.CodeSuspicious, fmt.Errorf(
@@ -150,47 +151,49 @@ func (b *endpointBuilder) checkPaths(be *config.Backend) {
 }
 
 func (b *endpointBuilder) checkDeny(be *config.Backend, i int, path string) {
-	doubt, own, result := jsonspan.Doubt(path), ownName(be, be.Deny, path), ownResult(be, path)
+	doubt := pathlint.Doubt(path)
 	if path == "0" || path == "1" { // truth has become a number
 		if _, item := listed(be.Node, "deny", i); item != nil && item.Kind == config.Bool {
-			doubt = &jsonspan.Doubtful{Why: "it is no name"}
+			doubt = &pathlint.Doubtful{Why: "it is no name"}
 		}
 	}
-	if doubt == nil && own == nil && result == nil {
-		return
-	}
-	at, item := listed(be.Node, "deny", i)
-	switch secret := item.Secret(); {
-	case doubt != nil:
+	if doubt != nil {
+		at, item := listed(be.Node, "deny", i)
 		err := fmt.Errorf("%s removes nothing: %s; %s", shown(path, item), doubt.Why, meant(doubt, item, `{"type": "del", "args": [%q]}`))
-		if !secret && (path == "" || path == "*") {
+		if !item.Secret() && (path == "" || path == "*") {
 			b.mistake(be.Node, at, err) // names, of which no answer has one
-			break
+			return
 		}
 		b.report(be.Node, at, config.Error, config.CodeMistake, err)
-	case own != nil:
-		if secret {
+		return
+	}
+	if own := ownName(be, be.Deny, path); own != nil {
+		at, item := listed(be.Node, "deny", i)
+		if item.Secret() {
 			own = errors.New("it begins with the target, the group or a member that is renamed; give it a path within the target, as the service answers it")
 		}
 		b.report(be.Node, at, config.Error, config.CodeMistake, fmt.Errorf("%s removes nothing: %w", shown(path, item), own))
-	case result != nil && !secret:
-		b.report(be.Node, at, config.Warning, config.CodeSuspicious, result)
+		return
+	}
+	if result := ownResult(be, path); result != nil {
+		if at, item := listed(be.Node, "deny", i); !item.Secret() {
+			b.report(be.Node, at, config.Warning, config.CodeSuspicious, result)
+		}
 	}
 }
 
 func (b *endpointBuilder) checkAllow(be *config.Backend, i int, path string) {
-	doubt, own := jsonspan.Doubt(path), ownName(be, be.Allow, path)
-	if doubt == nil && own == nil {
+	if doubt := pathlint.Doubt(path); doubt != nil {
+		at, item := listed(be.Node, "allow", i)
+		if path != "" || item.Secret() { // else it is the way to keep nothing
+			b.mistake(be.Node, at, fmt.Errorf("%s keeps nothing: %s; %s", shown(path, item), doubt.Why, meant(doubt, item, "")))
+		}
 		return
 	}
-	at, item := listed(be.Node, "allow", i)
-	switch secret := item.Secret(); {
-	case path == "" && !secret: // the way to keep nothing
-	case doubt != nil:
-		own = fmt.Errorf("%s; %s", doubt.Why, meant(doubt, item, ""))
-		fallthrough
-	case !secret:
-		b.mistake(be.Node, at, fmt.Errorf("%s keeps nothing: %w", shown(path, item), own))
+	if own := ownName(be, be.Allow, path); own != nil {
+		if at, item := listed(be.Node, "allow", i); !item.Secret() {
+			b.mistake(be.Node, at, fmt.Errorf("%s keeps nothing: %w", shown(path, item), own))
+		}
 	}
 }
 
@@ -214,37 +217,31 @@ func shown(text string, n *config.Node) string {
 // meant says what to write in the place of a doubtful path. The format operation
 // makes an operation of flatmap_filter of what leads into lists; where it is empty,
 // lists are kept whole.
-func meant(d *jsonspan.Doubtful, n *config.Node, operation string) string {
+func meant(d *pathlint.Doubtful, n *config.Node, operation string) string {
 	if n.Secret() {
 		return "give it the name of a member, or names with dots between them"
 	}
-	var remedy string
-	switch {
-	case len(d.Instead) > 1:
-		quoted := make([]string, len(d.Instead))
-		for i, path := range d.Instead {
-			quoted[i] = strconv.Quote(path)
-		}
-		remedy = "write [" + strings.Join(quoted, ", ") + "]"
-	case len(d.Instead) == 1:
-		remedy = fmt.Sprintf("write %q", d.Instead[0])
-	case d.Inside != "" && strings.Contains(operation, "%q"):
-		remedy = "use flatmap_filter of the namespace proxy: " + fmt.Sprintf(operation, d.Inside)
-	case d.Inside != "" && d.Inside != "*":
-		names := jsonspan.SplitPath(d.Inside)
-		end := slices.IndexFunc(names, func(name string) bool { return strings.Trim(name, "0123456789") == "" || name == "*" })
-		if end > 0 {
-			remedy = fmt.Sprintf("write %q for all of it", jsonspan.JoinPath(names[:end]))
-			break
-		}
-		fallthrough
-	default:
-		remedy = "write the names of members, with dots between them"
-	}
+	remedy := d.Remedy(inList(d.Inside, operation))
 	if d.Literal != "" {
 		remedy += fmt.Sprintf(", or %q for a member of just this name", d.Literal)
 	}
 	return remedy
+}
+
+// inList says what to write for a path that leads into lists, as far as there is one.
+func inList(path, operation string) string {
+	switch {
+	case path == "":
+	case operation != "":
+		return "use flatmap_filter of the namespace proxy: " + fmt.Sprintf(operation, path)
+	default:
+		names := jsonspan.SplitPath(path)
+		end := slices.IndexFunc(names, func(name string) bool { return strings.Trim(name, "0123456789") == "" || name == "*" })
+		if end > 0 {
+			return fmt.Sprintf("write %q for all of it", jsonspan.JoinPath(names[:end]))
+		}
+	}
+	return "write the names of members, with dots between them"
 }
 
 // leads reports whether a path is another one or leads further.

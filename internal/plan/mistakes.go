@@ -12,6 +12,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/jsonspan"
+	"github.com/sluice-gateway/sluice/internal/pathlint"
 	"github.com/sluice-gateway/sluice/internal/route"
 )
 
@@ -425,7 +426,7 @@ func (c *compiler) checkCollection(be *config.Backend, reshaped bool) {
 			return
 		}
 		for i, path := range be.Deny {
-			if at, item := listed(be.Node, "deny", i); item.Secret() || jsonspan.Doubt(path) == nil { // else it is reported as that
+			if at, item := listed(be.Node, "deny", i); item.Secret() || pathlint.Doubt(path) == nil { // else it is reported as that
 				c.mistake(be.Node, at, fmt.Errorf(
 					"removes nothing: the only member of the answer is %q, and paths do not lead into lists; use flatmap_filter of the namespace proxy%s", only, removal(only, path, item)))
 			}

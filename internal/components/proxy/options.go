@@ -8,7 +8,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/flatmap"
-	"github.com/sluice-gateway/sluice/internal/jsonspan"
+	"github.com/sluice-gateway/sluice/internal/pathlint"
 )
 
 // EndpointOptions configures proxy in an endpoint.
@@ -135,7 +135,7 @@ func (o Operation) Validate() error {
 
 // checkPath says what is wrong with a path that removes nothing.
 func checkPath(path string) error {
-	d := jsonspan.Doubt(path)
+	d := pathlint.Doubt(path)
 	switch {
 	case strings.Contains(path, `\.`):
 		return fmt.Errorf("%q removes nothing: a backslash is no more than that here; use deny of the backend for names with dots", path)
@@ -143,12 +143,8 @@ func checkPath(path string) error {
 		return nil // wildcards are what they are for
 	case d.Inside != "":
 		return fmt.Errorf("%q removes nothing: positions and * stand between dots; write %q", path, d.Inside)
-	case len(d.Instead) > 1:
-		return fmt.Errorf("%q removes nothing: %s; write \"%s\"", path, d.Why, strings.Join(d.Instead, `", "`))
-	case len(d.Instead) == 1:
-		return fmt.Errorf("%q removes nothing: %s; write %q", path, d.Why, d.Instead[0])
 	}
-	return fmt.Errorf("%q removes nothing: %s; write names with dots between them", path, d.Why)
+	return fmt.Errorf("%q removes nothing: %s; %s", path, d.Why, d.Remedy("write names with dots between them"))
 }
 
 // OperationType is what an operation does.

@@ -424,7 +424,7 @@ func TestBackend(t *testing.T) {
 		{"deleted in other notations", config.Backend{}, `{"flatmap_filter":[{"type":"del","args":["a.*.0.b","$.x","/x","items[].x","a, b"," a","a\\.b"]},{"type":"move","args":["$.a","b"]}]}`, nil, false,
 			[]string{`error flatmap_filter[0].args[1]: "$.x" removes nothing: it is JSONPath; write "x"`, `error flatmap_filter[0].args[2]: "/x" removes nothing`,
 				`error flatmap_filter[0].args[3]: "items[].x" removes nothing: positions and * stand between dots; write "items.*.x"`,
-				`error flatmap_filter[0].args[4]: "a, b" removes nothing: it is several names in one text; write "a", "b"`,
+				`error flatmap_filter[0].args[4]: "a, b" removes nothing: it is several names in one text; write ["a", "b"]`,
 				`error flatmap_filter[0].args[5]: " a" removes nothing`, `error flatmap_filter[0].args[6]: "a\\.b" removes nothing: a backslash`}},
 	}
 	for _, tt := range tests {

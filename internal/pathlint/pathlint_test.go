@@ -1,9 +1,11 @@
-package jsonspan
+package pathlint
 
 import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/sluice-gateway/sluice/internal/jsonspan"
 )
 
 func TestDoubt(t *testing.T) {
@@ -106,8 +108,8 @@ func TestNoDoubt(t *testing.T) {
 		if d := Doubt(path); d != nil {
 			t.Errorf("Doubt(%q) = %s", path, d.Why)
 		}
-		if got := SplitPath(path); !slices.Equal(got, names) {
-			t.Errorf("SplitPath(%q) = %q, want %q", path, got, names)
+		if got := jsonspan.SplitPath(path); !slices.Equal(got, names) {
+			t.Errorf("jsonspan.SplitPath(%q) = %q, want %q", path, got, names)
 		}
 	}
 }
@@ -130,7 +132,7 @@ func FuzzDoubt(f *testing.F) {
 			t.Fatalf("Doubt(%q) says to write %q, which is doubtful: %s", path, d.Literal, again.Why)
 		}
 		bare := path
-		if got := SplitPath(d.Literal); !slices.Equal(got, strings.Split(bare, ".")) && !slices.Equal(got, strings.Split(trim(bare), ".")) {
+		if got := jsonspan.SplitPath(d.Literal); !slices.Equal(got, strings.Split(bare, ".")) && !slices.Equal(got, strings.Split(trim(bare), ".")) {
 			t.Fatalf("Doubt(%q): %q leads to %q", path, d.Literal, got)
 		}
 	})

@@ -1,17 +1,37 @@
-package jsonspan
+package pathlint
 
 import (
 	"encoding/json"
+	"fmt"
+	"strconv"
 	"strings"
+
+	"github.com/sluice-gateway/sluice/internal/jsonspan"
 )
 
 // Doubtful is a path that names nothing an answer can be expected to hold, because
-// it is written in another notation than that of [SplitPath].
+// it is written in another notation than that of [jsonspan.SplitPath].
 type Doubtful struct {
 	Why     string   // what it looks like, in words
 	Instead []string // the paths that were probably meant; may be empty
 	Inside  string   // the path of flatmap_filter that was meant, where it leads into lists; may be empty
 	Literal string   // the path of a member of just this name; "" where nobody would have one
+}
+
+// Remedy says what to write in the place of the path: what was probably meant, or else
+// what otherwise says.
+func (d *Doubtful) Remedy(otherwise string) string {
+	switch len(d.Instead) {
+	case 0:
+		return otherwise
+	case 1:
+		return fmt.Sprintf("write %q", d.Instead[0])
+	}
+	quoted := make([]string, len(d.Instead))
+	for i, path := range d.Instead {
+		quoted[i] = strconv.Quote(path)
+	}
+	return "write [" + strings.Join(quoted, ", ") + "]"
 }
 
 // Doubt returns what makes a path doubtful, or nil: JSONPath, JSON Pointer, the
@@ -65,7 +85,7 @@ func plain(path string) bool {
 	return before != '.'
 }
 
-func trim(p string) string { return strings.TrimFunc(p, invisible) }
+func trim(p string) string { return strings.TrimFunc(p, jsonspan.Invisible) }
 
 // list is Doubt for a list or an object of JSON, or something like it, in a text.
 func list(p string) *Doubtful {
@@ -270,7 +290,7 @@ func mask(path string) string {
 		case part:
 			b.WriteRune(masked + r)
 			part = false
-		case r == '\\' && escapes(path[i+1:]):
+		case r == '\\' && jsonspan.Escapes(path[i+1:]):
 			part = true
 		default:
 			b.WriteRune(r)
@@ -305,7 +325,7 @@ func literal(p string) string {
 		from := strings.Index(name, bare) // of a blank name that is nothing, at its beginning
 		var b strings.Builder
 		for at, r := range name {
-			if strings.ContainsRune(signs, r) || invisible(r) && (r != ' ' || at < from || at >= from+len(bare)) {
+			if jsonspan.Sign(r) || jsonspan.Invisible(r) && (r != ' ' || at < from || at >= from+len(bare)) {
 				b.WriteByte('\\')
 			}
 			b.WriteRune(r)
