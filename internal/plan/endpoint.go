@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/component"
@@ -49,7 +51,7 @@ func (c *compiler) endpoint(e *config.Endpoint) *Endpoint {
 		return nil
 	}
 	for _, doubt := range endpointDoubts(e, rest) {
-		if c.guarded(e) { // what is asked for may be served by a route beside it
+		if c.guarded(e) && c.served(e) {
 			c.report(e.Node, "endpoint", config.Error, config.CodeInvalidPath, doubt)
 		} else {
 			c.mistake(e.Node, "endpoint", doubt)
@@ -72,6 +74,44 @@ func (c *compiler) endpoint(e *config.Endpoint) *Endpoint {
 
 	b := &endpointBuilder{compiler: c, config: e, site: site}
 	return b.build()
+}
+
+// served reports whether a route beside an endpoint may serve what its path seems to
+// be: no less often than one does.
+func (c *compiler) served(e *config.Endpoint) bool {
+	meant, open := beginning(e.Endpoint)
+	if strings.Contains(meant, "/.") {
+		return true // what is left of it is resolved
+	}
+	return slices.ContainsFunc(c.g.Service.Endpoints, func(other *config.Endpoint) bool {
+		if other == nil || other == e {
+			return false
+		}
+		begin, more := beginning(other.Endpoint)
+		return begin == meant || more && strings.HasPrefix(meant, begin) || open && strings.HasPrefix(begin, meant)
+	})
+}
+
+// beginning returns a path, as clients ask for it who read it, as far as it is the same
+// for all of them, and whether more follows.
+func beginning(path string) (begin string, open bool) {
+	if end := strings.IndexAny(path, "{*"); end >= 0 {
+		path, open = path[:end], true
+	}
+	for range 3 { // what is escaped twice may be read twice
+		if plain, err := url.PathUnescape(path); err == nil {
+			path = plain
+		}
+	}
+	if end := strings.IndexAny(path, "?#"); end >= 0 {
+		path, open = path[:end], false
+	}
+	return strings.ToLower(strings.Map(func(r rune) rune {
+		if !unicode.IsGraphic(r) || unicode.IsSpace(r) {
+			return -1
+		}
+		return r
+	}, path)), open
 }
 
 // guarded reports whether a namespace of an endpoint protects.
