@@ -60,10 +60,12 @@ func NewClient(t config.Transport, s *tls.Config) engine.Client {
 	c := &client{proxy: proxyFor(t.Proxy)}
 	c.transport, c.upgrades = c.newTransport(t, s), c.newTransport(t, s)
 	c.transport.Protocols.SetHTTP2(true)
+	//lint:ignore SA1019 the CountError of HTTP2Config is not asked about streams of clients, as of Go 1.26
 	streams, err := http2.ConfigureTransports(c.transport)
 	if err != nil {
 		panic(err) // another version of HTTP/2 was registered, which nobody does
 	}
+	//lint:ignore SA1019 as above
 	streams.CountError = c.doubt
 	c.upgrades.DisableKeepAlives = true // each call gets a connection of its own
 	return c

@@ -243,7 +243,7 @@ func clientOf(o EndpointOptions, params []string, prefix int, router *component.
 		return nil, config.At("key", fmt.Errorf("%q is no header name; write one such as X-Real-Ip, or drop the key", o.Key))
 	}
 	if key.Name() == "Host" {
-		return nil, config.At("key", errors.New("Host never holds the address of the client; write a header such as X-Real-Ip, or drop the key"))
+		return nil, config.At("key", errors.New("the header Host never holds the address of the client; write a header such as X-Real-Ip, or drop the key"))
 	}
 	return func(x *gateway.Exchange) (string, error) {
 		value, err := header(x, &key)
