@@ -297,25 +297,70 @@ func TestCutRequests(t *testing.T) {
 	}{{"fast", 1}, {"fast", 2}, {"nethttp", 1}, {"nethttp", 2}} {
 		t.Run(fmt.Sprintf("%s/%d", tt.engine, tt.proto), func(t *testing.T) {
 			t.Chdir(t.TempDir())
-			called := make(chan struct{}, 100)
-			backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				switch r.URL.Path {
-				case "/good":
-					io.WriteString(w, `{"a":1}`)
-					return
-				case "/streams":
-					io.WriteString(w, "begun")
-					w.(http.Flusher).Flush()
-				case "/reads":
-					called <- struct{}{}
-					io.Copy(io.Discard, r.Body) // until it breaks off
-					return
+			c := newCutter(t, tt.engine, tt.proto)
+			for _, r := range cutRequests {
+				ctx, leave := context.WithCancel(t.Context())
+				done := c.begin(t, ctx, r, "client")
+				leave()
+				if err := <-done; err != nil {
+					t.Error(err)
 				}
-				called <- struct{}{}
-				<-r.Context().Done()
-			}))
-			defer backend.Close()
-			p := serveFile(t, write(t, "gateway.json", fmt.Sprintf(`{"version": 3, "dialect": "sluice", "engine": %q, "listen_ip": "127.0.0.1", "use_h2c": true,
+				c.told(t, r, "client", "client_gone", "shutdown")
+			}
+			ctx, release := context.WithCancel(t.Context())
+			defer release()
+			var all []<-chan error
+			for _, r := range cutRequests {
+				all = append(all, c.begin(t, ctx, r, "gateway"))
+			}
+			c.gateway.signal(t, syscall.SIGTERM)
+			c.gateway.wait(t)
+			release() // the bodies, which the client would wait for
+			for i, r := range cutRequests {
+				if err := <-all[i]; err != nil {
+					t.Errorf("%s: %v", r.name, err)
+				}
+				c.told(t, r, "gateway", "shutdown", "client_gone")
+			}
+		})
+	}
+}
+
+// A cutRequest is a request that is cut before its answer is whole.
+type cutRequest struct {
+	name, method, path string
+	size               int64 // of a body of which a part is sent; -1 for chunks
+	held               bool  // the body is read before anybody is called
+}
+
+var cutRequests = []cutRequest{
+	{"hangs", "GET", "/hangs", 0, false},
+	{"merge", "GET", "/merge", 0, false},
+	{"sequence", "GET", "/sequence", 0, false},
+	{"static", "GET", "/static", 0, false},
+	{"streams", "GET", "/streams", 0, false},
+	{"sized", "POST", "/upload", 10, false},
+	{"chunked", "POST", "/upload", -1, false},
+	{"decoded", "POST", "/decoded", 10, false},
+	{"decoded-chunked", "POST", "/decoded", -1, false},
+	{"held", "POST", "/held", 10, true},
+	{"held-chunked", "POST", "/held", -1, true},
+}
+
+// A cutter is a gateway with requests that are cut.
+type cutter struct {
+	gateway *process
+	client  http.Client
+	called  chan struct{} // by each call of the backend that hangs
+}
+
+// newCutter starts a gateway in front of a backend that hangs.
+func newCutter(t *testing.T, engine string, proto int) *cutter {
+	t.Helper()
+	c := &cutter{called: make(chan struct{}, 100)}
+	backend := httptest.NewServer(http.HandlerFunc(c.hang))
+	t.Cleanup(backend.Close)
+	c.gateway = serveFile(t, write(t, "gateway.json", fmt.Sprintf(`{"version": 3, "dialect": "sluice", "engine": %q, "listen_ip": "127.0.0.1", "use_h2c": true,
   "timeout": "1m", "max_shutdown_wait_time": "50ms", "host": [%q],
   "extra_config": {"telemetry/logging": {"level": "DEBUG", "stdout": true, "access_log_format": "json"}},
   "endpoints": [
@@ -326,127 +371,107 @@ func TestCutRequests(t *testing.T) {
     {"endpoint": "/streams", "output_encoding": "no-op", "backend": [{"url_pattern": "/streams"}]},
     {"endpoint": "/upload", "method": "POST", "output_encoding": "no-op", "backend": [{"url_pattern": "/reads", "method": "POST"}]},
     {"endpoint": "/decoded", "method": "POST", "backend": [{"url_pattern": "/reads", "method": "POST"}]},
-    {"endpoint": "/held", "method": "POST", "backend": [{"url_pattern": "/reads", "method": "GET"}, {"url_pattern": "/reads", "method": "POST"}], "extra_config": {"proxy": {"sequential": true}}}]}`, tt.engine, backend.URL)))
-			client := http.Client{Transport: &http.Transport{Protocols: new(http.Protocols), ExpectContinueTimeout: limit}}
-			client.Transport.(*http.Transport).Protocols.SetHTTP1(tt.proto == 1)
-			client.Transport.(*http.Transport).Protocols.SetUnencryptedHTTP2(tt.proto == 2)
-			defer client.CloseIdleConnections()
-			cases := []struct {
-				name, method, path string
-				size               int64 // of a body of which a part is sent; -1 for chunks
-				held               bool  // the body is read before anybody is called
-			}{
-				{"hangs", "GET", "/hangs", 0, false},
-				{"merge", "GET", "/merge", 0, false},
-				{"sequence", "GET", "/sequence", 0, false},
-				{"static", "GET", "/static", 0, false},
-				{"streams", "GET", "/streams", 0, false},
-				{"sized", "POST", "/upload", 10, false},
-				{"chunked", "POST", "/upload", -1, false},
-				{"decoded", "POST", "/decoded", 10, false},
-				{"decoded-chunked", "POST", "/decoded", -1, false},
-				{"held", "POST", "/held", 10, true},
-				{"held-chunked", "POST", "/held", -1, true},
+    {"endpoint": "/held", "method": "POST", "backend": [{"url_pattern": "/reads", "method": "GET"}, {"url_pattern": "/reads", "method": "POST"}], "extra_config": {"proxy": {"sequential": true}}}]}`, engine, backend.URL)))
+	transport := &http.Transport{Protocols: new(http.Protocols), ExpectContinueTimeout: limit}
+	transport.Protocols.SetHTTP1(proto == 1)
+	transport.Protocols.SetUnencryptedHTTP2(proto == 2)
+	c.client.Transport = transport
+	t.Cleanup(c.client.CloseIdleConnections)
+	return c
+}
+
+// hang is the backend, which answers one path only.
+func (c *cutter) hang(w http.ResponseWriter, r *http.Request) {
+	switch r.URL.Path {
+	case "/good":
+		io.WriteString(w, `{"a":1}`)
+		return
+	case "/streams":
+		io.WriteString(w, "begun")
+		w.(http.Flusher).Flush()
+	case "/reads":
+		c.called <- struct{}{}
+		io.Copy(io.Discard, r.Body) // until it breaks off
+		return
+	}
+	c.called <- struct{}{}
+	<-r.Context().Done()
+}
+
+// begin sends a request, which somebody is to cut, and waits until it is on its way. The
+// result has an error if the answer was whole.
+func (c *cutter) begin(t *testing.T, ctx context.Context, r cutRequest, by string) <-chan error {
+	t.Helper()
+	var body io.Reader
+	reading := make(chan struct{})
+	if r.size != 0 {
+		out, in := io.Pipe()
+		context.AfterFunc(ctx, func() { in.CloseWithError(ctx.Err()) })
+		go func() {
+			io.WriteString(in, "part")
+			close(reading)
+		}()
+		body = out
+	}
+	q, err := http.NewRequestWithContext(ctx, r.method, "http://"+c.gateway.address+r.path, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.ContentLength = r.size
+	if r.held {
+		q.Header.Set("Expect", "100-continue") // nothing of the body is asked of us before the gateway reads it
+	}
+	q.Header.Set("User-Agent", fmt.Sprintf("%s by %s", r.name, by))
+	done := make(chan error, 1)
+	go func() { done <- c.wholeAnswer(q) }()
+	if r.held {
+		<-reading
+	} else {
+		<-c.called
+	}
+	return done
+}
+
+// wholeAnswer returns an error if the answer to a request is whole.
+func (c *cutter) wholeAnswer(q *http.Request) error {
+	res, err := c.client.Do(q)
+	if err != nil {
+		return nil
+	}
+	defer res.Body.Close()
+	if _, err := io.ReadAll(res.Body); err != nil {
+		return nil
+	}
+	return fmt.Errorf("a whole answer: %s", res.Status)
+}
+
+// told looks for the lines about a request: one with its status and the code of who has
+// cut it, and one at DEBUG.
+func (c *cutter) told(t *testing.T, r cutRequest, by, code, never string) {
+	t.Helper()
+	agent := fmt.Sprintf(`"user_agent":"%s by %s"`, r.name, by)
+	var line string
+	eventually(t, agent, func() bool {
+		for l := range strings.Lines(c.gateway.log()) {
+			if strings.Contains(l, agent) && strings.HasSuffix(l, "\n") {
+				line = l
 			}
-			begin := func(ctx context.Context, i int) <-chan error {
-				t.Helper()
-				var body io.Reader
-				c := cases[i]
-				reading := make(chan struct{})
-				if c.size != 0 {
-					r, w := io.Pipe()
-					context.AfterFunc(ctx, func() { w.CloseWithError(ctx.Err()) })
-					go func() {
-						io.WriteString(w, "part")
-						close(reading)
-					}()
-					body = r
-				}
-				r, err := http.NewRequestWithContext(ctx, c.method, "http://"+p.address+c.path, body)
-				if err != nil {
-					t.Fatal(err)
-				}
-				r.ContentLength = c.size
-				if c.held {
-					r.Header.Set("Expect", "100-continue") // nothing of the body is asked of us before the gateway reads it
-				}
-				r.Header.Set("User-Agent", fmt.Sprintf("%s by %v", c.name, ctx.Value(byKey{})))
-				done := make(chan error, 1)
-				go func() {
-					res, err := client.Do(r)
-					if err == nil {
-						_, err = io.ReadAll(res.Body)
-						res.Body.Close()
-						if err == nil {
-							err = fmt.Errorf("a whole answer: %s", res.Status)
-						} else {
-							err = nil
-						}
-					} else {
-						err = nil
-					}
-					done <- err
-				}()
-				if c.held {
-					<-reading
-				} else {
-					<-called
-				}
-				return done
-			}
-			told := func(i int, by, code, never string) {
-				t.Helper()
-				c := cases[i]
-				agent := fmt.Sprintf(`"user_agent":"%s by %s"`, c.name, by)
-				var line string
-				eventually(t, agent, func() bool {
-					for l := range strings.Lines(p.log()) {
-						if strings.Contains(l, agent) && strings.HasSuffix(l, "\n") {
-							line = l
-						}
-					}
-					return line != ""
-				})
-				_, id, _ := strings.Cut(line, `"request_id":"`)
-				id, _, _ = strings.Cut(id, `"`)
-				var debug string
-				for l := range strings.Lines(p.log()) {
-					if strings.Contains(l, "request failed") && strings.Contains(l, id) {
-						debug = l
-					}
-				}
-				if !strings.Contains(line, `"status":499,`) || !strings.Contains(line, code) || strings.Contains(line, never) || strings.Contains(line, "bad_request") {
-					t.Errorf("%s, cut by %s: no line with 499 and %s:\n%s", c.name, by, code, line)
-				}
-				if !strings.Contains(debug, "status=499") || !strings.Contains(debug, code) || strings.Contains(debug, never) || strings.Contains(debug, "bad_request") {
-					t.Errorf("%s, cut by %s: no line at DEBUG with 499 and %s: %q", c.name, by, code, debug)
-				}
-			}
-			for i := range cases {
-				ctx, leave := context.WithCancel(context.WithValue(t.Context(), byKey{}, "client"))
-				done := begin(ctx, i)
-				leave()
-				if err := <-done; err != nil {
-					t.Error(err)
-				}
-				told(i, "client", "client_gone", "shutdown")
-			}
-			ctx, release := context.WithCancel(context.WithValue(t.Context(), byKey{}, "gateway"))
-			defer release()
-			var all []<-chan error
-			for i := range cases {
-				all = append(all, begin(ctx, i))
-			}
-			p.signal(t, syscall.SIGTERM)
-			p.wait(t)
-			release() // the bodies, which the client would wait for
-			for i := range cases {
-				if err := <-all[i]; err != nil {
-					t.Errorf("%s: %v", cases[i].name, err)
-				}
-				told(i, "gateway", "shutdown", "client_gone")
-			}
-		})
+		}
+		return line != ""
+	})
+	_, id, _ := strings.Cut(line, `"request_id":"`)
+	id, _, _ = strings.Cut(id, `"`)
+	var debug string
+	for l := range strings.Lines(c.gateway.log()) {
+		if strings.Contains(l, "request failed") && strings.Contains(l, id) {
+			debug = l
+		}
+	}
+	if !strings.Contains(line, `"status":499,`) || !strings.Contains(line, code) || strings.Contains(line, never) || strings.Contains(line, "bad_request") {
+		t.Errorf("%s, cut by %s: no line with 499 and %s:\n%s", r.name, by, code, line)
+	}
+	if !strings.Contains(debug, "status=499") || !strings.Contains(debug, code) || strings.Contains(debug, never) || strings.Contains(debug, "bad_request") {
+		t.Errorf("%s, cut by %s: no line at DEBUG with 499 and %s: %q", r.name, by, code, debug)
 	}
 }
 
@@ -517,9 +542,6 @@ func TestCausesNameHosts(t *testing.T) {
 		})
 	}
 }
-
-// byKey is the key of who cuts a request.
-type byKey struct{}
 
 // TestLibrariesAreQuiet keeps what libraries say by themselves out of standard error,
 // and what backends send out of every log.
