@@ -69,12 +69,13 @@
 // # What a service makes of a path
 //
 // Services decode a path twice, cut a segment at its semicolon, take a backslash for a
-// slash, or ignore letter case and what stands at the end of a segment. So a condition on
-// req_path has to hold for what the most willing of them reads, too: for
-// !req_path.startsWith('/v1/admin'), the paths /v1/ADMIN, /v1/;/admin and /v1/%2561dmin
-// are /v1/admin. Letter case is that of the texts that the path is compared with, so that
-// others may be in upper case. A semicolon, a blank or a slash at the end of one of these
-// texts says that the author has thought of it: then it is read as it stands.
+// slash, a ligature for its letters, or ignore letter case and what stands at the end of a
+// segment. So a condition on req_path has to hold for what the most willing of them reads,
+// too: for !req_path.startsWith('/v1/admin'), the paths /v1/ADMIN, /v1/;/admin and
+// /v1/%2561dmin are /v1/admin. Letter case is that of the texts that the path is compared
+// with, so that others may be in upper case. A semicolon, a blank or a slash at the end of
+// one of these texts says that the author has thought of it, as a letter beyond ASCII does
+// anywhere in one: then it is read as it stands.
 //
 // # What a condition may cost
 //
