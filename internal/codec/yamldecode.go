@@ -12,7 +12,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/sluice-gateway/sluice/internal/kit/yamlx"
+	"github.com/sluice-gateway/sluice/internal/yamlx"
 )
 
 // DecodeYAML returns the first YAML document in b as an object; the package

@@ -8,7 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/sluice-gateway/sluice/internal/kit/yamlx"
+	"github.com/sluice-gateway/sluice/internal/yamlx"
 )
 
 // maxAliasNodes bounds what the aliases of a YAML document may grow to.
