@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
 // Scope is where in a configuration a namespace may stand.
@@ -26,12 +27,17 @@ type Info struct {
 	Aliases   []string // historical names, github_com/ written github.com/
 	Summary   string   // one sentence, ends with a period
 	Source    string   // embedded options.go: its comments are the manual
+	Doc       string   // embedded doc.go: the first part of the manual
 
 	// After names the namespaces, or the families with a slash at the end, that are
 	// built before this one where they stand at the same site: it uses what they
 	// provide. Everything else is built in the order of the names, and all of the
 	// service before its endpoints, and an endpoint before its backends.
 	After []string
+
+	// Failures are what clients are told of the failures that have a code of the
+	// component's own.
+	Failures []gateway.Failure
 
 	// Implicit components are built with their defaults where the
 	// configuration does not name them.
@@ -164,6 +170,11 @@ func (r *Registry) All() []*Declaration { return r.all }
 // Default is the registry that Register fills.
 var Default = NewRegistry()
 
-// Register adds declarations to Default. It is called from init and panics on
-// a duplicate.
-func Register(d ...Declaration) { Default.add(d) }
+// Register adds declarations to Default, and declares their failures. It is called from
+// init and panics on a duplicate.
+func Register(d ...Declaration) {
+	Default.add(d)
+	for i := range d {
+		gateway.DeclareFailures(d[i].Failures...)
+	}
+}

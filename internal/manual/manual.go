@@ -3,8 +3,13 @@ package manual
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"go/doc/comment"
+	"go/parser"
+	"go/token"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -199,9 +204,14 @@ func failuresPage() Page {
 	b.WriteString("# Failures\n\nWhat went wrong has a stable code. A problem document (RFC 9457) carries it as `code` and the\n" +
 		"sentence as `detail`; nothing else of the cause is in an answer. The access log tells the\n" +
 		"cause with the `request_id` of the document. The status is that of `error_status: by_cause`;\n" +
-		"with `500` those from 500 on are 500, unless a component says otherwise.\n\n" +
-		"| Code | Status | Detail |\n|---|---|---|\n")
-	for _, f := range gateway.Failures {
+		"with `500` those from 500 on are 500, unless a component says otherwise.\n\n")
+	writeFailures(&b, gateway.Failures())
+	return Page{"failures.md", b.String()}
+}
+
+func writeFailures(b *strings.Builder, list []gateway.Failure) {
+	b.WriteString("| Code | Status | Detail |\n|---|---|---|\n")
+	for _, f := range list {
 		status := fmt.Sprint(f.Status)
 		switch {
 		case f.Others != "":
@@ -209,17 +219,43 @@ func failuresPage() Page {
 		case f.Status == 499:
 			status += ", in logs only"
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", f.Code, status, f.Detail)
+		fmt.Fprintf(b, "| `%s` | %s | %s |\n", f.Code, status, f.Detail)
 	}
-	return Page{"failures.md", b.String()}
 }
+
+// prose returns the package comment of a doc.go as Markdown, with headings below that of
+// the page. Its first sentence introduces the package up to a colon, and the page, which
+// has a title, begins behind that.
+func prose(source string) (string, error) {
+	if source == "" {
+		return "", errors.New("no Doc in its Info: embed doc.go")
+	}
+	file, err := parser.ParseFile(token.NewFileSet(), "doc.go", source, parser.ParseComments|parser.PackageClauseOnly)
+	if err != nil {
+		return "", err
+	}
+	introduction, text, _ := strings.Cut(file.Doc.Text(), ":")
+	text = strings.TrimSpace(text)
+	if text == "" || !strings.HasPrefix(introduction, "Package "+file.Name.Name+" ") || strings.Contains(introduction, ". ") {
+		return "", fmt.Errorf("doc.go has to begin with: Package %s is the namespace ...: what it does", file.Name.Name)
+	}
+	var p comment.Parser
+	print := comment.Printer{HeadingLevel: 2, HeadingID: func(*comment.Heading) string { return "" }}
+	markdown := string(print.Markdown(p.Parse(strings.ToUpper(text[:1]) + text[1:])))
+	return escapedName.ReplaceAllStringFunc(markdown, func(name string) string {
+		return "`" + strings.ReplaceAll(name, `\`, "") + "`"
+	}), nil
+}
+
+// escapedName is a name of a key, or what looks like one, as it is printed in prose.
+var escapedName = regexp.MustCompile(`[\w.]*\w(\\_\w+)+`)
 
 func namespacePage(name string, ds []*component.Declaration) (Page, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\n\n%s\n", name, ds[0].Summary)
 	var aliases []string
 	for _, d := range ds {
-		for _, a := range d.Names()[1:] {
+		for _, a := range d.Aliases {
 			if !slices.Contains(aliases, a) {
 				aliases = append(aliases, a)
 			}
@@ -228,12 +264,29 @@ func namespacePage(name string, ds []*component.Declaration) (Page, error) {
 	for _, a := range aliases {
 		fmt.Fprintf(&b, "\nOld name: `%s`.\n", a)
 	}
+	text, err := prose(ds[0].Doc)
+	if err != nil {
+		return Page{}, fmt.Errorf("%s: %w", name, err)
+	}
+	fmt.Fprintf(&b, "\n%s", text)
 	for _, d := range ds {
 		table, err := schema.Manual(d.Options, d.Source)
 		if err != nil {
 			return Page{}, fmt.Errorf("%s: %w", name, err)
 		}
 		fmt.Fprintf(&b, "\n## In the %s\n\n%s", d.Scope, table)
+	}
+	var failures []gateway.Failure
+	for _, d := range ds {
+		for _, f := range d.Failures {
+			if !slices.Contains(failures, f) {
+				failures = append(failures, f)
+			}
+		}
+	}
+	if len(failures) > 0 {
+		b.WriteString("\n## Failures\n\n")
+		writeFailures(&b, failures)
 	}
 	return Page{strings.ReplaceAll(name, "/", "-") + ".md", b.String()}, nil
 }

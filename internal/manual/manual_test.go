@@ -162,3 +162,22 @@ func TestCodes(t *testing.T) {
 		}
 	}
 }
+
+// TestProse makes the beginning of a page of a package comment.
+func TestProse(t *testing.T) {
+	for _, tt := range []struct{ name, source, want, wrong string }{
+		{"a page", "// Package p is the namespace a/b: it is kept\n// by max_items and x.max_size.\n//\n// # More\n//\n// None: really.\npackage p\n",
+			"It is kept by `max_items` and `x.max_size`.\n\n## More\n\nNone: really.\n", ""},
+		{"code stays", "// Package p is the namespace a/b: as in\n//\n//\ta_b\npackage p\n", "As in\n\n\ta_b\n", ""},
+		{"nothing embedded", "", "", "embed doc.go"},
+		{"no comment", "package p\n", "", "Package p is the namespace"},
+		{"a sentence before the colon", "// Package p is good. It is: fine.\npackage p\n", "", "Package p is the namespace"},
+		{"the name alone", "// Package p is the namespace a/b:\npackage p\n", "", "Package p is the namespace"},
+		{"no Go", "package", "", "expected"},
+	} {
+		got, err := prose(tt.source)
+		if got != tt.want || (err != nil) != (tt.wrong != "") || err != nil && !strings.Contains(err.Error(), tt.wrong) {
+			t.Errorf("%s: got %q, %v; want %q and an error with %q", tt.name, got, err, tt.want, tt.wrong)
+		}
+	}
+}

@@ -18,6 +18,9 @@ import (
 //go:embed options.go
 var source string
 
+//go:embed doc.go
+var doc string
+
 var (
 	aliases = []string{"github.com/devopsfaith/krakend/proxy"}
 
@@ -26,6 +29,7 @@ var (
 		Aliases:   aliases,
 		Summary:   "Sets how the calls of an endpoint follow each other and what is made of their answers.",
 		Source:    source,
+		Doc:       doc,
 		Implicit:  true, // limits of the namespace router hold for every endpoint
 	}
 
@@ -34,6 +38,7 @@ var (
 		Aliases:   aliases,
 		Summary:   "Makes a call a shadow, or rearranges its answer.",
 		Source:    source,
+		Doc:       doc,
 	}
 )
 

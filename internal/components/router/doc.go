@@ -3,9 +3,6 @@
 // of the gateway's own paths and of failures look like, whose word is believed
 // about the address of a client, and which requests the access log leaves out.
 //
-// The namespace has no stage. It checks its options and offers them to the
-// core and to other components under [component.RouterKey].
-//
 // # Client address
 //
 // The header of a proxy is believed only when the proxy itself is trusted.

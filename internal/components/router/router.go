@@ -13,11 +13,15 @@ import (
 //go:embed options.go
 var source string
 
+//go:embed doc.go
+var doc string
+
 var info = component.Info{
 	Namespace: "router",
 	Aliases:   []string{"github.com/luraproject/lura/router/gin"},
 	Summary:   "Sets how paths are matched, how failures look and whose word about client addresses is believed.",
 	Source:    source,
+	Doc:       doc,
 }
 
 func init() { component.Register(component.Service(info, build)) }

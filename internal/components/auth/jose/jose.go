@@ -21,11 +21,22 @@ import (
 //go:embed options.go
 var source string
 
+//go:embed doc.go
+var doc string
+
 var info = component.Info{
 	Namespace: "auth/validator",
 	Aliases:   []string{"github.com/devopsfaith/krakend-jose/validator"},
 	Summary:   "Lets requests pass only with a valid token, a signed JWT.",
 	Source:    source,
+	Doc:       doc,
+	Failures: []gateway.Failure{
+		{Code: codeMissing, Status: 401, Detail: "Nobody is served here without a token."},
+		{Code: codeInvalid, Status: 401, Detail: "The token is not accepted."},
+		{Code: codeRole, Status: 403, Detail: "The token is good, and its roles are not enough for this."},
+		{Code: codeScope, Status: 403, Detail: "The token is good, and its scopes are not enough for this."},
+		{Code: codeKeys, Status: 503, Detail: "The keys that tokens are checked with cannot be had; try again later."},
+	},
 }
 
 func init() {

@@ -16,17 +16,22 @@ import (
 //go:embed options.go
 var source string
 
+//go:embed doc.go
+var doc string
+
 var info = component.Info{
 	Namespace: "backend/http",
 	Aliases:   []string{"github.com/devopsfaith/krakend/http"},
 	Summary:   "Tells the client with which status a backend failed.",
 	Source:    source,
+	Doc:       doc,
 }
 
 var clientInfo = component.Info{
 	Namespace: "backend/http/client",
 	Summary:   "Sets TLS, forward proxy and redirects of one backend.",
 	Source:    source,
+	Doc:       doc,
 }
 
 func init() {

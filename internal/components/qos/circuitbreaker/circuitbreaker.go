@@ -22,11 +22,21 @@ import (
 //go:embed options.go
 var source string
 
+//go:embed doc.go
+var doc string
+
+// codeOpen is the failure of a call that a breaker does not let through.
+const codeOpen = "breaker_open"
+
 var info = component.Info{
 	Namespace: "qos/circuit-breaker",
 	Aliases:   []string{"github.com/devopsfaith/krakend-circuitbreaker/gobreaker"},
 	Summary:   "Stops calling a backend that keeps failing.",
 	Source:    source,
+	Doc:       doc,
+	Failures: []gateway.Failure{
+		{Code: codeOpen, Status: 503, Detail: "A service behind the gateway failed too often and is not called for a while; try again later."},
+	},
 }
 
 func init() { component.Register(component.Backend(info, build)) }
@@ -132,8 +142,8 @@ func (b *breaker) report(ctx context.Context, t *teller, cause error) {
 
 // Refusals of a breaker that is not closed.
 var (
-	errOpen  = &gateway.Error{Code: "breaker_open", Public: "circuit breaker is open"}
-	errProbe = &gateway.Error{Code: "breaker_open", Public: "too many requests"}
+	errOpen  = &gateway.Error{Code: codeOpen, Public: "circuit breaker is open"}
+	errProbe = &gateway.Error{Code: codeOpen, Public: "too many requests"}
 )
 
 // Outcomes of a call that have no error of their own.

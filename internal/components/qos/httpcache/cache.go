@@ -42,7 +42,7 @@ func (c *cache) Enter(_ context.Context, x *gateway.Exchange) error {
 	}
 	if k.rules.onlyIfCached {
 		k.release()
-		return &gateway.Error{Status: 504, Code: "not_cached", Public: "not in the cache"}
+		return &gateway.Error{Status: 504, Code: codeNotCached, Public: "not in the cache"}
 	}
 	if k.stale != nil {
 		k.asks = k.stale.askRenewal(&x.Request.Header)

@@ -9,16 +9,27 @@ import (
 	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
 //go:embed options.go
 var source string
+
+//go:embed doc.go
+var doc string
+
+// codeNotCached is the failure of a client that wants an answer of the cache alone.
+const codeNotCached = "not_cached"
 
 var info = component.Info{
 	Namespace: "qos/http-cache",
 	Aliases:   []string{"github.com/devopsfaith/krakend-httpcache"},
 	Summary:   "Keeps answers of a backend in memory while they are fresh.",
 	Source:    source,
+	Doc:       doc,
+	Failures: []gateway.Failure{
+		{Code: codeNotCached, Status: 504, Detail: "Only an answer from the cache was asked for, and there is none."},
+	},
 }
 
 func init() { component.Register(component.Backend(info, build)) }

@@ -1,6 +1,5 @@
-// Package ratelimit implements qos/ratelimit/router, the limits of an endpoint
-// and of its clients, and qos/ratelimit/proxy, the limit of the calls to one
-// backend.
+// Package ratelimit implements qos/ratelimit/router and qos/ratelimit/proxy: the
+// limits of an endpoint and of its clients, and the limit of the calls to one backend.
 //
 // All of them are token buckets: full at the start, one token for each
 // request, refilled evenly and never above their capacity. A rate of 5 in

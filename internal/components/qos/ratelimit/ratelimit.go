@@ -21,11 +21,23 @@ import (
 //go:embed options.go
 var source string
 
+//go:embed doc.go
+var doc string
+
+// codeLimit is the failure of whoever is over a limit.
+const codeLimit = "rate_limit"
+
+var failures = []gateway.Failure{
+	{Code: codeLimit, Status: 503, Others: "429 for a client over its own limit", Detail: "There are too many requests; try again later."},
+}
+
 var endpointInfo = component.Info{
 	Namespace: "qos/ratelimit/router",
 	Aliases:   []string{"github.com/devopsfaith/krakend-ratelimit/juju/router"},
 	Summary:   "Limits the requests to an endpoint, of all clients and of each.",
 	Source:    source,
+	Doc:       doc,
+	Failures:  failures,
 }
 
 var backendInfo = component.Info{
@@ -33,6 +45,8 @@ var backendInfo = component.Info{
 	Aliases:   []string{"github.com/devopsfaith/krakend-ratelimit/juju/proxy"},
 	Summary:   "Limits the calls to a backend.",
 	Source:    source,
+	Doc:       doc,
+	Failures:  failures,
 }
 
 func init() {
@@ -148,15 +162,15 @@ func logAtStart(s *component.Site, at, who string, perSecond float64, capacity i
 
 // Refusals of an endpoint. Their bodies stay empty.
 var (
-	errClient   = &gateway.Error{Status: 429, Code: "rate_limit", Err: errors.New("the client is over its limit")}
-	errStranger = &gateway.Error{Status: 429, Code: "rate_limit", Err: errors.New("the request does not say who the client is")}
+	errClient   = &gateway.Error{Status: 429, Code: codeLimit, Err: errors.New("the client is over its limit")}
+	errStranger = &gateway.Error{Status: 429, Code: codeLimit, Err: errors.New("the request does not say who the client is")}
 	errRepeated = &gateway.Error{Status: 400, Code: gateway.CodeBadRequest, Err: errors.New("the header that names the client is sent more than once")}
-	errAll      = &gateway.Error{Status: 503, Code: "rate_limit", Err: errors.New("the endpoint is over its limit")}
+	errAll      = &gateway.Error{Status: 503, Code: codeLimit, Err: errors.New("the endpoint is over its limit")}
 )
 
 // errBackend is the failure of a call that was not made. Compatibility: its
 // text is spelt as clients of the incumbent know it.
-var errBackend = &gateway.Error{Code: "rate_limit", Public: "rate limit exceded"}
+var errBackend = &gateway.Error{Code: codeLimit, Public: "rate limit exceded"}
 
 // An endpointLimit takes a token of the client, then one of all clients.
 type endpointLimit struct {

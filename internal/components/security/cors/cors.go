@@ -18,11 +18,15 @@ import (
 //go:embed options.go
 var source string
 
+//go:embed doc.go
+var doc string
+
 var info = component.Info{
 	Namespace: "security/cors",
 	Aliases:   []string{"github.com/devopsfaith/krakend-cors"},
 	Summary:   "Lets pages of other origins read the answers of the gateway.",
 	Source:    source,
+	Doc:       doc,
 }
 
 func init() { component.Register(component.Service(info, build)) }

@@ -13,6 +13,9 @@ import (
 //go:embed options.go
 var source string
 
+//go:embed doc.go
+var doc string
+
 var aliases = []string{"github.com/devopsfaith/krakend-gologging"}
 
 var (
@@ -21,6 +24,7 @@ var (
 		Aliases:   aliases,
 		Summary:   "Sets where the log goes and how its lines look.",
 		Source:    source,
+		Doc:       doc,
 		Implicit:  true,
 	}
 	backendInfo = component.Info{
@@ -28,6 +32,7 @@ var (
 		Aliases:   aliases,
 		Summary:   "Writes a line for each call to a backend.",
 		Source:    source,
+		Doc:       doc,
 		Implicit:  true, // the service may ask for lines of every backend
 	}
 )

@@ -21,11 +21,21 @@ import (
 //go:embed options.go
 var manual string
 
+//go:embed doc.go
+var doc string
+
+// codeRejected is the failure of a condition that is not met.
+const codeRejected = "cel_rejected"
+
 var info = component.Info{
 	Namespace: "validation/cel",
 	Aliases:   []string{"github.com/devopsfaith/krakend-cel"},
 	Summary:   "Demands that expressions over the request, the token or the answer hold.",
 	Source:    manual,
+	Doc:       doc,
+	Failures: []gateway.Failure{
+		{Code: codeRejected, Status: 403, Others: "502 for answers, or as `status` says", Detail: "A condition of this endpoint is not met."},
+	},
 }
 
 func init() {
@@ -152,7 +162,7 @@ func (g *guard) add(e *expression, o Check) {
 // refusal returns the error of the expression with the given number. Clients
 // learn the number, unless it was about a token.
 func (g *guard) refusal(number int, c *check, cause error) *gateway.Error {
-	e := &gateway.Error{Status: c.status, Code: "cel_rejected", Err: fmt.Errorf("evaluator #%d: %s: %w", number, c.text, cause)}
+	e := &gateway.Error{Status: c.status, Code: codeRejected, Err: fmt.Errorf("evaluator #%d: %s: %w", number, c.text, cause)}
 	if !g.secret {
 		e.Public = fmt.Sprintf("request aborted by evaluator #%d", number)
 	}
