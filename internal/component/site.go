@@ -34,6 +34,11 @@ type Env struct {
 	// A nil TLS configuration stands for what the settings say.
 	Dial func(config.Transport, *tls.Config) (gateway.Connector, error)
 
+	// TLS returns the settings towards a server that options with their files stand
+	// for, and what is allowed in them and probably not meant. Both are relative to
+	// the options.
+	TLS func(*config.ClientTLS) (settings *tls.Config, warnings []error, err error)
+
 	// Log receives what happens; the logging component may replace its end.
 	Log *Log
 
@@ -139,6 +144,19 @@ func (s *Site) Dial(t config.Transport) (gateway.Connector, error) { return s.en
 // DialTLS is Dial with a TLS configuration that the settings cannot express.
 func (s *Site) DialTLS(t config.Transport, c *tls.Config) (gateway.Connector, error) {
 	return s.env.Dial(t, c)
+}
+
+// TLS returns the settings that the options at key stand for, nil for the defaults.
+// Their files are of those that the generation is made from, as ReadFile has it. What
+// is probably not meant is reported; the error is one of the build.
+func (s *Site) TLS(key string, c *config.ClientTLS) (*tls.Config, error) {
+	settings, warnings, err := s.env.TLS(c)
+	if s.node != nil {
+		for _, w := range warnings {
+			s.problems = append(s.problems, s.node.Problems(config.Warning, config.CodeSuspicious, config.At(key, w))...)
+		}
+	}
+	return settings, config.At(key, err)
 }
 
 // ReadFile returns what a file holds that the options name, as [config.ReadFile]

@@ -35,6 +35,7 @@ type branchPlan struct {
 	plan    *Plan
 	wire    *Plan             // of the attempts; nil if there is none
 	shadow  *component.Shadow // nil for a call that counts
+	name    string            // of a shadow
 	calls   int
 	demands []demand
 
@@ -368,14 +369,13 @@ func (b *endpointBuilder) tail() gateway.Connector {
 
 // newShadow returns the plan of a shadow. The calls that run are counted over reloads.
 func (b *endpointBuilder) newShadow(bp *branchPlan) shadowPlan {
-	place := fmt.Sprintf("%s %s backend %d", b.config.Method, b.config.Endpoint, slices.Index(b.config.Backend, bp.config))
 	clock := b.env.Clock
-	c, _ := component.KeepIn(b.env, "shadow\x00"+place, func() (*crowd, func(), error) { // which cannot fail
+	c, _ := component.KeepIn(b.env, "shadow\x00"+bp.name, func() (*crowd, func(), error) { // which cannot fail
 		return &crowd{began: clock()}, nil, nil
 	})
 	return shadowPlan{
 		run: bp.plan, timeout: bp.plan.limit, crowd: c,
-		most: int64(bp.shadow.Most), log: b.env.Log, clock: clock, place: place,
+		most: int64(bp.shadow.Most), log: b.env.Log, clock: clock, place: bp.name,
 	}
 }
 
@@ -408,7 +408,7 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 	b.checkShape(be, reshaped)
 	bp := &branchPlan{config: be, shadow: call.Shadow, reshaped: reshaped, calls: b.config.ConcurrentCalls}
 	if bp.shadow != nil {
-		bp.calls = 1
+		bp.calls, bp.name = 1, site.Name()
 	}
 	stages, onWire := split(site.Placed())
 	tail := call.Connector

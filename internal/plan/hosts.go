@@ -27,12 +27,8 @@ func (c *compiler) newHTTP(s *component.BackendSite, call component.Call, stages
 	if client == nil {
 		client, err = c.env.Dial(call.Transport, nil)
 	}
-	if err != nil {
-		owner := s.Config().ExtraConfig["backend/http/client"] // of the settings that are wrong
-		if call.Transport.ClientTLS == c.g.Service.ClientTLS {
-			owner = c.g.Service.Node
-		}
-		return nil, nil, config.Join(owner.Problems(config.Error, config.CodeInvalid, err))
+	if err != nil { // those of a component have been looked at there
+		return nil, nil, config.Join(c.g.Service.Node.Problems(config.Error, config.CodeInvalid, err))
 	}
 	next := newWire(blueprint{placed: stages, phase: backendPhase, tail: &unpacked{client}, name: "client", at: be.Node.Pos,
 		title: title{be.URLPattern, uint16(slices.Index(s.Endpoint().Config().Backend, be)), ofAttempt}})

@@ -123,6 +123,7 @@ func (g *Gateway) compile(ctx context.Context) (*compilation, []*config.Problem)
 		Stdout:  g.options.Stdout,
 		Stderr:  g.options.Stderr,
 		Reads:   next.files.Note,
+		TLS:     next.clientTLS,
 
 		SkipFiles: g.options.SkipFiles,
 	}
@@ -198,6 +199,17 @@ func (c *compilation) note(files []string) {
 	}
 }
 
+// clientTLS returns the settings towards a server that o stands for, notes the files
+// that they are made from, and tells what in o is probably not meant.
+func (c *compilation) clientTLS(o *config.ClientTLS) (*tls.Config, []error, error) {
+	if o != nil {
+		c.note(o.Files())
+		o.SkipFiles = c.skipFiles
+	}
+	settings, err := tlsx.Client(o)
+	return settings, tlsx.ClientWarnings(o), err
+}
+
 // check makes the TLS settings towards clients and looks at those towards
 // backends, which every dial would find wrong again.
 func (c *compilation) check(s *config.Service) []*config.Problem {
@@ -219,15 +231,12 @@ func (c *compilation) check(s *config.Service) []*config.Problem {
 			report("tls", config.Error, config.CodeInvalid, err)
 		}
 	}
-	if s.ClientTLS != nil {
-		c.note(s.ClientTLS.Files())
-		s.ClientTLS.SkipFiles = c.skipFiles
-		for _, warning := range tlsx.ClientWarnings(s.ClientTLS) {
-			report("client_tls", config.Warning, config.CodeSuspicious, warning)
-		}
-		if _, err := tlsx.Client(s.ClientTLS); err != nil {
-			report("client_tls", config.Error, config.CodeInvalid, err)
-		}
+	_, warnings, err := c.clientTLS(s.ClientTLS)
+	for _, warning := range warnings {
+		report("client_tls", config.Warning, config.CodeSuspicious, warning)
+	}
+	if err != nil {
+		report("client_tls", config.Error, config.CodeInvalid, err)
 	}
 	return problems
 }
@@ -281,7 +290,8 @@ func (g *Gateway) Load(ctx context.Context) ([]*config.Problem, error) {
 func (g *Gateway) Files() watch.Files {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	files := maps.Clone(g.read)
+	files := make(watch.Files)
+	maps.Copy(files, g.read)
 	maps.Copy(files, g.tried)
 	return files
 }
@@ -553,13 +563,7 @@ func (g *Gateway) Done(x *gateway.Exchange, sent engine.Sent, err error) {
 // contents of certificate files included, are one client, which survives
 // reloads.
 func (g *Gateway) dial(env *component.Env, t config.Transport) (gateway.Connector, error) {
-	if t.ClientTLS != nil {
-		for _, name := range t.ClientTLS.Files() {
-			env.Reads(name)
-		}
-		t.ClientTLS.SkipFiles = env.SkipFiles
-	}
-	c, err := tlsx.Client(t.ClientTLS)
+	c, _, err := env.TLS(t.ClientTLS)
 	if err != nil {
 		return nil, config.At("client_tls", err)
 	}

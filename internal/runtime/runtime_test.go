@@ -63,6 +63,8 @@ func (p *probe) Observe(_ *gateway.Exchange, o telemetry.Outcome) {
 type probeOptions struct {
 	Name string `json:"name"`
 	Fail string `json:"fail"` // build, start or close
+
+	TLS *config.ClientTLS `json:"tls"`
 }
 
 func newBench(text string) *bench { return newBenchWith(text, slog.DiscardHandler) }
@@ -111,6 +113,9 @@ func (b *bench) build(s *component.ServiceSite, o probeOptions) error {
 	b.probes = append(b.probes, p)
 	if o.Fail == "build" {
 		return errors.New("does not build")
+	}
+	if _, err := s.TLS("tls", o.TLS); err != nil {
+		return err
 	}
 	s.OnStart(func(context.Context) error { b.note("%s starts", o.Name); p.started.Store(true); return nil })
 	s.OnStart(func(context.Context) error {
@@ -414,6 +419,29 @@ func TestCompile(t *testing.T) {
 	b.set(`{"version":4}`)
 	if gen, problems := b.Compile(t.Context()); gen != nil || !config.HasErrors(problems) {
 		t.Errorf("Compile of an error: %v, %v", gen, problems)
+	}
+}
+
+// TestSiteTLS lets a component make settings of TLS: their files are watched, be they
+// there or not, and what is said about the options is at their keys.
+func TestSiteTLS(t *testing.T) {
+	const text = `{"version":3,"extra_config":{"test/probe":{"tls":{"ca_certs":["/nowhere/ca.pem"],"min_version":"TLS12","allow_insecure_connections":true}}}}`
+	b := newBench(text)
+	problems, err := b.Load(t.Context())
+	if !errors.Is(err, runtime.ErrConfig) {
+		t.Errorf("Load: %v, want %v", err, runtime.ErrConfig)
+	}
+	var paths []string
+	for _, p := range problems {
+		if strings.HasPrefix(p.Path, "extra_config") {
+			paths = append(paths, p.Severity.String()+" "+p.Path[len("extra_config"):])
+		}
+	}
+	if want := []string{`error ["test/probe"].tls.ca_certs[0]`, `warning ["test/probe"].tls.allow_insecure_connections`}; !slices.Equal(paths, want) {
+		t.Errorf("problems at %q, want %q", paths, want)
+	}
+	if _, watched := b.Files()["/nowhere/ca.pem"]; !watched {
+		t.Errorf("watched are %v", b.Files())
 	}
 }
 

@@ -159,7 +159,7 @@ func openRemote(s *component.EndpointSite, o Options, roots []byte) (keys, error
 // change of its state, and one when it begins to hold keys that are too short.
 func listen(s *component.EndpointSite, o Options) *jwk.Listener {
 	log, told, refused := s.Log(), "", refusesWeak(s)
-	set, endpoint := public(o.JWKURL), string(s.Config().Method)+" "+s.Config().Endpoint
+	set, endpoint := public(o.JWKURL), s.Name()
 	return &jwk.Listener{
 		Changed: func(c jwk.Change) {
 			switch {

@@ -162,10 +162,10 @@ func (d *details) Leave(_ context.Context, x *gateway.Exchange, err error) error
 func buildClient(s *component.BackendSite, o ClientOptions) error {
 	t := s.Transport()
 	if o.ClientTLS != nil {
-		t.ClientTLS = o.ClientTLS
-		if o.ClientTLS.AllowInsecureConnections {
-			s.Warn("client_tls.allow_insecure_connections", errors.New("accepts any certificate; use it for development only"))
+		if _, err := s.TLS("client_tls", o.ClientTLS); err != nil {
+			return err
 		}
+		t.ClientTLS = o.ClientTLS
 	}
 	if o.ProxyAddress != "" {
 		t.Proxy = o.ProxyAddress

@@ -1,6 +1,7 @@
 package httpbackend
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"io"
@@ -15,6 +16,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/kit/tlsx"
 )
 
 func node(t testing.TB, text string) *config.Node {
@@ -37,7 +39,9 @@ type setting struct {
 func site(t testing.TB, namespace, options string, o setting) *component.BackendSite {
 	t.Helper()
 	svc := &config.Service{Behaviour: config.Behaviour{DecodedStatuses: o.output}}
-	env := &component.Env{Service: svc}
+	env := &component.Env{Service: svc, TLS: func(c *config.ClientTLS) (*tls.Config, []error, error) {
+		return nil, tlsx.ClientWarnings(c), nil
+	}}
 	service := component.NewServiceSite(env)
 	if err := component.Provide(service, component.RouterKey, component.Router{ErrorMessages: o.messages}); err != nil {
 		t.Fatal(err)
@@ -249,11 +253,12 @@ func TestClient(t *testing.T) {
 			DisableSystemCAPool: true,
 			TLSLimits:           config.TLSLimits{MinVersion: "TLS12", MaxVersion: "TLS13", CipherSuites: []uint16{4865}, CurvePreferences: []uint16{23}},
 			ClientCerts:         []config.ClientCert{{Certificate: "c.pem", PrivateKey: "k.pem"}},
-		}}, component.Redirects{}, nil},
-		{"empty TLS", `{"client_tls":{}}`, config.Transport{ClientTLS: &config.ClientTLS{}}, component.Redirects{}, nil},
+		}}, component.Redirects{}, []string{"warning client_tls.cipher_suites: "}},
+		{"empty TLS", `{"client_tls":{}}`, config.Transport{ClientTLS: &config.ClientTLS{}}, component.Redirects{},
+			[]string{"warning client_tls.min_version: "}},
 		{"any certificate", `{"client_tls":{"allow_insecure_connections":true}}`,
 			config.Transport{ClientTLS: &config.ClientTLS{AllowInsecureConnections: true}}, component.Redirects{},
-			[]string{"warning client_tls.allow_insecure_connections: "}},
+			[]string{"warning client_tls.allow_insecure_connections: ", "warning client_tls.min_version: "}},
 		{"no proxy", `{"proxy_address":"proxy:3128"}`, config.Transport{}, component.Redirects{}, []string{"error proxy_address: "}},
 		{"another scheme", `{"proxy_address":"ftp://proxy"}`, config.Transport{}, component.Redirects{}, []string{"error proxy_address: "}},
 		{"proxy with a path", `{"proxy_address":"http://proxy/x"}`, config.Transport{}, component.Redirects{}, []string{"error proxy_address: "}},

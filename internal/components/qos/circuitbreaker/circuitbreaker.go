@@ -16,7 +16,6 @@ import (
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/change"
-	"github.com/sluice-gateway/sluice/internal/kit/place"
 )
 
 //go:embed options.go
@@ -42,7 +41,7 @@ var info = component.Info{
 func init() { component.Register(component.Backend(info, build)) }
 
 func build(s *component.BackendSite, o Options) error {
-	at := place.Backend(s)
+	at := s.Name()
 	failures := uint32(o.MaxErrors)
 	if s.Service().Behaviour.BreakerThreshold != "at" {
 		failures++ // Compatibility: max_errors failures are borne, the next one opens.

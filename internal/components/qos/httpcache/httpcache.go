@@ -47,8 +47,7 @@ func build(s *component.BackendSite, o Options) error {
 	id := fmt.Sprintf("%d\x00%d", o.MaxItems, o.MaxSize)
 	origin := string(b.SD) + " " + string(b.SDScheme) + " " + strings.Join(b.Host, " ")
 	if !o.Shared {
-		e := s.Endpoint().Config()
-		id += fmt.Sprintf("\x00%s %s\x00%d\x00%s %s\x00%s", e.Method, e.Endpoint, slices.Index(e.Backend, b), b.Method, b.URLPattern, origin)
+		id += fmt.Sprintf("\x00%s\x00%s %s\x00%s", s.Name(), b.Method, b.URLPattern, origin)
 	}
 	st, err := component.Keep(&s.Site, id, func() (*store, func(), error) {
 		return newStore(o.MaxItems, int64(cmp.Or(o.MaxSize, defaultSize))), nil, nil

@@ -15,7 +15,6 @@ import (
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/bucket"
-	"github.com/sluice-gateway/sluice/internal/kit/place"
 )
 
 //go:embed options.go
@@ -72,7 +71,7 @@ func buildEndpoint(s *component.EndpointSite, o EndpointOptions) error {
 		return nil
 	}
 	reportIdle(s, o)
-	name := place.Endpoint(s)
+	name := s.Name()
 	st := &endpointLimit{clock: s.Clock()}
 	var err error
 	if o.MaxRate > 0 {
@@ -121,7 +120,7 @@ func buildBackend(s *component.BackendSite, o BackendOptions) error {
 		s.Mistake("max_rate", errors.New("0 is no limit; write how many calls are allowed"))
 		return nil
 	}
-	b, err := keepBucket(&s.Site, place.Backend(s), o.MaxRate, o.Every, o.Capacity)
+	b, err := keepBucket(&s.Site, s.Name(), o.MaxRate, o.Every, o.Capacity)
 	if err != nil {
 		return err
 	}

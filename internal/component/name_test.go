@@ -1,9 +1,8 @@
-package place
+package component
 
 import (
 	"testing"
 
-	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
 )
 
@@ -33,12 +32,12 @@ func TestNames(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			backends := []*config.Backend{{}, {}}
 			e := &config.Endpoint{Method: "GET", Endpoint: tt.endpoint, Backend: backends, Node: tt.node}
-			env := &component.Env{Service: new(config.Service)}
-			es := component.NewEndpointSite(env, component.NewServiceSite(env), e, nil)
-			if got := Endpoint(es); got != tt.want {
+			env := &Env{Service: new(config.Service)}
+			es := NewEndpointSite(env, NewServiceSite(env), e, nil)
+			if got := es.Name(); got != tt.want {
 				t.Errorf("Endpoint = %q, want %q", got, tt.want)
 			}
-			if got := Backend(component.NewBackendSite(env, es, backends[1])); got != tt.want+" backend 1" {
+			if got := NewBackendSite(env, es, backends[1]).Name(); got != tt.want+" backend 1" {
 				t.Errorf("Backend = %q, want %q", got, tt.want+" backend 1")
 			}
 		})
