@@ -80,12 +80,13 @@ var layers = map[string][]string{
 	"flatmap":   {},
 	"pathlint":  {"jsonspan"},
 	"route":     {},
+	"template":  {"body", "gateway", "jsonspan", "route"},
 	"balance":   {"kit/change"},
 	"schema":    {"config"},
 	"published": {},
 	"yamlx":     {},
 	"engine":    {"config", "gateway"},
-	"plan":      {"balance", "body", "codec", "component", "config", "gateway", "jsonspan", "kit/change", "pathlint", "route", "telemetry"},
+	"plan":      {"balance", "body", "codec", "component", "config", "gateway", "jsonspan", "kit/change", "pathlint", "route", "telemetry", "template"},
 	"runtime":   {"component", "config", "engine", "gateway", "kit/change", "kit/tlsx", "kit/watch", "plan", "telemetry"},
 	"demo":      {"body", "engine", "gateway"},
 	"cli":       {"component", "config", "demo", "engine", "gateway", "kit/spool", "kit/watch", "manual", "plan", "published", "route", "runtime"},
@@ -93,7 +94,7 @@ var layers = map[string][]string{
 
 // ofComponents lists what components, and their helpers in kit, may import of ours,
 // beside kit.
-var ofComponents = []string{"body", "codec", "component", "config", "flatmap", "gateway", "jsonspan", "pathlint", "route", "telemetry"}
+var ofComponents = []string{"body", "codec", "component", "config", "flatmap", "gateway", "jsonspan", "pathlint", "route", "telemetry", "template"}
 
 // TestPage holds the page for people against the layers.
 func TestPage(t *testing.T) {

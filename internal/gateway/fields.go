@@ -1,6 +1,9 @@
 package gateway
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // A Field is one header line or one query parameter.
 type Field struct {
@@ -145,4 +148,14 @@ func Token(s string) bool {
 		}
 	}
 	return s != ""
+}
+
+// Carried reports whether whoever reads s as the value of a header reads the same text
+// (RFC 9110, section 5.5): it is UTF-8, has no blanks at its ends, which readers take
+// away, and no control characters, which end a header for some. Beyond what ends a line
+// in HTTP, what ends one in Unicode does not get through: some servers split there.
+func Carried(s string) bool {
+	return strings.TrimSpace(s) == s && utf8.ValidString(s) && !strings.ContainsFunc(s, func(c rune) bool {
+		return c < ' ' || 0x7f <= c && c < 0xa0 || c == 0x2028 || c == 0x2029
+	})
 }

@@ -1,9 +1,12 @@
 package plan
 
 import (
+	"cmp"
 	"context"
+	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/template"
 )
 
 // An address is the first step of a backend plan. It finds the request with
@@ -11,10 +14,10 @@ import (
 // writes method, path and query.
 type address struct {
 	method   string
-	template *template
-	path     string     // when the template's path is fixed
+	pattern  *urlPattern
+	path     string     // when the path of the pattern is fixed
 	wildcard bool       // the rest of the client's path follows
-	fixed    fixedNames // of the template's query, which the client may not repeat
+	fixed    fixedNames // of the query of the pattern, which the client may not repeat
 	query    selection
 	queries  bool // whether query filters at all
 	header   headerFilter
@@ -23,13 +26,26 @@ type address struct {
 	decodes  bool // the answer is decoded, so only what we unpack may be asked for
 }
 
-func newAddress(method string, t *template, wildcard bool) *address {
-	a := &address{method: method, template: t, wildcard: wildcard, fixed: namesOf(t.query)}
-	if fixed(t.path) && !wildcard {
-		a.path = "/"
-		if len(t.path) > 0 {
-			a.path = t.path[0].text
-		}
+// A urlPattern is a compiled url_pattern.
+type urlPattern struct{ path, query template.Text }
+
+// parseURLPattern compiles a url_pattern; params are the names of the parameters that
+// it may use. Errors are those of [template.Parse].
+func parseURLPattern(pattern string, params []string) (*urlPattern, error) {
+	path, query, _ := strings.Cut(pattern, "?")
+	t := new(urlPattern)
+	var err error
+	if t.path, err = template.Parse(path, template.InPath, params); err != nil {
+		return nil, err
+	}
+	t.query, err = template.Parse(query, template.InQuery, params)
+	return t, err
+}
+
+func newAddress(method string, t *urlPattern, wildcard bool) *address {
+	a := &address{method: method, pattern: t, wildcard: wildcard, fixed: namesOf(t.query)}
+	if path, fixed := t.path.Literal(); fixed && !wildcard {
+		a.path = cmp.Or(path, "/")
 	}
 	return a
 }
@@ -40,7 +56,7 @@ func (a *address) Enter(_ context.Context, x *gateway.Exchange) error {
 	r.Method = a.method
 	if r.Path = a.path; a.path == "" {
 		var room [256]byte
-		path, err := appendParts(room[:0], a.template.path, inPath, x)
+		path, err := a.pattern.path.Append(room[:0], x)
 		if err != nil {
 			return err
 		}
@@ -84,21 +100,20 @@ func trimSlash(path []byte) []byte {
 }
 
 // writeQuery appends what this backend may have of the client's parameters to those of
-// the template, but for the names whose values are of a token.
+// the pattern, but for the names whose values are of a token.
 func (a *address) writeQuery(x *gateway.Exchange) error {
 	r := &x.Request
 	if a.queries && !a.query.all {
 		keepQuery(r, a.query.pass)
 	}
-	if len(r.Query) == 0 && fixed(a.template.query) {
-		r.RawQuery = ""
-		if len(a.template.query) > 0 {
-			r.RawQuery = a.template.query[0].text
+	if len(r.Query) == 0 {
+		var fixed bool
+		if r.RawQuery, fixed = a.pattern.query.Literal(); fixed {
+			return nil
 		}
-		return nil
 	}
 	var room [256]byte
-	query, err := appendParts(room[:0], a.template.query, inQuery, x)
+	query, err := a.pattern.query.Append(room[:0], x)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/balance"
 	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/template"
 )
 
 // An origin server, taken apart once.
@@ -107,7 +108,7 @@ type templated struct {
 // A hostTemplate is a compiled host with placeholders: scheme and authority, and
 // the base path with the slash that it begins with, in which values are escaped
 // as in any path.
-type hostTemplate struct{ server, base []part }
+type hostTemplate struct{ server, base template.Text }
 
 func parseHostTemplate(host string, params []string) (t hostTemplate, err error) {
 	base := ""
@@ -116,22 +117,22 @@ func parseHostTemplate(host string, params []string) (t hostTemplate, err error)
 			host, base = host[:authority+slash], strings.TrimSuffix(host[authority+slash:], "/")
 		}
 	}
-	if t.server, err = parseParts(host, inHost, params); err != nil {
+	if t.server, err = template.Parse(host, template.InHost, params); err != nil {
 		return t, err
 	}
-	t.base, err = parseParts(base, inPath, params)
+	t.base, err = template.Parse(base, template.InPath, params)
 	return t, err
 }
 
 // fill returns the server that the values of x make of the template.
 func (t *hostTemplate) fill(x *gateway.Exchange) (s server, err error) {
 	var room [128]byte
-	host, err := appendParts(room[:0], t.server, inHost, x)
+	host, err := t.server.Append(room[:0], x)
 	if err != nil {
 		return s, err
 	}
 	s = parseServer(string(host))
-	base, err := appendParts(room[:0], t.base, inPath, x)
+	base, err := t.base.Append(room[:0], x)
 	s.base = string(base)
 	return s, err
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
-	"github.com/sluice-gateway/sluice/internal/jsonspan"
 	"github.com/sluice-gateway/sluice/internal/route"
+	"github.com/sluice-gateway/sluice/internal/template"
 )
 
 // An Endpoint is a compiled endpoint.
@@ -382,9 +382,9 @@ func (b *endpointBuilder) newShadow(bp *branchPlan) shadowPlan {
 func parsePropagated(names []string) []propagated {
 	out := make([]propagated, len(names))
 	for i, name := range names {
-		if n, path, ok := parseResult(name); ok {
-			out[i] = propagated{n, jsonspan.SplitPath(path)}
-		} else if n, _, ok := parseResult(name + "_x"); ok {
+		if n, path, ok := template.ParseResult(name); ok {
+			out[i] = propagated{n, path}
+		} else if n, _, ok := template.ParseResult(name + "_x"); ok {
 			out[i] = propagated{index: n}
 		}
 	}
@@ -429,7 +429,7 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 	if addr == nil || tail == nil {
 		return nil
 	}
-	bp.demands = demands(be, addr.template, b.site.Params())
+	bp.demands = demands(be, addr.pattern, b.site.Params())
 	addr.compress = !call.Transport.DisableCompression
 	b.placed = append(append(b.placed[:0], stages...),
 		component.Placed{Phase: uint8(component.BackendAddress), Name: "address", Stage: addr, At: be.Node.Pos, Prompt: true},
@@ -446,7 +446,7 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 // meantParam asks whether a placeholder that names nothing is a variable of the endpoint, or
 // the only one.
 func meantParam(err error, params []string) string {
-	of, found := errors.AsType[undefined](err)
+	of, found := errors.AsType[template.Undefined](err)
 	if !found {
 		return ""
 	}
@@ -489,8 +489,8 @@ func (c *compiler) unwired(be *config.Backend, onWire []component.Placed) {
 
 // newAddress compiles the url_pattern and the filters of a backend.
 func (b *endpointBuilder) newAddress(i int, be *config.Backend, shadow bool) *address {
-	t, err := parseTemplate(be.URLPattern, b.site.Params())
-	if errors.Is(err, errEscape) {
+	t, err := parseURLPattern(be.URLPattern, b.site.Params())
+	if err != nil && !errors.As(err, new(template.Undefined)) {
 		b.report(be.Node, "url_pattern", config.Error, config.CodeInvalidPath, err)
 		return nil
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/jsonspan"
 	"github.com/sluice-gateway/sluice/internal/kit/change"
+	"github.com/sluice-gateway/sluice/internal/template"
 )
 
 // A branch is one backend of an endpoint: its plan, or the race that runs it.
@@ -383,7 +384,7 @@ func (s *sequence) params(path []string, results []gateway.Result) []string {
 		var text string
 		if p.index < len(results) {
 			if p.path != nil {
-				text, _ = resultText(results[p.index], p.path)
+				text, _ = template.ResultText(results, p.index, p.path)
 			} else if raw, err := results[p.index].Body.Bytes(0); err == nil { // it was read by hold
 				text = string(raw)
 			}

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/sluice-gateway/sluice/internal/template"
 )
 
 // Parameters of the client follow those that a url_pattern writes into its query, as they
@@ -21,14 +23,14 @@ type fixedNames struct {
 
 // namesOf returns the parameters that the query of a template writes with a value of a
 // token.
-func namesOf(query []part) (f fixedNames) {
+func namesOf(query template.Text) (f fixedNames) {
 	const value, token = "\x00", "\x01" // which no literal holds
 	var text strings.Builder
-	for i := range query {
-		switch query[i].origin {
-		case literal:
-			text.WriteString(query[i].text)
-		case fromClaim:
+	for _, p := range query.Parts() {
+		switch p.From {
+		case template.Literal:
+			text.WriteString(p.Text)
+		case template.FromClaim:
 			text.WriteString(token)
 		default:
 			text.WriteString(value)
@@ -87,7 +89,7 @@ func pairsOf(query string) func(func(string) bool) {
 
 // add adds a name as it is written in a query.
 func (f *fixedNames) add(name string) {
-	key := nameKey(unescapeQuery(name))
+	key := nameKey(template.UnescapeQuery(name))
 	f.names = append(f.names, strings.ReplaceAll(key, "[", "_"))
 	for i := range len(key) {
 		if key[i] == '[' {
@@ -124,7 +126,7 @@ func nameKey(name string) string {
 		return name
 	}
 	if strings.IndexByte(name, '%') >= 0 {
-		name = unescapeQuery(name)
+		name = template.UnescapeQuery(name)
 	}
 	name, _, _ = strings.Cut(name, "\x00")
 	var b strings.Builder

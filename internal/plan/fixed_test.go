@@ -3,6 +3,8 @@ package plan
 import (
 	"strings"
 	"testing"
+
+	"github.com/sluice-gateway/sluice/internal/template"
 )
 
 func TestFixedNames(t *testing.T) {
@@ -25,11 +27,11 @@ func TestFixedNames(t *testing.T) {
 		{"K={JWT.a}", []string{"k", "%E2%84%AA"}, nil},
 	}
 	for _, tt := range tests {
-		tmpl, err := parseTemplate("/x?"+tt.pattern, []string{"id"})
+		query, err := template.Parse(tt.pattern, template.InQuery, []string{"id"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		f := namesOf(tmpl.query)
+		f := namesOf(query)
 		if f.later != nil || f.none() {
 			t.Errorf("%s: %+v, want its names", tt.pattern, f)
 		}
@@ -39,7 +41,7 @@ func TestFixedNames(t *testing.T) {
 				names = tt.taken
 			}
 			for _, name := range names {
-				if got := f.takes(unescapeQuery(name)); got != taken {
+				if got := f.takes(template.UnescapeQuery(name)); got != taken {
 					t.Errorf("%s: takes %q: %t, want %t", tt.pattern, name, got, taken)
 				}
 			}
@@ -49,11 +51,11 @@ func TestFixedNames(t *testing.T) {
 
 // TestFixedNamesOfValues leaves names that values are a part of to the request.
 func TestFixedNamesOfValues(t *testing.T) {
-	tmpl, err := parseTemplate("/x?a=1&{id}&f.{id}={JWT.sub}&{JWT.sub}", []string{"id"})
+	query, err := template.Parse("a=1&{id}&f.{id}={JWT.sub}&{JWT.sub}", template.InQuery, []string{"id"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := namesOf(tmpl.query)
+	f := namesOf(query)
 	if f.later == nil || f.none() {
 		t.Errorf("got %+v, want names that are known later", f)
 	}
@@ -63,20 +65,24 @@ func TestFixedNamesOfValues(t *testing.T) {
 			t.Errorf("takes %q: %t, want %t", name, got, want)
 		}
 	}
-	for _, query := range []string{"", "a=1&b={id}&c={input_headers.X}&{id}=1;d={resp0_x}"} {
-		tmpl, err := parseTemplate("/x?"+query, []string{"id"})
+	for _, pattern := range []string{"", "a=1&b={id}&c={input_headers.X}&{id}=1;d={resp0_x}"} {
+		query, err := template.Parse(pattern, template.InQuery, []string{"id"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f := namesOf(tmpl.query); !f.none() {
-			t.Errorf("%q: got %+v, want none", query, f)
+		if f := namesOf(query); !f.none() {
+			t.Errorf("%q: got %+v, want none", pattern, f)
 		}
 	}
 }
 
 // TestFixedNamesCost compares a name of many brackets in one pass.
 func TestFixedNamesCost(t *testing.T) {
-	f := namesOf([]part{{text: "a="}, {origin: fromClaim}})
+	query, err := template.Parse("a={JWT.sub}", template.InQuery, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := namesOf(query)
 	name := "b" + strings.Repeat("[x]", 100000)
 	if n := testing.AllocsPerRun(1, func() { f.takes(name) }); n > 8 {
 		t.Errorf("%v allocations for one long name, want a few", n)
@@ -94,7 +100,7 @@ func FuzzFixedNames(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, name string) {
 		var fixed fixedNames
-		fixed.add(string(appendQueryValue(nil, name)))
+		fixed.add(string(template.AppendQueryValue(nil, name)))
 		if name == "" {
 			return // an empty pair may be none
 		}

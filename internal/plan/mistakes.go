@@ -14,6 +14,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/jsonspan"
 	"github.com/sluice-gateway/sluice/internal/pathlint"
 	"github.com/sluice-gateway/sluice/internal/route"
+	"github.com/sluice-gateway/sluice/internal/template"
 )
 
 // mistake reports what can be served and cannot be meant: a warning, or an error,
@@ -276,15 +277,15 @@ func (c *compiler) checkEndpoints() {
 
 // checkSources reports placeholders that never have a value: a backend whose
 // address holds one always fails.
-func (b *endpointBuilder) checkSources(be *config.Backend, shadow bool, key string, texts ...[]part) {
-	for _, parts := range texts {
-		for _, p := range parts {
-			switch p.origin {
-			case fromResult:
+func (b *endpointBuilder) checkSources(be *config.Backend, shadow bool, key string, texts ...template.Text) {
+	for _, t := range texts {
+		for _, p := range t.Parts() {
+			switch p.From {
+			case template.FromResult:
 				if why := b.noResult(p, shadow); why != "" {
 					b.mistake(be.Node, key, errors.New(why))
 				}
-			case fromClaim:
+			case template.FromClaim:
 				if !b.site.Has("auth/validator") {
 					b.mistake(be.Node, key, errors.New("{JWT.…} has a value behind auth/validator only, so this backend always fails; add the validator to the endpoint"))
 				}
@@ -295,19 +296,19 @@ func (b *endpointBuilder) checkSources(be *config.Backend, shadow bool, key stri
 
 // noResult says why a placeholder for a value of an earlier answer never has one;
 // "" if it may.
-func (b *endpointBuilder) noResult(p part, shadow bool) string {
+func (b *endpointBuilder) noResult(p template.Part, shadow bool) string {
 	switch {
 	case !b.site.Arrangement().Sequential || len(b.config.Backend) == 1:
 		return `{resp…} has a value in a sequence only, so this backend always fails; write "proxy": {"sequential": true} on the endpoint`
 	case shadow:
 		return "a shadow is called before there is any answer, so {resp…} has no value here and the call always fails; remove the placeholder"
-	case p.index >= len(b.real):
-		return fmt.Sprintf("{resp%d_…} is not the answer of an earlier backend, so this backend always fails; earlier ones are %s", p.index, b.earlier())
+	case p.Index >= len(b.real):
+		return fmt.Sprintf("{resp%d_…} is not the answer of an earlier backend, so this backend always fails; earlier ones are %s", p.Index, b.earlier())
 	}
-	earlier := b.real[p.index]
-	if why := undelivered(earlier.config, earlier.reshaped, p.path); why != "" {
+	earlier := b.real[p.Index]
+	if why := undelivered(earlier.config, earlier.reshaped, p.Path()); why != "" {
 		why, remedy, _ := strings.Cut(why, "; ")
-		return fmt.Sprintf("{%s} never has a value, because %s, so this backend always fails; %s", p.text, why, remedy)
+		return fmt.Sprintf("{%s} never has a value, because %s, so this backend always fails; %s", p.Text, why, remedy)
 	}
 	return ""
 }

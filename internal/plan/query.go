@@ -6,97 +6,21 @@ import (
 	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/template"
 )
-
-// Only & separates the pairs of a query, and everything else in it is data, as
-// the URL standard of the WHATWG says of application/x-www-form-urlencoded: a
-// semicolon is text, and a percent sign that begins no escape is one.
-
-// cutPair returns the first pair of a raw query that is not empty, its name
-// decoded, and its value as it stands. It reports false at the end.
-func cutPair(raw string) (pair, name, value, rest string, ok bool) {
-	for raw != "" {
-		if pair, raw, _ = strings.Cut(raw, "&"); pair != "" {
-			name, value, _ = strings.Cut(pair, "=")
-			return pair, unescapeQuery(name), value, raw, true
-		}
-	}
-	return "", "", "", "", false
-}
-
-// unescapeQuery decodes a name or a value.
-func unescapeQuery(s string) string {
-	if strings.IndexByte(s, '%') < 0 && strings.IndexByte(s, '+') < 0 {
-		return s
-	}
-	var b strings.Builder
-	b.Grow(len(s))
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		switch {
-		case c == '+':
-			c = ' '
-		case c == '%' && escaped(s[i:]):
-			c = unhex(s[i+1])<<4 | unhex(s[i+2])
-			i += 2
-		}
-		b.WriteByte(c)
-	}
-	return b.String()
-}
-
-// respell returns a pair as it is sent on: as it stands, but for what may not
-// stand in a query (RFC 3986, section 3.4) and for semicolons, at which some
-// servers cut.
-func respell(pair string) string {
-	for i := range len(pair) {
-		if !plainQuery(pair, i) {
-			b := append(make([]byte, 0, len(pair)+8), pair[:i]...)
-			for ; i < len(pair); i++ {
-				if c := pair[i]; plainQuery(pair, i) {
-					b = append(b, c)
-				} else {
-					b = append(b, '%', upperHex[c>>4], upperHex[c&15])
-				}
-			}
-			return string(b)
-		}
-	}
-	return pair
-}
-
-// plainQuery reports whether the byte at i stays.
-func plainQuery(pair string, i int) bool {
-	c := pair[i]
-	return unreserved(c) || c == '%' && escaped(pair[i:]) || strings.IndexByte("!$'()*+,:@/?=", c) >= 0
-}
 
 // selectQuery gives the request the parameters of a raw query that pass, in the
 // order in which they came: decoded, and as they are sent on.
 func selectQuery(r *gateway.Request, raw string, s *selection) {
 	for {
-		pair, name, value, rest, ok := cutPair(raw)
+		pair, name, value, rest, ok := template.CutPair(raw)
 		if !ok {
 			return
 		}
 		if raw = rest; s.pass(name) {
-			r.Query.Add(name, unescapeQuery(value))
-			r.Pairs = append(r.Pairs, respell(pair))
+			r.Query.Add(name, template.UnescapeQuery(value))
+			r.Pairs = append(r.Pairs, template.Respell(pair))
 		}
-	}
-}
-
-// queryValue returns the first value of a parameter, decoded and as it stands.
-func queryValue(raw, name string) (value, as string, ok bool) {
-	for {
-		_, n, v, rest, more := cutPair(raw)
-		if !more {
-			return "", "", false
-		}
-		if n == name {
-			return unescapeQuery(v), v, true
-		}
-		raw = rest
 	}
 }
 
@@ -106,8 +30,8 @@ func appendQuery(dst []byte, r *gateway.Request) []byte {
 	if len(r.Pairs) != len(r.Query) { // a stage has made others of them
 		r.Pairs = r.Pairs[:0]
 		for _, f := range r.Query {
-			pair := append(appendQueryValue(nil, f.Name), '=')
-			r.Pairs = append(r.Pairs, string(appendQueryValue(pair, f.Value)))
+			pair := append(template.AppendQueryValue(nil, f.Name), '=')
+			r.Pairs = append(r.Pairs, string(template.AppendQueryValue(pair, f.Value)))
 		}
 	}
 	sortQuery(r)

@@ -9,8 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
+	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/jsonspan"
 )
 
@@ -172,19 +172,10 @@ func words(claim any) ([]string, bool) {
 //
 // Compatibility: the six decimals.
 func headerText(claim any) string {
-	if s := plainText(claim); carries(s) {
+	if s := plainText(claim); gateway.Carried(s) {
 		return s
 	}
 	return ""
-}
-
-// carries reports whether whoever reads a text as the value of a header reads the same
-// text (RFC 9110, section 5.5). Beyond what ends a line in HTTP, what ends one in
-// Unicode does not get through: some servers split there.
-func carries(s string) bool {
-	return strings.TrimSpace(s) == s && utf8.ValidString(s) && !strings.ContainsFunc(s, func(c rune) bool {
-		return c < ' ' || 0x7f <= c && c < 0xa0 || c == 0x2028 || c == 0x2029
-	})
 }
 
 func plainText(claim any) string {

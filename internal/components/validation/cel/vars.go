@@ -15,6 +15,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/jsonspan"
+	"github.com/sluice-gateway/sluice/internal/template"
 )
 
 // nowLayout is RFC 3339 with milliseconds.
@@ -189,82 +190,11 @@ func (a *activation) collectParams() map[string]any {
 		}
 	}
 	for _, r := range a.results {
-		if r.call >= len(a.x.Results) || a.x.Results[r.call].Body == nil {
-			continue
-		}
-		if v, ok := lookup(a.x.Results[r.call].Body, r.path); ok {
-			m[r.name] = text(v)
+		if text, ok := template.ResultText(a.x.Results, r.call, r.path); ok {
+			m[r.name] = text
 		}
 	}
 	return m
-}
-
-// lookup returns a value of an earlier answer, which others may be reading at
-// the same time: it leaves the form of b alone.
-func lookup(b *body.Body, path []string) (any, bool) {
-	switch b.Form() {
-	case body.Spans:
-		object, err := b.Object()
-		if err != nil {
-			return nil, false
-		}
-		member, ok := object.Get(path[0])
-		if !ok {
-			return nil, false
-		}
-		value, ok := jsonspan.Lookup(member, path[1:]...)
-		if !ok {
-			return nil, false
-		}
-		v, err := jsonspan.Tree(value)
-		return v, err == nil
-	case body.Tree:
-		tree, err := b.Tree(0) // it is one
-		if err != nil {
-			return nil, false
-		}
-		var v any = tree
-		var ok bool
-		for _, name := range path {
-			switch level := v.(type) {
-			case map[string]any:
-				if v, ok = level[name]; !ok {
-					return nil, false
-				}
-			case []any:
-				i, ok := jsonspan.Position(name)
-				if !ok || i >= len(level) {
-					return nil, false
-				}
-				v = level[i]
-			default:
-				return nil, false
-			}
-		}
-		return v, true
-	}
-	return nil, false
-}
-
-// text returns a value as it is put into the requests of a sequence: texts
-// and numbers as they are, lists joined by commas, objects as JSON.
-// Compatibility: null is <nil>.
-func text(v any) string {
-	switch v := v.(type) {
-	case nil:
-		return "<nil>"
-	case []any:
-		parts := make([]string, len(v))
-		for i, item := range v {
-			parts[i] = text(item)
-		}
-		return strings.Join(parts, ",")
-	case map[string]any:
-		if b, err := jsonspan.AppendTree(nil, v); err == nil {
-			return string(b)
-		}
-	}
-	return fmt.Sprint(v)
 }
 
 // plainPath returns a path decoded, with repeated slashes as one. A path with broken

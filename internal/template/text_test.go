@@ -1,4 +1,4 @@
-package plan
+package template
 
 import (
 	"encoding/json"
@@ -13,6 +13,15 @@ import (
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
 	"github.com/sluice-gateway/sluice/internal/route"
 )
+
+// parseURL compiles the path and the query of a url_pattern.
+func parseURL(pattern string, params ...string) (path, query Text, err error) {
+	before, after, _ := strings.Cut(pattern, "?")
+	if path, err = Parse(before, InPath, params); err == nil {
+		query, err = Parse(after, InQuery, params)
+	}
+	return path, query, err
+}
 
 // asked returns an exchange that has a value for every kind of placeholder.
 func asked(t testing.TB, params ...string) *gateway.Exchange {
@@ -35,9 +44,9 @@ func asked(t testing.TB, params ...string) *gateway.Exchange {
 	return x
 }
 
-// TestTemplate builds paths and queries. A want that begins with an exclamation
+// TestURL builds paths and queries. A want that begins with an exclamation
 // mark is the code of an error.
-func TestTemplate(t *testing.T) {
+func TestURL(t *testing.T) {
 	tests := []struct {
 		name, pattern string
 		params        []string // values of {a} and {b}
@@ -131,15 +140,15 @@ func TestTemplate(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			tmpl, err := parseTemplate(tt.pattern, []string{"a", "b"})
+			pathText, queryText, err := parseURL(tt.pattern, "a", "b")
 			if err != nil {
 				t.Fatal(err)
 			}
 			x := asked(t, append(tt.params, "", "")[:2]...)
-			path, err := appendParts(nil, tmpl.path, inPath, x)
+			path, err := pathText.Append(nil, x)
 			var query []byte
 			if err == nil {
-				query, err = appendParts(nil, tmpl.query, inQuery, x)
+				query, err = queryText.Append(nil, x)
 			}
 			if code, failing := strings.CutPrefix(tt.want, "!"); failing {
 				if e := gateway.AsError(err); e == nil || e.Code != code || e.Code == gateway.CodeBadRequest && e.Status != 400 {
@@ -158,9 +167,9 @@ func TestTemplate(t *testing.T) {
 	}
 }
 
-// TestTemplateRaw shows that values of the client's path keep what was escaped.
-func TestTemplateRaw(t *testing.T) {
-	tmpl, err := parseTemplate("/x/{a}/y{b}?q={a}", []string{"a", "b"})
+// TestRaw shows that values of the client's path keep what was escaped.
+func TestRaw(t *testing.T) {
+	pathText, queryText, err := parseURL("/x/{a}/y{b}?q={a}", "a", "b")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,8 +187,8 @@ func TestTemplateRaw(t *testing.T) {
 			}
 			x.Params, x.Raw = append(x.Params, v), append(x.Raw, raw)
 		}
-		path, err := appendParts(nil, tmpl.path, inPath, x)
-		query, err2 := appendParts(nil, tmpl.query, inQuery, x)
+		path, err := pathText.Append(nil, x)
+		query, err2 := queryText.Append(nil, x)
 		if got := string(path) + "?" + string(query); got != tt.want || err != nil || err2 != nil {
 			t.Errorf("%s, %s: %s, %v, %v, want %s", tt.a, tt.b, got, err, err2, tt.want)
 		}
@@ -188,54 +197,53 @@ func TestTemplateRaw(t *testing.T) {
 }
 
 func TestNoToken(t *testing.T) {
-	tmpl, err := parseTemplate("/{JWT.sub}", nil)
+	text, err := Parse("/{JWT.sub}", InPath, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	x := gateway.Acquire(testx.Request{}.Inbound())
 	defer x.Release()
-	if path, err := appendParts(nil, tmpl.path, inPath, x); gateway.AsError(err) == nil || gateway.AsError(err).Code != gateway.CodeMissingValue {
+	if path, err := text.Append(nil, x); gateway.AsError(err) == nil || gateway.AsError(err).Code != gateway.CodeMissingValue {
 		t.Errorf("%s, %v, want an error: there is no token", path, err)
 	}
 }
 
 func TestUndefined(t *testing.T) {
 	for _, pattern := range []string{"/{c}", "/{}", "/{A}", "/{JWT.}", "/{JWT}", "/{input_headers.}", "/{resp_x}", "/{resp0}", "/{resp0_}", "/{resp-1_x}", "/{respx_y}", "/x?y={c}", "/{a}/{b}/{c}"} {
-		if _, err := parseTemplate(pattern, []string{"a", "b"}); !errors.As(err, new(undefined)) {
+		if _, _, err := parseURL(pattern, "a", "b"); !errors.As(err, new(Undefined)) {
 			t.Errorf("%s: %v, want that a placeholder is undefined", pattern, err)
 		}
 	}
 }
 
-func TestHostTemplate(t *testing.T) {
+func TestHost(t *testing.T) {
 	for value, want := range map[string]string{
 		".": "", "..": "", "a.": "", ".a": "", "a..b": "", "a;b": "", "a\\b": "", "-": "http://-.test:80", "EU": "http://EU.test:80",
 		"eu": "http://eu.test:80", "eu-1.west": "http://eu-1.west.test:80",
 		"": "", "a b": "", "a/b": "", "a:1": "", "a@b": "", "a\r\n": "", "é": "", "a?": "", "[::1]": "", "a%20": "",
 	} {
-		parts, err := parseParts("http://{a}.test:80", inHost, []string{"a"})
+		text, err := Parse("http://{a}.test:80", InHost, []string{"a"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := appendParts(nil, parts, inHost, asked(t, value))
+		got, err := text.Append(nil, asked(t, value))
 		if (err == nil) != (want != "") || err == nil && string(got) != want {
 			t.Errorf("%q: %s, %v, want %q", value, got, err, want)
 		}
 	}
 }
 
-// FuzzTemplate puts any values into a path and a query. They never become
+// FuzzText puts any values into a path and a query. They never become
 // structure: the path has the segments of the pattern, none of them is dots,
 // the query has its parameters, and decoding gives the values back.
-func FuzzTemplate(f *testing.F) {
+func FuzzText(f *testing.F) {
 	for _, v := range []string{"", "a", ".", "..", "a/../b", "%2e%2e", "?x#y", "a b\r\n", "\xff", "&=;", "{a}"} {
 		f.Add(v, "b")
 		f.Add("a", v)
 		f.Add(v, v)
 	}
-	params := []string{"a", "b"}
 	const pattern = "/x/{a}/y{b}/{a}{b}/.{b}/z?p={a}&q=1{b}"
-	tmpl, err := parseTemplate(pattern, params)
+	pathText, queryText, err := parseURL(pattern, "a", "b")
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -243,7 +251,7 @@ func FuzzTemplate(f *testing.F) {
 		x := gateway.Acquire(nil)
 		defer x.Release()
 		x.Params = append(x.Params, a, b)
-		raw, err := appendParts(nil, tmpl.path, inPath, x)
+		raw, err := pathText.Append(nil, x)
 		if err != nil {
 			dots := route.DotSegment
 			if a != "" && !dots(a) && !dots(b) && !dots(a+b) && !dots("."+b) && !dots("y"+b) {
@@ -268,7 +276,7 @@ func FuzzTemplate(f *testing.F) {
 				t.Fatalf("%q, %q: segment %d is %q, %v, want %q", a, b, i, got, err, want)
 			}
 		}
-		query, err := appendParts(nil, tmpl.query, inQuery, x)
+		query, err := queryText.Append(nil, x)
 		if err != nil {
 			t.Fatal(err)
 		}
