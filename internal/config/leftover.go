@@ -31,10 +31,7 @@ type leftovers struct {
 // text looks into the text at a key. What was to be removed from answers and is not
 // would reach the client: that is an error.
 func (l *leftovers) text(n *Node, key string) {
-	text, replaced := l.document.literal[n]
-	if !replaced {
-		text = n.Text
-	}
+	text := l.written(n)
 	if err := leftover(text, key); err != nil {
 		severity := Warning
 		if strings.EqualFold(key, "deny") || key == "args" {
@@ -42,6 +39,27 @@ func (l *leftovers) text(n *Node, key string) {
 		}
 		l.problems = append(l.problems, n.Problem(severity, CodeMistake, err))
 	}
+}
+
+// written is the text of n without what references have inserted.
+func (l *leftovers) written(n *Node) string {
+	if text, replaced := l.document.literal[n]; replaced {
+		return text
+	}
+	return n.Text
+}
+
+// empty reports whether there is nothing to find in n: it is no list, no object and no
+// text with a sign of a placeholder.
+func (l *leftovers) empty(n *Node) bool {
+	switch n.Kind {
+	case String:
+		text := l.written(n)
+		return strings.IndexByte(text, '$') < 0 && strings.IndexByte(text, '{') < 0
+	case Array, Object:
+		return len(n.Items) == 0 && len(n.Members) == 0
+	}
+	return true
 }
 
 // core looks into the value at a key of a core object; scope is the object that has
@@ -56,7 +74,7 @@ func (l *leftovers) core(n *Node, key, scope string) {
 	}
 	for _, m := range n.Members {
 		switch {
-		case m.Comment() || foreign(key, m.Key):
+		case l.empty(m.Value) || m.Comment() || foreign(key, m.Key):
 		case strings.EqualFold(key, "extra_config"):
 			l.value(m.Value, m.Key, l.options(scope, m.Key))
 		case strings.EqualFold(m.Key, "endpoints"):
@@ -87,7 +105,7 @@ func (l *leftovers) value(n *Node, key string, s *Spec) {
 		l.value(item, key, of)
 	}
 	for _, m := range n.Members {
-		if !m.Comment() && !foreign(key, m.Key) {
+		if !l.empty(m.Value) && !m.Comment() && !foreign(key, m.Key) {
 			l.value(m.Value, m.Key, s.member(m.Key))
 		}
 	}

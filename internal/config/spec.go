@@ -43,6 +43,7 @@ type Spec struct {
 	fold      bool          // the type brings texts to the spelling of Enum
 	validates bool          // the type has a Validate
 	defaults  reflect.Value // the method Defaults of the type, if it has one
+	defaulted bool          // setDefaults finds something to do
 	embedded  []embedded
 	self      [][]int        // fields that receive the node of the object
 	byKey     map[string]int // Key to index in Fields
@@ -174,7 +175,7 @@ func (r specReader) read(t reflect.Type) *Spec {
 	s.validates = reflect.PointerTo(t).Implements(validatorType)
 	// A Defaults that an embedded struct lends returns another type.
 	if m, ok := t.MethodByName("Defaults"); ok && m.Type.NumIn() == 1 && m.Type.NumOut() == 1 && m.Type.Out(0) == t {
-		s.defaults = m.Func
+		s.defaults, s.defaulted = m.Func, true
 	}
 	switch zero := reflect.New(t).Interface(); {
 	case t == nodeType:
@@ -259,7 +260,9 @@ func (r specReader) readFields(s *Spec, t reflect.Type, index []int) {
 			if !f.IsExported() {
 				panic(fmt.Sprintf("config: the struct %s embedded in %s must be exported", f.Name, t))
 			}
-			s.embedded = append(s.embedded, embedded{at, r.read(f.Type)})
+			of := r.read(f.Type)
+			s.embedded = append(s.embedded, embedded{at, of})
+			s.defaulted = s.defaulted || of.defaulted
 			r.readFields(s, f.Type, at)
 		case !f.IsExported():
 		case tag == "-":
@@ -271,6 +274,7 @@ func (r specReader) readFields(s *Spec, t reflect.Type, index []int) {
 		default:
 			field := Field{Key: key, Was: f.Tag.Get("was"), Example: f.Tag.Get("example"), Name: f.Name, Owner: t, Spec: r.read(f.Type), index: at}
 			field.Rules = readRules(t, f, field.Spec)
+			s.defaulted = s.defaulted || f.Type.Kind() == reflect.Struct && field.Spec.defaulted
 			if key != "*" {
 				s.Fields = append(s.Fields, field)
 				continue
@@ -301,7 +305,7 @@ func DefaultsOf(s *Spec) reflect.Value {
 // setDefaults fills v, when it is zero, with the defaults of its type, and the
 // structs within it with theirs. Pointers stay as they are.
 func setDefaults(s *Spec, v reflect.Value) {
-	if v.Kind() == reflect.Pointer {
+	if !s.defaulted || v.Kind() == reflect.Pointer {
 		return
 	}
 	s.setOwnDefaults(v)

@@ -70,7 +70,7 @@ func Doubts(pattern string, disableRest bool) []error {
 	split(pattern, disableRest, func(p part, _ string) { // without an error, since CheckPattern found none
 		at := strings.IndexAny(p.text, "{}")
 		switch {
-		case p.kind == variable:
+		case p.kind == variable, asWord(p.text):
 		case strings.ContainsAny(p.text, "?#"):
 			doubts = append(doubts, fmt.Errorf("the segment %q holds %q, which ends the path in what clients ask for; write the path alone, parameters of the query pass by input_query_strings",
 				p.text, p.text[strings.IndexAny(p.text, "?#"):][:1]))
@@ -96,6 +96,17 @@ func Doubts(pattern string, disableRest bool) []error {
 		}
 	})
 	return doubts
+}
+
+// asWord reports whether a segment is made of letters, digits, - and _ of ASCII, as most
+// are.
+func asWord(segment string) bool {
+	for i := range len(segment) {
+		if c := segment[i]; !alphanumeric(c) && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return true
 }
 
 // apart says how a segment with a variable and text around it is served: as two

@@ -579,13 +579,22 @@ func (d *detour) word(n *node, text []byte, next int) bool {
 type literals struct {
 	spellings map[string][]string // by their folded form
 	longest   int                 // folded
+	single    []string            // what the lists of one text are cut from
 }
 
 // add notes a text.
 func (l *literals) add(text string) {
 	folded := fold(text)
 	l.longest = max(l.longest, len(folded))
-	if s := l.spellings[folded]; !slices.Contains(s, text) {
+	switch s := l.spellings[folded]; {
+	case s == nil:
+		if len(l.single) == cap(l.single) {
+			l.single = make([]string, 0, min(1024, 2*cap(l.single)+1))
+		}
+		n := len(l.single)
+		l.single = append(l.single, text)
+		l.spellings[folded] = l.single[n : n+1 : n+1]
+	case !slices.Contains(s, text):
 		l.spellings[folded] = append(s, text)
 	}
 }
