@@ -187,7 +187,7 @@ func TestPhases(t *testing.T) {
 		name  func(uint8) string
 	}{
 		{"service", uint8(component.ServiceBot), func(p uint8) string { return component.ServicePhase(p).String() }},
-		{"endpoint", uint8(component.EndpointFlatmap), func(p uint8) string { return component.EndpointPhase(p).String() }},
+		{"endpoint", uint8(component.PipeFlatmap), func(p uint8) string { return component.PipePhase(p).String() }},
 		{"backend", uint8(component.BackendSign), func(p uint8) string { return component.BackendPhase(p).String() }},
 	}
 	for _, tt := range tests {
@@ -205,7 +205,7 @@ func TestPhases(t *testing.T) {
 		}()
 	}
 	for p, want := range map[fmt.Stringer]string{
-		component.ServiceRender: "render", component.ServiceOwn: "own", component.EndpointEncode: "encode", component.EndpointFlatmap: "flatmap",
+		component.ServiceRender: "render", component.ServiceOwn: "own", component.EndpointEncode: "encode", component.PipeFlatmap: "flatmap",
 		component.BackendAddress: "address", component.BackendShape: "shape", component.BackendCredential: "credential", component.BackendSign: "sign",
 	} {
 		if p.String() != want {
@@ -231,7 +231,7 @@ func TestSites(t *testing.T) {
 			return nil
 		}),
 		component.Endpoint(component.Info{Namespace: "e"}, func(s *component.EndpointSite, _ options) error {
-			s.Stage(component.EndpointFlatmap, stage)
+			s.Stage(component.PipeFlatmap, stage)
 			s.Needs(body.Raw, body.Tree)
 			s.Sequence([]string{"resp0_id"})
 			if err := s.Sequence(nil); err == nil {
@@ -247,7 +247,7 @@ func TestSites(t *testing.T) {
 		}),
 		component.Backend(component.Info{Namespace: "b"}, func(s *component.BackendSite, _ options) error {
 			s.Stage(component.BackendCache, stage)
-			s.Endpoint().Stage(component.EndpointLimit, stage)
+			s.Endpoint().Stage(component.PipePlugin, stage)
 			slots[2] = component.NewSlot[int](&s.Site)
 			s.Transport().MaxIdleConnections++
 			s.Redirects(component.Redirects{Return: true})
@@ -266,7 +266,7 @@ func TestSites(t *testing.T) {
 	ss.Build(r.Find(component.InService, "s"), n)
 	es := component.NewEndpointSite(env, ss, &config.Endpoint{Endpoint: "/x/{id}", ExtraConfig: map[string]*config.Node{"e": n}}, []string{"id"})
 	es.Build(r.Find(component.InEndpoint, "e"), n)
-	bs := component.NewBackendSite(env, es, &config.Backend{URLPattern: "/b"})
+	bs := component.NewBackendSite(env, &es.PipeSite, &config.Backend{URLPattern: "/b"})
 	bs.Build(r.Find(component.InBackend, "b"), n)
 
 	placed := ss.Placed()

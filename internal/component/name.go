@@ -10,7 +10,7 @@ import (
 // counters, and for logs: its method and path, such as "GET /users/{id}". One that is
 // nested in another, and a consumer of a queue, has no address of its own; its place in
 // the document makes the name unique.
-func (s *EndpointSite) Name() string {
+func (s *PipeSite) Name() string {
 	e := s.config
 	name := string(e.Method) + " " + e.Endpoint
 	if at := e.Node.Path(); at != "" && (!strings.HasPrefix(at, "endpoints[") || strings.Contains(at, ".backend[")) {

@@ -37,7 +37,7 @@ func TestNames(t *testing.T) {
 			if got := es.Name(); got != tt.want {
 				t.Errorf("Endpoint = %q, want %q", got, tt.want)
 			}
-			if got := NewBackendSite(env, es, backends[1]).Name(); got != tt.want+" backend 1" {
+			if got := NewBackendSite(env, &es.PipeSite, backends[1]).Name(); got != tt.want+" backend 1" {
 				t.Errorf("Backend = %q, want %q", got, tt.want+" backend 1")
 			}
 		})

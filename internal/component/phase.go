@@ -26,10 +26,11 @@ const (
 	ServiceBot
 )
 
-// An EndpointPhase is a place in the plan of an endpoint.
+// An EndpointPhase is a place in the plan of an endpoint, in front of its pipe: who
+// asks, whether they may and how often. It acts on the client's message.
 type EndpointPhase uint8
 
-// The phases of an endpoint plan. EndpointSelect and EndpointEncode belong to the
+// The phases of an endpoint in front of its pipe. EndpointSelect and EndpointEncode belong to the
 // core. Before the first there is only the client's message, which stages read, and
 // change by [gateway.Exchange.Edit]; it makes the request of what input_headers and
 // the like let through, which the stages behind it see. Outside of the second stages
@@ -43,14 +44,23 @@ const (
 	EndpointLimit
 	EndpointSelect
 	EndpointEncode
-	EndpointIntake
-	EndpointScriptProxy
-	EndpointCheck
-	EndpointValidate
-	EndpointStatic
-	EndpointTransform
-	EndpointPlugin
-	EndpointFlatmap
+)
+
+// A PipePhase is a place in a pipe: the part of an endpoint behind its door, which makes
+// an answer of a request, as data. Pipes that have no door, such as a workflow within a
+// backend, have the same phases.
+type PipePhase uint8
+
+// The phases of a pipe, in the numbers behind those of an endpoint.
+const (
+	PipeIntake PipePhase = iota + PipePhase(EndpointEncode) + 1
+	PipeScript
+	PipeCheck
+	PipeValidate
+	PipeStatic
+	PipeTransform
+	PipePlugin
+	PipeFlatmap
 )
 
 // A BackendPhase is a place in the plan of a backend.
@@ -104,6 +114,9 @@ func (p ServicePhase) String() string { return serviceNames[p] }
 
 // String returns the name of the phase, as explanations print it.
 func (p EndpointPhase) String() string { return endpointNames[p] }
+
+// String returns the name of the phase, as explanations print it.
+func (p PipePhase) String() string { return endpointNames[p] }
 
 // String returns the name of the phase, as explanations print it.
 func (p BackendPhase) String() string { return backendNames[p] }

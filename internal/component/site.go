@@ -319,12 +319,19 @@ func (s *Site) Stderr() telemetry.Output { return cmp.Or(s.env.Stderr, telemetry
 // generation go there.
 func (s *ServiceSite) Logger(h slog.Handler) { s.env.Log.redirect(h) }
 
-// EndpointSite is where components of an endpoint are attached.
-type EndpointSite struct {
+// PipeSite is where components of a pipe are attached: of an endpoint, or of something
+// nested.
+type PipeSite struct {
 	Site
 	config  *config.Endpoint
 	params  []string
 	arrange Arrangement
+}
+
+// EndpointSite is where components of an endpoint are attached: those of its door, and
+// those of its pipe.
+type EndpointSite struct {
+	PipeSite
 }
 
 // Arrangement is how the calls of an endpoint follow each other.
@@ -339,7 +346,7 @@ type Arrangement struct {
 // NewEndpointSite returns the site of an endpoint whose path has the given
 // parameters, in order. Its slots begin where those of the service end.
 func NewEndpointSite(env *Env, service *ServiceSite, e *config.Endpoint, params []string) *EndpointSite {
-	return &EndpointSite{Site: Site{env: env, slots: service.slots}, config: e, params: params}
+	return &EndpointSite{PipeSite{Site: Site{env: env, slots: service.slots}, config: e, params: params}}
 }
 
 // Build runs a declaration of endpoints with the options n.
@@ -347,24 +354,27 @@ func (s *EndpointSite) Build(d *Declaration, n *config.Node) {
 	s.build(d, n, func() error { return d.endpoint(s) })
 }
 
-// Config returns the endpoint, resolved. It is read-only.
-func (s *EndpointSite) Config() *config.Endpoint { return s.config }
+// Guard puts a stage in front of the pipe of the endpoint.
+func (s *EndpointSite) Guard(p EndpointPhase, st gateway.Stage) { s.place(uint8(p), st, false) }
 
-// Params returns the names of the path parameters; their values are in
-// x.Params at the same index.
-func (s *EndpointSite) Params() []string { return s.params }
+// Config returns the endpoint, resolved, or what is like one. It is read-only.
+func (s *PipeSite) Config() *config.Endpoint { return s.config }
 
-// Stage puts a stage into the plan of the endpoint.
-func (s *EndpointSite) Stage(p EndpointPhase, st gateway.Stage) { s.place(uint8(p), st, false) }
+// Params returns the names of the parameters; their values are in x.Params at the same
+// index.
+func (s *PipeSite) Params() []string { return s.params }
 
-// Around puts a connector around the part of the plan that is further in, the calls
+// Stage puts a stage into the pipe.
+func (s *PipeSite) Stage(p PipePhase, st gateway.Stage) { s.place(uint8(p), st, false) }
+
+// Around puts a connector around the part of the pipe that is further in, the calls
 // included.
-func (s *EndpointSite) Around(p EndpointPhase, f Around) { s.put(Placed{Phase: uint8(p), Around: f}) }
+func (s *PipeSite) Around(p PipePhase, f Around) { s.put(Placed{Phase: uint8(p), Around: f}) }
 
 // Sequence lets the calls of the endpoint follow each other: each may use the answers of
 // those before it, and later stages see the named ones, respN or respN_path, among
 // their parameters. Only one component may say so.
-func (s *EndpointSite) Sequence(propagate []string) error {
+func (s *PipeSite) Sequence(propagate []string) error {
 	if s.arrange.Sequential {
 		return errors.New("another namespace of the endpoint puts its calls in sequence, too; keep one of the two")
 	}
@@ -373,7 +383,7 @@ func (s *EndpointSite) Sequence(propagate []string) error {
 }
 
 // AllowWrites lifts the rule that one call at most may write.
-func (s *EndpointSite) AllowWrites() { s.arrange.AllowMultipleWrites = true }
+func (s *PipeSite) AllowWrites() { s.arrange.AllowMultipleWrites = true }
 
 // Upgrade lets clients switch to protocols, in lower case, beside those that others
 // have named.
@@ -386,19 +396,19 @@ func (s *EndpointSite) Upgrade(protocols ...string) {
 }
 
 // Payload states the most that a request may hold by the options of the component.
-func (s *EndpointSite) Payload(most config.Size) { s.arrange.Payload = &most }
+func (s *PipeSite) Payload(most config.Size) { s.arrange.Payload = &most }
 
 // Arrangement returns what components stated.
-func (s *EndpointSite) Arrangement() Arrangement { return s.arrange }
+func (s *PipeSite) Arrangement() Arrangement { return s.arrange }
 
 // Has reports whether the endpoint names the namespace.
-func (s *EndpointSite) Has(namespace string) bool { return s.config.ExtraConfig[namespace] != nil }
+func (s *PipeSite) Has(namespace string) bool { return s.config.ExtraConfig[namespace] != nil }
 
 // BackendSite is where components of a backend are attached.
 type BackendSite struct {
 	Site
 	config    *config.Backend
-	endpoint  *EndpointSite
+	endpoint  *PipeSite
 	connector gateway.Connector
 	client    gateway.Connector
 	transport config.Transport
@@ -419,8 +429,8 @@ type Shadow struct {
 	Most    int           // calls that run at once, 1 at least
 }
 
-// NewBackendSite returns the site of a backend of an endpoint.
-func NewBackendSite(env *Env, e *EndpointSite, b *config.Backend) *BackendSite {
+// NewBackendSite returns the site of a backend of a pipe.
+func NewBackendSite(env *Env, e *PipeSite, b *config.Backend) *BackendSite {
 	return &BackendSite{Site: Site{env: env}, config: b, endpoint: e, transport: env.Service.Transport}
 }
 
@@ -436,8 +446,9 @@ func (s *BackendSite) Build(d *Declaration, n *config.Node) {
 // Config returns the backend, resolved. It is read-only.
 func (s *BackendSite) Config() *config.Backend { return s.config }
 
-// Endpoint returns the site of the endpoint that the backend belongs to.
-func (s *BackendSite) Endpoint() *EndpointSite { return s.endpoint }
+// Endpoint returns the site of the endpoint that the backend belongs to, or of what is
+// like one.
+func (s *BackendSite) Endpoint() *PipeSite { return s.endpoint }
 
 // Params returns the names of the parameters, whose values are in x.Params at
 // the same index: those of the endpoint's path, then what a sequence

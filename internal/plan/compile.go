@@ -358,7 +358,7 @@ func (c *compiler) inspect(e *config.Endpoint) {
 		c.problems = append(c.problems, site.Problems()...)
 	}
 	for _, be := range e.Backend {
-		site := component.NewBackendSite(c.env, site, be)
+		site := component.NewBackendSite(c.env, &site.PipeSite, be)
 		c.build(component.InBackend, be.Node, be.ExtraConfig, site.Build)
 		c.problems = append(c.problems, site.Problems()...)
 	}

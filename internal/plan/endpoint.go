@@ -73,7 +73,7 @@ func (c *compiler) endpoint(e *config.Endpoint) *Endpoint {
 	c.build(component.InEndpoint, e.Node, e.ExtraConfig, site.Build)
 	c.problems = append(c.problems, site.Problems()...)
 
-	b := &endpointBuilder{compiler: c, config: e, site: site}
+	b := &endpointBuilder{compiler: c, config: e, site: &site.PipeSite}
 	return b.build()
 }
 
@@ -129,15 +129,15 @@ func (c *compiler) guarded(e *config.Endpoint) bool {
 type endpointBuilder struct {
 	*compiler
 	config  *config.Endpoint
-	site    *component.EndpointSite
+	site    *component.PipeSite
 	real    []*branchPlan
 	shadows []*branchPlan
 	whole   bool // a stage looks at the client's body
 }
 
-func (b *endpointBuilder) build() *Endpoint {
-	e := b.config
-	for i, be := range e.Backend {
+// branches compiles the backends and reports whether they go together.
+func (b *endpointBuilder) branches() bool {
+	for i, be := range b.config.Backend {
 		if bp := b.backend(i, be); bp != nil {
 			if bp.shadow != nil {
 				b.shadows = append(b.shadows, bp)
@@ -147,9 +147,17 @@ func (b *endpointBuilder) build() *Endpoint {
 		}
 	}
 	if !b.sound() {
+		return false
+	}
+	b.checkNeeds(&b.site.Site, b.config.OutputEncoding == "no-op")
+	return true
+}
+
+func (b *endpointBuilder) build() *Endpoint {
+	e := b.config
+	if !b.branches() {
 		return nil
 	}
-	b.checkNeeds(&b.site.Site, e.OutputEncoding == "no-op")
 	made := newEncode(b.g.Service, e, b.g.Router.ErrorMessages, b.g.product)
 	made.personal = made.cache != "" && b.personal()
 	b.checkCache(made.personal)
@@ -463,7 +471,7 @@ func meantParam(err error, params []string) string {
 
 func backendPhase(p uint8) string { return component.BackendPhase(p).String() }
 
-func endpointPhase(p uint8) string { return component.EndpointPhase(p).String() }
+func endpointPhase(p uint8) string { return component.PipePhase(p).String() }
 
 // split takes the stages of the wire plan out of those of a backend.
 func split(placed []component.Placed) (stages, onWire []component.Placed) {

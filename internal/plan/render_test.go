@@ -96,10 +96,11 @@ func TestRenderKeepsTheType(t *testing.T) {
 
 // TestStatusOf lists the status of every failure by its cause.
 func TestStatusOf(t *testing.T) {
+	gateway.DeclareFailures(gateway.Failure{Code: "test_declared", Status: 503, Detail: "It is a test."}) // as components do
 	for code, want := range map[string]int{
 		gateway.CodeBackendStatus: 502, gateway.CodeBackendUnreachable: 502, gateway.CodeBackendAborted: 502,
 		gateway.CodeBackendInvalid: 502, gateway.CodeBackendTooLarge: 502, gateway.CodeRedirects: 502,
-		gateway.CodeNoHost: 503, "breaker_open": 503, "rate_limit": 503,
+		gateway.CodeNoHost: 503, "test_declared": 503,
 		gateway.CodeTimeout: 504, gateway.CodeClientGone: 499,
 		gateway.CodeInternal: 500, gateway.CodeMissingValue: 500, "anything": 500,
 	} {

@@ -24,7 +24,7 @@ type intaker struct {
 // intake places the stage that reads the body of the request as the options
 // say, and where they are silent as the namespace router says. It comes before
 // whatever looks at the body.
-func intake(s *component.EndpointSite, o EndpointOptions) {
+func intake(s *component.PipeSite, o EndpointOptions) {
 	r, _ := component.Use(&s.Site, component.RouterKey)
 	in := intaker{limit: payload(s, o).Limit(), unpack: r.DecompressGzip}
 	if o.DecompressGzip != nil {
@@ -43,12 +43,12 @@ func intake(s *component.EndpointSite, o EndpointOptions) {
 			s.Warn("decompress_gzip", errors.New("unpacks without a limit; set max_payload as well"))
 		}
 	}
-	s.Stage(component.EndpointIntake, in)
+	s.Stage(component.PipeIntake, in)
 }
 
 // payload returns the option max_payload of the endpoint, or of the router; nil if
 // neither says anything.
-func payload(s *component.EndpointSite, o EndpointOptions) *config.Size {
+func payload(s *component.PipeSite, o EndpointOptions) *config.Size {
 	r, _ := component.Use(&s.Site, component.RouterKey)
 	if o.MaxPayload == nil && r.MaxPayload > 0 {
 		limit := config.Size(r.MaxPayload)

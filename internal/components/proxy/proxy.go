@@ -50,6 +50,14 @@ func init() {
 }
 
 func buildEndpoint(s *component.EndpointSite, o EndpointOptions) error {
+	s.Upgrade(lower(o.Upgrade)...)
+	if o.Upgrade != nil && len(o.Upgrade) == 0 {
+		s.Warn("upgrade", errors.New("has no effect without a protocol; name one such as websocket, or remove the list"))
+	}
+	return buildPipe(&s.PipeSite, o)
+}
+
+func buildPipe(s *component.PipeSite, o EndpointOptions) error {
 	if err := arrange(s, o); err != nil {
 		return err
 	}
@@ -68,7 +76,7 @@ func buildEndpoint(s *component.EndpointSite, o EndpointOptions) error {
 				return err
 			}
 			s.Needs(body.Empty, body.Tree)
-			s.Stage(component.EndpointFlatmap, filter{f, s.Config().MaxResponseBytes.Held()})
+			s.Stage(component.PipeFlatmap, filter{f, s.Config().MaxResponseBytes.Held()})
 		}
 	}
 	if o.Static != nil {
@@ -79,7 +87,7 @@ func buildEndpoint(s *component.EndpointSite, o EndpointOptions) error {
 			s.Warn("static", errors.New("has no effect without data; add it, or remove static"))
 		default:
 			s.Needs(body.Empty, body.Spans)
-			s.Stage(component.EndpointStatic, newStatic(o.Static))
+			s.Stage(component.PipeStatic, newStatic(o.Static))
 		}
 	}
 	if o.Combiner != "" && o.Combiner != "default" {
@@ -92,16 +100,12 @@ func buildEndpoint(s *component.EndpointSite, o EndpointOptions) error {
 }
 
 // arrange states the order of the calls.
-func arrange(s *component.EndpointSite, o EndpointOptions) error {
-	s.Upgrade(lower(o.Upgrade)...)
+func arrange(s *component.PipeSite, o EndpointOptions) error {
 	if o.AllowMultipleWrites {
 		s.AllowWrites()
 	}
 	if most := payload(s, o); most != nil {
 		s.Payload(*most)
-	}
-	if o.Upgrade != nil && len(o.Upgrade) == 0 {
-		s.Warn("upgrade", errors.New("has no effect without a protocol; name one such as websocket, or remove the list"))
 	}
 	if !o.Sequential {
 		if len(o.SequentialPropagatedParams) > 0 {

@@ -196,7 +196,7 @@ func TestFlatmap(t *testing.T) {
 		t.Errorf("needs: got %v, want a tree", n)
 	}
 	stage := s.Placed()[0]
-	if p := component.EndpointPhase(stage.Phase); p != component.EndpointFlatmap {
+	if p := component.PipePhase(stage.Phase); p != component.PipeFlatmap {
 		t.Errorf("phase: got %s, want flatmap", p)
 	}
 	for _, complete := range []bool{true, false} {
@@ -431,7 +431,7 @@ func TestBackend(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			env := &component.Env{Service: new(config.Service)}
 			e := component.NewEndpointSite(env, component.NewServiceSite(env), new(config.Endpoint), nil)
-			s := component.NewBackendSite(env, e, &tt.backend)
+			s := component.NewBackendSite(env, &e.PipeSite, &tt.backend)
 			s.Build(component.Default.Find(component.InBackend, "proxy"), node(t, tt.options))
 			if got := problems(&s.Site); !slices.EqualFunc(got, tt.problems, strings.HasPrefix) {
 				t.Errorf("%s: got %q, want %q", tt.options, got, tt.problems)

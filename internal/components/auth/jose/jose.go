@@ -96,9 +96,9 @@ func build(s *component.EndpointSite, o Options) error {
 		}
 	}
 	advise(s, o)
-	s.Stage(component.EndpointAuthenticate, v)
+	s.Guard(component.EndpointAuthenticate, v)
 	if len(a.roles.words) > 0 || len(a.scopes.words) > 0 || len(a.propagate) > 0 {
-		s.Stage(component.EndpointAuthorize, a) // expressions about the token come between
+		s.Guard(component.EndpointAuthorize, a) // expressions about the token come between
 	}
 	return nil
 }

@@ -48,7 +48,7 @@ func site(t testing.TB, namespace, options string, o setting) *component.Backend
 	}
 	b := &config.Backend{Encoding: o.encoding, MaxResponseBytes: &o.limit}
 	es := component.NewEndpointSite(env, service, &config.Endpoint{Backend: []*config.Backend{b}}, nil)
-	s := component.NewBackendSite(env, es, b)
+	s := component.NewBackendSite(env, &es.PipeSite, b)
 	s.Build(component.Default.Find(component.InBackend, namespace), node(t, options))
 	return s
 }

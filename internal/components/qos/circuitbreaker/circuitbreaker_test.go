@@ -44,7 +44,7 @@ func (f *fixture) build(t testing.TB, i int, options string) (*stage, *component
 		Log:     component.NewLog(slog.NewTextHandler(&f.log, nil)),
 	}
 	endpoint := component.NewEndpointSite(env, component.NewServiceSite(env), f.endpoint, nil)
-	site := component.NewBackendSite(env, endpoint, f.endpoint.Backend[i])
+	site := component.NewBackendSite(env, &endpoint.PipeSite, f.endpoint.Backend[i])
 	site.Build(component.Default.Find(component.InBackend, "qos/circuit-breaker"), doc.Root)
 	if len(site.Placed()) == 0 {
 		return nil, env, site.Problems()

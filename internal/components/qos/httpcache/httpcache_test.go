@@ -51,7 +51,7 @@ func (w *world) date(after time.Duration) string {
 func (w *world) site(t testing.TB, e *config.Endpoint, b *config.Backend, options string) *component.BackendSite {
 	t.Helper()
 	es := component.NewEndpointSite(w.env, component.NewServiceSite(w.env), e, nil)
-	s := component.NewBackendSite(w.env, es, b)
+	s := component.NewBackendSite(w.env, &es.PipeSite, b)
 	s.Build(component.Default.Find(component.InBackend, "qos/http-cache"), node(t, options))
 	for _, p := range s.Problems() {
 		if p.Severity == config.Error {
@@ -839,7 +839,7 @@ func TestBuild(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld()
 			es := component.NewEndpointSite(w.env, component.NewServiceSite(w.env), &config.Endpoint{Backend: []*config.Backend{tt.backend}}, nil)
-			s := component.NewBackendSite(w.env, es, tt.backend)
+			s := component.NewBackendSite(w.env, &es.PipeSite, tt.backend)
 			s.Build(component.Default.Find(component.InBackend, "github.com/devopsfaith/krakend-httpcache"), node(t, tt.options))
 			var got []string
 			for _, p := range s.Problems() {

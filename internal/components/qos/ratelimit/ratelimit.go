@@ -92,7 +92,7 @@ func buildEndpoint(s *component.EndpointSite, o EndpointOptions) error {
 			return err
 		}
 	}
-	s.Stage(component.EndpointLimit, st)
+	s.Guard(component.EndpointLimit, st)
 	return nil
 }
 

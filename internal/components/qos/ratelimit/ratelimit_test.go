@@ -70,7 +70,7 @@ func (f *fixture) backend(t testing.TB, i int, options string) (gateway.Stage, *
 	t.Helper()
 	env := f.env()
 	endpoint := component.NewEndpointSite(env, component.NewServiceSite(env), &users, []string{"id"})
-	site := component.NewBackendSite(env, endpoint, users.Backend[i])
+	site := component.NewBackendSite(env, &endpoint.PipeSite, users.Backend[i])
 	site.Build(component.Default.Find(component.InBackend, "qos/ratelimit/proxy"), parse(t, options))
 	if len(site.Placed()) == 0 {
 		return nil, env, site.Problems()

@@ -406,7 +406,7 @@ func TestBackendLines(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, component.Router{NoAccessLog: true}, tt.service)
-			s := component.NewBackendSite(w.env, component.NewEndpointSite(w.env, w.service, new(config.Endpoint), nil), new(config.Backend))
+			s := component.NewBackendSite(w.env, &component.NewEndpointSite(w.env, w.service, new(config.Endpoint), nil).PipeSite, new(config.Backend))
 			var n *config.Node
 			if tt.backend != "" {
 				n = node(t, tt.backend)

@@ -55,10 +55,15 @@ func buildEndpoint(s *component.EndpointSite, o Options) error {
 	if err != nil {
 		return err
 	}
-	put(stages[onToken], func(g *guard) { s.Stage(component.EndpointAuthenticate, gateway.StageFunc(g.hold)) })
-	put(stages[onRequest], func(g *guard) { s.Stage(component.EndpointCheck, gateway.StageFunc(g.hold)) })
-	put(stages[onResponse], func(g *guard) { s.Stage(component.EndpointCheck, gateway.LeaveFunc(g.after)) })
+	put(stages[onToken], func(g *guard) { s.Guard(component.EndpointAuthenticate, gateway.StageFunc(g.hold)) })
+	placeAt(&s.PipeSite, stages)
 	return nil
+}
+
+// placeAt puts the conditions on requests and answers into a pipe.
+func placeAt(s *component.PipeSite, stages *[phases]*guard) {
+	put(stages[onRequest], func(g *guard) { s.Stage(component.PipeCheck, gateway.StageFunc(g.hold)) })
+	put(stages[onResponse], func(g *guard) { s.Stage(component.PipeCheck, gateway.LeaveFunc(g.after)) })
 }
 
 func buildBackend(s *component.BackendSite, o Options) error {

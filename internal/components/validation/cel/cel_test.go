@@ -107,7 +107,7 @@ func (f fixture) build(t testing.TB, options string) plan {
 	}
 	site := &endpoint.Site
 	if f.backend {
-		b := component.NewBackendSite(env, endpoint, e.Backend[f.earlier])
+		b := component.NewBackendSite(env, &endpoint.PipeSite, e.Backend[f.earlier])
 		b.Build(component.Default.Find(component.InBackend, "validation/cel"), doc.Root)
 		site = &b.Site
 	} else {
@@ -487,12 +487,12 @@ func TestPhases(t *testing.T) {
 	}{
 		{"token", []string{"JWT.sub == 'req_method'"}, at{component.EndpointAuthenticate}, body.Empty},
 		{"a claim called like a variable", []string{"JWT.req_method == 'x' && JWT['resp_data'] == 'x'"}, at{component.EndpointAuthenticate}, body.Empty},
-		{"request", []string{"req_path == 'resp_data JWT'"}, at{component.EndpointCheck}, body.Empty},
-		{"now", []string{"now != ''"}, at{component.EndpointCheck}, body.Empty},
-		{"answer without its data", []string{"resp_completed"}, at{component.EndpointCheck}, body.Empty},
-		{"answer with its data", []string{"resp_data.id == 1"}, at{component.EndpointCheck}, body.Tree},
+		{"request", []string{"req_path == 'resp_data JWT'"}, at{component.EndpointPhase(component.PipeCheck)}, body.Empty},
+		{"now", []string{"now != ''"}, at{component.EndpointPhase(component.PipeCheck)}, body.Empty},
+		{"answer without its data", []string{"resp_completed"}, at{component.EndpointPhase(component.PipeCheck)}, body.Empty},
+		{"answer with its data", []string{"resp_data.id == 1"}, at{component.EndpointPhase(component.PipeCheck)}, body.Tree},
 		{"all three", []string{"resp_completed", "req_method == 'GET'", "JWT.sub == 'a'"},
-			at{component.EndpointAuthenticate, component.EndpointCheck, component.EndpointCheck}, body.Empty},
+			at{component.EndpointAuthenticate, component.EndpointPhase(component.PipeCheck), component.EndpointPhase(component.PipeCheck)}, body.Empty},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
