@@ -65,6 +65,7 @@ type Env struct {
 	Close     []Hook // to be run in the opposite order
 	Observers []telemetry.Observer
 	shared    map[any]any
+	gathered  map[any]any // lists of Gathered
 	release   []func()
 }
 
@@ -108,14 +109,21 @@ type Around func(next gateway.Connector) gateway.Connector
 
 // Site is what all sites have in common.
 type Site struct {
-	env      *Env
-	name     string       // namespace that is being built
-	node     *config.Node // its options; nil when it is implicit
-	protects bool         // it guards something
+	env *Env
+	owner
 	problems []*config.Problem
 	placed   []Placed
 	needs    []Need
 	slots    int
+	numbered bool   // those of narrower sites have the numbers behind
+	last     []last // what Finally registered
+}
+
+// An owner is the namespace that is being built at a site, "" between two.
+type owner struct {
+	name     string
+	node     *config.Node // its options; nil when it is implicit
+	protects bool         // it guards something
 }
 
 // Log returns a logger that names the component.
@@ -224,22 +232,32 @@ func (s *Site) put(p Placed) {
 	s.placed = append(s.placed, p)
 }
 
-// NewSlot reserves typed state on each exchange of the plan.
+// NewSlot reserves typed state on each exchange of the plan. It panics at the site of
+// the service once there are endpoints.
 func NewSlot[T any](s *Site) gateway.Slot[T] {
+	if s.numbered {
+		panic("component: a slot of the service is reserved when endpoints have theirs")
+	}
 	s.slots++
 	return gateway.SlotAt[T](s.slots - 1)
 }
 
 // build runs one declaration at this site and collects what goes wrong.
 func (s *Site) build(d *Declaration, n *config.Node, run func() error) {
-	s.name, s.node, s.protects = d.Namespace, n, d.Protects()
-	if err := run(); err != nil {
+	s.run(owner{d.Namespace, n, d.Protects()}, run)
+}
+
+// run runs what is an owner's own.
+func (s *Site) run(o owner, f func() error) {
+	s.owner = o
+	if err := f(); err != nil {
+		n := o.node
 		if n == nil {
 			n = s.env.Service.Node
 		}
 		s.problems = append(s.problems, n.Problems(config.Error, config.CodeInvalid, err)...)
 	}
-	s.name, s.node = "", nil
+	s.owner = owner{}
 }
 
 // Problems returns what went wrong or looks wrong so far.
@@ -326,6 +344,7 @@ type PipeSite struct {
 	config  *config.Endpoint
 	params  []string
 	arrange Arrangement
+	shadows int // of the backends that are built
 }
 
 // EndpointSite is where components of an endpoint are attached: those of its door, and
@@ -346,6 +365,7 @@ type Arrangement struct {
 // NewEndpointSite returns the site of an endpoint whose path has the given
 // parameters, in order. Its slots begin where those of the service end.
 func NewEndpointSite(env *Env, service *ServiceSite, e *config.Endpoint, params []string) *EndpointSite {
+	service.numbered = true
 	return &EndpointSite{PipeSite{Site: Site{env: env, slots: service.slots}, config: e, params: params}}
 }
 
@@ -401,6 +421,10 @@ func (s *PipeSite) Payload(most config.Size) { s.arrange.Payload = &most }
 // Arrangement returns what components stated.
 func (s *PipeSite) Arrangement() Arrangement { return s.arrange }
 
+// Answers returns how many of the calls are made for their answer, which is all but
+// shadows. It is known in [Site.Finally].
+func (s *PipeSite) Answers() int { return len(s.config.Backend) - s.shadows }
+
 // Has reports whether the endpoint names the namespace.
 func (s *PipeSite) Has(namespace string) bool { return s.config.ExtraConfig[namespace] != nil }
 
@@ -437,10 +461,14 @@ func NewBackendSite(env *Env, e *PipeSite, b *config.Backend) *BackendSite {
 // Build runs a declaration of backends with the options n. What it places at the site
 // of the endpoint is its own there, too.
 func (s *BackendSite) Build(d *Declaration, n *config.Node) {
-	e := &s.endpoint.Site
-	e.name, e.node, e.protects = d.Namespace, n, d.Protects()
-	s.build(d, n, func() error { return d.backend(s) })
-	e.name, e.node = "", nil
+	s.build(d, n, func() error { return s.lend(func() error { return d.backend(s) }) })
+}
+
+// lend runs f while the site of the endpoint has the same owner as s.
+func (s *BackendSite) lend(f func() error) error {
+	s.endpoint.owner = s.owner
+	defer func() { s.endpoint.owner = owner{} }()
+	return f()
 }
 
 // Config returns the backend, resolved. It is read-only.
@@ -504,7 +532,12 @@ func (s *BackendSite) Redirects(r Redirects) { s.redirects = r }
 func (s *BackendSite) Reshape(f func(map[string]any) map[string]any) { s.reshape = f }
 
 // Shadow takes the answer of the backend out of the answer of the endpoint.
-func (s *BackendSite) Shadow(sh Shadow) { s.shadow = &sh }
+func (s *BackendSite) Shadow(sh Shadow) {
+	if s.shadow == nil {
+		s.endpoint.shadows++
+	}
+	s.shadow = &sh
+}
 
 // Call is what the components of a backend decided about its call.
 type Call struct {

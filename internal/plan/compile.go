@@ -200,19 +200,20 @@ func (c *compiler) compile() {
 	c.rename()
 	c.service = component.NewServiceSite(c.env)
 	c.build(component.InService, c.g.Service.Node, c.g.Service.ExtraConfig, c.service.Build)
-	c.problems = append(c.problems, c.service.Problems()...)
 	c.g.Router, _ = component.Shared(c.env, component.RouterKey)
 	c.g.Service.UseH2C = c.g.Service.UseH2C || c.g.Router.UseH2C // its old place
 	c.g.client = newClientAddress(c.g.Router)
 	c.g.product = c.product()
 	c.legacy()
 
+	c.routes()
+	c.service.Finish()
+	c.problems = append(c.problems, c.service.Problems()...)
 	c.g.own = c.newOwn()
 	steps := c.service.Placed()
 	steps = append(steps,
 		component.Placed{Phase: uint8(component.ServiceRender), Name: "render", Stage: rendering{c.g.problem}},
 		component.Placed{Phase: uint8(component.ServiceOwn), Name: "own", Stage: c.g.own})
-	c.routes()
 	c.g.plan = blueprint{
 		placed: steps, phase: func(p uint8) string { return component.ServicePhase(p).String() },
 		tail: gateway.ConnectorFunc(c.g.route), name: "route",
@@ -355,11 +356,13 @@ func (c *compiler) inspect(e *config.Endpoint) {
 	site := component.NewEndpointSite(c.env, c.service, e, names)
 	if len(e.Backend) > 0 { // components of an endpoint count on that
 		c.build(component.InEndpoint, e.Node, e.ExtraConfig, site.Build)
-		c.problems = append(c.problems, site.Problems()...)
 	}
 	for _, be := range e.Backend {
 		site := component.NewBackendSite(c.env, &site.PipeSite, be)
 		c.build(component.InBackend, be.Node, be.ExtraConfig, site.Build)
+		site.Finish()
 		c.problems = append(c.problems, site.Problems()...)
 	}
+	site.Finish()
+	c.problems = append(c.problems, site.Problems()...)
 }

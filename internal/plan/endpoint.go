@@ -71,8 +71,6 @@ func (c *compiler) endpoint(e *config.Endpoint) *Endpoint {
 	}
 	site := component.NewEndpointSite(c.env, c.service, e, names)
 	c.build(component.InEndpoint, e.Node, e.ExtraConfig, site.Build)
-	c.problems = append(c.problems, site.Problems()...)
-
 	b := &endpointBuilder{compiler: c, config: e, site: &site.PipeSite}
 	return b.build()
 }
@@ -146,6 +144,8 @@ func (b *endpointBuilder) branches() bool {
 			}
 		}
 	}
+	b.site.Finish()
+	b.problems = append(b.problems, b.site.Problems()...)
 	if !b.sound() {
 		return false
 	}
@@ -404,6 +404,7 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 	be.URLPattern = strings.Clone(be.URLPattern) // which outlives the text that it is of
 	site := component.NewBackendSite(b.env, b.site, be)
 	b.compiler.build(component.InBackend, be.Node, be.ExtraConfig, site.Build)
+	site.Finish()
 	b.problems = append(b.problems, site.Problems()...)
 	b.checkNeeds(&site.Site, be.Encoding == "no-op")
 	if len(b.site.Arrangement().Upgrade) > 0 {

@@ -63,21 +63,8 @@ func buildPipe(s *component.PipeSite, o EndpointOptions) error {
 	}
 	intake(s, o)
 	raw := s.Config().OutputEncoding == "no-op"
-	several := realBackends(s.Config()) > 1
 	if len(o.FlatmapFilter) > 0 {
-		switch {
-		case raw:
-			s.Mistake("flatmap_filter", errors.New("has no effect with no-op, which passes the answer as it is; write another output_encoding in the endpoint, such as json"))
-		case !several:
-			s.Mistake("flatmap_filter", errors.New("has no effect with one backend; move it into proxy of the backend"))
-		default:
-			f, err := compile(o.FlatmapFilter)
-			if err != nil {
-				return err
-			}
-			s.Needs(body.Empty, body.Tree)
-			s.Stage(component.PipeFlatmap, filter{f, s.Config().MaxResponseBytes.Held()})
-		}
+		s.Finally(func() error { return rearrange(s, o.FlatmapFilter) })
 	}
 	if o.Static != nil {
 		switch {
@@ -99,6 +86,25 @@ func buildPipe(s *component.PipeSite, o EndpointOptions) error {
 	return nil
 }
 
+// rearrange puts the operations behind the merge, if there is one.
+func rearrange(s *component.PipeSite, ops []Operation) error {
+	switch {
+	case s.Config().OutputEncoding == "no-op":
+		s.Mistake("flatmap_filter", errors.New("has no effect with no-op, which passes the answer as it is; write another output_encoding in the endpoint, such as json"))
+		return nil
+	case s.Answers() < 2:
+		s.Mistake("flatmap_filter", errors.New("has no effect with one backend; move it into proxy of the backend"))
+		return nil
+	}
+	f, err := compile(ops)
+	if err != nil {
+		return err
+	}
+	s.Needs(body.Empty, body.Tree)
+	s.Stage(component.PipeFlatmap, filter{f, s.Config().MaxResponseBytes.Held()})
+	return nil
+}
+
 // arrange states the order of the calls.
 func arrange(s *component.PipeSite, o EndpointOptions) error {
 	if o.AllowMultipleWrites {
@@ -116,39 +122,20 @@ func arrange(s *component.PipeSite, o EndpointOptions) error {
 	if err := s.Sequence(o.SequentialPropagatedParams); err != nil {
 		return config.At("sequential", err)
 	}
-	calls := realBackends(s.Config())
-	if calls == 1 {
-		s.Note("sequential", errors.New("has no effect with one backend"))
-	}
-	for i, p := range o.SequentialPropagatedParams {
-		number := propagated.FindStringSubmatch(p)[1]
-		if n, err := strconv.Atoi(number); err != nil || n >= calls-1 {
-			s.Warn(fmt.Sprintf("sequential_propagated_params[%d]", i),
-				fmt.Errorf("no call follows that of backend %s, so nothing can use its answer", number))
+	s.Finally(func() error {
+		if s.Answers() == 1 {
+			s.Note("sequential", errors.New("has no effect with one backend"))
 		}
-	}
+		for i, p := range o.SequentialPropagatedParams {
+			number := propagated.FindStringSubmatch(p)[1]
+			if n, err := strconv.Atoi(number); err != nil || n >= s.Answers()-1 {
+				s.Warn(fmt.Sprintf("sequential_propagated_params[%d]", i),
+					fmt.Errorf("no call follows that of backend %s, so nothing can use its answer", number))
+			}
+		}
+		return nil
+	})
 	return nil
-}
-
-// realBackends counts the backends whose answer counts.
-func realBackends(e *config.Endpoint) int {
-	n := 0
-	for _, b := range e.Backend {
-		if !shadowed(b) {
-			n++
-		}
-	}
-	return n
-}
-
-func shadowed(b *config.Backend) bool {
-	n := b.ExtraConfig["proxy"]
-	if n == nil {
-		return false
-	}
-	var o BackendOptions
-	config.Decode(n, &o) // the site of the backend reports what is wrong
-	return o.Shadow
 }
 
 // A filter rearranges the merged answer.

@@ -64,6 +64,12 @@ func endpoint(t testing.TB, r component.Router, e *config.Endpoint, options stri
 		n = node(t, options)
 	}
 	s.Build(component.Default.Find(component.InEndpoint, "proxy"), n)
+	for _, b := range e.Backend {
+		if n := b.ExtraConfig["proxy"]; n != nil {
+			component.NewBackendSite(env, &s.PipeSite, b).Build(component.Default.Find(component.InBackend, "proxy"), n)
+		}
+	}
+	s.Finish()
 	return s
 }
 

@@ -1,0 +1,38 @@
+package component
+
+// last is work for the end of the building of a site.
+type last struct {
+	owner
+	run func() error
+}
+
+// Finally registers what is done when everything at the site, and within it, is built:
+// at that of a backend its components, at that of an endpoint those of its backends as
+// well, at that of the service all. What they have decided is known then, such as
+// [BackendSite.Call], [PipeSite.Answers] and what others gathered. F may place
+// stages and report problems, but no slot of the service may be reserved any more. Its
+// error is one of the build.
+func (s *Site) Finally(f func() error) { s.last = append(s.last, last{s.owner, f}) }
+
+// Finish runs what Finally registered, in the order of the building. It is called once.
+func (s *Site) Finish() {
+	for _, l := range s.last {
+		s.run(l.owner, l.run)
+	}
+	s.last = nil
+}
+
+// Finish is that of the site. It forgets what was gathered, with the document that this
+// is of.
+func (s *ServiceSite) Finish() {
+	s.Site.Finish()
+	s.env.gathered = nil
+}
+
+// Finish is that of the site, with the site of the endpoint at hand.
+func (s *BackendSite) Finish() {
+	for i, l := range s.last {
+		s.last[i].run = func() error { return s.lend(l.run) }
+	}
+	s.Site.Finish()
+}
