@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -332,5 +333,18 @@ func TestProvide(t *testing.T) {
 	}
 	if v, ok := component.Shared(newEnv(nil), text); ok {
 		t.Errorf("another generation sees %q", v)
+	}
+}
+
+// TestTokens holds what options may say of the names of headers against what the gateway
+// takes for one.
+func TestTokens(t *testing.T) {
+	pattern := regexp.MustCompile(config.TokenPattern)
+	for c := range 0x100 {
+		for _, s := range []string{string([]byte{byte(c)}), "a" + string([]byte{byte(c)}) + "z"} {
+			if gateway.Token(s) != pattern.MatchString(s) {
+				t.Errorf("%q: a token for the gateway: %t, for options: %t", s, gateway.Token(s), pattern.MatchString(s))
+			}
+		}
 	}
 }

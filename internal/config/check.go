@@ -38,6 +38,11 @@ type Rules struct {
 	Format string
 }
 
+// TokenPattern matches a token of RFC 9110, section 5.6.2, as gateway.Token does.
+const TokenPattern = "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
+
+var token = regexp.MustCompile(TokenPattern)
+
 // formats are the rules about the form of a text. Each returns what is wrong
 // and what to write.
 var formats = map[string]func(string) error{
@@ -71,10 +76,8 @@ var formats = map[string]func(string) error{
 	},
 	"token": func(s string) error {
 		for i := range len(s) {
-			c := s[i]
-			alphanumeric := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
-			if !alphanumeric && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
-				return fmt.Errorf("holds %q; write letters, digits and !#$%%&'*+-.^_`|~ only", s[i:i+1])
+			if c := s[i : i+1]; !token.MatchString(c) {
+				return fmt.Errorf("holds %q; write letters, digits and !#$%%&'*+-.^_`|~ only", c)
 			}
 		}
 		if s == "" {

@@ -47,7 +47,7 @@ type Settings struct {
 //     shorter; a body that breaks off aborts the connection. A client that was
 //     told no size and reads to the end of the connection, as HTTP/1.0 does,
 //     finds it reset.
-//   - Fields of x.Response.Header that are [PerHop] are not sent; the server
+//   - Fields of x.Response.Header that are [gateway.PerHop] are not sent; the server
 //     makes its own. Neither are names that are no token and values that are
 //     not [ValidValue], so that nothing can be smuggled into the header.
 //   - HEAD, 204 and 304 carry no body, and 205 an empty one (RFC 9110, section
@@ -101,7 +101,7 @@ type Server interface {
 // What a client owes every call:
 //
 //   - Path and query go out byte for byte. The Host is x.Request.Host, never a
-//     field; fields that are [PerHop] are not sent, and no field is added but
+//     field; fields that are [gateway.PerHop] are not sent, and no field is added but
 //     those that frame the body. A path, query, method or field that cannot be
 //     sent unchanged is refused with [gateway.CodeBadRequest].
 //   - An error wraps [gateway.ErrUnreached] if and only if no connection was
@@ -116,7 +116,7 @@ type Server interface {
 //   - A response body that breaks off ends in an error that is not io.EOF.
 //   - The answers to HEAD, 204 and 304 have no body. If the one to HEAD
 //     announces a length, its body is [Unsent] of that size.
-//   - Fields of the answer that are [PerHop], and those its Connection names,
+//   - Fields of the answer that are [gateway.PerHop], and those its Connection names,
 //     are removed. The others are sorted by name, values of one name in order.
 //   - Interim answers (1xx) and trailers are dropped.
 //   - x.Request.Upgrade goes out with Connection: Upgrade, in HTTP/1.1, on a

@@ -99,7 +99,7 @@ func BrokenAnswer(ctx context.Context, err error, host string) error {
 func BrokenBody(err error, cut bool) error {
 	const what = "the request body broke off"
 	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
-		return &gateway.Error{Status: 408, Code: gateway.CodeTimeout, Public: "the request body did not arrive in time", Err: err}
+		return gateway.BodyError(err)
 	}
 	e := &gateway.Error{Code: gateway.CodeClientGone, Public: what, Err: fmt.Errorf("%s: %w", what, err)}
 	if cut {

@@ -1,23 +1,12 @@
 package engine
 
 import (
+	"errors"
 	"io"
 	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
-
-// PerHop reports whether the field with this canonical name is between two
-// neighbours only (RFC 9110, section 7.6.1) or frames the message. Engines make
-// these fields themselves and take them from no one.
-func PerHop(name string) bool {
-	switch name {
-	case "Connection", "Content-Length", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization",
-		"Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade":
-		return true
-	}
-	return false
-}
 
 // NoSniff reports whether a value of X-Content-Type-Options forbids to guess the type
 // of an answer: the Fetch standard, section 3.6.
@@ -60,6 +49,12 @@ func ValidRequest(r *gateway.Request) bool {
 		}
 	}
 	return true
+}
+
+// Unsendable is the failure of a request that cannot be sent as it is; why is for the
+// operator.
+func Unsendable(why string) error {
+	return &gateway.Error{Status: 400, Code: gateway.CodeBadRequest, Public: "the request cannot be sent", Err: errors.New(why)}
 }
 
 // printable reports whether s holds neither spaces nor control characters.

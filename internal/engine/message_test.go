@@ -8,18 +8,6 @@ import (
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
-func TestPerHop(t *testing.T) {
-	for name, want := range map[string]bool{
-		"Connection": true, "Keep-Alive": true, "Te": true, "Trailer": true, "Transfer-Encoding": true, "Upgrade": true,
-		"Proxy-Connection": true, "Proxy-Authenticate": true, "Proxy-Authorization": true, "Content-Length": true,
-		"": false, "Content-Type": false, "Authorization": false, "Www-Authenticate": false, "Expect": false, "Host": false,
-	} {
-		if got := PerHop(name); got != want {
-			t.Errorf("PerHop(%q) = %t, want %t", name, got, want)
-		}
-	}
-}
-
 func TestValidValue(t *testing.T) {
 	for value, want := range map[string]bool{
 		"": true, "a b\tc": true, "gr\xfc\xdfe": true, `!"#~`: true,

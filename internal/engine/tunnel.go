@@ -3,7 +3,6 @@ package engine
 import (
 	"errors"
 	"io"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,20 +15,10 @@ import (
 // [gateway.Request.Upgrade] lists it. It is "" unless that is one of the
 // protocols asked for, letter case ignored (RFC 9110, section 7.8).
 func Switched(connection, upgrade, offered string) string {
-	if upgrade != "" && Listed(connection, "Upgrade") && Listed(offered, upgrade) {
+	if upgrade != "" && gateway.Listed(connection, "Upgrade") && gateway.Listed(offered, upgrade) {
 		return upgrade
 	}
 	return ""
-}
-
-// Listed reports whether a comma-separated list holds name, letter case ignored.
-func Listed(list, name string) bool {
-	for item := range strings.SplitSeq(list, ",") {
-		if strings.EqualFold(strings.Trim(item, " \t"), name) {
-			return true
-		}
-	}
-	return false
 }
 
 // Unasked is the error of an answer that switches to a protocol that nobody

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+
+	"github.com/sluice-gateway/sluice/internal/body"
 )
 
 // An Error is a failure with a public face. Whoever knows the cause makes it;
@@ -100,6 +103,37 @@ func AsError(err error) *Error {
 		return e
 	}
 	return &Error{Code: CodeInternal, Err: err}
+}
+
+// TooLarge is the failure of a client's body that is larger than limit bytes, 0 if that
+// is not known here. Key is the option that says so, for the operator.
+func TooLarge(key string, limit int64) *Error {
+	e := &Error{Status: 413, Code: CodeTooLarge, Public: "the request body is too large", Err: fmt.Errorf("it is larger than %s", key)}
+	if limit > 0 {
+		e.Err = fmt.Errorf("%w, which is %d", e.Err, limit)
+	}
+	return e
+}
+
+// BodyError returns the failure of reading the client's body: err itself if it is an
+// [Error], and otherwise one that says whose fault it is. nil stays nil.
+func BodyError(err error) error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
+		return &Error{Status: 408, Code: CodeTimeout, Public: "the request body did not arrive in time", Err: err}
+	}
+	switch {
+	case errors.Is(err, body.ErrTooLarge):
+		return TooLarge("max_body_bytes", 0)
+	case errors.Is(err, context.Canceled):
+		return &Error{Code: CodeClientGone, Err: err}
+	}
+	return &Error{Status: 400, Code: CodeBadRequest, Public: "the request body broke off", Err: err}
 }
 
 // BadStatus is the failure of a backend whose answer in x has a status that is

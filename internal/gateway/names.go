@@ -1,9 +1,6 @@
 package gateway
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
 // Names is a set of header names as a client or a backend lists them, such as
 // those of a Connection field (RFC 9110, section 7.6.1). Whoever lists many names
@@ -87,42 +84,62 @@ func Plain(name string) bool {
 	return true
 }
 
-// withheld lists the fields of [Withheld].
-var withheld = [...]string{
-	"Connection", "Content-Length", "Expect", "Host", "Keep-Alive", "Proxy", "Proxy-Authenticate",
-	"Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
+// Listed reports whether a comma-separated list holds name, letter case ignored.
+func Listed(list, name string) bool {
+	for item := range strings.SplitSeq(list, ",") {
+		if strings.EqualFold(strings.Trim(item, " \t"), name) {
+			return true
+		}
+	}
+	return false
+}
+
+// PerHop reports whether the field with this canonical name is between two
+// neighbours only (RFC 9110, section 7.6.1) or frames the message. Engines write
+// these fields themselves and take them from no one.
+func PerHop(name string) bool {
+	switch name {
+	case "Connection", "Content-Length", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization",
+		"Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade":
+		return true
+	}
+	return false
 }
 
 // Withheld reports whether the field of a client with this canonical name is not for a
-// backend: it is about one connection (RFC 9110, section 7.6.1), or the engine writes it
-// from the message itself. Proxy has no meaning, but to whoever makes variables of fields
-// (RFC 3875, section 4.1.18): it is HTTP_PROXY to them, which HTTP clients in there take
-// for the address of the proxy to use (VU#797896). A name that is alike counts as the
-// same, as it does for many servers.
+// backend: it is [PerHop], or the engine writes it from the message itself. Proxy has no
+// meaning, but to whoever makes variables of fields (RFC 3875, section 4.1.18): it is
+// HTTP_PROXY to them, which HTTP clients in there take for the address of the proxy to
+// use (VU#797896). A name that is [Alike] counts as the same, as it does for many servers.
 func Withheld(name string) bool {
-	if name == "" {
+	if name == "" || strings.IndexByte("CEHKPTU", name[0]) < 0 || len(name) > len("Proxy-Authorization") {
 		return false
 	}
-	switch name[0] {
-	case 'C', 'E', 'H', 'K', 'P', 'T', 'U':
-	default:
-		return false
+	if !Plain(name) {
+		var room [32]byte
+		name = string(appendHyphens(room[:0], name))
 	}
-	if Plain(name) {
-		return slices.Contains(withheld[:], name)
-	}
-	return slices.ContainsFunc(withheld[:], func(n string) bool { return Alike(name, n) })
+	return PerHop(name) || name == "Expect" || name == "Host" || name == "Proxy"
 }
 
 // Hyphens returns the canonical name with hyphens for every sign that is none: that
 // which is alike and plain.
-func Hyphens(name string) string {
-	return Canonical(strings.Map(func(c rune) rune {
-		if c < 0x80 && wordly(byte(c)) {
-			return c
+func Hyphens(name string) string { return string(appendHyphens(nil, name)) }
+
+func appendHyphens(dst []byte, name string) []byte {
+	upper := true
+	for i := range len(name) {
+		c := name[i]
+		switch {
+		case !wordly(c):
+			c = '-'
+		case upper && 'a' <= c, !upper && 'A' <= c && c <= 'Z':
+			c ^= 0x20
 		}
-		return '-'
-	}, name))
+		dst = append(dst, c)
+		upper = c == '-'
+	}
+	return dst
 }
 
 func wordly(c byte) bool {

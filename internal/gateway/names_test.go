@@ -74,7 +74,10 @@ func TestNamesAllocations(t *testing.T) {
 // TestWithheld asks for every field of the list, whose letters are looked at first, in
 // the spellings that are alike.
 func TestWithheld(t *testing.T) {
-	for _, name := range withheld {
+	for _, name := range []string{
+		"Connection", "Content-Length", "Expect", "Host", "Keep-Alive", "Proxy", "Proxy-Authenticate",
+		"Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
+	} {
 		for _, sign := range []string{"-", "_", "."} {
 			if other := Canonical(strings.ReplaceAll(name, "-", sign)); !Withheld(other) {
 				t.Errorf("%s is not withheld", other)
@@ -89,6 +92,18 @@ func TestWithheld(t *testing.T) {
 	for _, name := range []string{"Content-Type", "Transfer_encoding", "X-Y"} {
 		if n := testing.AllocsPerRun(10, func() { Withheld(name) }); n != 0 {
 			t.Errorf("%s: %v allocations, want 0", name, n)
+		}
+	}
+}
+
+func TestPerHop(t *testing.T) {
+	for name, want := range map[string]bool{
+		"Connection": true, "Keep-Alive": true, "Te": true, "Trailer": true, "Transfer-Encoding": true, "Upgrade": true,
+		"Proxy-Connection": true, "Proxy-Authenticate": true, "Proxy-Authorization": true, "Content-Length": true,
+		"": false, "Content-Type": false, "Authorization": false, "Www-Authenticate": false, "Expect": false, "Host": false,
+	} {
+		if got := PerHop(name); got != want {
+			t.Errorf("PerHop(%q) = %t, want %t", name, got, want)
 		}
 	}
 }

@@ -3,8 +3,6 @@ package plan
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -124,9 +122,9 @@ func buffer(ctx context.Context, b *body.Body, limit int64) error {
 		if err != nil {
 			buf.Free()
 			if errors.Is(err, body.ErrTooLarge) {
-				return tooLarge(limit)
+				return gateway.TooLarge("max_body_bytes", limit)
 			}
-			return bodyError(err)
+			return gateway.BodyError(err)
 		}
 		*b = body.FromBuffer(buf)
 		return nil
@@ -134,40 +132,8 @@ func buffer(ctx context.Context, b *body.Body, limit int64) error {
 		if errors.Is(ctx.Err(), context.Canceled) {
 			return gateway.Left(ctx, ctx.Err())
 		}
-		return bodyError(ctx.Err())
+		return gateway.BodyError(ctx.Err())
 	}
-}
-
-// errTooLarge names the key that bounds bodies of clients.
-var errTooLarge = errors.New("it is larger than max_body_bytes")
-
-// tooLarge is the failure of a body of a client that is larger than the limit, 0 if that
-// is not known.
-func tooLarge(limit int64) error {
-	e := &gateway.Error{Status: 413, Code: gateway.CodeTooLarge, Public: "the request body is too large"}
-	if e.Err = errTooLarge; limit > 0 {
-		e.Err = fmt.Errorf("it is larger than max_body_bytes, which is %d", limit)
-	}
-	return e
-}
-
-// bodyError is the failure of reading the client's body.
-func bodyError(err error) error {
-	if err == nil {
-		return nil
-	}
-	if e, ok := errors.AsType[*gateway.Error](err); ok {
-		return e
-	}
-	switch {
-	case errors.Is(err, body.ErrTooLarge):
-		return tooLarge(0)
-	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
-		return &gateway.Error{Status: 408, Code: gateway.CodeTimeout, Public: "the request body did not arrive in time", Err: err}
-	case errors.Is(err, context.Canceled):
-		return &gateway.Error{Code: gateway.CodeClientGone, Err: err}
-	}
-	return &gateway.Error{Status: 400, Code: gateway.CodeBadRequest, Public: "the request body broke off", Err: err}
 }
 
 // parallel is the tail of an endpoint with several backends that are called at
@@ -192,7 +158,7 @@ func (p *parallel) Do(ctx context.Context, x *gateway.Exchange) error {
 	for i := range p.branches {
 		payload, err := x.Request.Body.Share(0)
 		if err != nil {
-			return bodyError(err)
+			return gateway.BodyError(err)
 		}
 		all.add(call{branch: &p.branches[i], x: newCall(x, payload)})
 	}
@@ -338,7 +304,7 @@ func (s *sequence) Do(ctx context.Context, x *gateway.Exchange) error {
 	for i := range s.branches {
 		payload, err := x.Request.Body.Share(0)
 		if err != nil {
-			return bodyError(err)
+			return gateway.BodyError(err)
 		}
 		c := call{branch: &s.branches[i], x: newCall(x, payload)}
 		c.x.Results = results
@@ -414,7 +380,7 @@ func (r *race) Do(ctx context.Context, x *gateway.Exchange) error {
 	for i := range runners {
 		payload, err := x.Request.Body.Share(0)
 		if err != nil {
-			return bodyError(err)
+			return gateway.BodyError(err)
 		}
 		run := &runners[i]
 		run.branch = &branch{run: r.plan}
@@ -562,7 +528,7 @@ func (s *shadows) read(ctx context.Context, x *gateway.Exchange) ([]byte, error)
 	}
 	payload, err := x.Request.Body.Bytes(s.limit)
 	if err != nil {
-		return nil, bodyError(err)
+		return nil, gateway.BodyError(err)
 	}
 	return payload, nil
 }

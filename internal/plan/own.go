@@ -234,7 +234,7 @@ func answerEcho(x *gateway.Exchange) error {
 	if in := x.In.Body(); in != nil {
 		text, err := io.ReadAll(io.LimitReader(in, maxEcho))
 		if err != nil {
-			return bodyError(err)
+			return gateway.BodyError(err)
 		}
 		e.Body = string(text)
 	}

@@ -42,9 +42,9 @@ func (s *selected) Enter(ctx context.Context, x *gateway.Exchange) error {
 		return nil
 	}
 	if s.maximum > 0 && x.In.Length() > s.maximum {
-		return tooLarge(s.maximum)
+		return gateway.TooLarge("max_body_bytes", s.maximum)
 	}
-	r.Body = body.FromStream(&clientBody{r: in, left: s.maximum, limited: s.maximum > 0}, x.In.Length())
+	r.Body = body.FromStream(&clientBody{r: in, most: s.maximum}, x.In.Length())
 	if s.whole || replayed(r) {
 		return buffer(ctx, &r.Body, s.hold)
 	}
@@ -67,20 +67,18 @@ func replayed(r *gateway.Request) bool {
 // A clientBody is the client's body on its way: within the limit, and with
 // errors that say whose fault they are.
 type clientBody struct {
-	r       io.Reader
-	left    int64
-	limited bool
+	r    io.Reader
+	read int64
+	most int64 // bytes; 0 is no limit
 }
 
 func (c *clientBody) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
-	if c.limited {
-		if c.left -= int64(n); c.left < 0 {
-			return 0, bodyError(body.ErrTooLarge)
-		}
+	if c.read += int64(n); c.most > 0 && c.read > c.most {
+		return 0, gateway.TooLarge("max_body_bytes", c.most)
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
-		err = bodyError(err)
+		err = gateway.BodyError(err)
 	}
 	return n, err
 }

@@ -18,7 +18,6 @@ const commentKeys = "^([@$_#]|//)"
 const (
 	durationPattern = `^\+?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)$`
 	sizePattern     = `^[0-9]+ *([bB]|[kKmMgG][iI]?[bB])?$`
-	tokenPattern    = "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
 
 	referencePattern = `(^|[^$])\$\{(env|file):[^}]+\}`
 )
@@ -205,7 +204,7 @@ func withFormat(s map[string]any, format string) map[string]any {
 	case "regexp":
 		s["format"] = "regex"
 	case "token":
-		s["pattern"] = tokenPattern
+		s["pattern"] = config.TokenPattern
 	}
 	return s
 }

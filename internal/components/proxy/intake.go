@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"io"
@@ -16,8 +15,9 @@ import (
 
 // An intaker limits and unpacks the body of the client's request.
 type intaker struct {
-	limit  int64 // bytes, unpacked; 0 is no limit
-	held   int64 // the same for a body that is in memory and is unpacked, where limit is 0
+	limit  int64  // bytes, unpacked; 0 is no limit
+	held   int64  // the same for a body that is in memory and is unpacked, where limit is 0
+	key    string // of the limit
 	unpack bool
 }
 
@@ -26,7 +26,7 @@ type intaker struct {
 // whatever looks at the body.
 func intake(s *component.PipeSite, o EndpointOptions) {
 	r, _ := component.Use(&s.Site, component.RouterKey)
-	in := intaker{limit: payload(s, o).Limit(), unpack: r.DecompressGzip}
+	in := intaker{limit: payload(s, o).Limit(), key: "max_payload", unpack: r.DecompressGzip}
 	if o.DecompressGzip != nil {
 		in.unpack = *o.DecompressGzip
 	}
@@ -35,7 +35,7 @@ func intake(s *component.PipeSite, o EndpointOptions) {
 	}
 	if in.limit == 0 {
 		// What the endpoint accepts at most counts for what it unpacks to.
-		in.limit, in.held = s.Config().MaxBodyBytes.Limit(), s.Config().MaxBodyBytes.Held()
+		in.limit, in.held, in.key = s.Config().MaxBodyBytes.Limit(), s.Config().MaxBodyBytes.Held(), "max_body_bytes"
 		if o.MaxPayload != nil {
 			in.held = 0 // no limit is what was asked for
 		}
@@ -63,7 +63,7 @@ func (in intaker) Enter(_ context.Context, x *gateway.Exchange) error {
 	b := &x.Request.Body
 	size := b.Size()
 	if in.limit > 0 && size > in.limit {
-		return tooLarge()
+		return gateway.TooLarge(in.key, in.limit)
 	}
 	if b.Form() == body.Empty {
 		return nil
@@ -87,19 +87,15 @@ func (in intaker) Enter(_ context.Context, x *gateway.Exchange) error {
 		if limit == 0 && b.Form() != body.Empty { // it was in memory: whoever asked for that reads all of it
 			limit = in.held
 		}
-		r = &unpacked{from: r}
+		r = body.Unpack(r, broken)
 		size = -1
 		x.Request.Header.Del("Content-Encoding")
 	}
 	if limit > 0 {
-		r = &limited{ReadCloser: r, left: limit}
+		r = &limited{ReadCloser: r, left: limit, key: in.key, most: limit}
 	}
 	*b = body.FromStream(r, size)
 	return nil
-}
-
-func tooLarge() error {
-	return &gateway.Error{Status: 413, Code: gateway.CodeTooLarge, Public: "the request body is too large"}
 }
 
 // packed reports whether the body is in gzip and nothing else. The client's
@@ -110,35 +106,8 @@ func packed(x *gateway.Exchange) bool {
 	if len(codings) != 1 {
 		return false
 	}
-	coding := strings.TrimSpace(codings[0].Value)
-	return strings.EqualFold(coding, "gzip") || strings.EqualFold(coding, "x-gzip")
+	return body.IsGzip(strings.TrimSpace(codings[0].Value))
 }
-
-// An unpacked stream is the content of one in gzip. The reader is not pooled:
-// a client library may close the body while it still reads from it.
-type unpacked struct {
-	from io.ReadCloser
-	gzip *gzip.Reader // nil before the first read
-}
-
-// Read unpacks. An error of the stream itself passes as it is.
-func (u *unpacked) Read(p []byte) (int, error) {
-	if u.gzip == nil {
-		z, err := gzip.NewReader(u.from)
-		if err != nil {
-			return 0, broken(err)
-		}
-		u.gzip = z
-	}
-	n, err := u.gzip.Read(p)
-	if err != nil && err != io.EOF {
-		err = broken(err)
-	}
-	return n, err
-}
-
-// Close closes the packed stream.
-func (u *unpacked) Close() error { return u.from.Close() }
 
 // broken is the failure of unpacking: the client sent what it did not
 // announce.
@@ -153,7 +122,8 @@ func broken(err error) error {
 // to the limit are delivered before that.
 type limited struct {
 	io.ReadCloser
-	left int64
+	key        string // of the limit
+	most, left int64
 }
 
 // Read reads what is allowed, and one byte more to find the end.
@@ -163,7 +133,7 @@ func (l *limited) Read(p []byte) (int, error) {
 	}
 	n, err := l.ReadCloser.Read(p)
 	if int64(n) > l.left {
-		n, err = int(l.left), tooLarge()
+		n, err = int(l.left), gateway.TooLarge(l.key, l.most)
 	}
 	l.left -= int64(n)
 	return n, err

@@ -290,7 +290,7 @@ func (a *answer) appendHead(dst []byte, res *gateway.Response, f framing, now ti
 	var typed, coded, dated bool
 	untyped := res.Untyped
 	for _, field := range res.Header {
-		if engine.PerHop(field.Name) || !gateway.Token(field.Name) || !engine.ValidValue(field.Value) {
+		if gateway.PerHop(field.Name) || !gateway.Token(field.Name) || !engine.ValidValue(field.Value) {
 			continue
 		}
 		switch field.Name {

@@ -3,9 +3,7 @@ package fast
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"net"
-	"net/http"
 	"net/url"
 	"strings"
 	"sync"
@@ -101,7 +99,7 @@ func (c *Client) Close() {
 // Do makes the call.
 func (c *Client) Do(ctx context.Context, x *gateway.Exchange) error {
 	if !engine.ValidRequest(&x.Request) {
-		return unsendable()
+		return engine.Unsendable("its method, path, query or a field holds what would end it")
 	}
 	h := c.host(&x.Request)
 	if h.foreign.Load() {
@@ -142,20 +140,6 @@ func (c *Client) Begin(ctx context.Context, x *gateway.Exchange) (gateway.Pendin
 	}
 	k.send()
 	return k, true
-}
-
-// unsendable is the error of a request that cannot be sent as it is.
-func unsendable() error {
-	return &gateway.Error{Status: http.StatusBadRequest, Code: gateway.CodeBadRequest, Public: "the request cannot be sent",
-		Err: errors.New("its method, path, query or a field holds what would end it")}
-}
-
-// brokenBody is the error of a call whose request body broke off with err.
-func brokenBody(err error) error {
-	if e, ok := errors.AsType[*gateway.Error](err); ok {
-		return e
-	}
-	return &gateway.Error{Status: http.StatusBadRequest, Code: gateway.CodeBadRequest, Public: "the request body broke off", Err: err}
 }
 
 // An origin is where connections lead to.

@@ -25,6 +25,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
 
 const (
@@ -1210,7 +1211,7 @@ func TestConcurrent(t *testing.T) {
 // TestAllocations is the budget of a small call: its state and the head of its
 // answer.
 func TestAllocations(t *testing.T) {
-	if raceEnabled {
+	if testx.Race {
 		t.Skip("the race detector allocates")
 	}
 	addr := parrot(t, sized(2<<10))

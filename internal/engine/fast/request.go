@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/body"
-	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/engine/fast/wire"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
@@ -102,7 +101,7 @@ func (k *call) prepare() error {
 	default:
 		raw, err := q.Body.Bytes(0)
 		if err != nil {
-			return brokenBody(err)
+			return gateway.BodyError(err)
 		}
 		k.raw, k.size = raw, int64(len(raw))
 	}
@@ -155,7 +154,7 @@ func (k *call) send() {
 		n := len(b)
 		b = b[:n+int(k.size)]
 		if _, err := io.ReadFull(k.stream, b[n:]); err != nil {
-			k.err = brokenBody(err)
+			k.err = gateway.BodyError(err)
 			return
 		}
 	}
@@ -203,7 +202,7 @@ func (k *call) appendHead(b []byte) []byte {
 	b = append(b, "\r\n"...)
 	for i := range q.Header {
 		f := &q.Header[i]
-		if engine.PerHop(f.Name) || f.Name == "Host" {
+		if gateway.PerHop(f.Name) || f.Name == "Host" {
 			continue
 		}
 		b = append(b, f.Name...)

@@ -70,7 +70,7 @@ func (k *call) mayRepeat(err error) bool {
 func (k *call) fail(err error) error {
 	if k.upload != nil && k.ctx.Err() == nil {
 		if cause := k.upload.broken(); cause != nil {
-			err = brokenBody(cause)
+			err = gateway.BodyError(cause)
 		}
 	}
 	k.end(false)
@@ -197,7 +197,7 @@ func endToEnd(fields gateway.Fields) gateway.Fields {
 			named.AddList(fields[i].Value)
 		}
 	}
-	fields = slices.DeleteFunc(fields, func(f gateway.Field) bool { return engine.PerHop(f.Name) || named.Has(f.Name) })
+	fields = slices.DeleteFunc(fields, func(f gateway.Field) bool { return gateway.PerHop(f.Name) || named.Has(f.Name) })
 	slices.SortStableFunc(fields, func(a, b gateway.Field) int { return strings.Compare(a.Name, b.Name) })
 	return fields
 }

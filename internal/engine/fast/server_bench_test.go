@@ -16,6 +16,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
 
 var smallRequest = []byte("GET /api/items/42?expand=all HTTP/1.1\r\nHost: shop.example.com\r\nUser-Agent: bench/1.0\r\n" +
@@ -50,7 +51,7 @@ func talk(conn net.Conn, p []byte, size int) (int, error) {
 // TestAllocations holds the budget of a small exchange: the head of the
 // request, and what a context costs when somebody asks for its channel.
 func TestServerAllocations(t *testing.T) {
-	if raceEnabled {
+	if testx.Race {
 		t.Skip("the race detector allocates")
 	}
 	for _, tt := range []struct {

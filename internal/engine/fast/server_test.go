@@ -27,6 +27,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/engine/fast/wire"
 	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
 
 // TestServer runs the suite of all engines with the server of this one. Its
@@ -468,7 +469,7 @@ func TestIdleConnections(t *testing.T) {
 		}
 		s.mu.Unlock()
 	}
-	if each := (heap() - before) / conns; each > most && !raceEnabled {
+	if each := (heap() - before) / conns; each > most && !testx.Race {
 		t.Errorf("%d bytes for each connection, want at most %d", each, most)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -592,7 +593,7 @@ func TestWaitingExchanges(t *testing.T) {
 		clients = append(clients, conn)
 		<-begun
 	}
-	if each := (heap() - before) / conns; each > most && !raceEnabled {
+	if each := (heap() - before) / conns; each > most && !testx.Race {
 		t.Errorf("%d bytes for each exchange, want at most %d", each, most)
 	}
 	close(end)

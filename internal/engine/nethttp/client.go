@@ -178,23 +178,9 @@ func (c *client) Do(ctx context.Context, x *gateway.Exchange) error {
 		err = errDoubt
 	}
 	if cause := call.body.failure(); cause != nil && ctx.Err() == nil {
-		return requestBodyError(cause)
+		return gateway.BodyError(cause)
 	}
 	return engine.Failure(ctx, err, call.reached.Load() && !errors.Is(err, gateway.ErrUnreached))
-}
-
-// unsendable is the error of a request that cannot be sent as it is.
-func unsendable(why string) error {
-	return &gateway.Error{Status: http.StatusBadRequest, Code: gateway.CodeBadRequest, Public: "the request cannot be sent", Err: errors.New(why)}
-}
-
-// requestBodyError is the error of a call whose request body broke off with
-// err.
-func requestBodyError(err error) error {
-	if e, ok := errors.AsType[*gateway.Error](err); ok {
-		return e
-	}
-	return &gateway.Error{Status: http.StatusBadRequest, Code: gateway.CodeBadRequest, Public: "the request body broke off", Err: err}
 }
 
 // roundTrip calls the transport. The transport returns only when nobody reads
@@ -271,7 +257,7 @@ type call struct {
 // request makes the request of net/http. The error is a *[gateway.Error].
 func (c *call) request(ctx context.Context, q *gateway.Request, proxy func(*url.URL) (*url.URL, error)) (*http.Request, error) {
 	if !engine.ValidRequest(q) {
-		return nil, unsendable("its method, path, query or a field holds what would end it")
+		return nil, engine.Unsendable("its method, path, query or a field holds what would end it")
 	}
 	c.url = url.URL{Scheme: q.Scheme, Host: q.Host, RawQuery: q.RawQuery}
 	if err := c.path(q, proxy); err != nil {
@@ -304,7 +290,7 @@ func (c *call) request(ctx context.Context, q *gateway.Request, proxy func(*url.
 	default:
 		raw, err := q.Body.Bytes(0)
 		if err != nil {
-			return nil, requestBodyError(err)
+			return nil, gateway.BodyError(err)
 		}
 		c.body.raw = raw
 		r.ContentLength = int64(len(raw))
@@ -408,7 +394,7 @@ func (c *call) path(q *gateway.Request, proxy func(*url.URL) (*url.URL, error)) 
 	decoded, err := url.PathUnescape(q.Path)
 	c.url.Path, c.url.RawPath = decoded, q.Path
 	if err != nil || c.url.EscapedPath() != q.Path {
-		return unsendable("its path begins with two slashes and holds what would be escaped")
+		return engine.Unsendable("its path begins with two slashes and holds what would be escaped")
 	}
 	return nil
 }
@@ -422,7 +408,7 @@ func (c *call) header(q *gateway.Request) http.Header {
 		values = make([]string, 0, len(fields))
 	}
 	for _, f := range fields {
-		if engine.PerHop(f.Name) || f.Name == "Host" {
+		if gateway.PerHop(f.Name) || f.Name == "Host" {
 			continue
 		}
 		if earlier, repeated := h[f.Name]; repeated {
@@ -532,7 +518,7 @@ func endToEnd(dst gateway.Fields, h http.Header) gateway.Fields {
 		}
 	}
 	for name := range h {
-		if engine.PerHop(name) {
+		if gateway.PerHop(name) {
 			delete(h, name)
 		}
 	}

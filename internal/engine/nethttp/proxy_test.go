@@ -17,6 +17,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
 
 // A passage is a handler that passes everything on.
@@ -182,7 +183,7 @@ func BenchmarkProxy(b *testing.B) {
 // TestProxyAllocations bounds what one proxied request costs, net/http's own
 // share included.
 func TestProxyAllocations(t *testing.T) {
-	if raceEnabled {
+	if testx.Race {
 		t.Skip("the race detector allocates")
 	}
 	const size, budget = 2 << 10, 80

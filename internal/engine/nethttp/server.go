@@ -420,7 +420,7 @@ func (a *answer) header(fields gateway.Fields, size int64, untyped bool) {
 	h := a.w.Header()
 	values := make([]string, 0, len(fields)+1)
 	for _, f := range fields {
-		if engine.PerHop(f.Name) || !gateway.Token(f.Name) || !engine.ValidValue(f.Value) {
+		if gateway.PerHop(f.Name) || !gateway.Token(f.Name) || !engine.ValidValue(f.Value) {
 			continue
 		}
 		untyped = untyped || f.Name == "X-Content-Type-Options" && engine.NoSniff(f.Value)

@@ -28,7 +28,7 @@ var upgrading = []string{"Upgrade"}
 func (in *inbound) Upgrades() bool {
 	r := in.r
 	return r.ProtoMajor == 1 && r.ProtoMinor == 1 && r.ContentLength == 0 && in.Header("Upgrade") != "" &&
-		engine.Listed(strings.Join(r.Header["Connection"], ","), "Upgrade")
+		gateway.Listed(strings.Join(r.Header["Connection"], ","), "Upgrade")
 }
 
 // tunnel takes the connection from net/http, sends an answer that switches

@@ -2,7 +2,6 @@ package fetch
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -143,30 +142,20 @@ func get(ctx context.Context, c gateway.Connector, u *url.URL, o Options) (d Doc
 // read returns the bytes of an answer, unpacked.
 func read(b *body.Body, encoding string, limit int64) ([]byte, error) {
 	raw, err := b.Bytes(limit)
+	switch {
+	case err != nil:
+	case body.IsGzip(encoding):
+		failed := func(err error) error { return fmt.Errorf("unpack: %w", err) }
+		plain := body.FromStream(body.Unpack(io.NopCloser(bytes.NewReader(raw)), failed), -1)
+		defer plain.Close()
+		raw, err = plain.Bytes(limit)
+	case encoding != "" && !strings.EqualFold(encoding, "identity"):
+		return nil, fmt.Errorf("the content encoding %q was not asked for", encoding)
+	}
 	if errors.Is(err, body.ErrTooLarge) || int64(len(raw)) > limit {
 		return nil, ErrTooLarge
 	}
-	if err != nil {
-		return nil, err
-	}
-	switch strings.ToLower(encoding) {
-	case "", "identity":
-		return bytes.Clone(raw), nil
-	case "gzip", "x-gzip":
-		z, err := gzip.NewReader(bytes.NewReader(raw))
-		if err != nil {
-			return nil, fmt.Errorf("unpack: %w", err)
-		}
-		plain, err := io.ReadAll(io.LimitReader(z, limit+1))
-		if err != nil {
-			return nil, fmt.Errorf("unpack: %w", err)
-		}
-		if int64(len(plain)) > limit {
-			return nil, ErrTooLarge
-		}
-		return plain, nil
-	}
-	return nil, fmt.Errorf("the content encoding %q was not asked for", encoding)
+	return bytes.Clone(raw), err
 }
 
 // A message is the client's message of a call that no client caused: a GET of

@@ -358,14 +358,8 @@ func addVary(header *gateway.Fields, names ...string) {
 // varies reports whether the Vary of header names name, or everything with *.
 func varies(header gateway.Fields, name string) bool {
 	for _, f := range header {
-		if f.Name != vary {
-			continue
-		}
-		for token := range strings.SplitSeq(f.Value, ",") {
-			token = strings.Trim(token, " \t")
-			if token == "*" || strings.EqualFold(token, name) {
-				return true
-			}
+		if f.Name == vary && (gateway.Listed(f.Value, "*") || gateway.Listed(f.Value, name)) {
+			return true
 		}
 	}
 	return false

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"strings"
+
+	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
 // What a byte may be part of.
@@ -26,11 +28,11 @@ var classes = func() (t [256]uint8) {
 				t[c] |= class
 			}
 		}
-		set('A' <= c && c <= 'Z', upper|token|regName)
-		set('a' <= c && c <= 'z', lower|token|regName)
-		set('0' <= c && c <= '9', digit|token|regName|hexDigit)
+		set(gateway.Token(string(rune(c))), token)
+		set('A' <= c && c <= 'Z', upper|regName)
+		set('a' <= c && c <= 'z', lower|regName)
+		set('0' <= c && c <= '9', digit|regName|hexDigit)
 		set('A' <= c && c <= 'F' || 'a' <= c && c <= 'f', hexDigit)
-		set(strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0, token)
 		set(strings.IndexByte("!$&'()*+,;=", c) >= 0, regName)
 		set(strings.IndexByte("-._~", c) >= 0, regName)
 		set(c > ' ', visible)

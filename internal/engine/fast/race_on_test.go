@@ -1,5 +1,0 @@
-//go:build race
-
-package fast
-
-const raceEnabled = true

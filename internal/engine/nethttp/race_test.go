@@ -1,5 +1,0 @@
-//go:build race
-
-package nethttp
-
-const raceEnabled = true

@@ -1,5 +1,0 @@
-//go:build !race
-
-package jsonspan
-
-const raceEnabled = false
