@@ -88,6 +88,30 @@ func TestHostsAreSaid(t *testing.T) {
 	}
 }
 
+// TestStrangersAreSaid tells once that a host does not speak HTTP/2 without TLS, and what
+// to write instead.
+func TestStrangersAreSaid(t *testing.T) {
+	for _, engine := range []string{"fast", "nethttp"} {
+		t.Run(engine, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			host := newBackend(t)
+			p := serveFile(t, write(t, "gateway.json", fmt.Sprintf(`{"version": 3, "dialect": "sluice", "timeout": "1m", "engine": %q, "listen_ip": "127.0.0.1", "endpoints": [
+  {"endpoint": "/", "backend": [{"url_pattern": "/a", "host": [%q], "extra_config": {"backend/http/client": {"use_h2c": true}}}]}]}`, engine, host)))
+			for range 5 {
+				if status, text := p.get(t, "/"); status != 502 || !strings.Contains(text, `"code":"backend_unreachable"`) {
+					t.Errorf("answer %d %s", status, text)
+				}
+			}
+			line := "WARNING host cannot be reached host=" + host + " endpoint=/ backend=/a error="
+			const why = "answers in HTTP/1 where HTTP/2 is spoken by prior knowledge; remove use_h2c from its options in backend/http/client"
+			eventually(t, line, func() bool { return strings.Contains(p.log(), line) && strings.Contains(p.log(), why) })
+			if n := strings.Count(p.log(), line); n != 1 {
+				t.Errorf("told %d times:\n%s", n, p.log())
+			}
+		})
+	}
+}
+
 // TestAcceptFailuresAreSaid tells once that the system lets no connection in, and once
 // that it does again.
 func TestAcceptFailuresAreSaid(t *testing.T) {

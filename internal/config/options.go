@@ -208,6 +208,10 @@ type Transport struct {
 
 	// Proxy is the forward proxy; without it the environment decides.
 	Proxy string `json:"-"`
+
+	// H2C speaks HTTP/2 by prior knowledge where the scheme is http (RFC 9113,
+	// section 3.3).
+	H2C bool `json:"-"`
 }
 
 // Behaviour holds every default that a dialect sets.

@@ -119,6 +119,10 @@ type Server interface {
 //   - Fields of the answer that are [gateway.PerHop], and those its Connection names,
 //     are removed. The others are sorted by name, values of one name in order.
 //   - Interim answers (1xx) and trailers are dropped.
+//   - Where the settings say H2C, what has the scheme http is called by HTTP/2 without
+//     being asked whether it speaks that (RFC 9113, section 3.3). A backend that does
+//     not show it first has got nothing of any request, and was not reached. Calls with
+//     Upgrade go out in HTTP/1.1 all the same.
 //   - x.Request.Upgrade goes out with Connection: Upgrade, in HTTP/1.1, on a
 //     connection that is new, so that it is never sent twice; with a body it
 //     does not. An answer 101 that

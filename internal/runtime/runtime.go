@@ -594,7 +594,7 @@ func transportID(t config.Transport) (string, error) {
 	}
 	sum := sha256.New()
 	sum.Write(text)
-	sum.Write([]byte(t.Proxy))
+	fmt.Fprintf(sum, "%s %t", t.Proxy, t.H2C)
 	if t.ClientTLS != nil && !t.ClientTLS.SkipFiles {
 		for _, name := range t.ClientTLS.Files() {
 			data, err := config.ReadFile(name)

@@ -34,7 +34,9 @@ func newBackend(t *testing.T, l *latches) *backend {
 		t.Fatal(err)
 	}
 	b.address = "http://" + listener.Addr().String()
-	server := &http.Server{Handler: b}
+	server := &http.Server{Handler: b, Protocols: new(http.Protocols)}
+	server.Protocols.SetHTTP1(true)
+	server.Protocols.SetUnencryptedHTTP2(true)
 	var wg sync.WaitGroup
 	wg.Go(func() { server.Serve(listener) })
 	t.Cleanup(func() { server.Close(); wg.Wait() })
@@ -52,7 +54,7 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			m.fields = append(m.fields, field{name, v})
 		}
 	}
-	m.fields = append(m.fields, field{"Host", r.Host}, field{"@length", strconv.FormatInt(r.ContentLength, 10)})
+	m.fields = append(m.fields, field{"Host", r.Host}, field{"@length", strconv.FormatInt(r.ContentLength, 10)}, field{"@proto", r.Proto})
 	b.mu.Lock()
 	b.seen = append(b.seen, m)
 	answer, ok := b.script[r.Method+" "+r.URL.EscapedPath()]

@@ -40,7 +40,8 @@
 //	                        time until the answer was whole; "@has: text" is a part
 //	                        of the body, as often as needed
 //	-- seen A --            what backend A got since the last look: request lines
-//	                        with fields and body as above; "none" for nothing.
+//	                        with fields and body as above, @length and @proto
+//	                        among them; "none" for nothing.
 //	                        Requests whose body broke off do not count
 //	-- problems --          texts that must be among the problems of the
 //	                        configuration, one a line; "stops" if it must not

@@ -58,6 +58,7 @@ func Run(t *testing.T, e Engine) {
 		{"tls", tlsCases},
 		{"http2", http2Cases},
 		{"resend", resendCases},
+		{"prior", priorCases},
 		{"tunnel", tunnelCases},
 	} {
 		t.Run(group.name, func(t *testing.T) {

@@ -13,6 +13,8 @@ import (
 	"golang.org/x/net/http2/hpack"
 
 	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
@@ -28,14 +30,17 @@ var resendCases = cases{
 // the others it ends the first one, when as much of its body has come as it waits
 // for, and answers those that come later with their method and their bodies.
 type refuser struct {
-	server  *tls.Config
-	waits   int // bytes
+	server  *tls.Config // nil for none
+	waits   int         // bytes
 	end     func(f *http2.Framer, id uint32) error
 	streams atomic.Int64
 }
 
 func (r *refuser) serve(w *wire) {
-	conn := tls.Server(w.Conn, r.server)
+	conn := w.Conn
+	if r.server != nil {
+		conn = tls.Server(w.Conn, r.server)
+	}
 	preface := make([]byte, len(http2.ClientPreface))
 	if _, err := io.ReadFull(conn, preface); err != nil {
 		return
@@ -131,6 +136,7 @@ func goAway(processed bool) func(*http2.Framer, uint32) error {
 
 // An unanswered is a request whose stream a refuser ends.
 type unanswered struct {
+	scheme string
 	method string
 	size   int
 	stream bool // the body is none in memory
@@ -142,24 +148,29 @@ func (u unanswered) String() string {
 	if u.stream {
 		kind = fmt.Sprintf("bytes of a stream, known %t", u.known)
 	}
-	return fmt.Sprintf("%s of %d %s", u.method, u.size, kind)
+	return fmt.Sprintf("%s %s of %d %s", u.scheme, u.method, u.size, kind)
 }
 
 // refused calls a backend that ends the first stream, and returns the answer and how
 // many streams there were.
 func (t *trial) refused(u unanswered, end func(*http2.Framer, uint32) error) (answer string, streams int64, err error) {
 	t.Helper()
-	server, client := t.identity()
-	r := &refuser{server: server, waits: min(u.size, 1<<16-1), end: end} // as much as everybody may send
+	r := &refuser{waits: min(u.size, 1<<16-1), end: end} // as much as everybody may send
+	var c engine.Client
+	if u.scheme == "http" {
+		c = t.client(config.Transport{H2C: true})
+	} else {
+		server, client := t.identity()
+		r.server, c = server, t.tlsClient(client)
+	}
 	b := t.backend(r.serve)
-	c := t.tlsClient(client)
 	x := t.call(b.addr)
-	x.Request.Scheme, x.Request.Path = "https", "/first"
+	x.Request.Scheme, x.Request.Path = u.scheme, "/first"
 	if got := t.get(c, x); got != "GET 0 true" {
 		t.Fatalf("the first answer is %q", got)
 	}
 	x = t.call(b.addr)
-	x.Request.Scheme, x.Request.Method = "https", u.method
+	x.Request.Scheme, x.Request.Method = u.scheme, u.method
 	switch {
 	case u.stream:
 		size := int64(-1)
@@ -188,9 +199,11 @@ func unprocessedStreams(t *trial) {
 			{method: "POST", size: 5, stream: true}, {method: "PUT", size: 5, stream: true, known: true},
 			{method: "POST", size: 60_000, stream: true}, {method: "PATCH", size: 60_000, stream: true, known: true},
 		} {
-			answer, streams, err := t.refused(u, end)
-			if want := fmt.Sprintf("%s %d true", u.method, u.size); err != nil || answer != want || streams != 2 {
-				t.Errorf("%s, %v: %q, %v after %d streams, want %q after 2", name, u, answer, err, streams, want)
+			for _, u.scheme = range []string{"https", "http"} {
+				answer, streams, err := t.refused(u, end)
+				if want := fmt.Sprintf("%s %d true", u.method, u.size); err != nil || answer != want || streams != 2 {
+					t.Errorf("%s, %v: %q, %v after %d streams, want %q after 2", name, u, answer, err, streams, want)
+				}
 			}
 		}
 	}
@@ -214,14 +227,16 @@ func processedStreams(t *trial) {
 		{"more than is kept", unanswered{method: "POST", size: 200_000, stream: true}, reset(http2.ErrCodeRefusedStream)},
 	}
 	for _, tt := range tests {
-		answer, streams, err := t.refused(tt.unanswered, tt.end)
-		if err == nil {
-			t.Errorf("%s, %v: %q, want an error", tt.name, tt.unanswered, answer)
-			continue
-		}
-		t.wantFailure(err, gateway.CodeBackendAborted, false)
-		if streams != 1 || strings.Contains(err.Error(), "canceled") {
-			t.Errorf("%s, %v: %d streams, %v, want one and why", tt.name, tt.unanswered, streams, err)
+		for _, tt.scheme = range []string{"https", "http"} {
+			answer, streams, err := t.refused(tt.unanswered, tt.end)
+			if err == nil {
+				t.Errorf("%s, %v: %q, want an error", tt.name, tt.unanswered, answer)
+				continue
+			}
+			t.wantFailure(err, gateway.CodeBackendAborted, false)
+			if streams != 1 || strings.Contains(err.Error(), "canceled") {
+				t.Errorf("%s, %v: %d streams, %v, want one and why", tt.name, tt.unanswered, streams, err)
+			}
 		}
 	}
 }

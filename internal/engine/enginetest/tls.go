@@ -295,11 +295,14 @@ func callTLS(t *trial) {
 // serveOne serves one connection until it is closed.
 func serveOne(conn net.Conn, h http.Handler) {
 	l := &oneConnection{conn: conn, closed: make(chan struct{})}
-	server := &http.Server{Handler: h, ConnState: func(_ net.Conn, s http.ConnState) {
+	server := &http.Server{Handler: h, Protocols: new(http.Protocols), ConnState: func(_ net.Conn, s http.ConnState) {
 		if s == http.StateClosed {
 			close(l.closed)
 		}
 	}}
+	server.Protocols.SetHTTP1(true)
+	server.Protocols.SetHTTP2(true)
+	server.Protocols.SetUnencryptedHTTP2(true)
 	server.Serve(l) // ends with the connection
 }
 
@@ -324,32 +327,39 @@ func (l *oneConnection) Addr() net.Addr { return l.conn.LocalAddr() }
 
 func callHTTP2(t *trial) {
 	server, client := t.identity()
-	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		text, err := io.ReadAll(r.Body)
-		if r.URL.Path == "/broken" {
-			w.Write([]byte("hel"))
-			w.(http.Flusher).Flush()
-			panic(http.ErrAbortHandler)
-		}
-		w.Header().Add("X-B", "2")
-		w.Header().Add("X-B", "1")
-		w.Header().Set("Date", "today")
-		names := slices.DeleteFunc(slices.Collect(maps.Keys(r.Header)), func(name string) bool { return name == "Content-Length" })
-		slices.Sort(names)
-		fmt.Fprintf(w, "%s %s %s %s %v %q %v", r.Proto, r.Method, r.RequestURI, r.Host, names, text, err)
-	})
 	b := t.backend(func(w *wire) {
 		conn := tls.Server(w.Conn, server)
 		if conn.Handshake() == nil {
-			serveOne(conn, handler)
+			serveOne(conn, http.HandlerFunc(tell))
 		}
 	})
-	c := t.tlsClient(client)
+	callStreams(t, t.tlsClient(client), b, "https")
+}
+
+// tell answers with what it was asked.
+func tell(w http.ResponseWriter, r *http.Request) {
+	text, err := io.ReadAll(r.Body)
+	if r.URL.Path == "/broken" {
+		w.Write([]byte("hel"))
+		w.(http.Flusher).Flush()
+		panic(http.ErrAbortHandler)
+	}
+	w.Header().Add("X-B", "2")
+	w.Header().Add("X-B", "1")
+	w.Header().Set("Date", "today")
+	names := slices.DeleteFunc(slices.Collect(maps.Keys(r.Header)), func(name string) bool { return name == "Content-Length" })
+	slices.Sort(names)
+	fmt.Fprintf(w, "%s %s %s %s %v %q %v", r.Proto, r.Method, r.RequestURI, r.Host, names, text, err)
+}
+
+// callStreams calls a backend that tells over HTTP/2.
+func callStreams(t *trial, c engine.Client, b *backend, scheme string) {
+	t.Helper()
 	for _, target := range []string{"/a%2Fb//c?x=%20", "//a"} {
 		for _, content := range []body.Body{body.FromBytes([]byte("hello")), body.FromStream(io.NopCloser(strings.NewReader("hello")), -1)} {
 			x := t.call(b.addr)
 			q := &x.Request
-			q.Scheme, q.Method, q.Body = "https", "POST", content
+			q.Scheme, q.Method, q.Body = scheme, "POST", content
 			q.Path, q.RawQuery, _ = strings.Cut(target, "?")
 			q.Header = gateway.Fields{{Name: "X-A", Value: "1"}, {Name: "Connection", Value: "X-A"}, {Name: "Te", Value: "gzip"}}
 			if got, want := t.get(c, x), fmt.Sprintf("HTTP/2.0 POST %s %s [X-A] %q <nil>", target, b.addr, "hello"); got != want {
@@ -361,7 +371,7 @@ func callHTTP2(t *trial) {
 		}
 	}
 	x := t.call(b.addr)
-	x.Request.Scheme, x.Request.Path = "https", "/broken"
+	x.Request.Scheme, x.Request.Path = scheme, "/broken"
 	t.must(c.Do(t.context(), x))
 	r := x.Response.Body.Reader()
 	defer r.Close()

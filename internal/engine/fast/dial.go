@@ -38,6 +38,7 @@ func newHost(c *Client, o origin) *host {
 	h.address = net.JoinHostPort(name, port)
 	switch o.scheme {
 	case "http":
+		h.foreign.Store(c.settings.H2C)
 	case "https":
 		h.tls = c.tls
 		if h.tls.ServerName == "" {

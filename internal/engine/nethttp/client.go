@@ -41,6 +41,7 @@ const (
 // client is an [engine.Client] on http.Transport.
 type client struct {
 	transport *http.Transport
+	prior     *http.Transport                  // of calls by prior knowledge; nil where there are none
 	upgrades  *http.Transport                  // of calls that ask for another protocol
 	proxy     func(*url.URL) (*url.URL, error) // nil when there is none
 
@@ -60,15 +61,23 @@ func NewClient(t config.Transport, s *tls.Config) engine.Client {
 	c := &client{proxy: proxyFor(t.Proxy)}
 	c.transport, c.upgrades = c.newTransport(t, s), c.newTransport(t, s)
 	c.transport.Protocols.SetHTTP2(true)
+	c.speakHTTP2(c.transport)
+	if t.H2C {
+		c.prior = c.newPrior(t)
+	}
+	c.upgrades.DisableKeepAlives = true // each call gets a connection of its own
+	return c
+}
+
+// speakHTTP2 prepares a transport for HTTP/2.
+func (c *client) speakHTTP2(t *http.Transport) {
 	//lint:ignore SA1019 the CountError of HTTP2Config is not asked about streams of clients, as of Go 1.26
-	streams, err := http2.ConfigureTransports(c.transport)
+	streams, err := http2.ConfigureTransports(t)
 	if err != nil {
 		panic(err) // another version of HTTP/2 was registered, which nobody does
 	}
 	//lint:ignore SA1019 as above
 	streams.CountError = c.doubt
-	c.upgrades.DisableKeepAlives = true // each call gets a connection of its own
-	return c
 }
 
 // doubt counts the streams that a backend has reset with PROTOCOL_ERROR. The transport
@@ -155,12 +164,20 @@ func proxyFor(address string) func(*url.URL) (*url.URL, error) {
 }
 
 // Close closes idle connections.
-func (c *client) Close() { c.transport.CloseIdleConnections() }
+func (c *client) Close() {
+	c.transport.CloseIdleConnections()
+	if c.prior != nil {
+		c.prior.CloseIdleConnections()
+	}
+}
 
 // Do makes the call.
 func (c *client) Do(ctx context.Context, x *gateway.Exchange) error {
 	once := !x.Request.Repeatable()
-	call := &call{client: c, once: once, wary: once}
+	call := &call{client: c, once: once, wary: once, transport: c.transport}
+	if c.prior != nil && x.Request.Scheme == "http" {
+		call.transport = c.prior
+	}
 	r, err := call.request(ctx, &x.Request, c.proxy)
 	if err != nil {
 		return err
@@ -177,10 +194,17 @@ func (c *client) Do(ctx context.Context, x *gateway.Exchange) error {
 	if call.stopped.Load() {
 		err = errDoubt
 	}
+	greeted := true
+	if g := call.greeting.Load(); g != nil {
+		var unknown error
+		if greeted, unknown = g.heard(); unknown != nil {
+			err = unknown // or the transport says that it was too late to use the connection
+		}
+	}
 	if cause := call.body.failure(); cause != nil && ctx.Err() == nil {
 		return gateway.BodyError(cause)
 	}
-	return engine.Failure(ctx, err, call.reached.Load() && !errors.Is(err, gateway.ErrUnreached))
+	return engine.Failure(ctx, err, call.reached.Load() && greeted && !errors.Is(err, gateway.ErrUnreached))
 }
 
 // roundTrip calls the transport. The transport returns only when nobody reads
@@ -192,12 +216,12 @@ func (c *client) roundTrip(ctx context.Context, q *gateway.Request, call *call, 
 		return c.upgrades.RoundTrip(r)
 	}
 	if call.body.stream == nil {
-		res, err := c.transport.RoundTrip(r)
+		res, err := call.transport.RoundTrip(r)
 		if lost(err) && q.Repeatable() {
 			if r.Body != nil {
 				r.Body, _ = call.body.again() // which is always possible from memory
 			}
-			res, err = c.transport.RoundTrip(r)
+			res, err = call.transport.RoundTrip(r)
 		}
 		return res, err
 	}
@@ -207,7 +231,7 @@ func (c *client) roundTrip(ctx context.Context, q *gateway.Request, call *call, 
 	}
 	done := make(chan outcome)
 	go func() {
-		res, err := c.transport.RoundTrip(r)
+		res, err := call.transport.RoundTrip(r)
 		select {
 		case done <- outcome{res, err}:
 		case <-ctx.Done():
@@ -235,19 +259,21 @@ func lost(err error) bool {
 // at once, and not pooled, because goroutines of the transport may hold parts
 // of it when the call is over. It is also the body of the answer.
 type call struct {
-	url     url.URL
-	body    requestStream
-	trace   httptrace.ClientTrace
-	client  *client
-	once    bool               // a backend that may have got the request must not get it twice
-	wary    bool               // the same, or nobody can send it twice
-	reached atomic.Bool        // a connection was made
-	streams bool               // and it speaks HTTP/2
-	doubts  int64              // of the client when the request was sent
-	cancel  context.CancelFunc // ends the call without the client's having left; nil for most
-	stopped atomic.Bool        // by that
-	values  [12]string         // room for the values of the header
-	res     *http.Response
+	url       url.URL
+	body      requestStream
+	trace     httptrace.ClientTrace
+	client    *client
+	transport *http.Transport
+	once      bool                     // a backend that may have got the request must not get it twice
+	wary      bool                     // the same, or nobody can send it twice
+	reached   atomic.Bool              // a connection was made
+	greeting  atomic.Pointer[greeting] // on it, if it is one by prior knowledge
+	streams   bool                     // it speaks HTTP/2
+	doubts    int64                    // of the client when the request was sent
+	cancel    context.CancelFunc       // ends the call without the client's having left; nil for most
+	stopped   atomic.Bool              // by that
+	values    [12]string               // room for the values of the header
+	res       *http.Response
 
 	ahead       *[32 << 10]byte // what was read of the body of the answer before anybody asked; nil for nothing
 	taken, have int             // of that
@@ -270,7 +296,7 @@ func (c *call) request(ctx context.Context, q *gateway.Request, proxy func(*url.
 	if by := engine.DialBy(ctx, q); !by.IsZero() {
 		ctx = context.WithValue(ctx, dialBy{}, by)
 	}
-	if c.once && q.Scheme == "https" && q.Body.Size() == 0 {
+	if c.once && (q.Scheme == "https" || c.prior()) && q.Body.Size() == 0 {
 		ctx, c.cancel = context.WithCancel(ctx)
 	}
 	r := (&http.Request{
@@ -338,7 +364,9 @@ func (c *call) connected(info httptrace.GotConnInfo) {
 		c.cancel()
 		return
 	}
-	if c.streams = speaksHTTP2(info.Conn); c.streams {
+	g, prior := info.Conn.(*greeting)
+	c.greeting.Store(g)
+	if c.streams = prior || speaksHTTP2(info.Conn); c.streams {
 		c.doubts = c.client.doubts.Load()
 		c.body.keep()
 		return
@@ -382,7 +410,7 @@ func arrived(conn net.Conn) (is bool) {
 // leaves that to whoever uses Opaque.
 func (c *call) path(q *gateway.Request, proxy func(*url.URL) (*url.URL, error)) error {
 	if proxy != nil && q.Scheme == "http" {
-		if via, err := proxy(&c.url); err == nil && via != nil && via.Scheme != "socks5" && via.Scheme != "socks5h" {
+		if via, err := proxy(&c.url); err == nil && via != nil && !carriesAny(via) {
 			c.url.Opaque = "//" + q.Host + q.Path
 			return nil
 		}
@@ -436,7 +464,7 @@ func (c *call) answer(res *http.Response, to *gateway.Response) error {
 		res.Body.Close()
 		return errors.New("too many fields")
 	}
-	if !speaks(res) {
+	if !c.speaks(res) {
 		res.Body.Close()
 		return errors.New("a version of HTTP other than 1.0 and 1.1")
 	}
@@ -466,12 +494,12 @@ func (c *call) answer(res *http.Response, to *gateway.Response) error {
 
 // speaks reports whether the version of an answer is one that the connection is
 // for: HTTP/2 has no version in its answers.
-func speaks(res *http.Response) bool {
+func (c *call) speaks(res *http.Response) bool {
 	switch {
 	case res.ProtoMajor == 1:
 		return res.ProtoMinor <= 1
 	case res.ProtoMajor == 2:
-		return res.TLS != nil && res.TLS.NegotiatedProtocol == "h2"
+		return c.prior() || res.TLS != nil && res.TLS.NegotiatedProtocol == "h2"
 	}
 	return false
 }

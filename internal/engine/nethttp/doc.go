@@ -21,6 +21,11 @@
 // that was reset with PROTOCOL_ERROR, which says nothing of the kind; that is left to
 // requests that may be repeated.
 //
+// HTTP/2 is negotiated by ALPN, or spoken by prior knowledge where the settings say so.
+// On such a connection nothing follows the preface before the settings of the backend
+// have come: one round trip more for the first call, and none of the requests has
+// reached a backend that speaks something else.
+//
 // What it cannot do: the standard library keeps a Connection field to itself
 // when it asks to close, so the fields that such an answer of a backend names
 // besides are passed on; and a body of known size that a client uploads is

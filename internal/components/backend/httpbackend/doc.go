@@ -29,6 +29,6 @@
 // # backend/http/client
 //
 // The options take the place of those of the service, for this backend only:
-// TLS settings, a forward proxy, and what is done with redirects. Backends with
-// equal settings share their connections.
+// TLS settings, a forward proxy, what is done with redirects, and whether HTTP/2 is
+// spoken without TLS. Backends with equal settings share their connections.
 package httpbackend

@@ -4,7 +4,9 @@ import (
 	"context"
 	_ "embed"
 	"errors"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/component"
@@ -29,7 +31,7 @@ var info = component.Info{
 
 var clientInfo = component.Info{
 	Namespace: "backend/http/client",
-	Summary:   "Sets TLS, forward proxy and redirects of one backend.",
+	Summary:   "Sets TLS, forward proxy, redirects and version of HTTP for one backend.",
 	Source:    source,
 	Doc:       doc,
 }
@@ -159,6 +161,9 @@ func (d *details) Leave(_ context.Context, x *gateway.Exchange, err error) error
 	return nil
 }
 
+// plain reports whether a host is called without TLS.
+func plain(host string) bool { return strings.HasPrefix(strings.ToLower(host), "http://") }
+
 func buildClient(s *component.BackendSite, o ClientOptions) error {
 	t := s.Transport()
 	if o.ClientTLS != nil {
@@ -169,6 +174,9 @@ func buildClient(s *component.BackendSite, o ClientOptions) error {
 	}
 	if o.ProxyAddress != "" {
 		t.Proxy = o.ProxyAddress
+	}
+	if t.H2C = o.UseH2C; o.UseH2C && s.Config().SD == "static" && !slices.ContainsFunc(s.Config().Host, plain) {
+		s.Warn("use_h2c", errors.New("has no effect, no host of the backend begins with http://; with https:// HTTP/2 is negotiated"))
 	}
 	if o.NoRedirect && o.SendBodyOnRedirect {
 		s.Warn("send_body_on_redirect", errors.New("has no effect with no_redirect"))

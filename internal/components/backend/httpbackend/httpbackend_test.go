@@ -263,6 +263,10 @@ func TestClient(t *testing.T) {
 		{"another scheme", `{"proxy_address":"ftp://proxy"}`, config.Transport{}, component.Redirects{}, []string{"error proxy_address: "}},
 		{"proxy with a path", `{"proxy_address":"http://proxy/x"}`, config.Transport{}, component.Redirects{}, []string{"error proxy_address: "}},
 		{"unknown version", `{"client_tls":{"min_version":"TLS9"}}`, config.Transport{}, component.Redirects{}, []string{"error client_tls.min_version: "}},
+		{"HTTP/2 without TLS", `{"use_h2c":true}`, config.Transport{H2C: true}, component.Redirects{}, nil},
+		{"HTTP/2 without TLS by a proxy of HTTP", `{"use_h2c":true,"proxy_address":"http://proxy:3128"}`, config.Transport{}, component.Redirects{}, []string{"error use_h2c: "}},
+		{"HTTP/2 without TLS by a proxy of bytes", `{"use_h2c":true,"proxy_address":"socks5://proxy:3128"}`,
+			config.Transport{Proxy: "socks5://proxy:3128", H2C: true}, component.Redirects{}, nil},
 		{"wrong type", `{"no_redirect":"yes"}`, config.Transport{}, component.Redirects{}, []string{"error no_redirect: "}},
 	}
 	for _, tt := range tests {

@@ -1,0 +1,207 @@
+package enginetest
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/net/http2"
+
+	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+)
+
+// priorCases are about backends that speak HTTP/2 without TLS, as their callers know
+// (RFC 9113, section 3.3). What happens to streams is among the cases of resend.
+var priorCases = cases{
+	{"a backend speaks HTTP/2 by prior knowledge", callPrior},
+	{"what begins with https is negotiated all the same", priorOverTLS},
+	{"a switch of protocols is asked for in HTTP/1.1", priorUpgrades},
+	{"a backend that does not speak HTTP/2 is not reached", priorUnknown},
+	{"a backend that says nothing has as long as a handshake", priorSilent},
+	{"calls of HTTP/2 share a connection until it ends", priorConnections},
+	{"a call of HTTP/2 ends with its deadline, and its connection does not", priorDeadlines},
+}
+
+// serveStreams serves HTTP/2 without TLS.
+func serveStreams(h http.HandlerFunc) func(*wire) { return func(w *wire) { serveOne(w.Conn, h) } }
+
+func callPrior(t *trial) {
+	b := t.backend(serveStreams(tell))
+	callStreams(t, t.client(config.Transport{H2C: true}), b, "http")
+	if n := b.accepted.Load(); n != 1 {
+		t.Errorf("%d connections, want 1", n)
+	}
+}
+
+func priorOverTLS(t *trial) {
+	server, client := t.identity()
+	server.NextProtos = nil
+	b := t.backend(func(w *wire) { echo(newWire(w.t, tls.Server(w.Conn, server), w.exit)) })
+	c := t.NewClient(config.Transport{H2C: true}, client)
+	t.Cleanup(c.Close)
+	x := t.call(b.addr)
+	x.Request.Scheme = "https"
+	if got := t.get(c, x); got != "GET / HTTP/1.1 " {
+		t.Errorf("answer %q", got)
+	}
+}
+
+func priorUpgrades(t *trial) {
+	b := t.switched(func(w *wire) { w.wantText("to the backend"); w.send("to the client") })
+	x := t.call(b.addr)
+	x.Request.Upgrade = "echo"
+	t.must(t.client(config.Transport{H2C: true}).Do(t.context(), x))
+	tunnel, ok := x.Response.Body.Reader().(gateway.Tunnel)
+	if !ok || x.Response.Status != 101 {
+		t.Fatalf("answer %d, want a tunnel", x.Response.Status)
+	}
+	defer tunnel.Close()
+	io.WriteString(tunnel, "to the backend") // the answer tells if it fails
+	if text, err := io.ReadAll(io.LimitReader(tunnel, int64(len("to the client")))); string(text) != "to the client" {
+		t.Errorf("got %q, %v", text, err)
+	}
+}
+
+func priorUnknown(t *trial) {
+	// begun waits for the preface. A connection may also be given up before that.
+	begun := func(w *wire) {
+		if !w.more() {
+			w.exit()
+		}
+		w.exactly(len(http2.ClientPreface))
+	}
+	tests := []struct {
+		name   string
+		script func(w *wire)
+		says   string
+	}{
+		{"HTTP/1", func(w *wire) { begun(w); w.send("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n") }, "answers in HTTP/1"},
+		{"a piece of HTTP/1", func(w *wire) { begun(w); w.send("HT"); w.send("TP/1.1 505 No\r\n\r\n") }, "answers in HTTP/1"},
+		{"TLS", func(w *wire) { begun(w); w.send("\x15\x03\x03\x00\x02\x02\x46") }, "https://"},
+		{"another protocol", func(w *wire) { w.send("220 mail.test ESMTP\r\n"); w.rest() }, "does not speak HTTP/2"},
+		{"no words", begun, "does not begin to speak HTTP/2"},
+	}
+	for _, tt := range tests {
+		t.named(tt.name, func(t *trial) {
+			b := t.backend(tt.script)
+			c := t.client(config.Transport{H2C: true})
+			stream := &watched{Reader: strings.NewReader("hello")}
+			for _, content := range []body.Body{{}, body.FromBytes([]byte("hello")), body.FromStream(stream, 5)} {
+				x := t.call(b.addr)
+				x.Request.Method, x.Request.Body = "POST", content
+				err := c.Do(t.context(), x)
+				t.wantFailure(err, gateway.CodeBackendUnreachable, true)
+				if text := fmt.Sprint(err); !strings.Contains(text, tt.says) || !strings.Contains(text, "use_h2c") || !strings.Contains(text, b.addr) {
+					t.Errorf("error %q, want %q, the host and what to do about it", text, tt.says)
+				}
+			}
+			if stream.read.Load() {
+				t.Error("the body was read")
+			}
+		})
+	}
+}
+
+// priorSilent: the backend is given up with the share of the time that it has.
+func priorSilent(t *trial) {
+	b := t.backend(func(w *wire) { w.rest() })
+	c := t.client(config.Transport{H2C: true})
+	x := t.call(b.addr)
+	x.Request.Others = 9 // each gets a tenth
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	t.wantFailure(c.Do(ctx, x), gateway.CodeBackendUnreachable, true)
+	if ctx.Err() != nil {
+		t.Error("nothing of the time is left for others")
+	}
+	x = t.call(b.addr)
+	soon, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	t.wantFailure(c.Do(soon, x), gateway.CodeTimeout, true)
+}
+
+func priorConnections(t *trial) {
+	const callers = 30
+	var busy sync.WaitGroup
+	b := t.backend(serveStreams(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/together":
+			busy.Done()
+			busy.Wait() // all calls are in flight
+		case "/last":
+			w.Header().Set("Connection", "close") // which is GOAWAY here
+		}
+		io.WriteString(w, r.Proto)
+	}))
+	c := t.client(config.Transport{H2C: true})
+	call := func(path string) {
+		t.Helper()
+		x := t.call(b.addr)
+		x.Request.Path = path
+		if err := c.Do(t.context(), x); err != nil {
+			t.Errorf("%s: %v", path, err)
+			return
+		}
+		if text, err := x.Response.Body.Bytes(0); string(text) != "HTTP/2.0" || err != nil {
+			t.Errorf("%s: answer %q, %v", path, text, err)
+		}
+	}
+	call("/")
+	busy.Add(callers)
+	var calls sync.WaitGroup
+	for range callers {
+		calls.Go(func() { call("/together") })
+	}
+	calls.Wait()
+	if n := b.accepted.Load(); n != 1 {
+		t.Errorf("%d connections, want 1", n)
+	}
+	call("/last")
+	call("/")
+	if n := b.accepted.Load(); n != 2 {
+		t.Errorf("%d connections, want 2", n)
+	}
+	b.mu.Lock()
+	for _, conn := range b.open {
+		conn.Close() // and nobody says so
+	}
+	b.mu.Unlock()
+	for range 3 {
+		x := t.call(b.addr)
+		x.Request.Header.Add("Idempotency-Key", "1")
+		if err := c.Do(t.context(), x); err != nil && !errors.Is(err, gateway.ErrUnreached) {
+			t.wantFailure(err, gateway.CodeBackendAborted, false) // it was on its way
+		}
+	}
+	call("/")
+}
+
+func priorDeadlines(t *trial) {
+	gone := make(chan struct{}, 1)
+	b := t.backend(serveStreams(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/hang" {
+			<-r.Context().Done()
+			gone <- struct{}{}
+		}
+	}))
+	c := t.client(config.Transport{H2C: true})
+	t.get(c, t.call(b.addr))
+	x := t.call(b.addr)
+	x.Request.Path = "/hang"
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	t.wantFailure(c.Do(ctx, x), gateway.CodeTimeout, false)
+	await(t, "the end of the stream", gone)
+	t.get(c, t.call(b.addr))
+	if n := b.accepted.Load(); n != 1 {
+		t.Errorf("%d connections, want 1", n)
+	}
+}
