@@ -7,6 +7,9 @@ import (
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
+// blanks are what readers leave out around the parts of a header.
+const blanks = " \t\r\n\v\f"
+
 // cookie returns the value of the cookie of a name, "" if there is none, over all
 // lines of the header. It reports false when there are two of them, or another one
 // that a server behind us might take for it.
@@ -16,12 +19,12 @@ func cookie(in gateway.Inbound, name string) (value string, once bool) {
 	found := 0
 	for _, f := range in.AppendHeader(nil, "Cookie") {
 		for pair := range strings.SplitSeq(f.Value, ";") {
-			pair = strings.Trim(pair, " \t")
+			pair = strings.Trim(pair, blanks)
 			if n, v, _ := strings.Cut(pair, "="); n == name {
 				value = strings.Trim(v, `"`)
 			}
 			for part := range strings.SplitSeq(pair, ",") { // as servers of RFC 2965 do
-				if n, _, _ := strings.Cut(part, "="); alike(strings.Trim(n, " \t\""), name) {
+				if n, _, _ := strings.Cut(part, "="); alike(strings.Trim(n, blanks+`"`), name) {
 					found++
 				}
 			}
