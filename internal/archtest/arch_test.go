@@ -25,6 +25,8 @@ type pkg struct {
 	Dir        string
 	GoFiles    []string
 	Imports    []string
+
+	TestGoFiles []string
 }
 
 // name is the path below internal, or below the module for what is not.
@@ -45,7 +47,7 @@ func standard(path string) bool {
 
 func packages(t *testing.T) []*pkg {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-json=ImportPath,Dir,GoFiles,Imports", module+"/...")
+	cmd := exec.Command("go", "list", "-json=ImportPath,Dir,GoFiles,Imports,TestGoFiles", module+"/...")
 	out, err := cmd.Output()
 	if err != nil {
 		var exit *exec.ExitError
@@ -195,6 +197,31 @@ func TestKit(t *testing.T) {
 			target := short(path)
 			if ours(path) && !slices.Contains(ofComponents, target) && !strings.HasPrefix(target, "kit/") {
 				t.Errorf("%s imports %s; kit serves components, knows none of them, and may import %v", p.name(), target, ofComponents)
+			}
+		}
+	}
+}
+
+// TestForTests keeps what is made for tests out of the program, and components' tests
+// from putting together by hand what a site needs.
+func TestForTests(t *testing.T) {
+	aids := []string{"kit/testx", "sitetest", "engine/enginetest"}
+	for _, p := range packages(t) {
+		for _, path := range p.Imports {
+			if slices.Contains(aids, short(path)) && !slices.Contains(aids, p.name()) && !strings.HasPrefix(p.name(), "test/") {
+				t.Errorf("%s imports %s, which is for tests", p.name(), short(path))
+			}
+		}
+		if !strings.HasPrefix(p.name(), "components/") {
+			continue
+		}
+		for _, name := range p.TestGoFiles {
+			text, err := os.ReadFile(filepath.Join(p.Dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if bytes.Contains(text, []byte("component.Env{")) {
+				t.Errorf("%s/%s makes a component.Env; sitetest does", p.name(), name)
 			}
 		}
 	}

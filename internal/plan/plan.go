@@ -59,6 +59,11 @@ func (b blueprint) plan() *Plan {
 	return p
 }
 
+// Of returns the plan of what was placed at a site around a tail.
+func Of(placed []component.Placed, tail gateway.Connector) *Plan {
+	return blueprint{placed: slices.Clone(placed), tail: tail, name: "call"}.plan()
+}
+
 func (b *blueprint) steps(placed []component.Placed) []step {
 	steps := make([]step, 0, len(placed))
 	for i := range placed {

@@ -19,16 +19,8 @@ import (
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/jsonspan"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/sitetest"
 )
-
-func node(t testing.TB, text string) *config.Node {
-	t.Helper()
-	d, problems := config.Parse("test.json", []byte(text))
-	if d == nil {
-		t.Fatalf("%s: %v", text, problems)
-	}
-	return d.Root
-}
 
 // backends returns n backends, of which those in shadows are shadows.
 func backends(t testing.TB, n int, shadows ...int) []*config.Backend {
@@ -36,41 +28,19 @@ func backends(t testing.TB, n int, shadows ...int) []*config.Backend {
 	for i := range list {
 		list[i] = &config.Backend{Encoding: "json"}
 		if slices.Contains(shadows, i) {
-			list[i].ExtraConfig = map[string]*config.Node{"proxy": node(t, `{"shadow":true}`)}
+			list[i].ExtraConfig = map[string]*config.Node{"proxy": sitetest.Node(t, `{"shadow":true}`)}
 		}
 	}
 	return list
 }
 
-func problems(s *component.Site) []string {
-	var texts []string
-	for _, p := range s.Problems() {
-		texts = append(texts, p.Severity.String()+" "+p.Path+": "+p.Err.Error())
-	}
-	return texts
-}
-
 // endpoint builds the component for an endpoint; options "" builds it without.
 func endpoint(t testing.TB, r component.Router, e *config.Endpoint, options string) *component.EndpointSite {
 	t.Helper()
-	env := &component.Env{Service: new(config.Service)}
-	service := component.NewServiceSite(env)
-	if err := component.Provide(service, component.RouterKey, r); err != nil {
-		t.Fatal(err)
-	}
-	s := component.NewEndpointSite(env, service, e, nil)
-	var n *config.Node
-	if options != "" {
-		n = node(t, options)
-	}
-	s.Build(component.Default.Find(component.InEndpoint, "proxy"), n)
-	for _, b := range e.Backend {
-		if n := b.ExtraConfig["proxy"]; n != nil {
-			component.NewBackendSite(env, &s.PipeSite, b).Build(component.Default.Find(component.InBackend, "proxy"), n)
-		}
-	}
-	s.Finish()
-	return s
+	g := sitetest.New(t)
+	g.Config, g.Params = e, nil
+	sitetest.Provide(t, g, component.RouterKey, r)
+	return g.Endpoint(t, "proxy", options)
 }
 
 func TestArrangement(t *testing.T) {
@@ -90,7 +60,7 @@ func TestArrangement(t *testing.T) {
 		if got := s.Arrangement(); !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("%s: got %+v, want %+v", tt.options, got, tt.want)
 		}
-		if p := problems(&s.Site); p != nil {
+		if p := sitetest.Problems(s); p != nil {
 			t.Errorf("%s: got %q, want no problem", tt.options, p)
 		}
 	}
@@ -144,7 +114,7 @@ func TestEndpointProblems(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			e := &config.Endpoint{Backend: backends(t, tt.backends), OutputEncoding: tt.output}
 			s := endpoint(t, component.Router{}, e, tt.options)
-			if got := problems(&s.Site); !slices.EqualFunc(got, tt.want, strings.HasPrefix) {
+			if got := sitetest.Problems(s); !slices.EqualFunc(got, tt.want, strings.HasPrefix) {
 				t.Errorf("%s: got %q, want %q", tt.options, got, tt.want)
 			}
 		})
@@ -154,7 +124,7 @@ func TestEndpointProblems(t *testing.T) {
 func TestShadowsDoNotCount(t *testing.T) {
 	const options = `{"flatmap_filter":[{"type":"del","args":["a"]}]}`
 	s := endpoint(t, component.Router{}, &config.Endpoint{Backend: backends(t, 2, 1)}, options)
-	if got := problems(&s.Site); len(got) != 1 || len(s.Placed()) != 0 {
+	if got := sitetest.Problems(s); len(got) != 1 || len(s.Placed()) != 0 {
 		t.Errorf("one backend and a shadow: got problems %q and %d stages, want a warning alone", got, len(s.Placed()))
 	}
 }
@@ -259,7 +229,7 @@ func TestStatic(t *testing.T) {
 					options += `,"strategy":"` + string(strategy) + `"`
 				}
 				s := endpoint(t, component.Router{}, &config.Endpoint{Backend: backends(t, tt.backends)}, options+`}}`)
-				if p := problems(&s.Site); p != nil {
+				if p := sitetest.Problems(s); p != nil {
 					t.Fatalf("problems: %q", p)
 				}
 				x := testx.Request{}.Exchange(t)
@@ -435,11 +405,10 @@ func TestBackend(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			env := &component.Env{Service: new(config.Service)}
-			e := component.NewEndpointSite(env, component.NewServiceSite(env), new(config.Endpoint), nil)
-			s := component.NewBackendSite(env, &e.PipeSite, &tt.backend)
-			s.Build(component.Default.Find(component.InBackend, "proxy"), node(t, tt.options))
-			if got := problems(&s.Site); !slices.EqualFunc(got, tt.problems, strings.HasPrefix) {
+			g := sitetest.New(t)
+			g.Config.Backend[0] = &tt.backend
+			s := g.Backend(t, "proxy", tt.options)
+			if got := sitetest.Problems(s); !slices.EqualFunc(got, tt.problems, strings.HasPrefix) {
 				t.Errorf("%s: got %q, want %q", tt.options, got, tt.problems)
 			}
 			call := s.Call()
@@ -460,7 +429,7 @@ func TestBackend(t *testing.T) {
 }
 
 func TestStaticBudget(t *testing.T) {
-	n := node(t, `{"a":1,"b":{"c":2}}`)
+	n := sitetest.Node(t, `{"a":1,"b":{"c":2}}`)
 	s := newStatic(&Static{Data: n, Strategy: Always})
 	x := testx.Request{}.Exchange(t)
 	answer(t, x, `{"z":1}`, true)

@@ -8,26 +8,16 @@ import (
 	"testing"
 
 	"github.com/sluice-gateway/sluice/internal/component"
-	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/sitetest"
 )
 
 // buildWith runs the component on options written as JSON and returns what it
 // offers, and the problems as "severity path: text".
 func buildWith(t *testing.T, options string) (component.Router, []string) {
 	t.Helper()
-	d, problems := config.Parse("test.json", []byte(options))
-	if d == nil {
-		t.Fatalf("options %s: %v", options, problems)
-	}
-	env := &component.Env{Service: new(config.Service)}
-	s := component.NewServiceSite(env)
-	s.Build(component.Default.Find(component.InService, "router"), d.Root)
-	var texts []string
-	for _, p := range s.Problems() {
-		texts = append(texts, p.Severity.String()+" "+p.Path+": "+p.Err.Error())
-	}
-	r, _ := component.Shared(env, component.RouterKey)
-	return r, texts
+	s := sitetest.Service(t, "router", options)
+	r, _ := component.Use(&s.Site, component.RouterKey)
+	return r, sitetest.Problems(s)
 }
 
 func prefixes(list ...string) []netip.Prefix {

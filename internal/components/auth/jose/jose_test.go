@@ -564,7 +564,7 @@ func TestOperationDebug(t *testing.T) {
 		e := s.ready(t, object{"alg": "RS256", "jwk_local_path": file(t, everyKey(t)), "operation_debug": on})
 		token := rs256(t, `{"exp":1}`)
 		e.status(t, token)
-		log := s.log.String()
+		log := s.Log.String()
 		if !on {
 			if log != "" {
 				t.Errorf("logged without operation_debug: %s", log)
@@ -724,7 +724,7 @@ func TestDownloads(t *testing.T) {
 				maps.Copy(options, tt.options)
 				s := newSite(t, p)
 				e := s.ready(t, options)
-				s.start(t)
+				s.Start(t)
 				synctest.Wait()
 				for _, token := range tt.tokens {
 					want := 401
@@ -767,19 +767,19 @@ func TestKeysAreSaid(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := &provider{sets: map[string][]byte{}}
 			s := newSite(t, p)
-			s.env.Clock = time.Now
+			s.Env.Clock = time.Now
 			options := object{"alg": "RS256", "jwk_url": url + "?key=secret", "cache": cached, "cache_duration": 1}
 			one := s.ready(t, options)
 			s.ready(t, options) // another endpoint with the same set
-			s.start(t)
+			s.Start(t)
 			said := func(what string, lines ...string) {
 				t.Helper()
 				synctest.Wait()
-				got := strings.Split(strings.TrimSuffix(s.log.String(), "\n"), "\n")
-				if s.log.Len() == 0 {
+				got := strings.Split(strings.TrimSuffix(s.Log.String(), "\n"), "\n")
+				if s.Log.Len() == 0 {
 					got = nil
 				}
-				s.log.Reset()
+				s.Log.Reset()
 				if len(got) != len(lines) {
 					t.Errorf("cache %v, %s: got %q, want %d lines", cached, what, got, len(lines))
 					return
@@ -823,15 +823,15 @@ func TestKeysAreSaid(t *testing.T) {
 			time.Sleep(time.Second)
 			ask(200)
 			said("back again", "key set is back; keys=7")
-			for i := len(s.env.Close) - 1; i >= 0; i-- {
-				s.env.Close[i](t.Context())
+			for i := len(s.Env.Close) - 1; i >= 0; i-- {
+				s.Env.Close[i](t.Context())
 			}
 		})
 	}
 	s := newSite(t, nil)
 	s.ready(t, object{"alg": "RS256", "jwk_local_path": file(t, everyKey(t))})
-	s.start(t)
-	if log := s.log.String(); !strings.Contains(log, "key set loaded") || !strings.Contains(log, "keys=7") {
+	s.Start(t)
+	if log := s.Log.String(); !strings.Contains(log, "key set loaded") || !strings.Contains(log, "keys=7") {
 		t.Errorf("a file: got %s, want the number of its keys", log)
 	}
 }
@@ -869,14 +869,14 @@ func TestWeakKeys(t *testing.T) {
 			}
 
 			s := newSite(t, nil)
-			s.env.Service.Behaviour.WeakKeys = mode
+			s.Env.Service.Behaviour.WeakKeys = mode
 			e := s.endpoint(t, object{"alg": alg, "jwk_local_path": file(t, set), "cookie_key": "", "require_exp": true})
 			reported(t, e.problems, severity+` jwk_local_path: key "weak" is of`)
 
 			s = newSite(t, &provider{sets: map[string][]byte{url: set}})
-			s.env.Service.Behaviour.WeakKeys = mode
+			s.Env.Service.Behaviour.WeakKeys = mode
 			e = s.ready(t, object{"alg": alg, "jwk_url": url, "cache": true})
-			s.start(t)
+			s.Start(t)
 			if got := e.status(t, bad); got != want {
 				t.Errorf("%s, %s: the token of the weak key: status %d, want %d", alg, mode, got, want)
 			}
@@ -886,9 +886,9 @@ func TestWeakKeys(t *testing.T) {
 			if got := e.status(t, good); got != 200 {
 				t.Errorf("%s, %s: the token of the strong key: status %d, want 200", alg, mode, got)
 			}
-			s.env.Release() // ends the telling
-			if got := strings.Count(s.log.String(), "keys that are too short"); got != 1 || !strings.Contains(s.log.String(), fmt.Sprintf("refused=%v", mode == "error")) {
-				t.Errorf("%s, %s: the log holds %d warnings, want 1:\n%s", alg, mode, got, s.log.String())
+			s.Env.Release() // ends the telling
+			if got := strings.Count(s.Log.String(), "keys that are too short"); got != 1 || !strings.Contains(s.Log.String(), fmt.Sprintf("refused=%v", mode == "error")) {
+				t.Errorf("%s, %s: the log holds %d warnings, want 1:\n%s", alg, mode, got, s.Log.String())
 			}
 		}
 	}
@@ -927,14 +927,14 @@ func TestSharedCache(t *testing.T) {
 			"https://b.test/": document(t, k["other"]),
 		}}
 		s := newSite(t, p)
-		s.env.Clock = time.Now
+		s.Env.Clock = time.Now
 		reported(t, s.shared(t, object{"shared_cache_duration": 60}))
 		build := func(url string, seconds int) *endpoint {
 			return s.ready(t, object{"alg": "RS256", "jwk_url": url, "cache": true, "cache_duration": seconds, "issuer": "a"})
 		}
 		a1, a2, b := build("https://a.test/", 10), build("https://a.test/", 900), build("https://b.test/", 900)
 		plain := s.ready(t, object{"alg": "RS256", "jwk_url": "https://a.test/"})
-		s.start(t)
+		s.Start(t)
 		synctest.Wait()
 		if p.asked() != 2 {
 			t.Errorf("%d downloads at the start, want one for each URL", p.asked())
@@ -972,24 +972,22 @@ func TestSharedCache(t *testing.T) {
 // TestReload checks that keys survive a reload while nothing is different.
 func TestReload(t *testing.T) {
 	p := &provider{sets: map[string][]byte{"https://a.test/": everyKey(t)}}
-	first := newSite(t, p)
+	s := newSite(t, p)
 	options := object{"alg": "RS256", "jwk_url": "https://a.test/", "cache": true}
-	if got := first.ready(t, options).status(t, rs256(t, `{}`)); got != 200 {
+	if got := s.ready(t, options).status(t, rs256(t, `{}`)); got != 200 {
 		t.Fatalf("status %d, want 200", got)
 	}
-	second := newSite(t, p)
-	second.env.Keeper = first.env.Keeper
-	e := second.ready(t, options)
-	second.start(t)
-	first.env.Release()
+	before := s.Reload(t)
+	e := s.ready(t, options)
+	s.Start(t)
+	before.Release()
 	if got := e.status(t, rs256(t, `{}`)); got != 200 || p.asked() != 1 {
 		t.Errorf("after a reload: status %d, %d downloads; want 200 and 1", got, p.asked())
 	}
-	third := newSite(t, p)
-	third.env.Keeper = first.env.Keeper
+	s.Reload(t)
 	changed := maps.Clone(options)
 	changed["cache_duration"] = 60
-	if got := third.ready(t, changed).status(t, rs256(t, `{}`)); got != 200 || p.asked() != 2 {
+	if got := s.ready(t, changed).status(t, rs256(t, `{}`)); got != 200 || p.asked() != 2 {
 		t.Errorf("with other options: status %d, %d downloads; want 200 and 2", got, p.asked())
 	}
 }

@@ -13,7 +13,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"maps"
 	"net/http"
 	"os"
@@ -30,6 +29,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/sitetest"
 )
 
 // now is the time on the clock of the tests.
@@ -151,31 +151,16 @@ func file(t testing.TB, data []byte) string {
 }
 
 // A site is what components are built at in a test.
-type site struct {
-	env     *component.Env
-	service *component.ServiceSite
-	log     bytes.Buffer
-}
+type site struct{ *sitetest.Gateway }
 
 // newSite returns a site whose connections go to the connector, or to the
 // network if it is nil.
 func newSite(t testing.TB, to gateway.Connector) *site {
-	s := new(site)
-	s.env = &component.Env{
-		Product: "Sluice 0",
-		Service: new(config.Service),
-		Clock:   func() time.Time { return now },
-		Keeper:  new(component.Keeper),
-		Log:     component.NewLog(slog.NewTextHandler(&s.log, nil)),
-		Dial: func(_ config.Transport, c *tls.Config) (gateway.Connector, error) {
-			if to != nil {
-				return to, nil
-			}
-			return network(t, c), nil
-		},
+	s := &site{sitetest.New(t)}
+	s.Env.Clock = func() time.Time { return now }
+	if s.Answer = to; to == nil {
+		s.Env.Dial = func(_ config.Transport, c *tls.Config) (gateway.Connector, error) { return network(t, c), nil }
 	}
-	s.service = component.NewServiceSite(s.env)
-	t.Cleanup(s.env.Release)
 	return s
 }
 
@@ -204,24 +189,19 @@ func network(t testing.TB, c *tls.Config) gateway.Connector {
 	})
 }
 
-// node decodes JSON.
-func node(t testing.TB, v any) *config.Node {
+// text writes options as JSON.
+func text(t testing.TB, options any) string {
 	t.Helper()
-	b, err := json.Marshal(v)
+	b, err := json.Marshal(options)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, problems := config.Parse("options.json", b)
-	if config.HasErrors(problems) {
-		t.Fatalf("%s: %v", b, problems)
-	}
-	return d.Root
+	return string(b)
 }
 
 // shared builds the component of the service.
 func (s *site) shared(t testing.TB, options object) []*config.Problem {
-	s.service.Build(component.Default.Find(component.InService, info.Namespace), node(t, options))
-	return s.service.Problems()
+	return s.Service(t, info.Namespace, text(t, options)).Problems()
 }
 
 // An endpoint is the component, built.
@@ -233,19 +213,9 @@ type endpoint struct {
 // endpoint builds the component at an endpoint with these input_headers.
 func (s *site) endpoint(t testing.TB, options any, input ...string) *endpoint {
 	t.Helper()
-	e := component.NewEndpointSite(s.env, s.service, &config.Endpoint{Endpoint: "/accounts", InputHeaders: input}, nil)
-	e.Build(component.Default.Find(component.InEndpoint, info.Namespace), node(t, options))
+	s.Config.Endpoint, s.Config.InputHeaders, s.Params = "/accounts", input, nil
+	e := s.Endpoint(t, info.Namespace, text(t, options))
 	return &endpoint{e.Placed(), e.Problems()}
-}
-
-// start runs what was registered for the start.
-func (s *site) start(t testing.TB) {
-	t.Helper()
-	for _, f := range s.env.Start {
-		if err := f(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
 }
 
 // ready returns an endpoint that was built without an error.

@@ -17,16 +17,8 @@ import (
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
 	"github.com/sluice-gateway/sluice/internal/kit/tlsx"
+	"github.com/sluice-gateway/sluice/internal/sitetest"
 )
-
-func node(t testing.TB, text string) *config.Node {
-	t.Helper()
-	d, problems := config.Parse("test.json", []byte(text))
-	if d == nil {
-		t.Fatalf("%s: %v", text, problems)
-	}
-	return d.Root
-}
 
 // A setting is what surrounds the backend under test.
 type setting struct {
@@ -38,27 +30,13 @@ type setting struct {
 
 func site(t testing.TB, namespace, options string, o setting) *component.BackendSite {
 	t.Helper()
-	svc := &config.Service{Behaviour: config.Behaviour{DecodedStatuses: o.output}}
-	env := &component.Env{Service: svc, TLS: func(c *config.ClientTLS) (*tls.Config, []error, error) {
-		return nil, tlsx.ClientWarnings(c), nil
-	}}
-	service := component.NewServiceSite(env)
-	if err := component.Provide(service, component.RouterKey, component.Router{ErrorMessages: o.messages}); err != nil {
-		t.Fatal(err)
-	}
-	b := &config.Backend{Encoding: o.encoding, MaxResponseBytes: &o.limit}
-	es := component.NewEndpointSite(env, service, &config.Endpoint{Backend: []*config.Backend{b}}, nil)
-	s := component.NewBackendSite(env, &es.PipeSite, b)
-	s.Build(component.Default.Find(component.InBackend, namespace), node(t, options))
-	return s
-}
-
-func problems(s *component.BackendSite) []string {
-	var texts []string
-	for _, p := range s.Problems() {
-		texts = append(texts, p.Severity.String()+" "+p.Path+": "+p.Err.Error())
-	}
-	return texts
+	g := sitetest.New(t)
+	g.Env.TLS = func(c *config.ClientTLS) (*tls.Config, []error, error) { return nil, tlsx.ClientWarnings(c), nil } // the files are not there
+	g.Env.Service.Behaviour.DecodedStatuses = o.output
+	g.Env.Service.Transport = config.Transport{}
+	g.Config.Backend[0].Encoding, g.Config.Backend[0].MaxResponseBytes = o.encoding, &o.limit
+	sitetest.Provide(t, g, component.RouterKey, component.Router{ErrorMessages: o.messages})
+	return g.Backend(t, namespace, options)
 }
 
 func TestWhereItCounts(t *testing.T) {
@@ -84,16 +62,11 @@ func TestWhereItCounts(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := site(t, "backend/http", tt.options, tt.setting)
-			if got := problems(s); !slices.EqualFunc(got, tt.problems, strings.HasPrefix) {
+			if got := sitetest.Problems(s); !slices.EqualFunc(got, tt.problems, strings.HasPrefix) {
 				t.Errorf("problems: got %q, want %q", got, tt.problems)
 			}
 			if got := len(s.Placed()); got != tt.stages {
 				t.Fatalf("stages: got %d, want %d", got, tt.stages)
-			}
-			for _, p := range s.Placed() {
-				if phase := component.BackendPhase(p.Phase); phase != component.BackendStatus {
-					t.Errorf("phase: got %s, want status", phase)
-				}
 			}
 		})
 	}
@@ -272,7 +245,7 @@ func TestClient(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := site(t, "backend/http/client", tt.options, setting{})
-			if got := problems(s); !slices.EqualFunc(got, tt.problems, strings.HasPrefix) {
+			if got := sitetest.Problems(s); !slices.EqualFunc(got, tt.problems, strings.HasPrefix) {
 				t.Errorf("problems: got %q, want %q", got, tt.problems)
 			}
 			call := s.Call()
@@ -289,7 +262,7 @@ func TestClient(t *testing.T) {
 func TestProxyPasswordStaysSecret(t *testing.T) {
 	for _, address := range []string{"http://u:secret@pro xy:1", "ftp://u:secret@proxy"} {
 		s := site(t, "backend/http/client", `{"proxy_address":"`+address+`"}`, setting{})
-		got := problems(s)
+		got := sitetest.Problems(s)
 		if len(got) != 1 || strings.Contains(got[0], "secret") {
 			t.Errorf("%s: got %q, want one problem without the password", address, got)
 		}

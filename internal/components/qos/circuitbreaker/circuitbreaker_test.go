@@ -3,7 +3,6 @@ package circuitbreaker
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -15,54 +14,13 @@ import (
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/sitetest"
 )
 
-// A fixture builds breakers for the backends of one endpoint.
-type fixture struct {
-	threshold config.BreakerThreshold
-	encoding  config.Encoding
-	keeper    component.Keeper
-	log       strings.Builder
-	endpoint  *config.Endpoint
-}
-
-// build returns the breaker of backend i; it is nil when there is none.
-func (f *fixture) build(t testing.TB, i int, options string) (*stage, *component.Env, []*config.Problem) {
+// newStage builds the breaker of the first backend.
+func newStage(t testing.TB, g *sitetest.Gateway, options string) *stage {
 	t.Helper()
-	doc, problems := config.Parse("options.json", []byte(options))
-	if config.HasErrors(problems) {
-		t.Fatalf("parse %s: %v", options, problems)
-	}
-	if f.endpoint == nil {
-		f.endpoint = &config.Endpoint{Method: "GET", Endpoint: "/a",
-			Backend: []*config.Backend{{Encoding: f.encoding}, {Encoding: f.encoding}}}
-	}
-	env := &component.Env{
-		Service: &config.Service{Behaviour: config.Behaviour{BreakerThreshold: f.threshold}},
-		Keeper:  &f.keeper,
-		Clock:   time.Now,
-		Log:     component.NewLog(slog.NewTextHandler(&f.log, nil)),
-	}
-	endpoint := component.NewEndpointSite(env, component.NewServiceSite(env), f.endpoint, nil)
-	site := component.NewBackendSite(env, &endpoint.PipeSite, f.endpoint.Backend[i])
-	site.Build(component.Default.Find(component.InBackend, "qos/circuit-breaker"), doc.Root)
-	if len(site.Placed()) == 0 {
-		return nil, env, site.Problems()
-	}
-	if got := component.BackendPhase(site.Placed()[0].Phase); got != component.BackendBreaker {
-		t.Errorf("phase = %s, want %s", got, component.BackendBreaker)
-	}
-	return site.Placed()[0].Stage.(*stage), env, site.Problems()
-}
-
-// mustBuild is build of a valid breaker of backend 0.
-func (f *fixture) mustBuild(t testing.TB, options string) *stage {
-	t.Helper()
-	st, _, problems := f.build(t, 0, options)
-	if len(problems) > 0 && f.encoding != "no-op" {
-		t.Fatalf("options %s: %v", options, problems)
-	}
-	return st
+	return sitetest.Stage[*stage](t, g.Backend(t, "qos/circuit-breaker", options))
 }
 
 var errFailed = &gateway.Error{Code: gateway.CodeBackendUnreachable}
@@ -110,8 +68,9 @@ func TestThreshold(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f := fixture{threshold: tt.threshold}
-			calls(t, f.mustBuild(t, tt.options), tt.calls)
+			g := sitetest.New(t)
+			g.Env.Service.Behaviour.BreakerThreshold = tt.threshold
+			calls(t, newStage(t, g, tt.options), tt.calls)
 		})
 	}
 }
@@ -156,8 +115,8 @@ func TestTime(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f := fixture{threshold: "more_than"}
-				st := f.mustBuild(t, tt.options)
+				g := sitetest.New(t)
+				st := newStage(t, g, tt.options)
 				for _, s := range tt.steps {
 					time.Sleep(s.after)
 					calls(t, st, s.calls)
@@ -170,8 +129,8 @@ func TestTime(t *testing.T) {
 // TestOneProbe keeps a probe on its way while others call.
 func TestOneProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := fixture{threshold: "more_than"}
-		st := f.mustBuild(t, `{"interval":60,"timeout":5,"max_errors":0}`)
+		g := sitetest.New(t)
+		st := newStage(t, g, `{"interval":60,"timeout":5,"max_errors":0}`)
 		calls(t, st, "fo")
 		time.Sleep(6 * time.Second)
 		probe := testx.Request{}.Exchange(t)
@@ -212,8 +171,10 @@ func TestOutcomes(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f := fixture{threshold: "at", encoding: tt.encoding}
-			st := f.mustBuild(t, `{"interval":60,"timeout":10,"max_errors":1}`)
+			g := sitetest.New(t)
+			g.Env.Service.Behaviour.BreakerThreshold = "at"
+			g.Config.Backend[0].Encoding = tt.encoding
+			st := newStage(t, g, `{"interval":60,"timeout":10,"max_errors":1}`)
 			x := testx.Request{}.Exchange(t)
 			if err := st.Enter(tt.ctx, x); err != nil {
 				t.Fatal(err)
@@ -233,8 +194,8 @@ func TestOutcomes(t *testing.T) {
 // another.
 func TestProbeGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := fixture{threshold: "more_than"}
-		st := f.mustBuild(t, `{"interval":60,"timeout":5,"max_errors":0}`)
+		g := sitetest.New(t)
+		st := newStage(t, g, `{"interval":60,"timeout":5,"max_errors":0}`)
 		calls(t, st, "fo")
 		time.Sleep(6 * time.Second)
 		gone, cancel := context.WithCancel(t.Context())
@@ -248,9 +209,9 @@ func TestProbeGivenUp(t *testing.T) {
 
 func TestOneBreakerForEachBackend(t *testing.T) {
 	const options = `{"interval":60,"timeout":10,"max_errors":0,"name":"same"}`
-	var f fixture
-	first := f.mustBuild(t, options)
-	second, _, _ := f.build(t, 1, options)
+	g := sitetest.New(t)
+	first := newStage(t, g, options)
+	second := sitetest.Stage[*stage](t, g.BackendOf(t, g.EndpointSite(), 1, "qos/circuit-breaker", options))
 	calls(t, first, "fo")
 	calls(t, second, "gfo")
 }
@@ -266,28 +227,28 @@ func TestReload(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var f fixture
-			st, old, _ := f.build(t, 0, before)
-			calls(t, st, "fo")
-			st, live, _ := f.build(t, 0, tt.after)
+			g := sitetest.New(t)
+			calls(t, newStage(t, g, before), "fo")
+			old := g.Reload(t)
+			st := newStage(t, g, tt.after)
 			old.Release()
 			calls(t, st, tt.calls)
-			live.Release()
-			calls(t, f.mustBuild(t, before), "g")
+			g.Reload(t).Release()
+			calls(t, newStage(t, g, before), "g")
 		})
 	}
 }
 
 func TestLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var f fixture
-		st := f.mustBuild(t, `{"interval":60,"timeout":5,"max_errors":0,"name":"users","log_status_change":true}`)
+		g := sitetest.New(t)
+		st := newStage(t, g, `{"interval":60,"timeout":5,"max_errors":0,"name":"users","log_status_change":true}`)
 		calls(t, st, "fo")
 		time.Sleep(6 * time.Second)
 		calls(t, st, "g")
 		var got []string
-		for line := range strings.Lines(f.log.String()) {
-			if !strings.Contains(line, "level=WARN") || !strings.Contains(line, `place="GET /a backend 0"`) {
+		for line := range strings.Lines(g.Log.String()) {
+			if !strings.Contains(line, "level=WARN") || !strings.Contains(line, `place="GET /users/{id} backend 0"`) {
 				t.Errorf("line = %s, want level and place", line)
 			}
 			_, words, _ := strings.Cut(line, `msg="`)
@@ -305,10 +266,10 @@ func TestLog(t *testing.T) {
 
 // TestName checks that a breaker without a name has one in the log.
 func TestName(t *testing.T) {
-	var f fixture
-	calls(t, f.mustBuild(t, `{"interval":60,"timeout":5,"max_errors":0,"log_status_change":true}`), "fo")
-	if want := "Circuit breaker named 'GET /a backend 0' went from 'closed' to 'open'"; !strings.Contains(f.log.String(), want) {
-		t.Errorf("log %s, want %s", f.log.String(), want)
+	g := sitetest.New(t)
+	calls(t, newStage(t, g, `{"interval":60,"timeout":5,"max_errors":0,"log_status_change":true}`), "fo")
+	if want := "Circuit breaker named 'GET /users/{id} backend 0' went from 'closed' to 'open'"; !strings.Contains(g.Log.String(), want) {
+		t.Errorf("log %s, want %s", g.Log.String(), want)
 	}
 }
 
@@ -317,8 +278,9 @@ func TestName(t *testing.T) {
 func TestNoOp(t *testing.T) {
 	const options = `{"interval":60,"timeout":5,"max_errors":0}`
 	for encoding, want := range map[config.Encoding]int{"no-op": 1, "json": 0} {
-		f := fixture{encoding: encoding}
-		_, _, problems := f.build(t, 0, options)
+		g := sitetest.New(t)
+		g.Config.Backend[0].Encoding = encoding
+		problems := g.Backend(t, "qos/circuit-breaker", options).Problems()
 		if len(problems) != want || want == 1 && (problems[0].Code != config.CodeSuspicious || !strings.Contains(problems[0].Error(), "only failures of connection and time count here")) {
 			t.Errorf("encoding %s: %v, want %d problems", encoding, problems, want)
 		}
@@ -329,12 +291,12 @@ func TestNoOp(t *testing.T) {
 // when it is closed again; none for a probe that fails, none per call.
 func TestSaid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var f fixture
-		st := f.mustBuild(t, `{"interval":60,"timeout":5,"max_errors":0,"name":"users"}`)
+		g := sitetest.New(t)
+		st := newStage(t, g, `{"interval":60,"timeout":5,"max_errors":0,"name":"users"}`)
 		said := func(what string, want ...string) {
 			t.Helper()
-			got := slices.Collect(strings.Lines(f.log.String()))
-			f.log.Reset()
+			got := slices.Collect(strings.Lines(g.Log.String()))
+			g.Log.Reset()
 			if len(got) != len(want) {
 				t.Errorf("%s: got %q, want %d lines", what, got, len(want))
 				return
@@ -348,25 +310,25 @@ func TestSaid(t *testing.T) {
 			}
 		}
 		calls(t, st, "fooo")
-		said("opened", `level=WARN; breaker opened; place="GET /a backend 0"; name=users; cause=backend_unreachable`)
+		said("opened", `level=WARN; breaker opened; place="GET /users/{id} backend 0"; name=users; cause=backend_unreachable`)
 		time.Sleep(6 * time.Second)
 		calls(t, st, "foo")
 		said("a probe that fails")
 		time.Sleep(6 * time.Second)
 		calls(t, st, "ggg")
-		said("closed", `level=INFO; breaker closed; place="GET /a backend 0"; name=users`)
+		said("closed", `level=INFO; breaker closed; place="GET /users/{id} backend 0"; name=users`)
 		for range 100 { // what changes all the time is said now and then
 			calls(t, st, "f")
 			time.Sleep(5*time.Second + 1)
 			calls(t, st, "g")
 		}
-		if n := strings.Count(f.log.String(), "\n"); n > 70 || n < 40 {
+		if n := strings.Count(g.Log.String(), "\n"); n > 70 || n < 40 {
 			t.Errorf("a breaker that flaps for 500 seconds: %d lines, want one every 10 seconds, or nearly", n)
 		}
 	})
-	var f fixture
-	calls(t, f.mustBuild(t, `{"interval":60,"timeout":5,"max_errors":0}`), "fo")
-	if log := f.log.String(); !strings.Contains(log, `name="GET /a backend 0"`) {
+	g := sitetest.New(t)
+	calls(t, newStage(t, g, `{"interval":60,"timeout":5,"max_errors":0}`), "fo")
+	if log := g.Log.String(); !strings.Contains(log, `name="GET /users/{id} backend 0"`) {
 		t.Errorf("without a name: %s, want endpoint and backend", log)
 	}
 }
@@ -389,15 +351,15 @@ func TestOptions(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var f fixture
-			st, _, problems := f.build(t, 0, tt.options)
+			site := sitetest.Backend(t, "qos/circuit-breaker", tt.options)
+			problems := site.Problems()
 			if tt.path == "" {
-				if len(problems) > 0 || st == nil {
+				if len(problems) > 0 || len(site.Placed()) != 1 {
 					t.Errorf("options %s: %v, want no problem", tt.options, problems)
 				}
 				return
 			}
-			if st != nil || !config.HasErrors(problems) || !strings.HasPrefix(problems[0].Path, tt.path) && !strings.Contains(problems[0].Err.Error(), tt.path) {
+			if len(site.Placed()) > 0 || !config.HasErrors(problems) || !strings.HasPrefix(problems[0].Path, tt.path) && !strings.Contains(problems[0].Err.Error(), tt.path) {
 				t.Errorf("options %s: %v, want an error about %s", tt.options, problems, tt.path)
 			}
 		})
@@ -412,8 +374,9 @@ func TestAlias(t *testing.T) {
 
 // TestConcurrent runs calls of every outcome at once, for the race detector.
 func TestConcurrent(t *testing.T) {
-	f := fixture{threshold: "at"}
-	st := f.mustBuild(t, `{"interval":1,"timeout":1,"max_errors":2,"log_status_change":true}`)
+	g := sitetest.New(t)
+	g.Env.Service.Behaviour.BreakerThreshold = "at"
+	st := newStage(t, g, `{"interval":1,"timeout":1,"max_errors":2,"log_status_change":true}`)
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
@@ -429,8 +392,8 @@ func TestConcurrent(t *testing.T) {
 }
 
 func BenchmarkClosed(b *testing.B) {
-	var f fixture
-	st := f.mustBuild(b, `{"interval":60,"timeout":10,"max_errors":1}`)
+	g := sitetest.New(b)
+	st := newStage(b, g, `{"interval":60,"timeout":10,"max_errors":1}`)
 	x := testx.Request{}.Exchange(b)
 	x.Response.Complete = true
 	b.ReportAllocs()
@@ -444,8 +407,8 @@ func BenchmarkClosed(b *testing.B) {
 
 func TestAllocations(t *testing.T) {
 	const budget = 1 // the callback of gobreaker
-	var f fixture
-	st := f.mustBuild(t, `{"interval":60,"timeout":10,"max_errors":1}`)
+	g := sitetest.New(t)
+	st := newStage(t, g, `{"interval":60,"timeout":10,"max_errors":1}`)
 	x := testx.Request{}.Exchange(t)
 	x.Response.Complete = true
 	ctx := t.Context()

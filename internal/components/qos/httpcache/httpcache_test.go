@@ -13,34 +13,21 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/body"
-	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/sitetest"
 )
-
-func node(t testing.TB, text string) *config.Node {
-	t.Helper()
-	d, problems := config.Parse("test.json", []byte(text))
-	if d == nil {
-		t.Fatalf("%s: %v", text, problems)
-	}
-	return d.Root
-}
 
 // A world is a gateway with a clock of its own.
 type world struct {
-	env *component.Env
+	*sitetest.Gateway
 	now time.Time
 }
 
-func newWorld() *world {
-	w := &world{now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
-	w.env = &component.Env{
-		Service: new(config.Service),
-		Clock:   func() time.Time { return w.now },
-		Keeper:  new(component.Keeper),
-	}
+func newWorld(t testing.TB) *world {
+	w := &world{sitetest.New(t), time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
+	w.Env.Clock = func() time.Time { return w.now }
 	return w
 }
 
@@ -48,24 +35,9 @@ func (w *world) date(after time.Duration) string {
 	return w.now.Add(after).UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT")
 }
 
-func (w *world) site(t testing.TB, e *config.Endpoint, b *config.Backend, options string) *component.BackendSite {
-	t.Helper()
-	es := component.NewEndpointSite(w.env, component.NewServiceSite(w.env), e, nil)
-	s := component.NewBackendSite(w.env, &es.PipeSite, b)
-	s.Build(component.Default.Find(component.InBackend, "qos/http-cache"), node(t, options))
-	for _, p := range s.Problems() {
-		if p.Severity == config.Error {
-			t.Fatalf("%s: %v", options, p)
-		}
-	}
-	return s
-}
-
 func (w *world) cache(t testing.TB, options string) *cache {
 	t.Helper()
-	b := &config.Backend{Host: []string{"http://a"}, URLPattern: "/x"}
-	s := w.site(t, &config.Endpoint{Endpoint: "/e", Method: "GET", Backend: []*config.Backend{b}}, b, options)
-	return s.Placed()[0].Stage.(*cache)
+	return sitetest.Stage[*cache](t, w.Backend(t, "qos/http-cache", options))
 }
 
 // A request is GET /x unless it says otherwise. Headers are "Name: value".
@@ -192,7 +164,7 @@ func lines(n int) []string {
 // TestStored asks twice, a second apart, and checks whether the second answer
 // comes from the store.
 func TestStored(t *testing.T) {
-	w := newWorld()
+	w := newWorld(t)
 	fresh := "Cache-Control: max-age=60"
 	tests := []struct {
 		name  string
@@ -330,7 +302,7 @@ func TestStored(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld()
+			w := newWorld(t)
 			c := w.cache(t, `{}`)
 			first := run(t, c, tt.first, tt.reply)
 			if !first.called {
@@ -408,7 +380,7 @@ func TestExpiry(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld()
+			w := newWorld(t)
 			c := w.cache(t, `{}`)
 			run(t, c, ask{}, reply{header: tt.header, text: "a"})
 			w.now = w.now.Add(tt.after)
@@ -430,7 +402,7 @@ func TestExpiry(t *testing.T) {
 }
 
 func TestRenewal(t *testing.T) {
-	w := newWorld()
+	w := newWorld(t)
 	c := w.cache(t, `{}`)
 	run(t, c, ask{}, reply{header: []string{"Cache-Control: max-age=10", `Etag: "v1"`, "Date: " + w.date(0), "Content-Type: text/a", "X-A: 1"}, text: "a"})
 	w.now = w.now.Add(20 * time.Second)
@@ -460,7 +432,7 @@ func TestVariants(t *testing.T) {
 	fresh := []string{"Cache-Control: max-age=60", "Vary: Accept-Language"}
 	in := func(language string) ask { return ask{header: []string{"Accept-Language: " + language}} }
 	t.Run("side by side", func(t *testing.T) {
-		c := newWorld().cache(t, `{}`)
+		c := newWorld(t).cache(t, `{}`)
 		for _, language := range []string{"de", "en", "fr"} {
 			run(t, c, in(language), reply{header: fresh, text: language})
 		}
@@ -477,7 +449,7 @@ func TestVariants(t *testing.T) {
 		}
 	})
 	t.Run("no more than 32", func(t *testing.T) {
-		c := newWorld().cache(t, `{}`)
+		c := newWorld(t).cache(t, `{}`)
 		language := func(i int) ask { return in(fmt.Sprint("l", i)) }
 		for i := range maxVariants {
 			run(t, c, language(i), reply{header: fresh, text: "a"})
@@ -499,7 +471,7 @@ func TestVariants(t *testing.T) {
 		}
 	})
 	t.Run("bounded by the store", func(t *testing.T) {
-		c := newWorld().cache(t, `{"max_items":2}`)
+		c := newWorld(t).cache(t, `{"max_items":2}`)
 		for _, language := range []string{"de", "en", "fr"} {
 			run(t, c, in(language), reply{header: fresh, text: language})
 		}
@@ -508,7 +480,7 @@ func TestVariants(t *testing.T) {
 		}
 	})
 	t.Run("one is renewed, the others stay", func(t *testing.T) {
-		w := newWorld()
+		w := newWorld(t)
 		c := w.cache(t, `{}`)
 		run(t, c, in("de"), reply{header: append(fresh, `Etag: "de"`), text: "de"})
 		w.now = w.now.Add(30 * time.Second)
@@ -525,7 +497,7 @@ func TestVariants(t *testing.T) {
 		}
 	})
 	t.Run("a changed Vary replaces what it answers", func(t *testing.T) {
-		w := newWorld()
+		w := newWorld(t)
 		c := w.cache(t, `{}`)
 		run(t, c, in("de"), reply{header: fresh, text: "old"})
 		w.now = w.now.Add(61 * time.Second)
@@ -541,7 +513,7 @@ func TestVariants(t *testing.T) {
 
 // TestRenewalOfManyFields merges long headers field by field, not pair by pair.
 func TestRenewalOfManyFields(t *testing.T) {
-	w := newWorld()
+	w := newWorld(t)
 	c := w.cache(t, `{}`)
 	fields := append(lines(5000), "Cache-Control: max-age=10", `Etag: "v1"`)
 	run(t, c, ask{}, reply{header: fields, text: "a"})
@@ -553,7 +525,7 @@ func TestRenewalOfManyFields(t *testing.T) {
 }
 
 func TestOnlyIfCached(t *testing.T) {
-	c := newWorld().cache(t, `{}`)
+	c := newWorld(t).cache(t, `{}`)
 	got := run(t, c, ask{header: []string{"Cache-Control: only-if-cached"}}, reply{})
 	if e := gateway.AsError(got.err); e == nil || e.Status != 504 {
 		t.Errorf("nothing stored: got %v, want 504", got.err)
@@ -564,7 +536,7 @@ func TestUnsafeMethods(t *testing.T) {
 	fresh := []string{"Cache-Control: max-age=60"}
 	for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "PURGE"} {
 		for _, r := range []reply{{}, {status: 500}, {err: errBroken}} {
-			c := newWorld().cache(t, `{}`)
+			c := newWorld(t).cache(t, `{}`)
 			run(t, c, ask{}, reply{header: fresh, text: "a"})
 			run(t, c, ask{method: "HEAD"}, reply{header: fresh})
 			run(t, c, ask{path: "/y"}, reply{header: fresh, text: "y"})
@@ -588,7 +560,7 @@ func TestUnsafeMethods(t *testing.T) {
 // Source: RFC 9111, section 4.4.
 func TestUnsafeMethodsOfOtherHosts(t *testing.T) {
 	fresh := []string{"Cache-Control: max-age=60", "Vary: Accept-Language"}
-	c := newWorld().cache(t, `{}`)
+	c := newWorld(t).cache(t, `{}`)
 	var asks []ask
 	for i := range 100 {
 		for _, method := range []string{"GET", "HEAD"} {
@@ -632,7 +604,7 @@ func TestLimits(t *testing.T) {
 		return hit
 	}
 	t.Run("items", func(t *testing.T) {
-		c := newWorld().cache(t, `{"max_items":2,"max_size":1000000}`)
+		c := newWorld(t).cache(t, `{"max_items":2,"max_size":1000000}`)
 		run(t, c, ask{path: "/1"}, reply{header: fresh, text: "1"})
 		run(t, c, ask{path: "/2"}, reply{header: fresh, text: "2"})
 		run(t, c, ask{path: "/1"}, reply{})
@@ -642,7 +614,7 @@ func TestLimits(t *testing.T) {
 		}
 	})
 	t.Run("bytes", func(t *testing.T) {
-		c := newWorld().cache(t, `{"max_items":100,"max_size":10000}`)
+		c := newWorld(t).cache(t, `{"max_items":100,"max_size":10000}`)
 		text := strings.Repeat("x", 4000)
 		for _, p := range []string{"/1", "/2", "/3"} {
 			run(t, c, ask{path: p}, reply{header: fresh, text: text})
@@ -656,7 +628,7 @@ func TestLimits(t *testing.T) {
 	})
 	for _, length := range []bool{false, true} {
 		t.Run(fmt.Sprintf("large body, announced %v", length), func(t *testing.T) {
-			c := newWorld().cache(t, `{"max_items":100,"max_size":1024}`)
+			c := newWorld(t).cache(t, `{"max_items":100,"max_size":1024}`)
 			text := strings.Repeat("x", 5000)
 			if got := run(t, c, ask{}, reply{header: fresh, text: text, length: length}); got.text != text {
 				t.Errorf("answer: got %d bytes, want %d", len(got.text), len(text))
@@ -667,7 +639,7 @@ func TestLimits(t *testing.T) {
 		})
 	}
 	t.Run("useless answers are dropped", func(t *testing.T) {
-		w := newWorld()
+		w := newWorld(t)
 		c := w.cache(t, `{}`)
 		for i := range 100 {
 			run(t, c, ask{path: fmt.Sprintf("/%d", i)}, reply{header: fresh, text: "a"})
@@ -745,7 +717,7 @@ func TestStoreConcurrently(t *testing.T) {
 // TestStreams checks that an answer is passed on as it comes and stored as
 // soon as it was read.
 func TestStreams(t *testing.T) {
-	w := newWorld()
+	w := newWorld(t)
 	c := w.cache(t, `{}`)
 	x := testx.Request{Path: "/x"}.Exchange(t)
 	if err := c.Enter(t.Context(), x); err != nil {
@@ -774,11 +746,11 @@ func TestStreams(t *testing.T) {
 
 func TestStores(t *testing.T) {
 	fresh := []string{"Cache-Control: max-age=60"}
-	w := newWorld()
+	w := newWorld(t)
 	stage := func(endpoint, host, options string) *cache {
 		b := &config.Backend{Host: []string{host}, URLPattern: "/x"}
-		e := &config.Endpoint{Endpoint: endpoint, Method: "GET", Backend: []*config.Backend{b}}
-		return w.site(t, e, b, options).Placed()[0].Stage.(*cache)
+		w.Config = &config.Endpoint{Endpoint: endpoint, Method: "GET", Backend: []*config.Backend{b}}
+		return w.cache(t, options)
 	}
 	tests := []struct {
 		name string
@@ -802,17 +774,16 @@ func TestStores(t *testing.T) {
 }
 
 func TestSurvivesReload(t *testing.T) {
-	w := newWorld()
+	w := newWorld(t)
 	run(t, w.cache(t, `{}`), ask{}, reply{header: []string{"Cache-Control: max-age=60"}, text: "a"})
-	next := newWorld()
-	next.env.Keeper = w.env.Keeper
-	c := next.cache(t, `{}`)
-	w.env.Release()
+	before := w.Reload(t)
+	c := w.cache(t, `{}`)
+	before.Release()
 	if got := run(t, c, ask{}, reply{}); got.called {
 		t.Error("the next generation lost what was stored")
 	}
-	next.env.Release()
-	if got := run(t, next.cache(t, `{}`), ask{}, reply{}); !got.called {
+	w.Reload(t).Release()
+	if got := run(t, w.cache(t, `{}`), ask{}, reply{}); !got.called {
 		t.Error("the store outlived its last user")
 	}
 }
@@ -837,15 +808,10 @@ func TestBuild(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld()
-			es := component.NewEndpointSite(w.env, component.NewServiceSite(w.env), &config.Endpoint{Backend: []*config.Backend{tt.backend}}, nil)
-			s := component.NewBackendSite(w.env, &es.PipeSite, tt.backend)
-			s.Build(component.Default.Find(component.InBackend, "github.com/devopsfaith/krakend-httpcache"), node(t, tt.options))
-			var got []string
-			for _, p := range s.Problems() {
-				got = append(got, p.Severity.String()+" "+p.Path+": "+p.Err.Error())
-			}
-			if !slices.EqualFunc(got, tt.problems, strings.HasPrefix) {
+			g := sitetest.New(t)
+			g.Config.Backend[0] = tt.backend
+			s := g.Backend(t, "github.com/devopsfaith/krakend-httpcache", tt.options)
+			if got := sitetest.Problems(s); !slices.EqualFunc(got, tt.problems, strings.HasPrefix) {
 				t.Errorf("%s: got %q, want %q", tt.options, got, tt.problems)
 			}
 			if n := len(s.Placed()); n != tt.stages {
@@ -939,7 +905,7 @@ func FuzzDate(f *testing.F) {
 }
 
 func BenchmarkHit(b *testing.B) {
-	w := newWorld()
+	w := newWorld(b)
 	c := w.cache(b, `{"max_items":10,"max_size":100000}`)
 	run(b, c, ask{}, reply{header: []string{"Cache-Control: max-age=60", "Content-Type: application/json"}, text: strings.Repeat("x", 2000)})
 	x := testx.Request{Path: "/x", Header: fields([]string{"Accept: */*", "User-Agent: x"})}.Exchange(b)
@@ -956,7 +922,7 @@ func TestHitBudget(t *testing.T) {
 	if testx.Race {
 		t.Skip("the race detector counts its own allocations")
 	}
-	w := newWorld()
+	w := newWorld(t)
 	c := w.cache(t, `{}`)
 	run(t, c, ask{}, reply{header: []string{"Cache-Control: max-age=60"}, text: "a"})
 	x := testx.Request{Path: "/x"}.Exchange(t)

@@ -23,8 +23,8 @@ func TestEndpointAllocations(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var f fixture
-			st, _, _ := f.endpoint(t, fmt.Sprintf(`{"max_rate":1e9,"client_max_rate":1e9,"strategy":%s}`, tt.strategy))
+			f := newFixture(t)
+			st := f.endpoint(t, fmt.Sprintf(`{"max_rate":1e9,"client_max_rate":1e9,"strategy":%s}`, tt.strategy))
 			x := testx.Request{Header: gateway.Fields{{Name: "X-Key", Value: "a"}, {Name: "Authorization", Value: "bearer  t"}}}.Exchange(t)
 			if n := testing.AllocsPerRun(100, func() { _ = st.Enter(context.Background(), x) }); n > tt.budget {
 				t.Errorf("%v allocations per request, want at most %v", n, tt.budget)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/netip"
 	"strings"
 	"sync"
@@ -16,69 +15,31 @@ import (
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/sitetest"
 )
 
 // A fixture builds limits for GET /users/{id} and moves their clock by hand.
 type fixture struct {
-	keeper component.Keeper
-	now    time.Time
-	log    strings.Builder
-	prefix int // of IPv6 addresses
+	*sitetest.Gateway
+	now time.Time
 }
 
-func (f *fixture) env() *component.Env {
-	if f.now.IsZero() {
-		f.now = time.Now()
-	}
-	return &component.Env{
-		Service: &config.Service{Behaviour: config.Behaviour{IPv6Prefix: f.prefix}},
-		Keeper:  &f.keeper,
-		Clock:   func() time.Time { return f.now },
-		Log:     component.NewLog(slog.NewTextHandler(&f.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-	}
+func newFixture(t testing.TB) *fixture {
+	f := &fixture{sitetest.New(t), time.Now()}
+	f.Env.Clock = func() time.Time { return f.now }
+	return f
 }
 
-func parse(t testing.TB, options string) *config.Node {
+// endpoint builds qos/ratelimit/router.
+func (f *fixture) endpoint(t testing.TB, options string) gateway.Stage {
 	t.Helper()
-	doc, problems := config.Parse("options.json", []byte(options))
-	if config.HasErrors(problems) {
-		t.Fatalf("parse %s: %v", options, problems)
-	}
-	return doc.Root
-}
-
-var users = config.Endpoint{Method: "GET", Endpoint: "/users/{id}", Backend: []*config.Backend{{}, {}}}
-
-// endpoint builds qos/ratelimit/router. The stage is nil when nothing was
-// placed.
-func (f *fixture) endpoint(t testing.TB, options string) (gateway.Stage, *component.Env, []*config.Problem) {
-	t.Helper()
-	env := f.env()
-	site := component.NewEndpointSite(env, component.NewServiceSite(env), &users, []string{"id"})
-	site.Build(component.Default.Find(component.InEndpoint, "qos/ratelimit/router"), parse(t, options))
-	if len(site.Placed()) == 0 {
-		return nil, env, site.Problems()
-	}
-	if got := component.EndpointPhase(site.Placed()[0].Phase); got != component.EndpointLimit {
-		t.Errorf("phase = %s, want %s", got, component.EndpointLimit)
-	}
-	return site.Placed()[0].Stage, env, site.Problems()
+	return sitetest.Stage[gateway.Stage](t, f.Endpoint(t, "qos/ratelimit/router", options))
 }
 
 // backend builds qos/ratelimit/proxy for the backend with the given index.
-func (f *fixture) backend(t testing.TB, i int, options string) (gateway.Stage, *component.Env, []*config.Problem) {
+func (f *fixture) backend(t testing.TB, i int, options string) gateway.Stage {
 	t.Helper()
-	env := f.env()
-	endpoint := component.NewEndpointSite(env, component.NewServiceSite(env), &users, []string{"id"})
-	site := component.NewBackendSite(env, &endpoint.PipeSite, users.Backend[i])
-	site.Build(component.Default.Find(component.InBackend, "qos/ratelimit/proxy"), parse(t, options))
-	if len(site.Placed()) == 0 {
-		return nil, env, site.Problems()
-	}
-	if got := component.BackendPhase(site.Placed()[0].Phase); got != component.BackendLimit {
-		t.Errorf("phase = %s, want %s", got, component.BackendLimit)
-	}
-	return site.Placed()[0].Stage, env, site.Problems()
+	return sitetest.Stage[gateway.Stage](t, f.BackendOf(t, f.EndpointSite(), i, "qos/ratelimit/proxy", options))
 }
 
 // enter sends a request of a client and returns the status that it is refused
@@ -151,11 +112,8 @@ func TestEndpointBuckets(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var f fixture
-			st, _, problems := f.endpoint(t, tt.options)
-			if config.HasErrors(problems) {
-				t.Fatalf("options %s: %v", tt.options, problems)
-			}
+			f := newFixture(t)
+			st := f.endpoint(t, tt.options)
 			for i, s := range tt.steps {
 				f.now = f.now.Add(s.after)
 				if status, retry := enter(t, st, s.client); status != s.want || retry != s.retry {
@@ -196,12 +154,9 @@ func TestStrategies(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var f fixture
+			f := newFixture(t)
 			options := fmt.Sprintf(`{"client_max_rate":1,"strategy":%s}`, tt.strategy)
-			st, _, problems := f.endpoint(t, options)
-			if config.HasErrors(problems) {
-				t.Fatalf("options %s: %v", options, problems)
-			}
+			st := f.endpoint(t, options)
 			if got, _ := enter(t, st, tt.firstIP, tt.first); got != tt.firstWant {
 				t.Errorf("first = %d, want %d", got, tt.firstWant)
 			}
@@ -240,8 +195,8 @@ func TestRepeatedHeader(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var f fixture
-			st, _, _ := f.endpoint(t, fmt.Sprintf(`{"client_max_rate":1,"strategy":%q,"key":"X-Api-Key"}`, tt.strategy))
+			f := newFixture(t)
+			st := f.endpoint(t, fmt.Sprintf(`{"client_max_rate":1,"strategy":%q,"key":"X-Api-Key"}`, tt.strategy))
 			enter := func() int {
 				x := testx.Request{Header: tt.client}.Exchange(t)
 				if tt.passes {
@@ -286,8 +241,9 @@ func TestNetworks(t *testing.T) {
 	}
 	for _, tt := range tests {
 		for _, options := range []string{`{"client_max_rate":1,"strategy":"ip"}`, `{"client_max_rate":1,"strategy":"ip","key":"X-Real-Ip"}`} {
-			f := fixture{prefix: tt.prefix}
-			st, _, _ := f.endpoint(t, options)
+			f := newFixture(t)
+			f.Env.Service.Behaviour.IPv6Prefix = tt.prefix
+			st := f.endpoint(t, options)
 			from := func(address string) int {
 				if strings.Contains(options, "key") {
 					status, _ := enter(t, st, "192.0.2.99", gateway.Field{Name: "X-Real-Ip", Value: address})
@@ -305,8 +261,8 @@ func TestNetworks(t *testing.T) {
 }
 
 func TestStrangerIsNotToldToRetry(t *testing.T) {
-	var f fixture
-	st, _, _ := f.endpoint(t, `{"client_max_rate":5,"strategy":"header","key":"X-Key"}`)
+	f := newFixture(t)
+	st := f.endpoint(t, `{"client_max_rate":5,"strategy":"header","key":"X-Key"}`)
 	if status, retry := enter(t, st, ""); status != 429 || retry != "" {
 		t.Errorf("status %d, Retry-After %q, want 429 and none", status, retry)
 	}
@@ -345,9 +301,7 @@ func TestEndpointOptions(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var f fixture
-			st, _, problems := f.endpoint(t, tt.options)
-			checkProblems(t, tt.options, st, problems, tt.path, tt.text, tt.severity, tt.placed)
+			checkProblems(t, tt.options, sitetest.Endpoint(t, "qos/ratelimit/router", tt.options), tt.path, tt.text, tt.severity, tt.placed)
 		})
 	}
 }
@@ -369,17 +323,16 @@ func TestBackendOptions(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var f fixture
-			st, _, problems := f.backend(t, 0, tt.options)
-			checkProblems(t, tt.options, st, problems, tt.path, tt.text, tt.severity, tt.placed)
+			checkProblems(t, tt.options, sitetest.Backend(t, "qos/ratelimit/proxy", tt.options), tt.path, tt.text, tt.severity, tt.placed)
 		})
 	}
 }
 
-func checkProblems(t *testing.T, options string, st gateway.Stage, problems []*config.Problem, path, text string, severity config.Severity, placed bool) {
+func checkProblems(t *testing.T, options string, s sitetest.Site, path, text string, severity config.Severity, placed bool) {
 	t.Helper()
-	if (st != nil) != placed {
-		t.Errorf("options %s: placed = %v, want %v", options, st != nil, placed)
+	problems := s.Problems()
+	if got := len(s.Placed()) > 0; got != placed {
+		t.Errorf("options %s: placed = %v, want %v", options, got, placed)
 	}
 	if path == "" && text == "" {
 		if len(problems) > 0 {
@@ -396,9 +349,9 @@ func checkProblems(t *testing.T, options string, st gateway.Stage, problems []*c
 }
 
 func TestBackendBucket(t *testing.T) {
-	var f fixture
-	first, _, _ := f.backend(t, 0, `{"max_rate":2,"capacity":1,"every":"100ms"}`)
-	second, _, _ := f.backend(t, 1, `{"max_rate":2,"capacity":1,"every":"100ms"}`)
+	f := newFixture(t)
+	first := f.backend(t, 0, `{"max_rate":2,"capacity":1,"every":"100ms"}`)
+	second := f.backend(t, 1, `{"max_rate":2,"capacity":1,"every":"100ms"}`)
 	steps := []struct {
 		after time.Duration
 		stage gateway.Stage
@@ -433,18 +386,19 @@ func TestReload(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var f fixture
-			st, old, _ := f.endpoint(t, before)
+			f := newFixture(t)
+			st := f.endpoint(t, before)
 			if got, _ := enter(t, st, "192.0.2.1"); got != 200 {
 				t.Fatalf("first request = %d, want 200", got)
 			}
-			st, live, _ := f.endpoint(t, tt.after)
+			old := f.Reload(t)
+			st = f.endpoint(t, tt.after)
 			old.Release()
 			if got, _ := enter(t, st, "192.0.2.1"); got != tt.want {
 				t.Errorf("request after the reload = %d, want %d", got, tt.want)
 			}
-			live.Release()
-			st, _, _ = f.endpoint(t, before)
+			f.Reload(t).Release()
+			st = f.endpoint(t, before)
 			if got, _ := enter(t, st, "192.0.2.1"); got != 200 {
 				t.Errorf("request after the last user left = %d, want 200", got)
 			}
@@ -453,12 +407,13 @@ func TestReload(t *testing.T) {
 }
 
 func TestBackendReload(t *testing.T) {
-	var f fixture
-	st, old, _ := f.backend(t, 0, `{"max_rate":0.001,"capacity":1}`)
+	f := newFixture(t)
+	st := f.backend(t, 0, `{"max_rate":0.001,"capacity":1}`)
 	if err := st.Enter(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
-	st, _, _ = f.backend(t, 0, `{"max_rate":0.001,"capacity":1}`)
+	old := f.Reload(t)
+	st = f.backend(t, 0, `{"max_rate":0.001,"capacity":1}`)
 	old.Release()
 	if err := st.Enter(t.Context(), nil); err == nil {
 		t.Error("the bucket was full again after a reload")
@@ -466,19 +421,15 @@ func TestBackendReload(t *testing.T) {
 }
 
 func TestEffectiveBucketIsLoggedAtStart(t *testing.T) {
-	var f fixture
-	_, env, _ := f.endpoint(t, `{"max_rate":10,"every":"1h","client_max_rate":10800,"client_capacity":9,"strategy":"ip"}`)
-	if f.log.Len() > 0 {
-		t.Errorf("logged while building: %s", f.log.String())
+	f := newFixture(t)
+	f.endpoint(t, `{"max_rate":10,"every":"1h","client_max_rate":10800,"client_capacity":9,"strategy":"ip"}`)
+	if f.Log.Len() > 0 {
+		t.Errorf("logged while building: %s", f.Log.String())
 	}
-	for _, start := range env.Start {
-		if err := start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
+	f.Start(t)
 	for _, want := range []string{"level=INFO", `place="GET /users/{id}"`, "capacity=1", "tokens_per_second=3", "capacity=9"} {
-		if !strings.Contains(f.log.String(), want) {
-			t.Errorf("log = %s, want %s in it", f.log.String(), want)
+		if !strings.Contains(f.Log.String(), want) {
+			t.Errorf("log = %s, want %s in it", f.Log.String(), want)
 		}
 	}
 }
@@ -487,8 +438,8 @@ func TestEffectiveBucketIsLoggedAtStart(t *testing.T) {
 // passes.
 func TestConcurrent(t *testing.T) {
 	const capacity = 50
-	var f fixture
-	st, _, _ := f.endpoint(t, fmt.Sprintf(`{"max_rate":0.001,"capacity":%d,"client_max_rate":0.001,"client_capacity":1,"strategy":"ip"}`, capacity))
+	f := newFixture(t)
+	st := f.endpoint(t, fmt.Sprintf(`{"max_rate":0.001,"capacity":%d,"client_max_rate":0.001,"client_capacity":1,"strategy":"ip"}`, capacity))
 	var passed atomic.Int64
 	var wg sync.WaitGroup
 	for i := range 8 {
@@ -522,8 +473,8 @@ func TestAliases(t *testing.T) {
 }
 
 func BenchmarkEndpoint(b *testing.B) {
-	var f fixture
-	st, _, _ := f.endpoint(b, `{"max_rate":1e9,"client_max_rate":1e9,"strategy":"ip"}`)
+	f := newFixture(b)
+	st := f.endpoint(b, `{"max_rate":1e9,"client_max_rate":1e9,"strategy":"ip"}`)
 	x := testx.Request{}.Exchange(b)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -19,30 +19,18 @@ import (
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/sitetest"
 )
 
-// build returns the stage that the options, written as JSON, make, and the
-// problems they have.
+// buildStage returns the stage that options make, nil for none, and the problems that
+// they have.
 func buildStage(t testing.TB, options string) (*stage, []*config.Problem) {
 	t.Helper()
-	doc, problems := config.Parse("options.json", []byte(options))
-	if config.HasErrors(problems) {
-		t.Fatalf("parse %s: %v", options, problems)
+	s := sitetest.Service(t, "security/cors", options)
+	if len(s.Placed()) == 0 {
+		return nil, s.Problems()
 	}
-	site := component.NewServiceSite(&component.Env{
-		Service: &config.Service{Node: doc.Root},
-		Keeper:  new(component.Keeper),
-		Log:     component.NewLog(slog.DiscardHandler),
-	})
-	site.Build(component.Default.Find(component.InService, "security/cors"), doc.Root)
-	if len(site.Placed()) == 0 {
-		return nil, site.Problems()
-	}
-	placed := site.Placed()[0]
-	if got := component.ServicePhase(placed.Phase); got != component.ServiceCORS {
-		t.Errorf("phase = %s, want %s", got, component.ServiceCORS)
-	}
-	return placed.Stage.(*stage), site.Problems()
+	return sitetest.Stage[*stage](t, s), s.Problems()
 }
 
 // pass runs an exchange through the stage; inner is what the rest of the

@@ -17,20 +17,11 @@ import (
 	"unicode/utf8"
 
 	"github.com/sluice-gateway/sluice/internal/component"
-	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/sitetest"
 	"github.com/sluice-gateway/sluice/internal/telemetry"
 )
-
-func node(t testing.TB, text string) *config.Node {
-	t.Helper()
-	d, problems := config.Parse("test.json", []byte(text))
-	if d == nil {
-		t.Fatalf("%s: %v", text, problems)
-	}
-	return d.Root
-}
 
 // An output is a stream of the gateway whose lines can be read.
 type output struct {
@@ -43,7 +34,7 @@ func (o *output) Terminal() bool                            { return false }
 
 // A world is a gateway whose standard output and error can be read.
 type world struct {
-	env         *component.Env
+	*sitetest.Gateway
 	service     *component.ServiceSite
 	now         time.Time
 	out, errOut output
@@ -52,40 +43,20 @@ type world struct {
 // newWorld builds the component with options, "" for none.
 func newWorld(t testing.TB, r component.Router, options string) *world {
 	t.Helper()
-	w := &world{now: time.Date(2026, 11, 22, 21, 10, 24, 5e6, time.UTC)}
-	w.env = &component.Env{
-		Service: new(config.Service),
-		Clock:   func() time.Time { return w.now },
-		Keeper:  new(component.Keeper),
-		Log:     component.NewLog(slog.DiscardHandler),
-		Stdout:  &w.out,
-		Stderr:  &w.errOut,
-	}
-	w.service = component.NewServiceSite(w.env)
-	if err := component.Provide(w.service, component.RouterKey, r); err != nil {
-		t.Fatal(err)
-	}
-	var n *config.Node
-	if options != "" {
-		n = node(t, options)
-	}
-	w.service.Build(component.Default.Find(component.InService, "telemetry/logging"), n)
+	w := &world{Gateway: sitetest.New(t), now: time.Date(2026, 11, 22, 21, 10, 24, 5e6, time.UTC)}
+	w.Env.Clock = func() time.Time { return w.now }
+	w.Env.Log = component.NewLog(slog.DiscardHandler)
+	w.Env.Stdout, w.Env.Stderr = &w.out, &w.errOut
+	sitetest.Provide(t, w.Gateway, component.RouterKey, r)
+	w.service = w.Service(t, "telemetry/logging", options)
 	return w
-}
-
-func problems(s *component.Site) []string {
-	var texts []string
-	for _, p := range s.Problems() {
-		texts = append(texts, p.Severity.String()+" "+p.Path+": "+p.Err.Error())
-	}
-	return texts
 }
 
 // write logs one line at each level, at the time of the world.
 func (w *world) write(ctx context.Context, level slog.Level, message string, args ...any) {
 	r := slog.NewRecord(w.now, level, message, 0)
 	r.Add(args...)
-	w.env.Log.Logger().Handler().Handle(ctx, r)
+	w.Env.Log.Logger().Handler().Handle(ctx, r)
 }
 
 func TestApplicationLog(t *testing.T) {
@@ -112,7 +83,7 @@ func TestApplicationLog(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, component.Router{NoAccessLog: true}, tt.options)
-			if ctx := t.Context(); w.env.Log.Logger().Enabled(ctx, slog.LevelWarn) {
+			if ctx := t.Context(); w.Env.Log.Logger().Enabled(ctx, slog.LevelWarn) {
 				w.write(ctx, slog.LevelWarn, "it broke", facts...)
 			}
 			if got := w.out.String(); !regexp.MustCompile(tt.out).MatchString(got) {
@@ -130,14 +101,14 @@ func TestLevels(t *testing.T) {
 	for i, name := range Level("").Enum() {
 		w := newWorld(t, component.Router{}, `{"level":"`+name+`","stdout":true}`)
 		for j, l := range levels {
-			if got := w.env.Log.Logger().Enabled(t.Context(), l); got != (j >= i) {
+			if got := w.Env.Log.Logger().Enabled(t.Context(), l); got != (j >= i) {
 				t.Errorf("level %s: lines of %s are written: %v, want %v", name, levelName(l), got, j >= i)
 			}
 		}
 	}
 	w := newWorld(t, component.Router{}, "")
 	for j, l := range levels {
-		if got := w.env.Log.Logger().Enabled(t.Context(), l); got != (j >= 1) {
+		if got := w.Env.Log.Logger().Enabled(t.Context(), l); got != (j >= 1) {
 			t.Errorf("no level: lines of %s are written: %v, want %v", levelName(l), got, j >= 1)
 		}
 	}
@@ -145,7 +116,7 @@ func TestLevels(t *testing.T) {
 
 func TestLoggersKeepTheirFacts(t *testing.T) {
 	w := newWorld(t, component.Router{}, `{"level":"DEBUG","stdout":true,"format":"custom","custom_format":"%{message}"}`)
-	base := w.env.Log.Logger().With("a", 1)
+	base := w.Env.Log.Logger().With("a", 1)
 	base.WithGroup("g").With("b", 2).WithGroup("").Info("one", "c", 3)
 	base.With("d", slog.GroupValue()).Info("two")
 	if got, want := w.out.String(), "one a=1 g.b=2 g.c=3\ntwo a=1\n"; got != want {
@@ -265,16 +236,16 @@ func TestSystemLogStalls(t *testing.T) {
 
 func TestSystemLogHooks(t *testing.T) {
 	w := newWorld(t, component.Router{NoAccessLog: true}, `{"level":"DEBUG","syslog":true,"syslog_facility":"local7"}`)
-	if len(w.env.Close) != 1 {
-		t.Fatalf("got %d hooks for the end, want one", len(w.env.Close))
+	if len(w.Env.Close) != 1 {
+		t.Fatalf("got %d hooks for the end, want one", len(w.Env.Close))
 	}
 	// Whether there is a system log here or not: the gateway starts and ends.
-	for _, start := range w.env.Start {
+	for _, start := range w.Env.Start {
 		if err := start(t.Context()); err != nil {
 			t.Errorf("start: %v", err)
 		}
 	}
-	if err := w.env.Close[0](t.Context()); err != nil {
+	if err := w.Env.Close[0](t.Context()); err != nil {
 		t.Errorf("end: %v", err)
 	}
 }
@@ -328,7 +299,7 @@ func TestAccessLog(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, component.Router{}, tt.options)
-			w.env.Observers[0].Observe(exchange(t), telemetry.Outcome{Started: w.now, Took: 6412 * time.Microsecond, Status: 201, Written: 123})
+			w.Env.Observers[0].Observe(exchange(t), telemetry.Outcome{Started: w.now, Took: 6412 * time.Microsecond, Status: 201, Written: 123})
 			if got := w.out.String(); got != tt.want+"\n" {
 				t.Errorf("got  %q\nwant %q", got, tt.want+"\n")
 			}
@@ -342,7 +313,7 @@ func TestFailuresInTheAccessLog(t *testing.T) {
 		x := testx.Request{Header: gateway.Fields{{Name: "Traceparent", Value: "00-" + requestID + "-b7ad6b7169203331-01"}}}.Exchange(t)
 		x.Identify()
 		x.Client = netip.Addr{}
-		w.env.Observers[0].Observe(x, telemetry.Outcome{Started: w.now, Status: status, Err: err, Broken: broken})
+		w.Env.Observers[0].Observe(x, telemetry.Outcome{Started: w.now, Status: status, Err: err, Broken: broken})
 	}
 	observe(503, &gateway.Error{Code: "breaker_open"}, false)
 	observe(499, &gateway.Error{Code: gateway.CodeClientGone, Err: errors.New("a\nb")}, false)
@@ -361,12 +332,12 @@ func TestFailuresInTheAccessLog(t *testing.T) {
 }
 
 func TestAccessLogIsLeftOut(t *testing.T) {
-	if w := newWorld(t, component.Router{NoAccessLog: true}, ""); len(w.env.Observers) != 0 {
+	if w := newWorld(t, component.Router{NoAccessLog: true}, ""); len(w.Env.Observers) != 0 {
 		t.Error("there is an access log although the router turns it off")
 	}
 	w := newWorld(t, component.Router{SkipLogPaths: []string{"/skipped"}}, "")
 	for _, path := range []string{"/skipped", "/skipped/not"} {
-		w.env.Observers[0].Observe(testx.Request{Path: path}.Exchange(t), telemetry.Outcome{Status: 200})
+		w.Env.Observers[0].Observe(testx.Request{Path: path}.Exchange(t), telemetry.Outcome{Status: 200})
 	}
 	if got := w.out.String(); strings.Count(got, "\n") != 1 || !strings.HasSuffix(got, "/skipped/not | -\n") {
 		t.Errorf("got %q, want the second request alone", got)
@@ -375,7 +346,7 @@ func TestAccessLogIsLeftOut(t *testing.T) {
 	for _, routed := range []string{"/skipped", "/routed"} {
 		x := testx.Request{Path: "//sent"}.Exchange(t)
 		x.Path = routed
-		w.env.Observers[0].Observe(x, telemetry.Outcome{Status: 200})
+		w.Env.Observers[0].Observe(x, telemetry.Outcome{Status: 200})
 	}
 	if got := w.out.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, " /routed") {
 		t.Errorf("got %q, want the path that was routed", got)
@@ -406,13 +377,8 @@ func TestBackendLines(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, component.Router{NoAccessLog: true}, tt.service)
-			s := component.NewBackendSite(w.env, &component.NewEndpointSite(w.env, w.service, new(config.Endpoint), nil).PipeSite, new(config.Backend))
-			var n *config.Node
-			if tt.backend != "" {
-				n = node(t, tt.backend)
-			}
-			s.Build(component.Default.Find(component.InBackend, "telemetry/logging"), n)
-			if p := problems(&s.Site); p != nil {
+			s := w.Backend(t, "telemetry/logging", tt.backend)
+			if p := sitetest.Problems(s); p != nil {
 				t.Fatalf("problems: %q", p)
 			}
 			x := testx.Request{Path: "/client"}.Exchange(t)
@@ -476,7 +442,7 @@ func TestProblems(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, component.Router{}, tt.options)
-			if got := problems(&w.service.Site); !slices.EqualFunc(got, tt.want, strings.HasPrefix) {
+			if got := sitetest.Problems(w.service); !slices.EqualFunc(got, tt.want, strings.HasPrefix) {
 				t.Errorf("%s: got %q, want %q", tt.options, got, tt.want)
 			}
 		})
@@ -603,7 +569,7 @@ func TestAboutTheStream(t *testing.T) {
 			if w.out.format != nil {
 				t.Error("the format of the live configuration is changed before this one goes live")
 			}
-			if err := w.env.Start[0](t.Context()); err != nil {
+			if err := w.Env.Start[0](t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			r := slog.NewRecord(w.now, slog.LevelWarn, "lost", 0)
@@ -620,7 +586,7 @@ func TestLongText(t *testing.T) {
 	w := newWorld(t, component.Router{}, `{"level":"INFO","stdout":true,"access_log_format":"custom","access_log_custom_format":"%{path} %{uri} %{header.X-Long}|"}`)
 	long := strings.Repeat("ä", 100_000)
 	x := testx.Request{Path: "/" + long, Query: long, Header: gateway.Fields{{Name: "X-Long", Value: long}}}.Exchange(t)
-	w.env.Observers[0].Observe(x, telemetry.Outcome{Started: w.now, Status: 200})
+	w.Env.Observers[0].Observe(x, telemetry.Outcome{Started: w.now, Status: 200})
 	got := w.out.String()
 	shown, of := strings.Repeat("ä", longestText/2)+"...", strings.Repeat("ä", longestText/2-1)+"..."
 	if want := "/" + of + " /" + of + "?" + shown + " " + shown + "|\n"; got != want {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -20,6 +19,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/jsonspan"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/sitetest"
 )
 
 // A fixture is where expressions are attached: the endpoint
@@ -65,19 +65,12 @@ type plan struct {
 
 func (f fixture) build(t testing.TB, options string) plan {
 	t.Helper()
-	doc, problems := config.Parse("options.json", []byte(options))
-	if config.HasErrors(problems) {
-		t.Fatalf("parse %s: %v", options, problems)
-	}
 	if f.now.IsZero() {
 		f.now = time.Date(2026, 11, 22, 13, 4, 5, 67e6, time.UTC) // a Sunday
 	}
-	env := &component.Env{
-		Service: &config.Service{Behaviour: config.Behaviour{ErrorStatus: f.errorStatus}},
-		Keeper:  new(component.Keeper),
-		Clock:   func() time.Time { return f.now },
-		Log:     component.NewLog(slog.DiscardHandler),
-	}
+	g := sitetest.New(t)
+	g.Env.Service.Behaviour.ErrorStatus = f.errorStatus
+	g.Env.Clock = func() time.Time { return f.now }
 	e := &config.Endpoint{Method: "GET", Endpoint: "/users/{id_user}/{b}", OutputEncoding: "json", Backend: []*config.Backend{{Encoding: "json"}}}
 	all := []string{"*"}
 	e.InputHeaders, e.InputQueryStrings = all, all
@@ -93,25 +86,24 @@ func (f fixture) build(t testing.TB, options string) plan {
 	}
 	slices.Reverse(e.Backend) // that of the expressions is the last
 	if f.validator {
-		e.ExtraConfig = map[string]*config.Node{"auth/validator": doc.Root}
+		e.ExtraConfig = map[string]*config.Node{"auth/validator": {}}
 	}
 	if f.extra != "" {
-		e.ExtraConfig = map[string]*config.Node{f.extra: doc.Root}
+		e.ExtraConfig = map[string]*config.Node{f.extra: {}}
 	}
 	if f.noop {
 		e.OutputEncoding, e.Backend[f.earlier].Encoding = "no-op", "no-op"
 	}
-	endpoint := component.NewEndpointSite(env, component.NewServiceSite(env), e, []string{"id_user", "b"})
-	if f.earlier > 0 {
-		endpoint.Sequence(nil)
-	}
-	site := &endpoint.Site
+	g.Config, g.Params = e, []string{"id_user", "b"}
+	var site *component.Site
 	if f.backend {
-		b := component.NewBackendSite(env, &endpoint.PipeSite, e.Backend[f.earlier])
-		b.Build(component.Default.Find(component.InBackend, "validation/cel"), doc.Root)
-		site = &b.Site
+		endpoint := g.EndpointSite()
+		if f.earlier > 0 {
+			endpoint.Sequence(nil)
+		}
+		site = &g.BackendOf(t, endpoint, f.earlier, "validation/cel", options).Site
 	} else {
-		endpoint.Build(component.Default.Find(component.InEndpoint, "validation/cel"), doc.Root)
+		site = &g.Endpoint(t, "validation/cel", options).Site
 	}
 	var response body.Form
 	for _, n := range site.Stated() {

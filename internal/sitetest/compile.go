@@ -1,0 +1,75 @@
+package sitetest
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/plan"
+)
+
+// Compile makes a generation of a whole configuration, JSON or YAML, and starts it; it is
+// closed when the test ends. Answer makes the calls of its backends. A configuration with
+// an error ends the test.
+func (g *Gateway) Compile(t testing.TB, text string) *plan.Generation {
+	t.Helper()
+	generation, problems := g.Check(t, text)
+	if generation == nil {
+		t.Fatalf("%s\n%s", text, config.Format(problems))
+	}
+	if err := generation.Start(t.Context()); err != nil {
+		t.Fatalf("start: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := generation.Close(context.Background()); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return generation
+}
+
+// Check compiles a configuration and returns all problems; with an error among them there
+// is no generation.
+func (g *Gateway) Check(t testing.TB, text string) (*plan.Generation, []*config.Problem) {
+	t.Helper()
+	return plan.Compile(document(t, text), plan.Options{Registry: g.Registry, Env: g.Env})
+}
+
+// An Answer is what a client gets.
+type Answer struct {
+	Status int
+	Header gateway.Fields
+	Text   string
+	Err    error // that observers are told of
+}
+
+// Ask sends a request of a client and reads the whole answer.
+func Ask(t testing.TB, generation *plan.Generation, r testx.Request) Answer {
+	t.Helper()
+	x := gateway.Acquire(r.Inbound())
+	defer x.Release()
+	err := generation.Do(t.Context(), x)
+	var text strings.Builder
+	if _, failed := x.Response.Body.WriteTo(&text); failed != nil {
+		t.Errorf("the body of the answer: %v", failed)
+	}
+	header := make(gateway.Fields, len(x.Response.Header))
+	for i, f := range x.Response.Header { // which may be in memory of the exchange
+		header[i] = gateway.Field{Name: strings.Clone(f.Name), Value: strings.Clone(f.Value)}
+	}
+	return Answer{x.Response.Status, header, text.String(), err}
+}
+
+// JSON answers calls with status 200 and a text.
+func JSON(text string) gateway.Connector {
+	return gateway.ConnectorFunc(func(_ context.Context, x *gateway.Exchange) error {
+		x.Response.Status = 200
+		x.Response.Header.Set("Content-Type", "application/json")
+		x.Response.Body = body.FromBytes([]byte(text))
+		return nil
+	})
+}

@@ -1,0 +1,26 @@
+// Package sitetest builds components in tests as the gateway builds them, without a
+// connection. There are two doors.
+//
+// Service, Endpoint and Backend build one component at one site out of its options, as
+// JSON or YAML. What it placed and what it reports can be looked at, and an exchange runs
+// through its stages:
+//
+//	s := sitetest.Backend(t, "qos/pause", `wait: 2s`)
+//	err := sitetest.Run(t, s, testx.Request{Path: "/users/7"}.Exchange(t), nil)
+//
+// A [Gateway] is for more than that: other surroundings, several components, what they
+// keep over a reload, a clock that the test moves.
+//
+// Compile makes a generation of a whole configuration, whose backends a function answers,
+// and Ask asks it what a client would:
+//
+//	g := sitetest.New(t)
+//	g.Answer = sitetest.JSON(`{"id":7}`)
+//	answer := sitetest.Ask(t, g.Compile(t, document), testx.Request{Path: "/users/7"})
+//
+// Both know the components that the test imports, as a rule the one that it belongs to.
+// How components meet, and what goes over connections, is for the transcripts of
+// test/conformance.
+//
+// It is imported by tests only.
+package sitetest

@@ -1,0 +1,165 @@
+package sitetest_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/sitetest"
+)
+
+// options of the component of these tests, which adds its word to a header.
+type options struct {
+	Word string `json:"word" check:"required"`
+}
+
+type mark struct {
+	word string
+	mute bool // what is said is not passed on
+}
+
+func (m mark) Enter(_ context.Context, x *gateway.Exchange) error {
+	x.Request.Header.Add("Word", m.word)
+	if m.mute {
+		x.Reply()
+	}
+	return nil
+}
+
+func (m mark) Leave(_ context.Context, x *gateway.Exchange, err error) error {
+	x.Response.Header.Add("Word", m.word)
+	return err
+}
+
+var shared = component.NewKey[string]("shared")
+
+func registry() *component.Registry {
+	info := component.Info{Namespace: "test/mark"}
+	return component.NewRegistry(
+		component.Service(info, func(s *component.ServiceSite, o options) error {
+			s.Stage(component.ServicePlugin, mark{word: o.Word})
+			log := s.Log()
+			s.OnStart(func(context.Context) error { log.Info("started", "word", o.Word); return nil })
+			return component.Provide(s, shared, o.Word)
+		}),
+		component.Endpoint(info, func(s *component.EndpointSite, o options) error {
+			word, _ := component.Use(&s.Site, shared)
+			s.Guard(component.EndpointLimit, mark{word: o.Word + word})
+			s.Guard(component.EndpointAdmit, mark{word: strings.Join(s.Params(), " "), mute: o.Word == "mute"})
+			return nil
+		}),
+		component.Backend(info, func(s *component.BackendSite, o options) error {
+			n, err := component.Keep(&s.Site, o.Word, func() (*int, func(), error) { return new(int), nil, nil })
+			*n++
+			s.Stage(component.BackendLimit, mark{word: strings.Repeat(o.Word, *n)})
+			if o.Word == "odd" {
+				s.Warn("word", errors.New("is odd"))
+			}
+			return err
+		}),
+	)
+}
+
+func words(f gateway.Fields) string {
+	var all []string
+	for _, f := range f {
+		if f.Name == "Word" {
+			all = append(all, f.Value)
+		}
+	}
+	return strings.Join(all, ",")
+}
+
+// TestSites builds a component at each kind of site and runs an exchange through it.
+func TestSites(t *testing.T) {
+	g := sitetest.New(t)
+	g.Registry = registry()
+	service := g.Service(t, "test/mark", "word: s")
+	tests := []struct {
+		name      string
+		site      sitetest.Site
+		sent, got string
+	}{
+		{"service", service, "s", "s"},
+		{"endpoint", g.Endpoint(t, "test/mark", `{"word":"e"}`), "id,es", "es,id"},
+		{"endpoint that replies", g.Endpoint(t, "test/mark", "word: mute"), "", "id"},
+		{"backend", g.Backend(t, "test/mark", "word: b"), "b", "b"},
+	}
+	for _, tt := range tests {
+		x := testx.Request{}.Exchange(t)
+		sent := ""
+		err := sitetest.Run(t, tt.site, x, func(_ context.Context, x *gateway.Exchange) error {
+			sent = words(x.Request.Header)
+			return nil
+		})
+		if got := words(x.Response.Header); err != nil || sent != tt.sent || got != tt.got {
+			t.Errorf("%s: sent %q, got %q, %v; want %q and %q", tt.name, sent, got, err, tt.sent, tt.got)
+		}
+	}
+	if g.Start(t); !strings.Contains(g.Log.String(), "msg=started component=test/mark word=s") {
+		t.Errorf("the log is %q", g.Log.String())
+	}
+}
+
+// TestKept shows that what a component keeps is found by the next generation.
+func TestKept(t *testing.T) {
+	g := sitetest.New(t)
+	g.Registry = registry()
+	now := time.Unix(7, 0)
+	g.Env.Clock = func() time.Time { return now }
+	word := func() string { return sitetest.Stage[mark](t, g.Backend(t, "test/mark", "word: k")).word }
+	first, before := word(), g.Reload(t)
+	second := word()
+	before.Release()
+	g.Reload(t).Release()
+	if third := word(); first != "k" || second != "kk" || third != "k" {
+		t.Errorf("built %s, %s, %s", first, second, third)
+	}
+	if got := g.Env.Clock(); !got.Equal(now) {
+		t.Errorf("after a reload the clock says %v", got)
+	}
+}
+
+func TestProblems(t *testing.T) {
+	g := sitetest.New(t)
+	g.Registry = registry()
+	for options, want := range map[string][]string{
+		"word: a": nil, "word: odd": {"warning word: is odd"}, "{}": {`error word: missing; add for instance "word": "text"`},
+	} {
+		if got := sitetest.Problems(g.Backend(t, "test/mark", options)); !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", options, got, want)
+		}
+	}
+}
+
+// TestCompile asks a whole gateway.
+func TestCompile(t *testing.T) {
+	g := sitetest.New(t)
+	g.Registry = registry()
+	g.Answer = sitetest.JSON(`{"id":7,"name":"Ada"}`)
+	generation := g.Compile(t, `
+version: 3
+dialect: sluice
+endpoints:
+  - endpoint: /users/{id}
+    backend: [{url_pattern: "/u/{id}", host: ["http://users.test"], allow: [name], extra_config: {test/mark: {word: b}}}]
+extra_config: {test/mark: {word: s}}
+`)
+	answer := sitetest.Ask(t, generation, testx.Request{Path: "/users/7"})
+	if answer.Status != 200 || answer.Text != `{"name":"Ada"}` || answer.Header.Get("Word") != "s" || answer.Err != nil {
+		t.Errorf("got %+v", answer)
+	}
+	if answer = sitetest.Ask(t, generation, testx.Request{Path: "/"}); answer.Status != 404 || gateway.AsError(answer.Err) == nil {
+		t.Errorf("nothing there: got %+v", answer)
+	}
+	if none, problems := sitetest.New(t).Check(t, `{"version":3,"timeout":true}`); none != nil || !config.HasErrors(problems) {
+		t.Errorf("a wrong configuration is compiled: %s", config.Format(problems))
+	}
+}
