@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"cel.dev/cel-go/common/types"
-
 	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
@@ -163,24 +161,6 @@ func exchange(t testing.TB, backend bool) *gateway.Exchange {
 		t.Fatal(err)
 	}
 	return x
-}
-
-// TestPath shows that the path is the one that was routed, in plain text.
-func TestPath(t *testing.T) {
-	tests := []struct{ sent, routed, want string }{
-		{"/api//internal/x", "/api/internal/x", "/api/internal/x"},
-		{"/api/./internal", "/api/internal", "/api/internal"},
-		{"/api/%2Finternal", "/api/%2Finternal", "/api/internal"},
-		{"/api/%69nternal", "", "/api/internal"},
-	}
-	for _, tt := range tests {
-		x := testx.Request{Path: tt.sent}.Exchange(t)
-		x.Path = tt.routed
-		a := activation{source: &source{}, x: x}
-		if got, _ := a.ResolveName(varPath); got != tt.want {
-			t.Errorf("%s, routed as %q: req_path is %q, want %q", tt.sent, tt.routed, got, tt.want)
-		}
-	}
 }
 
 func TestExpressions(t *testing.T) {
@@ -449,7 +429,7 @@ func TestSpellings(t *testing.T) {
 		{"req_method == 'GET'", []string{"X_admin"}, true},
 	}
 	for _, tt := range tests {
-		for _, more := range []int{0, many} {
+		for _, more := range []int{0, 32} { // many are read from a map
 			p := fixture{}.build(t, list(tt.expr))
 			if len(p.problems) > 0 {
 				t.Fatalf("%s: %s", tt.expr, config.Format(p.problems))
@@ -762,46 +742,6 @@ func TestConcurrent(t *testing.T) {
 		})
 	}
 	wg.Wait()
-}
-
-// FuzzCompile checks that no text makes compiling or evaluating panic, and
-// that whatever compiles is evaluated in some phase.
-func FuzzCompile(f *testing.F) {
-	for _, seed := range []string{"true", "req_headers['X'][0] == 'a'", "resp_data.id > 5", "JWT.a", "[1].all(x, x > 0)", "'", "now.matches('(')", "req_params.Resp0_a"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		e, err := compile(Check{CheckExpr: text, CostLimit: defaultCostLimit}, 1_000_000, true)
-		if err != nil {
-			return
-		}
-		if e.phase >= phases {
-			t.Fatalf("compile(%q) has phase %d", text, e.phase)
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		_, _ = e.holds(ctx, &activation{source: newSource(time.Now, nil), x: exchange(t, false), answer: map[string]any{}})
-	})
-}
-
-func FuzzParseNumber(f *testing.F) {
-	for _, seed := range []string{"7", "-1", "1.5e3", "18446744073709551615", "inf", "0x1", "1_0", "+1", "", "1e999", "-", "."} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		// Every JSON number is one, and equal to itself read as a double.
-		if !json.Valid([]byte(text)) || strings.Trim(text, "0123456789+-.eE") != "" || strings.TrimSpace(text) != text {
-			return
-		}
-		var want float64
-		if err := json.Unmarshal([]byte(text), &want); err != nil {
-			return // too large for a double
-		}
-		v := parseNumber(types.String(text))
-		if !isNumber(v) || v.ConvertToType(types.DoubleType).Value() != want {
-			t.Errorf("parseNumber(%q) = %v, want %v", text, v, want)
-		}
-	})
 }
 
 func BenchmarkHold(b *testing.B) {

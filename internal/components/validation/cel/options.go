@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/kit/celx"
 )
 
 // Options configures validation/cel: a list of conditions, all of which must
@@ -37,11 +38,8 @@ type Check struct {
 	DynamicPatterns bool `json:"dynamic_patterns"`
 }
 
-// defaultCostLimit is a loop over some hundred thousand elements.
-const defaultCostLimit = 1_000_000
-
 // Defaults are the values of the keys that are absent.
-func (Check) Defaults() Check { return Check{CostLimit: defaultCostLimit} }
+func (Check) Defaults() Check { return Check{CostLimit: celx.DefaultCostLimit} }
 
 // Validate reports an empty list and empty expressions.
 func (o Options) Validate() error {

@@ -1,4 +1,4 @@
-package cel
+package celx
 
 import (
 	"errors"
@@ -78,23 +78,37 @@ var environments = sync.OnceValues(func() (*[2]*cel.Env, error) {
 	return &[2]*cel.Env{data, token}, err
 })
 
-// A phase is when an expression is evaluated.
-type phase uint8
+// A Phase is when an expression is evaluated, which follows from its variables.
+type Phase uint8
 
+// The phases: before the answer, also for what looks at nothing of the exchange; once
+// the token is verified; and after the answer.
 const (
-	onRequest phase = iota
-	onToken
-	onResponse
-	phases
+	OnRequest Phase = iota
+	OnToken
+	OnResponse
+	Phases int = iota // how many there are
 )
 
-// An expression is ready to be evaluated, by many exchanges at a time.
-type expression struct {
+// DefaultCostLimit is what an expression may cost that says nothing: a loop over some
+// hundred thousand elements, a fraction of a second.
+const DefaultCostLimit = 1_000_000
+
+// Bounds are what an expression may do.
+type Bounds struct {
+	CostLimit       int  // positive; see the package
+	DynamicPatterns bool // patterns of matches() need not be written out
+}
+
+// An Expression is ready to be evaluated, by many exchanges at a time.
+type Expression struct {
 	program cel.Program
-	phase   phase
+	phase   Phase
 	watched bool // it may cost more than its limit, or long
 	data    bool // whether it uses resp_data
 	result  *cel.Type
+
+	wrong, mistakes []error // see Doubts
 
 	verdict   verdict
 	variables bool     // it has any
@@ -104,19 +118,45 @@ type expression struct {
 	paths     pathTexts
 }
 
-// compile returns the expression of a condition. The error names every problem with
-// its column. header is how large the header of a message can be, in bytes; metadata
-// tells whether the resp_metadata_ variables have values.
-func compile(c Check, header uint64, metadata bool) (*expression, error) {
+// Phase returns when the expression is evaluated.
+func (e *Expression) Phase() Phase { return e.phase }
+
+// Data reports whether the expression looks at resp_data, for which the answer is
+// decoded to a tree.
+func (e *Expression) Data() bool { return e.data }
+
+// Doubts returns what is wrong with an expression that can be evaluated and never does
+// what it seems to do: wrong is what lets pass what it seems to forbid, and mistakes are
+// the rest. Both are for people, of whom the first has to keep the gateway from starting.
+func (e *Expression) Doubts() (wrong, mistakes []error) { return e.wrong, e.mistakes }
+
+// Compile returns the expression of a text, to be evaluated in the scope. The error names
+// every problem with its column, and what to write instead. The expressions of a scope
+// are compiled before any of them is evaluated.
+func (s *Scope) Compile(text string, b Bounds) (*Expression, error) {
+	e, err := s.compile(text, b)
+	switch {
+	case err != nil:
+		return nil, err
+	case e.phase == OnToken && !s.verified:
+		return nil, errors.New("JWT needs a verified token; configure auth/validator on the endpoint, and write the expression there")
+	case e.data && s.noop:
+		return nil, errors.New("resp_data is not decoded with the encoding no-op; use another encoding, or resp_metadata_status and resp_metadata_headers")
+	}
+	e.wrong, e.mistakes = s.doubts(e)
+	return e, nil
+}
+
+func (s *Scope) compile(text string, b Bounds) (*Expression, error) {
 	envs, err := environments()
 	if err != nil {
 		return nil, err
 	}
-	checked, issues := envs[0].Compile(c.CheckExpr)
+	checked, issues := envs[0].Compile(text)
 	if issues.Err() != nil {
 		return nil, describe(issues)
 	}
-	e := &expression{result: checked.OutputType()}
+	e := &Expression{result: checked.OutputType()}
 	var token, request, response, loops bool
 	ast.PostOrderVisit(checked.NativeRep().Expr(), ast.NewExprVisitor(func(n ast.Expr) {
 		switch n.Kind() {
@@ -144,16 +184,16 @@ func compile(c Check, header uint64, metadata bool) (*expression, error) {
 	case token && (request || response):
 		return nil, errors.New("JWT is known when the token is verified, req_ and resp_ variables are known later; write two expressions")
 	case token:
-		e.phase, env = onToken, envs[1]
+		e.phase, env = OnToken, envs[1]
 	case response:
-		e.phase = onResponse
+		e.phase = OnResponse
 	}
-	if pattern := findDynamic(checked); pattern != nil && !c.DynamicPatterns {
+	if pattern := findDynamic(checked); pattern != nil && !b.DynamicPatterns {
 		at := checked.NativeRep().SourceInfo().GetStartLocation(pattern.ID())
 		return nil, fmt.Errorf("%s: %w", place(at), errDynamic)
 	}
-	limit := uint64(c.CostLimit)
-	if e.watched, err = estimate(env, checked, header, limit); err != nil {
+	limit := uint64(b.CostLimit)
+	if e.watched, err = estimate(env, checked, s.header, limit); err != nil {
 		return nil, err
 	}
 	e.watched = e.watched || loops
@@ -161,7 +201,7 @@ func compile(c Check, header uint64, metadata bool) (*expression, error) {
 	if e.data {
 		options = append(options, cel.CustomDecoratorV2(compareNumbers))
 	}
-	if c.DynamicPatterns {
+	if b.DynamicPatterns {
 		options = append(options, cel.CustomDecoratorV2(boundPatterns))
 	}
 	if e.watched {
@@ -171,7 +211,7 @@ func compile(c Check, header uint64, metadata bool) (*expression, error) {
 		return nil, err
 	}
 	if e.result.IsExactType(types.BoolType) {
-		e.verdict = judge(env, checked, metadata, limit)
+		e.verdict = judge(env, checked, s.noop, limit)
 	}
 	return e, nil
 }

@@ -1,4 +1,4 @@
-package cel
+package celx
 
 import (
 	"cmp"
@@ -141,7 +141,7 @@ func lowerASCII(s string) string {
 
 // holdsElsewhere reports whether a condition that holds for the path of an exchange holds
 // for what services may read instead, too.
-func (e *expression) holdsElsewhere(ctx context.Context, a *activation) (bool, error) {
+func (e *Expression) holdsElsewhere(ctx context.Context, a *activation) (bool, error) {
 	if !e.paths.uses {
 		return true, nil
 	}

@@ -1,6 +1,7 @@
-package cel
+package celx
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -242,10 +243,11 @@ func judge(env *cel.Env, checked *cel.Ast, metadata bool, limit uint64) verdict 
 	return depends
 }
 
-// doubts returns what is wrong with an expression that can be evaluated and never
-// does what it seems to do: errors for what lets pass what it seems to forbid, and
-// mistakes for the rest.
-func (s *source) doubts(e *expression) (errs, mistakes []error) {
+// doubts is Doubts of an expression, and makes req_params hold what it looks up.
+func (s *Scope) doubts(e *Expression) (errs, mistakes []error) {
+	if !e.result.IsExactType(types.BoolType) && !e.result.IsExactType(types.DynType) {
+		mistakes = append(mistakes, fmt.Errorf("the result is of type %s and never true, so everything is refused; compare it with something", e.result))
+	}
 	switch why := s.constancy(e); {
 	case e.verdict == always && e.variables:
 		errs = append(errs, fmt.Errorf("it is always true, so nothing is refused%s", why))
@@ -270,7 +272,7 @@ func (s *source) doubts(e *expression) (errs, mistakes []error) {
 				break
 			}
 			if err = headerDoubt(l.variable, l.text, s.headers); err == nil {
-				err = reservedDoubt(l.text)
+				err = s.reservedDoubt(l.text)
 			}
 			if err == nil {
 				err, spelt = s.unseenHeader(l.text), false
@@ -292,7 +294,7 @@ func (s *source) doubts(e *expression) (errs, mistakes []error) {
 }
 
 // constancy says what to do about an expression that is always the same.
-func (s *source) constancy(e *expression) string {
+func (s *Scope) constancy(e *Expression) string {
 	if e.metadata && !s.noop {
 		return "; resp_metadata_status and resp_metadata_headers have values with the encoding no-op only, look at resp_data or resp_completed"
 	}
@@ -342,7 +344,13 @@ func prefixDoubt(text string) error {
 
 // reservedDoubt says that no header of this name ever passes; nil if one may. The engine
 // writes it anew, or it is about the connection of the client.
-func reservedDoubt(name string) error {
+func (s *Scope) reservedDoubt(name string) error {
+	if s.early {
+		if name == "Host" {
+			return errors.New("req_headers['Host'] never has a value here; look at another header")
+		}
+		return nil
+	}
 	const never = "req_headers['%s'] never has a value, because the header does not pass; "
 	switch name {
 	case "Host":
@@ -360,7 +368,7 @@ func reservedDoubt(name string) error {
 
 // unseenHeader says that a header is not let through to where the expression is; nil if
 // it may be.
-func (s *source) unseenHeader(name string) error {
+func (s *Scope) unseenHeader(name string) error {
 	if s.open || slices.Contains(s.headers, name) {
 		return nil
 	}
@@ -368,7 +376,7 @@ func (s *source) unseenHeader(name string) error {
 }
 
 // unseenQuery is unseenHeader for a parameter of the query string.
-func (s *source) unseenQuery(name string) error {
+func (s *Scope) unseenQuery(name string) error {
 	if s.anyQuery || slices.Contains(s.query, name) {
 		return nil
 	}
@@ -378,65 +386,4 @@ func (s *source) unseenQuery(name string) error {
 		}
 	}
 	return fmt.Errorf("req_querystring['%s'] never has a value, because input_query_strings does not let the parameter through; add it there", name)
-}
-
-// lets notes what an endpoint lets through, and what the gateway adds to that.
-func (s *source) lets(e *config.Endpoint) {
-	list := e.InputHeaders
-	if len(list) == 0 {
-		list = []string{"Content-Type"}
-	}
-	s.open, s.anyQuery = slices.Contains(list, "*"), slices.Contains(e.InputQueryStrings, "*")
-	s.headers = append(canonical(list), added...)
-	s.query = e.InputQueryStrings
-	if rewritten(e.ExtraConfig) {
-		s.open, s.anyQuery = true, true
-	}
-}
-
-// narrow notes what a backend lets through of that.
-func (s *source) narrow(b *config.Backend) {
-	if own := b.InputHeaders; len(own) > 0 && !slices.Contains(own, "*") {
-		names := canonical(own)
-		if !s.open {
-			names = slices.DeleteFunc(names, func(name string) bool { return !slices.Contains(s.headers, name) })
-		}
-		s.open, s.headers = false, append(names, added...)
-	}
-	if own := b.InputQueryStrings; len(own) > 0 && !slices.Contains(own, "*") {
-		if !s.anyQuery {
-			own = slices.DeleteFunc(slices.Clone(own), func(name string) bool { return !slices.Contains(s.query, name) })
-		}
-		s.anyQuery, s.query = false, own
-	}
-	if rewritten(b.ExtraConfig) {
-		s.open, s.anyQuery = true, true
-	}
-}
-
-// added are the headers that the gateway writes itself.
-var added = []string{
-	"User-Agent", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Via", "Sluice-Hops", "Accept-Encoding", "Traceparent", "Tracestate",
-}
-
-// canonical returns the names of headers in a list.
-func canonical(list []string) (names []string) {
-	for _, name := range list {
-		if gateway.Token(name) && name != "*" {
-			names = append(names, gateway.Canonical(name))
-		}
-	}
-	return names
-}
-
-// rewritten reports whether a namespace may make something else of requests, or tell
-// who asks by a header.
-func rewritten(extra map[string]*config.Node) bool {
-	for name := range extra {
-		kind, _, _ := strings.Cut(name, "/")
-		if kind == "modifier" || kind == "plugin" || kind == "auth" && name != "auth/validator" {
-			return true
-		}
-	}
-	return false
 }

@@ -1,4 +1,4 @@
-package cel
+package celx
 
 import (
 	"os"
@@ -8,7 +8,7 @@ import (
 
 // TestManual finds every variable of conditions in the manual.
 func TestManual(t *testing.T) {
-	page, err := os.ReadFile("../../../../docs/policies.md")
+	page, err := os.ReadFile("../../../docs/policies.md")
 	if err != nil {
 		t.Fatal(err)
 	}
