@@ -39,6 +39,12 @@ type Info struct {
 	// component's own.
 	Failures []gateway.Failure
 
+	// Hosts is what the hosts of a backend are for a component that calls it in another
+	// way than by HTTP; nil for every other component. Whatever is wrong with a host is
+	// reported at its line before the component is built, which finds them as they were
+	// read in the configuration of its backend.
+	Hosts *Hosts
+
 	// Implicit components are built with their defaults where the
 	// configuration does not name them.
 	Implicit bool

@@ -366,8 +366,10 @@ type Backend struct {
 	// {JWT.claim}, however a service may spell them.
 	URLPattern string `json:"url_pattern" check:"wanted" example:"\"/users/{id}\""`
 
-	// Host lists the hosts to balance over, or with sd the name to look up. Where
-	// clients may open WebSockets the schemes ws and wss stand for http and https.
+	// Host lists the hosts to balance over, or with sd the name to look up. What a host
+	// is depends on who calls it: [http://|https://]name[:port][/base], unless a
+	// namespace of the backend calls it in another way. Where clients may open
+	// WebSockets the schemes ws and wss stand for http and https.
 	Host []string `json:"host" example:"[\"http://users-1:8000\", \"http://users-2:8000\"]"`
 
 	// Method is the HTTP method; without it that of the endpoint.
@@ -409,7 +411,8 @@ type Backend struct {
 	// Balance is how one of several hosts is chosen.
 	Balance Balance `json:"balance"`
 
-	// DisableHostSanitize takes the hosts as they are written.
+	// DisableHostSanitize takes hosts that are called by HTTP as they are written, and
+	// others too where they are made of values of the request.
 	DisableHostSanitize bool `json:"disable_host_sanitize"`
 
 	// InputHeaders filters the headers of the endpoint once more; absent or []

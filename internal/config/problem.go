@@ -106,7 +106,7 @@ var Codes = []struct{ Code, Meaning string }{
 	{CodeDeprecated, "The key works and should no longer be used."},
 	{CodeInvalid, "The value breaks a rule that the message names."},
 	{CodeNoBackend, "An endpoint has no backend that answers."},
-	{CodeInvalidHost, "A host is not of the form [scheme://]name[:port][/base]."},
+	{CodeInvalidHost, "A host is none for what calls it: by HTTP, [scheme://]name[:port][/base]."},
 	{CodeInvalidPath, "The path of an endpoint cannot be served."},
 	{CodeDuplicateEndpoint, "Two endpoints have the same method and path."},
 	{CodeUndefinedVariable, "A placeholder names nothing."},

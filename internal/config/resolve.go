@@ -3,10 +3,8 @@ package config
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -39,8 +37,9 @@ var behaviours = map[Dialect]Behaviour{
 }
 
 // Resolve decodes a document and fills in what it leaves open: the defaults of
-// its dialect, what endpoints inherit from the root and backends from their
-// endpoint, and hosts in their full form.
+// its dialect, and what endpoints inherit from the root and backends from their
+// endpoint. Hosts stay as they are written: what they are is for those to say who
+// call them.
 //
 // It returns every problem of the core objects, sorted by place. With an
 // Error among them the service must not be used.
@@ -56,9 +55,6 @@ func Resolve(d *Document) (*Service, []*Problem) {
 		if e != nil && e.Node != nil { // or what stands there is no object
 			r.endpoint(e)
 		}
-	}
-	if r.tunnels == nil {
-		r.schemes()
 	}
 	Sort(r.problems)
 	return s, r.problems
@@ -94,7 +90,6 @@ func notOurs(root *Node) *Problem {
 type resolver struct {
 	service  *Service
 	problems []*Problem
-	tunnels  []string // the hosts of the root where WebSockets are opened, once asked for
 }
 
 // validate reports what [Service.Validate] says of keys that could be read.
@@ -112,20 +107,6 @@ func (r *resolver) validate(root *Node) {
 
 func (r *resolver) report(n *Node, key string, sev Severity, code string, err error) {
 	r.problems = append(r.problems, n.ProblemAt(key, sev, code, err))
-}
-
-// host cleans the host at an index of the list of n, and reports one that is
-// wrong and was read.
-func (r *resolver) host(n *Node, i int, host string) (clean string, ok bool) {
-	clean, err := CleanHost(host)
-	if err == nil {
-		return clean, true
-	}
-	p := n.ProblemAt(n.ItemPath("host", i), Error, CodeInvalidHost, err)
-	if !slices.ContainsFunc(r.problems, func(q *Problem) bool { return q.Path == p.Path && q.Severity == Error }) {
-		r.problems = append(r.problems, p)
-	}
-	return "", false
 }
 
 func (r *resolver) root() {
@@ -169,46 +150,6 @@ func (r *resolver) root() {
 		}
 		tls.AllowInsecureConnections = true
 		s.ClientTLS = &tls
-	}
-	for i, h := range s.Host {
-		if overHTTP(h) != h {
-			continue // see inherited
-		}
-		if clean, ok := r.host(s.Node, i, h); ok {
-			s.Host[i] = clean
-		}
-	}
-}
-
-// inherited returns the hosts of the root as a backend of the endpoint calls them.
-// All backends that call them alike share a list.
-func (r *resolver) inherited(e *Endpoint) []string {
-	hosts := r.service.Host
-	if !slices.ContainsFunc(hosts, func(h string) bool { return overHTTP(h) != h }) {
-		return hosts
-	}
-	if !e.webSockets() {
-		r.schemes()
-		return hosts
-	}
-	if r.tunnels == nil {
-		r.tunnels = slices.Clone(hosts)
-		for i, h := range hosts {
-			if called := overHTTP(h); called != h {
-				r.tunnels[i], _ = r.host(r.service.Node, i, called)
-			}
-		}
-	}
-	return r.tunnels
-}
-
-// schemes reports the hosts of the root that open WebSockets: not every backend
-// that has them does, or none.
-func (r *resolver) schemes() {
-	for i, h := range r.service.Host {
-		if overHTTP(h) != h {
-			r.host(r.service.Node, i, h)
-		}
 	}
 }
 
@@ -351,25 +292,8 @@ func (r *resolver) backend(e *Endpoint, b *Backend) {
 		b.Balance = "round-robin"
 	}
 	if len(b.Host) == 0 {
-		b.Host = r.inherited(e)
-		return
+		b.Host = r.service.Host
 	}
-	if e.webSockets() {
-		b.Host = slices.Clone(b.Host)
-		for i, h := range b.Host {
-			b.Host[i] = overHTTP(h)
-		}
-	}
-	if b.DisableHostSanitize {
-		return
-	}
-	hosts := make([]string, 0, len(b.Host))
-	for i, h := range b.Host {
-		if clean, ok := r.host(b.Node, i, h); ok {
-			hosts = append(hosts, clean)
-		}
-	}
-	b.Host = hosts
 }
 
 // HostsFrom returns the object whose key host names the hosts of b: that of the
@@ -379,97 +303,6 @@ func (b *Backend) HostsFrom(s *Service) *Node {
 		return s.Node
 	}
 	return b.Node
-}
-
-// webSockets reports whether clients of the endpoint may open WebSockets: by the
-// namespace of that name, or by upgrade of the namespace proxy.
-func (e *Endpoint) webSockets() bool {
-	if e.ExtraConfig["websocket"] != nil {
-		return true
-	}
-	upgrade := e.ExtraConfig["proxy"].Get("upgrade")
-	return upgrade != nil && (strings.EqualFold(upgrade.Text, "websocket") || slices.ContainsFunc(upgrade.Items, func(n *Node) bool { return strings.EqualFold(n.Text, "websocket") }))
-}
-
-// overHTTP returns a host with the scheme by which a WebSocket is opened (RFC 6455,
-// section 3): http for ws, https for wss.
-func overHTTP(host string) string {
-	scheme, rest, found := strings.Cut(host, "://")
-	switch {
-	case found && strings.EqualFold(scheme, "ws"):
-		return "http://" + rest
-	case found && strings.EqualFold(scheme, "wss"):
-		return "https://" + rest
-	}
-	return host
-}
-
-// CleanHost returns a host in its full form: scheme in lower case, http if
-// there is none, authority, base path without a slash at its end. The error
-// says what to write.
-func CleanHost(host string) (string, error) {
-	invalid := func(why string) (string, error) {
-		return "", fmt.Errorf("host %s not valid: invalid host: %s; write [http://|https://]name[:port][/base]", strconv.Quote(MaskUser(host)), why)
-	}
-	scheme, rest, found := strings.Cut(host, "://")
-	if !found {
-		scheme, rest = "http", host
-	}
-	scheme = strings.ToLower(scheme)
-	if scheme != "http" && scheme != "https" {
-		return invalid("the scheme is not http or https")
-	}
-	authority, base, _ := strings.Cut(rest, "/")
-	if strings.Contains(authority, "@") {
-		return invalid("it holds user information, which is not sent")
-	}
-	name, port := authority, ""
-	if strings.HasPrefix(authority, "[") {
-		end := strings.IndexByte(authority, ']')
-		if end < 0 {
-			return invalid("the bracket of the address is not closed")
-		}
-		if a, err := netip.ParseAddr(authority[1:end]); err != nil || !a.Is6() {
-			return invalid("the brackets hold no IPv6 address")
-		}
-		name, port = authority[:end+1], authority[end+1:]
-		if port != "" && port[0] != ':' {
-			return invalid("only a port may follow the bracket")
-		}
-		port = strings.TrimPrefix(port, ":")
-		if port == "" && strings.HasSuffix(authority, ":") {
-			return invalid("the port is empty")
-		}
-	} else {
-		var hasPort bool
-		name, port, hasPort = strings.Cut(authority, ":")
-		if hasPort && port == "" {
-			return invalid("the port is empty")
-		}
-		for i := range len(name) {
-			if c := name[i]; !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '.' || c == '_' || c == '-') {
-				return invalid("a name holds letters, digits, dots, hyphens and underscores")
-			}
-		}
-	}
-	if name == "" {
-		return invalid("the name is empty")
-	}
-	if port != "" {
-		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-			return invalid("the port is not between 1 and 65535")
-		}
-	}
-	for i := range len(base) {
-		if c := base[i]; c <= ' ' || c >= 0x7f || strings.IndexByte(`?#"<>\^{}|`+"`", c) >= 0 {
-			return invalid("the base path holds a character that must be escaped")
-		}
-	}
-	clean := scheme + "://" + authority
-	if base = strings.Trim(base, "/"); base != "" {
-		clean += "/" + base
-	}
-	return clean, nil
 }
 
 // MaskUser returns the text of a URL or host with *** for its user information

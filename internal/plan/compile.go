@@ -63,6 +63,7 @@ type compiler struct {
 	implicit map[component.Scope][]*component.Declaration // what every site builds
 	encodes  map[encode]*encode                           // most endpoints encode alike and share the step
 	sets     map[string]*balance.Set                      // hosts, by their list
+	roots    map[*component.Hosts]*hostList               // the hosts of the root, as they were read
 	guarding *guard                                       // see protections
 	problems []*config.Problem
 	placed   []component.Placed // of the plan that is being put together
@@ -322,6 +323,9 @@ func (c *compiler) routes() {
 			c.g.Endpoints = append(c.g.Endpoints, place)
 		}
 	}
+	if len(c.roots) == 0 {
+		c.rootHosts(callee{Hosts: component.HTTPHosts})
+	}
 	c.g.table = table.Build()
 	c.checkMethods()
 }
@@ -357,12 +361,7 @@ func (c *compiler) inspect(e *config.Endpoint) {
 	if len(e.Backend) > 0 { // components of an endpoint count on that
 		c.build(component.InEndpoint, e.Node, e.ExtraConfig, site.Build)
 	}
-	for _, be := range e.Backend {
-		site := component.NewBackendSite(c.env, &site.PipeSite, be)
-		c.build(component.InBackend, be.Node, be.ExtraConfig, site.Build)
-		site.Finish()
-		c.problems = append(c.problems, site.Problems()...)
-	}
-	site.Finish()
-	c.problems = append(c.problems, site.Problems()...)
+	b := &endpointBuilder{compiler: c, config: e, site: &site.PipeSite}
+	b.readHosts()
+	b.inspect()
 }

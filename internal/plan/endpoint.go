@@ -135,6 +135,10 @@ type endpointBuilder struct {
 
 // branches compiles the backends and reports whether they go together.
 func (b *endpointBuilder) branches() bool {
+	if !b.readHosts() {
+		b.inspect()
+		return false
+	}
 	for i, be := range b.config.Backend {
 		if bp := b.backend(i, be); bp != nil {
 			if bp.shadow != nil {
@@ -426,12 +430,16 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 			tail = unbuilt(name)
 		}
 	}
-	if tail == nil {
+	to := b.callee(be)
+	switch {
+	case !b.hasHost(be, to):
+		tail = nil
+	case tail == nil:
 		var err error
-		if tail, bp.wire, err = b.newHTTP(site, call, onWire, b.hold()); err != nil {
+		if tail, bp.wire, err = b.newHTTP(site, call, to, onWire, b.hold()); err != nil {
 			b.problems = append(b.problems, be.Node.Problems(config.Error, config.CodeInvalid, err)...)
 		}
-	} else {
+	default:
 		b.unwired(be, onWire)
 	}
 	addr := b.newAddress(i, be, bp.shadow != nil)
@@ -450,6 +458,19 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 		bp.plan.limit = cmp.Or(call.Shadow.Timeout, time.Duration(b.config.Timeout))
 	}
 	return bp
+}
+
+// inspect finds what else is wrong with what will not be served: the components of its
+// backends are built and dropped.
+func (b *endpointBuilder) inspect() {
+	for _, be := range b.config.Backend {
+		site := component.NewBackendSite(b.env, b.site, be)
+		b.compiler.build(component.InBackend, be.Node, be.ExtraConfig, site.Build)
+		site.Finish()
+		b.problems = append(b.problems, site.Problems()...)
+	}
+	b.site.Finish()
+	b.problems = append(b.problems, b.site.Problems()...)
 }
 
 // meantParam asks whether a placeholder that names nothing is a variable of the endpoint, or

@@ -17,11 +17,8 @@ import (
 // newHTTP returns the connector that calls the hosts of a backend by HTTP:
 // choose a host, run the stages of the wire plan, call the host, unpack, follow
 // redirects. A body that redirects may need again is held, hold bytes of it at most.
-func (c *compiler) newHTTP(s *component.BackendSite, call component.Call, stages []component.Placed, hold int64) (tail gateway.Connector, onWire *Plan, err error) {
+func (c *compiler) newHTTP(s *component.BackendSite, call component.Call, to callee, stages []component.Placed, hold int64) (tail gateway.Connector, onWire *Plan, err error) {
 	be := s.Config()
-	if len(be.Host) == 0 {
-		return nil, nil, config.At("host", errors.New("no host; write a list of hosts here or at the root"))
-	}
 	c.checkOwn(be)
 	client := call.Client
 	if client == nil {
@@ -35,7 +32,7 @@ func (c *compiler) newHTTP(s *component.BackendSite, call component.Call, stages
 	if w, ok := next.(*wire); ok {
 		onWire = w.whole
 	}
-	first, err := c.hosts(s, next)
+	first, err := c.hosts(s, to, next)
 	if err != nil {
 		return nil, nil, config.At("host", err)
 	}
@@ -47,7 +44,7 @@ func (c *compiler) newHTTP(s *component.BackendSite, call component.Call, stages
 }
 
 // hosts returns the connector that chooses among the hosts of a backend.
-func (c *compiler) hosts(s *component.BackendSite, next gateway.Connector) (gateway.Connector, error) {
+func (c *compiler) hosts(s *component.BackendSite, to callee, next gateway.Connector) (gateway.Connector, error) {
 	be := s.Config()
 	if be.SD != "static" {
 		if slices.ContainsFunc(be.Host, func(h string) bool { return strings.Contains(h, "{") }) {
@@ -55,7 +52,10 @@ func (c *compiler) hosts(s *component.BackendSite, next gateway.Connector) (gate
 		}
 		return c.discovered(s, next)
 	}
-	hosts := c.callable(be)
+	hosts := be.Host
+	if be.DisableHostSanitize && to.by == "" {
+		hosts = c.callable(be)
+	}
 	if len(hosts) == 0 {
 		return gateway.ConnectorFunc(noHost), nil
 	}
@@ -102,14 +102,11 @@ func (c *compiler) reporter(s *component.BackendSite) reporter {
 	return reporter{c.env.Log, s.Config().URLPattern}
 }
 
-// callable returns the hosts of a backend that HTTP can reach, and reports the
-// others, which disable_host_sanitize lets in.
+// callable returns the hosts of a backend that HTTP can reach, of those that were not
+// sanitised, and reports the others.
 //
 // Compatibility: KrakenD starts with hosts of any scheme, and their calls fail.
 func (c *compiler) callable(be *config.Backend) []string {
-	if !be.DisableHostSanitize {
-		return be.Host
-	}
 	var hosts []string
 	for i, h := range be.Host {
 		key := be.Node.ItemPath("host", i)

@@ -3,8 +3,6 @@ package plan
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/component"
@@ -17,18 +15,14 @@ const codeUnsupported = "not_supported"
 
 // unbuilt returns the namespace, of the backend or of its endpoint, that would make
 // the call in another way than by HTTP and is not built yet; "" if there is none.
-// Whoever starts without what is not built does not want HTTP in its place.
 func (b *endpointBuilder) unbuilt(be *config.Backend) string {
-	if !b.Without {
-		return "" // it is an error
-	}
-	missing := func(scope component.Scope, extra map[string]*config.Node, calls func(string) bool) string {
-		for _, name := range slices.Sorted(maps.Keys(extra)) {
-			if calls(b.current(name)) && b.Missing != nil && b.Missing(string(scope), name) {
-				return name
+	missing := func(scope component.Scope, extra map[string]*config.Node, calls func(string) bool) (first string) {
+		for name := range extra {
+			if (first == "" || name < first) && b.Registry.Find(scope, name) == nil && calls(b.current(name)) && b.Missing != nil && b.Missing(string(scope), name) {
+				first = name
 			}
 		}
-		return ""
+		return first
 	}
 	if name := missing(component.InBackend, be.ExtraConfig, callsInBackend); name != "" {
 		return name
