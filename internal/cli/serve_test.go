@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -290,6 +291,7 @@ func writeCertificate(t *testing.T, serial int64, cert, key string) {
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(serial),
+		Subject:      pkix.Name{CommonName: fmt.Sprint("number ", serial)},
 		DNSNames:     []string{"localhost"},
 		NotBefore:    time.Now().Add(-time.Hour),
 		NotAfter:     time.Now().Add(time.Hour),
@@ -386,8 +388,10 @@ func TestMutualTLS(t *testing.T) {
 		replace(t, "authority.pem", string(pem))
 	}
 	authority("client.pem")
-	p := serveFile(t, write(t, "gateway.json", strings.Replace(secure, `"disabled": false`,
-		`"enable_mtls": true, "ca_certs": ["authority.pem"], "disable_system_ca_pool": true`, 1)))
+	p := serveFile(t, write(t, "gateway.json", strings.NewReplacer(`"disabled": false`,
+		`"enable_mtls": true, "ca_certs": ["authority.pem"], "disable_system_ca_pool": true`,
+		`"endpoints"`, `"extra_config": {"telemetry/logging": {"level": "INFO", "stdout": true, "access_log_format": "custom", `+
+			`"access_log_custom_format": "%{proto} %{tls.version} %{tls.client}"}}, "endpoints"`).Replace(secure)))
 	served := func(cert, key string) error {
 		c := &tls.Config{InsecureSkipVerify: true}
 		if cert != "" {
@@ -417,6 +421,9 @@ func TestMutualTLS(t *testing.T) {
 	}
 	if served("client.pem", "client-key.pem") == nil {
 		t.Error("with the certificate of the old authority: served")
+	}
+	for _, line := range []string{"HTTP/1.1 TLS 1.3 number 2\n", "HTTP/1.1 TLS 1.3 number 3\n"} {
+		eventually(t, line, func() bool { return strings.Contains(p.log(), line) })
 	}
 }
 

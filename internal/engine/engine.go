@@ -67,6 +67,8 @@ type Settings struct {
 //
 // And every request:
 //
+//   - The message is a [gateway.Secured], and nothing is made of the state of TLS
+//     until somebody asks.
 //   - Its target has a path, or is the asterisk of OPTIONS; CONNECT is refused
 //     with 400. The host of an absolute target is the host, whatever Host says
 //     (RFC 9112, section 3.2.2); in HTTP/2 a Host beside another authority is

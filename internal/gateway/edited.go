@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"crypto/tls"
 	"io"
 	"slices"
 	"sync"
@@ -136,6 +137,9 @@ func (e *Edited) Body() io.Reader { return e.body }
 
 // Length returns the size of the body, -1 if it is not known.
 func (e *Edited) Length() int64 { return e.length }
+
+// TLS returns the state of the client's TLS; see [Secured].
+func (e *Edited) TLS() *tls.ConnectionState { return TLSOf(e.Inbound) }
 
 // Upgrades reports whether the client asks for another protocol; see [Upgrader].
 func (e *Edited) Upgrades() bool {

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net/netip"
@@ -23,7 +24,7 @@ func message() (in Inbound, spoil func()) {
 	return &arrived{
 			copied: copied{
 				method: parts[0], path: parts[1], query: parts[2], host: parts[3], proto: parts[4],
-				secure: true, peer: netip.MustParseAddrPort("192.0.2.1:1024"),
+				secure: true, tls: &tls.ConnectionState{Version: tls.VersionTLS13}, peer: netip.MustParseAddrPort("192.0.2.1:1024"),
 				header: Fields{{parts[5], parts[6]}, {parts[7], parts[8]}, {parts[9], parts[10]}},
 			},
 			param: parts[11], rest: parts[12], pattern: parts[13],
@@ -252,6 +253,7 @@ func TestDetach(t *testing.T) {
 		"In host":   {c.In.Host(), "gateway.test"},
 		"In proto":  {c.In.Proto(), "HTTP/1.1"},
 		"In secure": {c.In.Secure(), true},
+		"In TLS":    {TLSOf(c.In), &tls.ConnectionState{Version: tls.VersionTLS13}},
 		"In peer":   {c.In.Peer().String(), "192.0.2.1:1024"},
 		"In header": {c.In.AppendHeaders(nil), Fields{{"X-One", "first"}, {"X-Two", "second"}, {"X-One", "third"}}},
 		"In X-One":  {c.In.AppendHeader(nil, "X-One"), Fields{{"X-One", "first"}, {"X-One", "third"}}},

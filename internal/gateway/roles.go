@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"net/netip"
 )
@@ -99,6 +100,25 @@ type Upgrader interface {
 	// that can be granted (RFC 9110, section 7.8): in HTTP/1.1, with upgrade in
 	// Connection, and without a body. The field Upgrade names the protocols.
 	Upgrades() bool
+}
+
+// A Secured is an [Inbound] that can tell of the TLS of its connection.
+type Secured interface {
+	// TLS returns the state of TLS between the client, or the proxy in front of us, and
+	// us: version, cipher suite, protocol, the name that was asked for, certificates.
+	// It is nil for a plain connection, whatever a proxy says of its own. An identity
+	// is what VerifiedChains holds; PeerCertificates alone are what somebody has sent.
+	//
+	// The state is read-only and may be kept. Nothing is made of it until somebody asks.
+	TLS() *tls.ConnectionState
+}
+
+// TLSOf returns what a message tells of the TLS of its connection; nil for nothing.
+func TLSOf(in Inbound) *tls.ConnectionState {
+	if s, ok := in.(Secured); ok {
+		return s.TLS()
+	}
+	return nil
 }
 
 // A Tunnel is a connection to a backend that has switched protocols. Bytes that

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"crypto/tls"
 	"io"
 	"net/netip"
 	"strings"
@@ -10,6 +11,7 @@ import (
 type copied struct {
 	method, path, query, host, proto string
 	secure                           bool
+	tls                              *tls.ConnectionState
 	peer                             netip.AddrPort
 	header                           Fields
 }
@@ -23,6 +25,7 @@ func snapshot(in Inbound) Inbound {
 		host:   strings.Clone(in.Host()),
 		proto:  strings.Clone(in.Proto()),
 		secure: in.Secure(),
+		tls:    TLSOf(in),
 		peer:   in.Peer(),
 		header: cloneFields(nil, in.AppendHeaders(nil)),
 	}
@@ -34,6 +37,7 @@ func (c *copied) RawQuery() string          { return c.query }
 func (c *copied) Host() string              { return c.host }
 func (c *copied) Proto() string             { return c.proto }
 func (c *copied) Secure() bool              { return c.secure }
+func (c *copied) TLS() *tls.ConnectionState { return c.tls }
 func (c *copied) Peer() netip.AddrPort      { return c.peer }
 func (c *copied) Header(name string) string { return c.header.Get(name) }
 func (c *copied) Body() io.Reader           { return nil }

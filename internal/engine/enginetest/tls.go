@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/body"
@@ -38,6 +40,7 @@ var tlsCases = cases{
 	{"HTTP/2 without TLS is refused where not allowed", refuseH2C},
 	{"HTTP/2 without TLS begins with the connection", lateH2C},
 	{"a body that breaks off resets the stream of HTTP/2", brokenHTTP2},
+	{"a handler learns of the TLS of its client", tlsTold},
 	{"a backend speaks HTTP/1.1 over TLS", callTLS},
 	{"a backend speaks HTTP/2 by ALPN", callHTTP2},
 	{"a backend with an unknown authority is not reached", callStranger},
@@ -51,7 +54,9 @@ func (t *trial) identity() (server, client *tls.Config) {
 	t.must(err)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1),
+		Subject:      pkix.Name{CommonName: "somebody"},
 		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
+		DNSNames:     []string{"gateway.test"},
 		NotBefore:    time.Now().Add(-time.Hour),
 		NotAfter:     time.Now().Add(time.Hour),
 	}
@@ -261,6 +266,83 @@ func brokenHTTP2(t *trial) {
 		if o := await(t, "the end of the exchange", d.done); o.err == nil {
 			t.Errorf("%s: no error", path)
 		}
+	}
+}
+
+// tellTLS answers with the TLS of the client, as whoever comes behind a stage that edits
+// the message learns of it. Several may ask at once.
+func tellTLS(_ context.Context, x *gateway.Exchange) error {
+	if x.In.Path() == "/edited" {
+		x.Edit().SetHost("other.test")
+	}
+	var asking sync.WaitGroup
+	texts := make([]string, 3)
+	for i := range texts {
+		asking.Go(func() {
+			s := gateway.TLSOf(x.In)
+			if s == nil {
+				texts[i] = "plain"
+				return
+			}
+			texts[i] = fmt.Sprintf("%s %t %s %s", tls.VersionName(s.Version), s.CipherSuite != 0, s.NegotiatedProtocol, s.ServerName)
+			for _, chain := range s.VerifiedChains {
+				texts[i] += " " + chain[0].Subject.CommonName
+			}
+		})
+	}
+	asking.Wait()
+	answer(x, 200, strings.Join(slices.Compact(texts), ", "))
+	return nil
+}
+
+func tlsTold(t *trial) {
+	server, client := t.identity()
+	stranger, _ := t.identity()
+	known := server.Certificates
+	server.ClientCAs, server.ClientAuth = client.RootCAs, tls.VerifyClientCertIfGiven
+	server.MaxVersion = tls.VersionTLS12
+	client.ServerName = "gateway.test"
+	ask := func(d *door, scheme, protocol, path string, certificates []tls.Certificate) string {
+		t.Helper()
+		settings := client.Clone()
+		settings.Certificates, settings.NextProtos = certificates, []string{protocol}
+		transport := &http.Transport{TLSClientConfig: settings, Protocols: new(http.Protocols)}
+		transport.Protocols.SetHTTP1(protocol == "http/1.1")
+		transport.Protocols.SetHTTP2(protocol == "h2")
+		transport.Protocols.SetUnencryptedHTTP2(protocol == "h2")
+		defer transport.CloseIdleConnections()
+		var text []byte
+		for range 2 { // on one connection
+			q, err := http.NewRequestWithContext(t.context(), "GET", scheme+"://"+d.addr+path, nil)
+			t.must(err)
+			q.Header.Set("X-Forwarded-Proto", "https") // which is somebody else's connection
+			res, err := transport.RoundTrip(q)
+			t.must(err)
+			text, err = io.ReadAll(res.Body)
+			t.must(err)
+			res.Body.Close()
+		}
+		return string(text)
+	}
+	secure, plain := t.open(engine.Settings{TLS: server}, tellTLS), t.open(engine.Settings{H2C: true}, tellTLS)
+	for _, protocol := range []string{"http/1.1", "h2"} {
+		for _, path := range []string{"/", "/edited"} {
+			if got := ask(plain, "http", protocol, path, nil); got != "plain" {
+				t.Errorf("%s %s without TLS: told %q", protocol, path, got)
+			}
+			if got, want := ask(secure, "https", protocol, path, nil), "TLS 1.2 true "+protocol+" gateway.test"; got != want {
+				t.Errorf("%s %s: told %q, want %q", protocol, path, got, want)
+			}
+			if got, want := ask(secure, "https", protocol, path, known), "TLS 1.2 true "+protocol+" gateway.test somebody"; got != want {
+				t.Errorf("%s %s with a certificate: told %q, want %q", protocol, path, got, want)
+			}
+		}
+	}
+	server = server.Clone()
+	server.ClientAuth = tls.RequestClientCert // and nobody verifies it
+	unverified := t.open(engine.Settings{TLS: server}, tellTLS)
+	if got, want := ask(unverified, "https", "h2", "/", stranger.Certificates), "TLS 1.2 true h2 gateway.test"; got != want {
+		t.Errorf("with a certificate of a stranger: told %q, want %q", got, want)
 	}
 }
 

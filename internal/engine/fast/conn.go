@@ -49,6 +49,8 @@ type conn struct {
 	cut   atomic.Bool  // the latter
 	ctx   atomic.Pointer[exchangeContext]
 
+	encryption atomic.Pointer[tls.ConnectionState] // once somebody has asked for it
+
 	readBy   time.Time // the deadline that is set for reading; zero for none
 	lineEnds int       // how many may still come before the request
 	started  time.Time // when the first byte of the request was there

@@ -1,6 +1,7 @@
 package fast
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net/netip"
@@ -14,6 +15,8 @@ import (
 	"github.com/sluice-gateway/sluice/internal/engine/fast/wire"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
+
+var _ gateway.Secured = (*inbound)(nil)
 
 // An inbound is a [gateway.Inbound]: the request that a connection is serving.
 type inbound struct {
@@ -56,6 +59,21 @@ func (in *inbound) Proto() string        { return protocols[in.head.Minor] }
 func (in *inbound) Secure() bool         { return in.secure }
 func (in *inbound) Peer() netip.AddrPort { return in.c.peer }
 func (in *inbound) Length() int64        { return in.head.Length }
+
+// TLS returns the state of TLS. It is made for the first who asks on a connection.
+func (in *inbound) TLS() *tls.ConnectionState {
+	stream, ok := in.c.stream.(*tls.Conn)
+	if !ok || !in.secure {
+		return nil
+	}
+	s := in.c.encryption.Load()
+	if s == nil {
+		made := stream.ConnectionState()
+		s = &made // two that ask at once make the same
+		in.c.encryption.Store(s)
+	}
+	return s
+}
 
 // protocols are the versions of HTTP/1 by their minor number.
 var protocols = [...]string{"HTTP/1.0", "HTTP/1.1"}

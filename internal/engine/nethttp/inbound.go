@@ -2,6 +2,7 @@ package nethttp
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -17,6 +18,8 @@ import (
 	"github.com/sluice-gateway/sluice/internal/engine/fast/wire"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
+
+var _ gateway.Secured = (*inbound)(nil)
 
 // inbound is a [gateway.Inbound] over a request of net/http.
 type inbound struct {
@@ -48,6 +51,9 @@ func (in *inbound) Host() string     { return in.target.Authority }
 func (in *inbound) Proto() string    { return in.r.Proto }
 func (in *inbound) Secure() bool     { return in.r.TLS != nil }
 func (in *inbound) Length() int64    { return in.r.ContentLength }
+
+// TLS returns the state of TLS, which net/http has.
+func (in *inbound) TLS() *tls.ConnectionState { return in.r.TLS }
 
 // Peer returns the zero address for a connection that has none.
 func (in *inbound) Peer() netip.AddrPort {

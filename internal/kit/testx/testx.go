@@ -1,6 +1,7 @@
 package testx
 
 import (
+	"crypto/tls"
 	"io"
 	"net/netip"
 	"net/url"
@@ -20,7 +21,8 @@ type Request struct {
 	Host   string
 	Proto  string
 	Secure bool
-	Peer   string // address and port
+	TLS    *tls.ConnectionState // nil for none that is known
+	Peer   string               // address and port
 	Header gateway.Fields
 	Body   string // "" is no body
 }
@@ -86,6 +88,7 @@ func (in *inbound) RawQuery() string          { return in.r.Query }
 func (in *inbound) Host() string              { return in.r.Host }
 func (in *inbound) Proto() string             { return in.r.Proto }
 func (in *inbound) Secure() bool              { return in.r.Secure }
+func (in *inbound) TLS() *tls.ConnectionState { return in.r.TLS }
 func (in *inbound) Peer() netip.AddrPort      { return netip.MustParseAddrPort(in.r.Peer) }
 func (in *inbound) Header(name string) string { return in.r.Header.Get(name) }
 

@@ -46,6 +46,9 @@
 //	%{latencyMs} %{latencyUs} %{latencyNs}
 //	%{clientIP} %{method} %{path} %{host} %{scheme} %{proto}
 //	%{query} %{uri}             the query; path and query
+//	%{tls.version} %{tls.cipher}  of the client's connection, such as TLS 1.3
+//	%{tls.client}               the common name in the certificate of the client, if one
+//	                            was verified
 //	%{header.X}                 a field of the request; in backend lines as the backend got it
 //	%{jwt.claim}                a claim of an authenticated client
 //	%{bytes}                    of the body that was sent to the client

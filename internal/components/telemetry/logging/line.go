@@ -2,6 +2,7 @@ package logging
 
 import (
 	"cmp"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -131,6 +132,9 @@ const (
 	schemePart
 	statusPart
 	timePart
+	tlsCipherPart
+	tlsClientPart
+	tlsVersionPart
 	uriPart
 )
 
@@ -140,7 +144,7 @@ var lineVariables = []string{
 	bytesPart: "bytes", clientPart: "clientIP", errorPart: "error", headerPart: "header.", hostPart: "host", claimPart: "jwt.",
 	latencyPart: "latency", millisPart: "latencyMs", nanosPart: "latencyNs", microsPart: "latencyUs",
 	methodPart: "method", pathPart: "path", prefixPart: "prefix", protoPart: "proto", queryPart: "query", requestPart: "requestID", schemePart: "scheme",
-	statusPart: "statusCode", timePart: "time", uriPart: "uri",
+	statusPart: "statusCode", timePart: "time", tlsCipherPart: "tls.cipher", tlsClientPart: "tls.client", tlsVersionPart: "tls.version", uriPart: "uri",
 }
 
 // A template writes lines. It is immutable and safe for concurrent use.
@@ -300,12 +304,30 @@ func (l *line) text(p *part) string {
 		return l.scheme()
 	case protoPart:
 		return l.x.Sent().Proto()
+	case tlsCipherPart, tlsClientPart, tlsVersionPart:
+		return encryption(gateway.TLSOf(l.x.Sent()), p.kind)
 	case claimPart:
 		return claim(l.x.Identity, p.text)
 	case errorPart:
 		if l.err != nil {
 			return l.failure()
 		}
+	}
+	return ""
+}
+
+// encryption returns what a variable tells of the TLS of the client, which is nil for a
+// plain connection. Of its certificate only one that was verified counts.
+func encryption(s *tls.ConnectionState, kind variable) string {
+	switch {
+	case s == nil:
+		return ""
+	case kind == tlsVersionPart:
+		return tls.VersionName(s.Version)
+	case kind == tlsCipherPart:
+		return tls.CipherSuiteName(s.CipherSuite)
+	case len(s.VerifiedChains) > 0:
+		return s.VerifiedChains[0][0].Subject.CommonName
 	}
 	return ""
 }

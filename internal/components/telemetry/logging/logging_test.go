@@ -3,6 +3,9 @@ package logging
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"errors"
 	"io"
@@ -256,6 +259,8 @@ const requestID = "0af7651916cd43dd8448eb211c80319c"
 func exchange(t testing.TB) *gateway.Exchange {
 	x := testx.Request{
 		Method: "POST", Path: "/a%20b", Query: "token=secret&x=1", Host: "api.example.com", Proto: "HTTP/2.0", Secure: true,
+		TLS: &tls.ConnectionState{Version: tls.VersionTLS13, CipherSuite: tls.TLS_AES_128_GCM_SHA256,
+			VerifiedChains: [][]*x509.Certificate{{{Subject: pkix.Name{CommonName: `ada "lovelace"`}}}}},
 		Header: gateway.Fields{{Name: "User-Agent", Value: `curl "8"`}, {Name: "Referer", Value: "http://r/\n"},
 			{Name: "Traceparent", Value: "00-" + requestID + "-b7ad6b7169203331-01"}},
 	}.Exchange(t)
@@ -292,6 +297,7 @@ func TestAccessLog(t *testing.T) {
 		{"texts", custom(`%{method} %{path} %{host} %{scheme} %{proto} %{query} %{uri} %{header.user-agent}`),
 			`POST /a%20b api.example.com https HTTP/2.0 token=secret&x=1 /a%20b?token=secret&x=1 curl \"8\"`},
 		{"claims", custom(`%{jwt.sub} %{jwt.n} %{jwt.admin} %{jwt.roles} %{jwt.none} %{jwt.other}`), `ada 1.0 true [\"a\",\"b\"] ? ?`},
+		{"encryption", custom(`%{tls.version} %{tls.cipher} %{tls.client}`), `TLS 1.3 TLS_AES_128_GCM_SHA256 ada \"lovelace\"`},
 		{"missing", custom(`%{header.X-None} %{error}`), `? ?`},
 		{"request", custom(`%{requestID}`), requestID},
 		{"line end", custom(`%{method}\n\n`), `POST`},
@@ -304,6 +310,19 @@ func TestAccessLog(t *testing.T) {
 				t.Errorf("got  %q\nwant %q", got, tt.want+"\n")
 			}
 		})
+	}
+}
+
+// TestUnverifiedClients tells nothing of certificates that nobody has verified, and of
+// plain connections.
+func TestUnverifiedClients(t *testing.T) {
+	w := newWorld(t, component.Router{}, `{"level":"INFO","stdout":true,"access_log_format":"custom","access_log_custom_format":"%{tls.version} %{tls.client}"}`)
+	sent := []*x509.Certificate{{Subject: pkix.Name{CommonName: "mallory"}}}
+	for _, state := range []*tls.ConnectionState{{Version: tls.VersionTLS12, PeerCertificates: sent}, nil} {
+		w.env.Observers[0].Observe(testx.Request{TLS: state}.Exchange(t), telemetry.Outcome{Status: 200})
+	}
+	if got, want := w.out.String(), "TLS 1.2 -\n- -\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
