@@ -319,7 +319,7 @@ func TestUnverifiedClients(t *testing.T) {
 	w := newWorld(t, component.Router{}, `{"level":"INFO","stdout":true,"access_log_format":"custom","access_log_custom_format":"%{tls.version} %{tls.client}"}`)
 	sent := []*x509.Certificate{{Subject: pkix.Name{CommonName: "mallory"}}}
 	for _, state := range []*tls.ConnectionState{{Version: tls.VersionTLS12, PeerCertificates: sent}, nil} {
-		w.env.Observers[0].Observe(testx.Request{TLS: state}.Exchange(t), telemetry.Outcome{Status: 200})
+		w.Env.Observers[0].Observe(testx.Request{TLS: state}.Exchange(t), telemetry.Outcome{Status: 200})
 	}
 	if got, want := w.out.String(), "TLS 1.2 -\n- -\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
