@@ -52,6 +52,14 @@ func decode[T any](n *Node, into *T, loose bool) []*Problem {
 	return d.problems
 }
 
+// DecodeAs returns what n holds as a value of s.Type; what is wrong is left as the
+// defaults have it.
+func DecodeAs(s *Spec, n *Node) reflect.Value {
+	v := reflect.New(s.Type).Elem()
+	new(decoder).value(n, s, Rules{}, v)
+	return v
+}
+
 type decoder struct {
 	loose    bool
 	example  string // of the key that is being decoded, as JSON; may be empty
@@ -342,7 +350,7 @@ func (d *decoder) duration(n *Node, s *Spec, v reflect.Value) bool {
 	case n.Kind == String:
 		length, err := parseDuration(n.Text)
 		if err != nil && n.secret {
-			err = coded(CodeBadDuration, `a secret text is no duration; store one such as "1m30s"`)
+			err = Coded(CodeBadDuration, `a secret text is no duration; store one such as "1m30s"`)
 		}
 		v.SetInt(int64(length))
 		ps := n.Problems(Error, CodeBadDuration, err)
@@ -378,7 +386,7 @@ func (d *decoder) size(n *Node, s *Spec, v reflect.Value) bool {
 	}
 	size, err := parseSize(n.Text)
 	if err != nil && n.secret {
-		err = coded(CodeWrongType, `a secret text is no size; store one such as "1MB"`)
+		err = Coded(CodeWrongType, `a secret text is no size; store one such as "1MB"`)
 	}
 	v.SetInt(int64(size))
 	d.problems = append(d.problems, n.Problems(Error, CodeWrongType, err)...)

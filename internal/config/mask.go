@@ -295,3 +295,33 @@ func (d *Document) Masker() func(string) string {
 	}
 	return nil
 }
+
+// MaskUser returns the text of a URL or host with *** for its user information
+// (RFC 3986, section 3.2.1), which may be a password.
+func MaskUser(host string) string {
+	scheme, rest, found := strings.Cut(host, "://")
+	if !found {
+		scheme, rest = "", host
+	} else {
+		scheme += "://"
+	}
+	end := strings.IndexAny(rest, "/?#")
+	if end < 0 {
+		end = len(rest)
+	}
+	if at := strings.LastIndexByte(rest[:end], '@'); at >= 0 {
+		rest = hidden + rest[at:]
+	}
+	return scheme + rest
+}
+
+// AppendShown appends a text that people see as a JSON string.
+func AppendShown(dst []byte, text string, secret bool) []byte {
+	switch {
+	case secret:
+		text = hidden
+	case strings.Contains(text, "://"):
+		text = MaskUser(text)
+	}
+	return AppendQuoted(dst, text)
+}

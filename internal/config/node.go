@@ -118,6 +118,9 @@ func (n *Node) Owner() (owner *Node, key string) {
 // its own.
 func (n *Node) Reused() bool { return n != nil && n.reused }
 
+// Written reports whether there is a value: n is neither nil nor null.
+func (n *Node) Written() bool { return n != nil && n.Kind != Null }
+
 // Secret reports whether the text of n comes, in whole or in part, from a
 // ${env:...} or ${file:...} reference and must not be shown.
 func (n *Node) Secret() bool { return n != nil && n.secret }
@@ -281,9 +284,9 @@ func (n *Node) appendJSON(dst []byte, mask bool) []byte {
 		return append(dst, n.Text...)
 	case String:
 		if mask {
-			return appendShown(dst, n.Text, n.secret)
+			return AppendShown(dst, n.Text, n.secret)
 		}
-		return appendQuoted(dst, n.Text)
+		return AppendQuoted(dst, n.Text)
 	case Array:
 		dst = append(dst, '[')
 		for i, item := range n.Items {
@@ -299,7 +302,7 @@ func (n *Node) appendJSON(dst []byte, mask bool) []byte {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = appendQuoted(dst, n.Members[i].Key)
+			dst = AppendQuoted(dst, n.Members[i].Key)
 			dst = append(dst, ':')
 			dst = n.Members[i].Value.appendJSON(dst, mask)
 		}
@@ -308,9 +311,9 @@ func (n *Node) appendJSON(dst []byte, mask bool) []byte {
 	return append(dst, "null"...)
 }
 
-// appendQuoted appends s as a JSON string. Only what RFC 8259, section 7,
+// AppendQuoted appends s as a JSON string. Only what RFC 8259, section 7,
 // demands is escaped; bytes that are not UTF-8 become U+FFFD.
-func appendQuoted(dst []byte, s string) []byte {
+func AppendQuoted(dst []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
 	for _, r := range s {

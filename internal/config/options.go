@@ -561,9 +561,9 @@ func (s Service) Validate() error {
 	if s.Version != 3 {
 		written := s.Node.GetFold("version")
 		if s.Node != nil && (written == nil || written.Kind == Null) {
-			return At("version", coded(CodeRequired, `unsupported version: there is none (want: 3); add "version": 3`))
+			return At("version", Coded(CodeRequired, `unsupported version: there is none (want: 3); add "version": 3`))
 		}
-		return At("version", coded(CodeUnknownValue, `unsupported version: %d (want: 3); write "version": 3 and the keys of that version`, s.Version))
+		return At("version", Coded(CodeUnknownValue, `unsupported version: %d (want: 3); write "version": 3 and the keys of that version`, s.Version))
 	}
 	if s.ListenIP != "" {
 		if _, err := netip.ParseAddr(s.ListenIP); err != nil {

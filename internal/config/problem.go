@@ -297,7 +297,9 @@ type codedError struct {
 func (e *codedError) Error() string { return e.err.Error() }
 func (e *codedError) Unwrap() error { return e.err }
 
-func coded(code, format string, args ...any) error {
+// Coded returns an error whose problem has a code of its own, as the error of a
+// Validate may need it.
+func Coded(code, format string, args ...any) error {
 	return &codedError{code, fmt.Errorf(format, args...)}
 }
 

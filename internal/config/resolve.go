@@ -70,11 +70,12 @@ func notOurs(root *Node) *Problem {
 	known, unknown := SpecOf(reflect.TypeFor[Service]()), 0
 	for _, m := range root.Members {
 		_, near := Suggest(m.Key, known.Known())
+		_, ours := known.Settable(m.Key)
 		switch key := strings.ToLower(m.Key); {
 		case key == "version" && m.Value.Text == "3" && m.Value.Kind == Number:
 			return nil
 		case key == "version" || key == "name" || key == "host" || key == "plugin" || m.Comment(): // others have them, too
-		case known.field(key, true) >= 0 || near:
+		case ours || near:
 			return nil
 		default:
 			unknown++
@@ -303,25 +304,6 @@ func (b *Backend) HostsFrom(s *Service) *Node {
 		return s.Node
 	}
 	return b.Node
-}
-
-// MaskUser returns the text of a URL or host with *** for its user information
-// (RFC 3986, section 3.2.1), which may be a password.
-func MaskUser(host string) string {
-	scheme, rest, found := strings.Cut(host, "://")
-	if !found {
-		scheme, rest = "", host
-	} else {
-		scheme += "://"
-	}
-	end := strings.IndexAny(rest, "/?#")
-	if end < 0 {
-		end = len(rest)
-	}
-	if at := strings.LastIndexByte(rest[:end], '@'); at >= 0 {
-		rest = hidden + rest[at:]
-	}
-	return scheme + rest
 }
 
 // BehaviourOf returns what a dialect sets.

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"reflect"
 	"slices"
-	"strings"
 )
 
 // MaskedJSON returns a resolved service as a document in compact JSON, in the order of
@@ -35,7 +34,7 @@ type resolved struct {
 
 // append appends a value of s that was read from n, which is nil for a default.
 func (r resolved) append(dst []byte, s *Spec, v reflect.Value, n *Node) []byte {
-	if v.Kind() == reflect.Pointer && s.Type != nodeType {
+	if v.Kind() == reflect.Pointer && s.Type != reflect.TypeFor[Node]() {
 		v = v.Elem()
 	}
 	switch s.Shape {
@@ -46,13 +45,13 @@ func (r resolved) append(dst []byte, s *Spec, v reflect.Value, n *Node) []byte {
 	case MapShape:
 		return r.mapping(dst, s, v, n)
 	case TextShape:
-		return appendShown(dst, v.String(), n.Secret())
+		return AppendShown(dst, v.String(), n.Secret())
 	case AnyShape, CustomShape:
 		if node, ok := v.Interface().(*Node); ok {
 			n = node
 		}
-		if n.written() {
-			return n.appendJSON(dst, true)
+		if n.Written() {
+			return append(dst, n.MaskedJSON()...)
 		}
 	}
 	text, err := json.Marshal(v.Interface())
@@ -66,7 +65,7 @@ func (r resolved) object(dst []byte, s *Spec, v reflect.Value, n *Node) []byte {
 	members := newMembers(dst)
 	for _, f := range s.Fields {
 		value, at := f.In(v), n.GetFold(f.Key)
-		if f.Rules.Idle || nothing(value) && !at.written() {
+		if f.Rules.Idle || nothing(value) && !at.Written() {
 			continue
 		}
 		switch scope := scopes[s.Type]; {
@@ -111,11 +110,9 @@ func (r resolved) namespaces(dst []byte, scope string, names []string, extra map
 	members := newMembers(dst)
 	for _, name := range names {
 		s, n := r.options(scope, name), extra[name]
-		v := reflect.New(s.Type).Elem()
-		if n.written() {
-			new(decoder).value(n, s, Rules{}, v) // it was decoded before, without errors
-		} else {
-			setDefaults(s, v)
+		v := DefaultsOf(s)
+		if n.Written() {
+			v = DecodeAs(s, n) // as it was before, without errors
 		}
 		members.key(name)
 		members.dst = r.append(members.dst, s, v, n)
@@ -168,20 +165,6 @@ func nothing(v reflect.Value) bool {
 	return v.IsZero()
 }
 
-// written reports whether there is a value.
-func (n *Node) written() bool { return n != nil && n.Kind != Null }
-
-// appendShown appends a text that people see as a JSON string.
-func appendShown(dst []byte, text string, secret bool) []byte {
-	switch {
-	case secret:
-		text = hidden
-	case strings.Contains(text, "://"):
-		text = MaskUser(text)
-	}
-	return appendQuoted(dst, text)
-}
-
 // members writes the members of an object.
 type members struct {
 	dst   []byte
@@ -196,7 +179,7 @@ func (m *members) key(name string) {
 		m.dst = append(m.dst, ',')
 	}
 	m.begun = true
-	m.dst = append(appendQuoted(m.dst, name), ':')
+	m.dst = append(AppendQuoted(m.dst, name), ':')
 }
 
 func (m *members) end() []byte { return append(m.dst, '}') }

@@ -33,19 +33,19 @@ func parseDuration(s string) (Duration, error) {
 	d, err := time.ParseDuration(s)
 	switch {
 	case err == nil && d < 0:
-		return 0, coded(CodeBadDuration, "a duration must not be negative, got %q; write %q", s, Duration(d.Abs()))
+		return 0, Coded(CodeBadDuration, "a duration must not be negative, got %q; write %q", s, Duration(d.Abs()))
 	case err == nil:
 		return Duration(d), nil
 	}
 	if f, err := strconv.ParseFloat(s, 64); err == nil && f >= 0 {
-		return 0, coded(CodeBadDuration, "missing unit in duration %q; write %s", s, meantDuration(f))
+		return 0, Coded(CodeBadDuration, "missing unit in duration %q; write %s", s, meantDuration(f))
 	}
 	if days, isDays := strings.CutSuffix(s, "d"); isDays {
 		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
-			return 0, coded(CodeBadDuration, "unknown unit in duration %q; write %q", s, strconv.FormatUint(24*n, 10)+"h")
+			return 0, Coded(CodeBadDuration, "unknown unit in duration %q; write %q", s, strconv.FormatUint(24*n, 10)+"h")
 		}
 	}
-	return 0, coded(CodeBadDuration, `invalid duration %q; write a number and one of ns, us, ms, s, m, h, such as "1m30s"`, s)
+	return 0, Coded(CodeBadDuration, `invalid duration %q; write a number and one of ns, us, ms, s, m, h, such as "1m30s"`, s)
 }
 
 // meantDuration returns the durations that a number without a unit may stand for:
@@ -129,7 +129,7 @@ func parseSize(s string) (Size, error) {
 	}
 	n, err := strconv.ParseUint(text, 10, 63)
 	if err != nil || int64(n) > math.MaxInt64/unit {
-		return 0, coded(CodeWrongType, `invalid size %q; write a number of bytes, or a whole number and one of B, kB, MB, GB, KiB, MiB, GiB, such as "1MB"`, s)
+		return 0, Coded(CodeWrongType, `invalid size %q; write a number of bytes, or a whole number and one of B, kB, MB, GB, KiB, MiB, GiB, such as "1MB"`, s)
 	}
 	return Size(int64(n) * unit), nil
 }
