@@ -54,9 +54,9 @@ func (a *app) send(ctx context.Context, o runtime.Options, r request) error {
 }
 
 // message returns the request as an engine would offer it.
-func (r request) message() (*message, error) {
-	m := &message{method: r.method, host: "localhost"}
-	m.path, m.query, _ = strings.Cut(r.target, "?")
+func (r request) message() (gateway.Inbound, error) {
+	m := gateway.Message{Method: r.method, Host: "localhost", Proto: "HTTP/1.1", Peer: netip.AddrPortFrom(netip.IPv6Loopback(), 0)}
+	m.Path, m.RawQuery, _ = strings.Cut(r.target, "?")
 	for _, line := range r.headers {
 		name, value, found := strings.Cut(line, ":")
 		value = strings.TrimSpace(value)
@@ -64,54 +64,20 @@ func (r request) message() (*message, error) {
 			return nil, fmt.Errorf("%q is no header; write \"Name: value\"", line)
 		}
 		if strings.EqualFold(name, "Host") {
-			m.host = value
+			m.Host = value
 			continue
 		}
-		m.header.Add(gateway.Canonical(name), value)
+		m.Header.Add(gateway.Canonical(name), value)
 	}
-	m.body = []byte(r.data)
+	slices.SortStableFunc(m.Header, func(a, b gateway.Field) int { return cmp.Compare(a.Name, b.Name) })
+	m.Body = []byte(r.data)
 	if name, isFile := strings.CutPrefix(r.data, "@"); isFile {
 		var err error
-		if m.body, err = os.ReadFile(name); err != nil {
+		if m.Body, err = os.ReadFile(name); err != nil {
 			return nil, err
 		}
 	}
-	return m, nil
-}
-
-// A message is a client's message that was made of arguments.
-type message struct {
-	method, path, query, host string
-	header                    gateway.Fields
-	body                      []byte
-}
-
-func (m *message) Method() string            { return m.method }
-func (m *message) Path() string              { return m.path }
-func (m *message) RawQuery() string          { return m.query }
-func (m *message) Host() string              { return m.host }
-func (m *message) Proto() string             { return "HTTP/1.1" }
-func (m *message) Secure() bool              { return false }
-func (m *message) Peer() netip.AddrPort      { return netip.AddrPortFrom(netip.IPv6Loopback(), 0) }
-func (m *message) Header(name string) string { return m.header.Get(name) }
-func (m *message) Length() int64             { return int64(len(m.body)) }
-
-func (m *message) AppendHeaders(dst gateway.Fields) gateway.Fields { return append(dst, m.header...) }
-
-func (m *message) AppendHeader(dst gateway.Fields, name string) gateway.Fields {
-	for _, f := range m.header {
-		if f.Name == name {
-			dst = append(dst, f)
-		}
-	}
-	return dst
-}
-
-func (m *message) Body() io.Reader {
-	if len(m.body) == 0 {
-		return nil
-	}
-	return bytes.NewReader(m.body)
+	return m.Inbound(), nil
 }
 
 // maxShown bounds how much of an answer's body is printed.
@@ -119,11 +85,11 @@ const maxShown = 64 << 10
 
 // printSent prints the answer, the waterfall of what happened, and the origin of the
 // members of the answer.
-func printSent(w io.Writer, in *message, x *gateway.Exchange, failure error) {
+func printSent(w io.Writer, in gateway.Inbound, x *gateway.Exchange, failure error) {
 	r, record := &x.Response, x.Record
 	var payload bytes.Buffer
 	_, broken := r.Body.WriteTo(&limited{&payload, maxShown})
-	fmt.Fprintf(w, "%s %s: %d after %v", in.method, cmp.Or(x.Path, in.path), r.Status, round(record.Since()))
+	fmt.Fprintf(w, "%s %s: %d after %v", in.Method(), cmp.Or(x.Path, in.Path()), r.Status, round(record.Since()))
 	if x.Endpoint != "" {
 		fmt.Fprintf(w, ", by %s", x.Endpoint)
 	}

@@ -32,7 +32,7 @@ type Exchange struct {
 
 	Started time.Time // when it began to arrive, or the engine handed it over
 	Until   time.Time // when an answer that streams must have been sent; zero for no limit
-	Pin     any       // what the runtime holds for its sake
+	Pin     Pin       // what is held for its sake, nil for nothing; Release lets go of it at the end
 	Err     error     // why the answer is a failure, for observers; nil for a good one
 
 	// Personal says that backends see credentials of the client, so that a cache must
@@ -49,6 +49,9 @@ type Exchange struct {
 	ownParams bool      // Params is of x alone
 	inline    [8]string // room for Params
 }
+
+// A Pin is something that must live as long as an exchange.
+type Pin interface{ Release() }
 
 // Request is what travels towards the backend.
 type Request struct {
@@ -211,10 +214,14 @@ func (x *Exchange) Release() {
 	clear(x.Response.Header)
 	children, slots, onRelease := x.children[:0], x.slots[:0], x.onRelease[:0]
 	query, pairs, header, answered := x.Request.Query[:0], x.Request.Pairs[:0], x.Request.Header[:0], x.Response.Header[:0]
+	pin := x.Pin
 	*x = Exchange{} // a composite of what is kept would be made beside x and copied
 	x.children, x.slots, x.onRelease = children, slots, onRelease
 	x.Request.Query, x.Request.Pairs, x.Request.Header, x.Response.Header = query, pairs, header, answered
 	pool.Put(x)
+	if pin != nil {
+		pin.Release()
+	}
 }
 
 // Reply ends the way in: the answer is in x.Response and no further stage or

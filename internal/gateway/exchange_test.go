@@ -16,17 +16,18 @@ import (
 	"github.com/sluice-gateway/sluice/internal/body"
 )
 
-// message is a client's message whose every part is set. Its strings lie in
+// client returns a client's message whose every part is set. Its strings lie in
 // memory that spoil overwrites, as an engine does when it takes it back.
-func message() (in Inbound, spoil func()) {
+func client() (in Inbound, spoil func()) {
 	memory := []byte("POST|/p/1|q=1|gateway.test|HTTP/1.1|X-One|first|X-Two|second|X-One|third|parameter|the rest|/p/{id}")
 	parts := strings.Split(unsafe.String(&memory[0], len(memory)), "|")
 	return &arrived{
-			copied: copied{
-				method: parts[0], path: parts[1], query: parts[2], host: parts[3], proto: parts[4],
-				secure: true, tls: &tls.ConnectionState{Version: tls.VersionTLS13}, peer: netip.MustParseAddrPort("192.0.2.1:1024"),
-				header: Fields{{parts[5], parts[6]}, {parts[7], parts[8]}, {parts[9], parts[10]}},
-			},
+			message: &message{Message{
+				Method: parts[0], Path: parts[1], RawQuery: parts[2], Host: parts[3], Proto: parts[4],
+				Secure: true, TLS: &tls.ConnectionState{Version: tls.VersionTLS13}, Peer: netip.MustParseAddrPort("192.0.2.1:1024"),
+				Header: Fields{{parts[5], parts[6]}, {parts[7], parts[8]}, {parts[9], parts[10]}},
+				Body:   []byte("body"),
+			}},
 			param: parts[11], rest: parts[12], pattern: parts[13],
 		}, func() {
 			for i := range memory {
@@ -35,19 +36,21 @@ func message() (in Inbound, spoil func()) {
 		}
 }
 
-// arrived is a message that is still in its engine: it has a body.
+// arrived is a message that is still in its engine, with what was found in it.
 type arrived struct {
-	copied
+	*message
 	param, rest, pattern string
 }
 
-func (a *arrived) Body() io.Reader { return strings.NewReader("body") }
-func (a *arrived) Length() int64   { return 4 }
+// A pin counts how often it was released.
+type pin int
+
+func (p *pin) Release() { *p++ }
 
 // used returns an exchange all of whose fields were set, and children of it.
 func used(t *testing.T) *Exchange {
 	t.Helper()
-	in, _ := message()
+	in, _ := client()
 	x := Acquire(in)
 	x.Request = Request{
 		Method: "POST", Scheme: "https", Host: "b.test", Path: "/x", RawQuery: "a=1", Unpack: true,
@@ -59,7 +62,7 @@ func used(t *testing.T) *Exchange {
 	x.Path, x.Params, x.Raw, x.Rest = "/p/1", append(x.Params, "1", "2"), []string{"1", "2"}, "rest"
 	x.Results = []Result{{}}
 	x.Identify()
-	x.Pin, x.Err, x.Personal, x.Record = t, errors.New("trouble"), true, NewRecord()
+	x.Pin, x.Err, x.Personal, x.Record = new(pin), errors.New("trouble"), true, NewRecord()
 	x.Started, x.Until = time.Unix(1, 0), time.Unix(2, 0)
 	SlotAt[string](2).Set(x, "state")
 	x.SetParam(1, "3")
@@ -81,7 +84,11 @@ func TestRelease(t *testing.T) {
 			t.Fatalf("the test does not use %s", name)
 		}
 	}
+	held := x.Pin.(*pin)
 	x.Release()
+	if *held != 1 {
+		t.Errorf("what was held for the exchange was released %d times, want once", *held)
+	}
 	for name, x := range map[string]*Exchange{"exchange": x, "child": child} {
 		var clean Exchange
 		clean.Request.Pairs = x.Request.Pairs
@@ -114,7 +121,7 @@ func TestRelease(t *testing.T) {
 func TestAcquire(t *testing.T) {
 	for range 100 {
 		used(t).Release()
-		in, _ := message()
+		in, _ := client()
 		x := Acquire(in)
 		if x.In != in || len(x.Params) != 0 || x.Replied() || x.Parent != nil || x.Identity != nil || x.Response.Status != 0 ||
 			len(x.Request.Header) != 0 || x.Request.Body.Form() != body.Empty {
@@ -210,15 +217,15 @@ func TestSlots(t *testing.T) {
 // TestDetach shows that a copy asks the same and shares no memory with what it
 // was copied from.
 func TestDetach(t *testing.T) {
-	in, spoil := message()
+	in, spoil := client()
 	m := in.(*arrived)
 	x := Acquire(in)
-	x.Endpoint, x.Path, x.Rest, x.Params, x.Raw = m.pattern, m.path, m.rest, append(x.Params, m.param), []string{m.param}
+	x.Endpoint, x.Path, x.Rest, x.Params, x.Raw = m.pattern, m.Path(), m.rest, append(x.Params, m.param), []string{m.param}
 	x.Client = in.Peer().Addr()
 	x.Identity = &Identity{Claims: map[string]any{"sub": "me"}, Verified: m.param}
-	x.Request.Method, x.Request.Path, x.Request.Host = m.method, "/backend", "backend.test"
+	x.Request.Method, x.Request.Path, x.Request.Host = m.Method(), "/backend", "backend.test"
 	x.Request.Header = in.AppendHeaders(x.Request.Header)
-	x.Request.Query = append(x.Request.Query, Field{m.query, m.param})
+	x.Request.Query = append(x.Request.Query, Field{m.RawQuery(), m.param})
 	x.Request.Pairs = append(x.Request.Pairs, m.param)
 	x.Request.Body = body.FromBytes([]byte("body"))
 	SlotAt[int](0).Set(x, 1)

@@ -219,6 +219,12 @@ func (c *compiler) compile() {
 		placed: steps, phase: func(p uint8) string { return component.ServicePhase(p).String() },
 		tail: gateway.ConnectorFunc(c.g.route), name: "route",
 	}.plan()
+	for i, p := range c.env.Ports {
+		c.env.Ports[i].By = &Plan{tail: p.By, name: "port"}
+	}
+	for i, s := range c.env.Sources {
+		c.env.Sources[i].By = &Plan{tail: s.By, name: "source"}
+	}
 }
 
 // legacy reports root keys that are accepted and do nothing here. Native plugins

@@ -30,21 +30,21 @@ func (g *Generation) Do(ctx context.Context, x *gateway.Exchange) error {
 	return x.Err
 }
 
-// Answer answers an exchange that did not come to the service, in the way that c does,
-// and makes an answer of whatever goes wrong.
+// Answer answers an exchange that came to a port, in the way that c does, and makes an
+// answer of whatever goes wrong.
 func (g *Generation) Answer(ctx context.Context, x *gateway.Exchange, c gateway.Connector) error {
 	x.Identify()
 	x.Client = g.client.of(x.In)
-	if err := (&Plan{tail: c, name: "port"}).Do(ctx, x); err != nil {
+	if err := c.Do(ctx, x); err != nil {
 		render(x, err, g.problem)
 	}
 	return x.Err
 }
 
-// Take answers an exchange of a source, in the way that c does.
+// Take answers an exchange of a source, in the way that c does. An error is the failure.
 func (g *Generation) Take(ctx context.Context, x *gateway.Exchange, c gateway.Connector) error {
 	x.Identify()
-	return (&Plan{tail: c, name: "source"}).Do(ctx, x)
+	return c.Do(ctx, x)
 }
 
 // Mask replaces the secrets of the configuration in a text for operators.

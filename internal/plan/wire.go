@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"sync"
 
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/gateway"
@@ -53,10 +54,10 @@ type attempt struct {
 	pending gateway.Pending // of the plan; nil when it was not begun
 }
 
-var attempts pool[attempt]
+var attempts = sync.Pool{New: func() any { return new(attempt) }} // with the room of their headers
 
 func newAttempt(x *gateway.Exchange) *attempt {
-	a := attempts.get()
+	a := attempts.Get().(*attempt)
 	a.x, a.query = x, x.Request.RawQuery
 	a.header = append(a.header, x.Request.Header...)
 	return a
@@ -68,9 +69,8 @@ func (a *attempt) end() {
 	clear(r.Header)
 	r.Header, r.RawQuery = append(r.Header[:0], a.header...), a.query
 	clear(a.header)
-	header := a.header[:0]
-	*a = attempt{header: header}
-	attempts.values.Put(a)
+	*a = attempt{header: a.header[:0]}
+	attempts.Put(a)
 }
 
 // Do makes the attempt.

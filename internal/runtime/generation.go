@@ -2,7 +2,9 @@ package runtime
 
 import (
 	"sync/atomic"
+	"time"
 
+	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/plan"
 )
 
@@ -33,12 +35,21 @@ func (g *Gateway) pin() *generation {
 		if gen == g.live.Load() {
 			return gen
 		}
-		gen.unpin()
+		gen.Release()
 	}
 }
 
-// unpin gives the generation back.
-func (gen *generation) unpin() {
+// begin notes that the generation, which the caller holds, answers the exchange, and
+// lives until that is released.
+func (gen *generation) begin(x *gateway.Exchange) {
+	x.Pin = gen
+	if x.Started.IsZero() {
+		x.Started = time.Now()
+	}
+}
+
+// Release gives the generation back.
+func (gen *generation) Release() {
 	if gen.users.Add(-1) == 0 && gen.ended.CompareAndSwap(false, true) {
 		close(gen.idle)
 	}

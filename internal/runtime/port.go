@@ -93,15 +93,10 @@ func (gen *generation) port(address string) gateway.Connector {
 // Do answers an exchange in the live generation.
 func (p *port) Do(ctx context.Context, x *gateway.Exchange) error {
 	gen := p.g.pin()
-	x.Pin = gen
-	if x.Started.IsZero() {
-		x.Started = time.Now()
-	}
+	gen.begin(x)
 	by := gen.port(p.address)
 	if by == nil { // a generation without it has just gone live
-		by = gateway.ConnectorFunc(func(context.Context, *gateway.Exchange) error {
-			return &gateway.Error{Status: 404, Code: gateway.CodeNotFound}
-		})
+		by = nobody
 	}
 	err := gen.Answer(ctx, x, by)
 	if gateway.Cut(err) {
@@ -110,9 +105,10 @@ func (p *port) Do(ctx context.Context, x *gateway.Exchange) error {
 	return nil
 }
 
+// nobody answers where no port is.
+var nobody = gateway.ConnectorFunc(func(context.Context, *gateway.Exchange) error {
+	return &gateway.Error{Status: 404, Code: gateway.CodeNotFound}
+})
+
 // Done ends an exchange.
-func (p *port) Done(x *gateway.Exchange, _ engine.Sent, _ error) {
-	gen := x.Pin.(*generation)
-	x.Release()
-	gen.unpin()
-}
+func (p *port) Done(x *gateway.Exchange, _ engine.Sent, _ error) { x.Release() }

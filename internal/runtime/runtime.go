@@ -352,7 +352,7 @@ func (g *Gateway) fixed(next *config.Service) []*config.Problem {
 // retire ends a generation that is no longer live, after its last request. Only
 // a gateway that is closed may not wait so long.
 func (g *Gateway) retire(gen *generation) {
-	gen.unpin()
+	gen.Release()
 	g.retiring.Go(func() {
 		select {
 		case <-gen.idle:
@@ -501,10 +501,7 @@ func (g *Gateway) Close() {
 // is gone, so that there is nobody to answer.
 func (g *Gateway) Do(ctx context.Context, x *gateway.Exchange) error {
 	gen := g.pin()
-	x.Pin = gen
-	if x.Started.IsZero() {
-		x.Started = time.Now()
-	}
+	gen.begin(x)
 	err := gen.Generation.Do(ctx, x)
 	x.Err = err
 	failure := cmp.Or(err, x.Response.Missing) // an answer may do without what nobody waited for
@@ -537,7 +534,6 @@ func status(sent engine.Sent, err error) int {
 // Done ends an exchange.
 func (g *Gateway) Done(x *gateway.Exchange, sent engine.Sent, err error) {
 	gen := x.Pin.(*generation)
-	defer gen.unpin()
 	defer x.Release()
 	status := status(sent, err)
 	if failure := cmp.Or(err, x.Err, x.Response.Missing); failure != nil {

@@ -28,7 +28,7 @@ func (g *Gateway) run(gen *generation, before *sources) *sources {
 	}
 	gen.users.Add(1) // it is live, so it has not ended
 	go func() {
-		defer gen.unpin()
+		defer gen.Release()
 		defer close(s.done)
 		defer end()
 		if before != nil {
@@ -86,10 +86,7 @@ type taken struct {
 // Do answers an exchange.
 func (t taken) Do(ctx context.Context, x *gateway.Exchange) error {
 	t.gen.users.Add(1)
-	x.Pin = t.gen
-	if x.Started.IsZero() {
-		x.Started = time.Now()
-	}
+	t.gen.begin(x)
 	x.Err = t.gen.Take(ctx, x, t.by)
 	return x.Err
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"net/url"
 	"strings"
 
@@ -111,10 +110,12 @@ func follow(u *url.URL, location string) (*url.URL, error) {
 
 // get makes one call. It returns the document, or where else it is.
 func get(ctx context.Context, c gateway.Connector, u *url.URL, o Options) (d Document, next *url.URL, err error) {
-	x := gateway.Acquire(message{u})
+	x := gateway.Acquire(gateway.Message{ // no client has caused the call
+		Method: "GET", Path: u.EscapedPath(), RawQuery: u.RawQuery, Host: u.Host, Proto: "HTTP/1.1", Secure: u.Scheme == "https",
+	}.Inbound())
 	defer x.Release()
 	r := &x.Request
-	r.Method, r.Scheme, r.Host, r.Path, r.RawQuery = "GET", u.Scheme, u.Host, u.EscapedPath(), u.RawQuery
+	r.Method, r.Scheme, r.Host, r.Path, r.RawQuery = "GET", u.Scheme, u.Host, x.In.Path(), u.RawQuery
 	r.Header = append(r.Header, o.Header...)
 	r.Header.Set("Accept-Encoding", "gzip")
 	if u.User != nil {
@@ -157,21 +158,3 @@ func read(b *body.Body, encoding string, limit int64) ([]byte, error) {
 	}
 	return bytes.Clone(raw), err
 }
-
-// A message is the client's message of a call that no client caused: a GET of
-// the URL itself, without a header and from nowhere.
-type message struct{ u *url.URL }
-
-func (message) Method() string            { return "GET" }
-func (m message) Path() string            { return m.u.EscapedPath() }
-func (m message) RawQuery() string        { return m.u.RawQuery }
-func (m message) Host() string            { return m.u.Host }
-func (message) Proto() string             { return "HTTP/1.1" }
-func (m message) Secure() bool            { return m.u.Scheme == "https" }
-func (message) Peer() netip.AddrPort      { return netip.AddrPort{} }
-func (message) Header(name string) string { return "" }
-func (message) Body() io.Reader           { return nil }
-func (message) Length() int64             { return 0 }
-
-func (message) AppendHeader(dst gateway.Fields, name string) gateway.Fields { return dst }
-func (message) AppendHeaders(dst gateway.Fields) gateway.Fields             { return dst }

@@ -2,11 +2,9 @@ package testx
 
 import (
 	"crypto/tls"
-	"io"
 	"net/netip"
 	"net/url"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/sluice-gateway/sluice/internal/gateway"
@@ -34,12 +32,20 @@ func (r Request) Inbound() gateway.Inbound {
 	fill(&r.Host, "gateway.test")
 	fill(&r.Proto, "HTTP/1.1")
 	fill(&r.Peer, "192.0.2.1:1024")
-	header := make(gateway.Fields, len(r.Header))
-	for i, f := range r.Header {
-		header[i] = gateway.Field{Name: gateway.Canonical(f.Name), Value: f.Value}
+	var header gateway.Fields
+	for _, f := range r.Header {
+		if name := gateway.Canonical(f.Name); !header.Has(name) {
+			for _, f := range r.Header {
+				if gateway.Canonical(f.Name) == name {
+					header.Add(name, f.Value)
+				}
+			}
+		}
 	}
-	r.Header = header
-	return &inbound{r}
+	return gateway.Message{
+		Method: r.Method, Path: r.Path, RawQuery: r.Query, Host: r.Host, Proto: r.Proto,
+		Secure: r.Secure, TLS: r.TLS, Peer: netip.MustParseAddrPort(r.Peer), Header: header, Body: []byte(r.Body),
+	}.Inbound()
 }
 
 // Exchange returns an exchange for the message whose request lets everything
@@ -79,44 +85,3 @@ func fill(s *string, fallback string) {
 		*s = fallback
 	}
 }
-
-type inbound struct{ r Request }
-
-func (in *inbound) Method() string            { return in.r.Method }
-func (in *inbound) Path() string              { return in.r.Path }
-func (in *inbound) RawQuery() string          { return in.r.Query }
-func (in *inbound) Host() string              { return in.r.Host }
-func (in *inbound) Proto() string             { return in.r.Proto }
-func (in *inbound) Secure() bool              { return in.r.Secure }
-func (in *inbound) TLS() *tls.ConnectionState { return in.r.TLS }
-func (in *inbound) Peer() netip.AddrPort      { return netip.MustParseAddrPort(in.r.Peer) }
-func (in *inbound) Header(name string) string { return in.r.Header.Get(name) }
-
-func (in *inbound) AppendHeader(dst gateway.Fields, name string) gateway.Fields {
-	for _, f := range in.r.Header {
-		if f.Name == name {
-			dst = append(dst, f)
-		}
-	}
-	return dst
-}
-
-func (in *inbound) AppendHeaders(dst gateway.Fields) gateway.Fields {
-	var seen []string
-	for _, f := range in.r.Header {
-		if !slices.Contains(seen, f.Name) {
-			seen = append(seen, f.Name)
-			dst = in.AppendHeader(dst, f.Name)
-		}
-	}
-	return dst
-}
-
-func (in *inbound) Body() io.Reader {
-	if in.r.Body == "" {
-		return nil
-	}
-	return strings.NewReader(in.r.Body)
-}
-
-func (in *inbound) Length() int64 { return int64(len(in.r.Body)) }
