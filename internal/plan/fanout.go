@@ -101,41 +101,6 @@ func (e *empty) Do(ctx context.Context, x *gateway.Exchange) error {
 	return err
 }
 
-// buffer reads a stream into memory. A client body that breaks off never goes
-// on as a whole one.
-//
-// A client that stalls blocks the read, so it runs beside the caller, who leaves
-// when ctx is done. The read then ends with the exchange: engines see to that.
-func buffer(ctx context.Context, b *body.Body, limit int64) error {
-	if b.Form() != body.Stream {
-		return nil
-	}
-	size, stream, buf := b.Size(), b.Reader(), body.NewBuffer()
-	read := make(chan error, 1)
-	go func() {
-		err := buf.ReadAll(stream, size, limit)
-		stream.Close()
-		read <- err
-	}()
-	select {
-	case err := <-read:
-		if err != nil {
-			buf.Free()
-			if errors.Is(err, body.ErrTooLarge) {
-				return gateway.TooLarge("max_body_bytes", limit)
-			}
-			return gateway.BodyError(err)
-		}
-		*b = body.FromBuffer(buf)
-		return nil
-	case <-ctx.Done():
-		if errors.Is(ctx.Err(), context.Canceled) {
-			return gateway.Left(ctx, ctx.Err())
-		}
-		return gateway.BodyError(ctx.Err())
-	}
-}
-
 // parallel is the tail of an endpoint with several backends that are called at
 // once. Their answers are merged in the order of declaration.
 type parallel struct {
@@ -538,5 +503,20 @@ func drain(b *body.Body) {
 	const enough = 1 << 20
 	if b.Form() == body.Stream {
 		b.Bytes(enough) // nobody waits for the answer, nor for its error
+	}
+}
+
+// note tells who looks at x where the members of an answer of the branch come from.
+func (b *branch) note(x *gateway.Exchange, answer *body.Body) {
+	if x.Record == nil || b.title == nil || !b.decodes {
+		return
+	}
+	o, err := answer.Object()
+	if err != nil {
+		return // for the merge to report
+	}
+	from := b.title.String()
+	for i := range o.Members {
+		x.Record.Merged(string(o.Members[i].Name), from)
 	}
 }

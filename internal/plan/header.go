@@ -162,3 +162,31 @@ func (f *headerFilter) apply(r *gateway.Request) {
 		h.Set(userAgent, f.product)
 	}
 }
+
+// credential reports whether the name of a field speaks of a credential. Nobody can
+// list them all: services give their keys, tokens and sessions names of their own.
+func credential(name string) bool {
+	if gateway.Alike(name, "Idempotency-Key") {
+		return false
+	}
+	for i := range len(name) {
+		for _, word := range credentials[name[i]|0x20] {
+			if len(name)-i >= len(word) && strings.EqualFold(name[i:i+len(word)], word) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// credentials are words that names of credentials hold, by their first letter.
+var credentials = [256][]string{
+	'a': {"auth"},
+	'c': {"cookie", "credential", "csrf"},
+	'j': {"jwt"},
+	'k': {"key"},
+	'p': {"pass"},
+	's': {"secret", "session", "signature"},
+	't': {"token"},
+	'x': {"xsrf"},
+}

@@ -85,3 +85,38 @@ func (c *clientBody) Read(p []byte) (int, error) {
 
 // Close does nothing: the engine owns the client's message.
 func (*clientBody) Close() error { return nil }
+
+// buffer reads a stream into memory. A client body that breaks off never goes
+// on as a whole one.
+//
+// A client that stalls blocks the read, so it runs beside the caller, who leaves
+// when ctx is done. The read then ends with the exchange: engines see to that.
+func buffer(ctx context.Context, b *body.Body, limit int64) error {
+	if b.Form() != body.Stream {
+		return nil
+	}
+	size, stream, buf := b.Size(), b.Reader(), body.NewBuffer()
+	read := make(chan error, 1)
+	go func() {
+		err := buf.ReadAll(stream, size, limit)
+		stream.Close()
+		read <- err
+	}()
+	select {
+	case err := <-read:
+		if err != nil {
+			buf.Free()
+			if errors.Is(err, body.ErrTooLarge) {
+				return gateway.TooLarge("max_body_bytes", limit)
+			}
+			return gateway.BodyError(err)
+		}
+		*b = body.FromBuffer(buf)
+		return nil
+	case <-ctx.Done():
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return gateway.Left(ctx, ctx.Err())
+		}
+		return gateway.BodyError(ctx.Err())
+	}
+}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
@@ -108,19 +107,4 @@ func (w *watchedTail) Do(ctx context.Context, x *gateway.Exchange) (err error) {
 		w.r.Add(s)
 	}()
 	return w.plan.tail.Do(ctx, x)
-}
-
-// note tells who looks at x where the members of an answer of the branch come from.
-func (b *branch) note(x *gateway.Exchange, answer *body.Body) {
-	if x.Record == nil || b.title == nil || !b.decodes {
-		return
-	}
-	o, err := answer.Object()
-	if err != nil {
-		return // for the merge to report
-	}
-	from := b.title.String()
-	for i := range o.Members {
-		x.Record.Merged(string(o.Members[i].Name), from)
-	}
 }
