@@ -182,11 +182,13 @@ func (s *Site) ReadFile(name string) ([]byte, error) {
 }
 
 // OnStart registers work for the start of the generation, before it serves.
-// An error keeps the generation from going live.
+// An error keeps the generation from going live. The context is that of the start: it
+// ends when the start is given up, and must not be kept. What goes on afterwards has a
+// context of its own, which ends in OnClose.
 func (s *Site) OnStart(f Hook) { s.env.Start = append(s.env.Start, f) }
 
 // OnClose registers work for the end of the generation, after its last
-// exchange. Closers run in the opposite order.
+// exchange. Closers run in the opposite order. The context is that of the end.
 func (s *Site) OnClose(f Hook) { s.env.Close = append(s.env.Close, f) }
 
 // A Need is the most decoded form in which a component looks at a body.

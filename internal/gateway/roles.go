@@ -61,6 +61,12 @@ type Leaver interface {
 	Leave(ctx context.Context, x *Exchange, err error) error
 }
 
+// LeaveOnly is the way in of a [Stage] that acts on the way out only, which embeds it.
+type LeaveOnly struct{}
+
+// Enter does nothing.
+func (LeaveOnly) Enter(context.Context, *Exchange) error { return nil }
+
 // LeaveFunc is a function as a [Stage] that acts on the way out only.
 type LeaveFunc func(ctx context.Context, x *Exchange, err error) error
 

@@ -213,7 +213,7 @@ func (c *compiler) compile() {
 	c.g.own = c.newOwn()
 	steps := c.service.Placed()
 	steps = append(steps,
-		component.Placed{Phase: uint8(component.ServiceRender), Name: "render", Stage: rendering{c.g.problem}},
+		component.Placed{Phase: uint8(component.ServiceRender), Name: "render", Stage: rendering{problem: c.g.problem}},
 		component.Placed{Phase: uint8(component.ServiceOwn), Name: "own", Stage: c.g.own})
 	c.g.plan = blueprint{
 		placed: steps, phase: func(p uint8) string { return component.ServicePhase(p).String() },

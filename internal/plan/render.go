@@ -31,10 +31,10 @@ var reasons = map[int]string{
 }
 
 // A rendering is the step that makes answers of failures.
-type rendering struct{ problem bool }
-
-// Enter does nothing.
-func (rendering) Enter(context.Context, *gateway.Exchange) error { return nil }
+type rendering struct {
+	gateway.LeaveOnly
+	problem bool
+}
 
 // Leave makes an answer of err.
 func (r rendering) Leave(_ context.Context, x *gateway.Exchange, err error) error {

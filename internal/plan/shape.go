@@ -17,6 +17,7 @@ import (
 // status, decodes, cuts, renames and groups. A body that a stage inside of it
 // has made data of already passes untouched.
 type shape struct {
+	gateway.LeaveOnly
 	encoding   config.Encoding
 	collection bool
 	behaviour  *config.Behaviour // says which statuses are answers
@@ -56,9 +57,6 @@ func newShape(s *config.Service, b *config.Backend, reshape func(map[string]any)
 	}
 	return sh
 }
-
-// Enter does nothing.
-func (*shape) Enter(context.Context, *gateway.Exchange) error { return nil }
 
 // Leave decodes the answer.
 func (s *shape) Leave(_ context.Context, x *gateway.Exchange, err error) error {

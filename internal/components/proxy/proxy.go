@@ -101,7 +101,7 @@ func rearrange(s *component.PipeSite, ops []Operation) error {
 		return err
 	}
 	s.Needs(body.Empty, body.Tree)
-	s.Stage(component.PipeFlatmap, filter{f, s.Config().MaxResponseBytes.Held()})
+	s.Stage(component.PipeFlatmap, filter{flatmap: f, limit: s.Config().MaxResponseBytes.Held()})
 	return nil
 }
 
@@ -140,12 +140,10 @@ func arrange(s *component.PipeSite, o EndpointOptions) error {
 
 // A filter rearranges the merged answer.
 type filter struct {
+	gateway.LeaveOnly
 	flatmap *flatmap.Filter
 	limit   int64 // of an answer, in bytes; 0 is none
 }
-
-// Enter does nothing.
-func (filter) Enter(context.Context, *gateway.Exchange) error { return nil }
 
 // Leave runs the filter on an answer, whole or partial.
 func (f filter) Leave(_ context.Context, x *gateway.Exchange, err error) error {

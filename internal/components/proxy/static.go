@@ -9,6 +9,7 @@ import (
 
 // A static puts fixed members over the answer of an endpoint.
 type static struct {
+	gateway.LeaveOnly
 	strategy Strategy
 	members  []member
 }
@@ -29,9 +30,6 @@ func newStatic(o *Static) *static {
 	}
 	return s
 }
-
-// Enter does nothing.
-func (*static) Enter(context.Context, *gateway.Exchange) error { return nil }
 
 // Leave adds the members where the strategy asks for them. A failed endpoint
 // becomes an answer that holds nothing else.

@@ -77,12 +77,10 @@ func build(s *component.BackendSite, o Options) error {
 
 // status is what both stages know of statuses.
 type status struct {
+	gateway.LeaveOnly
 	behaviour *config.Behaviour // says which of them are answers
 	limit     int64             // bytes of a body that is read; 0 is no limit
 }
-
-// Enter does nothing.
-func (status) Enter(context.Context, *gateway.Exchange) error { return nil }
 
 // read returns the body of a failed answer.
 func (s status) read(b *body.Body) ([]byte, error) {
