@@ -29,7 +29,6 @@ type DiscoveryOptions struct {
 type Discovery struct {
 	name    string
 	options DiscoveryOptions
-	release func() // called when the last user has left; may be nil
 
 	mu      sync.Mutex
 	sets    map[string]*Set // by scheme
@@ -120,9 +119,6 @@ func (d *Discovery) leave(to *Report) {
 	}
 	d.stop()
 	<-d.done
-	if d.release != nil {
-		d.release()
-	}
 }
 
 // refresh looks up until ctx ends.
@@ -191,42 +187,4 @@ func (d *Discovery) fill(scheme string, s *Set) {
 	if addresses := Addresses(scheme, d.records); len(addresses) > 0 {
 		s.replace(addresses)
 	}
-}
-
-// Shared hands out one discovery per name, so that any number of backends
-// costs one lookup. It is safe for concurrent use.
-type Shared struct {
-	options DiscoveryOptions
-
-	mu     sync.Mutex
-	byName map[string]*Discovery
-}
-
-// NewShared returns a registry without names; o is used for all of them.
-func NewShared(o DiscoveryOptions) *Shared {
-	return &Shared{options: o, byName: map[string]*Discovery{}}
-}
-
-// Discovery returns the discovery of name. Each user starts it and stops it; the
-// name is forgotten when the last one has left. It returns
-// ErrNoHost for an empty name.
-func (s *Shared) Discovery(name string) (*Discovery, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if d := s.byName[name]; d != nil {
-		return d, nil
-	}
-	d, err := NewDiscovery(name, s.options)
-	if err != nil {
-		return nil, err
-	}
-	d.release = func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.byName[name] == d {
-			delete(s.byName, name)
-		}
-	}
-	s.byName[name] = d
-	return d, nil
 }

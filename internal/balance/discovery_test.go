@@ -173,24 +173,20 @@ func TestSlowResolver(t *testing.T) {
 	})
 }
 
-func TestShared(t *testing.T) {
+// TestUsers has two backends use one discovery: one lookup for both, which share what is
+// known of the hosts and not whose turn it is.
+func TestUsers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var z zone
 		z.set(nil, "a", "b")
-		shared := NewShared(DiscoveryOptions{Resolver: z.resolve})
-		first, _ := shared.Discovery("name")
-		second, _ := shared.Discovery("name")
-		other, _ := shared.Discovery("other")
-		if first != second || first == other {
-			t.Fatal("want one discovery per name")
-		}
-		stopFirst := first.Start(t.Context(), nil)
-		stopSecond := second.Start(t.Context(), nil)
+		d, _ := NewDiscovery("name", DiscoveryOptions{Resolver: z.resolve})
+		stopFirst := d.Start(t.Context(), nil)
+		stopSecond := d.Start(t.Context(), nil)
 		if got := z.count(); got != 1 {
 			t.Errorf("%d lookups for two users, want 1", got)
 		}
 
-		x, y := New(first.Hosts("http"), RoundRobin), New(second.Hosts("http"), RoundRobin)
+		x, y := New(d.Hosts("http"), RoundRobin), New(d.Hosts("http"), RoundRobin)
 		if got := take(x, 1) + " " + take(y, 1); got != "http://a:80 http://a:80" {
 			t.Errorf("first calls %s, want each backend to start at the first host", got)
 		}
@@ -209,18 +205,12 @@ func TestShared(t *testing.T) {
 		if got := z.count(); got != 2 {
 			t.Errorf("%d lookups without users, want 2", got)
 		}
-		if fresh, _ := shared.Discovery("name"); fresh == first {
-			t.Error("the name was not forgotten")
-		}
 	})
 }
 
 func TestEmptyName(t *testing.T) {
 	if _, err := NewDiscovery("", DiscoveryOptions{}); !errors.Is(err, ErrNoHost) {
 		t.Errorf("NewDiscovery: %v, want %v", err, ErrNoHost)
-	}
-	if _, err := NewShared(DiscoveryOptions{}).Discovery(""); !errors.Is(err, ErrNoHost) {
-		t.Errorf("Shared.Discovery: %v, want %v", err, ErrNoHost)
 	}
 }
 

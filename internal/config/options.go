@@ -146,8 +146,8 @@ type Server struct {
 	UseH2C bool `json:"use_h2c"`
 }
 
-// Transport holds the settings of connections to backends. It is comparable
-// but for its pointer: transports are shared by what Key returns.
+// Transport holds the settings of connections to backends. Backends with equal settings
+// share their connections.
 type Transport struct {
 	// DialerTimeout limits making a TCP connection; 0s is no limit of its own.
 	DialerTimeout Duration `json:"dialer_timeout"`

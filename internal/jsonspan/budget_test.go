@@ -33,7 +33,6 @@ func TestAllocations(t *testing.T) {
 	name := "a_f03"
 	budget("Valid", func() { Valid(src) })
 	budget("Valid, deep", func() { Valid(deep) })
-	budget("Scan", func() { Scan(src) })
 	budget("escapes", func() { rules.Apply(&o, escaped) })
 	budget("Set", func() { o.Reset(); o.Set(name, src) })
 	budget("Get", func() { o.Get(name) })

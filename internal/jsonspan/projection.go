@@ -100,7 +100,7 @@ func Compile(r Rules) *Projection {
 // Apply makes dst what the rules want of src.
 //
 // Only the first JSON value of src is read; a byte order mark and white space
-// before it are skipped. All of the value is validated, wanted or not, as Scan
+// before it are skipped. All of the value is validated, wanted or not, as [Valid]
 // does it. Of members with the same name the last counts, in the place of the first;
 // objects that the rules do not look into are not searched for such.
 //

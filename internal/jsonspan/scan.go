@@ -10,27 +10,12 @@ import (
 // encoding/json, so that nothing is refused here that the tree would accept.
 const maxDepth = 10_000
 
-// Scan validates the first JSON value of b and returns its text and what
-// follows it.
+// Valid reports whether b is exactly one JSON value. A byte order mark at the start and
+// white space around the value are skipped. It does not allocate.
 //
-// A byte order mark at the start and white space before the value are skipped.
 // The grammar is RFC 8259 without extensions; strings are UTF-8, a lone
 // surrogate escape is accepted, and objects and arrays may be 10,000 deep.
-// Names may repeat. What follows the value is not looked at.
-//
-// The error is a *SyntaxError, and both results are nil. Otherwise they share
-// b's memory, and Scan did not allocate.
-func Scan(b []byte) (value, rest []byte, err error) {
-	start := skipMark(b)
-	end, f := scanValue(b, start, 0)
-	if f != none {
-		return nil, nil, f.at(end)
-	}
-	return b[start:end:end], b[end:], nil
-}
-
-// Valid reports whether b is exactly one JSON value by the rules of Scan, with
-// nothing but white space behind it.
+// Names may repeat.
 func Valid(b []byte) bool {
 	end, f := scanValue(b, skipMark(b), 0)
 	return f == none && skipSpace(b, end) == len(b)

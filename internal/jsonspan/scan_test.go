@@ -134,6 +134,16 @@ func TestValidDepth(t *testing.T) {
 	}
 }
 
+// scan returns the text of the first value of b and what follows it.
+func scan(b []byte) (value, rest []byte, err error) {
+	start := skipMark(b)
+	end, f := scanValue(b, start, 0)
+	if f != none {
+		return nil, nil, f.at(end)
+	}
+	return b[start:end:end], b[end:], nil
+}
+
 func TestScan(t *testing.T) {
 	tests := []struct {
 		name, in, value, rest string
@@ -148,9 +158,9 @@ func TestScan(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			value, rest, err := Scan([]byte(tt.in))
+			value, rest, err := scan([]byte(tt.in))
 			if err != nil || string(value) != tt.value || string(rest) != tt.rest {
-				t.Errorf("Scan(%q) = %q, %q, %v, want %q, %q", tt.in, value, rest, err, tt.value, tt.rest)
+				t.Errorf("scan(%q) = %q, %q, %v, want %q, %q", tt.in, value, rest, err, tt.value, tt.rest)
 			}
 		})
 	}
@@ -186,17 +196,17 @@ func TestScanError(t *testing.T) {
 		{strings.Repeat("[", 10_001), 10_000, "nested too deep", nil},
 	}
 	for _, tt := range tests {
-		_, _, err := Scan([]byte(tt.in))
+		_, _, err := scan([]byte(tt.in))
 		syntax, ok := errors.AsType[*SyntaxError](err)
 		if !ok {
-			t.Errorf("Scan(%.20q) error = %v, want a *SyntaxError", tt.in, err)
+			t.Errorf("scan(%.20q) error = %v, want a *SyntaxError", tt.in, err)
 			continue
 		}
 		if syntax.Offset != tt.offset || syntax.Msg != tt.text {
-			t.Errorf("Scan(%.20q) error = %v, want %q at %d", tt.in, err, tt.text, tt.offset)
+			t.Errorf("scan(%.20q) error = %v, want %q at %d", tt.in, err, tt.text, tt.offset)
 		}
 		if !errors.Is(err, tt.is) && tt.is != nil || tt.is == nil && syntax.Unwrap() != nil {
-			t.Errorf("Scan(%.20q) error wraps %v, want %v", tt.in, syntax.Unwrap(), tt.is)
+			t.Errorf("scan(%.20q) error wraps %v, want %v", tt.in, syntax.Unwrap(), tt.is)
 		}
 	}
 }
@@ -229,19 +239,19 @@ func TestKindOf(t *testing.T) {
 }
 
 // FuzzValid has the property that Valid agrees with two other validators, and
-// that Scan takes exactly what Valid takes.
+// that scan takes exactly what Valid takes.
 func FuzzValid(f *testing.F) {
 	for _, in := range append(accepted[:len(accepted):len(accepted)], refused...) {
 		f.Add([]byte(in))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		checkAgainstOthers(t, in)
-		value, rest, err := Scan(in)
+		value, rest, err := scan(in)
 		if got, want := err == nil && skipSpace(rest, 0) == len(rest), Valid(in); got != want {
-			t.Errorf("Scan(%q) = %q, %q, %v, but Valid = %v", in, value, rest, err, want)
+			t.Errorf("scan(%q) = %q, %q, %v, but Valid = %v", in, value, rest, err, want)
 		}
 		if err == nil && !Valid(value) {
-			t.Errorf("Scan(%q) = %q, which is not valid", in, value)
+			t.Errorf("scan(%q) = %q, which is not valid", in, value)
 		}
 	})
 }

@@ -14,7 +14,7 @@ import (
 // json.Number, which keeps the number's text. Of members with the same name the
 // last counts. Empty objects and arrays are not nil.
 //
-// The text is validated as Scan does it, with nothing but white space behind
+// The text is validated as [Valid] does it, with nothing but white space behind
 // the value. The error is a *SyntaxError.
 //
 // The tree does not share value's memory. Its strings share one copy of the

@@ -52,19 +52,12 @@ type Field struct {
 	Item   *Field  // of a list or map: its entries
 }
 
-// Describe returns the keys of the options type t, in its order. source is the
-// text of the file that declares t.
+// Root returns the description of a value of the options type t; its Fields are the keys
+// of an object, in their order. source is the text of the file that declares t.
 //
 // The error names every field without a comment; it is a mistake in the
-// program, found by the test that describes all components. Describe panics
+// program, found by the test that describes all components. Root panics
 // when t is no options type; see [config.SpecOf].
-func Describe(t reflect.Type, source string) ([]Field, error) {
-	root, err := Root(t, source)
-	return root.Fields, err
-}
-
-// Root is Describe for any options type, one that is no object included: it
-// returns the description of the value itself.
 func Root(t reflect.Type, source string) (Field, error) {
 	s := config.SpecOf(t)
 	d := describer{pkg: s.Type.PkgPath(), source: source, read: make(map[string]comments)}

@@ -41,12 +41,12 @@ func TestManual(t *testing.T) {
 
 // TestSameKeys states that the description has the keys that decoding knows.
 func TestSameKeys(t *testing.T) {
-	fields, err := schema.Describe(reflect.TypeFor[sample](), sampleSource)
+	root, err := schema.Root(reflect.TypeFor[sample](), sampleSource)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got []string
-	for _, f := range fields {
+	for _, f := range root.Fields {
 		if f.Name != "*" {
 			got = append(got, f.Name)
 		}
@@ -56,13 +56,13 @@ func TestSameKeys(t *testing.T) {
 	}
 }
 
-func TestDescribe(t *testing.T) {
-	fields, err := schema.Describe(reflect.TypeFor[sample](), sampleSource)
+func TestRoot(t *testing.T) {
+	root, err := schema.Root(reflect.TypeFor[sample](), sampleSource)
 	if err != nil {
 		t.Fatal(err)
 	}
 	byName := make(map[string]schema.Field)
-	for _, f := range fields {
+	for _, f := range root.Fields {
 		byName[f.Name] = f
 	}
 	docs := map[string]string{
@@ -91,7 +91,7 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-func TestDescribeErrors(t *testing.T) {
+func TestRootErrors(t *testing.T) {
 	tests := []struct {
 		name, source, want string
 	}{
@@ -101,7 +101,7 @@ func TestDescribeErrors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := schema.Describe(reflect.TypeFor[bare](), tt.source)
+			_, err := schema.Root(reflect.TypeFor[bare](), tt.source)
 			if err == nil || !strings.HasPrefix(err.Error(), tt.want) {
 				t.Errorf("got %v, want %s", err, tt.want)
 			}
@@ -126,8 +126,8 @@ func (foreign) OptionsSource() string {
 }
 
 func TestForeignTypes(t *testing.T) {
-	fields, err := schema.Describe(reflect.TypeFor[foreign](), sampleSource)
-	if err != nil || len(fields) != 1 || fields[0].Doc != "told is told elsewhere." {
-		t.Errorf("got %+v, %v", fields, err)
+	root, err := schema.Root(reflect.TypeFor[foreign](), sampleSource)
+	if err != nil || len(root.Fields) != 1 || root.Fields[0].Doc != "told is told elsewhere." {
+		t.Errorf("got %+v, %v", root, err)
 	}
 }
