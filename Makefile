@@ -13,7 +13,7 @@ BEFORE ?=
 ROUNDS ?= 0
 SECS   ?= 1
 
-.PHONY: run build deps test quick check race fuzz bench microbench generate soak clean
+.PHONY: run build deps test quick new component check race fuzz bench microbench generate soak clean
 
 run: build
 	$(BIN)/sluice demo
@@ -49,6 +49,17 @@ quick:
 		grep -E '(^|/)(testdata/.*|[^/]*\.go)$$' | sed -E 's,/testdata/.*,/x,; s,/[^/]*$$,,' | sort -u); \
 	pkgs=; for dir in $$(printf '%s\n' $$changed test/conformance | sort -u); do ls $$dir/*.go >/dev/null 2>&1 && pkgs="$$pkgs ./$$dir"; done; \
 	echo "go test$$pkgs"; go vet $$pkgs && go test $$pkgs
+
+# The skeleton of a component: make new C=qos/pause SCOPE=backend, or several scopes
+# such as SCOPE="endpoint backend".
+new:
+	@go run ./internal/scaffold new '$(C)' $(SCOPE)
+	@$(MAKE) --no-print-directory generate
+	@echo "write what make component C=$(C) lists; CONTRIBUTING.md helps"
+
+# All that concerns one component, in a line each: make component C=qos/pause.
+component:
+	@go run ./internal/scaffold component '$(C)'
 
 check: build
 	@unformatted=$$(gofmt -l cmd internal test); test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
@@ -97,9 +108,10 @@ bench: build
 microbench:
 	go test -run '^$$' -bench . -benchmem ./internal/...
 
-# Rewrites what is generated from the option types; a test fails while it is
-# out of date.
+# Rewrites what is generated from the folders of components and their option types; a
+# test fails while it is out of date. After a merge, too: see .gitattributes.
 generate:
+	@go run ./internal/scaffold imports
 	go test ./internal/manual -update
 
 clean:

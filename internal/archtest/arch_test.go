@@ -8,6 +8,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
@@ -250,6 +251,30 @@ func TestDocumented(t *testing.T) {
 	for _, p := range packages(t) {
 		if len(p.GoFiles) > 0 && p.name() != "cmd/sluice" && !slices.Contains(p.GoFiles, "doc.go") {
 			t.Errorf("%s has no doc.go", p.name())
+		}
+	}
+}
+
+// TestWritten finds what the skeleton of a component leaves to be written.
+func TestWritten(t *testing.T) {
+	const mark = "SKELETON" + " "
+	for _, folder := range []string{"../components", "../../test/conformance/testdata", "../../docs/reference"} {
+		err := filepath.WalkDir(folder, func(name string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			text, err := os.ReadFile(name)
+			n := 0
+			for line := range strings.Lines(string(text)) {
+				n++
+				if _, what, found := strings.Cut(line, mark); found {
+					t.Errorf("%s:%d: %s", name, n, strings.TrimSpace(what))
+				}
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
 	}
 }

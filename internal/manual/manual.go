@@ -22,8 +22,8 @@ import (
 // SchemaID is the name of the schema, and where it can be had.
 const SchemaID = "https://github.com/sluice-gateway/sluice/raw/main/schema/sluice.schema.json"
 
-// example is a configuration for those who look for one in the schema.
-const example = `{
+// whole is a configuration for those who look for one in the schema.
+const whole = `{
   "$schema": "` + SchemaID + `",
   "version": 3,
   "dialect": "sluice",
@@ -49,7 +49,7 @@ func Schema(r *component.Registry) ([]byte, error) {
 	root["$schema"] = schema.Draft
 	root["$id"] = SchemaID
 	root["title"] = "Sluice configuration"
-	root["examples"] = []any{json.RawMessage(example)}
+	root["examples"] = []any{json.RawMessage(whole)}
 	defs := schema.Definitions()
 	root["$defs"] = defs
 	version := root["properties"].(map[string]any)["version"].(map[string]any)
@@ -147,8 +147,9 @@ type Page struct {
 }
 
 // Pages returns the reference: a page for the core objects, one for each
-// namespace, and an index.
-func Pages(r *component.Registry) ([]Page, error) {
+// namespace, and an index. A sample returns the example of a namespace, a configuration
+// in YAML.
+func Pages(r *component.Registry, sample func(namespace string) (string, error)) ([]Page, error) {
 	pages := []Page{}
 	core, err := corePage()
 	if err != nil {
@@ -164,7 +165,7 @@ func Pages(r *component.Registry) ([]Page, error) {
 		"- [Core objects](core.md): the root, endpoints, backends, TLS\n" +
 		"- [Failures](failures.md): what clients are told, by stable codes\n")
 	for _, name := range sortedKeys(byName) {
-		p, err := namespacePage(name, byName[name])
+		p, err := namespacePage(name, byName[name], sample)
 		if err != nil {
 			return nil, err
 		}
@@ -250,7 +251,7 @@ func prose(source string) (string, error) {
 // escapedName is a name of a key, or what looks like one, as it is printed in prose.
 var escapedName = regexp.MustCompile(`[\w.]*\w(\\_\w+)+`)
 
-func namespacePage(name string, ds []*component.Declaration) (Page, error) {
+func namespacePage(name string, ds []*component.Declaration, sample func(namespace string) (string, error)) (Page, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\n\n%s\n", name, ds[0].Summary)
 	var aliases []string
@@ -269,6 +270,13 @@ func namespacePage(name string, ds []*component.Declaration) (Page, error) {
 		return Page{}, fmt.Errorf("%s: %w", name, err)
 	}
 	fmt.Fprintf(&b, "\n%s", text)
+	if text, err = sample(name); err == nil {
+		text, err = example(text)
+	}
+	if err != nil {
+		return Page{}, fmt.Errorf("%s: %w", name, err)
+	}
+	b.WriteString(text)
 	for _, d := range ds {
 		table, err := schema.Manual(d.Options, d.Source)
 		if err != nil {

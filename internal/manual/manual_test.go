@@ -34,8 +34,22 @@ func TestSchemaIsCurrent(t *testing.T) {
 	current(t, "schema/sluice.schema.json", text)
 }
 
+// sample reads the example of a namespace, which stands beside its component.
+func sample(namespace string) (string, error) {
+	name := "/testdata/" + strings.ReplaceAll(namespace, "/", "-") + ".yaml"
+	for _, depth := range []string{"*", "*/*"} {
+		files, err := filepath.Glob(filepath.Join(root, "internal/components", depth, name))
+		if err != nil || len(files) == 0 {
+			continue
+		}
+		text, err := os.ReadFile(files[0])
+		return string(text), err
+	}
+	return "", fmt.Errorf("write an example of it as%s in the folder of its component", name)
+}
+
 func TestPagesAreCurrent(t *testing.T) {
-	pages, err := Pages(component.Default)
+	pages, err := Pages(component.Default, sample)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,10 @@ import (
 
 const folder = "testdata/samples"
 
+// ofComponents are the samples that stand beside the components, for their pages of the
+// manual.
+const ofComponents = "../../../../internal/components/"
+
 // A sample is a configuration that is right.
 type sample struct {
 	name, text string
@@ -33,7 +37,7 @@ func samples(t *testing.T) []sample {
 	t.Helper()
 	t.Chdir(folder)
 	var all []sample
-	for _, pattern := range []string{"*.json", "*.yaml", "*.toml"} {
+	for _, pattern := range []string{"*.json", "*.yaml", "*.toml", ofComponents + "*/testdata/*.yaml", ofComponents + "*/*/testdata/*.yaml"} {
 		names, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
@@ -43,11 +47,11 @@ func samples(t *testing.T) []sample {
 			if err != nil {
 				t.Fatal(err)
 			}
-			d, problems := config.Parse(name, text)
+			d, problems := config.Parse(filepath.Base(name), text)
 			if config.HasErrors(problems) {
 				t.Fatal(config.Format(problems))
 			}
-			all = append(all, sample{name, string(text), d.Root})
+			all = append(all, sample{filepath.Base(name), string(text), d.Root})
 		}
 	}
 	return all

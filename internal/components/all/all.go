@@ -1,4 +1,4 @@
-package all
+package all // made by make generate of the folders that there are
 
 import (
 	_ "github.com/sluice-gateway/sluice/internal/components/auth/jose"

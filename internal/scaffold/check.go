@@ -1,0 +1,198 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sluice-gateway/sluice/internal/config"
+)
+
+// A job is one thing that must hold for a component.
+type job struct {
+	name string
+	args []string // of go
+	note string   // behind the result
+
+	failure string // why it cannot be run
+	out     []byte
+	err     error
+	took    time.Duration
+	done    chan struct{}
+}
+
+var errUnfinished = errors.New("not finished")
+
+// check runs all that one component needs, and prints a line for each.
+func check(root, namespace string) error {
+	folder, err := find(root, namespace)
+	if err != nil {
+		return err
+	}
+	sample := strings.ReplaceAll(namespace, "/", "-")
+	jobs := []*job{
+		{name: "format", args: []string{"vet", "./" + folder + "/..."}},
+		{name: "tests", args: []string{"test", "./" + folder + "/..."}},
+		transcripts(root, namespace),
+		{name: "manual", args: []string{"test", "./internal/manual"}},
+		{name: "rules", args: []string{"test", "-skip", "^TestWritten$", "./internal/archtest"}},
+		{name: "misspelt", args: []string{"test", "./test/misspell", "-run", "^(TestSamples|TestMistakes)$", "-sample", sample}},
+	}
+	for _, j := range jobs {
+		j.done = make(chan struct{})
+	}
+	go func() { // two at a time, or the compiler runs against itself
+		turn := make(chan struct{}, 2)
+		for _, j := range jobs {
+			turn <- struct{}{}
+			go func() {
+				j.run(root)
+				<-turn
+				close(j.done)
+			}()
+		}
+	}()
+	failed := false
+	for _, j := range jobs {
+		<-j.done
+		if !j.print() {
+			failed = true
+		}
+	}
+	places, err := unwritten(root, folder, sample)
+	if err != nil {
+		return err
+	}
+	if len(places) > 0 {
+		failed = true
+		fmt.Printf("%-12s %d places\n\t%s\n", "to write", len(places), strings.Join(places, "\n\t"))
+	}
+	if failed {
+		return fmt.Errorf("%s: %w", namespace, errUnfinished)
+	}
+	return nil
+}
+
+// find returns the folder of a namespace.
+func find(root, namespace string) (string, error) {
+	all, err := folders(root)
+	if err != nil {
+		return "", err
+	}
+	var known []string
+	for _, folder := range sortedKeys(all) {
+		if slices.Contains(all[folder], namespace) {
+			return folder, nil
+		}
+		known = append(known, all[folder]...)
+	}
+	slices.Sort(known)
+	if near, similar := config.Suggest(namespace, known); similar {
+		return "", fmt.Errorf("no component is called %q; write C=%s", namespace, near)
+	}
+	return "", fmt.Errorf("no component is called %q; there are %s, and make new C=%s SCOPE=backend makes one", namespace, strings.Join(known, ", "), namespace)
+}
+
+// transcripts runs those that name the namespace, on both engines.
+func transcripts(root, namespace string) *job {
+	j := &job{name: "transcripts"}
+	names, err := filepath.Glob(filepath.Join(root, "test/conformance/testdata/*.txtar"))
+	if err != nil {
+		j.failure = err.Error()
+		return j
+	}
+	uses := regexp.MustCompile(`[\s"{]` + regexp.QuoteMeta(namespace) + `"?\s*:`)
+	var using []string
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			j.failure = err.Error()
+			return j
+		}
+		if uses.Match(text) {
+			using = append(using, strings.TrimSuffix(filepath.Base(name), ".txtar"))
+		}
+	}
+	if len(using) == 0 {
+		j.failure = "no file of test/conformance/testdata configures " + namespace + "; write one"
+		return j
+	}
+	for i, name := range using {
+		using[i] = regexp.QuoteMeta(name)
+	}
+	j.args = []string{"test", "./test/conformance", "-run", "^TestTranscripts$/./^(" + strings.Join(using, "|") + ")$"}
+	j.note = fmt.Sprintf("%d, on both engines", len(using))
+	return j
+}
+
+func (j *job) run(root string) {
+	if j.failure != "" {
+		return
+	}
+	began := time.Now()
+	cmd := exec.Command("go", j.args...)
+	cmd.Dir = root
+	j.out, j.err = cmd.CombinedOutput()
+	if j.name == "format" && j.err == nil {
+		cmd := exec.Command("gofmt", "-l", strings.TrimSuffix(j.args[1], "/..."))
+		cmd.Dir = root
+		if j.out, j.err = cmd.CombinedOutput(); len(j.out) > 0 {
+			j.err = errors.New("not as gofmt writes it")
+		}
+	}
+	j.took = time.Since(began)
+}
+
+// print prints the result in one line, and what go says if it is a failure. It reports
+// whether it is none.
+func (j *job) print() bool {
+	switch {
+	case j.failure != "":
+		fmt.Printf("%-12s %s\n", j.name, j.failure)
+		return false
+	case j.err != nil:
+		fmt.Printf("%-12s FAILED\n", j.name)
+		for line := range bytes.Lines(bytes.TrimSpace(j.out)) {
+			if text := strings.TrimRight(string(line), "\n"); text != "FAIL" {
+				fmt.Printf("\t%s\n", text)
+			}
+		}
+		return false
+	}
+	fmt.Printf("%-12s ok  %5.1fs  %s\n", j.name, j.took.Seconds(), j.note)
+	return true
+}
+
+// unwritten returns the places of a component where its skeleton still stands.
+func unwritten(root, folder, sample string) ([]string, error) {
+	var names []string
+	for _, pattern := range []string{folder + "/*.go", folder + "/testdata/*", "test/conformance/testdata/" + sample + ".txtar"} {
+		some, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, some...)
+	}
+	var places []string
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			continue // a folder
+		}
+		n := 0
+		for line := range strings.Lines(string(text)) {
+			n++
+			if _, what, found := strings.Cut(line, "SKELETON "); found {
+				places = append(places, fmt.Sprintf("%s:%d: %s", filepath.ToSlash(name), n, strings.TrimRight(what, "\n\",")))
+			}
+		}
+	}
+	return places, nil
+}

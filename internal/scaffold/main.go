@@ -1,0 +1,40 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// run does what the arguments ask, in the repository that it is started in.
+func run(args []string) error {
+	if len(args) == 0 {
+		args = []string{""}
+	}
+	switch args[0] {
+	case "new":
+		if len(args) < 3 {
+			return fmt.Errorf("write make new C=family/name SCOPE=backend; the scopes are %s, several in quotation marks", strings.Join(scopes, ", "))
+		}
+		s, err := newSkeleton(".", args[1], args[2:])
+		if err != nil {
+			return err
+		}
+		return s.write(os.Stdout, ".")
+	case "component":
+		if len(args) != 2 || args[1] == "" {
+			return fmt.Errorf("write make component C=family/name")
+		}
+		return check(".", args[1])
+	case "imports":
+		return writeImports(".")
+	}
+	return fmt.Errorf("unknown command %q; write new, component or imports", args[0])
+}

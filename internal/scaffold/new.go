@@ -1,0 +1,186 @@
+package main
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"go/format"
+	"go/token"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"text/template"
+
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/published"
+)
+
+// scopes are where a component can be attached.
+var scopes = []string{"service", "endpoint", "backend"}
+
+//go:embed skeleton
+var skeletons embed.FS
+
+// A skeleton is a component that is still to be written.
+type skeleton struct {
+	Namespace string
+	Folder    string   // below the root, such as internal/components/qos/pause
+	Package   string   // its name
+	File      string   // the namespace as the name of a file
+	Header    string   // that the skeleton sets
+	Scopes    []string // in the order of scopes
+	Keys      []string // that were published for the namespace, in words
+	notes     []string // for who asked
+}
+
+var kebab = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
+
+// newSkeleton checks a name, and what it is to be.
+func newSkeleton(root, namespace string, in []string) (*skeleton, error) {
+	for part := range strings.SplitSeq(namespace, "/") {
+		if !kebab.MatchString(part) {
+			return nil, fmt.Errorf("%q is no name of a namespace; write family/name in small letters with hyphens, such as qos/pause", namespace)
+		}
+	}
+	s := &skeleton{Namespace: namespace, File: strings.ReplaceAll(namespace, "/", "-")}
+	for _, scope := range scopes {
+		if slices.Contains(in, scope) {
+			s.Scopes = append(s.Scopes, scope)
+		}
+	}
+	for _, scope := range in {
+		if !slices.Contains(scopes, scope) {
+			return nil, fmt.Errorf("%q is no scope; write one or more of %s", scope, strings.Join(scopes, ", "))
+		}
+	}
+	family, last := path.Split(namespace)
+	plain := strings.ReplaceAll(last, "-", "")
+	s.Folder = path.Join(components, strings.ReplaceAll(family, "-", ""), plain)
+	if s.Package = plain; token.IsKeyword(plain) {
+		s.Package = plain + strings.Trim(strings.ReplaceAll(family, "/", ""), "-")
+		s.Folder = path.Join(path.Dir(s.Folder), s.Package)
+	}
+	s.Header = "X-" + strings.ToUpper(last[:1]) + last[1:]
+	there, err := folders(root)
+	if err != nil {
+		return nil, err
+	}
+	for folder, names := range there {
+		if slices.Contains(names, namespace) {
+			return nil, fmt.Errorf("%s is there already, in %s; edit it, or choose another name", namespace, folder)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(root, s.Folder)); !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%s is there already; remove it, or choose another name", s.Folder)
+	}
+	return s, s.compare()
+}
+
+// compare holds the name against those that were published: a file that uses one of them
+// is to work here as it does there.
+func (s *skeleton) compare() error {
+	if now := published.Current(s.Namespace); now != s.Namespace {
+		return fmt.Errorf("%s is an old name of %s; write C=%s and put the old one among its Aliases", s.Namespace, now, now)
+	}
+	var at []string
+	for _, scope := range append(slices.Clone(scopes), "workflow", "async_agent") {
+		if published.Has(scope, s.Namespace) {
+			at = append(at, scope)
+		}
+	}
+	if len(at) == 0 {
+		note := s.Namespace + " is a new namespace: no published configuration has it"
+		if near, similar := config.Suggest(s.Namespace, sortedKeys(published.Namespaces())); similar {
+			note += fmt.Sprintf("; %s is published, if that is meant", near)
+		}
+		s.notes = append(s.notes, note)
+		return nil
+	}
+	s.notes = append(s.notes, fmt.Sprintf("%s is published for: %s. Its keys are listed in options.go; docs/compatibility.md has a row for each", s.Namespace, strings.Join(at, ", ")))
+	for _, scope := range s.Scopes {
+		if !slices.Contains(at, scope) {
+			s.notes = append(s.notes, fmt.Sprintf("it is not published for the %s; what it is there is new", scope))
+		}
+		for _, name := range sortedKeys(published.Scopes()[scope][s.Namespace].Keys) {
+			k := published.Scopes()[scope][s.Namespace].Keys[name]
+			key := fmt.Sprintf("%s in the %s (%v, since %s)", name, scope, k.Type, k.Since)
+			if k.Required {
+				key += ", required"
+			}
+			s.Keys = append(s.Keys, key)
+		}
+	}
+	for _, scope := range at {
+		if !slices.Contains(s.Scopes, scope) {
+			s.notes = append(s.notes, fmt.Sprintf("it stays refused by name in the scope %s", scope))
+		}
+	}
+	return nil
+}
+
+// In reports whether the component is attached in a scope.
+func (s *skeleton) In(scope string) bool { return slices.Contains(s.Scopes, scope) }
+
+// files returns the files of the skeleton, by their names below the root.
+func (s *skeleton) files() (map[string]string, error) {
+	all := make(map[string]string)
+	for from, to := range map[string]string{
+		"doc.go.tmpl":            s.Folder + "/doc.go",
+		"options.go.tmpl":        s.Folder + "/options.go",
+		"component.go.tmpl":      s.Folder + "/" + s.Package + ".go",
+		"component_test.go.tmpl": s.Folder + "/" + s.Package + "_test.go",
+		"sample.yaml.tmpl":       s.Folder + "/testdata/" + s.File + ".yaml",
+		"transcript.txtar.tmpl":  "test/conformance/testdata/" + s.File + ".txtar",
+	} {
+		t, err := template.ParseFS(skeletons, "skeleton/"+from)
+		if err != nil {
+			return nil, err
+		}
+		var b bytes.Buffer
+		if err := t.Execute(&b, s); err != nil {
+			return nil, err
+		}
+		text := b.Bytes()
+		if path.Ext(to) == ".go" {
+			if text, err = format.Source(text); err != nil {
+				return nil, fmt.Errorf("%s: %w\n%s", to, err, b.String())
+			}
+		}
+		all[to] = string(text)
+	}
+	return all, nil
+}
+
+// write writes the skeleton, and says on w what it has written.
+func (s *skeleton) write(w io.Writer, root string) error {
+	files, err := s.files()
+	if err != nil {
+		return err
+	}
+	for _, note := range s.notes {
+		fmt.Fprintln(w, note)
+	}
+	for _, name := range sortedKeys(files) {
+		to := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			return err
+		}
+		f, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+		if err != nil {
+			return err
+		}
+		if _, err := f.WriteString(files[name]); err != nil {
+			return errors.Join(err, f.Close())
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+		fmt.Fprintln(w, "wrote", name)
+	}
+	return writeImports(root)
+}
