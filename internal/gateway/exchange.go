@@ -135,6 +135,14 @@ type Response struct {
 	Upgrade string
 }
 
+// Take makes the answer of a call, which has none any more, that of r: all of it, so
+// that nothing is forgotten which an answer may have. Fields that r has stay.
+func (r *Response) Take(from *Response) {
+	header := append(r.Header, from.Header...)
+	*r = *from
+	r.Header, from.Body = header, body.Body{}
+}
+
 // Identity is who asked, as established by an authenticator.
 type Identity struct {
 	Claims map[string]any // nil, bool, string, json.Number, []any, map[string]any

@@ -325,3 +325,27 @@ func TestSetParam(t *testing.T) {
 		}
 	}
 }
+
+// TestTake has an answer with every part set taken over: nothing is forgotten, what was
+// there of the header stays, and the body has one owner.
+func TestTake(t *testing.T) {
+	from := Response{
+		Status: 201, Header: Fields{{"B", "2"}}, Body: body.FromBytes([]byte("{}")), Complete: true, Final: true,
+		Failed: true, Untyped: true, Missing: errors.New("one is"), Upgrade: "websocket",
+	}
+	for v, i := reflect.ValueOf(from), 0; i < v.NumField(); i++ {
+		if v.Field(i).IsZero() {
+			t.Fatalf("%s is not set", v.Type().Field(i).Name)
+		}
+	}
+	want := from
+	want.Header = Fields{{"A", "1"}, {"B", "2"}}
+	to := Response{Header: Fields{{"A", "1"}}}
+	to.Take(&from)
+	if !reflect.DeepEqual(to, want) {
+		t.Errorf("got %+v, want %+v", to, want)
+	}
+	if from.Body.Form() != body.Empty {
+		t.Error("the body was shared")
+	}
+}

@@ -15,6 +15,14 @@ func begin(ctx context.Context, c gateway.Connector, x *gateway.Exchange) (gatew
 	return nil, false
 }
 
+// finish makes what is left of a call by c: all of it if nothing was begun.
+func finish(ctx context.Context, c gateway.Connector, x *gateway.Exchange, begun gateway.Pending) error {
+	if begun != nil {
+		return begun.Finish()
+	}
+	return c.Do(ctx, x)
+}
+
 // A pool hands out what layers keep of calls that were begun. What comes back is
 // empty.
 type pool[T any] struct{ values sync.Pool }

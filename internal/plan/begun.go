@@ -47,7 +47,7 @@ func (d *direct) Begin(ctx context.Context, x *gateway.Exchange) (gateway.Pendin
 
 func (d *direct) finish(ctx context.Context, x *gateway.Exchange, _ *balance.Host, _ string, next gateway.Pending) error {
 	alive := ctx.Err() == nil
-	err := next.Finish()
+	err := finish(ctx, d.next, x, next)
 	if alive {
 		d.says.report(ctx, x, d.host, err, 0)
 	}
@@ -116,12 +116,7 @@ func (u *unpacked) Begin(ctx context.Context, x *gateway.Exchange) (gateway.Pend
 func (c *unpackedCall) Finish() error {
 	x, next := c.x, c.next
 	unpackedCalls.put(c)
-	err := next.Finish()
-	if attempted(x, err); err != nil {
-		return err
-	}
-	unpack(x)
-	return nil
+	return received(x, next.Finish())
 }
 
 // A redirectedCall is a call that may be sent elsewhere, and that was begun.
@@ -154,8 +149,5 @@ func (f *redirected) Begin(ctx context.Context, x *gateway.Exchange) (gateway.Pe
 func (c *redirectedCall) Finish() error {
 	f, ctx, x, hasBody, first := c.by, c.ctx, c.x, c.hasBody, c.first
 	redirectedCalls.put(c)
-	if err := first.Finish(); err != nil {
-		return err
-	}
-	return f.chase(ctx, x, hasBody)
+	return f.chase(ctx, x, hasBody, first.Finish())
 }

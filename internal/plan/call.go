@@ -91,12 +91,7 @@ type direct struct {
 // Do calls the host.
 func (d *direct) Do(ctx context.Context, x *gateway.Exchange) error {
 	d.server.aim(&x.Request, x.Request.Path, 0)
-	alive := ctx.Err() == nil
-	err := d.next.Do(ctx, x)
-	if alive {
-		d.says.report(ctx, x, d.host, err, 0)
-	}
-	return err
+	return d.finish(ctx, x, nil, "", nil)
 }
 
 // templated is a call whose host is made of values of the request.
@@ -176,14 +171,14 @@ func (f *redirected) Do(ctx context.Context, x *gateway.Exchange) error {
 		}
 	}
 	hasBody := sendsBody(x)
-	if err := f.first.Do(ctx, x); err != nil {
-		return err
-	}
-	return f.chase(ctx, x, hasBody)
+	return f.chase(ctx, x, hasBody, f.first.Do(ctx, x))
 }
 
-// chase follows the answer in x as long as it points elsewhere.
-func (f *redirected) chase(ctx context.Context, x *gateway.Exchange, hasBody bool) error {
+// chase follows the answer in x as long as it points elsewhere; err is why there is none.
+func (f *redirected) chase(ctx context.Context, x *gateway.Exchange, hasBody bool, err error) error {
+	if err != nil {
+		return err
+	}
 	for range maxRedirects {
 		again, err := f.follow(x, hasBody)
 		if err != nil || !again {

@@ -65,14 +65,10 @@ func (s *single) Do(ctx context.Context, x *gateway.Exchange) error {
 		return err
 	}
 	s.note(x, &c.Response.Body)
-	r := &x.Response
-	r.Status, r.Complete, r.Final, r.Upgrade = c.Response.Status, c.Response.Complete, c.Response.Final, c.Response.Upgrade
-	if s.decodes {
-		r.Status = 0
-	} else {
-		r.Header = append(r.Header, c.Response.Header...)
+	if s.decodes { // what the backend has said of its bytes is not said of the data
+		c.Response.Status, c.Response.Header = 0, c.Response.Header[:0]
 	}
-	r.Body, c.Response.Body = c.Response.Body, body.Body{}
+	x.Response.Take(&c.Response)
 	return nil
 }
 
@@ -149,11 +145,7 @@ func (c *call) begin(ctx context.Context) bool {
 
 // finish makes or completes the call.
 func (c *call) finish(ctx context.Context) {
-	if c.begun == nil {
-		c.do(ctx)
-		return
-	}
-	c.err = c.begun.Finish()
+	c.err = finish(ctx, c.branch.run, c.x, c.begun)
 	c.begun = nil
 }
 
@@ -162,10 +154,6 @@ func (c *call) finish(ctx context.Context) {
 func (c *call) failed() bool {
 	r := &c.x.Response
 	return c.err != nil || c.branch.decodes && !r.Complete && r.Body.Len() > 0
-}
-
-func (c *call) do(ctx context.Context) {
-	c.err = c.branch.run.Do(ctx, c.x)
 }
 
 // join merges the answers that came, in order; later members replace earlier
@@ -274,7 +262,7 @@ func (s *sequence) Do(ctx context.Context, x *gateway.Exchange) error {
 		c := call{branch: &s.branches[i], x: newCall(x, payload)}
 		c.x.Results = results
 		c.x.Params = s.params(x.Params, results)
-		c.do(ctx)
+		c.finish(ctx)
 		s.hold(i, &c)
 		calls = append(calls, c)
 		if c.failed() {
@@ -388,7 +376,7 @@ func (r *race) Do(ctx context.Context, x *gateway.Exchange) error {
 		passFace(x, failed.x, failed.err)
 		return failed.err
 	}
-	x.Response, winner.x.Response = winner.x.Response, gateway.Response{}
+	x.Response.Take(&winner.x.Response)
 	return nil
 }
 

@@ -14,20 +14,19 @@ type unpacked struct{ next gateway.Connector }
 
 // Do calls and unpacks gzip.
 func (u *unpacked) Do(ctx context.Context, x *gateway.Exchange) error {
-	err := u.next.Do(ctx, x)
-	if attempted(x, err); err != nil {
-		return err
-	}
-	unpack(x)
-	return nil
+	return received(x, u.next.Do(ctx, x))
 }
 
-// attempted notes what a call says of its host.
-func attempted(x *gateway.Exchange, err error) {
+// received notes what a call, which came to err, says of its host, and unpacks its answer.
+func received(x *gateway.Exchange, err error) error {
 	x.Request.Attempt = gateway.Reached
 	if errors.Is(err, gateway.ErrUnreached) {
 		x.Request.Attempt = gateway.Unreached
 	}
+	if err == nil {
+		unpack(x)
+	}
+	return err
 }
 
 // unpack makes a plain stream of an answer in gzip, where the request says so.

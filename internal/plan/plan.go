@@ -162,10 +162,7 @@ func (p *Plan) answer(ctx context.Context, x *gateway.Exchange, begun gateway.Pe
 			err = failed(p.name, p.at, panicked(v))
 		}
 	}()
-	if begun != nil {
-		return failedCall(p.name, p.at, begun.Finish(), x)
-	}
-	return failedCall(p.name, p.at, p.tail.Do(ctx, x), x)
+	return failedCall(p.name, p.at, finish(ctx, p.tail, x, begun), x)
 }
 
 // out lets the first n stages leave. One that panics leaves the others their
