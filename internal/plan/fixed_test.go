@@ -3,6 +3,7 @@ package plan
 import (
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/sluice-gateway/sluice/internal/template"
 )
@@ -108,8 +109,8 @@ func FuzzFixedNames(f *testing.F) {
 			if strings.ContainsRune(name, 0) && spelt == name+"[]" {
 				continue
 			}
-			if key := nameKey(name); strings.ToLower(strings.ToUpper(key)) != key {
-				return // letters without a partner of one sign
+			if key := nameKey(name); strings.ToLower(strings.ToUpper(key)) != key || !utf8.ValidString(name) && spelt == strings.ToUpper(name) {
+				continue // letters without a partner of one sign, and bytes that are none and that ToUpper replaces
 			}
 			if !fixed.takes(spelt) {
 				t.Errorf("%q is fixed, %q passes: keys %q and %q", name, spelt, nameKey(name), nameKey(spelt))
