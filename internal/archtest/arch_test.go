@@ -86,7 +86,7 @@ var layers = map[string][]string{
 	"template":  {"body", "gateway", "jsonspan", "route"},
 	"balance":   {"kit/change"},
 	"schema":    {"config"},
-	"published": {},
+	"published": {"component"},
 	"yamlx":     {},
 	"engine":    {"config", "gateway"},
 	"plan":      {"balance", "body", "codec", "component", "config", "gateway", "jsonspan", "kit/change", "pathlint", "route", "telemetry", "template"},

@@ -246,7 +246,7 @@ func (a *app) options(s source) runtime.Options {
 		Registry: component.Default,
 		Engines:  a.engines,
 		Product:  product(),
-		Missing:  published.Has,
+		Missing:  published.Absent,
 		Without:  s.without,
 
 		SkipFiles: s.skipFiles,

@@ -231,7 +231,7 @@ func TestSites(t *testing.T) {
 			slots[0] = component.NewSlot[int](&s.Site)
 			return nil
 		}),
-		component.Endpoint(component.Info{Namespace: "e"}, func(s *component.EndpointSite, _ options) error {
+		component.Endpoint(component.Info{Namespace: "e", Identifies: true}, func(s *component.EndpointSite, _ options) error {
 			s.Stage(component.PipeFlatmap, stage)
 			s.Needs(body.Raw, body.Tree)
 			s.Sequence([]string{"resp0_id"})
@@ -241,7 +241,7 @@ func TestSites(t *testing.T) {
 			s.Upgrade("a", "b")
 			s.Upgrade("b", "c")
 			slots[1] = component.NewSlot[int](&s.Site)
-			if !slices.Equal(s.Params(), []string{"id"}) || s.Config().Endpoint != "/x/{id}" || !s.Has("e") || s.Has("other") {
+			if !slices.Equal(s.Params(), []string{"id"}) || s.Config().Endpoint != "/x/{id}" || !s.Identified() {
 				t.Errorf("the site of the endpoint: %q, %v", s.Params(), s.Config())
 			}
 			return nil
@@ -263,6 +263,7 @@ func TestSites(t *testing.T) {
 			return errors.Join(s.Connector(gateway.ConnectorFunc(nil)), s.Connector(gateway.ConnectorFunc(nil)))
 		}),
 	)
+	env.Registry = r
 	ss := component.NewServiceSite(env)
 	ss.Build(r.Find(component.InService, "s"), n)
 	es := component.NewEndpointSite(env, ss, &config.Endpoint{Endpoint: "/x/{id}", ExtraConfig: map[string]*config.Node{"e": n}}, []string{"id"})

@@ -35,6 +35,17 @@ type Info struct {
 	// service before its endpoints, and an endpoint before its backends.
 	After []string
 
+	// Guards is what the component protects.
+	Guards Guard
+
+	// Identifies is that behind the component of an endpoint clients have a token that
+	// was verified: its claims are known, and each answer is for one client alone.
+	Identifies bool
+
+	// Rewrites is that the component may make something else of requests or answers than
+	// its options tell, as a script does: what would be a mistake without it is none.
+	Rewrites bool
+
 	// Failures are what clients are told of the failures that have a code of the
 	// component's own.
 	Failures []gateway.Failure
@@ -74,10 +85,7 @@ func (i *Info) Follows(namespace string) bool {
 
 // Protects reports whether the component guards something, so that a mistake in
 // its options must not go unnoticed.
-func (i Info) Protects() bool {
-	family, _, _ := strings.Cut(i.Namespace, "/")
-	return slices.Contains([]string{"auth", "security", "qos", "validation", "router"}, family)
-}
+func (i Info) Protects() bool { return i.Guards > Nothing }
 
 // A Declaration is a namespace in one scope.
 type Declaration struct {
@@ -167,8 +175,14 @@ func (r *Registry) add(ds []Declaration) {
 	})
 }
 
-// Find returns the declaration of a namespace, by any of its names, or nil.
-func (r *Registry) Find(scope Scope, name string) *Declaration { return r.byName[key{scope, name}] }
+// Find returns the declaration of a namespace, by any of its names, or nil. A nil
+// registry has none.
+func (r *Registry) Find(scope Scope, name string) *Declaration {
+	if r == nil {
+		return nil
+	}
+	return r.byName[key{scope, name}]
+}
 
 // All returns every declaration, sorted by namespace and scope.
 func (r *Registry) All() []*Declaration { return r.all }

@@ -25,6 +25,12 @@ type Hook func(context.Context) error
 // Env is what a generation gives to all of its sites.
 type Env struct {
 	Service *config.Service
+
+	// Registry holds the components there are, and Missing returns what is known of one
+	// that is not built yet, nil of all others. Compile fills them in; they may be nil.
+	Registry *Registry
+	Missing  func(Scope, string) *Absent
+
 	Product string // name and version, as User-Agent shows them
 	Clock   Clock
 	Keeper  *Keeper
@@ -137,6 +143,10 @@ func (s *Site) Service() *config.Service { return s.env.Service }
 
 // Product returns name and version of the gateway, as User-Agent shows them.
 func (s *Site) Product() string { return s.env.Product }
+
+// Who returns the namespaces of a scope whose components are of a kind, in words, for
+// messages that say what to write.
+func (s *Site) Who(scope Scope, is func(*Info) bool) string { return s.env.Registry.Who(scope, is) }
 
 // Declared reports whether the configuration names the component. It is false
 // for an implicit component that runs on its defaults.
@@ -426,9 +436,6 @@ func (s *PipeSite) Arrangement() Arrangement { return s.arrange }
 // Answers returns how many of the calls are made for their answer, which is all but
 // shadows. It is known in [Site.Finally].
 func (s *PipeSite) Answers() int { return len(s.config.Backend) - s.shadows }
-
-// Has reports whether the endpoint names the namespace.
-func (s *PipeSite) Has(namespace string) bool { return s.config.ExtraConfig[namespace] != nil }
 
 // BackendSite is where components of a backend are attached.
 type BackendSite struct {

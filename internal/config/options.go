@@ -79,20 +79,20 @@ type Service struct {
 	AllowInsecureConnections bool `json:"allow_insecure_connections" check:"deprecated,idle"`
 
 	// TLS serves HTTPS.
-	TLS *ServerTLS `json:"tls"`
+	TLS *ServerTLS `json:"tls" guards:"object"`
 
 	// Plugin names the folder of native plugins, which are not loaded: a warning
 	// where no namespace asks for one, else an error.
-	Plugin *Plugin `json:"plugin" check:"idle"`
+	Plugin *Plugin `json:"plugin" check:"idle" guards:"key"`
 
 	// AsyncAgent lists consumers of queues.
-	AsyncAgent []*Node `json:"async_agent" check:"idle"`
+	AsyncAgent []*Node `json:"async_agent" check:"idle" guards:"key"`
 
 	// Endpoints lists what clients can ask for.
 	Endpoints []*Endpoint `json:"endpoints"`
 
 	// ExtraConfig holds the options of service components, by namespace.
-	ExtraConfig map[string]*Node `json:"extra_config"`
+	ExtraConfig map[string]*Node `json:"extra_config" guards:"key"`
 
 	Node *Node `json:"-"` // where the service was declared
 }
@@ -131,7 +131,7 @@ type Server struct {
 	// 413. 0 is no limit. Without it bodies that are held in memory have 32MiB:
 	// those that go to several backends or shadows, and those that are looked
 	// into. Bodies that stream have no limit then.
-	MaxBodyBytes *Size `json:"max_body_bytes" check:"min=0"`
+	MaxBodyBytes *Size `json:"max_body_bytes" check:"min=0" guards:"key"`
 
 	// ShutdownDelay is how long a gateway that is told to stop goes on serving
 	// whoever comes, with readiness 503 from the beginning, until it closes its
@@ -201,10 +201,10 @@ type Transport struct {
 	// which is 6MB of one-digit numbers, 12MB of ordinary records and 5MB of YAML.
 	// What XML and YAML make of an answer for a client may be four times as long as the limit, and
 	// beyond 1MiB no more than 24 times as long as the answer.
-	MaxResponseBytes *Size `json:"max_response_bytes" check:"min=0"`
+	MaxResponseBytes *Size `json:"max_response_bytes" check:"min=0" guards:"key"`
 
 	// ClientTLS configures TLS towards backends.
-	ClientTLS *ClientTLS `json:"client_tls"`
+	ClientTLS *ClientTLS `json:"client_tls" guards:"object"`
 
 	// Proxy is the forward proxy; without it the environment decides.
 	Proxy string `json:"-"`
@@ -339,22 +339,22 @@ type Endpoint struct {
 	// trusted proxies only, those of the namespace router. What is about the
 	// connection of the client never passes, nor does Proxy, in which some services
 	// find the address of a proxy of their own.
-	InputHeaders []string `json:"input_headers" was:"headers_to_pass" example:"[\"Accept-Language\"]"`
+	InputHeaders []string `json:"input_headers" was:"headers_to_pass" example:"[\"Accept-Language\"]" guards:"list"`
 
 	// InputQueryStrings lists the query parameters that backends may see; * is
 	// all.
-	InputQueryStrings []string `json:"input_query_strings" was:"querystring_params" example:"[\"page\"]"`
+	InputQueryStrings []string `json:"input_query_strings" was:"querystring_params" example:"[\"page\"]" guards:"list"`
 
 	// MaxBodyBytes limits the body of a request to this endpoint in the place of
 	// the option of the service.
-	MaxBodyBytes *Size `json:"max_body_bytes" check:"min=0" example:"\"1MB\""`
+	MaxBodyBytes *Size `json:"max_body_bytes" check:"min=0" example:"\"1MB\"" guards:"key"`
 
 	// MaxResponseBytes limits the answers that this endpoint holds in memory in the
 	// place of the option of the service.
-	MaxResponseBytes *Size `json:"max_response_bytes" check:"min=0" example:"\"64MiB\""`
+	MaxResponseBytes *Size `json:"max_response_bytes" check:"min=0" example:"\"64MiB\"" guards:"key"`
 
 	// ExtraConfig holds the options of endpoint components, by namespace.
-	ExtraConfig map[string]*Node `json:"extra_config"`
+	ExtraConfig map[string]*Node `json:"extra_config" guards:"key"`
 
 	Node *Node `json:"-"` // where the endpoint was declared
 }
@@ -388,12 +388,12 @@ type Backend struct {
 	Target string `json:"target" example:"\"data\""`
 
 	// Allow keeps only these paths, which are written like target and begin within it.
-	Allow []string `json:"allow" was:"whitelist" example:"[\"name\", \"address.city\"]"`
+	Allow []string `json:"allow" was:"whitelist" example:"[\"name\", \"address.city\"]" guards:"list"`
 
 	// Deny removes these paths, which are written like target and begin within it; it
 	// counts only without allow. The names are those that the service uses, before
 	// mapping and group. A path that can remove nothing stops the start.
-	Deny []string `json:"deny" was:"blacklist" example:"[\"password\"]"`
+	Deny []string `json:"deny" was:"blacklist" example:"[\"password\"]" guards:"list"`
 
 	// Mapping renames first-level members, from old name to new name.
 	Mapping map[string]string `json:"mapping" example:"{\"blog\": \"website\"}"`
@@ -417,18 +417,18 @@ type Backend struct {
 
 	// InputHeaders filters the headers of the endpoint once more; absent or []
 	// passes all of them, [""] none.
-	InputHeaders []string `json:"input_headers" was:"headers_to_pass"`
+	InputHeaders []string `json:"input_headers" was:"headers_to_pass" guards:"list"`
 
 	// InputQueryStrings filters the query parameters of the endpoint once
 	// more; absent or [] passes all of them, [""] none.
-	InputQueryStrings []string `json:"input_query_strings" was:"querystring_params"`
+	InputQueryStrings []string `json:"input_query_strings" was:"querystring_params" guards:"list"`
 
 	// MaxResponseBytes limits the answer of this backend, if it is held in memory,
 	// in the place of the option of the endpoint.
-	MaxResponseBytes *Size `json:"max_response_bytes" check:"min=0" example:"\"64MiB\""`
+	MaxResponseBytes *Size `json:"max_response_bytes" check:"min=0" example:"\"64MiB\"" guards:"key"`
 
 	// ExtraConfig holds the options of backend components, by namespace.
-	ExtraConfig map[string]*Node `json:"extra_config"`
+	ExtraConfig map[string]*Node `json:"extra_config" guards:"key"`
 
 	Node *Node `json:"-"` // where the backend was declared
 }

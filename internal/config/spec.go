@@ -55,6 +55,7 @@ type Field struct {
 	Key     string       // JSON name; "*" for Spec.Rest
 	Was     string       // a name that it had once and that is not read any more
 	Example string       // of the value, as JSON; "" for none
+	Guards  Guarding     // what depends on the key
 	Name    string       // Go name
 	Owner   reflect.Type // the struct that declares it
 	Spec    *Spec
@@ -62,6 +63,23 @@ type Field struct {
 
 	index []int
 }
+
+// A Guarding is what the tag guards says of a key: how far it is looked for where it is
+// misspelt or stands in the wrong place, because without it less is protected or more is
+// shown.
+type Guarding string
+
+// The guardings.
+const (
+	GuardsKey    Guarding = "key"    // anywhere, in any spelling
+	GuardsList   Guarding = "list"   // the same, and a list under that name is always meant for it
+	GuardsObject Guarding = "object" // the same of an object
+	GuardsOption Guarding = "option" // by its name, in whatever place
+
+	// GuardsAccess is that a list names those who may ask: an endpoint that has none
+	// lets in whom others with one keep out.
+	GuardsAccess Guarding = "access"
+)
 
 // embedded is a struct whose fields are flattened into those of another.
 type embedded struct {
@@ -272,7 +290,12 @@ func (r specReader) readFields(s *Spec, t reflect.Type, index []int) {
 		case key == "":
 			panic(fmt.Sprintf("config: the field %s.%s needs a json tag", t, f.Name))
 		default:
-			field := Field{Key: key, Was: f.Tag.Get("was"), Example: f.Tag.Get("example"), Name: f.Name, Owner: t, Spec: r.read(f.Type), index: at}
+			field := Field{Key: key, Was: f.Tag.Get("was"), Example: f.Tag.Get("example"), Guards: Guarding(f.Tag.Get("guards")), Name: f.Name, Owner: t, Spec: r.read(f.Type), index: at}
+			switch field.Guards {
+			case "", GuardsKey, GuardsList, GuardsObject, GuardsOption, GuardsAccess:
+			default:
+				panic(fmt.Sprintf("config: the guards tag of %s.%s: %q is no guarding", t, f.Name, field.Guards))
+			}
 			field.Rules = readRules(t, f, field.Spec)
 			s.defaulted = s.defaulted || f.Type.Kind() == reflect.Struct && field.Spec.defaulted
 			if key != "*" {

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -18,9 +17,12 @@ import (
 // Options are what a compilation needs from outside.
 type Options struct {
 	Registry *component.Registry
-	Env      *component.Env                     // Service is filled in by Compile
-	Resolver balance.Resolver                   // nil for the resolver of the system
-	Missing  func(scope, namespace string) bool // reports what is known and not built yet
+	Env      *component.Env   // Service is filled in by Compile
+	Resolver balance.Resolver // nil for the resolver of the system
+
+	// Missing returns what is known of a namespace that is not built yet, nil if there
+	// is none of that name; it may be nil.
+	Missing func(component.Scope, string) *component.Absent
 
 	// Published returns the names of all namespaces there are or were, with those of
 	// today as values: what is not built counts in finding what was meant. It is
@@ -94,7 +96,7 @@ func Compile(d *config.Document, o Options) (*Generation, []*config.Problem) {
 			c.implicit[d.Scope] = append(c.implicit[d.Scope], d)
 		}
 	}
-	c.env.Service, c.env.Mask = svc, d.Masker()
+	c.env.Service, c.env.Registry, c.env.Missing, c.env.Mask = svc, o.Registry, o.Missing, d.Masker()
 	c.g = &Generation{Service: svc, env: o.Env, problem: svc.Behaviour.ErrorBody == "problem", idHeader: idHeader(svc), ready: o.Ready}
 	if svc.Node != nil {
 		c.broken = brokenEndpoints(problems)
@@ -165,7 +167,7 @@ func (c *compiler) applyPolicy(d *config.Document) {
 		}
 	}
 	for _, p := range d.Found() { // of the environment
-		if p.Code == config.CodeMistake && (behaviour.Mistakes == "error" || guardedKey(p.Path) >= 0) {
+		if p.Code == config.CodeMistake && (behaviour.Mistakes == "error" || c.protections().find(p.Path) >= 0) {
 			p.Severity = config.Error
 		}
 	}
@@ -254,25 +256,26 @@ func (c *compiler) legacy() {
 	c.report(s.Node, "plugin", severity, config.CodeUnsupported, fmt.Errorf("native plugins are not loaded; %s", how))
 }
 
-// usesPlugins reports whether a namespace asks for a plugin.
+// usesPlugins reports whether a namespace asks for a native plugin.
 func (c *compiler) usesPlugins() bool {
-	asks := func(extra map[string]*config.Node) bool {
+	asks := func(scope component.Scope, extra map[string]*config.Node) bool {
 		for name := range extra {
-			if strings.HasPrefix(c.current(name), "plugin/") {
+			if c.env.Absent(scope, name).Native {
 				return true
 			}
 		}
 		return false
 	}
 	s := c.g.Service
-	if asks(s.ExtraConfig) {
+	if asks(component.InService, s.ExtraConfig) {
 		return true
 	}
 	for _, e := range s.Endpoints {
 		if e == nil {
 			continue
 		}
-		if asks(e.ExtraConfig) || slices.ContainsFunc(e.Backend, func(b *config.Backend) bool { return b != nil && asks(b.ExtraConfig) }) {
+		if asks(component.InEndpoint, e.ExtraConfig) ||
+			slices.ContainsFunc(e.Backend, func(b *config.Backend) bool { return b != nil && asks(component.InBackend, b.ExtraConfig) }) {
 			return true
 		}
 	}
@@ -285,11 +288,6 @@ func (o *Options) published() map[string]string {
 		return nil
 	}
 	return o.Published()
-}
-
-// current returns the name that a namespace has today.
-func (c *compiler) current(name string) string {
-	return cmp.Or(c.published()[name], name)
 }
 
 // product is the header that names the gateway, or a zero field.

@@ -284,8 +284,11 @@ func (b *endpointBuilder) checkNeeds(s *component.Site, raw bool) {
 // personal reports whether every answer of the endpoint is for one client only: it
 // authenticates, or calls what a header or a claim of the client names.
 func (b *endpointBuilder) personal() bool {
+	if b.site.Identified() {
+		return true
+	}
 	for name := range b.config.ExtraConfig {
-		if strings.HasPrefix(name, "auth/") {
+		if b.env.Absent(component.InEndpoint, name).Personal {
 			return true
 		}
 	}
@@ -417,7 +420,7 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 	b.checkAddress(be)
 	b.checkPath(be)
 	call := site.Call()
-	reshaped := call.Reshape != nil || modified(be.ExtraConfig)
+	reshaped := call.Reshape != nil || site.Rewritten()
 	b.checkShape(be, reshaped)
 	bp := &branchPlan{config: be, shadow: call.Shadow, reshaped: reshaped, calls: b.config.ConcurrentCalls}
 	if bp.shadow != nil {

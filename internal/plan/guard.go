@@ -15,6 +15,7 @@ import (
 // misspelt, one that stands in the wrong place, one that occurs twice.
 type guard struct {
 	registry *component.Registry
+	guarded  []guardedName
 
 	// namespaces are the names that namespaces have and had, by their letters;
 	// the values are those of today.
@@ -28,56 +29,51 @@ type guard struct {
 // An option is a key with the object that has it.
 type option struct{ key, in string }
 
-// A guardedName is a key that protects or filters.
+// A guardedName is a key of a core object, or of the options of a component, that
+// protects or filters. Its field says so, by the tag guards.
 type guardedName struct {
-	key, was string   // the name, and that of older versions
-	in       []string // where it has its effect
-	value    kind
+	key, was string  // the name, and that of older versions
+	in       []place // where it has its effect
+	value    config.Guarding
 }
 
-// A kind is what the value of a guarded key says by itself.
-type kind uint8
-
-// The kinds.
-const (
-	anything kind = iota // nothing
-	list                 // a list, or the only entry of one, that something is to be guarded
-	object               // an object: the same
-)
-
-// guarded are the keys of core objects, and of proxy, that protect or filter.
-var guarded = []guardedName{
-	{"extra_config", "", []string{root, endpoint, backend}, anything},
-	{"tls", "", []string{root}, object},
-	{"client_tls", "", []string{httpClient, root}, object},
-	{"allow", "whitelist", []string{backend}, list},
-	{"deny", "blacklist", []string{backend}, list},
-	{"input_headers", "headers_to_pass", []string{endpoint, backend}, list},
-	{"input_query_strings", "querystring_params", []string{endpoint, backend}, list},
-	{"flatmap_filter", "", []string{proxyOptions}, list},
-	{"plugin", "", []string{root}, anything},
-	{"async_agent", "", []string{root}, anything},
-	{"max_body_bytes", "", []string{endpoint, root}, anything},
-	{"max_response_bytes", "", []string{backend, endpoint, root}, anything},
-	{"max_payload", "", []string{proxyOptions, routerOptions}, anything},
+// A place is an object that has a guarded key.
+type place struct {
+	scope  component.Scope
+	inside bool   // of extra_config
+	name   string // in words
 }
 
-// Where guarded keys have their effect, in words.
+// What the core objects are called.
 const (
-	root          = "the root"
-	endpoint      = "the endpoint"
-	backend       = "the backend"
-	proxyOptions  = "the options of proxy"
-	routerOptions = "the options of router"
-	httpClient    = "backend/http/client"
+	root     = "the root"
+	endpoint = "the endpoint"
+	backend  = "the backend"
 )
 
-// around are the places that count for what stands in an object of a scope, the
-// nearest first.
-var around = map[component.Scope][]string{
-	component.InService:  {root, routerOptions},
-	component.InEndpoint: {endpoint, proxyOptions, root, routerOptions},
-	component.InBackend:  {backend, httpClient, proxyOptions, endpoint, root, routerOptions},
+// outwards are the scopes that count for what stands in an object of each, the nearest
+// first.
+var outwards = map[component.Scope][]component.Scope{
+	component.InService:  {component.InService},
+	component.InEndpoint: {component.InEndpoint, component.InService},
+	component.InBackend:  {component.InBackend, component.InEndpoint, component.InService},
+}
+
+// note adds what the fields of an object say that they guard.
+func (g *guard) note(at place, s *config.Spec) {
+	for _, f := range s.Fields {
+		switch f.Guards {
+		case config.GuardsKey, config.GuardsList, config.GuardsObject:
+		default:
+			continue
+		}
+		i := slices.IndexFunc(g.guarded, func(k guardedName) bool { return k.key == f.Key })
+		if i < 0 {
+			i = len(g.guarded)
+			g.guarded = append(g.guarded, guardedName{key: f.Key, was: f.Was, value: f.Guards})
+		}
+		g.guarded[i].in = append(g.guarded[i].in, at)
+	}
 }
 
 // names reports whether a word is the name of the key, or was once.
@@ -88,12 +84,20 @@ func (k *guardedName) names(word string) bool {
 // place returns where the key belongs that was found in a scope, in words: the
 // nearest place that counts there, or else all there are.
 func (k *guardedName) place(scope component.Scope) string {
-	for _, place := range around[scope] {
-		if slices.Contains(k.in, place) {
-			return place
+	for _, scope := range outwards[scope] {
+		for _, inside := range []bool{false, true} {
+			if i := slices.IndexFunc(k.in, func(p place) bool { return p.scope == scope && p.inside == inside }); i >= 0 {
+				return k.in[i].name
+			}
 		}
 	}
-	return strings.Join(k.in, " or ")
+	var all []string
+	for _, p := range k.in {
+		if !slices.Contains(all, p.name) {
+			all = append(all, p.name)
+		}
+	}
+	return strings.Join(all, " or ")
 }
 
 // scopeOf returns which object a value belongs to, however deep it is within.
@@ -114,11 +118,11 @@ func scopeOf(n *config.Node) component.Scope {
 	return component.InBackend
 }
 
-// guardedKey returns the index of the guarded key that a word is or is a near miss
-// of, and -1 for any other word.
-func guardedKey(word string) int {
+// find returns the index of the guarded key that a word is or is a near miss of, and -1
+// for any other word.
+func (g *guard) find(word string) int {
 	near := -1
-	for i, k := range guarded {
+	for i, k := range g.guarded {
 		if k.names(word) {
 			return i
 		}
@@ -135,9 +139,6 @@ var plainWords = []string{
 	"cache", "debug", "disabled", "every", "interval", "key", "keys", "leeway", "max_age", "name", "shared", "strategy", "timeout",
 }
 
-// routerGuards are the keys of router that protect: they say whose word counts.
-var routerGuards = []string{"trusted_proxies", "remote_ip_headers", "forwarded_by_client_ip"}
-
 // newGuard returns a guard. published are namespaces that are known besides those
 // of the registry, with the names of today as values; it may be nil.
 func newGuard(r *component.Registry, published map[string]string) *guard {
@@ -150,8 +151,10 @@ func newGuard(r *component.Registry, published map[string]string) *guard {
 		for _, key := range config.SpecOf(core.of).Known() {
 			common[key] = true
 		}
+		g.note(place{core.scope, false, core.name}, config.SpecOf(core.of))
 	}
 	for _, d := range r.All() {
+		g.note(place{d.Scope, true, optionsOf(d.Namespace)}, config.SpecOf(d.Options))
 		for _, name := range d.Names() {
 			g.namespaces[config.Letters(name)] = d.Namespace
 		}
@@ -171,14 +174,14 @@ func newGuard(r *component.Registry, published map[string]string) *guard {
 		if letsPass(d) {
 			add(d.Namespace, config.SpecOf(d.Options))
 		}
-		if d.Namespace == "router" {
-			for _, key := range routerGuards {
-				g.options[config.Letters(key)] = []option{{key, "router"}}
+		for _, f := range config.SpecOf(d.Options).Fields {
+			if f.Guards == config.GuardsOption {
+				g.options[config.Letters(f.Key)] = []option{{f.Key, d.Namespace}}
 			}
 		}
 	}
 	add("tls", config.SpecOf(reflect.TypeFor[config.ServerTLS]()))
-	delete(common, "client_tls") // the options of backend/http/client have its keys
+	delete(common, "client_tls") // options have its keys
 	for _, key := range config.SpecOf(reflect.TypeFor[config.ClientTLS]()).Known() {
 		delete(common, key)
 	}
@@ -187,8 +190,14 @@ func newGuard(r *component.Registry, published map[string]string) *guard {
 }
 
 // letsPass reports whether the absence of an option of d lets somebody pass.
-func letsPass(d *component.Declaration) bool {
-	return d.Protects() && d.Namespace != "router" && d.Namespace != "qos/http-cache"
+func letsPass(d *component.Declaration) bool { return d.Guards >= component.Passage }
+
+// optionsOf says in words what the options of a namespace are.
+func optionsOf(namespace string) string {
+	if strings.Contains(namespace, "/") {
+		return namespace
+	}
+	return "the options of " + namespace
 }
 
 // eachKey calls visit for the keys of an object, of its entries and of the objects
@@ -242,7 +251,7 @@ func (g *guard) holds(n *config.Node) string {
 			return name
 		}
 		// A single word, such as roles, says too little where anything may stand.
-		if strings.Contains(m.Key, "_") && len(g.options[config.Letters(m.Key)]) > 0 || isFilter(m) {
+		if strings.Contains(m.Key, "_") && len(g.options[config.Letters(m.Key)]) > 0 || g.isFilter(m) {
 			return m.Key
 		}
 		if config.SameName(m.Key, "extra_config") {
@@ -260,13 +269,13 @@ func (g *guard) holds(n *config.Node) string {
 }
 
 // isFilter reports whether a member is a guarded key with a value that suits it.
-func isFilter(m config.Member) bool {
-	return slices.ContainsFunc(guarded, func(k guardedName) bool {
+func (g *guard) isFilter(m config.Member) bool {
+	return slices.ContainsFunc(g.guarded, func(k guardedName) bool {
 		switch m.Value.Kind {
 		case config.Object:
-			return k.value == object && k.names(m.Key)
+			return k.value == config.GuardsObject && k.names(m.Key)
 		case config.Array, config.String:
-			return k.value == list && k.names(m.Key)
+			return k.value == config.GuardsList && k.names(m.Key)
 		}
 		return false
 	})
@@ -278,12 +287,12 @@ func (g *guard) unknown(u *config.Unknown) error {
 	if u.Value.Kind == config.Null {
 		return nil // it asks for nothing
 	}
-	i := guardedKey(u.Key)
+	i := g.find(u.Key)
 	if d, err := g.otherScope(u); d != nil && (letsPass(d) || i >= 0) {
 		return err
 	}
 	if i >= 0 {
-		return g.guardedKey(u, &guarded[i])
+		return g.guardedKey(u, &g.guarded[i])
 	}
 	if name, ok := g.namespace(u.Key); ok {
 		return fmt.Errorf("the namespace %q has no effect here; move it into the extra_config of the %s%s", u.Key, g.scopes(name, u.Object), spelled(u.Key, name))
@@ -505,8 +514,8 @@ func (g *guard) optionOf(word string) (owners, key string) {
 // misplaced says what the key of n is that stands among the namespaces of a scope and is
 // none; nil where that is not clear.
 func (g *guard) misplaced(n *config.Node, key string, scope component.Scope) error {
-	if i := guardedKey(key); i >= 0 {
-		return fmt.Errorf("%q is no namespace; move it into %s%s", key, guarded[i].place(scope), spelled(key, guarded[i].key))
+	if i := g.find(key); i >= 0 {
+		return fmt.Errorf("%q is no namespace; move it into %s%s", key, g.guarded[i].place(scope), spelled(key, g.guarded[i].key))
 	}
 	if name, ok := g.namespace(key); ok {
 		return fmt.Errorf("unknown namespace %q; did you mean %q?", key, name)
@@ -567,7 +576,7 @@ func (g *guard) hidden(r *config.Repeated) error {
 	lost := ""
 	if r.Dropped.Kind == config.Object {
 		lost = g.lost(r.Dropped, r.Kept)
-	} else if isFilter(config.Member{Key: r.Key, Value: r.Dropped}) {
+	} else if g.isFilter(config.Member{Key: r.Key, Value: r.Dropped}) {
 		lost = r.Key
 	}
 	if lost == "" {
@@ -600,7 +609,7 @@ func (g *guard) lost(dropped, kept *config.Node) string {
 		if _, named := g.namespaces[config.Letters(m.Key)]; named && g.letsPass(m.Key) && (strings.Contains(m.Key, "/") || g.holds(m.Value) != "") {
 			return m.Key
 		}
-		if m.Value.Kind != config.Object && guardedKey(m.Key) >= 0 || isFilter(m) || strings.Contains(m.Key, "_") && len(g.options[config.Letters(m.Key)]) > 0 {
+		if m.Value.Kind != config.Object && g.find(m.Key) >= 0 || g.isFilter(m) || strings.Contains(m.Key, "_") && len(g.options[config.Letters(m.Key)]) > 0 {
 			return m.Key
 		}
 		if m.Value.Kind == config.Object {
@@ -616,7 +625,7 @@ func (g *guard) grave(r *config.Repeated) bool {
 	if config.IsComment(r.Key) || (config.Member{Key: r.Key, Value: r.Kept}).Comment() && (config.Member{Key: r.Key, Value: r.Dropped}).Comment() {
 		return false
 	}
-	guarded := guardedKey(r.Key) >= 0 || len(g.options[config.Letters(r.Key)]) > 0
+	guarded := g.find(r.Key) >= 0 || len(g.options[config.Letters(r.Key)]) > 0
 	for n := r.Kept; ; {
 		owner, key := n.Owner()
 		if owner == nil {
@@ -628,7 +637,7 @@ func (g *guard) grave(r *config.Repeated) bool {
 		switch _, above := owner.Owner(); {
 		case config.Near(above, "extra_config"):
 			guarded = guarded || n == r.Kept || g.protects(key)
-		case guardedKey(above) >= 0:
+		case g.find(above) >= 0:
 			guarded = true
 		}
 		n = owner
@@ -664,12 +673,13 @@ func (g *guard) inSomeScope(name string, is func(*component.Declaration) bool) b
 
 // cores are the core objects, by what they are called.
 var cores = []struct {
-	name string
-	of   reflect.Type
+	name  string
+	scope component.Scope
+	of    reflect.Type
 }{
-	{root, reflect.TypeFor[config.Service]()},
-	{endpoint, reflect.TypeFor[config.Endpoint]()},
-	{backend, reflect.TypeFor[config.Backend]()},
+	{root, component.InService, reflect.TypeFor[config.Service]()},
+	{endpoint, component.InEndpoint, reflect.TypeFor[config.Endpoint]()},
+	{backend, component.InBackend, reflect.TypeFor[config.Backend]()},
 }
 
 // elsewhere says where a key of one core object belongs that another one has, nil

@@ -3,8 +3,8 @@ package plan
 import (
 	"fmt"
 	"slices"
-	"strings"
 
+	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
 )
 
@@ -21,7 +21,7 @@ func (c *compiler) checkMethods() {
 	found := make(map[*Endpoint]*exposed)
 	var open []*Endpoint // in the order of declaration
 	for _, e := range c.g.Endpoints {
-		if len(guards(e.Config)) == 0 {
+		if len(c.admits(e.Config)) == 0 {
 			continue
 		}
 		for _, method := range c.g.table.Methods() {
@@ -32,7 +32,7 @@ func (c *compiler) checkMethods() {
 			if !ok || other.plan == nil {
 				continue // of an endpoint with errors its place alone is there
 			}
-			without := lacks(other.Config, e.Config)
+			without := c.lacks(other.Config, e.Config)
 			switch x := found[other]; {
 			case without == "":
 			case x == nil:
@@ -59,31 +59,38 @@ func (c *compiler) checkMethods() {
 	}
 }
 
-// guards returns the namespaces of an endpoint that say who may ask for it.
-func guards(e *config.Endpoint) []string {
+// admits returns the namespaces of an endpoint that say who may ask for it, in the order
+// of their names.
+func (c *compiler) admits(e *config.Endpoint) []string {
 	var names []string
 	for name := range e.ExtraConfig {
-		switch {
-		case name == "auth/signer":
-		case strings.HasPrefix(name, "auth/"), name == "security/policies", name == "validation/cel":
+		guard := c.env.Absent(component.InEndpoint, name).Guard
+		if d := c.Registry.Find(component.InEndpoint, name); d != nil {
+			guard = d.Guards
+		}
+		if guard >= component.Access {
 			names = append(names, name)
 		}
 	}
+	slices.Sort(names)
 	return names
 }
 
 // lacks says what keeps strangers from an endpoint and not from another one; "" if
 // nothing does. Different means are not compared.
-func lacks(open, guarded *config.Endpoint) string {
-	const validator = "auth/validator"
-	own := guards(open)
+func (c *compiler) lacks(open, guarded *config.Endpoint) string {
+	own := c.admits(open)
 	if len(own) == 0 {
-		return slices.Min(guards(guarded))
+		return c.admits(guarded)[0]
 	}
-	for _, key := range []string{"roles", "scopes"} {
-		wanted, had := guarded.ExtraConfig[validator].Get(key), open.ExtraConfig[validator].Get(key)
-		if open.ExtraConfig[validator] != nil && len(own) == 1 && wanted != nil && len(wanted.Items) > 0 && (had == nil || len(had.Items) == 0) {
-			return key + " of " + validator
+	d := c.Registry.Find(component.InEndpoint, own[0])
+	if len(own) > 1 || d == nil {
+		return ""
+	}
+	for _, f := range config.SpecOf(d.Options).Fields {
+		wanted, had := guarded.ExtraConfig[own[0]].Get(f.Key), open.ExtraConfig[own[0]].Get(f.Key)
+		if f.Guards == config.GuardsAccess && wanted != nil && len(wanted.Items) > 0 && (had == nil || len(had.Items) == 0) {
+			return f.Key + " of " + own[0]
 		}
 	}
 	return ""

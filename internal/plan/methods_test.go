@@ -3,6 +3,7 @@ package plan
 import (
 	"testing"
 
+	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
 )
 
@@ -11,16 +12,30 @@ func TestLacks(t *testing.T) {
 		open, guarded string // extra_config
 		want          string
 	}{
-		{`{}`, `{"auth/validator": {}}`, "auth/validator"},
-		{`{"qos/ratelimit/router": {}}`, `{"validation/cel": [], "auth/validator": {}}`, "auth/validator"},
-		{`{"auth/signer": {}}`, `{"auth/basic": {}}`, "auth/basic"},
-		{`{"auth/validator": {}}`, `{"auth/validator": {"roles": ["admin"]}}`, "roles of auth/validator"},
-		{`{"auth/validator": {"roles": []}}`, `{"auth/validator": {"scopes": ["a"]}}`, "scopes of auth/validator"},
-		{`{"auth/validator": {"roles": ["user"]}}`, `{"auth/validator": {"roles": ["admin"]}}`, ""},
-		{`{"auth/validator": {}, "validation/cel": []}`, `{"auth/validator": {"roles": ["admin"]}}`, ""},
-		{`{"auth/basic": {}}`, `{"auth/validator": {"roles": ["admin"]}}`, ""},
-		{`{"auth/validator": {}}`, `{"validation/cel": []}`, ""},
+		{`{}`, `{"token": {}}`, "token"},
+		{`{"limit": {}}`, `{"expression": {}, "token": {}}`, "expression"},
+		{`{"other": {}}`, `{"absent": {}}`, "absent"},
+		{`{"token": {}}`, `{"token": {"roles": ["admin"]}}`, "roles of token"},
+		{`{"token": {"roles": []}}`, `{"token": {"scopes": ["a"]}}`, "scopes of token"},
+		{`{"token": {"roles": ["user"]}}`, `{"token": {"roles": ["admin"]}}`, ""},
+		{`{"token": {}, "expression": {}}`, `{"token": {"roles": ["admin"]}}`, ""},
+		{`{"absent": {}}`, `{"token": {"roles": ["admin"]}}`, ""},
+		{`{"token": {}}`, `{"expression": {}}`, ""},
 	}
+	type who struct {
+		Roles  []string `json:"roles" guards:"access"`
+		Scopes []string `json:"scopes" guards:"access"`
+	}
+	declare := func(name string, guard component.Guard) component.Declaration {
+		return component.Endpoint(component.Info{Namespace: name, Guards: guard}, func(*component.EndpointSite, who) error { return nil })
+	}
+	registry := component.NewRegistry(declare("token", component.Access), declare("expression", component.Access), declare("limit", component.Passage))
+	c := &compiler{Options: Options{Registry: registry}, env: &component.Env{
+		Registry: registry,
+		Missing: func(_ component.Scope, name string) *component.Absent {
+			return &component.Absent{Guard: map[string]component.Guard{"absent": component.Access}[name]}
+		},
+	}}
 	endpoint := func(text string) *config.Endpoint {
 		d, problems := config.Parse("a.json", []byte(text))
 		if len(problems) > 0 {
@@ -33,7 +48,7 @@ func TestLacks(t *testing.T) {
 		return e
 	}
 	for _, tt := range tests {
-		if got := lacks(endpoint(tt.open), endpoint(tt.guarded)); got != tt.want {
+		if got := c.lacks(endpoint(tt.open), endpoint(tt.guarded)); got != tt.want {
 			t.Errorf("lacks(%s, %s) = %q, want %q", tt.open, tt.guarded, got, tt.want)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/jsonspan"
@@ -286,8 +287,9 @@ func (b *endpointBuilder) checkSources(be *config.Backend, shadow bool, key stri
 					b.mistake(be.Node, key, errors.New(why))
 				}
 			case template.FromClaim:
-				if !b.site.Has("auth/validator") {
-					b.mistake(be.Node, key, errors.New("{JWT.…} has a value behind auth/validator only, so this backend always fails; add the validator to the endpoint"))
+				if !b.site.Identified() {
+					b.mistake(be.Node, key, fmt.Errorf("{JWT.…} has a value behind %s only, so this backend always fails; add that to the endpoint",
+						b.Registry.Who(component.InEndpoint, component.Identifying)))
 				}
 			}
 		}
@@ -447,8 +449,7 @@ func removal(only, path string, item *config.Node) string {
 // checkOutput reports json-collection where no backend makes a collection. A
 // service may have a member of that name; allow or mapping then says so.
 func (b *endpointBuilder) checkOutput() {
-	proxy := b.config.ExtraConfig["proxy"]
-	if b.config.OutputEncoding != "json-collection" || proxy.Get("flatmap_filter") != nil || proxy.Get("static") != nil || modified(b.config.ExtraConfig) {
+	if b.config.OutputEncoding != "json-collection" || b.remade(component.PipeStatic, component.PipeFlatmap) {
 		return
 	}
 	path := []string{"collection"}
@@ -469,9 +470,8 @@ func (b *endpointBuilder) checkOutput() {
 // checkUndecoded reports an endpoint that makes its answer of nothing: no-op passes on
 // what a backend says, if the endpoint passes it on as well.
 func (b *endpointBuilder) checkUndecoded() {
-	undecoded := func(bp *branchPlan) bool { return bp.config.Encoding == "no-op" && !modified(bp.config.ExtraConfig) }
-	if b.config.OutputEncoding == "no-op" || !all(b.real, undecoded) ||
-		b.config.ExtraConfig["proxy"].Get("static") != nil || modified(b.config.ExtraConfig) {
+	undecoded := func(bp *branchPlan) bool { return bp.config.Encoding == "no-op" && !bp.reshaped }
+	if b.config.OutputEncoding == "no-op" || !all(b.real, undecoded) || b.remade(component.PipeStatic) {
 		return
 	}
 	b.mistake(b.real[0].config.Node, "encoding", errors.New(
@@ -539,12 +539,10 @@ func (c *compiler) isOwn(host string) bool {
 	return false
 }
 
-// modified reports whether a namespace may make something else of an answer.
-func modified(extra map[string]*config.Node) bool {
-	for name := range extra {
-		if strings.HasPrefix(name, "modifier/") || strings.HasPrefix(name, "plugin/") {
-			return true
-		}
-	}
-	return false
+// remade reports whether something else may be made of the answer: by a stage in one of
+// the phases, or by what rewrites.
+func (b *endpointBuilder) remade(phases ...component.PipePhase) bool {
+	return b.site.Rewritten() || slices.ContainsFunc(b.site.Placed(), func(p component.Placed) bool {
+		return slices.Contains(phases, component.PipePhase(p.Phase))
+	})
 }

@@ -132,7 +132,8 @@ func (c *compiler) unknown(scope component.Scope, name string, n *config.Node) {
 			known = append(known, d.Namespace)
 		}
 	}
-	missing := func(scope component.Scope) bool { return c.Missing != nil && c.Missing(string(scope), name) }
+	missing := func(scope component.Scope) bool { return c.Missing != nil && c.Missing(scope, name) != nil }
+	open := c.env.Absent(scope, name).Open
 	works := scopesWhere(func(scope component.Scope) bool { return c.Registry.Find(scope, name) != nil })
 	near, similar := config.Suggest(name, known)
 	switch {
@@ -140,14 +141,14 @@ func (c *compiler) unknown(scope component.Scope, name string, n *config.Node) {
 		code = config.CodeUnsupported
 		err = fmt.Errorf("namespace %s not supported yet in the %s; move it to the extra_config of the %s", name, scope, works)
 		if c.Without {
-			severity, err = config.Warning, fmt.Errorf("%w; the gateway runs without what it does%s", err, c.open(scope, name))
+			severity, err = config.Warning, fmt.Errorf("%w; the gateway runs without what it does%s", err, open)
 		}
 	case missing(scope) && c.Without:
 		severity, code = config.Warning, config.CodeUnsupported
-		err = fmt.Errorf("namespace %s not supported yet; the gateway runs without what it does%s", name, c.open(scope, name))
-	case missing(scope) && c.open(scope, name) != "":
+		err = fmt.Errorf("namespace %s not supported yet; the gateway runs without what it does%s", name, open)
+	case missing(scope) && open != "":
 		code = config.CodeUnsupported
-		err = fmt.Errorf("namespace %s not supported yet; protect what is behind it by other means before you start with --allow-unsupported, which runs without it%s", name, c.open(scope, name))
+		err = fmt.Errorf("namespace %s not supported yet; protect what is behind it by other means before you start with --allow-unsupported, which runs without it%s", name, open)
 	case missing(scope):
 		code = config.CodeUnsupported
 		err = fmt.Errorf("namespace %s not supported yet; start with --allow-unsupported to run without what it does", name)
@@ -167,24 +168,6 @@ func (c *compiler) unknown(scope component.Scope, name string, n *config.Node) {
 		err = fmt.Errorf("unknown namespace %q; write one that the reference lists, or begin its name with @ if it is a comment", name)
 	}
 	c.problems = append(c.problems, n.Problem(severity, code, err))
-}
-
-// open says what is open without a namespace that is not built yet; "" if it protects
-// nothing here.
-func (c *compiler) open(scope component.Scope, name string) string {
-	name = c.current(name)
-	family, _, _ := strings.Cut(name, "/")
-	switch {
-	case name == "auth/revoker":
-		return ": revoked tokens are accepted then"
-	case family == "auth" && scope != component.InBackend && name != "auth/signer":
-		return fmt.Sprintf(": the %s is open to everybody then", scope)
-	case family == "security", family == "validation":
-		return fmt.Sprintf(": the %s checks nothing of that then", scope)
-	case family == "qos" && strings.Contains(name, "ratelimit"):
-		return fmt.Sprintf(": nothing limits the %s then", scope)
-	}
-	return ""
 }
 
 // scopesWhere returns the scopes for which f holds, in words.

@@ -3,7 +3,6 @@ package plan
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
@@ -16,33 +15,19 @@ const codeUnsupported = "not_supported"
 // unbuilt returns the namespace, of the backend or of its endpoint, that would make
 // the call in another way than by HTTP and is not built yet; "" if there is none.
 func (b *endpointBuilder) unbuilt(be *config.Backend) string {
-	missing := func(scope component.Scope, extra map[string]*config.Node, calls func(string) bool) (first string) {
+	missing := func(scope component.Scope, extra map[string]*config.Node) (first string) {
 		for name := range extra {
-			if (first == "" || name < first) && b.Registry.Find(scope, name) == nil && calls(b.current(name)) && b.Missing != nil && b.Missing(string(scope), name) {
+			if (first == "" || name < first) && b.env.Absent(scope, name).Calls {
 				first = name
 			}
 		}
 		return first
 	}
-	if name := missing(component.InBackend, be.ExtraConfig, callsInBackend); name != "" {
+	if name := missing(component.InBackend, be.ExtraConfig); name != "" {
 		return name
 	}
-	return missing(component.InEndpoint, b.config.ExtraConfig, callsInEndpoint)
+	return missing(component.InEndpoint, b.config.ExtraConfig)
 }
-
-// callsInBackend reports whether a namespace of a backend says how it is called.
-func callsInBackend(name string) bool {
-	switch name {
-	case "backend/http", "backend/http/client", "backend/conditional":
-		return false
-	case "plugin/http-client", "workflow", "ai/llm":
-		return true
-	}
-	return strings.HasPrefix(name, "backend/")
-}
-
-// callsInEndpoint is callsInBackend for the endpoint that a backend belongs to.
-func callsInEndpoint(name string) bool { return name == "websocket" }
 
 // unbuilt is the connector of such a backend: every call fails.
 type unbuilt string

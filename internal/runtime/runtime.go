@@ -37,13 +37,13 @@ type Options struct {
 	Load func(ctx context.Context, reads func(name string)) (*config.Document, []*config.Problem)
 
 	Registry *component.Registry
-	Engines  []engine.Engine                    // the first one serves unless the configuration names another
-	Log      slog.Handler                       // where the log ends unless the configuration says otherwise
-	Stdout   telemetry.Output                   // for logs; nil discards them
-	Stderr   telemetry.Output                   // likewise
-	Product  string                             // name and version
-	Missing  func(scope, namespace string) bool // see [plan.Options]
-	Without  bool                               // see [plan.Options]
+	Engines  []engine.Engine                                 // the first one serves unless the configuration names another
+	Log      slog.Handler                                    // where the log ends unless the configuration says otherwise
+	Stdout   telemetry.Output                                // for logs; nil discards them
+	Stderr   telemetry.Output                                // likewise
+	Product  string                                          // name and version
+	Missing  func(component.Scope, string) *component.Absent // see [plan.Options]
+	Without  bool                                            // see [plan.Options]
 
 	// Published returns names of namespaces; see [plan.Options].
 	Published func() map[string]string

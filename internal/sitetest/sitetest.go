@@ -51,7 +51,7 @@ func New(t testing.TB) *Gateway {
 	g := &Gateway{Registry: component.Default, Config: svc.Endpoints[0], Params: []string{"id"}}
 	svc.Endpoints = nil
 	g.begin(t, &component.Env{
-		Service: svc, Product: "Sluice 0", Clock: time.Now, Keeper: new(component.Keeper),
+		Service: svc, Registry: component.Default, Product: "Sluice 0", Clock: time.Now, Keeper: new(component.Keeper),
 		Log: component.NewLog(slog.NewTextHandler(&g.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Dial: func(config.Transport, *tls.Config) (gateway.Connector, error) {
 			return gateway.ConnectorFunc(g.answer), nil
@@ -81,7 +81,7 @@ func (g *Gateway) answer(ctx context.Context, x *gateway.Exchange) error {
 func (g *Gateway) Reload(t testing.TB) *component.Env {
 	before := g.Env
 	g.begin(t, &component.Env{
-		Service: before.Service, Product: before.Product, Clock: before.Clock, Keeper: before.Keeper, Dial: before.Dial, TLS: before.TLS,
+		Service: before.Service, Registry: before.Registry, Missing: before.Missing, Product: before.Product, Clock: before.Clock, Keeper: before.Keeper, Dial: before.Dial, TLS: before.TLS,
 		Log: before.Log, Stdout: before.Stdout, Stderr: before.Stderr, Mask: before.Mask, Reads: before.Reads, SkipFiles: before.SkipFiles,
 	})
 	return before

@@ -179,7 +179,7 @@ func (s *stage) start(t *testing.T, name, text string, environ []string) {
 		Stdout:   &s.said,
 		Stderr:   &s.said,
 		Product:  "Sluice 0",
-		Missing:  published.Has,
+		Missing:  published.Absent,
 
 		Published: published.Namespaces,
 	})

@@ -85,7 +85,7 @@ func compile(ctx context.Context, name, text string, raise func([]*config.Proble
 		Registry: component.Default,
 		Engines:  []engine.Engine{fast.Engine, nethttp.Engine},
 		Product:  "Sluice 0",
-		Missing:  published.Has,
+		Missing:  published.Absent,
 		Raise:    raise,
 
 		Published: published.Namespaces,

@@ -28,7 +28,7 @@ type EndpointOptions struct {
 
 	// FlatmapFilter moves, deletes and appends parts of the merged answer, in
 	// the order of the list. It needs two backends.
-	FlatmapFilter []Operation `json:"flatmap_filter"`
+	FlatmapFilter []Operation `json:"flatmap_filter" guards:"list"`
 
 	// Static adds fixed data to the answer.
 	Static *Static `json:"static"`
@@ -48,7 +48,7 @@ type EndpointOptions struct {
 	// MaxPayload limits the body of a request, in bytes, unpacked if it is
 	// unpacked; 0 is no limit. A larger one is answered with 413. Absent, the
 	// option of the namespace router counts.
-	MaxPayload *config.Size `json:"max_payload"`
+	MaxPayload *config.Size `json:"max_payload" guards:"key"`
 
 	// DecompressGzip unpacks request bodies that come with Content-Encoding:
 	// gzip before they are used. Absent, the option of the namespace router
@@ -93,7 +93,7 @@ type BackendOptions struct {
 	// FlatmapFilter moves, deletes and appends parts of the answer, in the
 	// order of the list. It takes the place of allow, deny and mapping, runs
 	// after target and before group. An empty list does nothing.
-	FlatmapFilter []Operation `json:"flatmap_filter"`
+	FlatmapFilter []Operation `json:"flatmap_filter" guards:"list"`
 }
 
 // defaultShadowLimit is as many calls as keep their connections.

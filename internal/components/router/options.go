@@ -64,17 +64,17 @@ type Options struct {
 	// ForwardedByClientIP takes the address of the client from the headers of
 	// remote_ip_headers when the peer is a trusted proxy. false always takes
 	// the address of the peer.
-	ForwardedByClientIP bool `json:"forwarded_by_client_ip"`
+	ForwardedByClientIP bool `json:"forwarded_by_client_ip" guards:"option"`
 
 	// TrustedProxies lists the addresses and networks (CIDR) whose forwarding
 	// headers are believed and may be passed on to backends. Absent, the private, loopback and link-local ranges
 	// are trusted; an empty list trusts nobody.
-	TrustedProxies []string `json:"trusted_proxies"`
+	TrustedProxies []string `json:"trusted_proxies" guards:"option"`
 
 	// RemoteIPHeaders lists the headers that carry the address of the client,
 	// in the order in which they are asked. Absent, they are X-Forwarded-For
 	// and X-Real-Ip; an empty list asks none.
-	RemoteIPHeaders []string `json:"remote_ip_headers"`
+	RemoteIPHeaders []string `json:"remote_ip_headers" guards:"option"`
 
 	// AppEngine takes the address of the client from the header
 	// X-Appengine-Remote-Addr, which is only safe behind Google App Engine.
@@ -92,7 +92,7 @@ type Options struct {
 	// MaxPayload limits the body of a request, in bytes; 0 is no limit. A
 	// larger one is answered with 413. The option of the same name in the
 	// namespace proxy of an endpoint takes its place there.
-	MaxPayload config.Size `json:"max_payload"`
+	MaxPayload config.Size `json:"max_payload" guards:"key"`
 
 	// DecompressGzip unpacks request bodies that come with Content-Encoding:
 	// gzip before they are used, unless it is 0 or false. Together with

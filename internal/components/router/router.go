@@ -22,6 +22,7 @@ var info = component.Info{
 	Summary:   "Sets how paths are matched, how failures look and whose word about client addresses is believed.",
 	Source:    source,
 	Doc:       doc,
+	Guards:    component.Trust,
 }
 
 func init() { component.Register(component.Service(info, build)) }

@@ -26,11 +26,14 @@ func scopes(noop bool) map[string]*Scope {
 		Service: &config.Service{},
 		Clock:   func() time.Time { return time.Date(2026, 11, 22, 13, 4, 5, 67e6, time.UTC) },
 		Log:     component.NewLog(slog.DiscardHandler),
+
+		Registry: component.NewRegistry(component.Endpoint(component.Info{Namespace: "test/token", Identifies: true},
+			func(*component.EndpointSite, *config.Node) error { return nil })),
 	}
 	e := &config.Endpoint{
 		Method: "POST", Endpoint: "/orders/{id}", OutputEncoding: "json",
 		InputHeaders: []string{"X-Role"}, InputQueryStrings: []string{"page"},
-		ExtraConfig: map[string]*config.Node{"auth/validator": new(config.Node)},
+		ExtraConfig: map[string]*config.Node{"test/token": new(config.Node)},
 		Backend:     []*config.Backend{{Encoding: "json"}, {Encoding: "json"}},
 	}
 	if noop {
@@ -91,7 +94,7 @@ func TestScopes(t *testing.T) {
 		{"req_querystring['page'] == ['2', '3']", "true", "true", "false", "false"},
 		{"req_querystring['secret'][0] == 'a b'", "true", "true", "?input_query_strings", "?input_query_strings"},
 		{"req_querystring.exists(name, name == 'secret') && req_querystring.all(name, name in req_querystring)", "true", "true", "false", "false"},
-		{"JWT.n == 5.0 && JWT.sub == 'u1'", "!configure auth/validator", "true", "true", "!configure auth/validator"},
+		{"JWT.n == 5.0 && JWT.sub == 'u1'", "!configure test/token", "true", "true", "!configure test/token"},
 		{"resp_completed", "true", "true", "true", "true"},
 		{"resp_metadata_status == 201 || resp_data.price == 1.5", "true", "true", "true", "true"},
 		{"resp_data.id == '7' && int(resp_data.id) == 7", "true", "true", "true", "true"},

@@ -139,7 +139,7 @@ func (s *Scope) Compile(text string, b Bounds) (*Expression, error) {
 	case err != nil:
 		return nil, err
 	case e.phase == OnToken && !s.verified:
-		return nil, errors.New("JWT needs a verified token; configure auth/validator on the endpoint, and write the expression there")
+		return nil, fmt.Errorf("JWT needs a verified token; configure %s on the endpoint, and write the expression there", s.verifies)
 	case e.data && s.noop:
 		return nil, errors.New("resp_data is not decoded with the encoding no-op; use another encoding, or resp_metadata_status and resp_metadata_headers")
 	}

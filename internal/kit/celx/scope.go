@@ -21,6 +21,7 @@ type Scope struct {
 	clock    component.Clock
 	header   uint64 // bytes of the header of a message
 	verified bool   // there is a token
+	verifies string // what would verify one
 	early    bool   // what the client sends counts, because nothing is selected yet
 	backend  bool
 	earlier  int // calls of the sequence before that of the backend
@@ -35,6 +36,7 @@ type Scope struct {
 
 func newScope(s *component.Site, params []string) *Scope {
 	sc := &Scope{clock: s.Clock(), header: uint64(cmp.Or(s.Service().MaxHeaderBytes, config.DefaultMaxHeaderBytes))}
+	sc.verifies = s.Who(component.InEndpoint, component.Identifying)
 	for _, p := range params {
 		sc.params = append(sc.params, strings.ToUpper(p[:1])+p[1:])
 	}
@@ -54,18 +56,18 @@ func Service(s *component.ServiceSite) *Scope {
 func Early(s *component.EndpointSite) *Scope {
 	sc := newScope(&s.Site, s.Params())
 	sc.early, sc.open, sc.anyQuery = true, true, true
-	sc.verified = s.Has("auth/validator")
+	sc.verified = s.Identified()
 	return sc
 }
 
 // Pipe returns the scope of a pipe: what an endpoint lets through of what the client
-// sends, and the answer. In an endpoint with a validator, tokens are there from
+// sends, and the answer. Where a component verifies tokens, they are there from
 // [component.EndpointAuthenticate] on.
 func Pipe(s *component.PipeSite) *Scope {
 	sc := newScope(&s.Site, s.Params())
-	sc.verified = s.Has("auth/validator")
+	sc.verified = s.Identified()
 	sc.noop = s.Config().OutputEncoding == "no-op"
-	sc.lets(s.Config())
+	sc.lets(s)
 	sc.limit = s.Config().MaxResponseBytes.Held()
 	sc.open = sc.open || len(s.Arrangement().Upgrade) > 0 // what a handshake needs passes as well
 	return sc
@@ -79,8 +81,8 @@ func Backend(s *component.BackendSite) *Scope {
 		sc.earlier = max(slices.Index(s.Endpoint().Config().Backend, s.Config()), 0) // shadows count too, which is never too few
 	}
 	sc.noop = s.Config().Encoding == "no-op"
-	sc.lets(s.Endpoint().Config())
-	sc.narrow(s.Config())
+	sc.lets(s.Endpoint())
+	sc.narrow(s)
 	sc.limit = s.Config().MaxResponseBytes.Held()
 	sc.open = sc.open || len(s.Endpoint().Arrangement().Upgrade) > 0 // what a handshake needs passes as well
 	return sc
@@ -136,7 +138,8 @@ func (s *Scope) unknown(name string) error {
 }
 
 // lets notes what an endpoint lets through, and what the gateway adds to that.
-func (s *Scope) lets(e *config.Endpoint) {
+func (s *Scope) lets(site *component.PipeSite) {
+	e := site.Config()
 	list := e.InputHeaders
 	if len(list) == 0 {
 		list = []string{"Content-Type"}
@@ -144,13 +147,14 @@ func (s *Scope) lets(e *config.Endpoint) {
 	s.open, s.anyQuery = slices.Contains(list, "*"), slices.Contains(e.InputQueryStrings, "*")
 	s.headers = append(canonical(list), added...)
 	s.query = e.InputQueryStrings
-	if rewritten(e.ExtraConfig) {
+	if site.Rewritten() {
 		s.open, s.anyQuery = true, true
 	}
 }
 
 // narrow notes what a backend lets through of that.
-func (s *Scope) narrow(b *config.Backend) {
+func (s *Scope) narrow(site *component.BackendSite) {
+	b := site.Config()
 	if own := b.InputHeaders; len(own) > 0 && !slices.Contains(own, "*") {
 		names := canonical(own)
 		if !s.open {
@@ -164,7 +168,7 @@ func (s *Scope) narrow(b *config.Backend) {
 		}
 		s.anyQuery, s.query = false, own
 	}
-	if rewritten(b.ExtraConfig) {
+	if site.Rewritten() {
 		s.open, s.anyQuery = true, true
 	}
 }
@@ -182,16 +186,4 @@ func canonical(list []string) (names []string) {
 		}
 	}
 	return names
-}
-
-// rewritten reports whether a namespace may make something else of requests, or tell
-// who asks by a header.
-func rewritten(extra map[string]*config.Node) bool {
-	for name := range extra {
-		kind, _, _ := strings.Cut(name, "/")
-		if kind == "modifier" || kind == "plugin" || kind == "auth" && name != "auth/validator" {
-			return true
-		}
-	}
-	return false
 }

@@ -25,11 +25,13 @@ var source string
 var doc string
 
 var info = component.Info{
-	Namespace: "auth/validator",
-	Aliases:   []string{"github.com/devopsfaith/krakend-jose/validator"},
-	Summary:   "Lets requests pass only with a valid token, a signed JWT.",
-	Source:    source,
-	Doc:       doc,
+	Namespace:  "auth/validator",
+	Aliases:    []string{"github.com/devopsfaith/krakend-jose/validator"},
+	Summary:    "Lets requests pass only with a valid token, a signed JWT.",
+	Source:     source,
+	Doc:        doc,
+	Guards:     component.Access,
+	Identifies: true,
 	Failures: []gateway.Failure{
 		{Code: codeMissing, Status: 401, Detail: "Nobody is served here without a token."},
 		{Code: codeInvalid, Status: 401, Detail: "The token is not accepted."},

@@ -87,7 +87,7 @@ type Options struct {
 	Audience []string `json:"audience" example:"[\"shop\"]"`
 
 	// Roles lists roles of which the token must hold one.
-	Roles []string `json:"roles"`
+	Roles []string `json:"roles" guards:"access"`
 
 	// RolesKey is the claim with the roles: a list of texts, or one text with
 	// spaces between them. The empty text stands for roles.
@@ -99,7 +99,7 @@ type Options struct {
 
 	// Scopes lists scopes that the token must hold; scopes_matcher says how
 	// many of them. It needs scopes_key.
-	Scopes []string `json:"scopes"`
+	Scopes []string `json:"scopes" guards:"access"`
 
 	// ScopesKey is the claim with the scopes: a list of texts, or one text with
 	// spaces between them. Dots are steps into objects.

@@ -25,7 +25,7 @@ type Options struct {
 type ClientOptions struct {
 	// ClientTLS configures TLS towards this backend, in the place of client_tls
 	// at the root.
-	ClientTLS *config.ClientTLS `json:"client_tls"`
+	ClientTLS *config.ClientTLS `json:"client_tls" guards:"object"`
 
 	// NoRedirect hands redirects of the backend back instead of following
 	// them: to the client with encoding no-op, otherwise the backend fails. Those

@@ -33,6 +33,7 @@ var info = component.Info{
 	Summary:   "Stops calling a backend that keeps failing.",
 	Source:    source,
 	Doc:       doc,
+	Guards:    component.Passage,
 	Failures: []gateway.Failure{
 		{Code: codeOpen, Status: 503, Detail: "A service behind the gateway failed too often and is not called for a while; try again later."},
 	},

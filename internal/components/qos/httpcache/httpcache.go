@@ -27,6 +27,7 @@ var info = component.Info{
 	Summary:   "Keeps answers of a backend in memory while they are fresh.",
 	Source:    source,
 	Doc:       doc,
+	Guards:    component.Trust,
 	Failures: []gateway.Failure{
 		{Code: codeNotCached, Status: 504, Detail: "Only an answer from the cache was asked for, and there is none."},
 	},

@@ -36,6 +36,7 @@ var endpointInfo = component.Info{
 	Summary:   "Limits the requests to an endpoint, of all clients and of each.",
 	Source:    source,
 	Doc:       doc,
+	Guards:    component.Passage,
 	Failures:  failures,
 }
 
@@ -45,6 +46,7 @@ var backendInfo = component.Info{
 	Summary:   "Limits the calls to a backend.",
 	Source:    source,
 	Doc:       doc,
+	Guards:    component.Passage,
 	Failures:  failures,
 }
 

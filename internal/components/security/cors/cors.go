@@ -27,6 +27,7 @@ var info = component.Info{
 	Summary:   "Lets pages of other origins read the answers of the gateway.",
 	Source:    source,
 	Doc:       doc,
+	Guards:    component.Passage,
 }
 
 func init() { component.Register(component.Service(info, build)) }

@@ -29,6 +29,7 @@ var info = component.Info{
 	Summary:   "Demands that expressions over the request, the token or the answer hold.",
 	Source:    manual,
 	Doc:       doc,
+	Guards:    component.Access,
 	Failures: []gateway.Failure{
 		{Code: codeRejected, Status: 403, Others: "502 for answers, or as `status` says", Detail: "A condition of this endpoint is not met."},
 	},
@@ -42,6 +43,11 @@ func init() {
 }
 
 func buildEndpoint(s *component.EndpointSite, o Options) error {
+	s.Finally(func() error { return placeEndpoint(s, o) }) // it depends on what else the endpoint has
+	return nil
+}
+
+func placeEndpoint(s *component.EndpointSite, o Options) error {
 	stages, err := build(&s.Site, celx.Pipe(&s.PipeSite), o)
 	if err != nil {
 		return err

@@ -61,13 +61,22 @@ type plan struct {
 	response body.Form
 }
 
+// registry has a component that verifies tokens, and one that rewrites.
+var registry = component.NewRegistry(
+	component.Endpoint(component.Info{Namespace: "test/script", Rewrites: true}, func(*component.EndpointSite, *config.Node) error { return nil }),
+	component.Endpoint(component.Info{Namespace: "test/token", Identifies: true}, func(*component.EndpointSite, *config.Node) error { return nil }),
+)
+
 func (f fixture) build(t testing.TB, options string) plan {
 	t.Helper()
 	if f.now.IsZero() {
 		f.now = time.Date(2026, 11, 22, 13, 4, 5, 67e6, time.UTC) // a Sunday
 	}
 	g := sitetest.New(t)
-	g.Env.Service.Behaviour.ErrorStatus = f.errorStatus
+	g.Env.Registry, g.Env.Service.Behaviour.ErrorStatus = registry, f.errorStatus
+	g.Env.Missing = func(_ component.Scope, name string) *component.Absent {
+		return &component.Absent{Rewrites: name == "test/absent"}
+	}
 	g.Env.Clock = func() time.Time { return f.now }
 	e := &config.Endpoint{Method: "GET", Endpoint: "/users/{id_user}/{b}", OutputEncoding: "json", Backend: []*config.Backend{{Encoding: "json"}}}
 	all := []string{"*"}
@@ -84,7 +93,7 @@ func (f fixture) build(t testing.TB, options string) plan {
 	}
 	slices.Reverse(e.Backend) // that of the expressions is the last
 	if f.validator {
-		e.ExtraConfig = map[string]*config.Node{"auth/validator": {}}
+		e.ExtraConfig = map[string]*config.Node{"test/token": {}}
 	}
 	if f.extra != "" {
 		e.ExtraConfig = map[string]*config.Node{f.extra: {}}
@@ -333,9 +342,9 @@ func TestDoubts(t *testing.T) {
 		{"'X_old' in req_headers", listed, nil},
 		{"'X-Other' in req_headers", listed, []string{"warning: req_headers['X-Other'] never has a value, because input_headers does not let the header through; add it there"}},
 		{"!('X-Other' in req_headers)", listed, []string{"warning: req_headers['X-Other']"}},
-		{"'X-Other' in req_headers && 'p' in req_querystring", fixture{headers: listed.headers, query: listed.query, extra: "modifier/lua-endpoint"}, nil},
-		{"'X-Other' in req_headers", fixture{headers: listed.headers, extra: "auth/api-keys"}, nil},
-		{"'X-Other' in req_headers", fixture{headers: listed.headers, extra: "auth/validator"}, []string{"warning: req_headers['X-Other']"}},
+		{"'X-Other' in req_headers && 'p' in req_querystring", fixture{headers: listed.headers, query: listed.query, extra: "test/script"}, nil},
+		{"'X-Other' in req_headers", fixture{headers: listed.headers, extra: "test/absent"}, nil},
+		{"'X-Other' in req_headers", fixture{headers: listed.headers, extra: "test/token"}, []string{"warning: req_headers['X-Other']"}},
 		{"'Content-Type' in req_headers", fixture{headers: []string{}}, nil},
 		{"'Content-Type' in req_headers", listed, []string{"warning: req_headers['Content-Type']"}},
 		{"'X-Admin' in req_headers && 'Accept-Encoding' in req_headers", fixture{headers: listed.headers, backend: true}, nil},
@@ -523,8 +532,8 @@ func TestProblems(t *testing.T) {
 		{"second line", fixture{}, list("true &&\n nope"), "[0].check_expr", "line 2, column 2"},
 		{"a broken regular expression", fixture{}, list("req_method.matches('(')"), "[0].check_expr", "regexp"},
 		{"syntax in a JWT expression", fixture{validator: true}, list("JWT.sub =="), "[0].check_expr", "column"},
-		{"JWT without validator", fixture{}, list("JWT.sub == 'a'"), "[0].check_expr", "auth/validator"},
-		{"JWT on a backend", fixture{backend: true, validator: true}, list("JWT.sub == 'a'"), "[0].check_expr", "auth/validator"},
+		{"JWT without validator", fixture{}, list("JWT.sub == 'a'"), "[0].check_expr", "configure test/token on the endpoint"},
+		{"JWT on a backend", fixture{backend: true, validator: true}, list("JWT.sub == 'a'"), "[0].check_expr", "configure test/token on the endpoint"},
 		{"JWT with req", fixture{validator: true}, list("JWT.sub == req_method"), "[0].check_expr", "two expressions"},
 		{"JWT with resp", fixture{validator: true}, list("JWT.sub == 'a' && resp_completed"), "[0].check_expr", "two expressions"},
 		{"resp_data with no-op", fixture{noop: true}, list("resp_data.id == 1"), "[0].check_expr", "no-op"},

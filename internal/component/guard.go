@@ -1,0 +1,101 @@
+package component
+
+import (
+	"strings"
+
+	"github.com/sluice-gateway/sluice/internal/config"
+)
+
+// A Guard is how much depends on a component being there as it is meant.
+type Guard uint8
+
+// The guards, each stricter than the one before.
+const (
+	// Nothing is that a mistake in the options costs a feature.
+	Nothing Guard = iota
+
+	// Trust is that options say whom to believe, or what may be shown to others: what is
+	// unknown among them, and null in their place, is an error.
+	Trust
+
+	// Passage is that the component also stands in the way of somebody. What it lacks
+	// lets more pass than was meant, so its keys are recognised wherever they stray.
+	Passage
+
+	// Access is that the component says, besides, who may ask for an endpoint: another
+	// endpoint without it may stand open.
+	Access
+)
+
+// Identifying reports whether a component verifies tokens, for [Registry.Who].
+func Identifying(i *Info) bool { return i.Identifies }
+
+// Absent is what is known of a namespace that is not built yet, for those who start
+// without it.
+type Absent struct {
+	Guard    Guard
+	Open     string // what is open then, behind a colon; "" if nothing is
+	Personal bool   // it makes each answer one for its client alone
+	Calls    bool   // it says how a backend is called
+	Rewrites bool   // as in Info
+	Native   bool   // it asks for a native plugin
+}
+
+// Absent returns what is known of a namespace that is not built, zero for any other.
+func (e *Env) Absent(scope Scope, namespace string) Absent {
+	if e.Missing != nil && e.Registry.Find(scope, namespace) == nil {
+		if a := e.Missing(scope, namespace); a != nil {
+			return *a
+		}
+	}
+	return Absent{}
+}
+
+// has reports whether a component of one of the namespaces is of a kind.
+func (e *Env) has(scope Scope, extra map[string]*config.Node, is func(*Info) bool) bool {
+	for name := range extra {
+		if d := e.Registry.Find(scope, name); d != nil && is(&d.Info) {
+			return true
+		}
+	}
+	return false
+}
+
+// rewrites reports whether one of the namespaces does, be it built or not.
+func (e *Env) rewrites(scope Scope, extra map[string]*config.Node) bool {
+	for name := range extra {
+		if d := e.Registry.Find(scope, name); d != nil && d.Rewrites || d == nil && e.Absent(scope, name).Rewrites {
+			return true
+		}
+	}
+	return false
+}
+
+// Identified reports whether a component of the endpoint verifies a token, so that its
+// claims are known; see [Info.Identifies].
+func (s *PipeSite) Identified() bool {
+	return s.env.has(InEndpoint, s.config.ExtraConfig, Identifying)
+}
+
+// Rewritten reports whether a namespace of the endpoint may make something else of
+// requests and answers; see [Info.Rewrites].
+func (s *PipeSite) Rewritten() bool { return s.env.rewrites(InEndpoint, s.config.ExtraConfig) }
+
+// Rewritten reports whether a namespace of the backend may make something else of
+// requests and answers; see [Info.Rewrites].
+func (s *BackendSite) Rewritten() bool { return s.env.rewrites(InBackend, s.config.ExtraConfig) }
+
+// Who returns the namespaces of a scope whose components are of a kind, in words, for
+// messages that say what to write; "" if there is none, or no registry.
+func (r *Registry) Who(scope Scope, is func(*Info) bool) string {
+	if r == nil {
+		return ""
+	}
+	var names []string
+	for _, d := range r.all {
+		if d.Scope == scope && is(&d.Info) {
+			names = append(names, d.Namespace)
+		}
+	}
+	return strings.Join(names, " or ")
+}
