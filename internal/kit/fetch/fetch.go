@@ -110,12 +110,9 @@ func follow(u *url.URL, location string) (*url.URL, error) {
 
 // get makes one call. It returns the document, or where else it is.
 func get(ctx context.Context, c gateway.Connector, u *url.URL, o Options) (d Document, next *url.URL, err error) {
-	x := gateway.Acquire(gateway.Message{ // no client has caused the call
-		Method: "GET", Path: u.EscapedPath(), RawQuery: u.RawQuery, Host: u.Host, Proto: "HTTP/1.1", Secure: u.Scheme == "https",
-	}.Inbound())
+	x := gateway.Call("GET", u)
 	defer x.Release()
 	r := &x.Request
-	r.Method, r.Scheme, r.Host, r.Path, r.RawQuery = "GET", u.Scheme, u.Host, x.In.Path(), u.RawQuery
 	r.Header = append(r.Header, o.Header...)
 	r.Header.Set("Accept-Encoding", "gzip")
 	if u.User != nil {

@@ -1,0 +1,20 @@
+package gateway
+
+import (
+	"cmp"
+	"net/url"
+)
+
+// Call returns an exchange for a call that no client caused: its request has the method
+// and the target of u, an absolute URL, and no header, and what the client asks is the
+// same, from nowhere. Whoever makes the call releases it.
+func Call(method string, u *url.URL) *Exchange {
+	m := Message{
+		Method: method, Path: cmp.Or(u.EscapedPath(), "/"), RawQuery: u.RawQuery, Host: u.Host,
+		Proto: "HTTP/1.1", Secure: u.Scheme == "https",
+	}
+	x := Acquire(m.Inbound())
+	r := &x.Request
+	r.Method, r.Scheme, r.Host, r.Path, r.RawQuery = m.Method, u.Scheme, m.Host, m.Path, m.RawQuery
+	return x
+}
