@@ -42,7 +42,7 @@ type Settings struct {
 //
 //   - The body is sent as it comes: bytes that were read are on their way to
 //     the client before the next read that may block. The header of server-sent
-//     events does not wait for the first of them.
+//     events, and of messages of gRPC, does not wait for the first of them.
 //   - A body of known size is announced with Content-Length and is never
 //     shorter; a body that breaks off aborts the connection. A client that was
 //     told no size and reads to the end of the connection, as HTTP/1.0 does,
@@ -62,7 +62,11 @@ type Settings struct {
 //     connection then carries whatever either side sends, first what the client
 //     sent behind its header, until both have closed it. No timeout of requests
 //     and answers counts for it; without traffic it ends after IdleTimeout.
-//   - Trailers are not passed on.
+//   - Trailers, see [Trailers], follow a body to clients of HTTP/1.1 that say that they
+//     take them, if it is chunked, and to all of HTTP/2; not one that has broken off.
+//     They are not announced. Those of a request are read, bounded and dropped: nobody
+//     who is asked before the body has come could judge them.
+//   - Its messages are a [gateway.Hinter].
 //   - The context of Do ends when the client is gone.
 //
 // And every request:
@@ -104,7 +108,7 @@ type Server interface {
 //
 //   - Path and query go out byte for byte. The Host is x.Request.Host, never a
 //     field; fields that are [gateway.PerHop] are not sent, and no field is added but
-//     those that frame the body. A path, query, method or field that cannot be
+//     those that frame the body, and TE. A path, query, method or field that cannot be
 //     sent unchanged is refused with [gateway.CodeBadRequest].
 //   - An error wraps [gateway.ErrUnreached] if and only if no connection was
 //     made, so that nothing of the request can have reached anyone. The body
@@ -120,7 +124,12 @@ type Server interface {
 //     announces a length, its body is [Unsent] of that size.
 //   - Fields of the answer that are [gateway.PerHop], and those its Connection names,
 //     are removed. The others are sorted by name, values of one name in order.
-//   - Interim answers (1xx) and trailers are dropped.
+//   - Trailers are appended to x.Response.Trailer before the end of the body is read,
+//     without those that [gateway.MayTrail] keeps out. It is nil where none can come.
+//     Trailers that are no fields, too many or too large break the body off.
+//   - Interim answers (1xx) are dropped, and of any size but 1 MB in all. With
+//     x.Request.Through an answer 103 is handed to x.In first, if that is a
+//     [gateway.Hinter]; and a client that takes trailers is answered for: TE asks for them.
 //   - Where the settings say H2C, what has the scheme http is called by HTTP/2 without
 //     being asked whether it speaks that (RFC 9113, section 3.3). A backend that does
 //     not show it first has got nothing of any request, and was not reached. Calls with

@@ -3,10 +3,53 @@ package engine
 import (
 	"errors"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
+
+// Sendable reports whether a field may be sent as it is: it is well-formed, and not
+// [gateway.PerHop].
+func Sendable(f gateway.Field) bool {
+	return !gateway.PerHop(f.Name) && gateway.Token(f.Name) && ValidValue(f.Value)
+}
+
+// MaxHints is how many hints a server sends before an answer at most; see [gateway.Hinter].
+const MaxHints = 16
+
+// WantsTrailers reports whether a client says that it takes fields behind a body (RFC
+// 9110, section 10.1.4).
+func WantsTrailers(in gateway.Inbound) bool {
+	if v := in.Header("Te"); v == "" || gateway.Listed(v, "trailers") {
+		return v != ""
+	}
+	var room [4]gateway.Field
+	for _, line := range in.AppendHeader(room[:0], "Te") {
+		if gateway.Listed(line.Value, "trailers") {
+			return true
+		}
+	}
+	return false
+}
+
+// Trailers returns the fields of an answer that are sent behind its body, which has been
+// read: in HTTP/1.1 to a client that says that it takes them, in HTTP/2 to everyone. What
+// is no field, or must not be there as [gateway.MayTrail] has it, is left out.
+func Trailers(in gateway.Inbound, r *gateway.Response) gateway.Fields {
+	if r.Trailer == nil || len(*r.Trailer) == 0 {
+		return nil
+	}
+	switch in.Proto() {
+	case "HTTP/1.0":
+		return nil
+	case "HTTP/1.1":
+		if !WantsTrailers(in) {
+			return nil
+		}
+	}
+	return slices.DeleteFunc(*r.Trailer, func(f gateway.Field) bool { return !Sendable(f) || !gateway.MayTrail(f.Name) })
+}
 
 // NoSniff reports whether a value of X-Content-Type-Options forbids to guess the type
 // of an answer: the Fetch standard, section 3.6.

@@ -141,6 +141,13 @@ func (e *Edited) Length() int64 { return e.length }
 // TLS returns the state of the client's TLS; see [Secured].
 func (e *Edited) TLS() *tls.ConnectionState { return TLSOf(e.Inbound) }
 
+// Hint tells the client something before its answer; see [Hinter].
+func (e *Edited) Hint(header Fields) {
+	if in, ok := e.Inbound.(Hinter); ok {
+		in.Hint(header)
+	}
+}
+
 // Upgrades reports whether the client asks for another protocol; see [Upgrader].
 func (e *Edited) Upgrades() bool {
 	in, ok := e.Inbound.(Upgrader)

@@ -83,6 +83,10 @@ type Request struct {
 	Hops    int
 	Foreign bool
 
+	// Through says that the answer goes to the client as it comes, and with it what
+	// is in front of it and behind it: early hints, see [Hinter], and trailers.
+	Through bool
+
 	// Upgrade lists the protocols that the backend is asked to switch to, one
 	// after the other with ", " between them, each as the client wrote it; ""
 	// asks for none (RFC 9110, section 7.8), and so does a request with a body.
@@ -123,6 +127,12 @@ type Response struct {
 	Final    bool // the data in it is as it is meant: not to be shaped, and an answer even if it is empty
 	Failed   bool // a backend is missing from it, not even described
 
+	// Trailer holds fields that come behind the body (RFC 9110, section 6.5). Whoever
+	// makes the body appends them before its end is read; what is there then is sent, as
+	// far as the client takes it and [MayTrail] allows it. Nil stands for a body
+	// that brings none.
+	Trailer *Fields
+
 	// Untyped is set where the engine must not guess a Content-Type that is missing.
 	Untyped bool
 
@@ -136,11 +146,25 @@ type Response struct {
 }
 
 // Take makes the answer of a call, which has none any more, that of r: all of it, so
-// that nothing is forgotten which an answer may have. Fields that r has stay.
+// that nothing is forgotten which an answer may have. Fields and trailers that r has stay.
 func (r *Response) Take(from *Response) {
 	header := append(r.Header, from.Header...)
+	if r.Trailer != nil {
+		for _, f := range *r.Trailer {
+			from.AddTrailer(f.Name, f.Value)
+		}
+	}
 	*r = *from
 	r.Header, from.Body = header, body.Body{}
+}
+
+// AddTrailer adds a field that comes behind the body, to those that the body may bring.
+// The name is canonical.
+func (r *Response) AddTrailer(name, value string) {
+	if r.Trailer == nil {
+		r.Trailer = new(Fields)
+	}
+	r.Trailer.Add(name, value)
 }
 
 // Identity is who asked, as established by an authenticator.

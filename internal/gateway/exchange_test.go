@@ -327,11 +327,12 @@ func TestSetParam(t *testing.T) {
 }
 
 // TestTake has an answer with every part set taken over: nothing is forgotten, what was
-// there of the header stays, and the body has one owner.
+// there of header and trailer stays, and the body has one owner.
 func TestTake(t *testing.T) {
 	from := Response{
 		Status: 201, Header: Fields{{"B", "2"}}, Body: body.FromBytes([]byte("{}")), Complete: true, Final: true,
 		Failed: true, Untyped: true, Missing: errors.New("one is"), Upgrade: "websocket",
+		Trailer: &Fields{{"D", "4"}},
 	}
 	for v, i := reflect.ValueOf(from), 0; i < v.NumField(); i++ {
 		if v.Field(i).IsZero() {
@@ -339,8 +340,8 @@ func TestTake(t *testing.T) {
 		}
 	}
 	want := from
-	want.Header = Fields{{"A", "1"}, {"B", "2"}}
-	to := Response{Header: Fields{{"A", "1"}}}
+	want.Header, want.Trailer = Fields{{"A", "1"}, {"B", "2"}}, &Fields{{"D", "4"}, {"C", "3"}}
+	to := Response{Header: Fields{{"A", "1"}}, Trailer: &Fields{{"C", "3"}}}
 	to.Take(&from)
 	if !reflect.DeepEqual(to, want) {
 		t.Errorf("got %+v, want %+v", to, want)

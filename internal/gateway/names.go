@@ -122,6 +122,21 @@ func Withheld(name string) bool {
 	return PerHop(name) || name == "Expect" || name == "Host" || name == "Proxy"
 }
 
+// MayTrail reports whether the field with this canonical name may come behind a body:
+// not if it frames, routes, authenticates or controls the message, or says how its
+// content is to be read, because that must be known before (RFC 9110, section 6.5.1).
+func MayTrail(name string) bool {
+	switch name {
+	case "Connection", "Content-Length", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
+		"Forwarded", "Host", "Max-Forwards", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto",
+		"Authorization", "Cookie", "Proxy-Authenticate", "Proxy-Authorization", "Set-Cookie", "Www-Authenticate",
+		"Age", "Cache-Control", "Date", "Expect", "Expires", "Location", "Pragma", "Range", "Retry-After", "Vary", "Warning",
+		"Content-Encoding", "Content-Range", "Content-Type":
+		return false
+	}
+	return !strings.HasPrefix(name, "If-")
+}
+
 // Hyphens returns the canonical name with hyphens for every sign that is none: that
 // which is alike and plain.
 func Hyphens(name string) string { return string(appendHyphens(nil, name)) }

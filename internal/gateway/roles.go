@@ -127,6 +127,16 @@ func TLSOf(in Inbound) *tls.ConnectionState {
 	return nil
 }
 
+// A Hinter is an [Inbound] whose client can be told something before its answer.
+type Hinter interface {
+	// Hint sends the fields in an interim answer 103, Early Hints (RFC 8297). It sends
+	// nothing to a client of HTTP/1.0 or to one that has asked to be told to continue,
+	// and only the first few hints of an exchange. It may wait for the client to take
+	// them, as the answer does. It keeps nothing of the fields, and is called by one
+	// goroutine at a time, as long as the exchange has no answer.
+	Hint(header Fields)
+}
+
 // A Tunnel is a connection to a backend that has switched protocols. Bytes that
 // came behind the answer are the first to be read.
 //

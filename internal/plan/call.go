@@ -247,7 +247,7 @@ func (f *redirected) follow(x *gateway.Exchange, hasBody bool) (bool, error) {
 		r.Path = "/"
 	}
 	x.Response.Body.Close()
-	x.Response.Header = x.Response.Header[:0]
+	x.Response.Header, x.Response.Trailer = x.Response.Header[:0], nil
 	x.Response.Status = 0
 	return true, nil
 }

@@ -370,6 +370,7 @@ func (b *endpointBuilder) tail() gateway.Connector {
 		if !one.decodes && b.config.OutputEncoding != "no-op" {
 			return &empty{one}
 		}
+		one.through = !one.decodes
 		return &one
 	case a.Sequential:
 		tail = &sequence{branches: branches, propagate: parsePropagated(a.Propagate), limit: limit, deadline: deadline, shadows: sh}

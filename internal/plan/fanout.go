@@ -42,6 +42,7 @@ func newCall(x *gateway.Exchange, payload body.Body) *gateway.Exchange {
 type single struct {
 	branch
 	copies  bool  // the body is needed more than once
+	through bool  // the answer is passed on as it comes
 	limit   int64 // of the client's body, when it is read
 	shadows *shadows
 }
@@ -59,12 +60,16 @@ func (s *single) Do(ctx context.Context, x *gateway.Exchange) error {
 	payload := x.Request.Body
 	x.Request.Body = body.Body{}
 	c := newCall(x, payload)
+	c.Request.Through = s.through
 	err := s.run.Do(ctx, c)
 	if err != nil {
 		passFace(x, c, err)
 		return err
 	}
 	s.note(x, &c.Response.Body)
+	if !s.through {
+		c.Response.Trailer = nil
+	}
 	if s.decodes { // what the backend has said of its bytes is not said of the data
 		c.Response.Status, c.Response.Header = 0, c.Response.Header[:0]
 	}

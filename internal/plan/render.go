@@ -52,7 +52,7 @@ func render(x *gateway.Exchange, err error, problem bool) {
 	e := gateway.AsError(err)
 	r := &x.Response
 	r.Body.Close()
-	r.Status, r.Complete = e.Status, false
+	r.Status, r.Complete, r.Trailer = e.Status, false, nil
 	if r.Status == 0 {
 		r.Status = 500
 	}

@@ -97,6 +97,11 @@ func (b *backend) answer(w http.ResponseWriter, r *http.Request, m message) {
 	case m.direction("reset") != "":
 		panic(http.ErrAbortHandler)
 	}
+	for _, link := range m.directions("hint") {
+		w.Header().Set("Link", link)
+		w.WriteHeader(http.StatusEarlyHints)
+		w.Header().Del("Link")
+	}
 	names, values := m.wanted()
 	for _, name := range names {
 		for _, v := range values[name] {
@@ -131,6 +136,13 @@ func (b *backend) answer(w http.ResponseWriter, r *http.Request, m message) {
 		body = body[at:]
 	}
 	w.Write(body)
+	if trailers := m.directions("trailer"); len(trailers) > 0 {
+		http.NewResponseController(w).Flush()
+		for _, t := range trailers {
+			name, value, _ := strings.Cut(t, ": ")
+			w.Header().Add(http.TrailerPrefix+name, value)
+		}
+	}
 }
 
 func pack(text []byte) []byte {

@@ -3,6 +3,7 @@ package conformance
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -75,6 +76,7 @@ type stage struct {
 	problems []*config.Problem
 	started  error
 	engine   engine.Engine
+	registry *component.Registry // nil for that of all components
 	last     *answer
 	said     said
 }
@@ -173,7 +175,7 @@ func (s *stage) start(t *testing.T, name, text string, environ []string) {
 			}
 			return d, problems
 		},
-		Registry: component.Default,
+		Registry: cmp.Or(s.registry, component.Default),
 		Engines:  []engine.Engine{s.engine},
 		Log:      slog.DiscardHandler,
 		Stdout:   &s.said,
@@ -206,11 +208,13 @@ func (s *stage) start(t *testing.T, name, text string, environ []string) {
 
 // An answer is what the client got.
 type answer struct {
-	status int
-	header http.Header
-	body   []byte
-	broken error
-	failed error // no answer at all
+	status   int
+	header   http.Header
+	body     []byte
+	hints    []string // Link of each interim answer
+	trailers []string // "Name: value", sorted
+	broken   error
+	failed   error // no answer at all
 }
 
 // request sends a request byte by byte as the transcript writes it, with Host
@@ -280,12 +284,18 @@ func (s *stage) request(t *testing.T, at, text string) {
 
 func (s *stage) readAnswer(conn net.Conn, m *message) *answer {
 	method, _, _ := strings.Cut(m.first, " ")
-	response, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
+	r := bufio.NewReader(conn)
+	response, err := http.ReadResponse(r, &http.Request{Method: method})
+	var hints []string
+	for err == nil && response.StatusCode == http.StatusEarlyHints {
+		hints = append(hints, response.Header.Get("Link"))
+		response, err = http.ReadResponse(r, &http.Request{Method: method})
+	}
 	if err != nil {
 		return &answer{failed: err}
 	}
 	defer response.Body.Close()
-	a := &answer{status: response.StatusCode, header: response.Header}
+	a := &answer{status: response.StatusCode, header: response.Header, hints: hints}
 	if response.Close {
 		a.header.Set("Connection", "close") // ReadResponse took it out
 	}
@@ -298,6 +308,12 @@ func (s *stage) readAnswer(conn net.Conn, m *message) *answer {
 	}
 	rest, err := io.ReadAll(response.Body)
 	a.body, a.broken = append(a.body, rest...), err
+	for name, values := range response.Trailer {
+		for _, v := range values {
+			a.trailers = append(a.trailers, name+": "+v)
+		}
+	}
+	slices.Sort(a.trailers)
 	return a
 }
 
@@ -322,6 +338,8 @@ func (s *stage) compare(t *testing.T, at, text string) {
 		t.Errorf("%s: status %d, want %s; body %q", at, got.status, want.first, got.body)
 	}
 	compareFields(t, at, got.header, &want)
+	compareAround(t, at, "hint", got.hints, &want)
+	compareAround(t, at, "trailer", got.trailers, &want)
 	for _, f := range want.fields {
 		if f.name == "@has" && !strings.Contains(string(got.body), f.value) {
 			t.Errorf("%s: body %q has no %q", at, got.body, f.value)
@@ -381,6 +399,19 @@ func compareFields(t *testing.T, at string, got http.Header, want *message) {
 		if !slices.Equal(have, values[name]) {
 			t.Errorf("%s: %s is %q, want %q", at, name, have, values[name])
 		}
+	}
+}
+
+// compareAround compares what came in front of an answer or behind it, if the transcript
+// says something of it.
+func compareAround(t *testing.T, at, what string, got []string, want *message) {
+	t.Helper()
+	all := want.directions(what)
+	if slices.Equal(all, []string{"none"}) {
+		all = []string{}
+	}
+	if all != nil && !slices.Equal(got, all) {
+		t.Errorf("%s: %s %q, want %q", at, what, got, all)
 	}
 }
 

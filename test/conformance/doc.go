@@ -21,7 +21,9 @@
 //	                        several names wait for each of them),
 //	                        @pause: 10 NAME (the same after so many bytes of the
 //	                        body), @gone: NAME (releases NAME when the gateway
-//	                        gives up on the call). The path * stands for every
+//	                        gives up on the call), @hint: LINK (an interim answer
+//	                        103 with it), @trailer: X-A: b (a field behind the
+//	                        body). The path * stands for every
 //	                        path without an answer of its own
 //	-- request --           request line, fields, body. Directions: @gzip: yes and
 //	                        @chunked: yes as above, @got: 10 NAME (releases NAME
@@ -38,7 +40,9 @@
 //	                        blank line leaves the body alone; "@broken: yes" is an
 //	                        answer that must break off; "@within: 1s" limits the
 //	                        time until the answer was whole; "@has: text" is a part
-//	                        of the body, as often as needed
+//	                        of the body, as often as needed; "@hint: LINK" and
+//	                        "@trailer: X-A: b" are all that came in front of the
+//	                        answer and behind its body, sorted, "none" for nothing
 //	-- seen A --            what backend A got since the last look: request lines
 //	                        with fields and body as above, @length and @proto
 //	                        among them; "none" for nothing.

@@ -81,6 +81,16 @@ func (m *message) direction(name string) string {
 	return ""
 }
 
+// directions returns all values of a field that begins with @.
+func (m *message) directions(name string) (values []string) {
+	for _, f := range m.fields {
+		if f.name == "@"+name {
+			values = append(values, f.value)
+		}
+	}
+	return values
+}
+
 // wanted groups the fields that are no directions by name.
 func (m *message) wanted() (names []string, values map[string][]string) {
 	values = make(map[string][]string)

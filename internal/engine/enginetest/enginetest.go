@@ -60,6 +60,7 @@ func Run(t *testing.T, e Engine) {
 		{"resend", resendCases},
 		{"prior", priorCases},
 		{"tunnel", tunnelCases},
+		{"passing", passingCases},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, c := range group.cases {

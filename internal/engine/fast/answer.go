@@ -230,10 +230,18 @@ func (a *answer) pump(res *gateway.Response, f framing, now time.Time, from io.R
 			return true, &gateway.Error{Code: gateway.CodeBackendInvalid, Err: errors.New("the body is longer than announced")}
 		}
 		ended := a.sent.Bytes+int64(n) == size || err == io.EOF && size < 0
+		var trailers gateway.Fields
+		if ended && f.chunked {
+			trailers = engine.Trailers(&a.c.inbound, res)
+		}
+		whole := ended && len(trailers) == 0
 		if n > 0 || ended {
-			if err := a.piece(res, f, now, buf, n, ended); err != nil || ended {
+			if err := a.piece(res, f, now, buf, n, whole); err != nil || whole {
 				return true, err
 			}
+		}
+		if ended {
+			return true, a.trail(trailers)
 		}
 		if err == io.EOF {
 			err = &gateway.Error{Code: gateway.CodeBackendAborted, Err: io.ErrUnexpectedEOF}
@@ -275,6 +283,27 @@ func (a *answer) piece(res *gateway.Response, f framing, now time.Time, buf []by
 	return a.count(res.Status, head, int64(min(sent, head+n)), err)
 }
 
+// trail ends a chunked body with fields behind it.
+func (a *answer) trail(fields gateway.Fields) error {
+	buf := body.NewBuffer()
+	defer buf.Free()
+	buf.B = append(buf.B, "0\r\n"...)
+	for _, f := range fields {
+		buf.B = appendField(buf.B, f)
+	}
+	buf.B = append(buf.B, "\r\n"...)
+	if _, err := a.c.send(buf.B); err != nil {
+		return lost(err)
+	}
+	return nil
+}
+
+// appendField appends a line of a header or a trailer.
+func appendField(dst []byte, f gateway.Field) []byte {
+	dst = append(append(dst, f.Name...), ": "...)
+	return append(append(dst, f.Value...), "\r\n"...)
+}
+
 // putBefore copies p in front of buf[begin:] and returns where it begins.
 func putBefore(buf []byte, begin int, p []byte) int {
 	begin -= len(p)
@@ -290,7 +319,7 @@ func (a *answer) appendHead(dst []byte, res *gateway.Response, f framing, now ti
 	var typed, coded, dated bool
 	untyped := res.Untyped
 	for _, field := range res.Header {
-		if gateway.PerHop(field.Name) || !gateway.Token(field.Name) || !engine.ValidValue(field.Value) {
+		if !engine.Sendable(field) {
 			continue
 		}
 		switch field.Name {
@@ -303,10 +332,7 @@ func (a *answer) appendHead(dst []byte, res *gateway.Response, f framing, now ti
 		case "Date":
 			dated = true
 		}
-		dst = append(dst, field.Name...)
-		dst = append(dst, ": "...)
-		dst = append(dst, field.Value...)
-		dst = append(dst, "\r\n"...)
+		dst = appendField(dst, field)
 	}
 	if len(f.sniff) > 0 && !typed && !coded && !untyped {
 		dst = append(dst, "Content-Type: "...)

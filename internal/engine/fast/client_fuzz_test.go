@@ -6,12 +6,15 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/engine"
+	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
 // A canned connection has an answer ready and takes everything.
@@ -27,16 +30,16 @@ func (*canned) Close() error                      { return nil }
 func (*canned) SetReadDeadline(_ time.Time) error { return nil }
 
 // standard reads an answer as net/http does.
-func standard(method string, answer []byte) (status int, text []byte, err error) {
-	r := bufio.NewReader(bytes.NewReader(answer))
+func standard(method string, answer []byte) (status int, text []byte, trailer http.Header, err error) {
+	r := bufio.NewReaderSize(bytes.NewReader(answer), 64<<10) // trailers must fit into it
 	for {
 		res, err := http.ReadResponse(r, &http.Request{Method: method})
 		if err != nil {
-			return 0, nil, err
+			return 0, nil, nil, err
 		}
 		if res.StatusCode >= 200 {
 			text, err := io.ReadAll(res.Body)
-			return res.StatusCode, text, err
+			return res.StatusCode, text, res.Trailer, err
 		}
 	}
 }
@@ -52,6 +55,10 @@ func FuzzAnswer(f *testing.F) {
 		okHead + "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
 		okHead + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
 		okHead + "Connection: close, X-A\r\nX-A: b\r\nb: c\r\nA: d\r\n\r\nhello",
+		okHead + "Transfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n5\r\nhello\r\n0\r\nx-t: 1\r\nX-T : 2\r\nContent-Length: 3\r\nGrpc-Status:0\r\n\r\n",
+		okHead + "Transfer-Encoding: chunked\r\n\r\n0\r\nX-T: a\x00b\r\n\r\n",
+		okHead + "Transfer-Encoding: chunked\r\n\r\n0\r\nX T: 1\r\n: 2\r\n\r\n",
+		"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n" + hello,
 		"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 5\r\n\r\nhello",
 		"HTTP/1.1 100 Continue\r\n\r\n" + hello,
 		"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n",
@@ -87,9 +94,20 @@ func FuzzAnswer(f *testing.F) {
 		if err != nil {
 			return
 		}
-		status, want, err := standard(x.Request.Method, answer)
+		status, want, trailer, err := standard(x.Request.Method, answer)
 		if err != nil || status != x.Response.Status || !bytes.Equal(text, want) {
 			t.Errorf("%s: %d %q, net/http: %d %q, %v", x.Request.Method, x.Response.Status, text, status, want, err)
+		}
+		if x.Response.Trailer == nil {
+			return
+		}
+		for _, f := range *x.Response.Trailer {
+			if !engine.Sendable(f) || !gateway.MayTrail(f.Name) {
+				t.Errorf("trailer %q", f)
+			}
+			if !slices.Contains(trailer[f.Name], f.Value) && !bytes.Contains(answer, []byte(" :")) && !bytes.Contains(answer, []byte("\t:")) {
+				t.Errorf("trailer %q, net/http: %q", f, trailer)
+			}
 		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
+	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
 // TestDifferences holds what the documentation of nethttp says about answers that it
@@ -36,6 +37,11 @@ func TestDifferences(t *testing.T) {
 		{"a folded coding", okHead + "Transfer-Encoding:\r\n chunked\r\n\r\n" + chunks, refused, `200 {"a":1} []`},
 		{"two spaces before the status", "HTTP/1.1  200 OK\r\nContent-Length: 5\r\n\r\nhello", refused, "200 hello []"},
 		{"a space before an extension", okHead + "Transfer-Encoding: chunked\r\n\r\n5 ;a\r\nhello\r\n0\r\n\r\n", "200 hello []", refused},
+		{"a folded trailer", okHead + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-A: b\r\n c\r\n\r\n", refused, "200 hello [] [{X-A b c}]"},
+		{"a trailer that ends in a line feed", okHead + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-A: b\nX-B: c\r\n\r\n", refused, "200 hello [] [{X-A b} {X-B c}]"},
+		{"trailers of 5 KB", okHead + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nA: " + strings.Repeat("b", 5000) + "\r\n\r\n", "200 hello [] " + fmt.Sprintf("%.20v", gateway.Fields{{Name: "A", Value: strings.Repeat("b", 5000)}}), refused},
+		{"a trailer that frames, which both drop", okHead + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nContent-Length: 5\r\n\r\n", "200 hello []", "200 hello []"},
+		{"a control character in a trailer, which both refuse", okHead + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-A: b\x01\r\n\r\n", refused, refused},
 		{"a field that Connection names beside close", okHead + "Connection: close, X-Hop\r\nX-Hop: 1\r\nContent-Length: 5\r\n\r\nhello", "200 hello []", "200 hello [{X-Hop 1}]"},
 	}
 	for _, tt := range tests {
@@ -57,6 +63,9 @@ func TestDifferences(t *testing.T) {
 				if client.Do(t.Context(), x) == nil {
 					if text, err := x.Response.Body.Bytes(0); err == nil {
 						got = fmt.Sprintf("%d %s %v", x.Response.Status, text, x.Response.Header)
+						if r := x.Response.Trailer; r != nil && len(*r) > 0 {
+							got += fmt.Sprintf(" %.20v", *r)
+						}
 					}
 				}
 				client.Close()

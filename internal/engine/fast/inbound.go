@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/engine/fast/wire"
 	"github.com/sluice-gateway/sluice/internal/gateway"
@@ -24,6 +26,7 @@ type inbound struct {
 	secure bool
 	head   wire.RequestHead
 	body   *requestBody // nil when the request has none
+	hints  int          // that were sent
 }
 
 // begin makes the body of the request whose head was read.
@@ -48,7 +51,7 @@ func (in *inbound) end() {
 		fields = nil
 	}
 	in.head = wire.RequestHead{Fields: fields}
-	in.body = nil
+	in.body, in.hints = nil, 0
 }
 
 func (in *inbound) Method() string       { return in.head.Method }
@@ -95,6 +98,29 @@ func (in *inbound) AppendHeaders(dst gateway.Fields) gateway.Fields {
 	dst = append(dst, in.head.Fields...)
 	slices.SortStableFunc(dst[before:], func(a, b gateway.Field) int { return strings.Compare(a.Name, b.Name) })
 	return dst
+}
+
+var _ gateway.Hinter = (*inbound)(nil)
+
+// Hint sends an interim answer. A client that does not take it has left.
+func (in *inbound) Hint(header gateway.Fields) {
+	if in.head.Minor == 0 || in.head.Expect || in.hints == engine.MaxHints {
+		return
+	}
+	in.hints++
+	buf := body.NewBuffer()
+	defer buf.Free()
+	buf.B = appendStatus(buf.B, 1, http.StatusEarlyHints)
+	for _, f := range header {
+		if engine.Sendable(f) {
+			buf.B = appendField(buf.B, f)
+		}
+	}
+	buf.B = append(buf.B, "\r\n"...)
+	if _, err := in.c.send(buf.B); err != nil {
+		in.c.leave()
+		in.c.socket.Close() // what comes next would follow half of it
+	}
 }
 
 // Body returns a reader that nobody can close: the message is the engine's.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/engine/fast/wire"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
@@ -50,7 +51,8 @@ type call struct {
 	upload    *upload
 	memory    *memory // behind upload, for a body in memory
 
-	streams bool // the body of the answer is read from here
+	streams bool           // the body of the answer is read from here
+	trailer gateway.Fields // of the answer, once its body has ended
 	head    wire.ResponseHead
 	body    wire.Body
 	err     error // of sending; later of the body
@@ -218,10 +220,19 @@ func (k *call) appendHead(b []byte) []byte {
 		b = strconv.AppendInt(b, k.size, 10)
 		b = append(b, "\r\n"...)
 	}
-	if q.Upgrade != "" {
+	trailers := q.Through && engine.WantsTrailers(k.x.In)
+	if trailers {
+		b = append(b, "TE: trailers\r\n"...)
+	}
+	switch {
+	case q.Upgrade != "":
 		b = appendUpgrade(b, q.Upgrade)
-	} else if k.host.client.settings.DisableKeepAlives {
+	case k.host.client.settings.DisableKeepAlives && trailers:
+		b = append(b, "Connection: TE, close\r\n"...)
+	case k.host.client.settings.DisableKeepAlives:
 		b = append(b, "Connection: close\r\n"...)
+	case trailers:
+		b = append(b, "Connection: TE\r\n"...)
 	}
 	return append(b, "\r\n"...)
 }

@@ -112,6 +112,8 @@ func (k *call) receive() error {
 			return engine.Unasked()
 		case status == http.StatusContinue && k.expecting:
 			k.proceed()
+		case status == http.StatusEarlyHints:
+			k.hint()
 		case status >= 200 || status == http.StatusSwitchingProtocols:
 			if k.upload != nil {
 				k.upload.meetAnswer()
@@ -121,6 +123,13 @@ func (k *call) receive() error {
 			}
 			return nil
 		}
+	}
+}
+
+// hint tells the client what the backend says before its answer, where that is passed on.
+func (k *call) hint() {
+	if in, ok := k.x.In.(gateway.Hinter); ok && k.x.Request.Through {
+		in.Hint(endToEnd(k.head.Fields))
 	}
 }
 
@@ -162,6 +171,7 @@ func (k *call) deliver() {
 	head := k.x.Request.Method == http.MethodHead
 	r.Status, r.Header = k.head.Status, endToEnd(k.head.Fields)
 	r.Body.Close()
+	r.Trailer = nil
 	k.link.bare = head || r.Status == http.StatusNoContent || r.Status == http.StatusNotModified
 	k.x, k.raw, k.stream, k.head.Fields = nil, nil, nil, nil
 	switch {
@@ -174,7 +184,10 @@ func (k *call) deliver() {
 			k.memory.detach()
 		}
 		k.streams = true
-		k.body.ResetAnswer(&k.link.in, k.head.Length, k.head.Chunked)
+		k.body.ResetAnswer(&k.link.in, k.head.Length, k.head.Chunked, &k.trailer)
+		if k.head.Chunked {
+			r.Trailer = &k.trailer
+		}
 		r.Body = body.FromStream(k, k.head.Length)
 		return
 	}

@@ -127,9 +127,17 @@ func (c *client) newTransport(t config.Transport, s *tls.Config) *http.Transport
 	return transport
 }
 
-// dialBy is the key of the time by which a connection must have been made, in
-// contexts: the transport makes it beside the call, without its deadline.
-type dialBy struct{}
+// callKey is the key of the call in contexts: the transport makes a connection beside the
+// call, without its deadline.
+type callKey struct{}
+
+// dialBy returns when the connection of a call must have been made; zero for no limit.
+func dialBy(ctx context.Context) time.Time {
+	if c, ok := ctx.Value(callKey{}).(*call); ok {
+		return c.dialBy
+	}
+	return time.Time{}
+}
 
 // dial marks failures as calls that reached nobody. The mark tells such a
 // failure from the trouble of an earlier connection that was idle too long,
@@ -137,7 +145,7 @@ type dialBy struct{}
 func dial(d *net.Dialer) func(ctx context.Context, network, address string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		d := *d
-		d.Deadline, _ = ctx.Value(dialBy{}).(time.Time)
+		d.Deadline = dialBy(ctx)
 		conn, err := d.DialContext(ctx, network, address)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", gateway.ErrUnreached, err)
@@ -178,11 +186,12 @@ func (c *client) Do(ctx context.Context, x *gateway.Exchange) error {
 	if c.prior != nil && x.Request.Scheme == "http" {
 		call.transport = c.prior
 	}
-	r, err := call.request(ctx, &x.Request, c.proxy)
+	r, err := call.request(ctx, x, c.proxy)
 	if err != nil {
 		return err
 	}
 	res, err := c.roundTrip(ctx, &x.Request, call, r)
+	call.hints.end()
 	call.body.settle()
 	if err == nil {
 		err = call.answer(res, &x.Response)
@@ -273,7 +282,10 @@ type call struct {
 	cancel    context.CancelFunc       // ends the call without the client's having left; nil for most
 	stopped   atomic.Bool              // by that
 	values    [12]string               // room for the values of the header
+	dialBy    time.Time                // when a connection must have been made; zero for no limit
+	hints     hints
 	res       *http.Response
+	trailer   gateway.Fields // of res, once its body has ended
 
 	ahead       *[32 << 10]byte // what was read of the body of the answer before anybody asked; nil for nothing
 	taken, have int             // of that
@@ -281,7 +293,8 @@ type call struct {
 }
 
 // request makes the request of net/http. The error is a *[gateway.Error].
-func (c *call) request(ctx context.Context, q *gateway.Request, proxy func(*url.URL) (*url.URL, error)) (*http.Request, error) {
+func (c *call) request(ctx context.Context, x *gateway.Exchange, proxy func(*url.URL) (*url.URL, error)) (*http.Request, error) {
+	q := &x.Request
 	if !engine.ValidRequest(q) {
 		return nil, engine.Unsendable("its method, path, query or a field holds what would end it")
 	}
@@ -293,16 +306,23 @@ func (c *call) request(ctx context.Context, q *gateway.Request, proxy func(*url.
 		q.Upgrade = "" // a body would be in its way
 	}
 	c.trace.GotConn = c.connected
-	if by := engine.DialBy(ctx, q); !by.IsZero() {
-		ctx = context.WithValue(ctx, dialBy{}, by)
+	if in, ok := x.In.(gateway.Hinter); ok && q.Through {
+		c.hints.to, c.trace.Got1xxResponse = in, c.hints.add
+	}
+	if c.dialBy = engine.DialBy(ctx, q); !c.dialBy.IsZero() {
+		ctx = context.WithValue(ctx, callKey{}, c)
 	}
 	if c.once && (q.Scheme == "https" || c.prior()) && q.Body.Size() == 0 {
 		ctx, c.cancel = context.WithCancel(ctx)
 	}
+	header := c.header(q)
+	if q.Through && engine.WantsTrailers(x.In) {
+		header["Te"] = trailers
+	}
 	r := (&http.Request{
 		Method: q.Method,
 		URL:    &c.url,
-		Header: c.header(q),
+		Header: header,
 		Proto:  "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}).WithContext(httptrace.WithClientTrace(ctx, &c.trace))
 	r.ContentLength = q.Body.Size()
@@ -324,6 +344,9 @@ func (c *call) request(ctx context.Context, q *gateway.Request, proxy func(*url.
 	r.Body, r.GetBody = &c.body, c.again
 	return r, nil
 }
+
+// trailers are the values of TE to a backend whose client takes trailers.
+var trailers = []string{"trailers"}
 
 var errDoubt = errors.New("the stream was reset, and nothing says that it was not processed")
 
@@ -478,12 +501,16 @@ func (c *call) answer(res *http.Response, to *gateway.Response) error {
 	to.Status = res.StatusCode
 	to.Header = endToEnd(to.Header[:0], res.Header)
 	to.Body.Close()
+	to.Trailer = nil
 	switch {
 	case res.Request.Method == http.MethodHead && res.ContentLength > 0:
 		to.Body = body.FromStream(engine.Unsent, res.ContentLength)
 	case res.Body != http.NoBody && res.ContentLength != 0:
 		c.res = res
 		to.Body = body.FromStream(c, res.ContentLength)
+		if res.ProtoMajor == 2 || res.ContentLength < 0 {
+			to.Trailer = &c.trailer
+		}
 		return nil
 	}
 	c.body.end()
@@ -593,10 +620,40 @@ func (c *call) drop() {
 
 func (c *call) read(p []byte) (int, error) {
 	n, err := c.res.Body.Read(p)
+	if err == io.EOF && len(c.res.Trailer) > 0 {
+		err = c.trail()
+	}
 	if err != nil && err != io.EOF {
 		err = engine.BrokenAnswer(c.res.Request.Context(), err, c.res.Request.URL.Host)
 	}
 	return n, err
+}
+
+// trail keeps the fields behind the body, which has ended. The error is io.EOF, or says
+// what is wrong with them.
+func (c *call) trail() error {
+	h := c.res.Trailer
+	c.res.Trailer = nil
+	if err := tidy(h); err != nil {
+		return err
+	}
+	size, n := 0, count(h)
+	for name, values := range h {
+		for _, v := range values {
+			if !gateway.Token(name) || !engine.ValidValue(v) {
+				return errors.New("a trailer that is no field")
+			}
+			size += len(name) + len(": \r\n") + len(v)
+		}
+		if !gateway.MayTrail(name) {
+			delete(h, name)
+		}
+	}
+	if size > wire.MaxTrailer || n > wire.MaxFields {
+		return errors.New("the trailers are too large")
+	}
+	c.trailer = appendSorted(c.trailer, h)
+	return io.EOF
 }
 
 // Close ends the call.

@@ -26,18 +26,20 @@
 // have come: one round trip more for the first call, and none of the requests has
 // reached a backend that speaks something else.
 //
-// What it cannot do: the standard library keeps a Connection field to itself
-// when it asks to close, so the fields that such an answer of a backend names
-// besides are passed on; and a body of known size that a client uploads is
-// gathered in pieces of 4 KB. Answers it reads itself: it lets chunked win over a
+// What it cannot do: it asks a backend for trailers (TE) without naming TE in Connection,
+// which a backend that turns out to speak HTTP/2 must not get. The standard library keeps
+// a Connection field to itself when it asks to close, so the fields that such an answer
+// of a backend names besides are passed on; and a body of known size that a client uploads
+// is gathered in pieces of 4 KB. Answers it reads itself: it lets chunked win over a
 // length, and forgets that there was one; forgets chunked in an answer of HTTP/1.0,
 // whose body is what comes, sizes included; joins the lines of a length or a coding that
 // is folded; skips spaces before a status; and takes white space before a colon for a
 // part of the name, so that a length like that is none and the answer is refused here,
 // and white space before the extension of a chunk for an error. Nor does it tell what of
 // a body has come with the head: where the type of an answer is known, and so its first
-// byte is not waited for, what is no chunk breaks the answer off and has no status. This
-// list is complete, and held by a test of package fast.
+// byte is not waited for, what is no chunk breaks the answer off and has no status. Behind
+// a body it takes trailers that are folded or end in a line feed alone, and none of more
+// than 4 KB in all. This list is complete, and held by a test of package fast.
 //
 // Nor can it let a connection rest behind an answer, as the other engine does where a
 // body may follow that has no place there. The transport reads ahead on connections

@@ -27,6 +27,7 @@ type inbound struct {
 	r      *http.Request
 	target wire.Target  // its authority is that of the request, wherever it stood
 	body   *requestBody // nil as long as nobody asks
+	hints  int          // that were sent
 }
 
 var inbounds = sync.Pool{New: func() any { return new(inbound) }}
@@ -81,6 +82,25 @@ func (in *inbound) AppendHeader(dst gateway.Fields, name string) gateway.Fields 
 // AppendHeaders appends the fields sorted by name.
 func (in *inbound) AppendHeaders(dst gateway.Fields) gateway.Fields {
 	return appendSorted(dst, in.r.Header)
+}
+
+var _ gateway.Hinter = (*inbound)(nil)
+
+// Hint sends an interim answer. Net/http tells a client to continue on its own, from
+// whoever reads the body, so one that waits for that is told nothing else.
+func (in *inbound) Hint(header gateway.Fields) {
+	if !in.r.ProtoAtLeast(1, 1) || in.hints == engine.MaxHints || in.r.ContentLength != 0 && in.Header("Expect") != "" {
+		return
+	}
+	in.hints++
+	h := in.w.Header()
+	for _, f := range header {
+		if engine.Sendable(f) {
+			h[f.Name] = append(h[f.Name], f.Value)
+		}
+	}
+	in.w.WriteHeader(http.StatusEarlyHints)
+	clear(h)
 }
 
 // Body returns a reader that nobody can close: the message is the engine's.

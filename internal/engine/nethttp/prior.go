@@ -67,7 +67,7 @@ type greeting struct {
 // handshake of TLS.
 func greet(ctx context.Context, conn net.Conn) *greeting {
 	latest := time.Now().Add(engine.HandshakeTimeout)
-	if by, ok := ctx.Value(dialBy{}).(time.Time); ok && by.Before(latest) {
+	if by := dialBy(ctx); !by.IsZero() && by.Before(latest) {
 		latest = by
 	}
 	conn.SetReadDeadline(latest) // fails on a broken connection, as Read will

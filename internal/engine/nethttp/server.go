@@ -1,6 +1,7 @@
 package nethttp
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -381,13 +382,19 @@ func (a *answer) send(x *gateway.Exchange) error {
 		return err
 	}
 	switch {
-	case head || bodiless || size == 0:
+	case head || bodiless:
 		a.sent.Status = res.Status
 		return nil
+	case size == 0:
+		a.sent.Status = res.Status
+		return a.trail(res, size)
 	case stream == nil:
-		return a.write(raw, res.Status)
+		if err := a.write(raw, res.Status); err != nil {
+			return err
+		}
+		return a.trail(res, size)
 	}
-	if strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
+	if t := res.Header.Get("Content-Type"); strings.HasPrefix(t, "text/event-stream") || strings.HasPrefix(t, "application/grpc") {
 		if err := a.flush(res.Status); err != nil {
 			return err
 		}
@@ -400,7 +407,35 @@ func (a *answer) send(x *gateway.Exchange) error {
 			defer conn.SetWriteDeadline(time.Time{})
 		}
 	}
-	return a.copy(stream, size, res.Status)
+	if err := a.copy(stream, size, res.Status); err != nil {
+		return err
+	}
+	if size >= 0 && a.in.r.ProtoMajor == 2 && res.Trailer != nil {
+		if n, err := stream.Read(make([]byte, 1)); n > 0 || err != io.EOF {
+			return &gateway.Error{Code: gateway.CodeBackendAborted, Err: cmp.Or(err, io.ErrUnexpectedEOF)}
+		}
+	}
+	return a.trail(res, size)
+}
+
+// trail sends the fields behind a body of this size, -1 if it is unknown, that was
+// written. HTTP/1 has none behind a length.
+func (a *answer) trail(res *gateway.Response, size int64) error {
+	if size >= 0 && a.in.r.ProtoMajor == 1 {
+		return nil
+	}
+	fields := engine.Trailers(a.in, res)
+	if len(fields) == 0 {
+		return nil
+	}
+	if err := a.flush(res.Status); err != nil { // or net/http announces a length, and has no place for them
+		return err
+	}
+	h := a.w.Header()
+	for _, f := range fields {
+		h[http.TrailerPrefix+f.Name] = append(h[http.TrailerPrefix+f.Name], f.Value)
+	}
+	return nil
 }
 
 // payload returns the body as bytes or as a stream, and its size, -1 if it is
@@ -420,7 +455,7 @@ func (a *answer) header(fields gateway.Fields, size int64, untyped bool) {
 	h := a.w.Header()
 	values := make([]string, 0, len(fields)+1)
 	for _, f := range fields {
-		if gateway.PerHop(f.Name) || !gateway.Token(f.Name) || !engine.ValidValue(f.Value) {
+		if !engine.Sendable(f) {
 			continue
 		}
 		untyped = untyped || f.Name == "X-Content-Type-Options" && engine.NoSniff(f.Value)

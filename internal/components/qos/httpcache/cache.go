@@ -171,7 +171,7 @@ func (e *entry) answer(x *gateway.Exchange, now time.Time) {
 	r.Status = e.status
 	r.Header = append(r.Header[:0], e.header...)
 	r.Header.Add("Age", strconv.FormatInt(int64(e.ageAt(now)/time.Second), 10))
-	r.Body = body.FromBytes(e.body)
+	r.Body, r.Trailer = body.FromBytes(e.body), nil // which it does not keep (RFC 9111, section 3)
 }
 
 // askRenewal adds the validators of the entry to a request and reports whether

@@ -4,13 +4,17 @@ import (
 	"bytes"
 	"io"
 	"strconv"
+
+	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
 const (
-	sizeDigits    = 16       // of the size of a chunk
-	maxExtensions = 4 << 10  // bytes of extensions of all chunks of a body
-	maxTrailer    = 16 << 10 // bytes of all trailers of a body
-	maxLine       = 4 << 10  // bytes of a trailer, or of a size with its extensions
+	sizeDigits    = 16      // of the size of a chunk
+	maxExtensions = 4 << 10 // bytes of extensions of all chunks of a body
+	maxLine       = 4 << 10 // bytes of the size of a chunk with its extensions, or of a trailer of a request
+
+	// MaxTrailer is how many bytes all trailers of a body may have.
+	MaxTrailer = 16 << 10
 )
 
 // A Body reads the body of a message from a [Reader]: of known length, chunked
@@ -21,16 +25,18 @@ const (
 // last. A connection that ends before the body is io.ErrUnexpectedEOF, a body
 // that is not chunked as it should be an [*Error]. An error stays.
 //
-// Extensions of chunks mean nothing to us and are dropped (section 7.1.1), and
-// so are trailers; both are bounded. An extension has the form that it must
-// have. A trailer is a field, and none that frames, routes or authorises a
-// message.
+// Extensions of chunks mean nothing to us and are dropped (section 7.1.1); they have
+// the form that they must have. Trailers are fields. Those of answers are kept for
+// whoever wants them, but for what may not come behind a body; those of requests are
+// dropped, and none of them may frame, route or authorise a message. Both are bounded.
 type Body struct {
 	from   *Reader
 	state  state
-	answer bool  // of a backend
-	left   int64 // of the body or of the chunk; without meaning up to the end
-	extra  int   // bytes of extensions or trailers so far
+	answer bool            // of a backend
+	left   int64           // of the body or of the chunk; without meaning up to the end
+	extra  int             // bytes of extensions or trailers so far
+	fields int             // trailers so far
+	keep   *gateway.Fields // the trailers of an answer; nil for nobody who wants them
 	err    error
 }
 
@@ -61,10 +67,11 @@ func (b *Body) Reset(from *Reader, length int64, chunked bool) {
 }
 
 // ResetAnswer does as Reset, for a body that a backend sends. White space behind
-// the size of a chunk is forgiven there, with which servers of old pad it.
-func (b *Body) ResetAnswer(from *Reader, length int64, chunked bool) {
+// the size of a chunk is forgiven there, with which servers of old pad it. What trailers
+// it has are appended to those before its end is read, unless that is nil.
+func (b *Body) ResetAnswer(from *Reader, length int64, chunked bool, trailers *gateway.Fields) {
 	b.Reset(from, length, chunked)
-	b.answer = true
+	b.answer, b.keep = true, trailers
 }
 
 // Over reports whether the body was read to its end, so that the next message
@@ -219,7 +226,11 @@ func (b *Body) advance() (moved bool, err error) {
 		b.state = size
 		return true, nil
 	}
-	text, ok, err := b.from.line(maxLine)
+	limit := maxLine
+	if b.answer {
+		limit = MaxTrailer
+	}
+	text, ok, err := b.from.line(limit)
 	if !ok {
 		return false, err
 	}
@@ -227,7 +238,7 @@ func (b *Body) advance() (moved bool, err error) {
 		b.state = over
 		return true, nil
 	}
-	return true, b.drop(string(text) + "\r\n")
+	return true, b.trail(string(text) + "\r\n")
 }
 
 // begin reads the line with the size of a chunk.
@@ -323,14 +334,21 @@ func nibble(c byte) byte {
 	return (c | 0x20) - 'a' + 10
 }
 
-// drop checks a trailer and forgets it (RFC 9110, section 6.5.1).
-func (b *Body) drop(text string) error {
-	if b.extra += len(text); b.extra > maxTrailer {
+// trail checks a trailer (RFC 9110, section 6.5.1), and keeps it if it is wanted.
+func (b *Body) trail(text string) error {
+	b.extra += len(text)
+	if b.fields++; b.extra > MaxTrailer || b.fields > MaxFields {
 		return bad("the trailers are too large")
 	}
 	l, err := cutField(text, b.answer)
 	if err != nil {
 		return err
+	}
+	if b.answer {
+		if b.keep != nil && gateway.MayTrail(l.name) {
+			b.keep.Add(l.name, l.value)
+		}
+		return nil
 	}
 	switch l.name {
 	case "Authorization", "Connection", "Content-Length", "Cookie", "Expect", "Forwarded", "Host", "Keep-Alive",

@@ -3,11 +3,15 @@ package wire
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
 // readBody reads a body from text, in one of several ways: how bytes arrive,
@@ -149,10 +153,55 @@ func TestAnswerBody(t *testing.T) {
 		var r Reader
 		var b Body
 		r.Reset(strings.NewReader(text))
-		b.ResetAnswer(&r, -1, true)
+		b.ResetAnswer(&r, -1, true, nil)
 		got, err := io.ReadAll(&b)
 		if (err == nil && string(got) == "hello") != want {
 			t.Errorf("%q: %q, %v, want it to be read: %t", text, got, err, want)
+		}
+	}
+}
+
+// TestAnswerTrailers: those that may come behind a body are kept, and nothing that is no
+// field is taken for one.
+func TestAnswerTrailers(t *testing.T) {
+	const malformed = "malformed"
+	long := strings.Repeat("b", 5000)
+	for _, tt := range []struct{ text, want string }{
+		{"\r\n", "[]"},
+		{"x-a:b\r\nX-A:\r\nX-B : \t c \r\n\r\n", "[{X-A b} {X-A } {X-B c}]"},
+		{"X-A: " + long + "\r\n\r\n", "[{X-A " + long + "}]"},
+		{strings.Repeat("X-A: "+long+"\r\n", 4) + "\r\n", malformed},
+		{"X-A: " + long + long + long + long, malformed}, // which does not end
+		{strings.Repeat("A:\r\n", MaxFields) + "\r\n", "[" + strings.TrimSpace(strings.Repeat("{A } ", MaxFields)) + "]"},
+		{strings.Repeat("A:\r\n", MaxFields+1) + "\r\n", malformed},
+		{"content-length: 1\r\nHost: a\r\nTRAILER: x\r\nIf-None-Match: *\r\nX-A: b\r\n\r\n", "[{X-A b}]"},
+		{"X-A\r\n\r\n", malformed},
+		{" X-A: b\r\n\r\n", malformed},
+		{"X-A: b\r\n c\r\n\r\n", malformed},
+		{"X-A: b\n\r\n", malformed},
+		{"X-A: b\rc\r\n\r\n", malformed},
+		{"X-A: b\x00\r\n\r\n", malformed},
+	} {
+		for _, one := range []bool{false, true} {
+			var r Reader
+			var b Body
+			var in io.Reader = strings.NewReader("5\r\nhello\r\n0\r\n" + tt.text)
+			if one {
+				in = iotest.OneByteReader(in)
+			}
+			fields := gateway.Fields{{Name: "X-Own", Value: "1"}}
+			r.Reset(in)
+			b.ResetAnswer(&r, -1, true, &fields)
+			text, err := io.ReadAll(&b)
+			got := fmt.Sprint(fields[1:])
+			if _, bad := errors.AsType[*Error](err); bad {
+				got = malformed
+			} else if err != nil {
+				got = err.Error()
+			}
+			if string(text) != "hello" || got != tt.want {
+				t.Errorf("%.40q: %q, %.80s, want %.80s", tt.text, text, got, tt.want)
+			}
 		}
 	}
 }
@@ -202,6 +251,8 @@ func naive(text []byte) (body, rest []byte, ok bool) {
 func FuzzChunks(f *testing.F) {
 	f.Add([]byte("2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\nGET"), 3)
 	f.Add([]byte("1;x\r\na\r\n0\r\nA: b\r\n\r\n"), 100)
+	f.Add([]byte("1\r\na\r\n0\r\nA : b\r\ncontent-length: 3\r\nc:\t\r\n\r\nGET"), 5)
+	f.Add([]byte("0\r\nX: "+strings.Repeat("b", 5000)+"\r\n\r\n"), 5)
 	f.Add([]byte("1 ; x = \"a\\\"b\" ;y\r\na\r\n0;z=1\r\n\r\n"), 7)
 	f.Add([]byte("1;\r\na\r\n0\r\n\r\n"), 7)
 	f.Add([]byte("0x0\r\n\r\n"), 1)
@@ -212,6 +263,7 @@ func FuzzChunks(f *testing.F) {
 		if got != slowGot || (err == nil) != (slowErr == nil) || err == nil && rest != slowRest {
 			t.Fatalf("%q: at once %q, %v, %q; byte by byte %q, %v, %q", text, got, err, rest, slowGot, slowErr, slowRest)
 		}
+		trailersOf(t, text, room)
 		want, wantRest, ok := naive(text)
 		if ok && (err != nil || got != string(want) || rest != string(wantRest)) {
 			t.Fatalf("%q: %q, %v, %q, want %q, %q", text, got, err, rest, want, wantRest)
@@ -220,6 +272,36 @@ func FuzzChunks(f *testing.F) {
 			t.Fatalf("%q: %q is accepted", text, got)
 		}
 	})
+}
+
+// trailersOf checks that what is kept of a body that a backend sends are fields which may
+// be sent on, no more than there may be, and the same however they come.
+func trailersOf(t *testing.T, text []byte, room int) {
+	var kept [2]gateway.Fields
+	var errs [2]error
+	for i, in := range []io.Reader{bytes.NewReader(text), iotest.OneByteReader(bytes.NewReader(text))} {
+		var r Reader
+		var b Body
+		r.Reset(in)
+		b.ResetAnswer(&r, -1, true, &kept[i])
+		p := make([]byte, room)
+		for errs[i] == nil {
+			_, errs[i] = b.Read(p)
+		}
+		size := 0
+		for _, f := range kept[i] {
+			size += len(f.Name) + len(f.Value)
+			if !gateway.Token(f.Name) || !gateway.MayTrail(f.Name) || f.Name != gateway.Canonical(f.Name) || strings.ContainsAny(f.Value, "\r\n\x00") {
+				t.Fatalf("%q: trailer %q", text, f)
+			}
+		}
+		if size > MaxTrailer || len(kept[i]) > MaxFields {
+			t.Fatalf("%d trailers of %d bytes", len(kept[i]), size)
+		}
+	}
+	if (errs[0] == io.EOF) != (errs[1] == io.EOF) || errs[0] == io.EOF && !slices.Equal(kept[0], kept[1]) {
+		t.Fatalf("%q: %v %v, byte by byte %v %v", text, kept[0], errs[0], kept[1], errs[1])
+	}
 }
 
 func TestChunks(t *testing.T) {
