@@ -144,7 +144,7 @@ func (p *Plan) enter(ctx context.Context, x *gateway.Exchange) (n int, replied b
 	for n < len(p.steps) {
 		s := &p.steps[n]
 		if err := s.enter.Enter(ctx, x); err != nil {
-			return n, false, failed(s.name, s.at, err)
+			return n, false, failed(s.name, s.at, ended(ctx, err))
 		}
 		n++
 		if x.Replied() {
@@ -162,7 +162,7 @@ func (p *Plan) answer(ctx context.Context, x *gateway.Exchange, begun gateway.Pe
 			err = failed(p.name, p.at, panicked(v))
 		}
 	}()
-	return failedCall(p.name, p.at, finish(ctx, p.tail, x, begun), x)
+	return failedCall(p.name, p.at, ended(ctx, finish(ctx, p.tail, x, begun)), x)
 }
 
 // out lets the first n stages leave. One that panics leaves the others their
@@ -181,7 +181,7 @@ func (p *Plan) out(ctx context.Context, x *gateway.Exchange, n int, err error) (
 			continue
 		}
 		if after := s.leave.Leave(ctx, x, err); after != err {
-			err = failedCall(s.name, s.at, after, x)
+			err = failedCall(s.name, s.at, ended(ctx, after), x)
 		}
 	}
 	return err
@@ -191,6 +191,24 @@ func (p *Plan) out(ctx context.Context, x *gateway.Exchange, n int, err error) (
 // gateway.
 func panicked(v any) error {
 	return &gateway.Error{Code: gateway.CodeInternal, Err: fmt.Errorf("panic: %v\n%s", v, debug.Stack())}
+}
+
+// ended makes the failure of an error that is the end of ctx, which is what stages and
+// connectors that wait return.
+func ended(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	if _, told := errors.AsType[*gateway.Error](err); told {
+		return err
+	}
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return &gateway.Error{Code: gateway.CodeTimeout, Public: "context deadline exceeded", Err: err}
+	case errors.Is(err, context.Canceled):
+		return gateway.Left(ctx, err)
+	}
+	return err
 }
 
 // failed wraps an error with the step it came from, unless an inner one did so

@@ -12,6 +12,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
 
 var errTrouble = errors.New("trouble")
@@ -208,4 +209,46 @@ func TestLimit(t *testing.T) {
 			t.Errorf("after the release: %v, want %v", err, context.Canceled)
 		}
 	})
+}
+
+// TestEnded gives the end of the context its code, wherever in a plan it is returned.
+func TestEnded(t *testing.T) {
+	ends := map[string]func(context.Context) (context.Context, context.CancelFunc){
+		"timeout": func(ctx context.Context) (context.Context, context.CancelFunc) { return context.WithTimeout(ctx, 0) },
+		"client_gone": func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(ctx)
+			cancel()
+			return ctx, cancel
+		},
+		"shutdown": func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancelCause(ctx)
+			cancel(gateway.ErrStopped)
+			return ctx, func() {}
+		},
+		"internal": func(ctx context.Context) (context.Context, context.CancelFunc) { return context.WithCancel(ctx) },
+	}
+	refusal := &gateway.Error{Code: "refusal", Err: context.DeadlineExceeded}
+	for code, end := range ends {
+		ctx, cancel := end(t.Context())
+		defer cancel()
+		cause := ctx.Err()
+		if cause == nil { // it goes on; what has ended is that of somebody else
+			cause = context.DeadlineExceeded
+		}
+		fails := gateway.ConnectorFunc(func(context.Context, *gateway.Exchange) error { return cause })
+		fine := gateway.ConnectorFunc(func(context.Context, *gateway.Exchange) error { return nil })
+		for where, p := range map[string]*Plan{
+			"a stage":        Of([]component.Placed{{Stage: gateway.StageFunc(fails)}}, fine),
+			"the tail":       Of(nil, fails),
+			"on the way out": Of([]component.Placed{{Stage: gateway.LeaveFunc(func(context.Context, *gateway.Exchange, error) error { return cause })}}, fine),
+		} {
+			if err := p.Do(ctx, testx.Request{}.Exchange(t)); gateway.AsError(err).Code != code || !errors.Is(err, cause) {
+				t.Errorf("%s: %v, want the code %s", where, err, code)
+			}
+		}
+		told := Of(nil, gateway.ConnectorFunc(func(context.Context, *gateway.Exchange) error { return refusal }))
+		if err := told.Do(ctx, testx.Request{}.Exchange(t)); gateway.AsError(err) != refusal {
+			t.Errorf("%s: an error with a code became %v", code, err)
+		}
+	}
 }

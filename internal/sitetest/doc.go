@@ -6,7 +6,7 @@
 // through its stages:
 //
 //	s := sitetest.Backend(t, "qos/pause", `wait: 2s`)
-//	err := sitetest.Run(t, s, testx.Request{Path: "/users/7"}.Exchange(t), nil)
+//	err := sitetest.Run(t.Context(), t, s, testx.Request{Path: "/users/7"}.Exchange(t), nil)
 //
 // A [Gateway] is for more than that: other surroundings, several components, what they
 // keep over a reload, a clock that the test moves.

@@ -212,13 +212,13 @@ func Stage[T gateway.Stage](t testing.TB, s Site) T {
 
 // Run takes an exchange through what was placed at a site, in the order of phases, as a
 // plan does. The rest of the gateway does what rest does, nil for nothing.
-func Run(t testing.TB, s Site, x *gateway.Exchange, rest gateway.ConnectorFunc) error {
+func Run(ctx context.Context, t testing.TB, s Site, x *gateway.Exchange, rest gateway.ConnectorFunc) error {
 	t.Helper()
 	built(t, s)
 	if rest == nil {
 		rest = func(context.Context, *gateway.Exchange) error { return nil }
 	}
-	return plan.Of(s.Placed(), rest).Do(t.Context(), x)
+	return plan.Of(s.Placed(), rest).Do(ctx, x)
 }
 
 func built(t testing.TB, s Site) {

@@ -95,7 +95,7 @@ func TestSites(t *testing.T) {
 	for _, tt := range tests {
 		x := testx.Request{}.Exchange(t)
 		sent := ""
-		err := sitetest.Run(t, tt.site, x, func(_ context.Context, x *gateway.Exchange) error {
+		err := sitetest.Run(t.Context(), t, tt.site, x, func(_ context.Context, x *gateway.Exchange) error {
 			sent = words(x.Request.Header)
 			return nil
 		})

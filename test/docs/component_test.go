@@ -7,17 +7,18 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
 
 // file is how CONTRIBUTING.md names the file that a block is.
-var file = regexp.MustCompile("^`(\\w+\\.go)`: ")
+var file = regexp.MustCompile("^`([\\w/.-]+\\.(go|yaml|txtar))`:\\s*$")
 
-// TestComponent does what CONTRIBUTING.md says: it creates the folder of a
-// component and adds its import. Nothing is written to the repository, an
-// overlay shows the files to the compiler. Then the tests of the component
-// pass, and a program that has it knows its options.
+// TestComponent does what CONTRIBUTING.md says: it creates the folder of a component and
+// adds its import. Nothing is written to the repository, an overlay shows the files to
+// the compiler. Then the tests of the component pass, so does its transcript, and a
+// program that has it knows its options and finds its sample right.
 func TestComponent(t *testing.T) {
 	repository, err := filepath.Abs(root)
 	if err != nil {
@@ -31,24 +32,36 @@ func TestComponent(t *testing.T) {
 		replace[filepath.Join(repository, path)] = name
 	}
 	const pause = "internal/components/qos/pause"
+	var files []string
 	for _, p := range pages(t) {
 		for _, b := range p.blocks {
-			if b.language != "go" {
-				continue
-			}
 			m := file.FindStringSubmatch(b.before)
-			if p.name != "CONTRIBUTING.md" || m == nil {
+			if b.language == "go" && (p.name != "CONTRIBUTING.md" || m == nil) {
 				t.Errorf("%s:%d: which file is this? nobody compiles it", p.name, b.line)
+			}
+			if m == nil {
 				continue
 			}
-			if formatted, err := format.Source([]byte(b.text)); err != nil || string(formatted) != b.text {
-				t.Errorf("%s:%d: not as gofmt writes it: %v", p.name, b.line, err)
+			files = append(files, m[1])
+			switch m[2] {
+			case "go":
+				if formatted, err := format.Source([]byte(b.text)); err != nil || string(formatted) != b.text {
+					t.Errorf("%s:%d: not as gofmt writes it: %v", p.name, b.line, err)
+				}
+				add(pause+"/"+m[1], b.text)
+			case "yaml":
+				write(t, filepath.Join(folder, "sample.yaml"), []byte(b.text))
+			case "txtar":
+				if err := os.Mkdir(filepath.Join(folder, "testdata"), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				write(t, filepath.Join(folder, "testdata", filepath.Base(m[1])), []byte(b.text))
 			}
-			add(pause+"/"+m[1], b.text)
 		}
 	}
-	if len(replace) != 4 {
-		t.Errorf("the example has %d files, and the text says four", len(replace))
+	wanted := []string{"options.go", "pause.go", "pause_test.go", "doc.go", "testdata/qos-pause.yaml", "test/conformance/testdata/qos-pause.txtar"}
+	if !slices.Equal(files, wanted) {
+		t.Errorf("the example has the files %q, want %q", files, wanted)
 	}
 	const all = "internal/components/all/all.go"
 	imports, err := os.ReadFile(filepath.Join(repository, all))
@@ -71,14 +84,22 @@ func TestComponent(t *testing.T) {
 			t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, text)
 		}
 	}
-	tests := filepath.Join(folder, "pause.test")
-	run("test", "-c", "-vet=off", "-o", tests, "./"+pause)
-	if text, err := exec.Command(tests).CombinedOutput(); err != nil {
-		t.Errorf("the tests of the example: %v\n%s", err, text)
+	run("test", "-c", "-vet=off", "-o", folder+"/", "./"+pause, "./test/conformance")
+	for name, args := range map[string][]string{"pause.test": nil, "conformance.test": {"-test.run", "^TestTranscripts$"}} {
+		cmd := exec.Command(filepath.Join(folder, name), args...)
+		cmd.Dir = folder // in which there is one transcript
+		if text, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s of the example: %v\n%s", name, err, text)
+		}
 	}
 	extended := filepath.Join(folder, "extended")
 	run("build", "-o", extended, "./cmd/sluice")
 
+	cmd := exec.Command(extended, "check", "--lint", "-c", "sample.yaml")
+	cmd.Dir = folder
+	if got, _ := cmd.CombinedOutput(); string(got) != "sample.yaml: Syntax OK!\n" {
+		t.Errorf("the sample of the example: %s", got)
+	}
 	write(t, filepath.Join(folder, "gateway.yaml"), []byte(`version: 3
 endpoints:
   - endpoint: /x
@@ -88,7 +109,7 @@ endpoints:
         extra_config:
           qos/pause: {wiat: 1s}
 `))
-	cmd := exec.Command(extended, "check", "-c", "gateway.yaml")
+	cmd = exec.Command(extended, "check", "-c", "gateway.yaml")
 	cmd.Dir = folder
 	got, _ := cmd.CombinedOutput()
 	const at = `endpoints[0].backend[0].extra_config["qos/pause"].`
