@@ -26,7 +26,7 @@ type backend struct {
 	seen []message
 }
 
-func newBackend(t *testing.T, l *latches) *backend {
+func newBackend(t testing.TB, l *latches) *backend {
 	t.Helper()
 	b := &backend{script: make(map[string]message), latches: l}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

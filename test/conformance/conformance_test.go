@@ -56,7 +56,7 @@ func TestTranscripts(t *testing.T) {
 		for _, file := range files {
 			t.Run(e.Name+"/"+strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
 				t.Parallel()
-				play(t, e, file)
+				play(t, e, file, readTranscript(t, file))
 			})
 		}
 	}
@@ -96,7 +96,8 @@ func (s *said) Write(p []byte) (int, error) {
 func (*said) Terminal() bool                                { return false }
 func (*said) Format(func(dst []byte, r slog.Record) []byte) {}
 
-func play(t *testing.T, e engine.Engine, file string) {
+// play plays a transcript, which is in a file, on an engine.
+func play(t testing.TB, e engine.Engine, file string, sections []section) {
 	s := &stage{engine: e, backends: make(map[string]*backend), latches: new(latches)}
 	for _, name := range []string{"A", "B", "C"} {
 		s.backends[name] = newBackend(t, s.latches)
@@ -119,7 +120,10 @@ func play(t *testing.T, e engine.Engine, file string) {
 			t.Logf("%s: the gateway says:\n%s", file, s.said.text.String())
 		}
 	})
-	for _, part := range readTranscript(t, file) {
+	for _, part := range sections {
+		if a, ok := t.(*attempt); ok {
+			a.at = part.name
+		}
 		at := fmt.Sprintf("%s:%d", file, part.line)
 		words := strings.Fields(part.name)
 		switch words[0] {
@@ -160,7 +164,7 @@ func play(t *testing.T, e engine.Engine, file string) {
 
 // start runs a gateway on a free port, with a configuration file of this name
 // and text and with these variables of the environment.
-func (s *stage) start(t *testing.T, name, text string, environ []string) {
+func (s *stage) start(t testing.TB, name, text string, environ []string) {
 	t.Helper()
 	readFile := func(string) ([]byte, error) { return []byte(text), nil }
 	g := runtime.New(runtime.Options{
@@ -219,7 +223,7 @@ type answer struct {
 
 // request sends a request byte by byte as the transcript writes it, with Host
 // and Content-Length added where they are missing.
-func (s *stage) request(t *testing.T, at, text string) {
+func (s *stage) request(t testing.TB, at, text string) {
 	t.Helper()
 	if s.address == "" {
 		t.Fatalf("%s: the gateway does not run: %v %v", at, s.started, config.Format(s.problems))
@@ -317,7 +321,7 @@ func (s *stage) readAnswer(conn net.Conn, m *message) *answer {
 	return a
 }
 
-func (s *stage) compare(t *testing.T, at, text string) {
+func (s *stage) compare(t testing.TB, at, text string) {
 	t.Helper()
 	want, err := parseMessage(text)
 	if err != nil {
@@ -366,7 +370,7 @@ var requestID = regexp.MustCompile(`,"request_id":"([0-9a-f]{32})"\}$`)
 
 // withoutID returns a problem document without the ID of its request, which is the
 // one that the header tells, if that is sent.
-func withoutID(t *testing.T, at string, a *answer) []byte {
+func withoutID(t testing.TB, at string, a *answer) []byte {
 	t.Helper()
 	m := requestID.FindSubmatchIndex(a.body)
 	if m == nil {
@@ -379,7 +383,7 @@ func withoutID(t *testing.T, at string, a *answer) []byte {
 	return append(bytes.Clone(a.body[:m[0]]), '}')
 }
 
-func compareFields(t *testing.T, at string, got http.Header, want *message) {
+func compareFields(t testing.TB, at string, got http.Header, want *message) {
 	t.Helper()
 	names, values := want.wanted()
 	for _, name := range names {
@@ -404,7 +408,7 @@ func compareFields(t *testing.T, at string, got http.Header, want *message) {
 
 // compareAround compares what came in front of an answer or behind it, if the transcript
 // says something of it.
-func compareAround(t *testing.T, at, what string, got []string, want *message) {
+func compareAround(t testing.TB, at, what string, got []string, want *message) {
 	t.Helper()
 	all := want.directions(what)
 	if slices.Equal(all, []string{"none"}) {
@@ -417,7 +421,7 @@ func compareAround(t *testing.T, at, what string, got []string, want *message) {
 
 // compareSeen compares what a backend got with messages separated by lines of
 // "---".
-func compareSeen(t *testing.T, at string, seen []message, text string) {
+func compareSeen(t testing.TB, at string, seen []message, text string) {
 	t.Helper()
 	var wants []string
 	if strings.TrimSpace(text) != "none" {
@@ -450,7 +454,7 @@ func compareSeen(t *testing.T, at string, seen []message, text string) {
 	}
 }
 
-func compareProblems(t *testing.T, at string, s *stage, text string) {
+func compareProblems(t testing.TB, at string, s *stage, text string) {
 	t.Helper()
 	all := config.Format(s.problems)
 	for line := range strings.SplitSeq(strings.TrimSpace(text), "\n") {

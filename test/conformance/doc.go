@@ -54,4 +54,7 @@
 //
 // With "@quoted: yes" a body is written as a Go string, for bytes that are no
 // text. Everything before the first section says in words what the file shows.
+//
+// Each key that protects or filters is shown by a transcript that goes another way
+// without it: a test takes it out and plays what names it.
 package conformance

@@ -16,7 +16,7 @@ type section struct {
 }
 
 // readTranscript splits a file at its "-- name --" lines.
-func readTranscript(t *testing.T, file string) []section {
+func readTranscript(t testing.TB, file string) []section {
 	t.Helper()
 	data, err := os.ReadFile(file)
 	if err != nil {
