@@ -14,6 +14,7 @@ import (
 // else of an error ever leaves the gateway.
 type Error struct {
 	Status int    // HTTP status for the client; 0 lets the dialect decide
+	Class  Class  // kind; Unclassified stands for that of the code
 	Code   string // stable name for logs and metrics, such as "breaker_open"
 	Public string // text the client may read; may be empty
 	Show   bool   // the client reads Public even if error texts are not asked for
@@ -90,7 +91,7 @@ func Left(ctx context.Context, err error) *Error {
 // wait any longer: nobody is there to be answered.
 func Cut(err error) bool {
 	e, ok := errors.AsType[*Error](err)
-	return ok && (e.Code == CodeClientGone || e.Code == CodeShutdown)
+	return ok && ClassOf(e) == Gone
 }
 
 // AsError returns the [Error] in the chain of err. An err without one is a

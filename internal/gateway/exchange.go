@@ -133,6 +133,9 @@ type Response struct {
 	// that brings none.
 	Trailer *Fields
 
+	// Mark says which headers of the gateway the answer gets when it is rendered.
+	Mark Mark
+
 	// Untyped is set where the engine must not guess a Content-Type that is missing.
 	Untyped bool
 
@@ -166,6 +169,17 @@ func (r *Response) AddTrailer(name, value string) {
 	}
 	r.Trailer.Add(name, value)
 }
+
+// A Mark is which headers of the gateway an answer has.
+type Mark uint8
+
+// Marks, each of which has what those before it have.
+const (
+	Unmarked       Mark = iota // none, as of redirects and refusals in front of an endpoint
+	MarkProduct                // the one that names the gateway
+	MarkIncomplete             // and the one that says whether it is complete: it is not
+	MarkComplete               // and it is
+)
 
 // Identity is who asked, as established by an authenticator.
 type Identity struct {

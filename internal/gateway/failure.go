@@ -8,31 +8,35 @@ import (
 // A Failure is what clients are told of the failures that have one code.
 type Failure struct {
 	Code   string
-	Status int    // in the dialect sluice, unless the error has one of its own
+	Class  Class  // from which the status follows, in the dialect sluice
+	Status int    // that errors of this code have in place of it; 0 for none
 	Others string // other statuses, and when; for the manual
 	Detail string // what problem documents say: a sentence that tells nothing of the cause
 }
 
+// Answered returns the status of answers, where statuses follow causes.
+func (f *Failure) Answered() int { return cmp.Or(f.Status, f.Class.Status()) }
+
 // coreFailures lists the failures of the core that have a code.
 var coreFailures = []Failure{
-	{CodeBadRequest, 400, "", "The request cannot be served as it is: something in its address, its header or its body is not right."},
-	{CodeNotFound, 404, "", "Nothing is served at this path."},
-	{CodeNotAllowed, 405, "", "This path is not served by this method."},
-	{CodeTooLarge, 413, "", "The body of the request is too large."},
-	{CodeClientGone, 499, "", "The client left before the answer was whole."},
-	{CodeShutdown, 499, "", "The gateway stopped before the answer was whole."},
-	{CodeInternal, 500, "", "The gateway failed. The fault is not in the request."},
-	{CodeMissingValue, 500, "", "A value that the answer depends on is missing."},
-	{"not_supported", 501, "", "This is not supported by the gateway yet."},
-	{CodeBackendStatus, 502, "that of the service with `return_error_code`", "A service behind the gateway answered with a failure."},
-	{CodeBackendUnreachable, 502, "", "A service behind the gateway cannot be reached."},
-	{CodeBackendAborted, 502, "", "A service behind the gateway broke off its answer."},
-	{CodeBackendInvalid, 502, "", "A service behind the gateway gave an answer that cannot be used."},
-	{CodeBackendTooLarge, 502, "", "A service behind the gateway gave an answer that is too large."},
-	{CodeRedirects, 502, "", "A service behind the gateway redirects in circles."},
-	{CodeNoHost, 503, "", "No service behind the gateway is there for this."},
-	{CodeTimeout, 504, "408 for a body of a request that does not arrive", "The time for this was over before it was done."},
-	{"request_loop", 508, "", "The request has passed too many gateways; it seems to go round in circles."},
+	{CodeBadRequest, Bad, 0, "", "The request cannot be served as it is: something in its address, its header or its body is not right."},
+	{CodeNotFound, Bad, 404, "", "Nothing is served at this path."},
+	{CodeNotAllowed, Bad, 405, "", "This path is not served by this method."},
+	{CodeTooLarge, Bad, 413, "", "The body of the request is too large."},
+	{CodeClientGone, Gone, 0, "", "The client left before the answer was whole."},
+	{CodeShutdown, Gone, 0, "", "The gateway stopped before the answer was whole."},
+	{CodeInternal, Internal, 0, "", "The gateway failed. The fault is not in the request."},
+	{CodeMissingValue, Internal, 0, "", "A value that the answer depends on is missing."},
+	{"not_supported", Unsupported, 0, "", "This is not supported by the gateway yet."},
+	{CodeBackendStatus, Refused, 0, "that of the service with `return_error_code`", "A service behind the gateway answered with a failure."},
+	{CodeBackendUnreachable, Unreachable, 0, "", "A service behind the gateway cannot be reached."},
+	{CodeBackendAborted, Invalid, 0, "", "A service behind the gateway broke off its answer."},
+	{CodeBackendInvalid, Invalid, 0, "", "A service behind the gateway gave an answer that cannot be used."},
+	{CodeBackendTooLarge, Invalid, 0, "", "A service behind the gateway gave an answer that is too large."},
+	{CodeRedirects, Invalid, 0, "", "A service behind the gateway redirects in circles."},
+	{CodeNoHost, Unavailable, 0, "", "No service behind the gateway is there for this."},
+	{CodeTimeout, Timeout, 0, "408 for a body of a request that does not arrive", "The time for this was over before it was done."},
+	{"request_loop", Bad, 508, "", "The request has passed too many gateways; it seems to go round in circles."},
 }
 
 // failures are all failures by their code: those of the core, and what components have
@@ -66,15 +70,8 @@ func Failures() []Failure {
 	for _, f := range failures {
 		all = append(all, *f)
 	}
-	slices.SortFunc(all, func(a, b Failure) int { return cmp.Or(cmp.Compare(a.Status, b.Status), cmp.Compare(a.Code, b.Code)) })
+	slices.SortFunc(all, func(a, b Failure) int {
+		return cmp.Or(cmp.Compare(a.Answered(), b.Answered()), cmp.Compare(a.Code, b.Code))
+	})
 	return all
-}
-
-// FailureOf returns what clients are told of a failure. A code that nobody declares is
-// a fault of ours.
-func FailureOf(code string) *Failure {
-	if f := failures[code]; f != nil {
-		return f
-	}
-	return failures[CodeInternal]
 }

@@ -213,11 +213,11 @@ func failuresPage() Page {
 func writeFailures(b *strings.Builder, list []gateway.Failure) {
 	b.WriteString("| Code | Status | Detail |\n|---|---|---|\n")
 	for _, f := range list {
-		status := fmt.Sprint(f.Status)
+		status := fmt.Sprint(f.Answered())
 		switch {
 		case f.Others != "":
 			status += "; " + f.Others
-		case f.Status == 499:
+		case f.Answered() == 499:
 			status += ", in logs only"
 		}
 		fmt.Fprintf(b, "| `%s` | %s | %s |\n", f.Code, status, f.Detail)

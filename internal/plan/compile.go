@@ -43,16 +43,15 @@ type Generation struct {
 	Router    component.Router
 	Endpoints []*Endpoint
 
-	env      *component.Env
-	plan     *Plan
-	table    *route.Table[*Endpoint]
-	client   clientAddress
-	own      *own
-	product  gateway.Field // the header that names the gateway; zero for none
-	problem  bool          // failures are problem documents
-	idHeader string        // name of the header with the ID of the request; "" for none
-	shadows  sync.WaitGroup
-	ready    func() bool
+	env       *component.Env
+	plan      *Plan
+	table     *route.Table[*Endpoint]
+	client    clientAddress
+	own       *own
+	rendering *rendering
+	idHeader  string // name of the header with the ID of the request; "" for none
+	shadows   sync.WaitGroup
+	ready     func() bool
 }
 
 // compiler holds the work in progress.
@@ -97,7 +96,7 @@ func Compile(d *config.Document, o Options) (*Generation, []*config.Problem) {
 		}
 	}
 	c.env.Service, c.env.Registry, c.env.Missing, c.env.Mask = svc, o.Registry, o.Missing, d.Masker()
-	c.g = &Generation{Service: svc, env: o.Env, problem: svc.Behaviour.ErrorBody == "problem", idHeader: idHeader(svc), ready: o.Ready}
+	c.g = &Generation{Service: svc, env: o.Env, idHeader: idHeader(svc), ready: o.Ready}
 	if svc.Node != nil {
 		c.broken = brokenEndpoints(problems)
 		c.compile()
@@ -206,7 +205,12 @@ func (c *compiler) compile() {
 	c.g.Router, _ = component.Shared(c.env, component.RouterKey)
 	c.g.Service.UseH2C = c.g.Service.UseH2C || c.g.Router.UseH2C // its old place
 	c.g.client = newClientAddress(c.g.Router)
-	c.g.product = c.product()
+	c.g.rendering = &rendering{
+		problem:   c.g.Service.Behaviour.ErrorBody == "problem",
+		byCause:   c.g.Service.Behaviour.ErrorStatus == "by_cause",
+		completed: c.g.Service.Behaviour.CompletedHeader,
+		product:   c.product(),
+	}
 	c.legacy()
 
 	c.routes()
@@ -215,7 +219,7 @@ func (c *compiler) compile() {
 	c.g.own = c.newOwn()
 	steps := c.service.Placed()
 	steps = append(steps,
-		component.Placed{Phase: uint8(component.ServiceRender), Name: "render", Stage: rendering{problem: c.g.problem}},
+		component.Placed{Phase: uint8(component.ServiceRender), Name: "render", Stage: c.g.rendering},
 		component.Placed{Phase: uint8(component.ServiceOwn), Name: "own", Stage: c.g.own})
 	c.g.plan = blueprint{
 		placed: steps, phase: func(p uint8) string { return component.ServicePhase(p).String() },

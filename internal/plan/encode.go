@@ -14,19 +14,16 @@ import (
 )
 
 // An encode is the step of an endpoint that turns data into bytes for the
-// client and states whether the answer is complete. Failures get their status
-// and their public text here.
+// client and states whether the answer is complete. Failures get their public text
+// here.
 type encode struct {
-	output    codec.Output
-	completed string // name of the header
-	product   gateway.Field
-	cache     string // Cache-Control of complete answers; "" for none
-	private   string // the same of answers that are for one client only
-	personal  bool   // all of them are
-	untyped   bool   // the type of an answer that is passed on is not guessed
-	byCause   bool   // the status of a failure follows its cause
-	messages  bool   // failures carry their text
-	limit     int64  // of what XML and YAML make of any answer, in bytes; 0 is none
+	output   codec.Output
+	cache    string // Cache-Control of complete answers; "" for none
+	private  string // the same of answers that are for one client only
+	personal bool   // all of them are
+	untyped  bool   // the type of an answer that is passed on is not guessed
+	messages bool   // failures carry their text
+	limit    int64  // of what XML and YAML make of any answer, in bytes; 0 is none
 }
 
 // XML and YAML repeat names and indentation. What they make of an answer may be
@@ -54,15 +51,12 @@ func (e *encode) inflated(b *body.Body) int64 {
 	return min(e.limit, smallAnswer+inflation*size)
 }
 
-func newEncode(s *config.Service, e *config.Endpoint, messages bool, product gateway.Field) encode {
+func newEncode(s *config.Service, e *config.Endpoint, messages bool) encode {
 	output, _ := codec.OutputNamed(string(e.OutputEncoding)) // an enumeration: checked when it was decoded
 	enc := encode{
-		output:    output,
-		completed: s.Behaviour.CompletedHeader,
-		product:   product,
-		byCause:   s.Behaviour.ErrorStatus == "by_cause",
-		messages:  messages,
-		limit:     mostInflation * e.MaxResponseBytes.Held(),
+		output:   output,
+		messages: messages,
+		limit:    mostInflation * e.MaxResponseBytes.Held(),
 	}
 	enc.untyped = s.Behaviour.MissingContentType == "none"
 	if e.CacheTTL > 0 {
@@ -71,15 +65,6 @@ func newEncode(s *config.Service, e *config.Endpoint, messages bool, product gat
 	}
 	return enc
 }
-
-// completedHeaders are the names that the field has in the dialects.
-var completedHeaders = func() (names []string) {
-	for _, d := range []config.Dialect{config.KrakenD, config.Sluice} {
-		b := config.BehaviourOf(d)
-		names = append(names, b.CompletedHeader)
-	}
-	return names
-}()
 
 // Enter notes whether the answer will be for one client only, where that matters.
 func (e *encode) Enter(_ context.Context, x *gateway.Exchange) error {
@@ -92,14 +77,13 @@ func (e *encode) Enter(_ context.Context, x *gateway.Exchange) error {
 // Leave writes the answer.
 func (e *encode) Leave(_ context.Context, x *gateway.Exchange, err error) error {
 	r := &x.Response
+	r.Mark = gateway.MarkIncomplete
 	if err != nil {
-		e.mark(r, false)
 		return e.public(err)
 	}
 	if form := r.Body.Form(); form != body.Spans && form != body.Tree {
 		r.Untyped = e.untyped
-		e.mark(r, false) // bytes for the client already
-		return nil
+		return nil // bytes for the client already
 	}
 	r.Complete = r.Complete && (r.Final || r.Body.Len() > 0)
 	output := e.output
@@ -110,7 +94,6 @@ func (e *encode) Leave(_ context.Context, x *gateway.Exchange, err error) error 
 	buf := body.NewBuffer()
 	if buf.B, err = e.append(buf.B, &r.Body, output); err != nil {
 		buf.Free()
-		e.mark(r, false)
 		return e.public(answerError(err))
 	}
 	r.Body.Close()
@@ -126,7 +109,9 @@ func (e *encode) Leave(_ context.Context, x *gateway.Exchange, err error) error 
 		}
 		r.Header.Set("Cache-Control", announced)
 	}
-	e.mark(r, r.Complete)
+	if r.Complete {
+		r.Mark = gateway.MarkComplete
+	}
 	return nil
 }
 
@@ -142,19 +127,6 @@ func accept(in gateway.Inbound) string {
 		all += ", " + line.Value
 	}
 	return all
-}
-
-// mark adds the headers of the gateway.
-func (e *encode) mark(r *gateway.Response, complete bool) {
-	if e.product.Name != "" {
-		r.Header.Set(e.product.Name, e.product.Value)
-	}
-	for _, name := range completedHeaders {
-		if name != e.completed {
-			r.Header.Del(name) // of a service, about something else
-		}
-	}
-	r.Header.Set(e.completed, strconv.FormatBool(complete))
 }
 
 // append appends the object in the encoding of the client.
@@ -189,16 +161,9 @@ func (e *encode) append(dst []byte, b *body.Body, output codec.Output) ([]byte, 
 	return b.AppendJSON(dst)
 }
 
-// public returns the failure with the status of the dialect, and with its
-// text if the configuration asks for texts.
+// public returns the failure with its text, if the configuration asks for texts.
 func (e *encode) public(err error) error {
 	face := *gateway.AsError(err)
-	if face.Status == 0 {
-		face.Status = 500
-		if e.byCause {
-			face.Status = gateway.FailureOf(face.Code).Status
-		}
-	}
 	face.Show, face.Tell = face.Show || e.messages, e.messages
 	face.Err = err
 	return &face

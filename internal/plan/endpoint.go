@@ -162,7 +162,7 @@ func (b *endpointBuilder) build() *Endpoint {
 	if !b.branches() {
 		return nil
 	}
-	made := newEncode(b.g.Service, e, b.g.Router.ErrorMessages, b.g.product)
+	made := newEncode(b.g.Service, e, b.g.Router.ErrorMessages)
 	made.personal = made.cache != "" && b.personal()
 	b.checkCache(made.personal)
 	enc := b.encode(made)

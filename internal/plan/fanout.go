@@ -214,7 +214,7 @@ func allFailed(calls []call) error {
 		return calls[0].err
 	}
 	first := gateway.AsError(calls[0].err)
-	all := &gateway.Error{Code: first.Code}
+	all := &gateway.Error{Class: first.Class, Code: first.Code}
 	var texts []string
 	var errs []error
 	for i := range calls {
@@ -223,7 +223,7 @@ func allFailed(calls []call) error {
 		}
 		errs = append(errs, calls[i].err)
 	}
-	if first.Code == gateway.CodeBadRequest || first.Code == gateway.CodeTooLarge {
+	if gateway.ClassOf(first) == gateway.Bad {
 		all.Status = first.Status // the client's fault, whatever the backends are
 	}
 	all.Public, all.Err = strings.Join(texts, "\n"), errors.Join(errs...)

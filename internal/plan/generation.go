@@ -22,7 +22,7 @@ func (g *Generation) Do(ctx context.Context, x *gateway.Exchange) error {
 	x.Identify()
 	x.Client = g.client.of(x.In)
 	if err := g.plan.Do(ctx, x); err != nil { // of a stage outside of the rendering
-		render(x, err, g.problem)
+		g.rendering.fail(x, err)
 	}
 	if g.idHeader != "" {
 		x.Response.Header.Set(g.idHeader, x.ID())
@@ -36,7 +36,7 @@ func (g *Generation) Answer(ctx context.Context, x *gateway.Exchange, c gateway.
 	x.Identify()
 	x.Client = g.client.of(x.In)
 	if err := c.Do(ctx, x); err != nil {
-		render(x, err, g.problem)
+		g.rendering.fail(x, err)
 	}
 	return x.Err
 }
@@ -129,18 +129,10 @@ func (g *Generation) route(ctx context.Context, x *gateway.Exchange) error {
 	return g.notFound(x)
 }
 
-// mark adds the header of the product.
-func (g *Generation) mark(x *gateway.Exchange) {
-	if g.product.Name != "" {
-		x.Response.Header.Set(g.product.Name, g.product.Value)
-	}
-}
-
 // refuse fails with a text or the configured document.
 func (g *Generation) refuse(x *gateway.Exchange, e *gateway.Error) error {
-	g.mark(x)
 	h := &x.Response.Header
-	h.Set(g.Service.Behaviour.CompletedHeader, "false")
+	x.Response.Mark = gateway.MarkIncomplete
 	if text := g.Router.ErrorBody[e.Status]; text != nil {
 		x.Response.Status = e.Status
 		h.Set(contentType, "application/json; charset=utf-8")
@@ -162,7 +154,7 @@ func (g *Generation) wrongMethod(x *gateway.Exchange, allow []string) error {
 	case g.Router.AutoOptions && x.In.Method() == "OPTIONS":
 		x.Response.Status = 200
 		x.Response.Header.Set("Allow", strings.Join(allow, ", "))
-		g.mark(x)
+		x.Response.Mark = gateway.MarkProduct
 		x.Reply()
 		return nil
 	case g.Router.NoMethodNotAllowed:
@@ -185,7 +177,7 @@ func (g *Generation) describe(x *gateway.Exchange) error {
 	slices.Sort(allow)
 	x.Response.Status = 200
 	x.Response.Header.Set("Allow", strings.Join(route.WithHead(slices.Compact(allow)), ", "))
-	g.mark(x)
+	x.Response.Mark = gateway.MarkProduct
 	x.Reply()
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/jsonspan"
 )
@@ -30,46 +31,86 @@ var reasons = map[int]string{
 	507: "Insufficient Storage", 508: "Loop Detected", 511: "Network Authentication Required",
 }
 
-// A rendering is the step that makes answers of failures.
+// A rendering is the step that makes answers of failures, and adds the headers of the
+// gateway to those answers that have them.
 type rendering struct {
 	gateway.LeaveOnly
-	problem bool
+	problem   bool          // failures are problem documents
+	byCause   bool          // the status of a failure follows its cause
+	completed string        // name of the header that says whether an answer is complete
+	product   gateway.Field // that names the gateway; zero for none
 }
 
-// Leave makes an answer of err.
-func (r rendering) Leave(_ context.Context, x *gateway.Exchange, err error) error {
-	if err != nil {
-		render(x, err, r.problem)
+// completedHeaders are the names that the field has in the dialects.
+var completedHeaders = func() (names []string) {
+	for _, d := range []config.Dialect{config.KrakenD, config.Sluice} {
+		b := config.BehaviourOf(d)
+		names = append(names, b.CompletedHeader)
 	}
+	return names
+}()
+
+// Leave makes an answer of err.
+func (r *rendering) Leave(_ context.Context, x *gateway.Exchange, err error) error {
+	if err != nil {
+		r.fail(x, err)
+		return nil
+	}
+	r.mark(&x.Response)
 	return nil
 }
 
-// render makes the answer of a failure, which x.Err tells observers of: a problem
+// mark adds the headers of the gateway to an answer that has them.
+func (r *rendering) mark(res *gateway.Response) {
+	if res.Mark == gateway.Unmarked {
+		return
+	}
+	h := &res.Header
+	if r.product.Name != "" {
+		h.Set(r.product.Name, r.product.Value)
+	}
+	if res.Mark == gateway.MarkProduct {
+		return
+	}
+	for _, name := range completedHeaders {
+		if name != r.completed {
+			h.Del(name) // of a service, about something else
+		}
+	}
+	h.Set(r.completed, strconv.FormatBool(res.Mark == gateway.MarkComplete))
+}
+
+// fail makes the answer of a failure, which x.Err tells observers of: a problem
 // document, or plain text that is mostly empty. Nothing of the error but its status, its
 // name and, where texts are asked for, its public text leaves the gateway.
-func render(x *gateway.Exchange, err error, problem bool) {
+func (r *rendering) fail(x *gateway.Exchange, err error) {
 	x.Err = err
 	e := gateway.AsError(err)
-	r := &x.Response
-	r.Body.Close()
-	r.Status, r.Complete, r.Trailer = e.Status, false, nil
-	if r.Status == 0 {
-		r.Status = 500
+	res := &x.Response
+	res.Body.Close()
+	res.Status, res.Complete, res.Trailer = e.Status, false, nil
+	res.Mark = min(res.Mark, gateway.MarkIncomplete)
+	switch {
+	case r.byCause:
+		res.Status = e.ByCause()
+	case res.Status == 0:
+		res.Status = 500
 	}
+	r.mark(res)
 	buf := body.NewBuffer()
 	switch {
-	case problem:
-		buf.B = appendProblem(buf.B, r.Status, e, x)
-		r.Header.Set(contentType, "application/problem+json")
+	case r.problem:
+		buf.B = appendProblem(buf.B, res.Status, e, x)
+		res.Header.Set(contentType, "application/problem+json")
 	case e.Show && e.Public != "":
 		buf.B = append(buf.B, e.Public...)
-		if !r.Header.Has(contentType) {
-			r.Header.Set(contentType, "text/plain; charset=utf-8")
+		if !res.Header.Has(contentType) {
+			res.Header.Set(contentType, "text/plain; charset=utf-8")
 		}
 	default:
-		r.Header.Del(contentType)
+		res.Header.Del(contentType)
 	}
-	r.Body = body.FromBuffer(buf)
+	res.Body = body.FromBuffer(buf)
 }
 
 // appendProblem appends a problem document of RFC 9457, section 3. The type is
@@ -87,7 +128,7 @@ func appendProblem(dst []byte, status int, e *gateway.Error, x *gateway.Exchange
 	dst = append(dst, `,"code":`...)
 	dst = jsonspan.AppendString(dst, e.Code)
 	dst = append(dst, `,"detail":`...)
-	dst = jsonspan.AppendString(dst, gateway.FailureOf(e.Code).Detail)
+	dst = jsonspan.AppendString(dst, e.Failure().Detail)
 	if e.Tell && e.Public != "" {
 		dst = append(dst, `,"message":`...)
 		dst = jsonspan.AppendString(dst, e.Public)

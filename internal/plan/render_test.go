@@ -45,7 +45,7 @@ func TestRender(t *testing.T) {
 			x := gateway.Acquire(nil)
 			x.Response.Status, x.Response.Complete = 200, true
 			x.Response.Body = body.FromBytes([]byte("what was there before"))
-			render(x, tt.err, problem)
+			(&rendering{problem: problem}).fail(x, tt.err)
 			r := &x.Response
 			raw, err := r.Body.Bytes(0)
 			want, wantType := tt.plain, tt.plainType
@@ -84,11 +84,11 @@ func TestRenderKeepsTheType(t *testing.T) {
 	x := gateway.Acquire(nil)
 	defer x.Release()
 	x.Response.Header.Set("Content-Type", "application/xml")
-	render(x, &gateway.Error{Status: 404, Code: "x", Public: "<gone/>", Show: true}, false)
+	new(rendering).fail(x, &gateway.Error{Status: 404, Code: "x", Public: "<gone/>", Show: true})
 	if got := x.Response.Header.Get("Content-Type"); got != "application/xml" {
 		t.Errorf("the type is %q", got)
 	}
-	render(x, &gateway.Error{Status: 404, Code: "x", Public: "<gone/>"}, false)
+	new(rendering).fail(x, &gateway.Error{Status: 404, Code: "x", Public: "<gone/>"})
 	if got := x.Response.Header.Get("Content-Type"); got != "" {
 		t.Errorf("an empty body has the type %q", got)
 	}
@@ -96,22 +96,78 @@ func TestRenderKeepsTheType(t *testing.T) {
 
 // TestStatusOf lists the status of every failure by its cause.
 func TestStatusOf(t *testing.T) {
-	gateway.DeclareFailures(gateway.Failure{Code: "test_declared", Status: 503, Detail: "It is a test."}) // as components do
-	for code, want := range map[string]int{
-		gateway.CodeBackendStatus: 502, gateway.CodeBackendUnreachable: 502, gateway.CodeBackendAborted: 502,
-		gateway.CodeBackendInvalid: 502, gateway.CodeBackendTooLarge: 502, gateway.CodeRedirects: 502,
-		gateway.CodeNoHost: 503, "test_declared": 503,
-		gateway.CodeTimeout: 504, gateway.CodeClientGone: 499,
-		gateway.CodeInternal: 500, gateway.CodeMissingValue: 500, "anything": 500,
-	} {
-		for byCause, want := range map[bool]int{true: want, false: 500} {
-			e := encode{byCause: byCause}
-			if got := gateway.AsError(e.public(&gateway.Error{Code: code})).Status; got != want {
-				t.Errorf("%s, by cause %t: %d, want %d", code, byCause, got, want)
+	gateway.DeclareFailures(gateway.Failure{Code: "test_declared", Class: gateway.Limited, Detail: "It is a test."}) // as components do
+	tests := []struct {
+		err     gateway.Error
+		byCause int
+		plain   int
+	}{
+		{gateway.Error{Code: gateway.CodeBackendStatus}, 502, 500},
+		{gateway.Error{Code: gateway.CodeBackendUnreachable}, 502, 500},
+		{gateway.Error{Code: gateway.CodeBackendAborted}, 502, 500},
+		{gateway.Error{Code: gateway.CodeBackendInvalid}, 502, 500},
+		{gateway.Error{Code: gateway.CodeBackendTooLarge}, 502, 500},
+		{gateway.Error{Code: gateway.CodeRedirects}, 502, 500},
+		{gateway.Error{Code: gateway.CodeNoHost}, 503, 500},
+		{gateway.Error{Code: gateway.CodeTimeout}, 504, 500},
+		{gateway.Error{Code: gateway.CodeClientGone}, 499, 500},
+		{gateway.Error{Code: gateway.CodeInternal}, 500, 500},
+		{gateway.Error{Code: gateway.CodeMissingValue}, 500, 500},
+		{gateway.Error{Code: gateway.CodeNotFound}, 404, 500},
+		{gateway.Error{Code: "anything"}, 500, 500},
+		{gateway.Error{Code: "anything", Status: 418}, 418, 418},
+		{gateway.Error{Code: "test_declared"}, 503, 500},
+		{gateway.Error{Code: "test_declared", Status: 429}, 429, 429},
+		{gateway.Error{Code: "test_declared", Class: gateway.Invalid}, 502, 500},
+		{gateway.Error{Code: "anything", Class: gateway.Unavailable}, 503, 500},
+		{gateway.Error{Code: "anything", Class: gateway.Denied}, 403, 500},
+	}
+	for _, tt := range tests {
+		for byCause, want := range map[bool]int{true: tt.byCause, false: tt.plain} {
+			x := gateway.Acquire(nil)
+			(&rendering{byCause: byCause}).fail(x, &tt.err)
+			if got := x.Response.Status; got != want {
+				t.Errorf("%+v, by cause %t: %d, want %d", tt.err, byCause, got, want)
 			}
-			if got := gateway.AsError(e.public(&gateway.Error{Status: 418, Code: code})).Status; got != 418 {
-				t.Errorf("%s with a status of its own: %d, want 418", code, got)
-			}
+			x.Release()
 		}
+	}
+}
+
+// TestMarks adds the headers of the gateway to the answers that have them, and says of
+// none that it is complete when it is a failure in the end.
+func TestMarks(t *testing.T) {
+	r := &rendering{completed: "X-Krakend-Completed", product: gateway.Field{Name: "X-Krakend", Value: "Version 1"}}
+	tests := []struct {
+		mark gateway.Mark
+		err  error
+		want string
+	}{
+		{gateway.Unmarked, nil, "X-Sluice-Completed: yes"},
+		{gateway.Unmarked, errors.New("x"), "X-Sluice-Completed: yes"},
+		{gateway.MarkProduct, nil, "X-Sluice-Completed: yes, X-Krakend: Version 1"},
+		{gateway.MarkIncomplete, nil, "X-Krakend: Version 1, X-Krakend-Completed: false"},
+		{gateway.MarkComplete, nil, "X-Krakend: Version 1, X-Krakend-Completed: true"},
+		{gateway.MarkComplete, errors.New("x"), "X-Krakend: Version 1, X-Krakend-Completed: false"},
+	}
+	for _, tt := range tests {
+		x := gateway.Acquire(nil)
+		x.Response.Header.Set("X-Sluice-Completed", "yes")
+		x.Response.Mark = tt.mark
+		if err := r.Leave(t.Context(), x, tt.err); err != nil {
+			t.Error(err)
+		}
+		var got []string
+		for _, f := range x.Response.Header {
+			got = append(got, f.Name+": "+f.Value)
+		}
+		if got := strings.Join(got, ", "); got != tt.want {
+			t.Errorf("mark %d, error %v: %s, want %s", tt.mark, tt.err, got, tt.want)
+		}
+		r.fail(x, errors.New("of a stage outside")) // after which nothing is complete
+		if x.Response.Header.Get("X-Krakend-Completed") == "true" {
+			t.Errorf("mark %d: a failure is complete", tt.mark)
+		}
+		x.Release()
 	}
 }

@@ -214,7 +214,7 @@ func (w want) check(t *testing.T, d dialect, how string, got told, p *peer) {
 		if err != nil || got.status != statusOf[w.code] || doc.Status != got.status || doc.Code != w.code || got.header.Get("Content-Type") != "application/problem+json" {
 			t.Errorf("%s: %d %s %v %v, want %d with the code %s", name, got.status, got.body, got.err, err, statusOf[w.code], w.code)
 		}
-		if want := gateway.FailureOf(w.code).Detail; doc.Detail != want {
+		if want := (&gateway.Error{Code: w.code}).Failure().Detail; doc.Detail != want {
 			t.Errorf("%s: the detail is %q, want %q", name, doc.Detail, want)
 		}
 		if w.message != "?" && doc.Message != w.message {

@@ -33,11 +33,11 @@ var info = component.Info{
 	Guards:     component.Access,
 	Identifies: true,
 	Failures: []gateway.Failure{
-		{Code: codeMissing, Status: 401, Detail: "Nobody is served here without a token."},
-		{Code: codeInvalid, Status: 401, Detail: "The token is not accepted."},
-		{Code: codeRole, Status: 403, Detail: "The token is good, and its roles are not enough for this."},
-		{Code: codeScope, Status: 403, Detail: "The token is good, and its scopes are not enough for this."},
-		{Code: codeKeys, Status: 503, Detail: "The keys that tokens are checked with cannot be had; try again later."},
+		{Code: codeMissing, Class: gateway.Denied, Status: 401, Detail: "Nobody is served here without a token."},
+		{Code: codeInvalid, Class: gateway.Denied, Status: 401, Detail: "The token is not accepted."},
+		{Code: codeRole, Class: gateway.Denied, Detail: "The token is good, and its roles are not enough for this."},
+		{Code: codeScope, Class: gateway.Denied, Detail: "The token is good, and its scopes are not enough for this."},
+		{Code: codeKeys, Class: gateway.Unavailable, Detail: "The keys that tokens are checked with cannot be had; try again later."},
 	},
 }
 

@@ -35,7 +35,7 @@ var info = component.Info{
 	Doc:       doc,
 	Guards:    component.Passage,
 	Failures: []gateway.Failure{
-		{Code: codeOpen, Status: 503, Detail: "A service behind the gateway failed too often and is not called for a while; try again later."},
+		{Code: codeOpen, Class: gateway.Unavailable, Detail: "A service behind the gateway failed too often and is not called for a while; try again later."},
 	},
 }
 

@@ -29,7 +29,7 @@ var info = component.Info{
 	Doc:       doc,
 	Guards:    component.Trust,
 	Failures: []gateway.Failure{
-		{Code: codeNotCached, Status: 504, Detail: "Only an answer from the cache was asked for, and there is none."},
+		{Code: codeNotCached, Class: gateway.Unavailable, Status: 504, Detail: "Only an answer from the cache was asked for, and there is none."},
 	},
 }
 

@@ -27,7 +27,7 @@ var doc string
 const codeLimit = "rate_limit"
 
 var failures = []gateway.Failure{
-	{Code: codeLimit, Status: 503, Others: "429 for a client over its own limit", Detail: "There are too many requests; try again later."},
+	{Code: codeLimit, Class: gateway.Limited, Others: "429 for a client over its own limit", Detail: "There are too many requests; try again later."},
 }
 
 var endpointInfo = component.Info{

@@ -31,7 +31,7 @@ var info = component.Info{
 	Doc:       doc,
 	Guards:    component.Access,
 	Failures: []gateway.Failure{
-		{Code: codeRejected, Status: 403, Others: "502 for answers, or as `status` says", Detail: "A condition of this endpoint is not met."},
+		{Code: codeRejected, Class: gateway.Denied, Others: "502 for answers, or as `status` says", Detail: "A condition of this endpoint is not met."},
 	},
 }
 
@@ -86,9 +86,9 @@ func build(s *component.Site, scope *celx.Scope, o Options) (*[celx.Phases]*guar
 	for p := range guards {
 		guards[p] = &guard{scope: scope, secret: celx.Phase(p) == celx.OnToken}
 	}
-	guards[celx.OnToken].status = 401
-	if s.Service().Behaviour.ErrorStatus == "by_cause" {
-		guards[celx.OnToken].status, guards[celx.OnRequest].status, guards[celx.OnResponse].status = 403, 403, 502
+	guards[celx.OnResponse].class = gateway.Invalid
+	if s.Service().Behaviour.ErrorStatus != "by_cause" {
+		guards[celx.OnToken].status = 401
 	}
 	var errs []error
 	for i, c := range o {
@@ -115,7 +115,8 @@ func build(s *component.Site, scope *celx.Scope, o Options) (*[celx.Phases]*guar
 // A guard holds the expressions of one phase.
 type guard struct {
 	scope  *celx.Scope
-	status int  // of a refusal; 0 lets the dialect decide
+	status int // of a refusal; 0 lets the dialect decide
+	class  gateway.Class
 	secret bool // clients do not learn which expression refused
 	checks []check
 }
@@ -140,7 +141,7 @@ func (g *guard) add(e *celx.Expression, o Check) {
 // refusal returns the error of the expression with the given number. Clients
 // learn the number, unless it was about a token.
 func (g *guard) refusal(number int, c *check, cause error) *gateway.Error {
-	e := &gateway.Error{Status: c.status, Code: codeRejected, Err: fmt.Errorf("evaluator #%d: %s: %w", number, c.text, cause)}
+	e := &gateway.Error{Status: c.status, Class: g.class, Code: codeRejected, Err: fmt.Errorf("evaluator #%d: %s: %w", number, c.text, cause)}
 	if !g.secret {
 		e.Public = fmt.Sprintf("request aborted by evaluator #%d", number)
 	}
