@@ -103,7 +103,7 @@ func TestStrangersAreSaid(t *testing.T) {
 				}
 			}
 			line := "WARNING host cannot be reached host=" + host + " endpoint=/ backend=/a error="
-			const why = "answers in HTTP/1 where HTTP/2 is spoken by prior knowledge; remove use_h2c from its options in backend/http/client"
+			const why = "answers in HTTP/1 where HTTP/2 is spoken by prior knowledge; remove use_h2c from the options of that backend"
 			eventually(t, line, func() bool { return strings.Contains(p.log(), line) && strings.Contains(p.log(), why) })
 			if n := strings.Count(p.log(), line); n != 1 {
 				t.Errorf("told %d times:\n%s", n, p.log())

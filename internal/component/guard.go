@@ -1,6 +1,8 @@
 package component
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/config"
@@ -98,4 +100,36 @@ func (r *Registry) Who(scope Scope, is func(*Info) bool) string {
 		}
 	}
 	return strings.Join(names, " or ")
+}
+
+// Option says where an option of a scope is written, such as "flatmap_filter of the
+// namespace proxy", for messages that advise it; the key alone where nobody has it.
+func (r *Registry) Option(scope Scope, key string) string {
+	if name := r.holder(scope, key); name != "" {
+		return key + " of the namespace " + name
+	}
+	return key
+}
+
+// Write says how an option is written with a value of JSON, such as
+// "proxy": {"sequential": true}; the option alone where nobody has it.
+func (r *Registry) Write(scope Scope, key, value string) string {
+	option := fmt.Sprintf("%q: %s", key, value)
+	if name := r.holder(scope, key); name != "" {
+		return fmt.Sprintf("%q: {%s}", name, option)
+	}
+	return option
+}
+
+// holder returns the first namespace of a scope that has an option, "" if none has.
+func (r *Registry) holder(scope Scope, key string) string {
+	if r == nil {
+		return ""
+	}
+	for _, d := range r.all {
+		if d.Scope == scope && d.Options != nil && slices.Contains(config.SpecOf(d.Options).Known(), key) {
+			return d.Namespace
+		}
+	}
+	return ""
 }

@@ -29,4 +29,4 @@ type Router struct {
 }
 
 // RouterKey is where the router namespace offers its settings.
-var RouterKey = NewKey[Router]("router")
+var RouterKey = NewKey[Router]("settings of the router")

@@ -144,9 +144,9 @@ func (s *Site) Service() *config.Service { return s.env.Service }
 // Product returns name and version of the gateway, as User-Agent shows them.
 func (s *Site) Product() string { return s.env.Product }
 
-// Who returns the namespaces of a scope whose components are of a kind, in words, for
-// messages that say what to write.
-func (s *Site) Who(scope Scope, is func(*Info) bool) string { return s.env.Registry.Who(scope, is) }
+// Registry returns the components there are, for messages that say what to write. It
+// may be nil.
+func (s *Site) Registry() *Registry { return s.env.Registry }
 
 // Declared reports whether the configuration names the component. It is false
 // for an implicit component that runs on its defaults.

@@ -659,7 +659,7 @@ func (Method) Hint(s string) string {
 	case "HEAD":
 		return `HEAD is served wherever GET is, write "GET"`
 	case "OPTIONS":
-		return "OPTIONS is answered with auto_options of the namespace router, or by security/cors"
+		return "OPTIONS is answered by the gateway itself, with auto_options or by CORS"
 	}
 	return ""
 }

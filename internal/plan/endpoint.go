@@ -253,8 +253,8 @@ func (b *endpointBuilder) sound() bool {
 		}
 		if len(writes) > 0 && !ordered {
 			return fail("backend", config.CodeSeveralWrites, fmt.Errorf(
-				"%s %s writes through %s; a write cannot be undone when another call fails: make the endpoint sequential with its only write in last place, or lift the rule with \"proxy\": {\"allow_multiple_writes\": true}",
-				e.Method, e.Endpoint, strings.Join(writes, ", ")))
+				"%s %s writes through %s; a write cannot be undone when another call fails: make the endpoint sequential with its only write in last place, or lift the rule with %s",
+				e.Method, e.Endpoint, strings.Join(writes, ", "), b.Registry.Write(component.InEndpoint, "allow_multiple_writes", "true")))
 		}
 	}
 	if e.ConcurrentCalls > 1 && slices.ContainsFunc(b.real, func(bp *branchPlan) bool { return bp.config.Method != "GET" && bp.config.Method != "HEAD" }) {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/jsonspan"
 	"github.com/sluice-gateway/sluice/internal/pathlint"
@@ -72,7 +73,7 @@ func (b *endpointBuilder) checkTarget(be *config.Backend) {
 		return
 	}
 	if d := pathlint.Doubt(be.Target); d != nil {
-		b.mistake(be.Node, "target", fmt.Errorf("%s leads nowhere: %s; %s", shown(be.Target, written), d.Why, meant(d, written, "")))
+		b.mistake(be.Node, "target", fmt.Errorf("%s leads nowhere: %s; %s", shown(be.Target, written), d.Why, b.meant(d, written, "")))
 	}
 }
 
@@ -83,7 +84,7 @@ func (b *endpointBuilder) checkMapping(be *config.Backend) {
 		if d == nil && strings.Contains(old, ".") && len(jsonspan.SplitPath(old)) > 1 {
 			path := jsonspan.SplitPath(old)
 			b.report(be.Node, "mapping", config.Warning, config.CodeSuspicious, fmt.Errorf(
-				`%q renames nothing, unless a member has just this name: names are no paths here; use flatmap_filter of the namespace proxy: {"type": "move", "args": [%[1]q, %q]}`, old, path[len(path)-1]))
+				`%q renames nothing, unless a member has just this name: names are no paths here; use %[3]s: {"type": "move", "args": [%[1]q, %[2]q]}`, old, path[len(path)-1], b.flatmap()))
 			continue
 		}
 		if d == nil || old == "" || len(d.Instead) != 1 || strings.Contains(d.Instead[0], ".") {
@@ -159,7 +160,7 @@ func (b *endpointBuilder) checkDeny(be *config.Backend, i int, path string) {
 	}
 	if doubt != nil {
 		at, item := listed(be.Node, "deny", i)
-		err := fmt.Errorf("%s removes nothing: %s; %s", shown(path, item), doubt.Why, meant(doubt, item, `{"type": "del", "args": [%q]}`))
+		err := fmt.Errorf("%s removes nothing: %s; %s", shown(path, item), doubt.Why, b.meant(doubt, item, `{"type": "del", "args": [%q]}`))
 		if !item.Secret() && (path == "" || path == "*") {
 			b.mistake(be.Node, at, err) // names, of which no answer has one
 			return
@@ -167,7 +168,7 @@ func (b *endpointBuilder) checkDeny(be *config.Backend, i int, path string) {
 		b.report(be.Node, at, config.Error, config.CodeMistake, err)
 		return
 	}
-	if own := ownName(be, be.Deny, path); own != nil {
+	if own := b.ownName(be, be.Deny, path); own != nil {
 		at, item := listed(be.Node, "deny", i)
 		if item.Secret() {
 			own = errors.New("it begins with the target, the group or a member that is renamed; give it a path within the target, as the service answers it")
@@ -186,11 +187,11 @@ func (b *endpointBuilder) checkAllow(be *config.Backend, i int, path string) {
 	if doubt := pathlint.Doubt(path); doubt != nil {
 		at, item := listed(be.Node, "allow", i)
 		if path != "" || item.Secret() { // else it is the way to keep nothing
-			b.mistake(be.Node, at, fmt.Errorf("%s keeps nothing: %s; %s", shown(path, item), doubt.Why, meant(doubt, item, "")))
+			b.mistake(be.Node, at, fmt.Errorf("%s keeps nothing: %s; %s", shown(path, item), doubt.Why, b.meant(doubt, item, "")))
 		}
 		return
 	}
-	if own := ownName(be, be.Allow, path); own != nil {
+	if own := b.ownName(be, be.Allow, path); own != nil {
 		if at, item := listed(be.Node, "allow", i); !item.Secret() {
 			b.mistake(be.Node, at, fmt.Errorf("%s keeps nothing: %w", shown(path, item), own))
 		}
@@ -217,23 +218,26 @@ func shown(text string, n *config.Node) string {
 // meant says what to write in the place of a doubtful path. The format operation
 // makes an operation of flatmap_filter of what leads into lists; where it is empty,
 // lists are kept whole.
-func meant(d *pathlint.Doubtful, n *config.Node, operation string) string {
+func (c *compiler) meant(d *pathlint.Doubtful, n *config.Node, operation string) string {
 	if n.Secret() {
 		return "give it the name of a member, or names with dots between them"
 	}
-	remedy := d.Remedy(inList(d.Inside, operation))
+	remedy := d.Remedy(c.inList(d.Inside, operation))
 	if d.Literal != "" {
 		remedy += fmt.Sprintf(", or %q for a member of just this name", d.Literal)
 	}
 	return remedy
 }
 
+// flatmap names the option that filters what paths do not reach.
+func (c *compiler) flatmap() string { return c.Registry.Option(component.InBackend, "flatmap_filter") }
+
 // inList says what to write for a path that leads into lists, as far as there is one.
-func inList(path, operation string) string {
+func (c *compiler) inList(path, operation string) string {
 	switch {
 	case path == "":
 	case operation != "":
-		return "use flatmap_filter of the namespace proxy: " + fmt.Sprintf(operation, path)
+		return "use " + c.flatmap() + ": " + fmt.Sprintf(operation, path)
 	default:
 		names := jsonspan.SplitPath(path)
 		end := slices.IndexFunc(names, func(name string) bool { return strings.Trim(name, "0123456789") == "" || name == "*" })
@@ -253,15 +257,15 @@ func leads(outer, inner string) bool {
 // ownName says which path of the service's answer a path stands for that begins with
 // what the backend itself makes of the answer, nil if it does not. Other entries of
 // the list may name the right one already.
-func ownName(be *config.Backend, list []string, path string) error {
+func (c *compiler) ownName(be *config.Backend, list []string, path string) error {
 	named := func(names []string) bool {
 		whole := jsonspan.JoinPath(names)
 		return slices.ContainsFunc(list, func(p string) bool { return leads(p, whole) })
 	}
-	const otherwise = "or use flatmap_filter of the namespace proxy, if the service answers a member of this name"
+	otherwise := func() string { return "or use " + c.flatmap() + ", if the service answers a member of this name" }
 	if strings.Contains(be.Group, ".") { // which are part of its name
 		if inner, is := strings.CutPrefix(path, be.Group+"."); is && !named(jsonspan.SplitPath(inner)) {
-			return fmt.Errorf("the group is made of what is left; write %q, %s", inner, otherwise)
+			return fmt.Errorf("the group is made of what is left; write %q, %s", inner, otherwise())
 		}
 	}
 	if first, _, deeper := strings.Cut(path, "."); !deeper || !strings.Contains(path+be.Target, `\`) && first != be.Group &&
@@ -273,17 +277,17 @@ func ownName(be *config.Backend, list []string, path string) error {
 		return nil
 	}
 	if rest := names[1:]; be.Group != "" && names[0] == be.Group && !named(rest) {
-		return fmt.Errorf("the group is made of what is left; write %q, %s", jsonspan.JoinPath(rest), otherwise)
+		return fmt.Errorf("the group is made of what is left; write %q, %s", jsonspan.JoinPath(rest), otherwise())
 	}
 	if be.Target != "" && leads(be.Target, path) {
 		rest := names[len(jsonspan.SplitPath(be.Target)):]
 		if len(rest) > 0 && !named(rest) {
-			return fmt.Errorf("paths begin within the target; write %q, %s", jsonspan.JoinPath(rest), otherwise)
+			return fmt.Errorf("paths begin within the target; write %q, %s", jsonspan.JoinPath(rest), otherwise())
 		}
 	}
 	if old := renamed(be, names[0]); old != "" {
 		if rest := append([]string{old}, names[1:]...); !named(rest) {
-			return fmt.Errorf("members are renamed after that; write %q, %s", jsonspan.JoinPath(rest), otherwise)
+			return fmt.Errorf("members are renamed after that; write %q, %s", jsonspan.JoinPath(rest), otherwise())
 		}
 	}
 	return nil

@@ -301,7 +301,8 @@ func (b *endpointBuilder) checkSources(be *config.Backend, shadow bool, key stri
 func (b *endpointBuilder) noResult(p template.Part, shadow bool) string {
 	switch {
 	case !b.site.Arrangement().Sequential || len(b.config.Backend) == 1:
-		return `{resp…} has a value in a sequence only, so this backend always fails; write "proxy": {"sequential": true} on the endpoint`
+		return "{resp…} has a value in a sequence only, so this backend always fails; write " +
+			b.Registry.Write(component.InEndpoint, "sequential", "true") + " on the endpoint"
 	case shadow:
 		return "a shadow is called before there is any answer, so {resp…} has no value here and the call always fails; remove the placeholder"
 	case p.Index >= len(b.real):
@@ -423,7 +424,7 @@ func (c *compiler) checkCollection(be *config.Backend, reshaped bool) {
 		c.mistake(be.Node, "target", fmt.Errorf("leads nowhere: the only member of the answer is %q, which is no object; remove target", only))
 	case reshaped:
 	case len(be.Allow) > 0 && !slices.ContainsFunc(be.Allow, names):
-		c.mistake(be.Node, "allow", fmt.Errorf("leaves nothing: the only member of the answer is %q, and paths do not lead into lists; write it, or use flatmap_filter of the namespace proxy", only))
+		c.mistake(be.Node, "allow", fmt.Errorf("leaves nothing: the only member of the answer is %q, and paths do not lead into lists; write it, or use %s", only, c.flatmap()))
 	case len(be.Allow) == 0:
 		if slices.ContainsFunc(be.Deny, names) {
 			return
@@ -431,7 +432,7 @@ func (c *compiler) checkCollection(be *config.Backend, reshaped bool) {
 		for i, path := range be.Deny {
 			if at, item := listed(be.Node, "deny", i); item.Secret() || pathlint.Doubt(path) == nil { // else it is reported as that
 				c.mistake(be.Node, at, fmt.Errorf(
-					"removes nothing: the only member of the answer is %q, and paths do not lead into lists; use flatmap_filter of the namespace proxy%s", only, removal(only, path, item)))
+					"removes nothing: the only member of the answer is %q, and paths do not lead into lists; use %s%s", only, c.flatmap(), removal(only, path, item)))
 			}
 		}
 	}

@@ -56,7 +56,7 @@ func (c *compiler) newOwn() *own {
 		case e.Method != "GET":
 		case path == o.health:
 			c.report(e.Node, "endpoint", config.Error, config.CodeDuplicateEndpoint,
-				fmt.Errorf("GET %s is the health path of the gateway; choose another path here or for health_path of the namespace router", path))
+				fmt.Errorf("GET %s is the health path of the gateway; choose another path here or for %s", path, c.Registry.Option(component.InService, "health_path")))
 		case path == readyPath:
 			o.ready = ""
 		case path == livePath:

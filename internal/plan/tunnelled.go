@@ -47,5 +47,5 @@ func (b *endpointBuilder) checkTunnelled(s *component.BackendSite) {
 }
 
 func (b *endpointBuilder) failUpgrade(n *config.Node, key, text string) {
-	b.report(n, key, config.Error, config.CodeInvalid, errors.New(text+`, or remove "upgrade" from the proxy options of the endpoint`))
+	b.report(n, key, config.Error, config.CodeInvalid, errors.New(text+", or remove "+b.Registry.Option(component.InEndpoint, "upgrade")+" in the endpoint"))
 }

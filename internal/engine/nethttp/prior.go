@@ -123,7 +123,7 @@ func (g *greeting) Read(p []byte) (int, error) {
 // judge returns why a connection that began with g.first, or ended with err before that,
 // is none of HTTP/2.
 func (g *greeting) judge(err error) error {
-	const remedy = "remove use_h2c from its options in backend/http/client, or let it speak HTTP/2 without TLS"
+	const remedy = "remove use_h2c from the options of that backend, or let it speak HTTP/2 without TLS"
 	host := g.RemoteAddr()
 	if err == nil && http2.FrameType(g.first[3]) == http2.FrameSettings {
 		return nil

@@ -11,6 +11,8 @@ import (
 	"cel.dev/cel-go/common"
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/types"
+
+	"github.com/sluice-gateway/sluice/internal/component"
 )
 
 // Names of the variables.
@@ -139,7 +141,7 @@ func (s *Scope) Compile(text string, b Bounds) (*Expression, error) {
 	case err != nil:
 		return nil, err
 	case e.phase == OnToken && !s.verified:
-		return nil, fmt.Errorf("JWT needs a verified token; configure %s on the endpoint, and write the expression there", s.verifies)
+		return nil, fmt.Errorf("JWT needs a verified token; configure %s on the endpoint, and write the expression there", s.known.Who(component.InEndpoint, component.Identifying))
 	case e.data && s.noop:
 		return nil, errors.New("resp_data is not decoded with the encoding no-op; use another encoding, or resp_metadata_status and resp_metadata_headers")
 	}

@@ -18,10 +18,10 @@ import (
 // where they come from. Expressions of one scope may be evaluated together. It is safe
 // for concurrent use once they are compiled.
 type Scope struct {
+	known    *component.Registry // for messages
 	clock    component.Clock
 	header   uint64 // bytes of the header of a message
 	verified bool   // there is a token
-	verifies string // what would verify one
 	early    bool   // what the client sends counts, because nothing is selected yet
 	backend  bool
 	earlier  int // calls of the sequence before that of the backend
@@ -35,8 +35,7 @@ type Scope struct {
 }
 
 func newScope(s *component.Site, params []string) *Scope {
-	sc := &Scope{clock: s.Clock(), header: uint64(cmp.Or(s.Service().MaxHeaderBytes, config.DefaultMaxHeaderBytes))}
-	sc.verifies = s.Who(component.InEndpoint, component.Identifying)
+	sc := &Scope{known: s.Registry(), clock: s.Clock(), header: uint64(cmp.Or(s.Service().MaxHeaderBytes, config.DefaultMaxHeaderBytes))}
 	for _, p := range params {
 		sc.params = append(sc.params, strings.ToUpper(p[:1])+p[1:])
 	}
@@ -111,7 +110,7 @@ func (s *Scope) look(name string) error {
 	call, _ := strconv.Atoi(m[1])
 	switch {
 	case s.earlier == 0:
-		return fmt.Errorf(`req_params.%s never has a value, because no call of a sequence comes before this one; write "proxy": {"sequential": true} on the endpoint, and the expression in a later backend`, name)
+		return fmt.Errorf(`req_params.%s never has a value, because no call of a sequence comes before this one; write %s on the endpoint, and the expression in a later backend`, name, s.known.Write(component.InEndpoint, "sequential", "true"))
 	case call >= s.earlier:
 		return fmt.Errorf("req_params.%s never has a value, because backend %d is not called before this one; earlier ones are Resp0_… to Resp%d_…", name, call, s.earlier-1)
 	}
