@@ -101,14 +101,20 @@ func printSent(w io.Writer, in gateway.Inbound, x *gateway.Exchange, failure err
 	}
 
 	fmt.Fprintln(w, "\nWhat happened, by when it began:")
-	spans := record.Spans()
-	slices.SortStableFunc(spans, func(a, b gateway.Span) int { return cmp.Compare(a.Began, b.Began) })
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, s := range spans {
-		row := fmt.Sprintf("  +%v\t%v\t%s\t%s\t%s\t%s", round(s.Began), round(s.Took), s.Plan, where(s), way(s), outcome(s))
-		fmt.Fprintln(t, strings.TrimRight(row, "\t"))
+	var rows []row
+	for _, s := range record.Spans() {
+		rows = append(append(rows, rowOf(s)), laps(s)...)
+	}
+	slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(a.began, b.began) })
+	var table bytes.Buffer
+	t := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
+	for _, r := range rows {
+		fmt.Fprintf(t, "  +%v\t%v\t%s\t%s\t%s\t%s\n", round(r.began), round(r.took), r.plan, r.step, r.way, r.outcome)
 	}
 	t.Flush()
+	for line := range strings.Lines(table.String()) {
+		fmt.Fprintln(w, strings.TrimRight(line, " \n"))
+	}
 
 	if members := record.Members(); len(members) > 0 {
 		fmt.Fprintln(w, "\nWhere the members of the answer come from:")
@@ -133,6 +139,46 @@ func printSent(w io.Writer, in gateway.Inbound, x *gateway.Exchange, failure err
 	if errors.Is(broken, errShown) {
 		fmt.Fprintln(w, "  ... and more")
 	}
+}
+
+// A row is a line of the waterfall.
+type row struct {
+	began, took              time.Duration
+	plan, step, way, outcome string
+}
+
+func rowOf(s gateway.Span) row { return row{s.Began, s.Took, s.Plan, where(s), way(s), outcome(s)} }
+
+// laps returns what a call consists of: how it came to its connection, and how long the
+// answer took to begin and to end. For other spans that is nothing.
+func laps(s gateway.Span) (rows []row) {
+	c := s.Call
+	if c == nil || c.Connected == 0 {
+		return nil // nobody was reached, which the span says
+	}
+	at := s.Began
+	lap := func(name string, took time.Duration) {
+		if took > 0 {
+			rows = append(rows, row{began: at, took: took, plan: s.Plan, step: "- " + name})
+		}
+		at += took
+	}
+	switch made := c.Lookup + c.Connect + c.Handshake; {
+	case made > 0:
+		at += c.Connected - made
+	case c.Reused:
+		lap("connection, used before", c.Connected)
+	default:
+		lap("connection, made for others", c.Connected)
+	}
+	lap("lookup", c.Lookup)
+	lap("connect", c.Connect)
+	lap("TLS handshake", c.Handshake)
+	if c.FirstByte > 0 {
+		lap("first byte", c.FirstByte-c.Connected)
+		lap("body", c.End-c.FirstByte)
+	}
+	return rows
 }
 
 // where names a step by its phase and its namespace.

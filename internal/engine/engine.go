@@ -140,6 +140,8 @@ type Server interface {
 //     names one of its protocols becomes a [gateway.Tunnel], for which ctx does
 //     not count any more; any other 101 fails the call with
 //     [gateway.CodeBackendInvalid].
+//   - Where x.Request.Timing is set it is filled until the body has ended; a [Stopwatch]
+//     does that. Nobody else pays for it.
 //   - Closing the body of the response, or the end of ctx, frees the
 //     connection.
 //   - Errors are made by [Failure]: of type *[gateway.Error], with a Public text

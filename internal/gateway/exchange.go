@@ -77,6 +77,10 @@ type Request struct {
 	// Attempt is what is known of the host that is called, as its client has found.
 	Attempt Attempt
 
+	// Timing is filled by the engine that makes the call, for whoever wants to know; nil
+	// as a rule. It must be empty, and outlive the body of the answer.
+	Timing *Timing
+
 	// Hops is how many redirects of the backend were followed to get here, and
 	// Foreign whether one of them has led to an origin that is not the backend's, for
 	// which its credentials are not meant.
@@ -91,6 +95,23 @@ type Request struct {
 	// after the other with ", " between them, each as the client wrote it; ""
 	// asks for none (RFC 9110, section 7.8), and so does a request with a body.
 	Upgrade string
+}
+
+// Timing is where the time of a call by HTTP goes. What has not happened, or not yet, is
+// zero. It is complete when the body of the answer has been read or closed, and belongs
+// to the goroutine of the call until then.
+type Timing struct {
+	Began time.Time // when the engine got the call
+
+	// How long it took to look a name up, to connect, and to shake hands for TLS. They
+	// are zero on a connection that was there, be it that another call has made it.
+	Lookup, Connect, Handshake time.Duration
+
+	Connected time.Duration // since Began: when there was a connection to send on
+	FirstByte time.Duration // since Began: when the first byte of an answer came, be it an interim one
+	End       time.Duration // since Began: when the body had come, or the call was over otherwise
+
+	Reused bool // the connection has carried other calls before
 }
 
 // An Attempt is what became of a call to one host.

@@ -20,7 +20,7 @@ type Record struct {
 
 // A Span is a step on its way in or out, or what a plan runs around.
 type Span struct {
-	Plan  string // such as "service" or "GET /users/{id}"
+	Plan  string // such as "service" or "endpoint /users/{id}"; method and URL of a call by HTTP
 	Step  string // namespace, or name of the core
 	Phase string // "" for what a plan runs around
 	Place string // where it was configured; "" for the core
@@ -33,6 +33,10 @@ type Span struct {
 	Status        int       // of the answer, behind it
 	Replied       bool      // the way in ended here
 	Err           error     // what came of it; nil if all is well
+
+	// Call is where the time of a call by HTTP goes; it goes on behind the span, while the
+	// body is read. It is nil for all else.
+	Call *Timing
 }
 
 // A Member is a member of a merged answer and the call that it came from.

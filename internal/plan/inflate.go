@@ -14,6 +14,9 @@ type unpacked struct{ next gateway.Connector }
 
 // Do calls and unpacks gzip.
 func (u *unpacked) Do(ctx context.Context, x *gateway.Exchange) error {
+	if x.Record != nil {
+		return u.watched(ctx, x)
+	}
 	return received(x, u.next.Do(ctx, x))
 }
 

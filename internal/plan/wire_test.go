@@ -403,7 +403,11 @@ func TestBuildOrder(t *testing.T) {
 func TestRecord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &network{begins: true}
+		var asked int
 		n.look = func(r *gateway.Request) {
+			if r.Timing != nil {
+				asked++
+			}
 			time.Sleep(map[string]time.Duration{"/1": 40, "/2": 1, "/3": 2}[r.Path] * time.Millisecond)
 		}
 		g := compileWired(t, n, `{"version":3,"endpoints":[{"endpoint":"/x","method":"POST","timeout":"1s","extra_config":{"test/writes":{}},"backend":[
@@ -419,17 +423,20 @@ func TestRecord(t *testing.T) {
 		took := make(map[string]time.Duration)
 		var order []string
 		for _, s := range x.Record.Spans() {
+			if called := s.Step == "client"; called != (s.Call != nil) || called && !strings.HasPrefix(s.Plan, "POST http://up/") {
+				t.Errorf("%v: times %v", s, s.Call)
+			}
 			if s.Phase == "" {
 				took[s.Plan] = s.Took
 			}
-			if s.Plan == "backend 1 /2" || s.Plan == "attempt 1 /2" {
+			if s.Plan == "backend 1 /2" || s.Plan == "attempt 1 /2" || s.Plan == "POST http://up/2" {
 				order = append(order, fmt.Sprintf("%s %s %v %s>%s", s.Phase, s.Step, s.Out, s.Before, s.After))
 			}
 			if s.Err != nil {
 				t.Errorf("%v failed", s)
 			}
 		}
-		for plan, want := range map[string]time.Duration{"backend 0 /1": 40, "backend 1 /2": 1, "backend 2 /3": 2, "endpoint /x": 40, "service": 40, "attempt 1 /2": 1} {
+		for plan, want := range map[string]time.Duration{"backend 0 /1": 40, "backend 1 /2": 1, "backend 2 /3": 2, "endpoint /x": 40, "service": 40, "POST http://up/2": 1} {
 			if got := took[plan]; got != want*time.Millisecond {
 				t.Errorf("%s took %v, want %vms", plan, got, int(want))
 			}
@@ -443,6 +450,14 @@ func TestRecord(t *testing.T) {
 		}
 		if got := fmt.Sprint(x.Record.Members()); got != "[{a backend 0 /1} {b backend 1 /2} {c backend 1 /2}]" {
 			t.Errorf("the members come from %s", got)
+		}
+		if asked != 3 || x.Request.Timing != nil {
+			t.Errorf("%d of 3 calls were asked for their times", asked)
+		}
+		other := gateway.Acquire(testx.Request{Method: "POST", Path: "/x"}.Inbound())
+		defer other.Release()
+		if err := g.Do(t.Context(), other); err != nil || asked != 3 {
+			t.Errorf("%v; %d calls were asked for their times although nobody looks", err, asked-3)
 		}
 	})
 }

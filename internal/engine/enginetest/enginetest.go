@@ -59,6 +59,7 @@ func Run(t *testing.T, e Engine) {
 		{"http2", http2Cases},
 		{"resend", resendCases},
 		{"prior", priorCases},
+		{"timing", timingCases},
 		{"tunnel", tunnelCases},
 		{"passing", passingCases},
 	} {

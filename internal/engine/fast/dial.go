@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/url"
 	"strings"
+	"sync"
+	"syscall"
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/engine"
@@ -67,14 +69,18 @@ func plain(authority string) bool {
 
 // dial makes a connection for q within ctx. The error is [errForeign] for a host
 // that has chosen HTTP/2, which is remembered; for an upgrade it has no choice.
-func (h *host) dial(ctx context.Context, q *gateway.Request) (*link, error) {
+func (h *host) dial(ctx context.Context, q *gateway.Request, watch *engine.Stopwatch) (*link, error) {
 	by := engine.DialBy(ctx, q)
 	dialer := h.client.dialer
 	dialer.Deadline = by
+	if watch != nil {
+		h.time(&dialer, watch)
+	}
 	raw, err := dialer.DialContext(ctx, "tcp", h.address)
 	if err != nil {
 		return nil, err
 	}
+	watch.Stop(engine.Connect)
 	if h.tls == nil {
 		return newLink(raw, raw), nil
 	}
@@ -91,10 +97,12 @@ func (h *host) dial(ctx context.Context, q *gateway.Request) (*link, error) {
 	}
 	shaking, cancel := context.WithDeadline(ctx, latest)
 	defer cancel()
+	watch.Start(engine.Handshake)
 	if err := conn.HandshakeContext(shaking); err != nil {
 		raw.Close()
 		return nil, err
 	}
+	watch.Stop(engine.Handshake)
 	if conn.ConnectionState().NegotiatedProtocol == "h2" {
 		h.foreign.Store(true)
 		conn.Close()
@@ -103,6 +111,22 @@ func (h *host) dial(ctx context.Context, q *gateway.Request) (*link, error) {
 	l := newLink(raw, conn)
 	l.below = below
 	return l, nil
+}
+
+// time lets the watch take the times of the dialer: sockets are made when the name was
+// looked up.
+func (h *host) time(d *net.Dialer, watch *engine.Stopwatch) {
+	if name, _, err := net.SplitHostPort(h.address); err == nil && net.ParseIP(name) == nil {
+		watch.Start(engine.Lookup)
+	}
+	var connecting sync.Once
+	d.ControlContext = func(context.Context, string, string, syscall.RawConn) error {
+		connecting.Do(func() {
+			watch.Stop(engine.Lookup)
+			watch.Start(engine.Connect)
+		})
+		return nil
+	}
 }
 
 // An ending is the socket below TLS, which remembers that the backend has closed

@@ -37,6 +37,8 @@ type call struct {
 	x    *gateway.Exchange // nil once it has its answer
 	link *link             // nil before and after
 
+	watch *engine.Stopwatch // nil if nobody wants to know
+
 	// The body of the request: neither when it has none.
 	raw    []byte
 	stream io.ReadCloser
@@ -72,6 +74,7 @@ func acquire(ctx context.Context, h *host, x *gateway.Exchange) *call {
 		k = new(call)
 	}
 	k.ctx, k.host, k.x = ctx, h, x
+	k.watch = engine.Watch(&x.Request)
 	return k
 }
 
@@ -119,16 +122,22 @@ func (k *call) repeatable() bool { return k.stream == nil && k.x.Request.Repeata
 
 // reuse takes an idle link, and reports false if there is none.
 func (k *call) reuse() bool {
-	k.reused = k.host.take(k)
+	if k.reused = k.host.take(k); k.reused {
+		k.watch.Ready(true)
+	}
 	return k.reused
 }
 
 // dial makes a link. The error is that of [host.dial].
 func (k *call) dial() error {
-	l, err := k.host.dial(k.ctx, &k.x.Request)
+	l, err := k.host.dial(k.ctx, &k.x.Request, k.watch)
 	if err != nil {
+		if err != errForeign {
+			k.watch.End()
+		}
 		return err
 	}
+	k.watch.Ready(false)
 	k.reused, k.wrote, k.broken, k.heard, k.upload, k.err = false, false, false, false, nil, nil
 	k.host.start(k, l)
 	return nil

@@ -74,6 +74,7 @@ func (k *call) fail(err error) error {
 		}
 	}
 	k.end(false)
+	k.watch.End()
 	return engine.Failure(k.ctx, err, true)
 }
 
@@ -148,6 +149,7 @@ func (k *call) readHead() (string, error) {
 		switch err := fill(); {
 		case err == nil:
 			k.heard = true
+			k.watch.Hear()
 		case k.expecting && timeout(err):
 			k.proceed() // the backend does not know what to continue means
 		case err == io.EOF:
@@ -184,6 +186,7 @@ func (k *call) deliver() {
 			k.memory.detach()
 		}
 		k.streams = true
+		k.watch.Tell()
 		k.body.ResetAnswer(&k.link.in, k.head.Length, k.head.Chunked, &k.trailer)
 		if k.head.Chunked {
 			r.Trailer = &k.trailer
@@ -192,6 +195,7 @@ func (k *call) deliver() {
 		return
 	}
 	k.end(true)
+	k.watch.End()
 }
 
 // arrived reports whether the body of the answer has come with the head: all of
@@ -229,6 +233,7 @@ func (k *call) Read(p []byte) (int, error) {
 		return n, nil
 	case io.EOF:
 		k.end(true)
+		k.watch.End()
 	default:
 		err = engine.BrokenAnswer(k.ctx, k.fail(err), k.host.address)
 	}
@@ -266,6 +271,7 @@ func (k *call) Buffered() int {
 func (k *call) Close() error {
 	if k.link != nil {
 		k.end(k.drain())
+		k.watch.End()
 		k.err = errEnded
 	}
 	return nil

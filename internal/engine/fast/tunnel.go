@@ -128,6 +128,7 @@ func joined(fields gateway.Fields, name string) string {
 func (k *call) deliverTunnel() error {
 	r := &k.x.Response
 	protocol := k.switched()
+	k.watch.Tell()
 	l, ok := k.host.surrender(k)
 	if !ok {
 		l.close()

@@ -182,7 +182,7 @@ func (c *client) Close() {
 // Do makes the call.
 func (c *client) Do(ctx context.Context, x *gateway.Exchange) error {
 	once := !x.Request.Repeatable()
-	call := &call{client: c, once: once, wary: once, transport: c.transport}
+	call := &call{client: c, once: once, wary: once, transport: c.transport, watch: engine.Watch(&x.Request)}
 	if c.prior != nil && x.Request.Scheme == "http" {
 		call.transport = c.prior
 	}
@@ -272,6 +272,7 @@ type call struct {
 	body      requestStream
 	trace     httptrace.ClientTrace
 	client    *client
+	watch     *engine.Stopwatch // nil if nobody wants to know
 	transport *http.Transport
 	once      bool                     // a backend that may have got the request must not get it twice
 	wary      bool                     // the same, or nobody can send it twice
@@ -305,7 +306,9 @@ func (c *call) request(ctx context.Context, x *gateway.Exchange, proxy func(*url
 	if q.Body.Size() != 0 {
 		q.Upgrade = "" // a body would be in its way
 	}
-	c.trace.GotConn = c.connected
+	if c.trace.GotConn = c.connected; c.watch != nil {
+		c.time()
+	}
 	if in, ok := x.In.(gateway.Hinter); ok && q.Through {
 		c.hints.to, c.trace.Got1xxResponse = in, c.hints.add
 	}
@@ -365,6 +368,7 @@ func (c *call) doubtful() bool { return c.once && c.streams && c.client.doubts.L
 
 // end ends the call.
 func (c *call) end() {
+	c.watch.End()
 	c.body.end()
 	if c.cancel != nil {
 		c.cancel()
@@ -382,6 +386,7 @@ func (c *call) end() {
 // On HTTP/2 it is called again for another attempt, which must not be made if the
 // first is in doubt. A request with a body has asked for that before.
 func (c *call) connected(info httptrace.GotConnInfo) {
+	c.watch.Ready(info.Reused)
 	if c.reached.Swap(true) && c.doubtful() && c.cancel != nil {
 		c.stopped.Store(true)
 		c.cancel()
@@ -397,6 +402,25 @@ func (c *call) connected(info httptrace.GotConnInfo) {
 	if info.Reused && (c.wary || info.IdleTime > believed || c.client.careless(info.Conn)) && arrived(info.Conn) {
 		info.Conn.Close()
 	}
+}
+
+// time lets the watch take the times of the transport.
+func (c *call) time() {
+	c.trace.DNSStart = func(httptrace.DNSStartInfo) { c.watch.Start(engine.Lookup) }
+	c.trace.DNSDone = func(httptrace.DNSDoneInfo) { c.watch.Stop(engine.Lookup) }
+	c.trace.ConnectStart = func(string, string) { c.watch.Start(engine.Connect) }
+	c.trace.ConnectDone = func(_, _ string, err error) {
+		if err == nil {
+			c.watch.Stop(engine.Connect)
+		}
+	}
+	c.trace.TLSHandshakeStart = func() { c.watch.Start(engine.Handshake) }
+	c.trace.TLSHandshakeDone = func(_ tls.ConnectionState, err error) {
+		if err == nil {
+			c.watch.Stop(engine.Handshake)
+		}
+	}
+	c.trace.GotFirstResponseByte = c.watch.Hear
 }
 
 // careless reports whether what nobody asked for may have come with the last answer
@@ -508,6 +532,7 @@ func (c *call) answer(res *http.Response, to *gateway.Response) error {
 	case res.Body != http.NoBody && res.ContentLength != 0:
 		c.res = res
 		to.Body = body.FromStream(c, res.ContentLength)
+		c.watch.Tell()
 		if res.ProtoMajor == 2 || res.ContentLength < 0 {
 			to.Trailer = &c.trailer
 		}
@@ -620,6 +645,9 @@ func (c *call) drop() {
 
 func (c *call) read(p []byte) (int, error) {
 	n, err := c.res.Body.Read(p)
+	if err != nil {
+		c.watch.End()
+	}
 	if err == io.EOF && len(c.res.Trailer) > 0 {
 		err = c.trail()
 	}

@@ -213,6 +213,7 @@ func (c *call) tunnel(res *http.Response, to *gateway.Response) error {
 		res.Body.Close()
 		return engine.Unasked()
 	}
+	c.watch.Tell()
 	to.Status, to.Header, to.Upgrade = res.StatusCode, endToEnd(to.Header[:0], res.Header), protocol
 	to.Body.Close()
 	to.Body = body.FromStream(stream, -1)
