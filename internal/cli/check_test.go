@@ -418,7 +418,7 @@ func TestDumpAll(t *testing.T) {
 			t.Fatal(config.Format(problems))
 		}
 		dumped := dumpOf(t, name)
-		for _, d := range differences("", file.Root, dumped.Root, config.SpecOf(reflect.TypeFor[config.Service]()), component.InService) {
+		for _, d := range differences("", file.Root, dumped.Root, config.SpecOf(reflect.TypeFor[config.Service]()), false) {
 			t.Errorf("%s: %s", name, d)
 		}
 	}
@@ -441,10 +441,10 @@ func dumpOf(t *testing.T, name string) *config.Document {
 
 // differences returns what a dump does not show of a value of a file, or shows in
 // another way than it is meant.
-func differences(at string, written, shown *config.Node, s *config.Spec, scope component.Scope) []string {
+func differences(at string, written, shown *config.Node, s *config.Spec, loose bool) []string {
 	var all []string
 	find := func(in *config.Spec, key string) *config.Field {
-		i := slices.IndexFunc(in.Fields, func(f config.Field) bool { return f.Key == key || scope != "" && strings.EqualFold(f.Key, key) })
+		i := slices.IndexFunc(in.Fields, func(f config.Field) bool { return f.Key == key || loose && strings.EqualFold(f.Key, key) })
 		if i < 0 {
 			return nil
 		}
@@ -458,34 +458,27 @@ func differences(at string, written, shown *config.Node, s *config.Spec, scope c
 			return []string{fmt.Sprintf("%s has %d entries, want %d", at, len(shown.Items), len(written.Items))}
 		}
 		for i, item := range written.Items {
-			all = append(all, differences(fmt.Sprintf("%s[%d]", at, i), item, shown.Items[i], s.Item, scope)...)
+			all = append(all, differences(fmt.Sprintf("%s[%d]", at, i), item, shown.Items[i], s.Item, loose)...)
 		}
 	case s.Shape == config.ListShape:
 		if len(shown.Items) != 1 {
 			return []string{at + " is not shown as a list of one"}
 		}
-		all = differences(at+"[0]", written, shown.Items[0], s.Item, scope)
+		all = differences(at+"[0]", written, shown.Items[0], s.Item, loose)
 	case s.Shape == config.ObjectShape && written.Kind == config.Object:
+		loose = loose || s.Scope != ""
 		for _, m := range written.Members {
 			f := find(s, m.Key)
 			switch {
 			case f == nil || f.Rules.Idle: // a comment, or a key that changes nothing
-			case f.Key == "extra_config" && scope != "":
+			case f.Key == "extra_config" && s.Scope != "":
 				for _, n := range m.Value.Members {
-					if d := component.Default.Find(scope, n.Key); d != nil {
-						all = append(all, differences(at+"."+d.Namespace, n.Value, shown.Get("extra_config").Get(d.Namespace), config.SpecOf(d.Options), "")...)
+					if d := component.Default.Find(component.Scope(s.Scope), n.Key); d != nil {
+						all = append(all, differences(at+"."+d.Namespace, n.Value, shown.Get("extra_config").Get(d.Namespace), config.SpecOf(d.Options), false)...)
 					}
 				}
 			case m.Value.Kind != config.Null:
-				inner := scope
-				switch {
-				case scope == "":
-				case f.Key == "endpoints":
-					inner = component.InEndpoint
-				case f.Key == "backend":
-					inner = component.InBackend
-				}
-				all = append(all, differences(at+"."+f.Key, m.Value, shown.Get(f.Key), f.Spec, inner)...)
+				all = append(all, differences(at+"."+f.Key, m.Value, shown.Get(f.Key), f.Spec, loose)...)
 			}
 		}
 		for _, m := range shown.Members {

@@ -29,13 +29,7 @@ func dump(w io.Writer, s *config.Service, depth int, indent string) error {
 // dumpAll prints every key that has an effect.
 func dumpAll(w io.Writer, s *config.Service, indent string) error {
 	var text bytes.Buffer
-	document := s.MaskedJSON(func(scope, namespace string) *config.Spec {
-		d := component.Default.Find(component.Scope(scope), namespace)
-		if d == nil {
-			return nil
-		}
-		return config.SpecOf(d.Options)
-	})
+	document := s.MaskedJSON(component.Default.Options)
 	if err := json.Indent(&text, document, "", indent); err != nil {
 		return err
 	}

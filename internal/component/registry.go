@@ -11,15 +11,32 @@ import (
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
-// Scope is where in a configuration a namespace may stand.
+// Scope is where in a configuration a namespace may stand: in the extra_config of an
+// object whose type says so in a method Scope.
 type Scope string
 
-// The scopes.
+// The scopes. Workflows and agents are pipes: what stands there is written like an
+// endpoint and has no door.
 const (
 	InService  Scope = "service"
 	InEndpoint Scope = "endpoint"
 	InBackend  Scope = "backend"
+	InWorkflow Scope = "workflow"    // within the options of a namespace
+	InAgent    Scope = "async_agent" // what a source asks
 )
+
+// Scopes are all scopes with the objects of the core that have them, in the order of
+// pages. Where there is none, the options of a namespace have it; see [Info.Pipes].
+var Scopes = []struct {
+	Scope
+	Core reflect.Type
+}{
+	{InService, reflect.TypeFor[config.Service]()},
+	{InEndpoint, reflect.TypeFor[config.Endpoint]()},
+	{InBackend, reflect.TypeFor[config.Backend]()},
+	{InWorkflow, nil},
+	{InAgent, nil},
+}
 
 // Info is what a component says about itself.
 type Info struct {
@@ -55,6 +72,10 @@ type Info struct {
 	// reported at its line before the component is built, which finds them as they were
 	// read in the configuration of its backend.
 	Hosts *Hosts
+
+	// Pipes is the scope of the pipes that the options hold; "" if they hold none.
+	// Namespaces of pipes are known once there is a component with such options.
+	Pipes Scope
 
 	// Implicit components are built with their defaults where the
 	// configuration does not name them.
@@ -96,6 +117,7 @@ type Declaration struct {
 	service  func(*ServiceSite) error
 	endpoint func(*EndpointSite) error
 	backend  func(*BackendSite) error
+	pipe     func(*PipeSite) error
 }
 
 // Service declares a component of the service.
@@ -110,6 +132,21 @@ func Endpoint[O any](i Info, build func(*EndpointSite, O) error) Declaration {
 		endpoint: func(s *EndpointSite) error {
 			return decodeAndBuild(&s.Site, func(o O) error { return build(s, o) })
 		}}
+}
+
+// Nested declares a component of pipes that have no door.
+func Nested[O any](i Info, build func(*PipeSite, O) error) []Declaration {
+	pipe := func(s *PipeSite) error { return decodeAndBuild(&s.Site, func(o O) error { return build(s, o) }) }
+	var all []Declaration
+	for _, scope := range []Scope{InWorkflow, InAgent} {
+		all = append(all, Declaration{Info: i, Scope: scope, Options: reflect.TypeFor[O](), pipe: pipe})
+	}
+	return all
+}
+
+// Pipe declares a component of all pipes, those of endpoints too.
+func Pipe[O any](i Info, build func(*PipeSite, O) error) []Declaration {
+	return append(Nested(i, build), Endpoint(i, func(s *EndpointSite, o O) error { return build(&s.PipeSite, o) }))
 }
 
 // Backend declares a component of backends.
@@ -143,6 +180,8 @@ func decodeAndBuild[O any](s *Site, build func(O) error) error {
 type Registry struct {
 	byName map[key]*Declaration
 	all    []*Declaration
+	known  []*Declaration // those of scopes that some object has
+	stands map[Scope]bool // by scope, whether one has it
 }
 
 type key struct {
@@ -153,7 +192,10 @@ type key struct {
 // NewRegistry returns a registry of the given declarations. It panics when two
 // of them claim one name in one scope: that is a mistake in the program.
 func NewRegistry(d ...Declaration) *Registry {
-	r := &Registry{byName: make(map[key]*Declaration)}
+	r := &Registry{byName: make(map[key]*Declaration), stands: make(map[Scope]bool)}
+	for _, s := range Scopes {
+		r.stands[s.Scope] = s.Core != nil
+	}
 	r.add(d)
 	return r
 }
@@ -169,23 +211,40 @@ func (r *Registry) add(ds []Declaration) {
 			r.byName[k] = d
 		}
 		r.all = append(r.all, d)
+		if d.Pipes != "" {
+			r.stands[d.Pipes] = true
+		}
 	}
 	slices.SortStableFunc(r.all, func(a, b *Declaration) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Scope, b.Scope))
 	})
+	r.known = slices.DeleteFunc(slices.Clone(r.all), func(d *Declaration) bool { return !r.stands[d.Scope] })
 }
 
 // Find returns the declaration of a namespace, by any of its names, or nil. A nil
 // registry has none.
 func (r *Registry) Find(scope Scope, name string) *Declaration {
-	if r == nil {
+	if r == nil || !r.stands[scope] {
 		return nil
 	}
 	return r.byName[key{scope, name}]
 }
 
-// All returns every declaration, sorted by namespace and scope.
-func (r *Registry) All() []*Declaration { return r.all }
+// Stands reports whether some object has the scope.
+func (r *Registry) Stands(scope Scope) bool { return r.stands[scope] }
+
+// Options returns what is known of the options of a namespace, nil if that is nothing.
+func (r *Registry) Options(scope, namespace string) *config.Spec {
+	d := r.Find(Scope(scope), namespace)
+	if d == nil || d.Options == nil {
+		return nil
+	}
+	return config.SpecOf(d.Options)
+}
+
+// All returns every declaration of a scope that some object has, sorted by namespace
+// and scope.
+func (r *Registry) All() []*Declaration { return r.known }
 
 // Default is the registry that Register fills.
 var Default = NewRegistry()

@@ -564,6 +564,10 @@ func (d *decoder) object(n *Node, s *Spec, v reflect.Value) bool {
 	if n.Kind != Object {
 		return d.wrongType(n, s)
 	}
+	if s.Scope != "" && !d.loose {
+		d.loose = true
+		defer func() { d.loose = false }()
+	}
 	for _, index := range s.self {
 		v.FieldByIndex(index).Set(reflect.ValueOf(n))
 	}

@@ -9,22 +9,22 @@ import (
 // Leftovers reports texts that hold the placeholders of another tool: ${NAME} and
 // {{ ... }} anywhere, $NAME as the whole text. Whoever was to fill them in did
 // not, and they are served as they stand. options gives the options of a namespace
-// in the extra_config of a service, an endpoint or a backend, nil if it is unknown.
+// of a scope, nil if it is unknown.
 //
 // What a reference has inserted is not looked at, nor is the rest behind a $${
 // that says that a plain ${ is meant. Content that is kept as it is may hold
 // anything. Scripts, expressions, patterns, queries and schemas are in languages
 // that have such signs themselves, and comments are nobody's business.
-func (d *Document) Leftovers(options func(scope, namespace string) *Spec) []*Problem {
+func (d *Document) Leftovers(options Options) []*Problem {
 	l := leftovers{document: d, options: options}
-	l.core(d.Root, "", "service")
+	l.value(d.Root, "", SpecOf(serviceType))
 	return l.problems
 }
 
 // leftovers looks for what is left over in a document.
 type leftovers struct {
 	document *Document
-	options  func(scope, namespace string) *Spec
+	options  Options
 	problems []*Problem
 }
 
@@ -62,35 +62,9 @@ func (l *leftovers) empty(n *Node) bool {
 	return true
 }
 
-// core looks into the value at a key of a core object; scope is the object that has
-// it.
-func (l *leftovers) core(n *Node, key, scope string) {
-	if n.Kind == String {
-		l.text(n, key)
-		return
-	}
-	for _, item := range n.Items {
-		l.core(item, key, scope)
-	}
-	for _, m := range n.Members {
-		switch {
-		case l.empty(m.Value) || m.Comment() || foreign(key, m.Key):
-		case strings.EqualFold(key, "extra_config"):
-			l.value(m.Value, m.Key, l.options(scope, m.Key))
-		case strings.EqualFold(m.Key, "endpoints"):
-			l.core(m.Value, m.Key, "endpoint")
-		case strings.EqualFold(m.Key, "backend"):
-			l.core(m.Value, m.Key, "backend")
-		default:
-			l.core(m.Value, m.Key, scope)
-		}
-	}
-}
-
-// value looks into the value at a key of the options of a namespace; s is nil where
-// nothing is known of it.
+// value looks into the value at a key; s is nil where nothing is known of it.
 func (l *leftovers) value(n *Node, key string, s *Spec) {
-	if s != nil && s.Shape == AnyShape {
+	if s = s.of(n); s != nil && s.Shape == AnyShape {
 		return
 	}
 	if n.Kind == String {
@@ -105,8 +79,21 @@ func (l *leftovers) value(n *Node, key string, s *Spec) {
 		l.value(item, key, of)
 	}
 	for _, m := range n.Members {
-		if !l.empty(m.Value) && !m.Comment() && !foreign(key, m.Key) {
+		switch {
+		case m.Comment() || foreign(key, m.Key):
+		case s.extra(m.Key):
+			l.namespaces(m.Value, s.Scope)
+		default:
 			l.value(m.Value, m.Key, s.member(m.Key))
+		}
+	}
+}
+
+// namespaces looks into the options of the namespaces of an object of the scope.
+func (l *leftovers) namespaces(n *Node, scope string) {
+	for _, m := range n.Members {
+		if !m.Comment() && !foreign("extra_config", m.Key) {
+			l.value(m.Value, m.Key, l.options(scope, m.Key))
 		}
 	}
 }

@@ -60,6 +60,16 @@ func Resolve(d *Document) (*Service, []*Problem) {
 	return s, r.problems
 }
 
+// ResolvePipe fills in what a pipe leaves open that was decoded as a part of something
+// else than an endpoint, as Resolve does for those. With an Error among the problems it
+// must not be used.
+func ResolvePipe(s *Service, e *Endpoint) []*Problem {
+	r := resolver{service: s}
+	r.pipe(e)
+	Sort(r.problems)
+	return r.problems
+}
+
 // notOurs reports a document that is something else than a configuration of a
 // gateway, such as an OpenAPI document or the manifest of a package: one sentence
 // instead of one for every key.
@@ -230,23 +240,29 @@ func (r *resolver) endpoint(e *Endpoint) {
 				fmt.Errorf("the path %s is served as %s, because slashes are not repeated; write %q", was, e.Endpoint, e.Endpoint))
 		}
 	}
+	if e.CacheTTL == 0 {
+		e.CacheTTL = s.CacheTTL
+	}
+	if e.OutputEncoding == "" {
+		e.OutputEncoding = s.OutputEncoding
+	}
+	r.pipe(e)
+}
+
+// pipe resolves what is behind the door of an endpoint.
+func (r *resolver) pipe(e *Endpoint) {
+	s := r.service
 	if e.Method == "" {
 		e.Method = "GET"
 	}
 	if e.Timeout == 0 {
 		e.Timeout = s.Timeout
 	}
-	if e.CacheTTL == 0 {
-		e.CacheTTL = s.CacheTTL
-	}
 	if e.MaxBodyBytes == nil {
 		e.MaxBodyBytes = s.MaxBodyBytes
 	}
 	if e.MaxResponseBytes == nil {
 		e.MaxResponseBytes = s.MaxResponseBytes
-	}
-	if e.OutputEncoding == "" {
-		e.OutputEncoding = s.OutputEncoding
 	}
 	if e.ConcurrentCalls == 0 {
 		e.ConcurrentCalls = 1

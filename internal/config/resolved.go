@@ -13,23 +13,21 @@ import (
 // that are accepted for what they once did. Texts that hold references are masked,
 // and so is the user information of URLs.
 //
-// options gives the options of a namespace in the extra_config of a service, an
-// endpoint or a backend, nil if it does nothing.
-func (s *Service) MaskedJSON(options func(scope, namespace string) *Spec) []byte {
+// options gives the options of a namespace of a scope, nil if it does nothing.
+func (s *Service) MaskedJSON(options Options) []byte {
 	r := resolved{service: s, options: options}
 	return r.append(nil, SpecOf(serviceType), reflect.ValueOf(s), s.Node)
 }
 
 var (
-	serviceType  = reflect.TypeFor[Service]()
-	endpointType = reflect.TypeFor[Endpoint]()
-	backendType  = reflect.TypeFor[Backend]()
+	serviceType = reflect.TypeFor[Service]()
+	backendType = reflect.TypeFor[Backend]()
 )
 
 // resolved writes what values mean that were decoded.
 type resolved struct {
 	service *Service
-	options func(scope, namespace string) *Spec
+	options Options
 }
 
 // append appends a value of s that was read from n, which is nil for a default.
@@ -68,11 +66,11 @@ func (r resolved) object(dst []byte, s *Spec, v reflect.Value, n *Node) []byte {
 		if f.Rules.Idle || nothing(value) && !at.Written() {
 			continue
 		}
-		switch scope := scopes[s.Type]; {
-		case f.Key == "extra_config" && scope != "":
-			if names := r.effective(scope, value.Interface().(map[string]*Node)); names != nil {
+		switch {
+		case s.extra(f.Key):
+			if names := r.effective(s.Scope, value.Interface().(map[string]*Node)); names != nil {
 				members.key(f.Key)
-				members.dst = r.namespaces(members.dst, scope, names, value.Interface().(map[string]*Node))
+				members.dst = r.namespaces(members.dst, s.Scope, names, value.Interface().(map[string]*Node))
 			}
 			continue
 		case f.Key == "host" && s.Type == backendType: // which may be those of the root
@@ -90,9 +88,6 @@ func (r resolved) object(dst []byte, s *Spec, v reflect.Value, n *Node) []byte {
 	}
 	return members.end()
 }
-
-// scopes are the core objects that have an extra_config.
-var scopes = map[reflect.Type]string{serviceType: "service", endpointType: "endpoint", backendType: "backend"}
 
 // effective returns the namespaces that do something, sorted.
 func (r resolved) effective(scope string, extra map[string]*Node) []string {

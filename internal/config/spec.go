@@ -40,6 +40,11 @@ type Spec struct {
 	Rest   *Field   // ObjectShape: takes the members that no field names; may be nil
 	Kinds  []Kind   // CustomShape: the kinds it takes; nil when the type does not say
 
+	// Scope is what the type says of itself, in a method of that name, if it has an
+	// extra_config: for which namespaces that is a place. Such objects are decoded as
+	// the core objects are, see [DecodeLoose].
+	Scope string
+
 	fold      bool          // the type brings texts to the spelling of Enum
 	validates bool          // the type has a Validate
 	defaults  reflect.Value // the method Defaults of the type, if it has one
@@ -172,6 +177,7 @@ type (
 	folder          interface{ Fold(string) string }
 	hinter          interface{ Hint(string) string } // what to write instead of a value that is none; "" for nothing better than what is near
 	kinder          interface{ NodeKinds() []Kind }
+	scoped          interface{ Scope() string }
 )
 
 // specReader holds what one reading has found. It is separate from what is
@@ -242,6 +248,9 @@ func (r specReader) readKind(s *Spec, zero any) {
 		}
 	case reflect.Struct:
 		s.Shape = ObjectShape
+		if o, ok := zero.(scoped); ok {
+			s.Scope = o.Scope()
+		}
 		r.readStruct(s)
 	case reflect.Interface:
 		if t.NumMethod() > 0 {

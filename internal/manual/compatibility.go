@@ -2,7 +2,6 @@ package manual
 
 import (
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -54,7 +53,8 @@ var refused = map[string]string{
 // it is told the namespace and the last part of the key.
 func Rows(r *component.Registry, proof func(namespace, key string) string) []Row {
 	var rows []Row
-	for _, scope := range []string{"service", "endpoint", "backend", "workflow", "async_agent"} {
+	for _, s := range component.Scopes {
+		scope := string(s.Scope)
 		for _, name := range published.Names(scope) {
 			n := published.Scopes()[scope][name]
 			root := specOf(r, scope, name)
@@ -87,19 +87,13 @@ func Rows(r *component.Registry, proof func(namespace, key string) string) []Row
 
 // specOf returns what decodes a namespace in a scope, nil if nothing does.
 func specOf(r *component.Registry, scope, name string) *config.Spec {
-	if name == published.Core {
-		core := map[string]reflect.Type{
-			"service":  reflect.TypeFor[config.Service](),
-			"endpoint": reflect.TypeFor[config.Endpoint](),
-			"backend":  reflect.TypeFor[config.Backend](),
-		}
-		if core[scope] == nil {
-			return nil
-		}
-		return config.SpecOf(core[scope])
+	if name != published.Core {
+		return r.Options(scope, name)
 	}
-	if d := r.Find(component.Scope(scope), name); d != nil {
-		return config.SpecOf(d.Options)
+	for _, s := range component.Scopes {
+		if string(s.Scope) == scope && s.Core != nil {
+			return config.SpecOf(s.Core)
+		}
 	}
 	return nil
 }

@@ -54,30 +54,21 @@ func Schema(r *component.Registry) ([]byte, error) {
 	root["$defs"] = defs
 	version := root["properties"].(map[string]any)["version"].(map[string]any)
 	version["anyOf"].([]any)[0] = map[string]any{"type": "integer", "const": 3}
-	endpoints := items(root, "endpoints")
-	backends := items(endpoints, "backend")
-	for scope, object := range map[component.Scope]map[string]any{
-		component.InService: root, component.InEndpoint: endpoints, component.InBackend: backends,
-	} {
-		if object == nil {
-			return nil, fmt.Errorf("the schema of the %s has no place", scope)
+	for _, s := range component.Scopes {
+		if !r.Stands(s.Scope) {
+			continue
 		}
-		extra, err := namespaces(r, scope, defs)
-		if err != nil {
+		if s.Core != nil && s.Scope != component.InService {
+			if defs[string(s.Scope)], err = schema.JSONSchema(s.Core, config.Source); err != nil {
+				return nil, err
+			}
+		}
+		if defs[schema.Namespaces(string(s.Scope))], err = namespaces(r, s.Scope, defs); err != nil {
 			return nil, err
 		}
-		object["properties"].(map[string]any)["extra_config"] = extra
 	}
 	text, err := json.MarshalIndent(root, "", "  ")
 	return append(text, '\n'), err
-}
-
-// items returns the schema of the entries of a list, nil if there is none.
-func items(object map[string]any, key string) map[string]any {
-	properties, _ := object["properties"].(map[string]any)
-	list, _ := properties[key].(map[string]any)
-	entry, _ := list["items"].(map[string]any)
-	return entry
 }
 
 // namespaces returns the schema of an extra_config. The options of each namespace

@@ -1,6 +1,7 @@
 package manual
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -192,6 +193,68 @@ func TestProse(t *testing.T) {
 		got, err := prose(tt.source)
 		if got != tt.want || (err != nil) != (tt.wrong != "") || err != nil && !strings.Contains(err.Error(), tt.wrong) {
 			t.Errorf("%s: got %q, %v; want %q and an error with %q", tt.name, got, err, tt.want, tt.wrong)
+		}
+	}
+}
+
+// A flow is a component whose options hold a pipe.
+type flow struct {
+	// Backend lists the calls.
+	Backend []*config.Backend `json:"backend"`
+
+	// ExtraConfig holds what is done around them.
+	ExtraConfig map[string]*config.Node `json:"extra_config"`
+}
+
+func (flow) Scope() string { return string(component.InWorkflow) }
+
+// TestPipes shows what the schema and the pages say of namespaces of pipes: nothing
+// before there are pipes, then all there is.
+func TestPipes(t *testing.T) {
+	const source = "package manual\n\ntype flow struct {\n// Backend lists the calls.\nBackend any\n// ExtraConfig holds what is done around them.\nExtraConfig any\n}\ntype nothing struct{}\n"
+	type nothing struct{}
+	inner := component.Pipe(component.Info{Namespace: "test/inner", Summary: "Is there.", Source: source, Doc: "// Package inner is test/inner: nothing.\npackage inner\n"},
+		func(*component.PipeSite, nothing) error { return nil })
+	outer := component.Backend(component.Info{Namespace: "test/flow", Summary: "Flows.", Source: source, Doc: "// Package flow is test/flow: a pipe.\npackage flow\n", Pipes: component.InWorkflow},
+		func(*component.BackendSite, flow) error { return nil })
+	for _, with := range []bool{false, true} {
+		r := component.NewRegistry(inner...)
+		if with {
+			r = component.NewRegistry(append(inner, outer)...)
+		}
+		text, err := Schema(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var schema struct {
+			Defs map[string]struct {
+				Properties map[string]map[string]any `json:"properties"`
+			} `json:"$defs"`
+		}
+		if err := json.Unmarshal(text, &schema); err != nil {
+			t.Fatal(err)
+		}
+		_, workflow := schema.Defs["workflow.extra_config"].Properties["test/inner"]
+		_, agent := schema.Defs["async_agent.extra_config"]
+		_, endpoint := schema.Defs["endpoint.extra_config"].Properties["test/inner"]
+		if workflow != with || agent || !endpoint {
+			t.Errorf("with pipes %t: the schema has it in workflows %t, in agents %t, in endpoints %t", with, workflow, agent, endpoint)
+		}
+		options := schema.Defs["backend.test.flow"].Properties
+		if with && (fmt.Sprint(options["extra_config"]["$ref"]) != "#/$defs/workflow.extra_config" || !strings.Contains(fmt.Sprint(options["backend"]), "#/$defs/backend")) {
+			t.Errorf("the schema says of the options: %v", options)
+		}
+		pages, err := Pages(r, func(string) (string, error) { return "version: 3\n", nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range pages {
+			switch {
+			case p.Name == "test-inner.md" && strings.Contains(p.Text, "## In the workflow") != with:
+				t.Errorf("with pipes %t: the page says\n%s", with, p.Text)
+			case p.Name == "test-flow.md" && !strings.Contains(p.Text, "| `backend` | list of objects, see [backends](core.md#backends) |"):
+				t.Errorf("the page says\n%s", p.Text)
+			}
 		}
 	}
 }

@@ -57,6 +57,8 @@ var outwards = map[component.Scope][]component.Scope{
 	component.InService:  {component.InService},
 	component.InEndpoint: {component.InEndpoint, component.InService},
 	component.InBackend:  {component.InBackend, component.InEndpoint, component.InService},
+	component.InWorkflow: {component.InWorkflow, component.InBackend, component.InEndpoint, component.InService},
+	component.InAgent:    {component.InAgent, component.InBackend, component.InService},
 }
 
 // note adds what the fields of an object say that they guard.
@@ -100,22 +102,10 @@ func (k *guardedName) place(scope component.Scope) string {
 	return strings.Join(all, " or ")
 }
 
-// scopeOf returns which object a value belongs to, however deep it is within.
-func scopeOf(n *config.Node) component.Scope {
-	var keys []string // from within
-	for owner, key := n.Owner(); owner != nil; owner, key = owner.Owner() {
-		if owner.Kind == config.Object {
-			keys = append(keys, key)
-		}
-	}
-	depth := len(keys)
-	switch {
-	case depth < 2 || !strings.EqualFold(keys[depth-1], "endpoints"):
-		return component.InService
-	case depth < 3 || !strings.EqualFold(keys[depth-2], "backend"):
-		return component.InEndpoint
-	}
-	return component.InBackend
+// scopeOf returns the scope of the object that a value belongs to, however deep it is
+// within.
+func (g *guard) scopeOf(n *config.Node) component.Scope {
+	return component.Scope(config.ScopeOf(n, g.registry.Options))
 }
 
 // find returns the index of the guarded key that a word is or is a near miss of, and -1
@@ -345,9 +335,9 @@ func (g *guard) guardedKey(u *config.Unknown, k *guardedName) error {
 	case has:
 		return fmt.Errorf("unknown key %q; did you mean %q?", u.Key, k.key)
 	case old || config.SameName(u.Key, k.key):
-		return fmt.Errorf("%q has no effect here; move it into %s%s", u.Key, k.place(scopeOf(u.Value)), spelled(u.Key, k.key))
+		return fmt.Errorf("%q has no effect here; move it into %s%s", u.Key, k.place(g.scopeOf(u.Value)), spelled(u.Key, k.key))
 	}
-	return fmt.Errorf("unknown key %q, which looks like %s; write %[2]q in %s", u.Key, k.key, k.place(scopeOf(u.Value)))
+	return fmt.Errorf("unknown key %q, which looks like %s; write %[2]q in %s", u.Key, k.key, k.place(g.scopeOf(u.Value)))
 }
 
 // otherScope returns the declaration of the namespace that an unknown key stands in, if
@@ -391,13 +381,13 @@ func (g *guard) wanted(n *config.Node, word string) (places, key string) {
 		}
 	}
 	var near, all []string
-	look := func(scope component.Scope, n, around *config.Node) {
-		extra := n.GetFold("extra_config")
+	config.Objects(top, g.registry.Options, func(scope string, object *config.Node) {
+		extra := object.GetFold("extra_config")
 		if extra == nil {
 			return
 		}
 		for _, m := range extra.Members {
-			d := g.registry.Find(scope, m.Key)
+			d := g.registry.Find(component.Scope(scope), m.Key)
 			if d == nil || !letsPass(d) || m.Value.Kind != config.Object {
 				continue
 			}
@@ -407,23 +397,12 @@ func (g *guard) wanted(n *config.Node, word string) (places, key string) {
 				}
 				key = f.Key
 				all = append(all, m.Value.Path())
-				if around == own {
+				if object == own || own != top && standsIn(object, own) {
 					near = append(near, m.Value.Path())
 				}
 			}
 		}
-	}
-	look(component.InService, top, top)
-	if endpoints := top.GetFold("endpoints"); endpoints != nil {
-		for _, e := range endpoints.Items {
-			look(component.InEndpoint, e, e)
-			if backends := e.GetFold("backend"); backends != nil {
-				for _, b := range backends.Items {
-					look(component.InBackend, b, e)
-				}
-			}
-		}
-	}
+	})
 	if len(near) > 0 {
 		all = near
 	}
@@ -432,6 +411,13 @@ func (g *guard) wanted(n *config.Node, word string) (places, key string) {
 		all = append(all[:few], "another one")
 	}
 	return strings.Join(all, " or "), key
+}
+
+// standsIn reports whether n is outer or stands in it.
+func standsIn(n, outer *config.Node) bool {
+	for ; n != nil && n != outer; n, _ = n.Owner() {
+	}
+	return n != nil
 }
 
 // needed reports whether the options n guard less, or not at all, without a key.
@@ -458,8 +444,8 @@ func (g *guard) beside(u *config.Unknown) (namespace, key string) {
 		return "", ""
 	}
 	for _, m := range extra.Members {
-		for _, scope := range []component.Scope{component.InService, component.InEndpoint, component.InBackend} {
-			d := g.registry.Find(scope, m.Key)
+		for _, scope := range component.Scopes {
+			d := g.registry.Find(scope.Scope, m.Key)
 			if d == nil || !letsPass(d) {
 				continue
 			}
@@ -476,7 +462,7 @@ func (g *guard) beside(u *config.Unknown) (namespace, key string) {
 // namespaceOf says of which namespace an unknown key of a core object is an option,
 // and where that goes; nil if there is none, or more than one.
 func (g *guard) namespaceOf(u *config.Unknown) error {
-	scope := scopeOf(u.Value)
+	scope := g.scopeOf(u.Value)
 	var found *component.Declaration
 	option := ""
 	for _, d := range g.registry.All() {
@@ -541,12 +527,8 @@ func spelled(was, name string) string {
 // in, if that is one of them.
 func (g *guard) scopes(name string, object *config.Spec) string {
 	works := func(scope component.Scope) bool { return g.registry.Find(scope, name) != nil }
-	for scope, t := range map[component.Scope]reflect.Type{
-		component.InService: reflect.TypeFor[config.Service](), component.InEndpoint: reflect.TypeFor[config.Endpoint](), component.InBackend: reflect.TypeFor[config.Backend](),
-	} {
-		if object.Type == t && works(scope) {
-			return string(scope)
-		}
+	if here := component.Scope(object.Scope); works(here) {
+		return string(here)
 	}
 	if found := scopesWhere(works); found != "" {
 		return found
@@ -660,8 +642,8 @@ func (g *guard) letsPass(name string) bool { return g.inSomeScope(name, letsPass
 // is one that nobody knows.
 func (g *guard) inSomeScope(name string, is func(*component.Declaration) bool) bool {
 	known := false
-	for _, scope := range []component.Scope{component.InService, component.InEndpoint, component.InBackend} {
-		if d := g.registry.Find(scope, name); d != nil {
+	for _, scope := range component.Scopes {
+		if d := g.registry.Find(scope.Scope, name); d != nil {
 			if is(d) {
 				return true
 			}

@@ -173,9 +173,9 @@ func (c *compiler) unknown(scope component.Scope, name string, n *config.Node) {
 // scopesWhere returns the scopes for which f holds, in words.
 func scopesWhere(f func(component.Scope) bool) string {
 	var scopes []string
-	for _, scope := range []component.Scope{component.InService, component.InEndpoint, component.InBackend} {
-		if f(scope) {
-			scopes = append(scopes, string(scope))
+	for _, s := range component.Scopes {
+		if f(s.Scope) {
+			scopes = append(scopes, string(s.Scope))
 		}
 	}
 	return strings.Join(scopes, " or ")

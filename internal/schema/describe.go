@@ -48,6 +48,10 @@ type Field struct {
 	// fields are those of the outer object and are not repeated.
 	Recursive bool
 
+	// Scope is that of an object which has namespaces. Within others such an object is
+	// not described: it has a description of its own.
+	Scope string
+
 	Fields []Field // of an object, in the order of the type
 	Item   *Field  // of a list or map: its entries
 }
@@ -203,8 +207,11 @@ func (d *describer) value(s *config.Spec, v reflect.Value) Field {
 }
 
 func (d *describer) object(f *Field, s *config.Spec, v reflect.Value) {
-	if slices.Contains(d.stack, s.Type) {
+	switch f.Scope = s.Scope; {
+	case slices.Contains(d.stack, s.Type):
 		f.Recursive = true
+		return
+	case s.Scope != "" && len(d.stack) > 0:
 		return
 	}
 	d.stack = append(d.stack, s.Type)

@@ -27,7 +27,12 @@ const (
 // puts them into a document adds [Definitions].
 const Reference = "reference"
 
-// Definitions returns the definitions that schemas refer to, for $defs.
+// Namespaces is the name of the definition of the extra_config of objects of a scope.
+// Objects of a scope that stand within others are a definition of the name of the scope.
+func Namespaces(scope string) string { return scope + ".extra_config" }
+
+// Definitions returns those definitions that schemas refer to which know no component,
+// for $defs.
 func Definitions() map[string]any {
 	return map[string]any{
 		Reference: map[string]any{
@@ -157,6 +162,9 @@ func (f Field) objectSchema() map[string]any {
 	if f.Recursive {
 		return map[string]any{"type": "object"}
 	}
+	if f.Scope != "" && f.Fields == nil {
+		return map[string]any{"$ref": "#/$defs/" + f.Scope}
+	}
 	properties, required := make(map[string]any, len(f.Fields)), []string{}
 	s := map[string]any{
 		"type":                 "object",
@@ -169,7 +177,9 @@ func (f Field) objectSchema() map[string]any {
 			s["additionalProperties"] = field.Item.JSONSchema()
 			continue
 		}
-		properties[field.Name] = field.JSONSchema()
+		if properties[field.Name] = field.JSONSchema(); f.Scope != "" && field.Name == "extra_config" {
+			properties[field.Name] = map[string]any{"$ref": "#/$defs/" + Namespaces(f.Scope)}
+		}
 		if field.Required || field.Wanted {
 			required = append(required, field.Name)
 		}

@@ -14,7 +14,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
@@ -70,7 +69,7 @@ func TestMistakes(t *testing.T) {
 				continue
 			}
 			var mistakes []mistake
-			walk(s.root, root, component.InService, func(f config.Field, k key) {
+			walk(s.root, root, func(f config.Field, k key) {
 				list := slices.Concat(misspellings(t, s, k), spellings(t, s, k), mistypes(t, s, k))
 				if filepath.Ext(s.name) != ".toml" { // where it is a mistake of syntax
 					list = append(list, duplicates(t, s, k)...)
@@ -78,7 +77,7 @@ func TestMistakes(t *testing.T) {
 				mistakes = append(mistakes, once(f, s, list)...)
 			})
 			plain := rendered(t, s)
-			walk(plain.root, root, component.InService, func(f config.Field, k key) {
+			walk(plain.root, root, func(f config.Field, k key) {
 				mistakes = append(mistakes, once(f, plain, moves(t, plain, k))...)
 			})
 			t.Run(s.name, func(t *testing.T) {

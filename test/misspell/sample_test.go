@@ -117,8 +117,8 @@ type visitor struct {
 }
 
 // walk calls visit for each key of a value that is decoded by s.
-func walk(n *config.Node, s *config.Spec, scope component.Scope, visit func(config.Field, key)) {
-	visitor{visit: visit}.walk(n, s, scope)
+func walk(n *config.Node, s *config.Spec, visit func(config.Field, key)) {
+	visitor{visit: visit}.walk(n, s, false)
 }
 
 // guarded are the keys of core objects and of proxy that protect or filter.
@@ -127,15 +127,16 @@ var guarded = []string{
 	"max_payload", "max_body_bytes", "max_response_bytes",
 }
 
-func (v visitor) walk(n *config.Node, s *config.Spec, scope component.Scope) {
+func (v visitor) walk(n *config.Node, s *config.Spec, loose bool) {
 	switch {
 	case s.Shape == config.ListShape && n.Kind == config.Array:
 		for _, item := range n.Items {
-			v.walk(item, s.Item, scope)
+			v.walk(item, s.Item, loose)
 		}
 	case s.Shape == config.ListShape:
-		v.walk(n, s.Item, scope) // one value stands for a list of it
+		v.walk(n, s.Item, loose) // one value stands for a list of it
 	case s.Shape == config.ObjectShape:
+		loose = loose || s.Scope != ""
 		taken := func(name string) bool {
 			return slices.ContainsFunc(s.Fields, func(f config.Field) bool { return strings.EqualFold(f.Key, name) })
 		}
@@ -146,29 +147,15 @@ func (v visitor) walk(n *config.Node, s *config.Spec, scope component.Scope) {
 			}
 			f := s.Fields[i]
 			guard := v.guard || slices.Contains(guarded, f.Key)
-			v.visit(f, key{m.Key, m.KeyPos, m.Value, f.Spec, scope != "", guard, taken, v.outer})
+			v.visit(f, key{m.Key, m.KeyPos, m.Value, f.Spec, loose, guard, taken, v.outer})
 			within := visitor{v.visit, guard && f.Key != "extra_config", taken}
-			switch {
-			case scope == "":
-				within.walk(m.Value, f.Spec, "")
-			case f.Key == "extra_config":
-				within.namespaces(m.Value, scope)
-			default:
-				within.walk(m.Value, f.Spec, inner(f.Key, scope))
+			if f.Key == "extra_config" && s.Scope != "" {
+				within.namespaces(m.Value, component.Scope(s.Scope))
+				continue
 			}
+			within.walk(m.Value, f.Spec, loose)
 		}
 	}
-}
-
-// inner returns the scope of the objects under a key of a core object.
-func inner(key string, scope component.Scope) component.Scope {
-	switch key {
-	case "endpoints":
-		return component.InEndpoint
-	case "backend":
-		return component.InBackend
-	}
-	return scope
 }
 
 // namespaces calls visit for each namespace and each of its keys.
@@ -181,7 +168,7 @@ func (v visitor) namespaces(n *config.Node, scope component.Scope) {
 		}
 		s := config.SpecOf(d.Options)
 		v.visit(config.Field{Key: m.Key, Owner: d.Options}, key{m.Key, m.KeyPos, m.Value, s, false, true, taken, v.outer})
-		visitor{v.visit, d.Protects(), taken}.walk(m.Value, s, "")
+		visitor{v.visit, d.Protects(), taken}.walk(m.Value, s, false)
 	}
 }
 
@@ -203,7 +190,7 @@ func TestSamples(t *testing.T) {
 		if problems := check(t.Context(), s.name, s.text); config.HasErrors(problems) {
 			t.Errorf("%s is not right:\n%s", s.name, config.Format(problems))
 		}
-		walk(s.root, root, component.InService, func(f config.Field, k key) { used[field{f.Owner, f.Key}] = true })
+		walk(s.root, root, func(f config.Field, k key) { used[field{f.Owner, f.Key}] = true })
 	}
 	refused := []string{"plugin", "async_agent"} // by name, whatever they hold
 	seen := make(map[*config.Spec]bool)

@@ -109,7 +109,7 @@ func TestVerdict(t *testing.T) {
 	t.Run("samples", func(t *testing.T) {
 		for _, sample := range all {
 			m := mutator{root: sample.root.Value(), seen: seen}
-			m.walk(sample.root, config.SpecOf(reflect.TypeFor[config.Service]()), component.InService, nil)
+			m.walk(sample.root, config.SpecOf(reflect.TypeFor[config.Service]()), nil)
 			t.Run(sample.name, func(t *testing.T) {
 				t.Parallel()
 				if err := s.Validate(m.root); err != nil {
@@ -209,19 +209,19 @@ var values = []string{
 type step any
 
 // walk makes the mutants of the values within n, which is decoded by s.
-func (m *mutator) walk(n *config.Node, s *config.Spec, scope component.Scope, path []step) {
+func (m *mutator) walk(n *config.Node, s *config.Spec, path []step) {
 	switch {
 	case n.Kind == config.Array && s.Shape == config.ListShape:
 		for i, item := range n.Items {
 			at := append(slices.Clone(path), step(i))
 			m.replace(item, s.Item, config.Rules{}, at)
-			m.walk(item, s.Item, scope, at)
+			m.walk(item, s.Item, at)
 		}
 	case n.Kind == config.Object && s.Shape == config.MapShape:
 		for _, member := range n.Members {
 			at := append(slices.Clone(path), step(member.Key))
 			m.replace(member.Value, s.Item, config.Rules{}, at)
-			m.walk(member.Value, s.Item, "", at)
+			m.walk(member.Value, s.Item, at)
 		}
 	case n.Kind == config.Object && s.Shape == config.ObjectShape:
 		for _, member := range n.Members {
@@ -234,9 +234,9 @@ func (m *mutator) walk(n *config.Node, s *config.Spec, scope component.Scope, pa
 			m.owner, m.key = f.Owner, f.Key
 			m.keys(member, at)
 			m.replace(member.Value, f.Spec, f.Rules, at)
-			if scope != "" && f.Key == "extra_config" {
+			if s.Scope != "" && f.Key == "extra_config" {
 				for _, namespace := range member.Value.Members {
-					d := component.Default.Find(scope, namespace.Key)
+					d := component.Default.Find(component.Scope(s.Scope), namespace.Key)
 					if d == nil {
 						continue
 					}
@@ -244,18 +244,11 @@ func (m *mutator) walk(n *config.Node, s *config.Spec, scope component.Scope, pa
 					m.owner, m.key = d.Options, namespace.Key
 					m.keys(namespace, inner)
 					m.replace(namespace.Value, config.SpecOf(d.Options), config.Rules{}, inner)
-					m.walk(namespace.Value, config.SpecOf(d.Options), "", inner)
+					m.walk(namespace.Value, config.SpecOf(d.Options), inner)
 				}
 				continue
 			}
-			within := scope
-			if scope != "" {
-				within = inner(f.Key, scope)
-				if within == scope {
-					within = ""
-				}
-			}
-			m.walk(member.Value, f.Spec, within, at)
+			m.walk(member.Value, f.Spec, at)
 		}
 	}
 }
