@@ -65,7 +65,6 @@ func (a *app) explainCommand() *cobra.Command {
 				return &exitError{exitConfig, nil}
 			}
 			e := gen.Explain(method, path)
-			hide(gen, e.Endpoint)
 			printExplanation(a.stdout, method, path, g.EngineFor(gen.Service), e)
 			if e.Endpoint == nil && !e.Own {
 				return &exitError{exitConfig, errors.New("no endpoint answers " + method + " " + path)}
@@ -79,26 +78,6 @@ func (a *app) explainCommand() *cobra.Command {
 	flags.StringArrayVarP(&asked.headers, "header", "H", nil, "a `HEADER` of the request, \"Name: value\"; may be repeated")
 	flags.StringVar(&asked.data, "data", "", "the `BODY` of the request, or @ and the name of a file")
 	return cmd
-}
-
-// hide masks the hosts and patterns of a plan that came from the environment or
-// from files.
-func hide(gen *plan.Generation, p *plan.EndpointPlan) {
-	if p == nil {
-		return
-	}
-	for _, e := range gen.Endpoints {
-		if e.Method != p.Method || e.Pattern != p.Pattern {
-			continue
-		}
-		for _, b := range e.Config.Backend {
-			for i := range p.Backends {
-				if shown := &p.Backends[i]; shown.At == b.Node.Pos && shown.Pattern == b.URLPattern {
-					shown.Hosts, shown.Pattern = hosts(gen.Service, b), pattern(b)
-				}
-			}
-		}
-	}
 }
 
 func printExplanation(w io.Writer, method, path, engine string, e plan.Explanation) {
@@ -116,12 +95,17 @@ func printExplanation(w io.Writer, method, path, engine string, e plan.Explanati
 	if e.Endpoint == nil {
 		return
 	}
-	p := e.Endpoint
-	fmt.Fprintf(w, "\nEndpoint plan, %s, timeout %v:\n", p.At, p.Timeout)
-	printSteps(w, "  ", p.Steps)
-	fmt.Fprintf(w, "  calls: %s\n", p.Calls)
+	fmt.Fprintf(w, "\nEndpoint plan, %s, timeout %v:\n", e.Endpoint.At, e.Endpoint.Timeout)
+	printPipe(w, "  ", &e.Endpoint.PipePlan)
+}
+
+// printPipe prints what stands below the title of a pipe: what it does, its backends,
+// and the pipes in them.
+func printPipe(w io.Writer, indent string, p *plan.PipePlan) {
+	printSteps(w, indent, p.Steps)
+	fmt.Fprintf(w, "%scalls: %s\n", indent, p.Calls)
 	for i, b := range p.Backends {
-		fmt.Fprintf(w, "\n  Backend %d, %s: %s %s", i, b.At, b.Method, b.Pattern)
+		fmt.Fprintf(w, "\n%sBackend %d, %s: %s %s", indent, i, b.At, b.Method, b.Pattern)
 		if b.Calls > 1 {
 			fmt.Fprintf(w, ", %d calls at once, the first good one wins", b.Calls)
 		}
@@ -129,8 +113,14 @@ func printExplanation(w io.Writer, method, path, engine string, e plan.Explanati
 			fmt.Fprint(w, ", a shadow: nobody waits for its answer")
 		}
 		fmt.Fprintln(w)
-		printSteps(w, "    ", b.Steps)
-		fmt.Fprintf(w, "    hosts: %s\n", strings.Join(b.Hosts, ", "))
+		printSteps(w, indent+"  ", b.Steps)
+		for _, inner := range b.Pipes {
+			fmt.Fprintf(w, "\n%s  Pipe %s, %s, timeout %v:\n", indent, inner.Name, inner.At, inner.Timeout)
+			printPipe(w, indent+"    ", &inner)
+		}
+		if len(b.Pipes) == 0 {
+			fmt.Fprintf(w, "%s  hosts: %s\n", indent, strings.Join(b.Hosts, ", "))
+		}
 	}
 }
 

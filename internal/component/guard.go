@@ -73,15 +73,19 @@ func (e *Env) rewrites(scope Scope, extra map[string]*config.Node) bool {
 	return false
 }
 
-// Identified reports whether a component of the endpoint verifies a token, so that its
+// Identified reports whether a component of the endpoint, that around the pipe if it
+// stands in a backend, verifies a token, so that its
 // claims are known; see [Info.Identifies].
 func (s *PipeSite) Identified() bool {
+	if s.outer != nil {
+		return s.outer.endpoint.Identified()
+	}
 	return s.env.has(InEndpoint, s.config.ExtraConfig, Identifying)
 }
 
 // Rewritten reports whether a namespace of the endpoint may make something else of
 // requests and answers; see [Info.Rewrites].
-func (s *PipeSite) Rewritten() bool { return s.env.rewrites(InEndpoint, s.config.ExtraConfig) }
+func (s *PipeSite) Rewritten() bool { return s.env.rewrites(s.scope, s.config.ExtraConfig) }
 
 // Rewritten reports whether a namespace of the backend may make something else of
 // requests and answers; see [Info.Rewrites].

@@ -45,6 +45,10 @@ type Env struct {
 	// the options.
 	TLS func(*config.ClientTLS) (settings *tls.Config, warnings []error, err error)
 
+	// Pipe compiles a pipe of the scope, which stands in a backend or, if that is nil,
+	// in the service. What is wrong with it is reported.
+	Pipe func(scope Scope, in *BackendSite, e *config.Endpoint) gateway.Connector
+
 	// Log receives what happens; the logging component may replace its end.
 	Log *Log
 
@@ -309,6 +313,13 @@ func (s *ServiceSite) Observer(o telemetry.Observer) {
 	s.env.Observers = append(s.env.Observers, o)
 }
 
+// Pipe is [BackendSite.Pipe] for what stands in no backend: requests that a source makes,
+// which have no parameters and of which everything is let through. The pipe is there
+// when the service is built.
+func (s *ServiceSite) Pipe(scope Scope, e *config.Endpoint) gateway.Connector {
+	return s.env.Pipe(scope, nil, e)
+}
+
 // Source brings exchanges in beside the listener, which c answers. It runs from the
 // moment when the generation is live until another one is, or the gateway stops; then
 // the next generation's sources wait until it has returned, so that a queue has one
@@ -349,10 +360,12 @@ func (s *Site) Stderr() telemetry.Output { return cmp.Or(s.env.Stderr, telemetry
 // generation go there.
 func (s *ServiceSite) Logger(h slog.Handler) { s.env.Log.redirect(h) }
 
-// PipeSite is where components of a pipe are attached: of an endpoint, or of something
-// nested.
+// PipeSite is where components of a pipe are attached: that of an endpoint, or one that
+// has no door.
 type PipeSite struct {
 	Site
+	scope   Scope
+	outer   *BackendSite // that the pipe stands in; nil for those of endpoints and of the service
 	config  *config.Endpoint
 	params  []string
 	arrange Arrangement
@@ -378,13 +391,35 @@ type Arrangement struct {
 // parameters, in order. Its slots begin where those of the service end.
 func NewEndpointSite(env *Env, service *ServiceSite, e *config.Endpoint, params []string) *EndpointSite {
 	service.numbered = true
-	return &EndpointSite{PipeSite{Site: Site{env: env, slots: service.slots}, config: e, params: params}}
+	return &EndpointSite{PipeSite{Site: Site{env: env, slots: service.slots}, scope: InEndpoint, config: e, params: params}}
 }
 
 // Build runs a declaration of endpoints with the options n.
 func (s *EndpointSite) Build(d *Declaration, n *config.Node) {
 	s.build(d, n, func() error { return d.endpoint(s) })
 }
+
+// NewPipeSite returns the site of a pipe without a door, which stands in a backend, whose
+// parameters it has, or, if that is nil, in the service.
+func NewPipeSite(env *Env, scope Scope, in *BackendSite, e *config.Endpoint) *PipeSite {
+	s := &PipeSite{Site: Site{env: env}, scope: scope, outer: in, config: e}
+	if in != nil {
+		s.params = in.Params()
+	}
+	return s
+}
+
+// Build runs a declaration of pipes with the options n.
+func (s *PipeSite) Build(d *Declaration, n *config.Node) {
+	s.build(d, n, func() error { return d.pipe(s) })
+}
+
+// Scope returns the scope of its namespaces.
+func (s *PipeSite) Scope() Scope { return s.scope }
+
+// Outer returns the site of the backend that the pipe stands in, nil if it stands in
+// none.
+func (s *PipeSite) Outer() *BackendSite { return s.outer }
 
 // Guard puts a stage in front of the pipe of the endpoint.
 func (s *EndpointSite) Guard(p EndpointPhase, st gateway.Stage) { s.place(uint8(p), st, false) }
@@ -486,6 +521,18 @@ func (s *BackendSite) Config() *config.Backend { return s.config }
 // Endpoint returns the site of the endpoint that the backend belongs to, or of what is
 // like one.
 func (s *BackendSite) Endpoint() *PipeSite { return s.endpoint }
+
+// Pipe makes a pipe without a door: calls, what components of its scope do around them,
+// and what is made of their answers. It is written like an endpoint; e says what the
+// options of the component say of it, its Node being those options, and the rest is as
+// around the backend. Errors are reported at their place within the options.
+//
+// The connector answers the request of the backend as an endpoint answers what it has
+// let through, with data, which the backend shapes like any other. All that it makes
+// dies with the exchange that it is given, and its time is within that of the context.
+func (s *BackendSite) Pipe(scope Scope, e *config.Endpoint) gateway.Connector {
+	return s.env.Pipe(scope, s, e)
+}
 
 // Params returns the names of the parameters, whose values are in x.Params at
 // the same index: those of the endpoint's path, then what a sequence

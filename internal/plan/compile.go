@@ -68,6 +68,9 @@ type compiler struct {
 	guarding *guard                                       // see protections
 	problems []*config.Problem
 	placed   []component.Placed // of the plan that is being put together
+	pipes    []*assembled       // of the backend that is being built
+	built    bool               // the components of the service are there
+	later    []func()           // to be done then
 }
 
 // Compile makes a generation of a document. It returns every problem, sorted
@@ -85,7 +88,7 @@ func Compile(d *config.Document, o Options) (*Generation, []*config.Problem) {
 		problems = append(problems, o.Check(svc)...)
 	}
 	if svc.Node != nil {
-		problems = append(problems, d.Leftovers(o.options)...)
+		problems = append(problems, d.Leftovers(o.Registry.Options)...)
 	}
 	problems = d.Judge(problems)
 	c := &compiler{Options: o, env: o.Env, problems: problems, encodes: make(map[encode]*encode), sets: make(map[string]*balance.Set)}
@@ -97,10 +100,12 @@ func Compile(d *config.Document, o Options) (*Generation, []*config.Problem) {
 	}
 	c.env.Service, c.env.Registry, c.env.Missing, c.env.Mask = svc, o.Registry, o.Missing, d.Masker()
 	c.g = &Generation{Service: svc, env: o.Env, idHeader: idHeader(svc), ready: o.Ready}
+	c.env.Pipe = c.pipe
 	if svc.Node != nil {
 		c.broken = brokenEndpoints(problems)
 		c.compile()
 	}
+	c.env.Pipe = nil // which would keep all of this
 	c.applyPolicy(d)
 	c.problems = d.Judge(c.problems)
 	config.Sort(c.problems)
@@ -113,15 +118,6 @@ func Compile(d *config.Document, o Options) (*Generation, []*config.Problem) {
 		return nil, c.problems
 	}
 	return c.g, c.problems
-}
-
-// options returns what is known of the options of a namespace, nil if it has none.
-func (o *Options) options(scope, namespace string) *config.Spec {
-	d := o.Registry.Find(component.Scope(scope), namespace)
-	if d == nil || d.Options == nil {
-		return nil
-	}
-	return config.SpecOf(d.Options)
 }
 
 // idHeader returns the name of the header that carries the ID of a request, "" for
@@ -213,6 +209,10 @@ func (c *compiler) compile() {
 	}
 	c.legacy()
 
+	c.built = true
+	for _, compile := range c.later {
+		compile()
+	}
 	c.routes()
 	c.service.Finish()
 	c.problems = append(c.problems, c.service.Problems()...)
@@ -262,28 +262,13 @@ func (c *compiler) legacy() {
 
 // usesPlugins reports whether a namespace asks for a native plugin.
 func (c *compiler) usesPlugins() bool {
-	asks := func(scope component.Scope, extra map[string]*config.Node) bool {
-		for name := range extra {
-			if c.env.Absent(scope, name).Native {
-				return true
-			}
+	asks := false
+	config.Objects(c.g.Service.Node, c.Registry.Options, func(scope string, object *config.Node) {
+		if extra := object.GetFold("extra_config"); extra != nil {
+			asks = asks || slices.ContainsFunc(extra.Members, func(m config.Member) bool { return c.env.Absent(component.Scope(scope), m.Key).Native })
 		}
-		return false
-	}
-	s := c.g.Service
-	if asks(component.InService, s.ExtraConfig) {
-		return true
-	}
-	for _, e := range s.Endpoints {
-		if e == nil {
-			continue
-		}
-		if asks(component.InEndpoint, e.ExtraConfig) ||
-			slices.ContainsFunc(e.Backend, func(b *config.Backend) bool { return b != nil && asks(component.InBackend, b.ExtraConfig) }) {
-			return true
-		}
-	}
-	return false
+	})
+	return asks
 }
 
 // published returns what Published does.

@@ -38,6 +38,7 @@ type branchPlan struct {
 	name    string            // of a shadow
 	calls   int
 	demands []demand
+	pipes   []*assembled // that stand in it
 
 	reshaped bool // a component decides what the answer holds
 }
@@ -288,12 +289,15 @@ func (b *endpointBuilder) personal() bool {
 		return true
 	}
 	for name := range b.config.ExtraConfig {
-		if b.env.Absent(component.InEndpoint, name).Personal {
+		if b.env.Absent(b.site.Scope(), name).Personal {
 			return true
 		}
 	}
 	for _, bp := range b.real {
 		be := bp.config
+		if slices.ContainsFunc(bp.pipes, func(p *assembled) bool { return p.personal }) {
+			return true
+		}
 		for _, text := range append([]string{be.URLPattern}, be.Host...) {
 			if strings.Contains(text, "{input_headers.") || strings.Contains(text, "{JWT.") {
 				return true
@@ -411,8 +415,12 @@ func parsePropagated(names []string) []propagated {
 func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 	be.URLPattern = strings.Clone(be.URLPattern) // which outlives the text that it is of
 	site := component.NewBackendSite(b.env, b.site, be)
+	around := b.pipes
+	b.pipes = nil
 	b.compiler.build(component.InBackend, be.Node, be.ExtraConfig, site.Build)
 	site.Finish()
+	pipes := b.pipes
+	b.pipes = around
 	b.problems = append(b.problems, site.Problems()...)
 	b.checkNeeds(&site.Site, be.Encoding == "no-op")
 	if len(b.site.Arrangement().Upgrade) > 0 {
@@ -423,7 +431,7 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 	call := site.Call()
 	reshaped := call.Reshape != nil || site.Rewritten()
 	b.checkShape(be, reshaped)
-	bp := &branchPlan{config: be, shadow: call.Shadow, reshaped: reshaped, calls: b.config.ConcurrentCalls}
+	bp := &branchPlan{config: be, shadow: call.Shadow, reshaped: reshaped, calls: b.config.ConcurrentCalls, pipes: pipes}
 	if bp.shadow != nil {
 		bp.calls, bp.name = 1, site.Name()
 	}
@@ -457,7 +465,7 @@ func (b *endpointBuilder) backend(i int, be *config.Backend) *branchPlan {
 		component.Placed{Phase: uint8(component.BackendShape), Name: "shape", Stage: newShape(b.g.Service, be, call.Reshape), Prompt: true,
 			At: cmp.Or(keyPos(be.Node, "encoding", "is_collection", "target", "allow", "deny", "mapping", "group"), be.Node.Pos)})
 	bp.plan = blueprint{placed: b.placed, phase: backendPhase, tail: tail, name: "call", at: be.Node.Pos,
-		title: title{be.URLPattern, uint16(i), ofBackend}}.plan()
+		title: title{subject(site), uint16(i), ofBackend}}.plan()
 	if bp.shadow != nil {
 		bp.plan.limit = cmp.Or(call.Shadow.Timeout, time.Duration(b.config.Timeout))
 	}
@@ -475,6 +483,14 @@ func (b *endpointBuilder) inspect() {
 	}
 	b.site.Finish()
 	b.problems = append(b.problems, b.site.Problems()...)
+}
+
+// subject names a backend in the titles of its plans.
+func subject(s *component.BackendSite) string {
+	if s.Endpoint().Outer() == nil {
+		return s.Config().URLPattern
+	}
+	return s.Config().URLPattern + " of " + s.Endpoint().Config().Endpoint
 }
 
 // meantParam asks whether a placeholder that names nothing is a variable of the endpoint, or

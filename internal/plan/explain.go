@@ -29,14 +29,21 @@ type Step struct {
 // An EndpointPlan is the compiled plan of an endpoint.
 type EndpointPlan struct {
 	Method, Pattern string
-	At              config.Pos
-	Timeout         time.Duration
-	Steps           []Step
-	Calls           string // how the backends are called
-	Backends        []BackendPlan
+	PipePlan
 }
 
-// A BackendPlan is the compiled plan of a backend.
+// A PipePlan is the compiled plan of a pipe, that of an endpoint with its door.
+type PipePlan struct {
+	Name     string // of a pipe that has no door
+	At       config.Pos
+	Timeout  time.Duration
+	Steps    []Step
+	Calls    string // how the backends are called
+	Backends []BackendPlan
+}
+
+// A BackendPlan is the compiled plan of a backend. Hosts and pattern are masked where
+// they are secret.
 type BackendPlan struct {
 	Method, Pattern string
 	At              config.Pos
@@ -44,6 +51,7 @@ type BackendPlan struct {
 	Shadow          bool
 	Calls           int // at once
 	Steps           []Step
+	Pipes           []PipePlan // that stand in it
 }
 
 // Explain says which endpoint answers a request and what its plan does. The
@@ -61,7 +69,7 @@ func (g *Generation) Explain(method, target string) Explanation {
 	switch m.Outcome {
 	case route.Found:
 		e.Outcome = fmt.Sprintf("%s %s answers", m.Value.Method, m.Value.Pattern)
-		e.Endpoint = m.Value.describe()
+		e.Endpoint = m.Value.describe(g.Service)
 	case route.Redirect:
 		e.Outcome = fmt.Sprintf("redirected to %s (%v)", m.Location, m.Reason)
 	case route.MethodNotAllowed:
@@ -97,26 +105,36 @@ func describe(p *Plan) []Step {
 	return out
 }
 
-func (e *Endpoint) describe() *EndpointPlan {
-	p := &EndpointPlan{
-		Method: e.Method, Pattern: e.Pattern, At: e.Config.Node.Pos,
-		Timeout: e.plan.limit, Steps: describe(e.plan),
-	}
-	p.Calls = "one backend"
+func (e *Endpoint) describe(s *config.Service) *EndpointPlan {
+	p := &EndpointPlan{Method: e.Method, Pattern: e.Pattern,
+		PipePlan: (&assembled{e.Config, e.plan, e.branches, e.sequential, false}).describe(s)}
 	if len(e.upgrade) > 0 {
 		p.Calls += ", which may switch to " + strings.Join(e.upgrade, " or ") + ": a tunnel then"
 	}
-	if real := slices.DeleteFunc(slices.Clone(e.branches), func(b *branchPlan) bool { return b.shadow != nil }); len(real) > 1 {
+	return p
+}
+
+func (a *assembled) describe(s *config.Service) PipePlan {
+	p := PipePlan{At: a.config.Node.Pos, Timeout: a.plan.limit, Steps: describe(a.plan), Calls: "one backend"}
+	if real := slices.DeleteFunc(slices.Clone(a.branches), func(b *branchPlan) bool { return b.shadow != nil }); len(real) > 1 {
 		p.Calls = "all backends at once, answers merged in this order"
-		if e.sequential {
+		if a.sequential {
 			p.Calls = "one backend after the other, answers merged in this order"
 		}
 	}
-	for _, b := range e.branches {
-		p.Backends = append(p.Backends, BackendPlan{
-			Method: b.config.Method, Pattern: b.config.URLPattern, At: b.config.Node.Pos,
-			Hosts: b.config.Host, Shadow: b.shadow != nil, Calls: b.calls, Steps: append(describe(b.plan), describe(b.wire)...),
-		})
+	for _, b := range a.branches {
+		n := b.config.Node
+		described := BackendPlan{
+			Method: b.config.Method, Pattern: n.Masked("url_pattern", b.config.URLPattern)[0], At: n.Pos,
+			Hosts:  b.config.HostsFrom(s).Masked("host", b.config.Host...),
+			Shadow: b.shadow != nil, Calls: b.calls, Steps: append(describe(b.plan), describe(b.wire)...),
+		}
+		for _, inner := range b.pipes {
+			pipe := inner.describe(s)
+			pipe.Name = inner.config.Node.Masked("endpoint", inner.config.Endpoint)[0]
+			described.Pipes = append(described.Pipes, pipe)
+		}
+		p.Backends = append(p.Backends, described)
 	}
 	return p
 }

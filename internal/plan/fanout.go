@@ -33,7 +33,7 @@ func newCall(x *gateway.Exchange, payload body.Body) *gateway.Exchange {
 	c.Request.Pairs = append(c.Request.Pairs, x.Request.Pairs...)
 	c.Request.Header = append(c.Request.Header, x.Request.Header...)
 	c.Request.Body = payload
-	c.Request.Upgrade = x.Request.Upgrade
+	c.Request.Upgrade, c.Request.Contested = x.Request.Upgrade, x.Request.Contested
 	return c
 }
 
@@ -172,8 +172,11 @@ func join(x *gateway.Exchange, calls []call) error {
 			whole, failed, missing = false, true, errors.Join(missing, c.err)
 			continue
 		}
-		whole = whole && c.x.Response.Complete
-		final = final || c.x.Response.Final
+		r := &c.x.Response
+		whole, failed, final = whole && r.Complete, failed || r.Failed, final || r.Final
+		if r.Missing != nil {
+			missing = errors.Join(missing, r.Missing)
+		}
 		if first < 0 {
 			first = i
 		}
@@ -499,9 +502,10 @@ func drain(b *body.Body) {
 	}
 }
 
-// note tells who looks at x where the members of an answer of the branch come from.
+// note tells who looks at x where the members of an answer of the branch come from, if
+// that is the answer of the client and not one within it.
 func (b *branch) note(x *gateway.Exchange, answer *body.Body) {
-	if x.Record == nil || b.title == nil || !b.decodes {
+	if x.Record == nil || x.Parent != nil || b.title == nil || !b.decodes {
 		return
 	}
 	o, err := answer.Object()

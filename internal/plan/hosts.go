@@ -28,7 +28,7 @@ func (c *compiler) newHTTP(s *component.BackendSite, call component.Call, to cal
 		return nil, nil, config.Join(c.g.Service.Node.Problems(config.Error, config.CodeInvalid, err))
 	}
 	next := newWire(blueprint{placed: stages, phase: backendPhase, tail: &unpacked{client}, name: "client", at: be.Node.Pos,
-		title: title{be.URLPattern, uint16(slices.Index(s.Endpoint().Config().Backend, be)), ofAttempt}})
+		title: title{subject(s), uint16(slices.Index(s.Endpoint().Config().Backend, be)), ofAttempt}})
 	if w, ok := next.(*wire); ok {
 		onWire = w.whole
 	}

@@ -26,7 +26,7 @@ func (b *endpointBuilder) unbuilt(be *config.Backend) string {
 	if name := missing(component.InBackend, be.ExtraConfig); name != "" {
 		return name
 	}
-	return missing(component.InEndpoint, b.config.ExtraConfig)
+	return missing(b.site.Scope(), b.config.ExtraConfig)
 }
 
 // unbuilt is the connector of such a backend: every call fails.

@@ -22,6 +22,7 @@ const (
 	ofEndpoint
 	ofBackend
 	ofAttempt
+	ofPipe
 )
 
 // String returns the title, such as "backend 0 /users/{id}".
@@ -33,6 +34,8 @@ func (t title) String() string {
 		return fmt.Sprintf("backend %d %s", t.index, t.subject)
 	case ofAttempt:
 		return fmt.Sprintf("attempt %d %s", t.index, t.subject)
+	case ofPipe:
+		return "pipe " + t.subject
 	}
 	return "service"
 }
