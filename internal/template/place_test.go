@@ -146,3 +146,40 @@ func FuzzPlaces(f *testing.F) {
 		}
 	})
 }
+
+// FuzzParse compiles any text for any place: what compiles and holds no placeholder is
+// literal, plain text as it is, and what a header holds is carried by one.
+func FuzzParse(f *testing.F) {
+	for _, text := range []string{"", "/x/{a}?y={JWT.sub}", "{", "}{", "{}", "{a", "a}", "{a}{a}", "%41%", "é\xff\n", "{resp0_a.b}", "{input_headers.X}", "{resp99999999999999999999_a}"} {
+		for place := range InJSON + 1 {
+			f.Add(text, uint8(place))
+		}
+	}
+	f.Fuzz(func(t *testing.T, s string, place uint8) {
+		text, err := Parse(s, Place(place)%(InJSON+1), []string{"a"})
+		if err != nil {
+			return
+		}
+		placeholders := 0
+		for _, p := range text.Parts() {
+			if p.From != Literal {
+				placeholders++
+			}
+		}
+		literal, ok := text.Literal()
+		if ok != (placeholders == 0) {
+			t.Fatalf("%q: %d placeholders, literal %t", s, placeholders, ok)
+		}
+		switch {
+		case !ok:
+		case text.Place() == InText && literal != s:
+			t.Fatalf("%q is %q as text", s, literal)
+		case text.Place() == InJSON && !json.Valid([]byte(literal)):
+			t.Fatalf("%q is %q in JSON", s, literal)
+		case text.Place() == InHeader && !gateway.Carried("x"+literal+"x"):
+			t.Fatalf("%q is no header", literal)
+		case text.Place() <= InQuery && strings.ContainsAny(literal, " \r\n\x00#"):
+			t.Fatalf("%q is no part of a URL", literal)
+		}
+	})
+}
