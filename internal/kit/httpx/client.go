@@ -20,8 +20,9 @@ import (
 //
 // The context of a request bounds the call and the reading of its answer. Bodies stream
 // both ways; that of a request is closed when the answer is closed or there is none. An
-// answer has to be closed or read to its end. Neither trailers nor a switch of protocols
-// are asked for, and a Host beside that of the URL is an error.
+// answer has to be closed or read to its end; Trailer is filled then, and TE: trailers asks
+// for it. No switch of protocols is asked for. A Host beside that of the URL and trailers
+// of a request are errors.
 //
 // Errors wrap what c returned, and say by Timeout whether a deadline has passed; behind
 // the end of the context they also wrap its error.
@@ -82,6 +83,10 @@ func exchange(r *http.Request) (*gateway.Exchange, error) {
 			q.Header.Add(gateway.Canonical(name), v)
 		}
 	}
+	if te := r.Header["Te"]; len(te) > 0 { // which is for one hop: our message says it, or the client does not
+		x.Edit().SetHeader("Te", te...)
+		q.Through = true
+	}
 	if r.Body != nil && r.Body != http.NoBody {
 		size := r.ContentLength
 		if size == 0 {
@@ -100,7 +105,8 @@ type answer struct {
 	mu  sync.Mutex // held while reading
 	x   *gateway.Exchange
 	r   io.ReadCloser
-	err error // why nothing more is to be read; nil while the exchange lives
+	res *http.Response // to which trailers go
+	err error          // why nothing more is to be read; nil while the exchange lives
 }
 
 // response returns what the exchange has become as a response of net/http. Strings are
@@ -120,6 +126,7 @@ func (a *answer) response(r *http.Request) (*http.Response, error) {
 		name := strings.Clone(f.Name)
 		res.Header[name] = append(res.Header[name], strings.Clone(f.Value))
 	}
+	a.res = res
 	switch from.Body.Form() {
 	case body.Empty:
 		a.end(io.EOF)
@@ -156,6 +163,19 @@ func (a *answer) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// trail hands on what has come behind the body.
+func (a *answer) trail() {
+	from := a.x.Response.Trailer
+	if from == nil || len(*from) == 0 {
+		return
+	}
+	a.res.Trailer = make(http.Header, len(*from))
+	for _, f := range *from {
+		name := strings.Clone(f.Name)
+		a.res.Trailer[name] = append(a.res.Trailer[name], strings.Clone(f.Value))
+	}
+}
+
 // Close ends the exchange. A read that waits ends with an error.
 func (a *answer) Close() error {
 	if !a.mu.TryLock() {
@@ -180,6 +200,9 @@ func (a *answer) release(err error) {
 		return
 	}
 	a.err = err
+	if err == io.EOF {
+		a.trail()
+	}
 	if a.r != nil {
 		a.r.Close()
 	}

@@ -69,7 +69,7 @@ func TestClient(t *testing.T) {
 		}{
 			{"get", "", at, nil, nil, `GET HOST / 0 map[] ""`},
 			{"a path as it is", "GET", at + "/a%2Fb/%c3%a9//.?q=a+b&&x=%zz", nil, nil, `GET HOST /a%2Fb/%c3%a9//.?q=a+b&&x=%zz 0 map[] ""`},
-			{"fields", "GET", at, http.Header{"x-small": {"1"}, "X-Two": {"1", "2"}, "Te": {"trailers"}, "Keep-Alive": {"1"}, "X-None": nil}, nil, `GET HOST / 0 map[X-Small:[1] X-Two:[1 2]] ""`},
+			{"fields", "GET", at, http.Header{"x-small": {"1"}, "X-Two": {"1", "2"}, "Keep-Alive": {"1"}, "X-None": nil}, nil, `GET HOST / 0 map[X-Small:[1] X-Two:[1 2]] ""`},
 			{"user and password", "GET", strings.Replace(at, "//", "//ann:secret@", 1), nil, nil, `GET HOST / 0 map[Authorization:[Basic YW5uOnNlY3JldA==]] ""`},
 			{"a body", "POST", at, nil, strings.NewReader("abc"), `POST HOST / 3 map[Content-Length:[3]] "abc"`},
 			{"a body of unknown size", "PUT", at, nil, io.MultiReader(strings.NewReader("abc")), `PUT HOST / -1 map[] "abc"`},
@@ -132,6 +132,36 @@ func TestStreams(t *testing.T) {
 		say.Close()
 		if rest := text(t, hear); rest != "" {
 			t.Errorf("heard %q behind the end", rest)
+		}
+	})
+}
+
+// TestTrailers reads what comes behind an answer, which is asked for by TE.
+func TestTrailers(t *testing.T) {
+	over(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Trailer", "X-Sum")
+		fmt.Fprint(w, r.Header["Te"])
+		w.(http.Flusher).Flush()
+		w.Header().Set("X-Sum", "1")
+		w.Header()[http.TrailerPrefix+"X-More"] = []string{"2", "3"}
+	}, func(t *testing.T, c *http.Client, at string) {
+		for _, te := range []string{"", "trailers"} {
+			r, err := http.NewRequestWithContext(t.Context(), "GET", at, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if te != "" {
+				r.Header.Set("Te", te)
+			}
+			res, err := c.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := text(t, res.Body)
+			res.Body.Close()
+			if got != "["+te+"]" || fmt.Sprint(res.Trailer) != "map[X-More:[2 3] X-Sum:[1]]" {
+				t.Errorf("TE %q: the server got %s, the trailers are %v", te, got, res.Trailer)
+			}
 		}
 	})
 }

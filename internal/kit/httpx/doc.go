@@ -12,6 +12,8 @@
 // with its length. A panic is a failure of the exchange, or, behind the beginning of the
 // answer, a body that breaks off.
 //
+// Trailers of answers pass in both.
+//
 // Neither is for the way of a request through the gateway itself: everything is copied
 // into the types of net/http and back.
 package httpx

@@ -30,8 +30,9 @@ import (
 // fail, and h has to return.
 //
 // The writer is a flusher; of what [http.ResponseController] offers it knows the deadline
-// of writes and full duplex, which it always is. Informational answers and trailers are
-// dropped. An answer that is shorter than its Content-Length breaks off.
+// of writes and full duplex, which it always is. Trailers follow as net/http has them.
+// Informational answers are dropped. An answer that is shorter than its Content-Length
+// breaks off.
 func Handler(h http.Handler) gateway.Connector { return handler{h} }
 
 type handler struct{ h http.Handler }
@@ -193,8 +194,9 @@ type writer struct {
 	length   int64       // that was announced; -1 for none
 	written  int64
 	buf      []byte
-	streams  bool // the answer was handed on
-	finished bool // the handler has returned
+	trailer  gateway.Fields // known when the handler has returned
+	streams  bool           // the answer was handed on
+	finished bool           // the handler has returned
 	failed   error
 
 	late     atomic.Bool // a write was not taken in time
@@ -240,8 +242,11 @@ func (w *writer) finish(err error) {
 			err = &gateway.Error{Code: gateway.CodeBackendAborted, Public: "connection broken", Err: fmt.Errorf("the handler wrote %d of %d bytes", w.written, w.length)}
 		}
 	}
-	if err == nil && w.streams {
-		err = w.push()
+	if err == nil {
+		w.trail()
+		if w.streams {
+			err = w.push()
+		}
 	}
 	w.finished = true
 	if !w.streams {
@@ -252,6 +257,22 @@ func (w *writer) finish(err error) {
 		close(w.begun)
 	}
 	w.pipe.out.CloseWithError(err) // nil ends the answer
+}
+
+// trail notes the fields that follow the body: those that were announced in front of it,
+// and those whose names have the prefix.
+func (w *writer) trail() {
+	var announced gateway.Names
+	for _, list := range w.sent["Trailer"] {
+		announced.AddList(list)
+	}
+	h := make(http.Header)
+	for name, values := range w.header {
+		if rest, found := strings.CutPrefix(name, http.TrailerPrefix); found || announced.Has(gateway.Canonical(name)) {
+			h[rest] = append(h[rest], values...)
+		}
+	}
+	w.trailer = appendHeader(w.trailer, h)
 }
 
 // empty reports whether no bytes follow the header.
@@ -380,6 +401,7 @@ func (w *writer) fill(to *gateway.Response, over func(error)) {
 	to.Status, to.Header = w.status, appendHeader(to.Header[:0], w.sent)
 	types, named := w.sent["Content-Type"]
 	to.Untyped = named && len(types) == 0
+	to.Trailer = nil
 	to.Body.Close()
 	switch {
 	case w.empty():
@@ -390,6 +412,11 @@ func (w *writer) fill(to *gateway.Response, over func(error)) {
 		over(errOver)
 	case w.streams:
 		to.Body = body.FromStream(&download{w.pipe.in, over}, w.length)
+		to.Trailer = &w.trailer // once the body is read
+	case len(w.trailer) > 0:
+		to.Body = body.FromStream(io.NopCloser(bytes.NewReader(w.buf)), -1) // or nothing could follow
+		to.Trailer = &w.trailer
+		over(errOver)
 	default:
 		to.Body = body.FromBytes(w.buf)
 		over(errOver)

@@ -48,7 +48,6 @@ func TestHandler(t *testing.T) {
 			h.Set("Connection", "X-Hop")
 			h.Set("X-Hop", "1")
 			h.Set("Keep-Alive", "1")
-			h["Trailer:X"] = []string{"1"}
 			h["X Y"] = []string{"1"}
 		}, "200 0 [{Set-Cookie 2} {Set-Cookie 1} {X-B 3}]"},
 		{"large", "GET", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, large) }, "200 -1 [] " + large},
@@ -83,6 +82,24 @@ func TestHandler(t *testing.T) {
 			}
 			fmt.Fprint(w, "ab")
 		}, "200 2 [] ab"},
+		{"trailers", "GET", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header()["Trailer"] = []string{"x-sum, X-None"}
+			fmt.Fprint(w, "ab")
+			w.Header().Set("X-Sum", "1")
+			w.Header().Set("X-Late", "1")
+			w.Header()[http.TrailerPrefix+"X-More"] = []string{"2", "3"}
+		}, "200 -1 [] ab behind it [{X-More 2} {X-More 3} {X-Sum 1}]"},
+		{"trailers of what streams", "GET", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header()[http.TrailerPrefix+"X-Early"] = []string{"1"}
+			fmt.Fprint(w, "ab")
+			w.(http.Flusher).Flush()
+			w.Header()[http.TrailerPrefix+"X-Sum"] = []string{"2"}
+		}, "200 -1 [] ab behind it [{X-Early 1} {X-Sum 2}]"},
+		{"trailers of an answer that breaks off", "GET", func(w http.ResponseWriter, _ *http.Request) {
+			w.(http.Flusher).Flush()
+			w.Header()[http.TrailerPrefix+"X-Sum"] = []string{"2"}
+			panic("oops")
+		}, "200 -1 []!internal"},
 		{"HEAD", "HEAD", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "abc") }, "200 3 []"},
 		{"HEAD of what is large", "HEAD", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, large) }, "200 0 []"},
 		{"HEAD of known size", "HEAD", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "7") }, "200 7 []"},
@@ -137,6 +154,9 @@ func TestHandler(t *testing.T) {
 			}
 			if err != nil {
 				got += "!" + gateway.AsError(err).Code
+			}
+			if a.Trailer != nil && len(*a.Trailer) > 0 {
+				got += fmt.Sprint(" behind it ", *a.Trailer)
 			}
 			if got != tt.want {
 				t.Errorf("got %.200q, %.300v, want %.200q", got, err, tt.want)
@@ -321,6 +341,7 @@ func TestReverseProxy(t *testing.T) {
 			return
 		}
 		w.Header().Set("X-Query", r.URL.RawQuery)
+		w.Header()[http.TrailerPrefix+"X-Sum"] = []string{"7"}
 		sent, _ := io.ReadAll(r.Body) // net/http drops what is unread when the answer begins
 		w.WriteHeader(201)
 		w.Write(sent)
@@ -338,12 +359,20 @@ func TestReverseProxy(t *testing.T) {
 		defer client.CloseIdleConnections()
 		for _, size := range []int{0, 1, room, 1 << 20} {
 			sent := strings.Repeat("x", size)
-			res, err := client.Post(front+"/a?b=c", "text/plain", strings.NewReader(sent))
+			r, err := http.NewRequestWithContext(t.Context(), "POST", front+"/a?b=c", strings.NewReader(sent))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Te", "trailers")
+			res, err := client.Do(r)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if got := text(t, res.Body); res.StatusCode != 201 || got != sent || res.Header.Get("X-Query") != "b=c" {
 				t.Errorf("%d bytes sent, %d came back, status %d, %v", size, len(got), res.StatusCode, res.Header)
+			}
+			if size > room && res.Trailer.Get("X-Sum") != "7" { // net/http announces the length of what is small, and drops them
+				t.Errorf("%d bytes: the trailers are %v", size, res.Trailer)
 			}
 			res.Body.Close()
 		}
