@@ -89,7 +89,7 @@ var layers = map[string][]string{
 	"published": {"component"},
 	"yamlx":     {},
 	"engine":    {"config", "gateway"},
-	"plan":      {"balance", "body", "codec", "component", "config", "gateway", "jsonspan", "kit/change", "pathlint", "route", "telemetry", "template"},
+	"plan":      {"balance", "body", "codec", "component", "config", "gateway", "jsonspan", "kit/change", "kit/routing", "pathlint", "route", "telemetry", "template"},
 	"runtime":   {"component", "config", "engine", "gateway", "kit/change", "kit/tlsx", "kit/watch", "plan", "telemetry"},
 	"demo":      {"body", "engine", "gateway"},
 	"cli":       {"component", "config", "demo", "engine", "gateway", "kit/spool", "kit/watch", "manual", "plan", "published", "route", "runtime"},

@@ -3,17 +3,17 @@ package plan
 import (
 	"net/netip"
 
-	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/routing"
 )
 
 // A clientAddress finds out who asks.
 type clientAddress struct {
 	headers []string // canonical; nil believes nobody
-	router  component.Router
+	router  routing.Router
 }
 
-func newClientAddress(r component.Router) clientAddress {
+func newClientAddress(r routing.Router) clientAddress {
 	c := clientAddress{headers: r.RemoteHeaders, router: r}
 	if c.headers == nil {
 		c.headers = []string{"X-Forwarded-For", "X-Real-Ip"}

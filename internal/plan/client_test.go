@@ -4,7 +4,7 @@ import (
 	"net/netip"
 	"testing"
 
-	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/kit/routing"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
 
@@ -18,17 +18,17 @@ func prefixes(list ...string) []netip.Prefix {
 
 func TestClientAddress(t *testing.T) {
 	var (
-		open     component.Router
-		trusting = component.Router{TrustedProxies: prefixes("127.0.0.1/32", "10.0.0.0/8")}
-		nobody   = component.Router{TrustedProxies: []netip.Prefix{}}
-		ignoring = component.Router{IgnoreForwarded: true}
-		named    = component.Router{RemoteHeaders: []string{"Cf-Connecting-Ip", "X-Real-Ip"}}
-		engine   = component.Router{AppEngine: true}
+		open     routing.Router
+		trusting = routing.Router{TrustedProxies: prefixes("127.0.0.1/32", "10.0.0.0/8")}
+		nobody   = routing.Router{TrustedProxies: []netip.Prefix{}}
+		ignoring = routing.Router{IgnoreForwarded: true}
+		named    = routing.Router{RemoteHeaders: []string{"Cf-Connecting-Ip", "X-Real-Ip"}}
+		engine   = routing.Router{AppEngine: true}
 	)
 	const balancer, stranger = "10.1.2.3:9", "203.0.113.5:9"
 	tests := []struct {
 		name   string
-		router component.Router
+		router routing.Router
 		peer   string
 		header []string
 		want   string
@@ -80,7 +80,7 @@ func FuzzClientAddress(f *testing.F) {
 	f.Add("6.6.6.6, 10.0.0.1", true)
 	f.Add(",,", true)
 	f.Add("[::1]:x", false)
-	c := newClientAddress(component.Router{})
+	c := newClientAddress(routing.Router{})
 	f.Fuzz(func(t *testing.T, value string, trusted bool) {
 		peer := "203.0.113.5:9"
 		if trusted {

@@ -11,6 +11,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/routing"
 	"github.com/sluice-gateway/sluice/internal/route"
 )
 
@@ -40,7 +41,7 @@ type Options struct {
 // run what its components registered.
 type Generation struct {
 	Service   *config.Service // without its Endpoints once the generation has started
-	Router    component.Router
+	Router    routing.Router
 	Endpoints []*Endpoint
 
 	env       *component.Env
@@ -198,7 +199,7 @@ func (c *compiler) compile() {
 	c.rename()
 	c.service = component.NewServiceSite(c.env)
 	c.build(component.InService, c.g.Service.Node, c.g.Service.ExtraConfig, c.service.Build)
-	c.g.Router, _ = component.Shared(c.env, component.RouterKey)
+	c.g.Router, _ = component.Shared(c.env, routing.Key)
 	c.g.Service.UseH2C = c.g.Service.UseH2C || c.g.Router.UseH2C // its old place
 	c.g.client = newClientAddress(c.g.Router)
 	c.g.rendering = &rendering{

@@ -11,6 +11,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/routing"
 )
 
 // An intaker limits and unpacks the body of the client's request.
@@ -25,7 +26,7 @@ type intaker struct {
 // say, and where they are silent as the namespace router says. It comes before
 // whatever looks at the body.
 func intake(s *component.PipeSite, o EndpointOptions) {
-	r, _ := component.Use(&s.Site, component.RouterKey)
+	r, _ := component.Use(&s.Site, routing.Key)
 	in := intaker{limit: payload(s, o).Limit(), key: "max_payload", unpack: r.DecompressGzip}
 	if o.DecompressGzip != nil {
 		in.unpack = *o.DecompressGzip
@@ -49,7 +50,7 @@ func intake(s *component.PipeSite, o EndpointOptions) {
 // payload returns the option max_payload of the endpoint, or of the router; nil if
 // neither says anything.
 func payload(s *component.PipeSite, o EndpointOptions) *config.Size {
-	r, _ := component.Use(&s.Site, component.RouterKey)
+	r, _ := component.Use(&s.Site, routing.Key)
 	if o.MaxPayload == nil && r.MaxPayload > 0 {
 		limit := config.Size(r.MaxPayload)
 		return &limit

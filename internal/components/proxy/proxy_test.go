@@ -18,6 +18,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/jsonspan"
+	"github.com/sluice-gateway/sluice/internal/kit/routing"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
 	"github.com/sluice-gateway/sluice/internal/sitetest"
 )
@@ -35,11 +36,11 @@ func backends(t testing.TB, n int, shadows ...int) []*config.Backend {
 }
 
 // endpoint builds the component for an endpoint; options "" builds it without.
-func endpoint(t testing.TB, r component.Router, e *config.Endpoint, options string) *component.EndpointSite {
+func endpoint(t testing.TB, r routing.Router, e *config.Endpoint, options string) *component.EndpointSite {
 	t.Helper()
 	g := sitetest.New(t)
 	g.Config, g.Params = e, nil
-	sitetest.Provide(t, g, component.RouterKey, r)
+	sitetest.Provide(t, g, routing.Key, r)
 	return g.Endpoint(t, "proxy", options)
 }
 
@@ -56,7 +57,7 @@ func TestArrangement(t *testing.T) {
 		{`{"upgrade":["WebSocket","a/1.0","a/2","connect-udp"]}`, component.Arrangement{Upgrade: []string{"websocket", "a/1.0", "a/2", "connect-udp"}}},
 	}
 	for _, tt := range tests {
-		s := endpoint(t, component.Router{}, &config.Endpoint{Backend: backends(t, 3)}, tt.options)
+		s := endpoint(t, routing.Router{}, &config.Endpoint{Backend: backends(t, 3)}, tt.options)
 		if got := s.Arrangement(); !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("%s: got %+v, want %+v", tt.options, got, tt.want)
 		}
@@ -113,7 +114,7 @@ func TestEndpointProblems(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			e := &config.Endpoint{Backend: backends(t, tt.backends), OutputEncoding: tt.output}
-			s := endpoint(t, component.Router{}, e, tt.options)
+			s := endpoint(t, routing.Router{}, e, tt.options)
 			if got := sitetest.Problems(s); !slices.EqualFunc(got, tt.want, strings.HasPrefix) {
 				t.Errorf("%s: got %q, want %q", tt.options, got, tt.want)
 			}
@@ -123,7 +124,7 @@ func TestEndpointProblems(t *testing.T) {
 
 func TestShadowsDoNotCount(t *testing.T) {
 	const options = `{"flatmap_filter":[{"type":"del","args":["a"]}]}`
-	s := endpoint(t, component.Router{}, &config.Endpoint{Backend: backends(t, 2, 1)}, options)
+	s := endpoint(t, routing.Router{}, &config.Endpoint{Backend: backends(t, 2, 1)}, options)
 	if got := sitetest.Problems(s); len(got) != 1 || len(s.Placed()) != 0 {
 		t.Errorf("one backend and a shadow: got problems %q and %d stages, want a warning alone", got, len(s.Placed()))
 	}
@@ -131,7 +132,7 @@ func TestShadowsDoNotCount(t *testing.T) {
 
 func TestPlainEndpointHasNoStage(t *testing.T) {
 	for _, options := range []string{"", `{}`, `{"sequential":true}`, `{"max_payload":0}`} {
-		s := endpoint(t, component.Router{}, &config.Endpoint{Backend: backends(t, 2)}, options)
+		s := endpoint(t, routing.Router{}, &config.Endpoint{Backend: backends(t, 2)}, options)
 		if n := len(s.Placed()); n != 0 {
 			t.Errorf("options %q: got %d stages, want none", options, n)
 		}
@@ -167,7 +168,7 @@ func sameJSON(t testing.TB, got []byte, want string) bool {
 
 func TestFlatmap(t *testing.T) {
 	const options = `{"flatmap_filter":[{"type":"move","args":["a.x","y"]},{"type":"del","args":["b"]}]}`
-	s := endpoint(t, component.Router{}, &config.Endpoint{Backend: backends(t, 2)}, options)
+	s := endpoint(t, routing.Router{}, &config.Endpoint{Backend: backends(t, 2)}, options)
 	if n := s.Stated(); len(n) != 1 || n[0].Response != body.Tree {
 		t.Errorf("needs: got %v, want a tree", n)
 	}
@@ -228,7 +229,7 @@ func TestStatic(t *testing.T) {
 				if strategy != "" {
 					options += `,"strategy":"` + string(strategy) + `"`
 				}
-				s := endpoint(t, component.Router{}, &config.Endpoint{Backend: backends(t, tt.backends)}, options+`}}`)
+				s := endpoint(t, routing.Router{}, &config.Endpoint{Backend: backends(t, tt.backends)}, options+`}}`)
 				if p := sitetest.Problems(s); p != nil {
 					t.Fatalf("problems: %q", p)
 				}
@@ -285,7 +286,7 @@ func TestIntake(t *testing.T) {
 	packed := header("Content-Encoding", "gzip")
 	tests := []struct {
 		name    string
-		router  component.Router
+		router  routing.Router
 		options string
 		request testx.Request
 		chunked bool   // the length of the body is not announced
@@ -293,31 +294,31 @@ func TestIntake(t *testing.T) {
 		status  int    // of the refusal; 0 for none
 		header  bool   // Content-Encoding reaches backends
 	}{
-		{"within the limit", component.Router{}, `{"max_payload":5}`, testx.Request{Body: "12345"}, false, "12345", 0, false},
-		{"announced too large", component.Router{}, `{"max_payload":5}`, testx.Request{Body: "123456"}, false, "", 413, false},
-		{"too large and not announced", component.Router{}, `{"max_payload":5}`, testx.Request{Body: "123456"}, true, "12345", 413, false},
-		{"just small enough and not announced", component.Router{}, `{"max_payload":5}`, testx.Request{Body: "12345"}, true, "12345", 0, false},
-		{"no body", component.Router{}, `{"max_payload":5}`, testx.Request{}, false, "", 0, false},
-		{"limit of the router", component.Router{MaxPayload: 3}, "", testx.Request{Body: "1234"}, false, "", 413, false},
-		{"limit of the endpoint wins", component.Router{MaxPayload: 3}, `{"max_payload":5}`, testx.Request{Body: "12345"}, false, "12345", 0, false},
-		{"no limit of the endpoint wins", component.Router{MaxPayload: 3}, `{"max_payload":0}`, testx.Request{Body: "12345"}, false, "12345", 0, false},
-		{"unpacked", component.Router{}, `{"decompress_gzip":true}`, testx.Request{Body: packedText(t, "hello"), Header: packed}, false, "hello", 0, false},
-		{"unpacked by the router", component.Router{DecompressGzip: true}, "", testx.Request{Body: packedText(t, "hello"), Header: packed}, false, "hello", 0, false},
-		{"the endpoint does not unpack", component.Router{DecompressGzip: true, MaxPayload: 90}, `{"decompress_gzip":false}`,
+		{"within the limit", routing.Router{}, `{"max_payload":5}`, testx.Request{Body: "12345"}, false, "12345", 0, false},
+		{"announced too large", routing.Router{}, `{"max_payload":5}`, testx.Request{Body: "123456"}, false, "", 413, false},
+		{"too large and not announced", routing.Router{}, `{"max_payload":5}`, testx.Request{Body: "123456"}, true, "12345", 413, false},
+		{"just small enough and not announced", routing.Router{}, `{"max_payload":5}`, testx.Request{Body: "12345"}, true, "12345", 0, false},
+		{"no body", routing.Router{}, `{"max_payload":5}`, testx.Request{}, false, "", 0, false},
+		{"limit of the router", routing.Router{MaxPayload: 3}, "", testx.Request{Body: "1234"}, false, "", 413, false},
+		{"limit of the endpoint wins", routing.Router{MaxPayload: 3}, `{"max_payload":5}`, testx.Request{Body: "12345"}, false, "12345", 0, false},
+		{"no limit of the endpoint wins", routing.Router{MaxPayload: 3}, `{"max_payload":0}`, testx.Request{Body: "12345"}, false, "12345", 0, false},
+		{"unpacked", routing.Router{}, `{"decompress_gzip":true}`, testx.Request{Body: packedText(t, "hello"), Header: packed}, false, "hello", 0, false},
+		{"unpacked by the router", routing.Router{DecompressGzip: true}, "", testx.Request{Body: packedText(t, "hello"), Header: packed}, false, "hello", 0, false},
+		{"the endpoint does not unpack", routing.Router{DecompressGzip: true, MaxPayload: 90}, `{"decompress_gzip":false}`,
 			testx.Request{Body: packedText(t, "hello"), Header: packed}, false, packedText(t, "hello"), 0, true},
-		{"old name of the coding", component.Router{}, `{"decompress_gzip":true}`,
+		{"old name of the coding", routing.Router{}, `{"decompress_gzip":true}`,
 			testx.Request{Body: packedText(t, "hello"), Header: header("Content-Encoding", " X-GZIP ")}, false, "hello", 0, false},
-		{"another coding", component.Router{}, `{"decompress_gzip":true}`,
+		{"another coding", routing.Router{}, `{"decompress_gzip":true}`,
 			testx.Request{Body: "hello", Header: header("Content-Encoding", "br")}, false, "hello", 0, true},
-		{"two codings", component.Router{}, `{"decompress_gzip":true}`,
+		{"two codings", routing.Router{}, `{"decompress_gzip":true}`,
 			testx.Request{Body: "hello", Header: header("Content-Encoding", "gzip, br")}, false, "hello", 0, true},
-		{"not packed", component.Router{}, `{"decompress_gzip":true}`, testx.Request{Body: "hello"}, false, "hello", 0, false},
-		{"unpacks beyond the limit", component.Router{}, `{"decompress_gzip":true,"max_payload":500}`,
+		{"not packed", routing.Router{}, `{"decompress_gzip":true}`, testx.Request{Body: "hello"}, false, "hello", 0, false},
+		{"unpacks beyond the limit", routing.Router{}, `{"decompress_gzip":true,"max_payload":500}`,
 			testx.Request{Body: packedText(t, zeros), Header: packed}, false, zeros[:500], 413, false},
-		{"unpacks to the limit", component.Router{}, `{"decompress_gzip":true,"max_payload":1000}`,
+		{"unpacks to the limit", routing.Router{}, `{"decompress_gzip":true,"max_payload":1000}`,
 			testx.Request{Body: packedText(t, zeros), Header: packed}, false, zeros, 0, false},
-		{"not gzip at all", component.Router{}, `{"decompress_gzip":true}`, testx.Request{Body: "hello", Header: packed}, false, "", 400, false},
-		{"gzip that breaks off", component.Router{}, `{"decompress_gzip":true}`,
+		{"not gzip at all", routing.Router{}, `{"decompress_gzip":true}`, testx.Request{Body: "hello", Header: packed}, false, "", 400, false},
+		{"gzip that breaks off", routing.Router{}, `{"decompress_gzip":true}`,
 			testx.Request{Body: packedText(t, zeros)[:20], Header: packed}, false, zeros, 400, false},
 	}
 	for _, tt := range tests {
@@ -360,7 +361,7 @@ func TestIntake(t *testing.T) {
 }
 
 func TestIntakeOfBytes(t *testing.T) {
-	s := endpoint(t, component.Router{}, &config.Endpoint{Backend: backends(t, 1)}, `{"decompress_gzip":true,"max_payload":100}`)
+	s := endpoint(t, routing.Router{}, &config.Endpoint{Backend: backends(t, 1)}, `{"decompress_gzip":true,"max_payload":100}`)
 	x := testx.Request{Header: gateway.Fields{{Name: "Content-Encoding", Value: "gzip"}}}.Exchange(t)
 	x.Request.Body = body.FromBytes([]byte(packedText(t, "hello")))
 	if err := s.Placed()[0].Stage.Enter(t.Context(), x); err != nil {

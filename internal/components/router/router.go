@@ -8,6 +8,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/routing"
 )
 
 //go:embed options.go
@@ -28,7 +29,7 @@ var info = component.Info{
 func init() { component.Register(component.Service(info, build)) }
 
 func build(s *component.ServiceSite, o Options) error {
-	r := component.Router{
+	r := routing.Router{
 		ErrorMessages:      o.ReturnErrorMsg,
 		AutoOptions:        o.AutoOptions,
 		NoMethodNotAllowed: o.DisableHandleMethodNotAllowed,
@@ -74,11 +75,11 @@ func build(s *component.ServiceSite, o Options) error {
 		}
 	}
 	advise(s, o, r)
-	return component.Provide(s, component.RouterKey, r)
+	return component.Provide(s, routing.Key, r)
 }
 
 // advise reports what is allowed and does less, or more, than it seems to.
-func advise(s *component.ServiceSite, o Options, r component.Router) {
+func advise(s *component.ServiceSite, o Options, r routing.Router) {
 	for i, p := range r.TrustedProxies {
 		if p.Bits() == 0 {
 			s.Warn(fmt.Sprintf("trusted_proxies[%d]", i), errors.New("trusts everybody: any client can choose its address"))

@@ -8,15 +8,16 @@ import (
 	"testing"
 
 	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/kit/routing"
 	"github.com/sluice-gateway/sluice/internal/sitetest"
 )
 
 // buildWith runs the component on options written as JSON and returns what it
 // offers, and the problems as "severity path: text".
-func buildWith(t *testing.T, options string) (component.Router, []string) {
+func buildWith(t *testing.T, options string) (routing.Router, []string) {
 	t.Helper()
 	s := sitetest.Service(t, "router", options)
-	r, _ := component.Use(&s.Site, component.RouterKey)
+	r, _ := component.Use(&s.Site, routing.Key)
 	return r, sitetest.Problems(s)
 }
 
@@ -32,40 +33,40 @@ func TestOptions(t *testing.T) {
 	tests := []struct {
 		name    string
 		options string
-		want    component.Router
+		want    routing.Router
 	}{
-		{"nothing", `{}`, component.Router{}},
-		{"error texts", `{"return_error_msg":true}`, component.Router{ErrorMessages: true}},
+		{"nothing", `{}`, routing.Router{}},
+		{"error texts", `{"return_error_msg":true}`, routing.Router{ErrorMessages: true}},
 		{"error bodies keep their text", `{"error_body":{"404":{"b":1.50,"a":"x"},"405":{}}}`,
-			component.Router{ErrorBody: map[int][]byte{404: []byte(`{"b":1.50,"a":"x"}`), 405: []byte(`{}`)}}},
-		{"automatic OPTIONS", `{"auto_options":true}`, component.Router{AutoOptions: true}},
-		{"no 405", `{"disable_handle_method_not_allowed":true}`, component.Router{NoMethodNotAllowed: true}},
+			routing.Router{ErrorBody: map[int][]byte{404: []byte(`{"b":1.50,"a":"x"}`), 405: []byte(`{}`)}}},
+		{"automatic OPTIONS", `{"auto_options":true}`, routing.Router{AutoOptions: true}},
+		{"no 405", `{"disable_handle_method_not_allowed":true}`, routing.Router{NoMethodNotAllowed: true}},
 		{"no redirects", `{"disable_redirect_trailing_slash":true,"disable_redirect_fixed_path":true}`,
-			component.Router{NoTrailingSlash: true, NoFixedPath: true}},
-		{"extra slash", `{"remove_extra_slash":true}`, component.Router{RemoveExtraSlash: true}},
-		{"path decoding", `{"disable_path_decoding":true}`, component.Router{NoPathDecoding: true}},
-		{"no health", `{"disable_health":true}`, component.Router{NoHealth: true}},
-		{"health path", `{"health_path":"/healthz"}`, component.Router{HealthPath: "/healthz"}},
-		{"no version", `{"hide_version_header":true}`, component.Router{HideVersion: true}},
-		{"no access log", `{"disable_access_log":true}`, component.Router{NoAccessLog: true}},
-		{"paths without access log", `{"logger_skip_paths":["/a","/b"]}`, component.Router{SkipLogPaths: []string{"/a", "/b"}}},
-		{"believe proxies", `{"forwarded_by_client_ip":true}`, component.Router{}},
-		{"believe nobody", `{"forwarded_by_client_ip":false}`, component.Router{IgnoreForwarded: true}},
+			routing.Router{NoTrailingSlash: true, NoFixedPath: true}},
+		{"extra slash", `{"remove_extra_slash":true}`, routing.Router{RemoveExtraSlash: true}},
+		{"path decoding", `{"disable_path_decoding":true}`, routing.Router{NoPathDecoding: true}},
+		{"no health", `{"disable_health":true}`, routing.Router{NoHealth: true}},
+		{"health path", `{"health_path":"/healthz"}`, routing.Router{HealthPath: "/healthz"}},
+		{"no version", `{"hide_version_header":true}`, routing.Router{HideVersion: true}},
+		{"no access log", `{"disable_access_log":true}`, routing.Router{NoAccessLog: true}},
+		{"paths without access log", `{"logger_skip_paths":["/a","/b"]}`, routing.Router{SkipLogPaths: []string{"/a", "/b"}}},
+		{"believe proxies", `{"forwarded_by_client_ip":true}`, routing.Router{}},
+		{"believe nobody", `{"forwarded_by_client_ip":false}`, routing.Router{IgnoreForwarded: true}},
 		{"trusted addresses and networks", `{"trusted_proxies":["127.0.0.1","10.1.2.3/8","2001:db8::1","fd00::/8","::ffff:192.0.2.1","::ffff:10.0.0.0/104"]}`,
-			component.Router{TrustedProxies: prefixes("127.0.0.1/32", "10.0.0.0/8", "2001:db8::1/128", "fd00::/8", "192.0.2.1/32", "10.0.0.0/8")}},
-		{"nobody is trusted", `{"trusted_proxies":[]}`, component.Router{TrustedProxies: []netip.Prefix{}}},
+			routing.Router{TrustedProxies: prefixes("127.0.0.1/32", "10.0.0.0/8", "2001:db8::1/128", "fd00::/8", "192.0.2.1/32", "10.0.0.0/8")}},
+		{"nobody is trusted", `{"trusted_proxies":[]}`, routing.Router{TrustedProxies: []netip.Prefix{}}},
 		{"headers of any case", `{"remote_ip_headers":["x-client-ip","CF-connecting-IP"]}`,
-			component.Router{RemoteHeaders: []string{"X-Client-Ip", "Cf-Connecting-Ip"}}},
-		{"no header", `{"remote_ip_headers":[]}`, component.Router{RemoteHeaders: []string{}}},
-		{"App Engine", `{"app_engine":true}`, component.Router{AppEngine: true}},
-		{"multipart memory", `{"max_multipart_memory":1024}`, component.Router{}},
-		{"payload", `{"max_payload":1000}`, component.Router{MaxPayload: 1000}},
-		{"gzip by number", `{"decompress_gzip":1,"max_payload":10}`, component.Router{DecompressGzip: true, MaxPayload: 10}},
-		{"gzip by boolean", `{"decompress_gzip":true,"max_payload":10}`, component.Router{DecompressGzip: true, MaxPayload: 10}},
-		{"gzip off", `{"decompress_gzip":0}`, component.Router{}},
-		{"no compression", `{"disable_gzip":true}`, component.Router{}},
-		{"clear-text HTTP/2", `{"use_h2c":true}`, component.Router{UseH2C: true}},
-		{"comments", `{"@comment":"why"}`, component.Router{}},
+			routing.Router{RemoteHeaders: []string{"X-Client-Ip", "Cf-Connecting-Ip"}}},
+		{"no header", `{"remote_ip_headers":[]}`, routing.Router{RemoteHeaders: []string{}}},
+		{"App Engine", `{"app_engine":true}`, routing.Router{AppEngine: true}},
+		{"multipart memory", `{"max_multipart_memory":1024}`, routing.Router{}},
+		{"payload", `{"max_payload":1000}`, routing.Router{MaxPayload: 1000}},
+		{"gzip by number", `{"decompress_gzip":1,"max_payload":10}`, routing.Router{DecompressGzip: true, MaxPayload: 10}},
+		{"gzip by boolean", `{"decompress_gzip":true,"max_payload":10}`, routing.Router{DecompressGzip: true, MaxPayload: 10}},
+		{"gzip off", `{"decompress_gzip":0}`, routing.Router{}},
+		{"no compression", `{"disable_gzip":true}`, routing.Router{}},
+		{"clear-text HTTP/2", `{"use_h2c":true}`, routing.Router{UseH2C: true}},
+		{"comments", `{"@comment":"why"}`, routing.Router{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

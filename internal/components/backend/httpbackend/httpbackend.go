@@ -13,6 +13,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/jsonspan"
+	"github.com/sluice-gateway/sluice/internal/kit/routing"
 )
 
 //go:embed options.go
@@ -67,7 +68,7 @@ func build(s *component.BackendSite, o Options) error {
 		s.Prompt(component.BackendStatus, &details{st, "error_" + *o.ReturnErrorDetails})
 		return nil
 	}
-	r, _ := component.Use(&s.Site, component.RouterKey)
+	r, _ := component.Use(&s.Site, routing.Key)
 	if r.ErrorMessages {
 		s.Needs(body.Empty, body.Raw)
 	}

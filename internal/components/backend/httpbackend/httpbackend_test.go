@@ -15,6 +15,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/routing"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
 	"github.com/sluice-gateway/sluice/internal/kit/tlsx"
 	"github.com/sluice-gateway/sluice/internal/sitetest"
@@ -35,7 +36,7 @@ func site(t testing.TB, namespace, options string, o setting) *component.Backend
 	g.Env.Service.Behaviour.DecodedStatuses = o.output
 	g.Env.Service.Transport = config.Transport{}
 	g.Config.Backend[0].Encoding, g.Config.Backend[0].MaxResponseBytes = o.encoding, &o.limit
-	sitetest.Provide(t, g, component.RouterKey, component.Router{ErrorMessages: o.messages})
+	sitetest.Provide(t, g, routing.Key, routing.Router{ErrorMessages: o.messages})
 	return g.Backend(t, namespace, options)
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/bucket"
+	"github.com/sluice-gateway/sluice/internal/kit/routing"
 )
 
 //go:embed options.go
@@ -83,7 +84,7 @@ func buildEndpoint(s *component.EndpointSite, o EndpointOptions) error {
 	}
 	if o.ClientMaxRate > 0 {
 		prefix := cmp.Or(s.Service().Behaviour.IPv6Prefix, 128)
-		router, _ := component.Use(&s.Site, component.RouterKey)
+		router, _ := component.Use(&s.Site, routing.Key)
 		if st.client, err = clientOf(o, s.Params(), prefix, &router); err != nil {
 			return err
 		}
@@ -224,7 +225,7 @@ func (l *backendLimit) Enter(context.Context, *gateway.Exchange) error {
 // one that does not say who it is. params are the path parameters of the endpoint,
 // prefix the bits of an IPv6 address that are one client; router knows whose word about
 // an address counts. Names die with the exchange.
-func clientOf(o EndpointOptions, params []string, prefix int, router *component.Router) (func(*gateway.Exchange) (string, error), error) {
+func clientOf(o EndpointOptions, params []string, prefix int, router *routing.Router) (func(*gateway.Exchange) (string, error), error) {
 	key := gateway.NewLone(o.Key)
 	switch o.Strategy {
 	case ByHeader:

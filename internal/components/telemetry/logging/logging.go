@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/kit/routing"
 )
 
 //go:embed options.go
@@ -135,7 +136,7 @@ func buildAccess(s *component.ServiceSite, o Options) (about recordFormat, err e
 	if o.AccessLogCustomFormat != "" && o.AccessLogFormat != "custom" {
 		s.Warn("access_log_custom_format", errors.New(`has no effect without "access_log_format": "custom"; set it, or remove the pattern`))
 	}
-	r, _ := component.Use(&s.Site, component.RouterKey)
+	r, _ := component.Use(&s.Site, routing.Key)
 	if r.NoAccessLog {
 		return plain, nil
 	}

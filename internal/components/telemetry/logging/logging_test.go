@@ -21,6 +21,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/routing"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
 	"github.com/sluice-gateway/sluice/internal/sitetest"
 	"github.com/sluice-gateway/sluice/internal/telemetry"
@@ -44,13 +45,13 @@ type world struct {
 }
 
 // newWorld builds the component with options, "" for none.
-func newWorld(t testing.TB, r component.Router, options string) *world {
+func newWorld(t testing.TB, r routing.Router, options string) *world {
 	t.Helper()
 	w := &world{Gateway: sitetest.New(t), now: time.Date(2026, 11, 22, 21, 10, 24, 5e6, time.UTC)}
 	w.Env.Clock = func() time.Time { return w.now }
 	w.Env.Log = component.NewLog(slog.DiscardHandler)
 	w.Env.Stdout, w.Env.Stderr = &w.out, &w.errOut
-	sitetest.Provide(t, w.Gateway, component.RouterKey, r)
+	sitetest.Provide(t, w.Gateway, routing.Key, r)
 	w.service = w.Service(t, "telemetry/logging", options)
 	return w
 }
@@ -85,7 +86,7 @@ func TestApplicationLog(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld(t, component.Router{NoAccessLog: true}, tt.options)
+			w := newWorld(t, routing.Router{NoAccessLog: true}, tt.options)
 			if ctx := t.Context(); w.Env.Log.Logger().Enabled(ctx, slog.LevelWarn) {
 				w.write(ctx, slog.LevelWarn, "it broke", facts...)
 			}
@@ -102,14 +103,14 @@ func TestApplicationLog(t *testing.T) {
 func TestLevels(t *testing.T) {
 	levels := []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError, critical}
 	for i, name := range Level("").Enum() {
-		w := newWorld(t, component.Router{}, `{"level":"`+name+`","stdout":true}`)
+		w := newWorld(t, routing.Router{}, `{"level":"`+name+`","stdout":true}`)
 		for j, l := range levels {
 			if got := w.Env.Log.Logger().Enabled(t.Context(), l); got != (j >= i) {
 				t.Errorf("level %s: lines of %s are written: %v, want %v", name, levelName(l), got, j >= i)
 			}
 		}
 	}
-	w := newWorld(t, component.Router{}, "")
+	w := newWorld(t, routing.Router{}, "")
 	for j, l := range levels {
 		if got := w.Env.Log.Logger().Enabled(t.Context(), l); got != (j >= 1) {
 			t.Errorf("no level: lines of %s are written: %v, want %v", levelName(l), got, j >= 1)
@@ -118,7 +119,7 @@ func TestLevels(t *testing.T) {
 }
 
 func TestLoggersKeepTheirFacts(t *testing.T) {
-	w := newWorld(t, component.Router{}, `{"level":"DEBUG","stdout":true,"format":"custom","custom_format":"%{message}"}`)
+	w := newWorld(t, routing.Router{}, `{"level":"DEBUG","stdout":true,"format":"custom","custom_format":"%{message}"}`)
 	base := w.Env.Log.Logger().With("a", 1)
 	base.WithGroup("g").With("b", 2).WithGroup("").Info("one", "c", 3)
 	base.With("d", slog.GroupValue()).Info("two")
@@ -130,7 +131,7 @@ func TestLoggersKeepTheirFacts(t *testing.T) {
 func TestForeignTextStaysInItsLine(t *testing.T) {
 	const evil = "x\n2026/11/22 forged\x1b[31m\u202e\u0085\xff"
 	for _, options := range []string{"", `{"level":"DEBUG","stdout":true}`, `{"level":"DEBUG","stdout":true,"format":"logstash"}`} {
-		w := newWorld(t, component.Router{NoAccessLog: true}, options)
+		w := newWorld(t, routing.Router{NoAccessLog: true}, options)
 		w.write(t.Context(), slog.LevelError, evil, evil, evil)
 		got := w.out.String() + w.errOut.String()
 		if strings.Count(got, "\n") != 1 || strings.ContainsAny(got, "\x1b") || !utf8.ValidString(got) {
@@ -238,7 +239,7 @@ func TestSystemLogStalls(t *testing.T) {
 }
 
 func TestSystemLogHooks(t *testing.T) {
-	w := newWorld(t, component.Router{NoAccessLog: true}, `{"level":"DEBUG","syslog":true,"syslog_facility":"local7"}`)
+	w := newWorld(t, routing.Router{NoAccessLog: true}, `{"level":"DEBUG","syslog":true,"syslog_facility":"local7"}`)
 	if len(w.Env.Close) != 1 {
 		t.Fatalf("got %d hooks for the end, want one", len(w.Env.Close))
 	}
@@ -304,7 +305,7 @@ func TestAccessLog(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld(t, component.Router{}, tt.options)
+			w := newWorld(t, routing.Router{}, tt.options)
 			w.Env.Observers[0].Observe(exchange(t), telemetry.Outcome{Started: w.now, Took: 6412 * time.Microsecond, Status: 201, Written: 123})
 			if got := w.out.String(); got != tt.want+"\n" {
 				t.Errorf("got  %q\nwant %q", got, tt.want+"\n")
@@ -316,7 +317,7 @@ func TestAccessLog(t *testing.T) {
 // TestUnverifiedClients tells nothing of certificates that nobody has verified, and of
 // plain connections.
 func TestUnverifiedClients(t *testing.T) {
-	w := newWorld(t, component.Router{}, `{"level":"INFO","stdout":true,"access_log_format":"custom","access_log_custom_format":"%{tls.version} %{tls.client}"}`)
+	w := newWorld(t, routing.Router{}, `{"level":"INFO","stdout":true,"access_log_format":"custom","access_log_custom_format":"%{tls.version} %{tls.client}"}`)
 	sent := []*x509.Certificate{{Subject: pkix.Name{CommonName: "mallory"}}}
 	for _, state := range []*tls.ConnectionState{{Version: tls.VersionTLS12, PeerCertificates: sent}, nil} {
 		w.Env.Observers[0].Observe(testx.Request{TLS: state}.Exchange(t), telemetry.Outcome{Status: 200})
@@ -327,7 +328,7 @@ func TestUnverifiedClients(t *testing.T) {
 }
 
 func TestFailuresInTheAccessLog(t *testing.T) {
-	w := newWorld(t, component.Router{}, "")
+	w := newWorld(t, routing.Router{}, "")
 	observe := func(status int, err error, broken bool) {
 		x := testx.Request{Header: gateway.Fields{{Name: "Traceparent", Value: "00-" + requestID + "-b7ad6b7169203331-01"}}}.Exchange(t)
 		x.Identify()
@@ -351,10 +352,10 @@ func TestFailuresInTheAccessLog(t *testing.T) {
 }
 
 func TestAccessLogIsLeftOut(t *testing.T) {
-	if w := newWorld(t, component.Router{NoAccessLog: true}, ""); len(w.Env.Observers) != 0 {
+	if w := newWorld(t, routing.Router{NoAccessLog: true}, ""); len(w.Env.Observers) != 0 {
 		t.Error("there is an access log although the router turns it off")
 	}
-	w := newWorld(t, component.Router{SkipLogPaths: []string{"/skipped"}}, "")
+	w := newWorld(t, routing.Router{SkipLogPaths: []string{"/skipped"}}, "")
 	for _, path := range []string{"/skipped", "/skipped/not"} {
 		w.Env.Observers[0].Observe(testx.Request{Path: path}.Exchange(t), telemetry.Outcome{Status: 200})
 	}
@@ -395,7 +396,7 @@ func TestBackendLines(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld(t, component.Router{NoAccessLog: true}, tt.service)
+			w := newWorld(t, routing.Router{NoAccessLog: true}, tt.service)
 			s := w.Backend(t, "telemetry/logging", tt.backend)
 			if p := sitetest.Problems(s); p != nil {
 				t.Fatalf("problems: %q", p)
@@ -460,7 +461,7 @@ func TestProblems(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld(t, component.Router{}, tt.options)
+			w := newWorld(t, routing.Router{}, tt.options)
 			if got := sitetest.Problems(w.service); !slices.EqualFunc(got, tt.want, strings.HasPrefix) {
 				t.Errorf("%s: got %q, want %q", tt.options, got, tt.want)
 			}
@@ -571,15 +572,15 @@ func TestAboutTheStream(t *testing.T) {
 	const object = `{"time":"2026-11-22T21:10:24.005Z","level":"WARNING","message":"lost","lines":7}`
 	tests := []struct {
 		name, options string
-		router        component.Router
+		router        routing.Router
 		want          string
 	}{
-		{"not configured", "", component.Router{}, "2026/11/22 21:10:24 WARNING lost lines=7"},
-		{"no access log", "", component.Router{NoAccessLog: true}, "2026/11/22 21:10:24 WARNING lost lines=7"},
-		{"access lines of JSON", `{"level":"INFO","syslog":true,"access_log_format":"json"}`, component.Router{}, object},
-		{"access lines that look like JSON", `{"level":"INFO","syslog":true,"access_log_format":"custom","access_log_custom_format":"{\"m\":\"%{method}\"}"}`, component.Router{}, object},
-		{"application log", `{"level":"INFO","stdout":true,"access_log_format":"json"}`, component.Router{}, "2026/11/22 - 21:10:24.005 ▶ WARNING lost lines=7"},
-		{"application log of JSON", `{"level":"INFO","stdout":true,"format":"logstash"}`, component.Router{},
+		{"not configured", "", routing.Router{}, "2026/11/22 21:10:24 WARNING lost lines=7"},
+		{"no access log", "", routing.Router{NoAccessLog: true}, "2026/11/22 21:10:24 WARNING lost lines=7"},
+		{"access lines of JSON", `{"level":"INFO","syslog":true,"access_log_format":"json"}`, routing.Router{}, object},
+		{"access lines that look like JSON", `{"level":"INFO","syslog":true,"access_log_format":"custom","access_log_custom_format":"{\"m\":\"%{method}\"}"}`, routing.Router{}, object},
+		{"application log", `{"level":"INFO","stdout":true,"access_log_format":"json"}`, routing.Router{}, "2026/11/22 - 21:10:24.005 ▶ WARNING lost lines=7"},
+		{"application log of JSON", `{"level":"INFO","stdout":true,"format":"logstash"}`, routing.Router{},
 			`{"@timestamp":"2026-11-22T21:10:24.005+00:00","@version":1,"level":"WARNING","message":"lost","module":"SLUICE","fields":{"lines":7}}`},
 	}
 	for _, tt := range tests {
@@ -602,7 +603,7 @@ func TestAboutTheStream(t *testing.T) {
 
 // TestLongText cuts what clients send, so that a line of any request finds room.
 func TestLongText(t *testing.T) {
-	w := newWorld(t, component.Router{}, `{"level":"INFO","stdout":true,"access_log_format":"custom","access_log_custom_format":"%{path} %{uri} %{header.X-Long}|"}`)
+	w := newWorld(t, routing.Router{}, `{"level":"INFO","stdout":true,"access_log_format":"custom","access_log_custom_format":"%{path} %{uri} %{header.X-Long}|"}`)
 	long := strings.Repeat("ä", 100_000)
 	x := testx.Request{Path: "/" + long, Query: long, Header: gateway.Fields{{Name: "X-Long", Value: long}}}.Exchange(t)
 	w.Env.Observers[0].Observe(x, telemetry.Outcome{Started: w.now, Status: 200})

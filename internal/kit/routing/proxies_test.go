@@ -1,4 +1,4 @@
-package component
+package routing
 
 import (
 	"net/netip"

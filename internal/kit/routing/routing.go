@@ -1,9 +1,14 @@
-package component
+package routing
 
-import "net/netip"
+import (
+	"net/netip"
 
-// Router is what the router namespace tells the core. The zero value is what
-// holds without it.
+	"github.com/sluice-gateway/sluice/internal/component"
+)
+
+// Router is what the options of the service about routing come to: how paths are
+// matched, how failures look, whose word about clients counts. The zero value is what
+// holds without any.
 type Router struct {
 	ErrorMessages      bool           // failed answers carry their text
 	ErrorBody          map[int][]byte // JSON by status: 404 and 405
@@ -28,5 +33,5 @@ type Router struct {
 	UseH2C             bool
 }
 
-// RouterKey is where the router namespace offers its settings.
-var RouterKey = NewKey[Router]("settings of the router")
+// Key is where the settings are offered, by the component that reads them.
+var Key = component.NewKey[Router]("settings of the router")
