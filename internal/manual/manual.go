@@ -3,13 +3,8 @@ package manual
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"go/doc/comment"
-	"go/parser"
-	"go/token"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -161,7 +156,7 @@ func Pages(r *component.Registry, sample func(namespace string) (string, error))
 			return nil, err
 		}
 		pages = append(pages, p)
-		fmt.Fprintf(&index, "- [%s](%s) (%s): %s\n", name, p.Name, scopes(byName[name]), byName[name][0].Summary)
+		fmt.Fprintf(&index, "- [%s](%s) (%s): %s\n", name, p.Name, scopes(byName[name]), summary(byName[name]))
 	}
 	index.WriteString("\nProblems that `sluice check` reports carry a stable code:\n\n| Code | Meaning |\n|---|---|\n")
 	for _, c := range config.Codes {
@@ -215,36 +210,9 @@ func writeFailures(b *strings.Builder, list []gateway.Failure) {
 	}
 }
 
-// prose returns the package comment of a doc.go as Markdown, with headings below that of
-// the page. Its first sentence introduces the package up to a colon, and the page, which
-// has a title, begins behind that.
-func prose(source string) (string, error) {
-	if source == "" {
-		return "", errors.New("no Doc in its Info: embed doc.go")
-	}
-	file, err := parser.ParseFile(token.NewFileSet(), "doc.go", source, parser.ParseComments|parser.PackageClauseOnly)
-	if err != nil {
-		return "", err
-	}
-	introduction, text, _ := strings.Cut(file.Doc.Text(), ":")
-	text = strings.TrimSpace(text)
-	if text == "" || !strings.HasPrefix(introduction, "Package "+file.Name.Name+" ") || strings.Contains(introduction, ". ") {
-		return "", fmt.Errorf("doc.go has to begin with: Package %s is the namespace ...: what it does", file.Name.Name)
-	}
-	var p comment.Parser
-	print := comment.Printer{HeadingLevel: 2, HeadingID: func(*comment.Heading) string { return "" }}
-	markdown := string(print.Markdown(p.Parse(strings.ToUpper(text[:1]) + text[1:])))
-	return escapedName.ReplaceAllStringFunc(markdown, func(name string) string {
-		return "`" + strings.ReplaceAll(name, `\`, "") + "`"
-	}), nil
-}
-
-// escapedName is a name of a key, or what looks like one, as it is printed in prose.
-var escapedName = regexp.MustCompile(`[\w.]*\w(\\_\w+)+`)
-
 func namespacePage(name string, ds []*component.Declaration, sample func(namespace string) (string, error)) (Page, error) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# %s\n\n%s\n", name, ds[0].Summary)
+	fmt.Fprintf(&b, "# %s\n", name)
 	var aliases []string
 	for _, d := range ds {
 		for _, a := range d.Aliases {
@@ -256,7 +224,7 @@ func namespacePage(name string, ds []*component.Declaration, sample func(namespa
 	for _, a := range aliases {
 		fmt.Fprintf(&b, "\nOld name: `%s`.\n", a)
 	}
-	text, err := prose(ds[0].Doc)
+	text, err := prose(ds)
 	if err != nil {
 		return Page{}, fmt.Errorf("%s: %w", name, err)
 	}
@@ -288,6 +256,17 @@ func namespacePage(name string, ds []*component.Declaration, sample func(namespa
 		writeFailures(&b, failures)
 	}
 	return Page{strings.ReplaceAll(name, "/", "-") + ".md", b.String()}, nil
+}
+
+// summary joins what the components of a namespace say of themselves.
+func summary(ds []*component.Declaration) string {
+	var all []string
+	for _, d := range ds {
+		if !slices.Contains(all, d.Summary) {
+			all = append(all, d.Summary)
+		}
+	}
+	return strings.Join(all, " ")
 }
 
 func scopes(ds []*component.Declaration) string {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -184,13 +185,23 @@ func TestProse(t *testing.T) {
 		{"a page", "// Package p is the namespace a/b: it is kept\n// by max_items and x.max_size.\n//\n// # More\n//\n// None: really.\npackage p\n",
 			"It is kept by `max_items` and `x.max_size`.\n\n## More\n\nNone: really.\n", ""},
 		{"code stays", "// Package p is the namespace a/b: as in\n//\n//\ta_b\npackage p\n", "As in\n\n\ta_b\n", ""},
+		{"code in words", "// Package p is the namespace a/b: (!f(a_b['c d']), g(a_b['c'], 1); \"a_b\"). Go <on>.\npackage p\n",
+			"(`!f(a_b['c` d']), `g(a_b['c']`, 1); \"`a_b`\"). Go \\<on>.\n", ""},
+		{"keys", "// Package p is the namespace a/b: word\n//\n// word is one; a word is none.\n//\n//   - word too\n//   - ward not\npackage p\n",
+			"Word\n\n`word` is one; a word is none.\n\n  - `word` too\n  - ward not\n", ""},
+		{"sections of namespaces", "// Package p is the namespaces a/b and c/d: both\n//\n// # a/b\n//\n// One.\n//\n// # c/d\n//\n// Two.\n//\n// # Both\n//\n// Three.\npackage p\n",
+			"Both\n\nOne.\n\n## Both\n\nThree.\n", ""},
 		{"nothing embedded", "", "", "embed doc.go"},
-		{"no comment", "package p\n", "", "Package p is the namespace"},
+		{"no comment", "package p\n", "", "Package p is the namespace a/b"},
 		{"a sentence before the colon", "// Package p is good. It is: fine.\npackage p\n", "", "Package p is the namespace"},
 		{"the name alone", "// Package p is the namespace a/b:\npackage p\n", "", "Package p is the namespace"},
 		{"no Go", "package", "", "expected"},
 	} {
-		got, err := prose(tt.source)
+		type options struct {
+			Word string `json:"word"`
+		}
+		d := &component.Declaration{Info: component.Info{Namespace: "a/b", Doc: tt.source}, Options: reflect.TypeFor[options]()}
+		got, err := prose([]*component.Declaration{d})
 		if got != tt.want || (err != nil) != (tt.wrong != "") || err != nil && !strings.Contains(err.Error(), tt.wrong) {
 			t.Errorf("%s: got %q, %v; want %q and an error with %q", tt.name, got, err, tt.want, tt.wrong)
 		}

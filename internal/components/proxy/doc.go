@@ -1,5 +1,5 @@
-// Package proxy is the namespace proxy: how the calls of an endpoint follow
-// each other and what is made of their answers.
+// Package proxy is the namespace proxy: it says how the calls of an endpoint follow each
+// other, which of them nobody waits for, and what is made of their answers.
 //
 // # Endpoints
 //

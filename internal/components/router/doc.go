@@ -1,7 +1,7 @@
-// Package router is the namespace router: how the gateway itself behaves in
-// front of all endpoints. It decides how paths are matched, what the answers
-// of the gateway's own paths and of failures look like, whose word is believed
-// about the address of a client, and which requests the access log leaves out.
+// Package router is the namespace router: it sets how the gateway behaves in front of all
+// endpoints, which is how paths are matched, what the answers of the gateway's own paths
+// and of failures look like, whose word is believed about the address of a client, and
+// which requests the access log leaves out.
 //
 // # Client address
 //

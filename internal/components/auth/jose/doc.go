@@ -19,20 +19,20 @@
 //
 // # What is checked, in this order
 //
-//   - The token is in compact form, strictly: no padding, no other spelling of
+//  1. The token is in compact form, strictly: no padding, no other spelling of
 //     the same bytes, no member twice in header or claims, no crit.
-//   - Its alg is the configured one. No key is looked for otherwise.
-//   - A key has the token's id, by key_identify_strategy, and its type, alg,
+//  2. Its alg is the configured one. No key is looked for otherwise.
+//  3. A key has the token's id, by key_identify_strategy, and its type, alg,
 //     use and key_ops allow it to verify. Keys, addresses and certificates
 //     inside the token are not looked at.
-//   - The signature.
-//   - exp, nbf and iat, which are numbers, with leeway; iss, a text, and aud, one
+//  4. The signature.
+//  5. exp, nbf and iat, which are numbers, with leeway; iss, a text, and aud, one
 //     or a list of them, whether they are configured or not.
-//   - Expressions about the token, of validation/cel.
-//   - roles, then scopes.
+//  6. Expressions about the token, of validation/cel.
+//  7. roles, then scopes.
 //
 // A request that fails is answered with 401 and an empty body, for roles and
-// scopes with 403. When the keys cannot be had, nobody knows whether its token is
+// scopes with 403. When the keys cannot be had, nobody knows whether the token is
 // good: that is 503, keys_unavailable. WWW-Authenticate says as much as RFC 6750 wants it to.
 // Requests that pass carry their claims for the layers behind, as {JWT.x} in
 // the URLs of backends, in expressions, and as headers by propagate_claims.

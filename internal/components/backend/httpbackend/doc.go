@@ -1,6 +1,6 @@
-// Package httpbackend holds the two namespaces that tune calls over HTTP:
-// backend/http says what becomes of a status that is no answer, and
-// backend/http/client how the call is made.
+// Package httpbackend is the namespaces backend/http and backend/http/client: how calls by
+// HTTP are made is set by backend/http/client, and backend/http sets what becomes of a
+// status that is no answer.
 //
 // # backend/http
 //

@@ -1,5 +1,5 @@
-// Package circuitbreaker implements qos/circuit-breaker: a backend that keeps
-// failing is left alone for a while.
+// Package circuitbreaker is the namespace qos/circuit-breaker: it stops calling a backend
+// that keeps failing, and tries again after a while.
 //
 // A breaker is closed, open or half-open. Closed, it counts consecutive
 // failures; a success, or the end of the interval, makes it count anew. Too

@@ -1,5 +1,6 @@
-// Package ratelimit implements qos/ratelimit/router and qos/ratelimit/proxy: the
-// limits of an endpoint and of its clients, and the limit of the calls to one backend.
+// Package ratelimit is the namespaces qos/ratelimit/router and qos/ratelimit/proxy: how
+// often an endpoint is asked, by all clients and by each, is limited by
+// qos/ratelimit/router, and how often a backend is called by qos/ratelimit/proxy.
 //
 // All of them are token buckets: full at the start, one token for each
 // request, refilled evenly and never above their capacity. A rate of 5 in

@@ -1,5 +1,5 @@
-// Package cors implements the namespace security/cors: which pages of other
-// origins a browser lets read the answers of this gateway.
+// Package cors is the namespace security/cors: it tells browsers which pages of other
+// origins may read the answers of this gateway.
 //
 // A browser asks before it sends anything unusual. That question, the
 // preflight, is OPTIONS with Access-Control-Request-Method; it is answered

@@ -1,6 +1,5 @@
-// Package logging is the namespace telemetry/logging: where the log of the
-// gateway goes, how its lines look, and which lines tell of requests and of
-// calls to backends.
+// Package logging is the namespace telemetry/logging: it says where the log of the gateway
+// goes, how its lines look, and which lines tell of requests and of calls to backends.
 //
 // There are two streams. The application log holds what operators can act on;
 // the access log holds one line for each request, written to standard output

@@ -1,5 +1,6 @@
-// Package cel implements validation/cel: conditions in the Common Expression
-// Language that a request, a token or an answer must meet.
+// Package cel is the namespace validation/cel: it lets an exchange go on only while
+// conditions hold that are written in the Common Expression Language, on the request, its
+// token or the answer.
 //
 // The options are a list of expressions. All of them must be true; the first
 // that is not ends the exchange. When an expression is evaluated follows from
