@@ -395,7 +395,7 @@ func TestNestedExplained(t *testing.T) {
 	}
 	var plans []string
 	for _, s := range x.Record.Spans() {
-		if s.Phase == "" {
+		if s.Phase == "" && !strings.Contains(s.Plan, "://") { // without the calls themselves
 			plans = append(plans, s.Plan)
 		}
 	}
