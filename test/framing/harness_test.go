@@ -85,7 +85,7 @@ func start(t testing.TB, e engine.Engine, text string) (addr string, saw *journa
 const product = "Sluice 0"
 
 // options begins every configuration here.
-const options = `"version":3,"dialect":"sluice","timeout":"3s","max_header_bytes":16384,"max_body_bytes":65536,"max_shutdown_wait_time":"2s",
+const options = `"version":3,"dialect":"sluice","timeout":"3s","max_header_bytes":16384,"max_body_bytes":65536,"max_shutdown_wait_time":"1m",
 	"read_header_timeout":"3s","extra_config":{"telemetry/logging":{"level":"CRITICAL"},"router":{"disable_access_log":true}}`
 
 // configuration has endpoints that pass everything on, below /n, and ones that
