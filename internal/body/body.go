@@ -10,7 +10,8 @@ import (
 	"github.com/sluice-gateway/sluice/internal/jsonspan"
 )
 
-// Form is how far a body has been looked into.
+// Form is how the payload of a body is held: from nothing over bytes that nobody has read
+// to a decoded tree.
 type Form uint8
 
 // The forms, from the least to the most decoded.
@@ -47,8 +48,8 @@ func FromStream(r io.ReadCloser, size int64) Body {
 	return Body{form: Stream, stream: r, size: size}
 }
 
-// FromArrived returns a body of unread bytes that are all in b, and takes
-// ownership of it. It is a Stream, but for the waiting.
+// FromArrived returns a body in the form Stream whose bytes are all in b, and takes
+// ownership of b. Reading it never waits.
 func FromArrived(b *Buffer) Body {
 	return Body{form: Stream, size: int64(len(b.B)), raw: b.B, owned: b}
 }
@@ -119,12 +120,11 @@ func (r *reader) Close() error {
 // Arrived reports whether the bytes of the body are in memory.
 func (b *Body) Arrived() bool { return b.form != Stream || b.stream == nil }
 
-// Begin reports what is known to be wrong with a Stream in front of its first byte; with
-// wait, it waits for that byte, or for the end. The stream must be able to say:
+// Begin returns the error with which a Stream breaks off before its first byte, nil if
+// there is none or none is known. With wait it waits for that byte, or for the end;
+// without, it looks at what has arrived. It asks the stream, if that has a method
 //
 //	Begin(wait bool) error
-//
-// Of any other nothing is known.
 func (b *Body) Begin(wait bool) error {
 	if b.form == Stream && b.stream != nil {
 		if s, ok := b.stream.(interface{ Begin(wait bool) error }); ok {
@@ -264,11 +264,11 @@ func (b *Body) Tree(limit int64) (map[string]any, error) {
 	return nil, fmt.Errorf("a %s body has no tree", b.form)
 }
 
-// Value returns the body as a plain Go value, whatever that is: nil, bool, string,
-// json.Number, []any or map[string]any. A Stream is read first, at most limit bytes; the
-// form is no more than Raw then, so the message goes on byte for byte. The value is
-// decoded once for all who ask; it is read-only and lives until the body changes. Limit
-// counts as for [Body.Tree]. An Empty body is an error, as one that is no JSON.
+// Value returns the body as a plain Go value: nil, bool, string, json.Number, []any or
+// map[string]any. A Stream is read first, at most limit bytes, and becomes Raw; it stays
+// that, so the message goes on byte for byte. The value is decoded once for all who ask;
+// it is read-only and lives until the body changes. Limit counts as for [Body.Tree]. An
+// Empty body is an error, and so is one that is no JSON.
 func (b *Body) Value(limit int64) (any, error) {
 	switch b.form {
 	case Spans, Tree:
@@ -292,8 +292,8 @@ func (b *Body) Value(limit int64) (any, error) {
 	return value, nil
 }
 
-// TreeLimit returns how many bytes of memory what is decoded may take if its text may
-// have as many as limit, 0 for any number.
+// TreeLimit returns the memory, in bytes, that a decoded value may take whose text may
+// have limit bytes; 0 stands for no limit in both.
 func TreeLimit(limit int64) int64 {
 	if limit <= 0 {
 		return 0

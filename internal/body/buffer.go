@@ -49,7 +49,7 @@ func NewPage() *Buffer {
 	return b
 }
 
-// Cut leaves of a page the bytes from begin to end of B.
+// Cut reduces a page to the bytes of B from begin to end.
 func (b *Buffer) Cut(begin, end int) {
 	b.B = b.B[begin:end]
 	b.front += begin

@@ -29,8 +29,9 @@
 //
 // The charset is that of the byte order mark, of the charset parameter of
 // Content-Type, or of the XML declaration, in this order (RFC 7303, section 3.2),
-// otherwise UTF-8; feeds and texts have theirs by the same rule. A document type declaration is skipped: nothing it names is read, and
-// the entities it defines are unknown, so their use is an error.
+// otherwise UTF-8; feeds and texts have theirs by the same rule. A document type
+// declaration is skipped: nothing it names is read, and the entities it defines are
+// unknown, so their use is an error.
 //
 // AppendXML does the reverse. A single key that is no attribute, no text and
 // no array is the root element; anything else stands in <doc>. Children are

@@ -22,14 +22,15 @@ func (s *Site) Finish() {
 	s.last = nil
 }
 
-// Finish is that of the site. It forgets what was gathered, with the document that this
-// is of.
+// Finish runs what Finally registered at the service, and lets go of what was gathered,
+// since that holds on to the document.
 func (s *ServiceSite) Finish() {
 	s.Site.Finish()
 	s.env.gathered = nil
 }
 
-// Finish is that of the site, with the site of the endpoint at hand.
+// Finish runs what Finally registered at the backend, each with the site of the endpoint
+// lent to it as in its build.
 func (s *BackendSite) Finish() {
 	for i, l := range s.last {
 		s.last[i].run = func() error { return s.lend(l.run) }

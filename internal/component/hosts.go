@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Hosts says what the texts in the key host of a backend are for whoever calls them.
-// A component that calls a backend in another way than by HTTP has one in its
+// Hosts says how the texts in the key host of a backend are read, and what is wrong with
+// them. A component that calls a backend in another way than by HTTP has one in its
 // [Info]; every other backend has [HTTPHosts].
 type Hosts struct {
 	// Form is what an operator writes, such as "name:port".

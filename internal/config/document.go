@@ -28,8 +28,8 @@ type Document struct {
 	aliased  []*Problem       // repeated keys behind aliases and hidden ones of merged objects, which are not reported
 }
 
-// Found returns the problems that Parse has reported, which are warnings: how bad
-// one is depends on what the document is for, and whoever knows may change them.
+// Found returns the problems that Parse has reported. They are warnings; how bad each is
+// depends on what the document is for, so whoever knows may change them.
 func (d *Document) Found() []*Problem { return d.found }
 
 // Aliased returns duplicate-key problems of objects behind aliases of YAML. They
@@ -37,7 +37,7 @@ func (d *Document) Found() []*Problem { return d.found }
 // that hide those of a merged object are among them, which are no problem by themselves.
 func (d *Document) Aliased() []*Problem { return d.aliased }
 
-// LoadOptions is what loading takes from outside the file.
+// LoadOptions are what Load needs from outside the file.
 type LoadOptions struct {
 	Environ   []string // KEY=VALUE, for ${env:KEY}; nil is no variable
 	SkipFiles bool     // ${file:} references are not read; see [Document.Judge]

@@ -132,13 +132,12 @@ func kindOf(m fs.FileMode) string {
 	return "no regular file"
 }
 
-// ErrSkipped is the error of reading a file where files that only the machine of
-// the gateway has are not read.
+// ErrSkipped is the error of reading a file that only the machine of the gateway has,
+// while such files are skipped.
 var ErrSkipped = errors.New("the file is not read here")
 
-// Judge returns the problems without those that cannot be told before files are
-// read that were skipped: of texts that hold them, and of components that want
-// them.
+// Judge returns the problems without those that depend on files that were skipped:
+// problems of texts that refer to one, and of components that want one.
 func (d *Document) Judge(ps []*Problem) []*Problem {
 	return slices.DeleteFunc(ps, func(p *Problem) bool {
 		return errors.Is(p.Err, ErrSkipped) || slices.ContainsFunc(d.unread, func(path string) bool { return within(p.Path, path) })

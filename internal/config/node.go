@@ -114,8 +114,7 @@ func (n *Node) Owner() (owner *Node, key string) {
 	return n.parent, key
 }
 
-// Reused reports whether an alias of YAML puts n into other places than that of
-// its own.
+// Reused reports whether an alias of YAML stands for n in other places of the document.
 func (n *Node) Reused() bool { return n != nil && n.reused }
 
 // Written reports whether there is a value: n is neither nil nor null.

@@ -234,9 +234,9 @@ func Structural(code string) bool {
 	return false
 }
 
-// Lint returns the problems with those warnings raised to errors that the schema
-// of a configuration would not let pass. Advice stays: it is about what is
-// allowed, and only whoever wrote it knows whether it is meant.
+// Lint returns the problems with those warnings raised to errors for which a JSON Schema
+// of the configuration refuses a document. Other warnings stay: they are advice about
+// what is allowed, and only whoever wrote it knows whether it is meant.
 func Lint(ps []*Problem) []*Problem {
 	var codes []string
 	for _, c := range Codes {
@@ -323,9 +323,9 @@ func (n *Node) ProblemAt(path string, sev Severity, code string, err error) *Pro
 	return p
 }
 
-// Problems returns the problems that err stands for: joined errors one by one,
-// errors of [At] at their place relative to n, and problems as they are. What
-// says nothing else gets the given severity and code.
+// Problems returns the problems that err stands for: joined errors one by one, errors of
+// [At] at their place relative to n, and problems as they are. Errors that bring no
+// severity or code of their own get the given ones.
 func (n *Node) Problems(sev Severity, code string, err error) []*Problem {
 	var ps []*Problem
 	var add func(path string, err error)

@@ -26,13 +26,15 @@ var behaviours = map[Dialect]Behaviour{
 		ErrorStatus: "500", ErrorBody: "plain",
 		MergeDeadline: 85, ConcurrentDeadline: 75,
 		CompletedHeader: "X-Krakend-Completed", ProductHeader: "X-Krakend", RequestIDHeader: "-",
-		DecodedStatuses: "ok", MissingContentType: "guess", PersonalCache: "public", RedirectCredentials: "host", BreakerThreshold: "more_than", IPv6Prefix: 128, WeakKeys: "warning", UnknownKeys: "warning", Mistakes: "warning", WeakTypes: "warning", MaxHops: -1,
+		DecodedStatuses: "ok", MissingContentType: "guess", PersonalCache: "public", RedirectCredentials: "host",
+		BreakerThreshold: "more_than", IPv6Prefix: 128, WeakKeys: "warning", UnknownKeys: "warning", Mistakes: "warning", WeakTypes: "warning", MaxHops: -1,
 	},
 	Sluice: {
 		ErrorStatus: "by_cause", ErrorBody: "problem",
 		MergeDeadline: 100, ConcurrentDeadline: 100,
 		CompletedHeader: "X-Sluice-Completed", ProductHeader: "-", RequestIDHeader: "X-Request-Id",
-		DecodedStatuses: "success", MissingContentType: "none", PersonalCache: "private", RedirectCredentials: "origin", BreakerThreshold: "at", IPv6Prefix: 64, WeakKeys: "error", UnknownKeys: "error", Mistakes: "error", WeakTypes: "error", MaxHops: 16,
+		DecodedStatuses: "success", MissingContentType: "none", PersonalCache: "private", RedirectCredentials: "origin",
+		BreakerThreshold: "at", IPv6Prefix: 64, WeakKeys: "error", UnknownKeys: "error", Mistakes: "error", WeakTypes: "error", MaxHops: 16,
 	},
 }
 

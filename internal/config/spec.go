@@ -69,9 +69,9 @@ type Field struct {
 	index []int
 }
 
-// A Guarding is what the tag guards says of a key: how far it is looked for where it is
-// misspelt or stands in the wrong place, because without it less is protected or more is
-// shown.
+// A Guarding is the value of the tag guards of a key: how far the key is looked for where
+// it is misspelt or stands in the wrong place, because without it less is protected or
+// more is shown.
 type Guarding string
 
 // The guardings.
@@ -299,7 +299,10 @@ func (r specReader) readFields(s *Spec, t reflect.Type, index []int) {
 		case key == "":
 			panic(fmt.Sprintf("config: the field %s.%s needs a json tag", t, f.Name))
 		default:
-			field := Field{Key: key, Was: f.Tag.Get("was"), Example: f.Tag.Get("example"), Guards: Guarding(f.Tag.Get("guards")), Name: f.Name, Owner: t, Spec: r.read(f.Type), index: at}
+			field := Field{
+				Key: key, Was: f.Tag.Get("was"), Example: f.Tag.Get("example"), Guards: Guarding(f.Tag.Get("guards")),
+				Name: f.Name, Owner: t, Spec: r.read(f.Type), index: at,
+			}
 			switch field.Guards {
 			case "", GuardsKey, GuardsList, GuardsObject, GuardsOption, GuardsAccess:
 			default:

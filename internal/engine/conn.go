@@ -28,8 +28,8 @@ func RestsUntil(now time.Time, took time.Duration) time.Time {
 // longestRest ends the rests behind slow calls.
 const longestRest = time.Second
 
-// StallPiece is how many bytes of an answer a client is given the time of StallTimeout
-// for, where it is not known which of them it has taken.
+// StallPiece is a number of bytes of an answer: a client has the time of StallTimeout for
+// each piece of so many, where the server cannot see how many it has taken.
 const StallPiece = 64 << 10
 
 const (
@@ -89,9 +89,10 @@ func Patience(gap time.Duration) time.Duration {
 	return min(max(gaps*gap, leastPatience), mostPatience)
 }
 
-// AwaitLast waits for the last requests of the clients of a server that stops: as long as
-// some are expected, and at most until ctx is done. It reports true if the time was over
-// before they came that heads may take which have begun.
+// AwaitLast waits, when a server stops, for the last requests of its clients: as long as
+// expecting reports that some may still come, and at most until ctx is done. It reports
+// true if it gave up because a head took longer than the time that there is for the last
+// ones.
 func AwaitLast(ctx context.Context, expecting func() bool) (late bool) {
 	for until := time.Now().Add(lastHead); expecting(); {
 		if !time.Now().Before(until) {

@@ -81,8 +81,9 @@ func unreachable(err error) string {
 	return "no connection was made"
 }
 
-// BrokenAnswer returns the error of the body of an answer that broke off with err: that
-// of [Failure], which names the host, for whoever reads it knows that no more.
+// BrokenAnswer returns the error of the body of an answer that broke off with err. It is
+// that of [Failure] and names the host, which whoever reads the body does not know any
+// more.
 func BrokenAnswer(ctx context.Context, err error, host string) error {
 	e := *Failure(ctx, err, true)
 	if e.Err == nil {
@@ -108,9 +109,8 @@ func BrokenBody(err error, cut bool) error {
 	return e
 }
 
-// Ended returns the error of an exchange that ended with err, for
-// [Handler.Done]. cut says that the server has cut its exchanges: then it was
-// not the client who left.
+// Ended returns the error of an exchange that ended with err, for [Handler.Done]. With
+// cut the server has cut its exchanges, so that it was not the client who left.
 func Ended(err error, cut bool) error {
 	if err == nil || !cut {
 		return err

@@ -5,9 +5,9 @@ import (
 	"net/url"
 )
 
-// Call returns an exchange for a call that no client caused: its request has the method
-// and the target of u, an absolute URL, and no header, and what the client asks is the
-// same, from nowhere. Whoever makes the call releases it.
+// Call returns an exchange for a call that no client caused. Its request has the method
+// and the target of u, an absolute URL, and no header; x.In, which stands for the
+// client's message, says the same and has no peer. The caller releases it.
 func Call(method string, u *url.URL) *Exchange {
 	m := Message{
 		Method: method, Path: cmp.Or(u.EscapedPath(), "/"), RawQuery: u.RawQuery, Host: u.Host,

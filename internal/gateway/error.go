@@ -137,8 +137,9 @@ func BodyError(err error) error {
 	return &Error{Status: 400, Code: CodeBadRequest, Public: "the request body broke off", Err: err}
 }
 
-// BadStatus is the failure of a backend whose answer in x has a status that is
-// none. The client reads the status, the operator also where it came from.
+// BadStatus returns the failure of a backend whose answer, in x, has a number for its
+// status that stands for none. The client reads the number, the operator also where it
+// came from.
 func BadStatus(x *Exchange) *Error {
 	q := &x.Request
 	return &Error{

@@ -66,12 +66,12 @@ type Request struct {
 	Body     body.Body
 	Unpack   bool // the answer comes unpacked, whether it was sent so or in gzip
 
-	// Contested says that others ask the same, and that the first good answer ends
-	// the rest: the end of the context is likely then, and noticed at once.
+	// Contested is set for calls that run against each other, of which the first good
+	// answer cancels the others: the end of the context is likely, and noticed at once.
 	Contested bool
 
 	// Others is how many hosts are left to be asked if no connection to this one
-	// can be made; they share the time that there is for it.
+	// can be made. They share the time that is left for making one.
 	Others int
 
 	// Attempt is what is known of the host that is called, as its client has found.
@@ -169,8 +169,8 @@ type Response struct {
 	Upgrade string
 }
 
-// Take makes the answer of a call, which has none any more, that of r: all of it, so
-// that nothing is forgotten which an answer may have. Fields and trailers that r has stay.
+// Take moves the answer of a call into r: every field of it, so that none is forgotten.
+// The fields and trailers that r has stay in front; from has no body afterwards.
 func (r *Response) Take(from *Response) {
 	header := append(r.Header, from.Header...)
 	if r.Trailer != nil {
@@ -211,8 +211,8 @@ type Identity struct {
 	Cookie   bool   // a cookie may hold them otherwise
 }
 
-// A Result is the answer of an earlier call of a sequence. A nil Body stands
-// for a call that gave none.
+// A Result is the answer of an earlier call of a sequence; its Body is nil if that call
+// had no answer.
 type Result struct {
 	Body *body.Body
 }
@@ -298,8 +298,8 @@ func (x *Exchange) Reply() { x.replied = true }
 // Replied reports whether the way in of the plan that runs has ended.
 func (x *Exchange) Replied() bool { return x.replied }
 
-// Proceed takes Reply back: the plan in which the way in has ended is left, and
-// others may run on the exchange.
+// Proceed undoes Reply. Whoever runs a plan calls it where the way in has ended, so that
+// the plans around that one go on.
 func (x *Exchange) Proceed() { x.replied = false }
 
 // A Slot is typed state of one stage on each exchange. The zero Slot is not

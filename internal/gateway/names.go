@@ -2,10 +2,10 @@ package gateway
 
 import "strings"
 
-// Names is a set of header names as a client or a backend lists them, such as
-// those of a Connection field (RFC 9110, section 7.6.1). Whoever lists many names
-// in front of many fields makes nobody compare each with each: beyond a few, Has
-// looks them up. The zero Names is empty.
+// Names is a set of header names as a client or a backend lists them, such as those of a
+// Connection field (RFC 9110, section 7.6.1). A few names are compared one by one; more
+// are looked up, so that many names in front of many fields cost no more than their sum.
+// The zero Names is empty.
 type Names struct {
 	few  [8]string // as they were listed
 	n    int
@@ -73,8 +73,8 @@ func Alike(a, b string) bool {
 	return true
 }
 
-// Plain reports whether the name of a header holds letters, digits and hyphens only, so
-// that it is no other name in another spelling, but for letter case.
+// Plain reports whether the name of a header holds letters, digits and hyphens only. Two
+// plain names are [Alike] only if letter case is all in which they differ.
 func Plain(name string) bool {
 	for i := range len(name) {
 		if c := name[i]; c != '-' && !wordly(c) {
@@ -137,8 +137,8 @@ func MayTrail(name string) bool {
 	return !strings.HasPrefix(name, "If-")
 }
 
-// Hyphens returns the canonical name with hyphens for every sign that is none: that
-// which is alike and plain.
+// Hyphens returns the canonical name with a hyphen in place of every byte that is neither
+// a letter nor a digit. The result is [Plain], and [Alike] the name.
 func Hyphens(name string) string { return string(appendHyphens(nil, name)) }
 
 func appendHyphens(dst []byte, name string) []byte {

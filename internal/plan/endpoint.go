@@ -503,7 +503,8 @@ func meantParam(err error, params []string) string {
 	name := string(of)
 	near, found := config.Suggest(name, params)
 	if !found && len(params) == 1 && !strings.Contains(name, ".") {
-		near, found = params[0], strings.HasSuffix(config.Letters(name), config.Letters(params[0])) || strings.HasSuffix(config.Letters(params[0]), config.Letters(name))
+		a, b := config.Letters(name), config.Letters(params[0])
+		near, found = params[0], strings.HasSuffix(a, b) || strings.HasSuffix(b, a)
 	}
 	if !found {
 		return ""

@@ -81,7 +81,8 @@ func (g *Gateway) answer(ctx context.Context, x *gateway.Exchange) error {
 func (g *Gateway) Reload(t testing.TB) *component.Env {
 	before := g.Env
 	g.begin(t, &component.Env{
-		Service: before.Service, Registry: before.Registry, Missing: before.Missing, Product: before.Product, Clock: before.Clock, Keeper: before.Keeper, Dial: before.Dial, TLS: before.TLS,
+		Service: before.Service, Registry: before.Registry, Missing: before.Missing, Product: before.Product,
+		Clock: before.Clock, Keeper: before.Keeper, Dial: before.Dial, TLS: before.TLS,
 		Log: before.Log, Stdout: before.Stdout, Stderr: before.Stderr, Mask: before.Mask, Reads: before.Reads, SkipFiles: before.SkipFiles,
 	})
 	return before

@@ -46,7 +46,8 @@ func (name Undefined) Error() string { return "undefined output param '" + strin
 
 // Parse compiles a text. Params are the names of the parameters that it may use, as
 // x.Params has their values. The error is an [Undefined] for a placeholder that may not
-// stand there; any other is about what is written out and says what to write instead. A brace that is not closed is text.
+// stand there; any other is about what is written out and says what to write instead. A
+// brace that is not closed is text.
 func Parse(text string, place Place, params []string) (Text, error) {
 	t := Text{place: place}
 	if text == "" {

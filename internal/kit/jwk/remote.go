@@ -114,8 +114,9 @@ type event struct {
 	set    *Set   // nil if there is none
 }
 
-// Attach adds a listener. A set that is loaded already is told at once, and only newer
-// ones after it: what happened before, those have heard who were there.
+// Attach adds a listener. It is told at once of a set that is loaded already, and then of
+// every newer one and of what changes from now on; nothing that happened before is
+// repeated to it.
 func (r *Remote) Attach(l *Listener) {
 	r.telling.Lock()
 	defer r.telling.Unlock()

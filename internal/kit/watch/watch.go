@@ -18,8 +18,8 @@ const (
 	patience = time.Second            // how long folders that are never still are waited for
 )
 
-// Files are what something was made from: names of files, each with a sum of what
-// it held. The sum is zero for what was no file that can be read.
+// Files are the names of files that something was made from, each with a sum of its
+// content. The sum is zero for what could not be read or is no file.
 type Files map[string][sha256.Size]byte
 
 // Note adds a file with what it holds now. Whoever notes a file before reading it

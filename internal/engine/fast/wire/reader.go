@@ -123,9 +123,9 @@ func (r *Reader) Filled(n int) {
 	r.full = r.w == len(r.buf)
 }
 
-// Full reports whether the last read from the connection took as much as it had
-// room for, so that more may have arrived than it shows. TLS gives a record at a
-// time, and so may have more in any case.
+// Full reports whether the last read from the connection filled the room that there was,
+// so that more may have arrived. TLS hands out a record at a time, so there may be more
+// in any case.
 func (r *Reader) Full() bool { return r.full }
 
 // Free gives the memory back if no bytes are left in it.

@@ -82,9 +82,9 @@ func escapeHigh(s string) string {
 	return string(b)
 }
 
-// ValidHost reports whether s is a host with or without a port, or empty (RFC
-// 3986, section 3.2): what the field Host and an authority may be. Nobody's user
-// is part of it.
+// ValidHost reports whether s is a host with or without a port, or empty (RFC 3986,
+// section 3.2): what the field Host and an authority may be. User information is not
+// allowed.
 func ValidHost(s string) bool {
 	name, port := s, ""
 	if strings.HasPrefix(s, "[") {
