@@ -29,7 +29,8 @@ type Gateway struct {
 	Config *config.Endpoint // GET /users/{id}, of two backends
 	Params []string         // of its path
 
-	// Answer makes the calls, to backends as to the world. Without one they fail.
+	// Answer makes the calls: to backends, to the world, and those of pipes within a
+	// component that is not compiled. Without one they fail.
 	Answer gateway.Connector
 
 	Log bytes.Buffer // what is logged, at all levels, as text
@@ -55,6 +56,9 @@ func New(t testing.TB) *Gateway {
 		Log: component.NewLog(slog.NewTextHandler(&g.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Dial: func(config.Transport, *tls.Config) (gateway.Connector, error) {
 			return gateway.ConnectorFunc(g.answer), nil
+		},
+		Pipe: func(component.Scope, *component.BackendSite, *config.Endpoint) gateway.Connector {
+			return gateway.ConnectorFunc(g.answer)
 		},
 		TLS: func(c *config.ClientTLS) (*tls.Config, []error, error) {
 			settings, err := tlsx.Client(c)
@@ -82,7 +86,7 @@ func (g *Gateway) Reload(t testing.TB) *component.Env {
 	before := g.Env
 	g.begin(t, &component.Env{
 		Service: before.Service, Registry: before.Registry, Missing: before.Missing, Product: before.Product,
-		Clock: before.Clock, Keeper: before.Keeper, Dial: before.Dial, TLS: before.TLS,
+		Clock: before.Clock, Keeper: before.Keeper, Dial: before.Dial, TLS: before.TLS, Pipe: before.Pipe,
 		Log: before.Log, Stdout: before.Stdout, Stderr: before.Stderr, Mask: before.Mask, Reads: before.Reads, SkipFiles: before.SkipFiles,
 	})
 	return before
