@@ -42,11 +42,14 @@ var (
 	}
 )
 
-func init() {
-	component.Register(
+func init() { component.Register(declarations()...) }
+
+func declarations() []component.Declaration {
+	nested := endpointInfo
+	nested.Implicit = false // what comes to a pipe has passed the limits of the endpoint
+	return append(component.Nested(nested, buildNested),
 		component.Endpoint(endpointInfo, buildEndpoint),
-		component.Backend(backendInfo, buildBackend),
-	)
+		component.Backend(backendInfo, buildBackend))
 }
 
 func buildEndpoint(s *component.EndpointSite, o EndpointOptions) error {
@@ -55,6 +58,13 @@ func buildEndpoint(s *component.EndpointSite, o EndpointOptions) error {
 		s.Warn("upgrade", errors.New("has no effect without a protocol; name one such as websocket, or remove the list"))
 	}
 	return buildPipe(&s.PipeSite, o)
+}
+
+func buildNested(s *component.PipeSite, o EndpointOptions) error {
+	if o.Upgrade != nil {
+		s.Mistake("upgrade", errors.New("has no effect here, where no client is; write it in the proxy options of the endpoint"))
+	}
+	return buildPipe(s, o)
 }
 
 func buildPipe(s *component.PipeSite, o EndpointOptions) error {

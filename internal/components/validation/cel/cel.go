@@ -35,11 +35,22 @@ var info = component.Info{
 	},
 }
 
-func init() {
-	component.Register(
-		component.Endpoint(info, buildEndpoint),
-		component.Backend(info, buildBackend),
-	)
+func init() { component.Register(declarations()...) }
+
+func declarations() []component.Declaration {
+	return append(component.Nested(info, buildNested), component.Endpoint(info, buildEndpoint), component.Backend(info, buildBackend))
+}
+
+// buildNested builds the conditions of a pipe without a door: those on tokens hold there
+// with the others.
+func buildNested(s *component.PipeSite, o Options) error {
+	stages, err := build(&s.Site, celx.Pipe(s), o)
+	if err != nil {
+		return err
+	}
+	put(stages[celx.OnToken], func(g *guard) { s.Stage(component.PipeCheck, gateway.StageFunc(g.hold)) })
+	placeAt(s, stages)
+	return nil
 }
 
 func buildEndpoint(s *component.EndpointSite, o Options) error {
