@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -92,8 +93,13 @@ func TestHosts(t *testing.T) {
 				list = append(list, fmt.Sprintf(`{"url_pattern":"/%d"%s}`, i+1, b))
 			}
 			n := new(network)
+			var mu sync.Mutex
 			var got []string
-			registry := callees(func(call string) { got = append(got, call) })
+			registry := callees(func(call string) { // by several calls at once
+				mu.Lock()
+				defer mu.Unlock()
+				got = append(got, call)
+			})
 			d, _ := config.Parse("test.json", []byte(`{"version":3,`+tt.root+`"endpoints":[{"endpoint":"/x","backend":[`+strings.Join(list, ",")+`]}]}`))
 			g, problems := plan.Compile(d, plan.Options{Registry: registry, Env: &component.Env{
 				Clock: time.Now, Keeper: new(component.Keeper), Log: component.NewLog(slog.DiscardHandler),

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -403,10 +404,10 @@ func TestBuildOrder(t *testing.T) {
 func TestRecord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &network{begins: true}
-		var asked int
+		var asked atomic.Int32
 		n.look = func(r *gateway.Request) {
 			if r.Timing != nil {
-				asked++
+				asked.Add(1)
 			}
 			time.Sleep(map[string]time.Duration{"/1": 40, "/2": 1, "/3": 2}[r.Path] * time.Millisecond)
 		}
@@ -451,13 +452,13 @@ func TestRecord(t *testing.T) {
 		if got := fmt.Sprint(x.Record.Members()); got != "[{a backend 0 /1} {b backend 1 /2} {c backend 1 /2}]" {
 			t.Errorf("the members come from %s", got)
 		}
-		if asked != 3 || x.Request.Timing != nil {
-			t.Errorf("%d of 3 calls were asked for their times", asked)
+		if asked.Load() != 3 || x.Request.Timing != nil {
+			t.Errorf("%d of 3 calls were asked for their times", asked.Load())
 		}
 		other := gateway.Acquire(testx.Request{Method: "POST", Path: "/x"}.Inbound())
 		defer other.Release()
-		if err := g.Do(t.Context(), other); err != nil || asked != 3 {
-			t.Errorf("%v; %d calls were asked for their times although nobody looks", err, asked-3)
+		if err := g.Do(t.Context(), other); err != nil || asked.Load() != 3 {
+			t.Errorf("%v; %d calls were asked for their times although nobody looks", err, asked.Load()-3)
 		}
 	})
 }
