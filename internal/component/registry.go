@@ -114,34 +114,27 @@ type Declaration struct {
 	Scope   Scope
 	Options reflect.Type
 
-	service  func(*ServiceSite) error
-	endpoint func(*EndpointSite) error
-	backend  func(*BackendSite) error
-	pipe     func(*PipeSite) error
+	build func(site) error // at a site of the scope
 }
+
+// A site is one of the sites, each of which has its base in common with the others.
+type site interface{ base() *Site }
+
+func (s *Site) base() *Site { return s }
 
 // Service declares a component of the service.
 func Service[O any](i Info, build func(*ServiceSite, O) error) Declaration {
-	return Declaration{Info: i, Scope: InService, Options: reflect.TypeFor[O](),
-		service: func(s *ServiceSite) error { return decodeAndBuild(&s.Site, func(o O) error { return build(s, o) }) }}
+	return declare(i, InService, build)
 }
 
 // Endpoint declares a component of endpoints.
 func Endpoint[O any](i Info, build func(*EndpointSite, O) error) Declaration {
-	return Declaration{Info: i, Scope: InEndpoint, Options: reflect.TypeFor[O](),
-		endpoint: func(s *EndpointSite) error {
-			return decodeAndBuild(&s.Site, func(o O) error { return build(s, o) })
-		}}
+	return declare(i, InEndpoint, build)
 }
 
 // Nested declares a component of pipes that have no door.
 func Nested[O any](i Info, build func(*PipeSite, O) error) []Declaration {
-	pipe := func(s *PipeSite) error { return decodeAndBuild(&s.Site, func(o O) error { return build(s, o) }) }
-	var all []Declaration
-	for _, scope := range []Scope{InWorkflow, InAgent} {
-		all = append(all, Declaration{Info: i, Scope: scope, Options: reflect.TypeFor[O](), pipe: pipe})
-	}
-	return all
+	return []Declaration{declare(i, InWorkflow, build), declare(i, InAgent, build)}
 }
 
 // Pipe declares a component of all pipes, those of endpoints too.
@@ -151,17 +144,19 @@ func Pipe[O any](i Info, build func(*PipeSite, O) error) []Declaration {
 
 // Backend declares a component of backends.
 func Backend[O any](i Info, build func(*BackendSite, O) error) Declaration {
-	return Declaration{Info: i, Scope: InBackend, Options: reflect.TypeFor[O](),
-		backend: func(s *BackendSite) error { return decodeAndBuild(&s.Site, func(o O) error { return build(s, o) }) }}
+	return declare(i, InBackend, build)
 }
 
-// decodeAndBuild decodes the options of the site and builds the component,
-// unless the options are wrong, which an unknown key and null are where the
-// component protects. Whatever is wrong becomes a problem of the site at the place of the
-// key.
-func decodeAndBuild[O any](s *Site, build func(O) error) error {
-	var o O
-	if s.node != nil {
+// declare declares a component that is built with its options, unless these are wrong,
+// which an unknown key and null are where the component protects. Whatever is wrong
+// becomes a problem of the site at the place of the key.
+func declare[S site, O any](i Info, scope Scope, build func(S, O) error) Declaration {
+	return Declaration{Info: i, Scope: scope, Options: reflect.TypeFor[O](), build: func(at site) error {
+		s := at.base()
+		if s.node == nil {
+			return build(at.(S), config.Defaults[O]())
+		}
+		var o O
 		problems := config.Decode(s.node, &o)
 		if s.protects {
 			problems = config.Strict(problems, config.CodeUnknownField, config.CodeNull)
@@ -170,10 +165,8 @@ func decodeAndBuild[O any](s *Site, build func(O) error) error {
 		if config.HasErrors(problems) {
 			return nil
 		}
-	} else {
-		o = config.Defaults[O]()
-	}
-	return build(o)
+		return build(at.(S), o)
+	}}
 }
 
 // A Registry is a set of declarations.

@@ -298,7 +298,7 @@ func NewServiceSite(env *Env) *ServiceSite {
 // Build runs a declaration of the service with the options n, nil for the
 // defaults.
 func (s *ServiceSite) Build(d *Declaration, n *config.Node) {
-	s.build(d, n, func() error { return d.service(s) })
+	s.build(d, n, func() error { return d.build(s) })
 }
 
 // Stage puts a stage into the service plan.
@@ -396,7 +396,7 @@ func NewEndpointSite(env *Env, service *ServiceSite, e *config.Endpoint, params 
 
 // Build runs a declaration of endpoints with the options n.
 func (s *EndpointSite) Build(d *Declaration, n *config.Node) {
-	s.build(d, n, func() error { return d.endpoint(s) })
+	s.build(d, n, func() error { return d.build(s) })
 }
 
 // NewPipeSite returns the site of a pipe without a door, which stands in a backend, whose
@@ -411,7 +411,7 @@ func NewPipeSite(env *Env, scope Scope, in *BackendSite, e *config.Endpoint) *Pi
 
 // Build runs a declaration of pipes with the options n.
 func (s *PipeSite) Build(d *Declaration, n *config.Node) {
-	s.build(d, n, func() error { return d.pipe(s) })
+	s.build(d, n, func() error { return d.build(s) })
 }
 
 // Scope returns the scope of its namespaces.
@@ -505,7 +505,7 @@ func NewBackendSite(env *Env, e *PipeSite, b *config.Backend) *BackendSite {
 // Build runs a declaration of backends with the options n. What it places at the site
 // of the endpoint is its own there, too.
 func (s *BackendSite) Build(d *Declaration, n *config.Node) {
-	s.build(d, n, func() error { return s.lend(func() error { return d.backend(s) }) })
+	s.build(d, n, func() error { return s.lend(func() error { return d.build(s) }) })
 }
 
 // lend runs f while the site of the endpoint has the same owner as s.
