@@ -2,6 +2,7 @@ package runtime_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/engine"
@@ -36,7 +38,14 @@ type beltOptions struct {
 	Fails  string          `json:"fails"` // "pipe", "run" or "panic"
 	Port   string          `json:"port"`
 	Health string          `json:"health"`
+
+	// Of a pipe that answers, in the place of a function.
+	Backend     []*config.Backend       `json:"backend"`
+	ExtraConfig map[string]*config.Node `json:"extra_config"`
+	Node        *config.Node            `json:"-"`
 }
+
+func (beltOptions) Scope() string { return string(component.InAgent) }
 
 // A consumer takes from a belt, one message at a time.
 type consumer struct {
@@ -76,7 +85,7 @@ func newBelted(t testing.TB, log slog.Handler, e engine.Engine) (*bench, *belt) 
 	build := func(s *component.ServiceSite, o beltOptions) error {
 		if o.Name != "" {
 			s.OnClose(func(context.Context) error { b.note("%s closes", o.Name); return nil })
-			s.Source(o.Name, &consumer{t, b, all, o}, gateway.ConnectorFunc(func(ctx context.Context, x *gateway.Exchange) error {
+			by := gateway.Connector(gateway.ConnectorFunc(func(ctx context.Context, x *gateway.Exchange) error {
 				time.Sleep(time.Duration(o.Takes))
 				if o.Fails == "pipe" {
 					return errors.New("does not work")
@@ -84,6 +93,10 @@ func newBelted(t testing.TB, log slog.Handler, e engine.Engine) (*bench, *belt) 
 				x.Response.Status, x.Response.Complete = 200, true
 				return ctx.Err()
 			}))
+			if o.Backend != nil {
+				by = s.Pipe(component.InAgent, &config.Endpoint{Endpoint: o.Name, Backend: o.Backend, Timeout: o.Takes, ExtraConfig: o.ExtraConfig, Node: o.Node})
+			}
+			s.Source(o.Name, &consumer{t, b, all, o}, by)
 		}
 		if o.Port != "" {
 			s.Serve("the port of the test", o.Port, gateway.ConnectorFunc(func(_ context.Context, x *gateway.Exchange) error {
@@ -108,7 +121,7 @@ func newBelted(t testing.TB, log slog.Handler, e engine.Engine) (*bench, *belt) 
 		Load: func(context.Context, func(string)) (*config.Document, []*config.Problem) {
 			return config.Parse("gateway.json", []byte(*b.text.Load()))
 		},
-		Registry: component.NewRegistry(component.Service(component.Info{Namespace: "test/belt"}, build)),
+		Registry: component.NewRegistry(component.Service(component.Info{Namespace: "test/belt", Pipes: component.InAgent}, build)),
 		Engines:  []engine.Engine{e},
 		Log:      log,
 	})
@@ -158,6 +171,56 @@ func TestSources(t *testing.T) {
 		}
 		if taken, acked := queue.taken.Load(), queue.acked.Load(); taken != acked || taken < 3 {
 			t.Errorf("%d messages were taken and %d acknowledged", taken, acked)
+		}
+	})
+}
+
+// A peer is a backend that takes a second to answer, if it has as long.
+type peer struct{ calls atomic.Int32 }
+
+func (p *peer) Do(ctx context.Context, x *gateway.Exchange) error {
+	p.calls.Add(1)
+	select {
+	case <-time.After(time.Second):
+	case <-ctx.Done():
+		return &gateway.Error{Code: gateway.CodeTimeout, Err: ctx.Err()}
+	}
+	x.Response.Status, x.Response.Body = 200, body.FromBytes([]byte(`{"a":1}`))
+	return nil
+}
+
+func (*peer) Close() {}
+
+// TestSourcesOfPipes lets messages through pipes: backends of one are called at once, a
+// message counts as done when the whole answer is there, and a reload waits for the pipe
+// that is at work.
+func TestSourcesOfPipes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		backends := new(peer)
+		e := engine.Engine{Name: "test", NewClient: func(config.Transport, *tls.Config) engine.Client { return backends }}
+		b, queue := newBelted(t, slog.DiscardHandler, e)
+		const two = `"backend":[{"url_pattern":"/1","host":["http://up"]},{"url_pattern":"/2","host":["http://up"]}]`
+		b.load(t, belted(`"name":"one","takes":"2s",`+two))
+		time.Sleep(2500 * time.Millisecond) // within the third message
+		b.load(t, belted(`"name":"two","takes":"500ms",`+two))
+		synctest.Wait()
+		if got, want := b.noted(), "one takes"; got != want {
+			t.Errorf("while the first works: %s, want %s", got, want)
+		}
+		time.Sleep(600 * time.Millisecond)
+		synctest.Wait()
+		if got := b.noted(); !strings.HasPrefix(got, "one ends") || !strings.Contains(got, "one closes") || !strings.Contains(got, "two takes") {
+			t.Errorf("when it has finished: %s", got)
+		}
+		if acked, calls := queue.acked.Load(), backends.calls.Load(); acked != 3 || calls != 8 {
+			t.Errorf("%d messages are done after %d calls, want 3 and 8", acked, calls)
+		}
+		time.Sleep(time.Second) // in which no message of the second is done
+		b.load(t, belted(``))
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if taken, acked := queue.taken.Load(), queue.acked.Load(); acked != 3 || taken < 5 {
+			t.Errorf("%d messages are done of %d, want 3", acked, taken)
 		}
 	})
 }
