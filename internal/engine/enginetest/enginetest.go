@@ -29,8 +29,9 @@ type Engine struct {
 	NewServer func(engine.Settings) engine.Server
 	NewClient engine.NewClient
 
-	// Hasty says that the client may take what comes right behind an answer without
-	// a body for the next answer: that of net/http reads ahead of who asks.
+	// Hasty says that the client may take what is on its way behind an answer, when the
+	// next call is made, for the answer to that: the transport of net/http lets no
+	// connection rest.
 	Hasty bool
 }
 

@@ -45,16 +45,8 @@ type client struct {
 	upgrades  *http.Transport                  // of calls that ask for another protocol
 	proxy     func(*url.URL) (*url.URL, error) // nil when there is none
 
-	// bare is when the last answer without a body has come, whatever it may have
-	// announced.
-	bare atomic.Int64
-
 	doubts atomic.Int64 // streams of HTTP/2 that ended as [client.doubt] says
 }
-
-// believed is how long a connection that became idle is taken to be good: what
-// spoils it comes with an answer, or much later.
-const believed = time.Millisecond
 
 // NewClient returns a client with connections of its own.
 func NewClient(t config.Transport, s *tls.Config) engine.Client {
@@ -150,7 +142,7 @@ func dial(d *net.Dialer) func(ctx context.Context, network, address string) (net
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", gateway.ErrUnreached, err)
 		}
-		return conn, nil
+		return hush(conn), nil
 	}
 }
 
@@ -182,7 +174,7 @@ func (c *client) Close() {
 // Do makes the call.
 func (c *client) Do(ctx context.Context, x *gateway.Exchange) error {
 	once := !x.Request.Repeatable()
-	call := &call{client: c, once: once, wary: once, transport: c.transport, watch: engine.Watch(&x.Request)}
+	call := &call{client: c, once: once, transport: c.transport, watch: engine.Watch(&x.Request)}
 	if c.prior != nil && x.Request.Scheme == "http" {
 		call.transport = c.prior
 	}
@@ -275,7 +267,6 @@ type call struct {
 	watch     *engine.Stopwatch // nil if nobody wants to know
 	transport *http.Transport
 	once      bool                     // a backend that may have got the request must not get it twice
-	wary      bool                     // the same, or nobody can send it twice
 	reached   atomic.Bool              // a connection was made
 	greeting  atomic.Pointer[greeting] // on it, if it is one by prior knowledge
 	streams   bool                     // it speaks HTTP/2
@@ -335,7 +326,7 @@ func (c *call) request(ctx context.Context, x *gateway.Exchange, proxy func(*url
 	case q.Body.Form() == body.Stream:
 		stream := q.Body.Reader()
 		q.Body = body.FromStream(stream, size) // ours to read, not to close
-		c.body.stream, c.body.left, c.wary = stream, size, true
+		c.body.stream, c.body.left = stream, size
 	default:
 		raw, err := q.Body.Bytes(0)
 		if err != nil {
@@ -380,9 +371,6 @@ func (c *call) end() {
 // net/http would take it for the answer, or see it a moment too late. It makes
 // another.
 //
-// A look costs a system call. It is left out a moment after the last answer, unless
-// the call cannot be repeated or more than that answer may have come.
-//
 // On HTTP/2 it is called again for another attempt, which must not be made if the
 // first is in doubt. A request with a body has asked for that before.
 func (c *call) connected(info httptrace.GotConnInfo) {
@@ -399,7 +387,7 @@ func (c *call) connected(info httptrace.GotConnInfo) {
 		c.body.keep()
 		return
 	}
-	if info.Reused && (c.wary || info.IdleTime > believed || c.client.careless(info.Conn)) && arrived(info.Conn) {
+	if info.Reused && !still(info.Conn) {
 		info.Conn.Close()
 	}
 }
@@ -423,13 +411,15 @@ func (c *call) time() {
 	c.trace.GotFirstResponseByte = c.watch.Hear
 }
 
-// careless reports whether what nobody asked for may have come with the last answer
-// on a connection that has just become idle: TLS gives a record at a time, and a
-// careless backend sends a body where there is none. Which of the connections that
-// was is not known.
-func (c *client) careless(conn net.Conn) bool {
-	_, encrypted := conn.(*tls.Conn)
-	return encrypted || time.Now().UnixNano()-c.bare.Load() <= int64(2*believed)
+// still reports whether nothing has come on a connection that was used before.
+func still(conn net.Conn) bool {
+	if encrypted, ok := conn.(*tls.Conn); ok {
+		conn = encrypted.NetConn()
+	}
+	if q, ok := conn.(*quiet); ok {
+		return q.still()
+	}
+	return !arrived(conn)
 }
 
 // speaksHTTP2 reports whether a connection carries streams.
@@ -514,9 +504,6 @@ func (c *call) answer(res *http.Response, to *gateway.Response) error {
 	if !c.speaks(res) {
 		res.Body.Close()
 		return errors.New("a version of HTTP other than 1.0 and 1.1")
-	}
-	if res.Request.Method == http.MethodHead || res.StatusCode == http.StatusNoContent || res.StatusCode == http.StatusNotModified {
-		c.client.bare.Store(time.Now().UnixNano())
 	}
 	if err := odd(res); err != nil {
 		res.Body.Close()

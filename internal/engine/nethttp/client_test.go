@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
@@ -66,31 +65,61 @@ func (l *looked) SyscallConn() (syscall.RawConn, error) {
 	return nil, errors.ErrUnsupported
 }
 
-// TestLooks: a connection that is used again is looked at only where something may
+// TestLooks: a connection of HTTP/1 that is used again is looked at, for something may
 // have arrived on it that nobody asked for.
 func TestLooks(t *testing.T) {
-	now := time.Now().UnixNano()
-	tests := []struct {
-		name   string
-		reused bool
-		idle   time.Duration
-		wary   bool
-		bare   int64
-		want   int
-	}{
-		{"new", false, 0, true, now, 0},
-		{"just used", true, 0, false, 0, 0},
-		{"just used, before a call that nobody repeats", true, 0, true, 0, 1},
-		{"just used, behind an answer without a body", true, 0, false, now + int64(time.Hour), 1},
-		{"idle", true, time.Second, false, 0, 1},
-	}
-	for _, tt := range tests {
+	for reused, want := range map[bool]int{false: 0, true: 1} {
 		conn := &looked{}
-		c := &call{client: &client{}, wary: tt.wary}
-		c.client.bare.Store(tt.bare)
-		c.connected(httptrace.GotConnInfo{Conn: conn, Reused: tt.reused, IdleTime: tt.idle})
-		if conn.times != tt.want {
-			t.Errorf("%s: %d looks, want %d", tt.name, conn.times, tt.want)
+		c := &call{client: &client{}}
+		c.connected(httptrace.GotConnInfo{Conn: conn, Reused: reused})
+		if conn.times != want {
+			t.Errorf("reused %t: %d looks, want %d", reused, conn.times, want)
 		}
+	}
+}
+
+// TestUnaskedBehindABody has backends that send another answer behind one with a body, in
+// one piece with it or as soon as that was read: the next call comes in no time and must
+// not get it.
+func TestUnaskedBehindABody(t *testing.T) {
+	const answer, teapot = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "HTTP/1.1 418 I'm a teapot\r\nContent-Length: 0\r\n\r\n"
+	for _, pieces := range [][2]string{{answer, teapot}, {answer + teapot, ""}} {
+		l := listen(t)
+		read, sent := make(chan struct{}), make(chan struct{})
+		go func() {
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				r := bufio.NewReader(conn)
+				for {
+					if _, err := http.ReadRequest(r); err != nil {
+						break
+					}
+					io.WriteString(conn, pieces[0])
+					<-read
+					io.WriteString(conn, pieces[1])
+					sent <- struct{}{}
+				}
+				conn.Close()
+			}
+		}()
+		c := NewClient(config.Transport{}, nil)
+		for i := range 300 {
+			x := gateway.Acquire(nil)
+			q := &x.Request
+			q.Method, q.Scheme, q.Host, q.Path = "GET", "http", l.Addr().String(), "/"
+			if err := c.Do(t.Context(), x); err != nil {
+				t.Fatal(err)
+			}
+			if text, err := x.Response.Body.Bytes(0); x.Response.Status != 200 || err != nil {
+				t.Fatalf("%q, call %d: %d %q, %v", pieces, i, x.Response.Status, text, err)
+			}
+			x.Release()
+			read <- struct{}{}
+			<-sent
+		}
+		c.Close()
 	}
 }

@@ -43,11 +43,10 @@
 //
 // Nor can it let a connection rest behind an answer, as the other engine does where a
 // body may follow that has no place there. The transport reads ahead on connections
-// that are idle, and puts one among them as soon as it has an answer without a body,
-// before it hands that over: the next call may have taken it by then. What comes
-// behind the answer is found by the transport or by our look if it is there before
-// that call; what comes in one piece with the answer, or while the next call is on its
-// way, is taken for the next answer. Whoever holds connections back must hold them,
-// which takes a pool of one's own. A backend that may do such things is called by the
-// other engine.
+// that are idle, and puts one among them as soon as it has an answer, before it looks for
+// more. So a call takes one only when the transport waits for bytes on it, which says that
+// nothing is left of those that have come, and none are on the socket. What is still on
+// its way then is taken for the next answer. Whoever holds connections back must hold
+// them, which takes a pool of one's own. A backend that may do such things is called by
+// the other engine.
 package nethttp
