@@ -41,6 +41,7 @@ func check(root, namespace string) error {
 		{name: "format", args: []string{"vet", "./" + folder + "/..."}},
 		{name: "tests", args: []string{"test", "./" + folder + "/..."}},
 		transcripts(root, namespace),
+		{name: "effect", args: []string{"test", "./test/conformance", "-run", effect(namespace)}},
 		{name: "manual", args: []string{"test", "./internal/manual"}},
 		{name: "rules", args: []string{"test", "-skip", "^TestWritten$", "./internal/archtest"}},
 		{name: "misspelt", args: []string{"test", "./test/misspell", "-run", "^(TestSamples|TestMistakes)$", "-sample", sample}},
@@ -130,6 +131,12 @@ func transcripts(root, namespace string) *job {
 	j.args = []string{"test", "./test/conformance", "-run", "^TestTranscripts$/./^(" + strings.Join(using, "|") + ")$"}
 	j.note = fmt.Sprintf("%d, on both engines", len(using))
 	return j
+}
+
+// effect chooses the tests of what the keys of a namespace change, which are called
+// qos/pause.wait and the like.
+func effect(namespace string) string {
+	return "^TestKeysHaveEffect$/^" + strings.ReplaceAll(regexp.QuoteMeta(namespace), "/", "$/^") + `\.`
 }
 
 func (j *job) run(root string) {

@@ -72,6 +72,18 @@ func TestFind(t *testing.T) {
 	}
 }
 
+func TestEffect(t *testing.T) {
+	for namespace, want := range map[string]string{
+		"proxy":               `^TestKeysHaveEffect$/^proxy\.`,
+		"qos/http-cache":      `^TestKeysHaveEffect$/^qos$/^http-cache\.`,
+		"qos/ratelimit/proxy": `^TestKeysHaveEffect$/^qos$/^ratelimit$/^proxy\.`,
+	} {
+		if got := effect(namespace); got != want {
+			t.Errorf("%s: %s, want %s", namespace, got, want)
+		}
+	}
+}
+
 // TestSkeletons compiles and tests what make new writes for each scope and for all.
 // Nothing is written to the repository; an overlay shows the files to the compiler.
 func TestSkeletons(t *testing.T) {
