@@ -301,8 +301,13 @@ func (s *ServiceSite) Build(d *Declaration, n *config.Node) {
 	s.build(d, n, func() error { return d.build(s) })
 }
 
-// Stage puts a stage into the service plan.
+// Stage puts a stage into the service plan. It may wait, as long as its context lasts:
+// service_timeout ends that.
 func (s *ServiceSite) Stage(p ServicePhase, st gateway.Stage) { s.place(uint8(p), st, false) }
+
+// Prompt is Stage for a stage that waits for nobody. Where all stages of the service are
+// of that kind no request pays for the watch.
+func (s *ServiceSite) Prompt(p ServicePhase, st gateway.Stage) { s.place(uint8(p), st, true) }
 
 // Around puts a connector around the part of the service plan that is further in,
 // the endpoints included.

@@ -46,6 +46,13 @@ type Service struct {
 	// otherwise; 0s stands for 2s.
 	Timeout Duration `json:"timeout" example:"\"2s\""`
 
+	// ServiceTimeout is the time that the components of the service have, those in the
+	// extra_config of the root that may wait, such as scripts and plugins: before a
+	// request is routed, and once more behind its answer. The time of the endpoint does
+	// not count, nor that of a body that streams. What takes longer is answered like any
+	// other timeout, and told in the log. 0s is no limit, unset it is 30s.
+	ServiceTimeout Duration `json:"service_timeout"`
+
 	// CacheTTL is the max-age that complete answers announce in
 	// Cache-Control; 0s announces nothing.
 	CacheTTL Duration `json:"cache_ttl" example:"\"300s\""`
@@ -553,6 +560,8 @@ func (Service) Defaults() Service {
 	return Service{
 		Server:    Server{ReadHeaderTimeout: 10 * second, StallTimeout: 60 * second, IdleTimeout: 120 * second},
 		Transport: Transport{IdleConnectionTimeout: 90 * second},
+
+		ServiceTimeout: 30 * second,
 	}
 }
 

@@ -81,6 +81,7 @@ var differences = []difference{
 	{"hosts that cannot be reached", "shown by the failures of requests", "one line when it begins and one when it ends", "operators must hear of it without reading every request"},
 	{"`/__debug/`", "logs header values, query and body", "logs method, path and the names of the headers", "they may be secrets"},
 	{"a decoded answer shorter than announced", "a success once its JSON is complete", "a failed backend", "what breaks off is not the whole answer"},
+	{"components of the service", "no end", "`service_timeout` 30 s on the way in, and as long on the way out; `0s` lifts it", "a script or a plugin in front of the router must not hold a request for ever"},
 	{"server timeouts", "none unless they are set", "`read_header_timeout` 10 s, no more than `read_timeout`; `idle_timeout` 120 s, or `read_timeout`; `stall_timeout` 60 s, in which a client takes something of its answer, over HTTP/2 of every one; an explicit `0s` lifts them", "a client that stalls must not hold a connection, or an answer, for ever"},
 	{"hosts with a brace that has no partner", "taken as they are where hosts are not sanitised", "error at start", "it is nobody's address, and of several hosts one would be missing"},
 	{"hosts with user information", "sent as Basic authentication where hosts are not sanitised", "error at start", "a password in a URL ends up in logs"},

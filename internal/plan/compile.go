@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/sluice-gateway/sluice/internal/balance"
 	"github.com/sluice-gateway/sluice/internal/component"
@@ -50,7 +51,8 @@ type Generation struct {
 	client    clientAddress
 	own       *own
 	rendering *rendering
-	idHeader  string // name of the header with the ID of the request; "" for none
+	endurance *endurance // nil where no stage of the service waits
+	idHeader  string     // name of the header with the ID of the request; "" for none
 	shadows   sync.WaitGroup
 	ready     func() bool
 }
@@ -220,11 +222,16 @@ func (c *compiler) compile() {
 	c.g.own = c.newOwn()
 	steps := c.service.Placed()
 	steps = append(steps,
-		component.Placed{Phase: uint8(component.ServiceRender), Name: "render", Stage: c.g.rendering},
-		component.Placed{Phase: uint8(component.ServiceOwn), Name: "own", Stage: c.g.own})
+		component.Placed{Phase: uint8(component.ServiceRender), Name: "render", Stage: c.g.rendering, Prompt: true},
+		component.Placed{Phase: uint8(component.ServiceOwn), Name: "own", Stage: c.g.own, Prompt: true})
+	var tail gateway.Connector = gateway.ConnectorFunc(c.g.route)
+	if limit := time.Duration(c.g.Service.ServiceTimeout); limit > 0 && slices.ContainsFunc(steps, func(p component.Placed) bool { return !p.Prompt }) {
+		c.g.endurance = &endurance{limit: limit, log: c.env.Log, clock: c.env.Clock, began: c.env.Clock()}
+		tail = turn{tail}
+	}
 	c.g.plan = blueprint{
 		placed: steps, phase: func(p uint8) string { return component.ServicePhase(p).String() },
-		tail: gateway.ConnectorFunc(c.g.route), name: "route",
+		tail: tail, name: "route",
 	}.plan()
 	for i, p := range c.env.Ports {
 		c.env.Ports[i].By = &Plan{tail: p.By, name: "port"}

@@ -21,8 +21,16 @@ import (
 func (g *Generation) Do(ctx context.Context, x *gateway.Exchange) error {
 	x.Identify()
 	x.Client = g.client.of(x.In)
+	var a *allowance
+	if g.endurance != nil {
+		a = g.endurance.begin(ctx, x)
+		ctx = a
+	}
 	if err := g.plan.Do(ctx, x); err != nil { // of a stage outside of the rendering
 		g.rendering.fail(x, err)
+	}
+	if a != nil {
+		g.endurance.end(a, x)
 	}
 	if g.idHeader != "" {
 		x.Response.Header.Set(g.idHeader, x.ID())

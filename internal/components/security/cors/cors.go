@@ -60,7 +60,7 @@ func build(s *component.ServiceSite, o Options) error {
 	if o.Debug {
 		st.log = s.Log()
 	}
-	s.Stage(component.ServiceCORS, st)
+	s.Prompt(component.ServiceCORS, st)
 	return nil
 }
 
