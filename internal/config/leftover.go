@@ -8,16 +8,16 @@ import (
 
 // Leftovers reports texts that hold the placeholders of another tool: ${NAME} and
 // {{ ... }} anywhere, $NAME as the whole text. Whoever was to fill them in did
-// not, and they are served as they stand. options gives the options of a namespace
-// of a scope, nil if it is unknown.
+// not, and they are served as they stand. The document is a value of root; options
+// gives the options of a namespace of a scope, nil if it is unknown.
 //
 // What a reference has inserted is not looked at, nor is the rest behind a $${
 // that says that a plain ${ is meant. Content that is kept as it is may hold
 // anything. Scripts, expressions, patterns, queries and schemas are in languages
 // that have such signs themselves, and comments are nobody's business.
-func (d *Document) Leftovers(options Options) []*Problem {
+func (d *Document) Leftovers(root *Spec, options Options) []*Problem {
 	l := leftovers{document: d, options: options}
-	l.value(d.Root, "", SpecOf(serviceType))
+	l.value(d.Root, "", root)
 	return l.problems
 }
 

@@ -66,7 +66,7 @@ func TestLeftovers(t *testing.T) {
 		if len(problems) > 0 {
 			t.Fatalf("%s: %v", tt.text, problems)
 		}
-		got := d.Leftovers(func(scope, namespace string) *Spec {
+		got := d.Leftovers(Root(), func(scope, namespace string) *Spec {
 			if !strings.EqualFold(namespace, "known") || scope == "endpoint" {
 				return nil
 			}

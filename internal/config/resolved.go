@@ -16,13 +16,22 @@ import (
 // options gives the options of a namespace of a scope, nil if it does nothing.
 func (s *Service) MaskedJSON(options Options) []byte {
 	r := resolved{service: s, options: options}
-	return r.append(nil, SpecOf(serviceType), reflect.ValueOf(s), s.Node)
+	return r.append(nil, Root(), reflect.ValueOf(s), s.Node)
 }
 
-var (
-	serviceType = reflect.TypeFor[Service]()
-	backendType = reflect.TypeFor[Backend]()
-)
+var backendType = reflect.TypeFor[Backend]()
+
+// Root returns what is known of the root of a configuration.
+func Root() *Spec { return SpecOf(reflect.TypeFor[Service]()) }
+
+// Scope returns the scope of the root.
+func (Service) Scope() string { return "service" }
+
+// Scope returns the scope of endpoints.
+func (Endpoint) Scope() string { return "endpoint" }
+
+// Scope returns the scope of backends, wherever they stand.
+func (Backend) Scope() string { return "backend" }
 
 // resolved writes what values mean that were decoded.
 type resolved struct {

@@ -5,23 +5,14 @@ import (
 	"strings"
 )
 
-// Scope returns the scope of the root.
-func (Service) Scope() string { return "service" }
-
-// Scope returns the scope of endpoints.
-func (Endpoint) Scope() string { return "endpoint" }
-
-// Scope returns the scope of backends, wherever they stand.
-func (Backend) Scope() string { return "backend" }
-
 // Options returns what is known of the options of a namespace in the extra_config of
 // an object of a scope, nil if that is nothing.
 type Options func(scope, namespace string) *Spec
 
-// Objects calls visit for each object of a configuration that has a scope, those within
+// Objects calls visit for each object within root, a value of s, that has a scope, those within
 // the options of namespaces too: a pipe in a backend, and its backends. Outer ones come
 // first, and those beside each other in the order of the document.
-func Objects(root *Node, options Options, visit func(scope string, object *Node)) {
+func Objects(root *Node, s *Spec, options Options, visit func(scope string, object *Node)) {
 	var walk func(n *Node, s *Spec)
 	walk = func(n *Node, s *Spec) {
 		if s = s.of(n); s == nil {
@@ -43,17 +34,17 @@ func Objects(root *Node, options Options, visit func(scope string, object *Node)
 			}
 		}
 	}
-	walk(root, SpecOf(serviceType))
+	walk(root, s)
 }
 
-// ScopeOf returns the scope of the innermost object that has one and that n stands in.
-func ScopeOf(n *Node, options Options) string {
+// ScopeOf returns the scope of the innermost object that has one and that n stands in;
+// the root of the document is a value of s.
+func ScopeOf(n *Node, s *Spec, options Options) string {
 	var way []*Node // from the root to the owner of n
 	for owner, _ := n.Owner(); owner != nil; owner, _ = owner.Owner() {
 		way = append(way, owner)
 	}
 	slices.Reverse(way)
-	s := SpecOf(serviceType)
 	scope, extra := s.Scope, false
 	for i, at := range way {
 		if i > 0 {

@@ -31,7 +31,7 @@ func TestObjects(t *testing.T) {
 		return nil
 	}
 	var got []string
-	Objects(d.Root, options, func(scope string, n *Node) { got = append(got, scope+" "+n.Path()) })
+	Objects(d.Root, Root(), options, func(scope string, n *Node) { got = append(got, scope+" "+n.Path()) })
 	const outer = `endpoints[0].Backend.extra_config.flow`
 	want := []string{
 		"service ", "endpoint endpoints[0]", "backend endpoints[0].Backend", "flow " + outer, "backend " + outer + ".backend[0]",
@@ -50,7 +50,7 @@ func TestObjects(t *testing.T) {
 		if len(rest) > 0 {
 			t.Fatalf("there is no %s", path)
 		}
-		if got := ScopeOf(n, options); got != want {
+		if got := ScopeOf(n, Root(), options); got != want {
 			t.Errorf("%s belongs to the %s, want %s", path, got, want)
 		}
 	}

@@ -91,7 +91,7 @@ func Compile(d *config.Document, o Options) (*Generation, []*config.Problem) {
 		problems = append(problems, o.Check(svc)...)
 	}
 	if svc.Node != nil {
-		problems = append(problems, d.Leftovers(o.Registry.Options)...)
+		problems = append(problems, d.Leftovers(config.Root(), o.Registry.Options)...)
 	}
 	problems = d.Judge(problems)
 	c := &compiler{Options: o, env: o.Env, problems: problems, encodes: make(map[encode]*encode), sets: make(map[string]*balance.Set)}
@@ -271,7 +271,7 @@ func (c *compiler) legacy() {
 // usesPlugins reports whether a namespace asks for a native plugin.
 func (c *compiler) usesPlugins() bool {
 	asks := false
-	config.Objects(c.g.Service.Node, c.Registry.Options, func(scope string, object *config.Node) {
+	config.Objects(c.g.Service.Node, config.Root(), c.Registry.Options, func(scope string, object *config.Node) {
 		if extra := object.GetFold("extra_config"); extra != nil {
 			asks = asks || slices.ContainsFunc(extra.Members, func(m config.Member) bool { return c.env.Absent(component.Scope(scope), m.Key).Native })
 		}

@@ -105,7 +105,7 @@ func (k *guardedName) place(scope component.Scope) string {
 // scopeOf returns the scope of the object that a value belongs to, however deep it is
 // within.
 func (g *guard) scopeOf(n *config.Node) component.Scope {
-	return component.Scope(config.ScopeOf(n, g.registry.Options))
+	return component.Scope(config.ScopeOf(n, config.Root(), g.registry.Options))
 }
 
 // find returns the index of the guarded key that a word is or is a near miss of, and -1
@@ -381,7 +381,7 @@ func (g *guard) wanted(n *config.Node, word string) (places, key string) {
 		}
 	}
 	var near, all []string
-	config.Objects(top, g.registry.Options, func(scope string, object *config.Node) {
+	config.Objects(top, config.Root(), g.registry.Options, func(scope string, object *config.Node) {
 		extra := object.GetFold("extra_config")
 		if extra == nil {
 			return

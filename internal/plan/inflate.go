@@ -53,3 +53,21 @@ func unpackError(err error) error {
 	}
 	return &gateway.Error{Code: gateway.CodeBackendInvalid, Public: "invalid gzip", Err: err}
 }
+
+// Tells says that a record of the exchange has the call already.
+func (*unpacked) Tells() {}
+
+// watched makes the call, and tells whom it asks and where its time goes.
+func (u *unpacked) watched(ctx context.Context, x *gateway.Exchange) (err error) {
+	r, q := x.Record, &x.Request
+	if q.Timing == nil { // or a stage wants to know, too
+		q.Timing = new(gateway.Timing)
+		defer func() { q.Timing = nil }()
+	}
+	s := gateway.Span{Plan: q.Method + " " + q.Scheme + "://" + q.Host + q.Path, Step: "client", Began: r.Since(), Before: q.Body.Form(), Call: q.Timing}
+	defer func() {
+		s.Took, s.After, s.Status, s.Err = r.Since()-s.Began, x.Response.Body.Form(), x.Response.Status, err
+		r.Add(s)
+	}()
+	return received(x, u.next.Do(ctx, x))
+}

@@ -53,26 +53,14 @@ func (p *Plan) watched(r *gateway.Record) *Plan {
 			s.leave = stage
 		}
 	}
-	if _, tells := p.tail.(*unpacked); !tells {
+	if _, tells := p.tail.(teller); !tells {
 		w.tail = &watchedTail{r, name, p}
 	}
 	return &w
 }
 
-// watched makes the call, and tells whom it asks and where its time goes.
-func (u *unpacked) watched(ctx context.Context, x *gateway.Exchange) (err error) {
-	r, q := x.Record, &x.Request
-	if q.Timing == nil { // or a stage wants to know, too
-		q.Timing = new(gateway.Timing)
-		defer func() { q.Timing = nil }()
-	}
-	s := gateway.Span{Plan: q.Method + " " + q.Scheme + "://" + q.Host + q.Path, Step: "client", Began: r.Since(), Before: q.Body.Form(), Call: q.Timing}
-	defer func() {
-		s.Took, s.After, s.Status, s.Err = r.Since()-s.Began, x.Response.Body.Form(), x.Response.Status, err
-		r.Add(s)
-	}()
-	return received(x, u.next.Do(ctx, x))
-}
+// A teller is a tail that tells a record of itself.
+type teller interface{ Tells() }
 
 // A watchedStage tells what a stage does.
 type watchedStage struct {
