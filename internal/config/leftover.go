@@ -80,7 +80,7 @@ func (l *leftovers) value(n *Node, key string, s *Spec) {
 	}
 	for _, m := range n.Members {
 		switch {
-		case m.Comment() || foreign(key, m.Key):
+		case l.empty(m.Value) || m.Comment() || foreign(key, m.Key):
 		case s.extra(m.Key):
 			l.namespaces(m.Value, s.Scope)
 		default:
@@ -92,7 +92,7 @@ func (l *leftovers) value(n *Node, key string, s *Spec) {
 // namespaces looks into the options of the namespaces of an object of the scope.
 func (l *leftovers) namespaces(n *Node, scope string) {
 	for _, m := range n.Members {
-		if !m.Comment() && !foreign("extra_config", m.Key) {
+		if !l.empty(m.Value) && !m.Comment() && !foreign("extra_config", m.Key) {
 			l.value(m.Value, m.Key, l.options(scope, m.Key))
 		}
 	}
