@@ -140,6 +140,9 @@ type Server interface {
 //     names one of its protocols becomes a [gateway.Tunnel], for which ctx does
 //     not count any more; any other 101 fails the call with
 //     [gateway.CodeBackendInvalid].
+//   - A call with x.Request.Session is made on the connection of that, over HTTP/1.1, and
+//     is never made again on another one: if it is gone the error wraps
+//     [gateway.ErrSessionOver]. An answer that switches protocols takes it away.
 //   - Where x.Request.Timing is set it is filled until the body has ended; a [Stopwatch]
 //     does that. Nobody else pays for it.
 //   - Closing the body of the response, or the end of ctx, frees the

@@ -67,6 +67,11 @@ func Failure(ctx context.Context, err error, reached bool) *gateway.Error {
 	return &gateway.Error{Code: gateway.CodeBackendAborted, Public: "connection broken", Err: cause}
 }
 
+// SessionOver returns the error of a call whose session has no connection any more.
+func SessionOver(ctx context.Context) *gateway.Error {
+	return Failure(ctx, gateway.ErrSessionOver, true)
+}
+
 // unreachable says why there is no connection, without saying where to.
 func unreachable(err error) string {
 	if _, ok := errors.AsType[*net.DNSError](err); ok {

@@ -81,6 +81,9 @@ type Request struct {
 	// as a rule. It must be empty, and outlive the body of the answer.
 	Timing *Timing
 
+	// Session is the connection that the call is made on; nil for any that there is.
+	Session *Session
+
 	// Hops is how many redirects of the backend were followed to get here, and
 	// Foreign whether one of them has led to an origin that is not the backend's, for
 	// which its credentials are not meant.

@@ -61,6 +61,7 @@ func Run(t *testing.T, e Engine) {
 		{"resend", resendCases},
 		{"prior", priorCases},
 		{"timing", timingCases},
+		{"session", sessionCases},
 		{"tunnel", tunnelCases},
 		{"passing", passingCases},
 	} {

@@ -102,7 +102,7 @@ func (c *Client) Do(ctx context.Context, x *gateway.Exchange) error {
 		return engine.Unsendable("its method, path, query or a field holds what would end it")
 	}
 	h := c.host(&x.Request)
-	if h.foreign.Load() {
+	if h.foreign.Load() && (x.Request.Session == nil || !h.plain) {
 		return c.standard.Do(ctx, x)
 	}
 	if err := ctx.Err(); err != nil {
@@ -112,7 +112,11 @@ func (c *Client) Do(ctx context.Context, x *gateway.Exchange) error {
 	if err := k.prepare(); err != nil {
 		return err
 	}
-	if x.Request.Upgrade != "" || !k.reuse() {
+	if s := x.Request.Session; s != nil {
+		if err := k.resume(s); err != nil {
+			return err
+		}
+	} else if x.Request.Upgrade != "" || !k.reuse() {
 		if err := k.dial(); err == errForeign {
 			return c.standard.Do(ctx, x)
 		} else if err != nil {
@@ -131,7 +135,7 @@ func (c *Client) Begin(ctx context.Context, x *gateway.Exchange) (gateway.Pendin
 		return nil, false
 	}
 	h := c.host(&x.Request)
-	if h.foreign.Load() || x.Request.Upgrade != "" {
+	if h.foreign.Load() || x.Request.Upgrade != "" || x.Request.Session != nil {
 		return nil, false
 	}
 	k := acquire(ctx, h, x)

@@ -40,8 +40,10 @@ func newHost(c *Client, o origin) *host {
 	h.address = net.JoinHostPort(name, port)
 	switch o.scheme {
 	case "http":
+		h.plain = true
 		h.foreign.Store(c.settings.H2C)
 	case "https":
+		h.plain = true
 		h.tls = c.tls
 		if h.tls.ServerName == "" {
 			h.tls = c.tls.Clone()
@@ -68,7 +70,7 @@ func plain(authority string) bool {
 }
 
 // dial makes a connection for q within ctx. The error is [errForeign] for a host
-// that has chosen HTTP/2, which is remembered; for an upgrade it has no choice.
+// that has chosen HTTP/2, which is remembered; for an upgrade and for a session it has no choice.
 func (h *host) dial(ctx context.Context, q *gateway.Request, watch *engine.Stopwatch) (*link, error) {
 	by := engine.DialBy(ctx, q)
 	dialer := h.client.dialer
@@ -85,7 +87,7 @@ func (h *host) dial(ctx context.Context, q *gateway.Request, watch *engine.Stopw
 		return newLink(raw, raw), nil
 	}
 	settings := h.tls
-	if q.Upgrade != "" {
+	if q.Upgrade != "" || q.Session != nil {
 		settings = settings.Clone()
 		settings.NextProtos = []string{"http/1.1"}
 	}

@@ -55,6 +55,7 @@ type host struct {
 	tls     *tls.Config // nil for plain connections
 	made    time.Time
 	foreign atomic.Bool // the standard library calls this one
+	plain   bool        // and we could, in HTTP/1.1
 
 	// doubted is until when every answer of the backend is taken for one that may be
 	// followed by more, because it has sent something behind one; since made, in
@@ -224,7 +225,15 @@ func (h *host) exit(k *call, keep bool) {
 		h.grow(k)
 	}
 	k.link = nil
-	keep = keep && !k.cut && !h.gone && len(h.idle) < c.perHost && now.Sub(l.born) < maxAge
+	keep = keep && !k.cut
+	if k.session != nil {
+		h.mu.Unlock()
+		if !k.session.keep(l, keep) {
+			l.close()
+		}
+		return
+	}
+	keep = keep && !h.gone && len(h.idle) < c.perHost && now.Sub(l.born) < maxAge
 	if keep {
 		l.rest(now, doubted)
 		h.idle = append(h.idle, l)

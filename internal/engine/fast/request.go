@@ -37,7 +37,8 @@ type call struct {
 	x    *gateway.Exchange // nil once it has its answer
 	link *link             // nil before and after
 
-	watch *engine.Stopwatch // nil if nobody wants to know
+	watch   *engine.Stopwatch // nil if nobody wants to know
+	session *session          // that the link belongs to; nil for none
 
 	// The body of the request: neither when it has none.
 	raw    []byte
@@ -119,6 +120,9 @@ func (k *call) prepare() error {
 // repeatable reports whether the call may be made twice, and its body be sent
 // again.
 func (k *call) repeatable() bool { return k.stream == nil && k.x.Request.Repeatable() }
+
+// single reports whether the link carries no other call.
+func (k *call) single() bool { return k.host.client.settings.DisableKeepAlives && k.session == nil }
 
 // reuse takes an idle link, and reports false if there is none.
 func (k *call) reuse() bool {
@@ -236,9 +240,9 @@ func (k *call) appendHead(b []byte) []byte {
 	switch {
 	case q.Upgrade != "":
 		b = appendUpgrade(b, q.Upgrade)
-	case k.host.client.settings.DisableKeepAlives && trailers:
+	case k.single() && trailers:
 		b = append(b, "Connection: TE, close\r\n"...)
-	case k.host.client.settings.DisableKeepAlives:
+	case k.single():
 		b = append(b, "Connection: close\r\n"...)
 	case trailers:
 		b = append(b, "Connection: TE\r\n"...)

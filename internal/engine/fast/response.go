@@ -63,7 +63,7 @@ func (k *call) finish() error {
 
 // mayRepeat reports whether the call may be made again after err.
 func (k *call) mayRepeat(err error) bool {
-	return k.reused && !k.heard && !k.asked && (!k.wrote || k.repeatable()) && k.ctx.Err() == nil && !timeout(err)
+	return k.reused && k.session == nil && !k.heard && !k.asked && (!k.wrote || k.repeatable()) && k.ctx.Err() == nil && !timeout(err)
 }
 
 // fail ends the call and returns its error.
@@ -298,7 +298,7 @@ func (k *call) end(keep bool) {
 		k.host.doubt(time.Now())
 	}
 	keep = keep && k.head.KeepAlive && !k.broken && !k.expecting && len(k.link.in.Buffered()) == 0 &&
-		!k.host.client.settings.DisableKeepAlives && (k.upload == nil || k.upload.settle())
+		!k.single() && (k.upload == nil || k.upload.settle())
 	if k.memory != nil {
 		k.memory.drop()
 		k.memory = nil

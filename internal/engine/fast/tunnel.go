@@ -155,5 +155,8 @@ func (h *host) surrender(k *call) (l *link, ok bool) {
 		h.grow(k)
 	}
 	k.link = nil
+	if k.session != nil {
+		k.session.over = true // it is the tunnel's now
+	}
 	return l, ok
 }

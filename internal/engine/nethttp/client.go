@@ -40,6 +40,8 @@ const (
 
 // client is an [engine.Client] on http.Transport.
 type client struct {
+	settings  config.Transport
+	tls       *tls.Config
 	transport *http.Transport
 	prior     *http.Transport                  // of calls by prior knowledge; nil where there are none
 	upgrades  *http.Transport                  // of calls that ask for another protocol
@@ -50,7 +52,7 @@ type client struct {
 
 // NewClient returns a client with connections of its own.
 func NewClient(t config.Transport, s *tls.Config) engine.Client {
-	c := &client{proxy: proxyFor(t.Proxy)}
+	c := &client{settings: t, tls: s, proxy: proxyFor(t.Proxy)}
 	c.transport, c.upgrades = c.newTransport(t, s), c.newTransport(t, s)
 	c.transport.Protocols.SetHTTP2(true)
 	c.speakHTTP2(c.transport)
@@ -178,6 +180,12 @@ func (c *client) Do(ctx context.Context, x *gateway.Exchange) error {
 	if c.prior != nil && x.Request.Scheme == "http" {
 		call.transport = c.prior
 	}
+	if g := x.Request.Session; g != nil {
+		var err error
+		if call.transport, err = c.session(g); err != nil {
+			return engine.SessionOver(ctx)
+		}
+	}
 	r, err := call.request(ctx, x, c.proxy)
 	if err != nil {
 		return err
@@ -205,6 +213,10 @@ func (c *client) Do(ctx context.Context, x *gateway.Exchange) error {
 	if cause := call.body.failure(); cause != nil && ctx.Err() == nil {
 		return gateway.BodyError(cause)
 	}
+	if errors.Is(err, gateway.ErrSessionOver) {
+		x.Request.Session.Close()
+		return engine.SessionOver(ctx)
+	}
 	return engine.Failure(ctx, err, call.reached.Load() && greeted && !errors.Is(err, gateway.ErrUnreached))
 }
 
@@ -213,7 +225,7 @@ func (c *client) Do(ctx context.Context, x *gateway.Exchange) error {
 // take for ever; so for a stream it runs beside the caller, who leaves when ctx
 // is done. The goroutine then ends with that read.
 func (c *client) roundTrip(ctx context.Context, q *gateway.Request, call *call, r *http.Request) (*http.Response, error) {
-	if r.Header["Upgrade"] != nil {
+	if r.Header["Upgrade"] != nil && q.Session == nil {
 		return c.upgrades.RoundTrip(r)
 	}
 	if call.body.stream == nil {
