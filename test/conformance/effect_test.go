@@ -128,7 +128,7 @@ func guardedKeys() []guardedKey {
 }
 
 // without returns a transcript with the key taken out of every configuration, and
-// without what is said of problems; false if no configuration in JSON has it, or nobody
+// without what is said of problems; false if no configuration in JSON or YAML has it, or nobody
 // is asked.
 func (k guardedKey) without(sections []section) (changed []section, found bool) {
 	asked := false
@@ -140,10 +140,14 @@ func (k guardedKey) without(sections []section) (changed []section, found bool) 
 		case "request":
 			asked = true
 		case "config":
+			text := s.text
+			if doc, problems := config.Parse(file, []byte(text)); filepath.Ext(file) == ".yaml" && !config.HasErrors(problems) {
+				text = string(doc.Root.JSON()) // which is YAML, too
+			}
 			var root any
-			d := json.NewDecoder(strings.NewReader(s.text))
+			d := json.NewDecoder(strings.NewReader(text))
 			d.UseNumber()
-			if (file == "" || strings.HasSuffix(file, ".json")) && d.Decode(&root) == nil && k.remove(root, "") {
+			if filepath.Ext(file) != ".toml" && d.Decode(&root) == nil && k.remove(root, "") {
 				var b bytes.Buffer
 				e := json.NewEncoder(&b)
 				e.SetEscapeHTML(false)
