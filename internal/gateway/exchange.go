@@ -207,6 +207,9 @@ const (
 
 // Identity is who asked, as established by an authenticator.
 type Identity struct {
+	Name   string         // of who asks; "" if the credential names nobody
+	Roles  []string       // that the credential gives
+	By     string         // namespace of the authenticator
 	Claims map[string]any // nil, bool, string, json.Number, []any, map[string]any
 
 	Verified string // of the credential, what was verified: the same for all its spellings

@@ -70,6 +70,7 @@ func build(s *component.EndpointSite, o Options) error {
 			requireExp: o.RequireExp,
 		},
 		clock: s.Clock(),
+		roles: pathOf(cmp.Or(o.RolesKey, defaultRolesKey), o.RolesKeyIsNested && dotted(o.RolesKey)),
 	}
 	if o.Issuer != nil {
 		v.rules.issuer = *o.Issuer
@@ -83,7 +84,7 @@ func build(s *component.EndpointSite, o Options) error {
 	}
 	a := &authorizer{
 		refusals:   v.refusals,
-		roles:      requirement{claim: pathOf(cmp.Or(o.RolesKey, defaultRolesKey), o.RolesKeyIsNested && dotted(o.RolesKey)), words: o.Roles},
+		roles:      o.Roles,
 		scopes:     requirement{claim: pathOf(o.ScopesKey, true), words: o.Scopes, all: o.ScopesMatcher == "all"},
 		keepArrays: o.PropagateClaimsPreserveArray,
 	}
@@ -99,7 +100,7 @@ func build(s *component.EndpointSite, o Options) error {
 	}
 	advise(s, o)
 	s.Guard(component.EndpointAuthenticate, v)
-	if len(a.roles.words) > 0 || len(a.scopes.words) > 0 || len(a.propagate) > 0 {
+	if len(a.roles) > 0 || len(a.scopes.words) > 0 || len(a.propagate) > 0 {
 		s.Guard(component.EndpointAuthorize, a) // expressions about the token come between
 	}
 	return nil
@@ -178,6 +179,7 @@ type validator struct {
 	by     jwk.Strategy
 	header gateway.Lone // that holds the token
 	cookie string       // that holds it otherwise; "" for none
+	roles  path         // of the claim that holds them
 	rules  rules
 	clock  component.Clock
 	refusals
@@ -186,7 +188,7 @@ type validator struct {
 // An authorizer is the stage that looks at what an established identity may do,
 // and tells the backends of it.
 type authorizer struct {
-	roles      requirement
+	roles      []string // one of them is needed; none lets everybody pass
 	scopes     requirement
 	propagate  []propagation
 	keepArrays bool
@@ -247,7 +249,7 @@ func (v *validator) Enter(ctx context.Context, x *gateway.Exchange) error {
 func (a *authorizer) Enter(_ context.Context, x *gateway.Exchange) error {
 	claims := x.Identity.Claims
 	switch {
-	case !a.roles.met(claims):
+	case len(a.roles) > 0 && !slices.ContainsFunc(x.Identity.Roles, func(role string) bool { return slices.Contains(a.roles, role) }):
 		return a.refuse(x, 403, codeRole, "", errors.New("the token holds none of the roles"))
 	case !a.scopes.met(claims):
 		return a.refuse(x, 403, codeScope, challengeScope, errors.New("the token lacks scopes"))
@@ -290,7 +292,9 @@ func (v *validator) authenticate(ctx context.Context, in gateway.Inbound) (*gate
 	}
 	// Not the signature: of some algorithms anybody can make a second one of the first.
 	signed := text[:strings.LastIndexByte(text, '.')]
-	return &gateway.Identity{Claims: claims, Verified: signed, Header: v.header.Name(), Cookie: v.cookie != ""}, nil
+	name, _ := claims["sub"].(string)
+	roles, _ := words(v.roles.lookup(claims))
+	return &gateway.Identity{Name: name, Roles: roles, By: info.Namespace, Claims: claims, Verified: signed, Header: v.header.Name(), Cookie: v.cookie != ""}, nil
 }
 
 // open returns the payload of a token, verified.

@@ -594,6 +594,30 @@ func TestClaimsKeepNumbers(t *testing.T) {
 	}
 }
 
+// TestIdentity says who asks: the subject with the roles of the claim that holds them,
+// whether any are wanted or not.
+func TestIdentity(t *testing.T) {
+	tests := []struct {
+		options      object
+		claims, name string
+		roles        []string
+	}{
+		{nil, `{"sub":"ann","roles":["x","admin"]}`, "ann", []string{"x", "admin"}},
+		{object{"roles_key": "a.b", "roles_key_is_nested": true}, `{"sub":"ann","roles":["x"],"a":{"b":"y z"}}`, "ann", []string{"y", "z"}},
+		{nil, `{"sub":7,"roles":["x",1]}`, "", nil},
+		{nil, `{}`, "", nil},
+	}
+	for _, tt := range tests {
+		x, status := local(t, tt.options).ask(t, bearer(rs256(t, tt.claims)))
+		if status != 200 {
+			t.Fatalf("%s: status %d, want 200", tt.claims, status)
+		}
+		if id := x.Identity; id.Name != tt.name || !slices.Equal(id.Roles, tt.roles) || id.By != "auth/validator" {
+			t.Errorf("%s: %q with %q by %s, want %q with %q", tt.claims, id.Name, id.Roles, id.By, tt.name, tt.roles)
+		}
+	}
+}
+
 func TestPropagateClaims(t *testing.T) {
 	const claims = `{"sub":"a b","n":7,"whole":7.0,"thousand":1e3,"big":12345678901234567890,"f":1.5,"far":1e999,"yes":true,
 		"list":["a",1,2.5,false,null,["b"]],"none":[],"o":{"b":"<","a":1.50},"null":null,"realm_access":{"roles":["x","y"]},
