@@ -43,6 +43,9 @@
 //	                        of the body, as often as needed; "@hint: LINK" and
 //	                        "@trailer: X-A: b" are all that came in front of the
 //	                        answer and behind its body, sorted, "none" for nothing
+//	-- table --             a request and its answer in each line, for many of one kind:
+//	                        request line, status, fields and body, with " | "
+//	                        between them; "empty" is an empty body
 //	-- seen A --            what backend A got since the last look: request lines
 //	                        with fields and body as above, @length and @proto
 //	                        among them; "none" for nothing.

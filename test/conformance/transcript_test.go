@@ -3,9 +3,12 @@ package conformance
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
 // A section is a named part of a transcript.
@@ -28,11 +31,36 @@ func readTranscript(t testing.TB, file string) []section {
 			sections = append(sections, section{name: strings.TrimSuffix(name, " --"), line: i + 1})
 			continue
 		}
-		if len(sections) > 0 {
-			sections[len(sections)-1].text += line
+		if len(sections) == 0 {
+			continue
+		}
+		if last := &sections[len(sections)-1]; last.name != "table" {
+			last.text += line
+		} else if row := strings.TrimSpace(line); row != "" {
+			sections = append(sections[:len(sections)-1], asked(row, i+1)...)
+			sections = append(sections, section{name: "table", line: i + 1})
 		}
 	}
-	return sections
+	return slices.DeleteFunc(sections, func(s section) bool { return s.name == "table" })
+}
+
+// asked returns the request and the answer of a row of a table.
+func asked(row string, line int) []section {
+	columns := strings.Split(row, " | ")
+	var head, body string
+	for _, column := range columns[1:] {
+		column = strings.TrimSpace(column)
+		if column == "empty" {
+			body = "\n"
+			continue
+		}
+		if name, _, isField := strings.Cut(column, ":"); body == "" && (head == "" || isField && gateway.Token(name)) {
+			head += column + "\n"
+		} else {
+			body += "\n" + column + "\n"
+		}
+	}
+	return []section{{name: "request", text: strings.TrimSpace(columns[0]) + "\n", line: line}, {name: "answer", text: head + body, line: line}}
 }
 
 // A message is a request or an answer in a transcript.
