@@ -198,6 +198,9 @@ func (e errand) hear(l *wire) (outcome string, again bool) {
 		return ending(err), false
 	}
 	res, err := http.ReadResponse(l.r, &http.Request{Method: e.method})
+	for err == nil && res.StatusCode == http.StatusEarlyHints { // the answer follows
+		res, err = http.ReadResponse(l.r, &http.Request{Method: e.method})
+	}
 	if err != nil {
 		if ending(err) == nothing {
 			return nothing, false
