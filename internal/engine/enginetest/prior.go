@@ -154,8 +154,7 @@ func priorConnections(t *trial) {
 			t.Errorf("%s: answer %q, %v", path, text, err)
 		}
 	}
-	call("/")
-	busy.Add(callers)
+	busy.Add(callers) // of which none finds a connection
 	var calls sync.WaitGroup
 	for range callers {
 		calls.Go(func() { call("/together") })
@@ -184,10 +183,29 @@ func priorConnections(t *trial) {
 	call("/")
 }
 
+// An expiring context has a deadline that passes when over is closed.
+type expiring struct {
+	context.Context
+	over chan struct{}
+}
+
+func (e expiring) Done() <-chan struct{} { return e.over }
+
+func (e expiring) Err() error {
+	select {
+	case <-e.over:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
+}
+
 func priorDeadlines(t *trial) {
+	ctx := expiring{context.Background(), make(chan struct{})}
 	gone := make(chan struct{}, 1)
 	b := t.backend(serveStreams(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/hang" {
+			close(ctx.over) // the request has come
 			<-r.Context().Done()
 			gone <- struct{}{}
 		}
@@ -196,8 +214,6 @@ func priorDeadlines(t *trial) {
 	t.get(c, t.call(b.addr))
 	x := t.call(b.addr)
 	x.Request.Path = "/hang"
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
-	defer cancel()
 	t.wantFailure(c.Do(ctx, x), gateway.CodeTimeout, false)
 	await(t, "the end of the stream", gone)
 	t.get(c, t.call(b.addr))

@@ -24,7 +24,9 @@
 // HTTP/2 is negotiated by ALPN, or spoken by prior knowledge where the settings say so.
 // On such a connection nothing follows the preface before the settings of the backend
 // have come: one round trip more for the first call, and none of the requests has
-// reached a backend that speaks something else.
+// reached a backend that speaks something else. Calls by prior knowledge that begin while
+// the first connection is being made wait for it, for three seconds at most, and make none,
+// except through a proxy.
 //
 // What it cannot do: it asks a backend for trailers (TE) without naming TE in Connection,
 // which a backend that turns out to speak HTTP/2 must not get. The standard library keeps

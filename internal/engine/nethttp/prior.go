@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -22,15 +23,10 @@ func (c *client) newPrior(t config.Transport) *http.Transport {
 	p.Protocols.SetHTTP1(false)
 	p.Protocols.SetUnencryptedHTTP2(true)
 	c.speakHTTP2(p)
-	dial := p.DialContext
-	p.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := dial(ctx, network, address)
-		if err != nil {
-			return nil, err
-		}
-		return greet(ctx, conn), nil
-	}
+	shared := &sharing{dial: p.DialContext, leads: make(map[string]*lead)}
+	p.DialContext = shared.connect
 	if c.proxy != nil {
+		p.DialContext = shared.alone // the address is that of the proxy, and many hosts are behind it
 		p.Proxy = func(r *http.Request) (*url.URL, error) {
 			via, err := c.proxy(r.URL)
 			if err == nil && via != nil && !carriesAny(via) {
@@ -48,6 +44,124 @@ func carriesAny(via *url.URL) bool { return via.Scheme == "socks5" || via.Scheme
 // prior reports whether the call is one by prior knowledge.
 func (c *call) prior() bool { return c.transport == c.client.prior }
 
+// A sharing keeps calls that begin at once from making a connection each, of which the
+// transport would keep one: it dials for every call that finds no connection among its
+// idle ones, and puts one there only after the call that it was made for has got it.
+//
+// Who comes second gets a connection that is not made yet. The transport asks for the
+// first byte of it only if no other carries the call.
+type sharing struct {
+	dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+	mu    sync.Mutex
+	leads map[string]*lead // by address
+}
+
+// A lead is the connection to an address for which others wait, or which carries calls.
+type lead struct {
+	over    chan struct{} // closed when the transport knows the connection, or none was made
+	settled sync.Once
+	made    bool // set before
+}
+
+// longestLead is how long a call waits for the connection of another before it makes its
+// own: an address that was dead a moment ago must not hold up who comes after. A packet
+// may be lost once.
+const longestLead = 3 * time.Second
+
+// connect returns a connection to an address, or what becomes one when it is needed.
+func (s *sharing) connect(ctx context.Context, network, address string) (net.Conn, error) {
+	s.mu.Lock()
+	first := s.leads[address]
+	if first == nil {
+		first = s.leadLocked(address)
+		s.mu.Unlock()
+		return ready(s.dialFor(ctx, network, address, first))
+	}
+	s.mu.Unlock()
+	later := func() (*greeting, error) { return s.dialFor(ctx, network, address, s.lead(address)) }
+	if first.wait(ctx) {
+		return &greeting{over: make(chan struct{}), later: later}, nil
+	}
+	return ready(later())
+}
+
+func ready(g *greeting, err error) (net.Conn, error) {
+	if err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// alone makes a connection that nobody waits for.
+func (s *sharing) alone(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := s.dial(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return greet(ctx, conn), nil
+}
+
+// dialFor makes the connection of l.
+func (s *sharing) dialFor(ctx context.Context, network, address string, l *lead) (*greeting, error) {
+	conn, err := s.dial(ctx, network, address)
+	if err != nil {
+		s.leave(address, l)
+		l.settle(false)
+		return nil, err
+	}
+	g := greet(ctx, conn)
+	g.known = func() { l.settle(true) }
+	g.gone = func() { s.leave(address, l) }
+	return g, nil
+}
+
+// lead lets the next wait for a new connection.
+func (s *sharing) lead(address string) *lead {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.leadLocked(address)
+}
+
+func (s *sharing) leadLocked(address string) *lead {
+	l := &lead{over: make(chan struct{})}
+	s.leads[address] = l
+	return l
+}
+
+// leave ends the waiting for l.
+func (s *sharing) leave(address string, l *lead) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.leads[address] == l {
+		delete(s.leads, address)
+	}
+}
+
+// wait waits as long as the call of ctx may, and reports whether there is a connection.
+func (l *lead) wait(ctx context.Context) bool {
+	latest := longestLead
+	if by := dialBy(ctx); !by.IsZero() {
+		latest = min(latest, time.Until(by))
+	}
+	timer := time.NewTimer(latest)
+	defer timer.Stop()
+	select {
+	case <-l.over:
+		return l.made
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+func (l *lead) settle(made bool) {
+	l.settled.Do(func() {
+		l.made = made
+		close(l.over)
+	})
+}
+
 // A greeting is a connection on which a backend has to show that it speaks HTTP/2
 // without having been asked: what it sends first is a frame of settings (RFC 9113,
 // section 3.4). Nothing goes out before that but our preface, so that a backend which
@@ -55,7 +169,11 @@ func (c *call) prior() bool { return c.transport == c.client.prior }
 //
 // One goroutine may read and one may write at a time.
 type greeting struct {
-	net.Conn
+	net.Conn                           // nil before it was made
+	later    func() (*greeting, error) // makes it with the first byte; nil if it is made from the start
+	known    func()                    // called when the transport has decided on it; may be nil
+	gone     func()                    // called when it is closed; may be nil
+
 	began bool          // our preface was written
 	first [4]byte       // of what the backend has sent
 	have  int           // of them
@@ -92,8 +210,41 @@ func (g *greeting) Write(p []byte) (int, error) {
 			return 0, g.err
 		}
 	}
+	if !g.began && g.later != nil {
+		made, err := g.later()
+		if err != nil {
+			return 0, err
+		}
+		g.Conn, g.known, g.gone = made.Conn, made.known, made.gone
+	}
+	if !g.began && g.known != nil {
+		g.known()
+	}
 	g.began = true
 	return g.Conn.Write(p)
+}
+
+// RemoteAddr is nil before the connection was made, which the transport asks in its traces.
+func (g *greeting) RemoteAddr() net.Addr {
+	if g.Conn == nil {
+		return nil
+	}
+	return g.Conn.RemoteAddr()
+}
+
+// Close closes the connection, which the transport may never have made use of: then
+// another carries its calls.
+func (g *greeting) Close() error {
+	if g.known != nil {
+		g.known()
+	}
+	if g.gone != nil {
+		g.gone()
+	}
+	if g.Conn == nil {
+		return nil
+	}
+	return g.Conn.Close()
 }
 
 // Read reads on, and judges what comes first.
