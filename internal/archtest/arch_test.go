@@ -78,7 +78,7 @@ var layers = map[string][]string{
 	"gateway":   {"body"},
 	"config":    {"yamlx"},
 	"telemetry": {"gateway"},
-	"component": {"body", "config", "gateway", "telemetry"},
+	"component": {"body", "config", "gateway", "model", "telemetry"},
 	"codec":     {"jsonspan", "yamlx"},
 	"flatmap":   {},
 	"pathlint":  {"jsonspan"},
@@ -88,16 +88,21 @@ var layers = map[string][]string{
 	"schema":    {"config"},
 	"published": {"component"},
 	"yamlx":     {},
-	"engine":    {"config", "gateway"},
-	"plan":      {"balance", "body", "codec", "component", "config", "gateway", "jsonspan", "kit/change", "kit/routing", "pathlint", "route", "telemetry", "template"},
-	"runtime":   {"component", "config", "engine", "gateway", "kit/change", "kit/tlsx", "kit/watch", "plan", "telemetry"},
+	"engine":    {"gateway", "model"},
+	"model":     {"config"},
+	"plan":      {"component", "config", "gateway", "kit/change"},
+	"message":   {"body", "codec", "gateway", "jsonspan", "kit/routing", "model", "template"},
+	"httpcall":  {"balance", "body", "component", "gateway", "message", "plan", "template"},
+	"fanout":    {"body", "component", "gateway", "jsonspan", "kit/change", "message", "plan", "template"},
+	"compile":   {"balance", "body", "component", "config", "fanout", "gateway", "httpcall", "jsonspan", "kit/routing", "message", "model", "pathlint", "plan", "route", "telemetry", "template"},
+	"runtime":   {"compile", "component", "config", "engine", "gateway", "kit/change", "kit/tlsx", "kit/watch", "model", "telemetry"},
 	"demo":      {"body", "engine", "gateway"},
-	"cli":       {"component", "config", "demo", "engine", "gateway", "kit/spool", "kit/watch", "manual", "plan", "published", "route", "runtime"},
+	"cli":       {"compile", "component", "config", "demo", "engine", "gateway", "kit/spool", "kit/watch", "manual", "model", "published", "route", "runtime"},
 }
 
 // ofComponents lists what components, and their helpers in kit, may import of ours,
 // beside kit.
-var ofComponents = []string{"body", "codec", "component", "config", "flatmap", "gateway", "jsonspan", "pathlint", "route", "telemetry", "template"}
+var ofComponents = []string{"body", "codec", "component", "config", "flatmap", "gateway", "jsonspan", "model", "pathlint", "route", "telemetry", "template"}
 
 // TestPage holds the page for people against the layers.
 func TestPage(t *testing.T) {

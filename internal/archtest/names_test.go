@@ -22,7 +22,7 @@ var aboutNames = []string{"published", "manual"}
 
 // otherWords are names that are something else where a package writes them.
 var otherWords = map[string][]string{
-	"plan": {"websocket"}, // the protocol of RFC 6455
+	"message": {"websocket"}, // the protocol of RFC 6455
 }
 
 // TestNames keeps the names of components in their own folders: others ask for what a

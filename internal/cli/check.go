@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/model"
 	"github.com/sluice-gateway/sluice/internal/runtime"
 )
 
@@ -198,8 +199,8 @@ func uri(file string) string {
 // printDialects prints what each dialect sets.
 func (a *app) printDialects() error {
 	var rows []map[string]any
-	for _, d := range []config.Dialect{config.KrakenD, config.Sluice} {
-		text, err := json.Marshal(config.BehaviourOf(d))
+	for _, d := range []model.Dialect{model.KrakenD, model.Sluice} {
+		text, err := json.Marshal(model.BehaviourOf(d))
 		if err != nil {
 			return err
 		}
@@ -211,7 +212,7 @@ func (a *app) printDialects() error {
 	}
 	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "behaviour\tkrakend\tsluice")
-	for _, key := range config.BehaviourKeys() {
+	for _, key := range model.BehaviourKeys() {
 		fmt.Fprintf(w, "%s\t%v\t%v\n", key, rows[0][key], rows[1][key])
 	}
 	return w.Flush()

@@ -18,6 +18,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 // minimal is right, and has nothing that is unnecessary.
@@ -418,7 +419,7 @@ func TestDumpAll(t *testing.T) {
 			t.Fatal(config.Format(problems))
 		}
 		dumped := dumpOf(t, name)
-		for _, d := range differences("", file.Root, dumped.Root, config.SpecOf(reflect.TypeFor[config.Service]()), false) {
+		for _, d := range differences("", file.Root, dumped.Root, config.SpecOf(reflect.TypeFor[model.Service]()), false) {
 			t.Errorf("%s: %s", name, d)
 		}
 	}

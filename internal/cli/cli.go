@@ -19,6 +19,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/engine"
+	"github.com/sluice-gateway/sluice/internal/model"
 	"github.com/sluice-gateway/sluice/internal/published"
 	"github.com/sluice-gateway/sluice/internal/runtime"
 )
@@ -205,7 +206,7 @@ func loader(file string, skipFiles bool) func(context.Context, func(string)) (*c
 		}})
 		problems = append(problems, switched...)
 		if d != nil {
-			problems = append(problems, d.ApplyEnv(environ, config.SpecOf(reflect.TypeFor[config.Service]()))...)
+			problems = append(problems, d.ApplyEnv(environ, config.SpecOf(reflect.TypeFor[model.Service]()))...)
 		}
 		return d, problems
 	}

@@ -12,10 +12,11 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/demo"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 func (a *app) demoCommand() *cobra.Command {
-	listen := port(config.DefaultPort)
+	listen := port(model.DefaultPort)
 	var show bool
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -35,12 +36,12 @@ func (a *app) demoCommand() *cobra.Command {
 				return &exitError{exitRuntime, err}
 			}
 			defer shop.Close()
-			text := demo.Configuration(cmp.Or(port, config.DefaultPort), shop.Services())
+			text := demo.Configuration(cmp.Or(port, model.DefaultPort), shop.Services())
 			o := a.options(source{file: "demo"})
 			o.Load = func(context.Context, func(string)) (*config.Document, []*config.Problem) {
 				return config.Parse("demo.json", text)
 			}
-			o.Adjust = func(s *config.Service) { s.Port = port }
+			o.Adjust = func(s *model.Service) { s.Port = port }
 			return a.serve(cmd.Context(), serving{options: o, ready: func(at net.Addr) { a.invite(at, port, shop.Services()) }})
 		},
 	}

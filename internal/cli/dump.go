@@ -12,12 +12,13 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 // dump prints what a configuration means, in one of three depths, the last of which
 // is the whole of it as a document. Values that came from the environment or from files
 // are masked.
-func dump(w io.Writer, s *config.Service, depth int, indent string) error {
+func dump(w io.Writer, s *model.Service, depth int, indent string) error {
 	if depth > 2 {
 		return dumpAll(w, s, indent)
 	}
@@ -27,7 +28,7 @@ func dump(w io.Writer, s *config.Service, depth int, indent string) error {
 }
 
 // dumpAll prints every key that has an effect.
-func dumpAll(w io.Writer, s *config.Service, indent string) error {
+func dumpAll(w io.Writer, s *model.Service, indent string) error {
 	var text bytes.Buffer
 	document := s.MaskedJSON(component.Default.Options)
 	if err := json.Indent(&text, document, "", indent); err != nil {
@@ -40,7 +41,7 @@ func dumpAll(w io.Writer, s *config.Service, indent string) error {
 
 type dumper struct {
 	w      io.Writer
-	s      *config.Service
+	s      *model.Service
 	depth  int
 	indent string
 }
@@ -71,7 +72,7 @@ func (d *dumper) service() {
 	}
 }
 
-func (d *dumper) endpoint(e *config.Endpoint) {
+func (d *dumper) endpoint(e *model.Endpoint) {
 	d.line(1, "- %s %s", e.Method, e.Node.Masked("endpoint", e.Endpoint)[0])
 	d.line(2, "Timeout: %v", e.Timeout)
 	if d.depth > 1 {
@@ -87,7 +88,7 @@ func (d *dumper) endpoint(e *config.Endpoint) {
 	}
 }
 
-func (d *dumper) backend(b *config.Backend) {
+func (d *dumper) backend(b *model.Backend) {
 	d.line(3, "- %s %s", b.Method, pattern(b))
 	d.list(4, "Hosts", hosts(d.s, b))
 	if d.depth > 1 {
@@ -113,15 +114,15 @@ func (d *dumper) components(level int, extra map[string]*config.Node) {
 }
 
 // pattern returns the url_pattern of a backend, masked.
-func pattern(b *config.Backend) string { return b.Node.Masked("url_pattern", b.URLPattern)[0] }
+func pattern(b *model.Backend) string { return b.Node.Masked("url_pattern", b.URLPattern)[0] }
 
 // hosts returns the hosts of a backend, masked. They may be those of the root.
-func hosts(s *config.Service, b *config.Backend) []string {
+func hosts(s *model.Service, b *model.Backend) []string {
 	return b.HostsFrom(s).Masked("host", b.Host...)
 }
 
 // mapping returns the renames of a backend, sorted and masked.
-func mapping(b *config.Backend) []string {
+func mapping(b *model.Backend) []string {
 	var renames []string
 	for _, old := range slices.Sorted(maps.Keys(b.Mapping)) {
 		to := b.Node.GetFold("mapping").Masked(old, b.Mapping[old])[0]

@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sluice-gateway/sluice/internal/compile"
 	"github.com/sluice-gateway/sluice/internal/config"
-	"github.com/sluice-gateway/sluice/internal/plan"
 	"github.com/sluice-gateway/sluice/internal/runtime"
 )
 
@@ -80,7 +80,7 @@ func (a *app) explainCommand() *cobra.Command {
 	return cmd
 }
 
-func printExplanation(w io.Writer, method, path, engine string, e plan.Explanation) {
+func printExplanation(w io.Writer, method, path, engine string, e compile.Explanation) {
 	fmt.Fprintf(w, "%s %s: %s\nEngine: %s\n", method, path, e.Outcome, engine)
 	if len(e.Candidates) > 0 {
 		fmt.Fprintln(w, "\nRoutes that were compared:")
@@ -101,7 +101,7 @@ func printExplanation(w io.Writer, method, path, engine string, e plan.Explanati
 
 // printPipe prints what stands below the title of a pipe: what it does, its backends,
 // and the pipes in them.
-func printPipe(w io.Writer, indent string, p *plan.PipePlan) {
+func printPipe(w io.Writer, indent string, p *compile.PipePlan) {
 	printSteps(w, indent, p.Steps)
 	fmt.Fprintf(w, "%scalls: %s\n", indent, p.Calls)
 	for i, b := range p.Backends {
@@ -124,7 +124,7 @@ func printPipe(w io.Writer, indent string, p *plan.PipePlan) {
 	}
 }
 
-func printSteps(w io.Writer, indent string, steps []plan.Step) {
+func printSteps(w io.Writer, indent string, steps []compile.Step) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, s := range steps {
 		way := "in"

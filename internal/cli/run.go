@@ -16,6 +16,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/kit/watch"
+	"github.com/sluice-gateway/sluice/internal/model"
 	"github.com/sluice-gateway/sluice/internal/runtime"
 )
 
@@ -37,7 +38,7 @@ func (a *app) runCommand() *cobra.Command {
 				return err
 			}
 			o := a.options(from)
-			o.Adjust = func(s *config.Service) {
+			o.Adjust = func(s *model.Service) {
 				if cmd.Flags().Changed("port") {
 					s.Port = int(listen)
 				}

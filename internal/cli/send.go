@@ -15,8 +15,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/sluice-gateway/sluice/internal/compile"
 	"github.com/sluice-gateway/sluice/internal/gateway"
-	"github.com/sluice-gateway/sluice/internal/plan"
 	"github.com/sluice-gateway/sluice/internal/runtime"
 )
 
@@ -34,7 +34,7 @@ func (a *app) send(ctx context.Context, o runtime.Options, r request) error {
 		return &exitError{exitUsage, err}
 	}
 	status := 0
-	problems, err := runtime.New(o).Try(ctx, in, func(gen *plan.Generation, x *gateway.Exchange, failure error) {
+	problems, err := runtime.New(o).Try(ctx, in, func(gen *compile.Generation, x *gateway.Exchange, failure error) {
 		status = x.Response.Status
 		var text strings.Builder
 		printSent(&text, in, x, failure)

@@ -14,6 +14,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 // Options of the components of these tests.
@@ -32,7 +33,7 @@ func nothing(*component.ServiceSite, options) error { return nil }
 // newEnv returns the surroundings of a generation with an empty configuration.
 func newEnv(keeper *component.Keeper) *component.Env {
 	return &component.Env{
-		Service: &config.Service{Node: parse("{}")},
+		Service: &model.Service{Node: parse("{}")},
 		Product: "Sluice 0",
 		Clock:   func() time.Time { return time.Unix(0, 0) },
 		Keeper:  keeper,
@@ -266,9 +267,9 @@ func TestSites(t *testing.T) {
 	env.Registry = r
 	ss := component.NewServiceSite(env)
 	ss.Build(r.Find(component.InService, "s"), n)
-	es := component.NewEndpointSite(env, ss, &config.Endpoint{Endpoint: "/x/{id}", ExtraConfig: map[string]*config.Node{"e": n}}, []string{"id"})
+	es := component.NewEndpointSite(env, ss, &model.Endpoint{Endpoint: "/x/{id}", ExtraConfig: map[string]*config.Node{"e": n}}, []string{"id"})
 	es.Build(r.Find(component.InEndpoint, "e"), n)
-	bs := component.NewBackendSite(env, &es.PipeSite, &config.Backend{URLPattern: "/b"})
+	bs := component.NewBackendSite(env, &es.PipeSite, &model.Backend{URLPattern: "/b"})
 	bs.Build(r.Find(component.InBackend, "b"), n)
 
 	placed := ss.Placed()

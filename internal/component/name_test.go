@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 func TestNames(t *testing.T) {
@@ -30,9 +31,9 @@ func TestNames(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			backends := []*config.Backend{{}, {}}
-			e := &config.Endpoint{Method: "GET", Endpoint: tt.endpoint, Backend: backends, Node: tt.node}
-			env := &Env{Service: new(config.Service)}
+			backends := []*model.Backend{{}, {}}
+			e := &model.Endpoint{Method: "GET", Endpoint: tt.endpoint, Backend: backends, Node: tt.node}
+			env := &Env{Service: new(model.Service)}
 			es := NewEndpointSite(env, NewServiceSite(env), e, nil)
 			if got := es.Name(); got != tt.want {
 				t.Errorf("Endpoint = %q, want %q", got, tt.want)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 // Scope is where in a configuration a namespace may stand: in the extra_config of an
@@ -31,9 +32,9 @@ var Scopes = []struct {
 	Scope
 	Core reflect.Type
 }{
-	{InService, reflect.TypeFor[config.Service]()},
-	{InEndpoint, reflect.TypeFor[config.Endpoint]()},
-	{InBackend, reflect.TypeFor[config.Backend]()},
+	{InService, reflect.TypeFor[model.Service]()},
+	{InEndpoint, reflect.TypeFor[model.Endpoint]()},
+	{InBackend, reflect.TypeFor[model.Backend]()},
 	{InWorkflow, nil},
 	{InAgent, nil},
 }

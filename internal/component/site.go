@@ -13,6 +13,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/model"
 	"github.com/sluice-gateway/sluice/internal/telemetry"
 )
 
@@ -24,7 +25,7 @@ type Hook func(context.Context) error
 
 // Env is what a generation gives to all of its sites.
 type Env struct {
-	Service *config.Service
+	Service *model.Service
 
 	// Registry holds the components there are, and Missing returns what is known of one
 	// that is not built yet, nil of all others. Compile fills them in; they may be nil.
@@ -38,16 +39,16 @@ type Env struct {
 	// Dial returns a connector that speaks HTTP to backends with these
 	// settings. Equal settings share their connections. It does not dial.
 	// A nil TLS configuration stands for what the settings say.
-	Dial func(config.Transport, *tls.Config) (gateway.Connector, error)
+	Dial func(model.Transport, *tls.Config) (gateway.Connector, error)
 
 	// TLS returns the settings towards a server that options with their files stand
 	// for, and what is allowed in them and probably not meant. Both are relative to
 	// the options.
-	TLS func(*config.ClientTLS) (settings *tls.Config, warnings []error, err error)
+	TLS func(*model.ClientTLS) (settings *tls.Config, warnings []error, err error)
 
 	// Pipe compiles a pipe of the scope, which stands in a backend or, if that is nil,
 	// in the service. What is wrong with it is reported.
-	Pipe func(scope Scope, in *BackendSite, e *config.Endpoint) gateway.Connector
+	Pipe func(scope Scope, in *BackendSite, e *model.Endpoint) gateway.Connector
 
 	// Log receives what happens; the logging component may replace its end.
 	Log *Log
@@ -143,7 +144,7 @@ func (s *Site) Log() *slog.Logger { return s.env.Log.Logger().With("component", 
 func (s *Site) Clock() Clock { return s.env.Clock }
 
 // Service returns the configuration of the service.
-func (s *Site) Service() *config.Service { return s.env.Service }
+func (s *Site) Service() *model.Service { return s.env.Service }
 
 // Product returns name and version of the gateway, as User-Agent shows them.
 func (s *Site) Product() string { return s.env.Product }
@@ -161,17 +162,17 @@ func (s *Site) Written(key string) bool { return s.node.GetFold(key) != nil }
 
 // Dial returns a connector that speaks HTTP with the given settings, for
 // what a component asks of the world by itself. It does not dial.
-func (s *Site) Dial(t config.Transport) (gateway.Connector, error) { return s.env.Dial(t, nil) }
+func (s *Site) Dial(t model.Transport) (gateway.Connector, error) { return s.env.Dial(t, nil) }
 
 // DialTLS is Dial with a TLS configuration that the settings cannot express.
-func (s *Site) DialTLS(t config.Transport, c *tls.Config) (gateway.Connector, error) {
+func (s *Site) DialTLS(t model.Transport, c *tls.Config) (gateway.Connector, error) {
 	return s.env.Dial(t, c)
 }
 
 // TLS returns the settings that the options at key stand for, nil for the defaults.
 // Their files are of those that the generation is made from, as ReadFile has it. What
 // is probably not meant is reported; the error is one of the build.
-func (s *Site) TLS(key string, c *config.ClientTLS) (*tls.Config, error) {
+func (s *Site) TLS(key string, c *model.ClientTLS) (*tls.Config, error) {
 	settings, warnings, err := s.env.TLS(c)
 	if s.node != nil {
 		for _, w := range warnings {
@@ -321,7 +322,7 @@ func (s *ServiceSite) Observer(o telemetry.Observer) {
 // Pipe is [BackendSite.Pipe] for what stands in no backend: requests that a source makes,
 // which have no parameters and of which everything is let through. The pipe is there
 // when the service is built.
-func (s *ServiceSite) Pipe(scope Scope, e *config.Endpoint) gateway.Connector {
+func (s *ServiceSite) Pipe(scope Scope, e *model.Endpoint) gateway.Connector {
 	return s.env.Pipe(scope, nil, e)
 }
 
@@ -371,7 +372,7 @@ type PipeSite struct {
 	Site
 	scope   Scope
 	outer   *BackendSite // that the pipe stands in; nil for those of endpoints and of the service
-	config  *config.Endpoint
+	config  *model.Endpoint
 	params  []string
 	arrange Arrangement
 	shadows int // of the backends that are built
@@ -394,7 +395,7 @@ type Arrangement struct {
 
 // NewEndpointSite returns the site of an endpoint whose path has the given
 // parameters, in order. Its slots begin where those of the service end.
-func NewEndpointSite(env *Env, service *ServiceSite, e *config.Endpoint, params []string) *EndpointSite {
+func NewEndpointSite(env *Env, service *ServiceSite, e *model.Endpoint, params []string) *EndpointSite {
 	service.numbered = true
 	return &EndpointSite{PipeSite{Site: Site{env: env, slots: service.slots}, scope: InEndpoint, config: e, params: params}}
 }
@@ -406,7 +407,7 @@ func (s *EndpointSite) Build(d *Declaration, n *config.Node) {
 
 // NewPipeSite returns the site of a pipe without a door, which stands in a backend, whose
 // parameters it has, or, if that is nil, in the service.
-func NewPipeSite(env *Env, scope Scope, in *BackendSite, e *config.Endpoint) *PipeSite {
+func NewPipeSite(env *Env, scope Scope, in *BackendSite, e *model.Endpoint) *PipeSite {
 	s := &PipeSite{Site: Site{env: env}, scope: scope, outer: in, config: e}
 	if in != nil {
 		s.params = in.Params()
@@ -430,7 +431,7 @@ func (s *PipeSite) Outer() *BackendSite { return s.outer }
 func (s *EndpointSite) Guard(p EndpointPhase, st gateway.Stage) { s.place(uint8(p), st, false) }
 
 // Config returns the endpoint, resolved, or what is like one. It is read-only.
-func (s *PipeSite) Config() *config.Endpoint { return s.config }
+func (s *PipeSite) Config() *model.Endpoint { return s.config }
 
 // Params returns the names of the parameters; their values are in x.Params at the same
 // index.
@@ -480,11 +481,11 @@ func (s *PipeSite) Answers() int { return len(s.config.Backend) - s.shadows }
 // BackendSite is where components of a backend are attached.
 type BackendSite struct {
 	Site
-	config    *config.Backend
+	config    *model.Backend
 	endpoint  *PipeSite
 	connector gateway.Connector
 	client    gateway.Connector
-	transport config.Transport
+	transport model.Transport
 	redirects Redirects
 	reshape   func(map[string]any) map[string]any
 	shadow    *Shadow
@@ -503,7 +504,7 @@ type Shadow struct {
 }
 
 // NewBackendSite returns the site of a backend of a pipe.
-func NewBackendSite(env *Env, e *PipeSite, b *config.Backend) *BackendSite {
+func NewBackendSite(env *Env, e *PipeSite, b *model.Backend) *BackendSite {
 	return &BackendSite{Site: Site{env: env}, config: b, endpoint: e, transport: env.Service.Transport}
 }
 
@@ -521,7 +522,7 @@ func (s *BackendSite) lend(f func() error) error {
 }
 
 // Config returns the backend, resolved. It is read-only.
-func (s *BackendSite) Config() *config.Backend { return s.config }
+func (s *BackendSite) Config() *model.Backend { return s.config }
 
 // Endpoint returns the site of the endpoint that the backend belongs to, or of what is
 // like one.
@@ -535,7 +536,7 @@ func (s *BackendSite) Endpoint() *PipeSite { return s.endpoint }
 // The connector answers the request of the backend as an endpoint answers what it has
 // let through, with data, which the backend shapes like any other. All that it makes
 // dies with the exchange that it is given, and its time is within that of the context.
-func (s *BackendSite) Pipe(scope Scope, e *config.Endpoint) gateway.Connector {
+func (s *BackendSite) Pipe(scope Scope, e *model.Endpoint) gateway.Connector {
 	return s.env.Pipe(scope, s, e)
 }
 
@@ -583,7 +584,7 @@ func (s *BackendSite) Connector(c gateway.Connector) error {
 
 // Transport returns the settings of the connections of this backend, which
 // begin as those of the service. Changes count for this backend only.
-func (s *BackendSite) Transport() *config.Transport { return &s.transport }
+func (s *BackendSite) Transport() *model.Transport { return &s.transport }
 
 // Redirects states what is done with a 3xx answer.
 func (s *BackendSite) Redirects(r Redirects) { s.redirects = r }
@@ -604,7 +605,7 @@ func (s *BackendSite) Shadow(sh Shadow) {
 type Call struct {
 	Connector gateway.Connector // nil for HTTP
 	Client    gateway.Connector // makes the attempts by HTTP; nil for that of the engine
-	Transport config.Transport
+	Transport model.Transport
 	Redirects Redirects
 	Reshape   func(map[string]any) map[string]any
 	Shadow    *Shadow

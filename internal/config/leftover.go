@@ -81,7 +81,7 @@ func (l *leftovers) value(n *Node, key string, s *Spec) {
 	for _, m := range n.Members {
 		switch {
 		case l.empty(m.Value) || m.Comment() || foreign(key, m.Key):
-		case s.extra(m.Key):
+		case s.Extra(m.Key):
 			l.namespaces(m.Value, s.Scope)
 		default:
 			l.value(m.Value, m.Key, s.member(m.Key))

@@ -184,9 +184,9 @@ func isIdentifier(key string) bool {
 	return key != ""
 }
 
-// splitPath reads what Path writes. It is lenient: what is no bracket and no
+// SplitPath reads what Path writes. It is lenient: what is no bracket and no
 // dot is part of a key.
-func splitPath(path string) []step {
+func SplitPath(path string) []step {
 	var steps []step
 	for path != "" {
 		if quoted, err := strconv.QuotedPrefix(strings.TrimPrefix(path, "[")); path[0] == '[' && err == nil {
@@ -218,9 +218,9 @@ func splitPath(path string) []step {
 	return steps
 }
 
-// locate follows steps from n as far as they lead. It returns the value where
+// Locate follows steps from n as far as they lead. It returns the value where
 // they end, and those that lead nowhere.
-func (n *Node) locate(steps []step) (inner *Node, rest []step) {
+func (n *Node) Locate(steps []step) (inner *Node, rest []step) {
 	for i, s := range steps {
 		var next *Node
 		switch {

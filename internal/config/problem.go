@@ -317,7 +317,7 @@ func (n *Node) Problem(sev Severity, code string, err error) *Problem {
 // Where path leads to nothing, the place is that of the innermost value there
 // is. Keys that differ only in letter case are found.
 func (n *Node) ProblemAt(path string, sev Severity, code string, err error) *Problem {
-	inner, rest := n.locate(splitPath(path))
+	inner, rest := n.Locate(SplitPath(path))
 	p := inner.Problem(sev, code, err)
 	p.Path = string(appendPath([]byte(p.Path), rest))
 	return p

@@ -25,7 +25,7 @@ func Objects(root *Node, s *Spec, options Options, visit func(scope string, obje
 			visit(s.Scope, n)
 		}
 		for _, m := range n.Members {
-			if !s.extra(m.Key) {
+			if !s.Extra(m.Key) {
 				walk(m.Value, s.member(m.Key))
 				continue
 			}
@@ -52,7 +52,7 @@ func ScopeOf(n *Node, s *Spec, options Options) string {
 			switch {
 			case extra:
 				s, extra = options(scope, key), false
-			case outer.Kind == Object && s.extra(key):
+			case outer.Kind == Object && s.Extra(key):
 				s, extra = nil, true
 			case outer.Kind == Object:
 				s = s.member(key)
@@ -76,7 +76,7 @@ func (s *Spec) of(n *Node) *Spec {
 	return s
 }
 
-// extra reports whether the key of an object of s is that of its namespaces.
-func (s *Spec) extra(key string) bool {
+// Extra reports whether the key of an object of s is that of its namespaces.
+func (s *Spec) Extra(key string) bool {
 	return s != nil && s.Scope != "" && strings.EqualFold(key, "extra_config")
 }

@@ -6,8 +6,8 @@ import (
 	"net"
 	"time"
 
-	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 // An Engine is a server and a client that belong together.
@@ -159,4 +159,4 @@ type Client interface {
 // NewClient makes a client from settings. Engines provide one. The TLS
 // settings stay the caller's; nil stands for those of the Go library. A proxy
 // that is no URL fails every call as one that reached nobody.
-type NewClient func(config.Transport, *tls.Config) Client
+type NewClient func(model.Transport, *tls.Config) Client

@@ -11,6 +11,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/model"
 	"github.com/sluice-gateway/sluice/internal/schema"
 )
 
@@ -37,7 +38,7 @@ const whole = `{
 // Schema returns the JSON Schema of a whole configuration, for editors: the
 // core objects with the namespaces of every component where they belong.
 func Schema(r *component.Registry) ([]byte, error) {
-	root, err := schema.JSONSchema(reflect.TypeFor[config.Service](), config.Source)
+	root, err := schema.JSONSchema(reflect.TypeFor[model.Service](), model.Source)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +55,7 @@ func Schema(r *component.Registry) ([]byte, error) {
 			continue
 		}
 		if s.Core != nil && s.Scope != component.InService {
-			if defs[string(s.Scope)], err = schema.JSONSchema(s.Core, config.Source); err != nil {
+			if defs[string(s.Scope)], err = schema.JSONSchema(s.Core, model.Source); err != nil {
 				return nil, err
 			}
 		}
@@ -172,11 +173,11 @@ func corePage() (Page, error) {
 		title string
 		of    reflect.Type
 	}{
-		{"The root", reflect.TypeFor[config.Service]()},
-		{"Endpoints", reflect.TypeFor[config.Endpoint]()},
-		{"Backends", reflect.TypeFor[config.Backend]()},
+		{"The root", reflect.TypeFor[model.Service]()},
+		{"Endpoints", reflect.TypeFor[model.Endpoint]()},
+		{"Backends", reflect.TypeFor[model.Backend]()},
 	} {
-		table, err := schema.Manual(object.of, config.Source)
+		table, err := schema.Manual(object.of, model.Source)
 		if err != nil {
 			return Page{}, err
 		}

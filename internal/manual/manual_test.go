@@ -16,6 +16,7 @@ import (
 	_ "github.com/sluice-gateway/sluice/internal/components/all"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/model"
 	"github.com/sluice-gateway/sluice/internal/published"
 )
 
@@ -83,7 +84,8 @@ var readProofs = sync.OnceValues(func() (*proofs, error) {
 	for _, pattern := range []string{
 		"test/conformance/testdata/*.txtar",
 		"internal/components/*/*_test.go", "internal/components/*/*/*_test.go",
-		"test/*/*_test.go", "internal/runtime/*_test.go", "internal/plan/*_test.go", "internal/config/*_test.go",
+		"test/*/*_test.go", "internal/runtime/*_test.go", "internal/compile/*_test.go", "internal/message/*_test.go", "internal/plan/*_test.go",
+		"internal/model/*_test.go", "internal/config/*_test.go",
 		"internal/kit/tlsx/*_test.go", "internal/engine/*/*_test.go", "internal/cli/*_test.go", "internal/cli/testdata/*",
 	} {
 		files, err := filepath.Glob(filepath.Join(root, pattern))
@@ -211,7 +213,7 @@ func TestProse(t *testing.T) {
 // A flow is a component whose options hold a pipe.
 type flow struct {
 	// Backend lists the calls.
-	Backend []*config.Backend `json:"backend"`
+	Backend []*model.Backend `json:"backend"`
 
 	// ExtraConfig holds what is done around them.
 	ExtraConfig map[string]*config.Node `json:"extra_config"`

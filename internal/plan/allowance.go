@@ -11,13 +11,13 @@ import (
 	"github.com/sluice-gateway/sluice/internal/kit/change"
 )
 
-// An allowance is the context of the stages of a service that may wait: it ends when
+// An Allowance is the context of the stages of a service that may wait: it ends when
 // they have taken longer than they may, on the way in or on the way out. While the
 // endpoint has its turn no time passes, nor once the exchange is answered: an endpoint
 // has a deadline of its own, and an answer may stream for as long as it likes.
 //
 // It costs a timer only if somebody waits for it.
-type allowance struct {
+type Allowance struct {
 	context.Context // of the exchange
 	limit           time.Duration
 
@@ -34,7 +34,7 @@ type allowance struct {
 type allowanceKey struct{}
 
 // leave stops the time, and enter lets it begin anew.
-func (a *allowance) leave() {
+func (a *Allowance) leave() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.away++
@@ -43,7 +43,7 @@ func (a *allowance) leave() {
 	}
 }
 
-func (a *allowance) enter() {
+func (a *Allowance) enter() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.away--; a.away > 0 {
@@ -56,7 +56,7 @@ func (a *allowance) enter() {
 }
 
 // release ends the context with its exchange.
-func (a *allowance) release() {
+func (a *Allowance) release() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.done != nil {
@@ -67,7 +67,7 @@ func (a *allowance) release() {
 }
 
 // Deadline returns when the context ends.
-func (a *allowance) Deadline() (time.Time, bool) {
+func (a *Allowance) Deadline() (time.Time, bool) {
 	at, ok := a.Context.Deadline()
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -78,7 +78,7 @@ func (a *allowance) Deadline() (time.Time, bool) {
 }
 
 // Done returns a channel that is closed when the context ends.
-func (a *allowance) Done() <-chan struct{} {
+func (a *Allowance) Done() <-chan struct{} {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.done == nil {
@@ -103,7 +103,7 @@ func (a *allowance) Done() <-chan struct{} {
 }
 
 // end ends the context; the lock is held.
-func (a *allowance) end(err error) {
+func (a *Allowance) end(err error) {
 	if a.err == nil {
 		a.err = err
 		close(a.done)
@@ -112,7 +112,7 @@ func (a *allowance) end(err error) {
 
 // Err returns why the context has ended, nil if it has not. The time counts even if the
 // timer is late.
-func (a *allowance) Err() error {
+func (a *Allowance) Err() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch {
@@ -127,20 +127,20 @@ func (a *allowance) Err() error {
 }
 
 // Value returns the allowance itself to those who look for it.
-func (a *allowance) Value(key any) any {
+func (a *Allowance) Value(key any) any {
 	if key == (allowanceKey{}) {
 		return a
 	}
 	return a.Context.Value(key)
 }
 
-// A turn is the tail of a service with stages that may wait: their time stops while the
+// A Turn is the tail of a service with stages that may wait: their time stops while the
 // endpoint has its own.
-type turn struct{ gateway.Connector }
+type Turn struct{ gateway.Connector }
 
 // Do runs the endpoint.
-func (t turn) Do(ctx context.Context, x *gateway.Exchange) error {
-	if a, ok := ctx.Value(allowanceKey{}).(*allowance); ok {
+func (t Turn) Do(ctx context.Context, x *gateway.Exchange) error {
+	if a, ok := ctx.Value(allowanceKey{}).(*Allowance); ok {
 		a.leave()
 		defer a.enter()
 		if ctx == context.Context(a) { // and no context of what stands around
@@ -150,37 +150,39 @@ func (t turn) Do(ctx context.Context, x *gateway.Exchange) error {
 	return t.Connector.Do(ctx, x)
 }
 
-// An endurance is how long the stages of a service may take, over the exchanges of a
+// An Endurance is how long the stages of a service may take, over the exchanges of a
 // generation; nil where none of them waits.
-type endurance struct {
-	limit time.Duration
-	log   *component.Log
-	clock component.Clock
-	began time.Time
+type Endurance struct {
+	Limit time.Duration
+	Log   *component.Log
+	Clock component.Clock
+	Began time.Time
 	said  change.State // bad while they take too long
 }
 
-func (e *endurance) begin(ctx context.Context, x *gateway.Exchange) *allowance {
-	a := &allowance{Context: ctx, limit: e.limit, ends: time.Now().Add(e.limit)}
+// Begin returns the context of the stages of a service for x: ctx with an end of its
+// own. It is released with x.
+func (e *Endurance) Begin(ctx context.Context, x *gateway.Exchange) *Allowance {
+	a := &Allowance{Context: ctx, limit: e.Limit, ends: time.Now().Add(e.Limit)}
 	x.OnRelease(a.release)
 	return a
 }
 
-// end tells of stages that took too long, and that they no longer do: one line each.
-func (e *endurance) end(a *allowance, x *gateway.Exchange) {
+// End tells of stages that took too long, and that they no longer do: one line each.
+func (e *Endurance) End(a *Allowance, x *gateway.Exchange) {
 	late := a.Context.Err() == nil && a.Err() != nil
 	a.leave()
-	if !e.said.Is(late, func() time.Duration { return e.clock().Sub(e.began) }) {
+	if !e.said.Is(late, func() time.Duration { return e.Clock().Sub(e.Began) }) {
 		return
 	}
 	if !late {
-		e.log.Logger().Info("components of the service end in time again")
+		e.Log.Logger().Info("components of the service end in time again")
 		return
 	}
 	var component, at string
 	if f, ok := errors.AsType[*Failure](x.Err); ok {
 		component, at = f.Step, f.At.String()
 	}
-	e.log.Logger().Warn("a component of the service takes longer than service_timeout, so its requests fail",
-		"component", component, "at", at, "service_timeout", e.limit)
+	e.Log.Logger().Warn("a component of the service takes longer than service_timeout, so its requests fail",
+		"component", component, "at", at, "service_timeout", e.Limit)
 }

@@ -7,34 +7,36 @@ import (
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
-// begin begins a call if c can.
-func begin(ctx context.Context, c gateway.Connector, x *gateway.Exchange) (gateway.Pending, bool) {
+// Begin begins a call if c can.
+func Begin(ctx context.Context, c gateway.Connector, x *gateway.Exchange) (gateway.Pending, bool) {
 	if b, ok := c.(gateway.Beginner); ok {
 		return b.Begin(ctx, x)
 	}
 	return nil, false
 }
 
-// finish makes what is left of a call by c: all of it if nothing was begun.
-func finish(ctx context.Context, c gateway.Connector, x *gateway.Exchange, begun gateway.Pending) error {
+// Finish makes what is left of a call by c: all of it if nothing was begun.
+func Finish(ctx context.Context, c gateway.Connector, x *gateway.Exchange, begun gateway.Pending) error {
 	if begun != nil {
 		return begun.Finish()
 	}
 	return c.Do(ctx, x)
 }
 
-// A pool hands out what layers keep of calls that were begun. What comes back is
+// A Pool hands out what layers keep of calls that were begun. What comes back is
 // empty.
-type pool[T any] struct{ values sync.Pool }
+type Pool[T any] struct{ values sync.Pool }
 
-func (p *pool[T]) get() *T {
+// Get returns an empty value.
+func (p *Pool[T]) Get() *T {
 	if v, ok := p.values.Get().(*T); ok {
 		return v
 	}
 	return new(T)
 }
 
-func (p *pool[T]) put(v *T) {
+// Put empties v, which nobody may use any more, and keeps it.
+func (p *Pool[T]) Put(v *T) {
 	var zero T
 	*v = zero
 	p.values.Put(v)
@@ -51,16 +53,16 @@ type planCall struct {
 	tail    gateway.Pending // nil if the tail was not begun
 }
 
-var planCalls pool[planCall]
+var planCalls Pool[planCall]
 
 // Begin runs the steps inwards and begins the tail. A plan with a step that may
 // wait is not begun: the calls beside it would wait too.
 func (p *Plan) Begin(ctx context.Context, x *gateway.Exchange) (_ gateway.Pending, sent bool) {
-	if p.waits || x.Record != nil {
+	if p.Waits || x.Record != nil {
 		return nil, false
 	}
-	c := planCalls.get()
-	c.plan, c.ctx, c.x = p, within(ctx, x, p.limit), x
+	c := planCalls.Get()
+	c.plan, c.ctx, c.x = p, Within(ctx, x, p.Limit), x
 	if c.entered, c.replied, c.err = p.enter(c.ctx, x); c.err != nil || c.replied {
 		return c, true
 	}
@@ -73,17 +75,17 @@ func (c *planCall) begin() (sent bool) {
 	p := c.plan
 	defer func() {
 		if v := recover(); v != nil {
-			c.err, sent = failed(p.name, p.at, panicked(v)), true
+			c.err, sent = failed(p.Name, p.at, panicked(v)), true
 		}
 	}()
-	c.tail, sent = begin(c.ctx, p.tail, c.x)
+	c.tail, sent = Begin(c.ctx, p.Tail, c.x)
 	return sent
 }
 
 // Finish makes what is left of the call and runs the steps outwards.
 func (c *planCall) Finish() error {
 	p, ctx, x, entered, replied, err, tail := c.plan, c.ctx, c.x, c.entered, c.replied, c.err, c.tail
-	planCalls.put(c)
+	planCalls.Put(c)
 	if err == nil && !replied {
 		err = p.answer(ctx, x, tail)
 	}

@@ -21,8 +21,8 @@ type deadline struct {
 	over   bool
 }
 
-// within derives a deadline from ctx that ends with x; 0 is none.
-func within(ctx context.Context, x *gateway.Exchange, d time.Duration) context.Context {
+// Within derives a deadline from ctx that ends with x; 0 is none.
+func Within(ctx context.Context, x *gateway.Exchange, d time.Duration) context.Context {
 	if d == 0 {
 		return ctx
 	}

@@ -43,7 +43,7 @@ func TestDeadline(t *testing.T) {
 					defer cancel()
 				}
 				x := gateway.Acquire(testx.Request{}.Inbound())
-				ctx := within(parent, x, time.Second)
+				ctx := Within(parent, x, time.Second)
 				at, ok := ctx.Deadline()
 				if want := time.Now().Add(min(time.Second, tt.parent)); tt.parent > 0 && !at.Equal(want) || !ok {
 					t.Errorf("deadline %v %v, want %v", at, ok, want)

@@ -1,13 +1,12 @@
-// Package plan compiles a configuration into plans and runs them.
+// Package plan runs what a configuration was compiled to: steps around a tail.
 //
-// Compile reads a document once and decides everything that does not depend on
-// a request: which steps run in which order, where each value of a path
-// template comes from, which headers pass, how answers are cut and joined. The
-// result is a [Generation]: a route table over flat plans that share nothing
-// with the generation before it.
+// A [Plan] is a slice of steps and a tail. Do lets the steps enter, runs the tail and
+// lets those that have entered leave, in the opposite order; it derives deadlines and
+// makes failures of panics, and nobody else does. Begin does the same for a caller that
+// has several calls to send before it waits for one. What must run the rest more than
+// once, elsewhere or not at all is a connector that holds plans, such as those of
+// packages fanout and httpcall.
 //
-// A [Plan] is a slice of steps around a tail. What must run the rest more than
-// once, elsewhere or not at all is a connector that holds plans: race for
-// concurrent calls, parallel and sequence for several backends, and the call
-// at the end that picks a host.
+// A [Blueprint] says what a plan is made of; package compile writes them. An exchange
+// with a record runs through a copy that tells it every step.
 package plan

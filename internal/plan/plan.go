@@ -18,53 +18,53 @@ import (
 // A step is one stage in a plan.
 type step struct {
 	enter gateway.Stage  // nil for what stands around the plan further in
-	leave gateway.Leaver // nil when the stage has no way out
-	name  string         // namespace, or a core step such as "shape"
-	at    config.Pos     // where it was configured
-	phase uint8
+	Leave gateway.Leaver // nil when the stage has no way out
+	Name  string         // namespace, or a core step such as "shape"
+	At    config.Pos     // where it was configured
+	Phase uint8
 	waits bool // it may wait, or it measures: other calls are not to wait with it
 }
 
-// A blueprint is a plan before its steps are in order.
-type blueprint struct {
-	placed []component.Placed
-	phase  func(uint8) string
-	tail   gateway.Connector
-	name   string // of the tail
-	at     config.Pos
-	title  title
+// A Blueprint is a plan before its steps are in order.
+type Blueprint struct {
+	Placed []component.Placed
+	Phase  func(uint8) string
+	Tail   gateway.Connector
+	Name   string // of the tail
+	At     config.Pos
+	Title  Title
 }
 
-// plan puts the steps into the order of their phases and names, and those further in
+// Plan puts the steps into the order of their phases and names, and those further in
 // than what stands around them into a plan of their own.
-func (b blueprint) plan() *Plan {
-	slices.SortStableFunc(b.placed, func(x, y component.Placed) int {
+func (b Blueprint) Plan() *Plan {
+	slices.SortStableFunc(b.Placed, func(x, y component.Placed) int {
 		return cmp.Or(cmp.Compare(x.Phase, y.Phase), cmp.Compare(x.Name, y.Name))
 	})
-	p := &Plan{tail: b.tail, name: b.name, at: b.at, phase: b.phase, title: b.title}
-	rest := b.placed
+	p := &Plan{Tail: b.Tail, Name: b.Name, at: b.At, Phase: b.Phase, Title: b.Title}
+	rest := b.Placed
 	for i := len(rest) - 1; i >= 0; i-- {
 		around := rest[i].Around
 		if around == nil {
 			continue
 		}
-		p.steps = b.steps(rest[i+1:])
-		p.waits = slices.ContainsFunc(p.steps, func(s step) bool { return s.waits })
+		p.Steps = b.steps(rest[i+1:])
+		p.Waits = slices.ContainsFunc(p.Steps, func(s step) bool { return s.waits })
 		s := b.step(&rest[i])
-		p = &Plan{tail: &surrounded{around(p), p, s}, name: s.name, at: s.at, phase: b.phase, title: b.title}
+		p = &Plan{Tail: &Surrounded{around(p), p, s}, Name: s.Name, at: s.At, Phase: b.Phase, Title: b.Title}
 		rest = rest[:i]
 	}
-	p.steps = b.steps(rest)
-	p.waits = slices.ContainsFunc(p.steps, func(s step) bool { return s.waits })
+	p.Steps = b.steps(rest)
+	p.Waits = slices.ContainsFunc(p.Steps, func(s step) bool { return s.waits })
 	return p
 }
 
 // Of returns the plan of what was placed at a site around a tail.
 func Of(placed []component.Placed, tail gateway.Connector) *Plan {
-	return blueprint{placed: slices.Clone(placed), tail: tail, name: "call"}.plan()
+	return Blueprint{Placed: slices.Clone(placed), Tail: tail, Name: "call"}.Plan()
 }
 
-func (b *blueprint) steps(placed []component.Placed) []step {
+func (b *Blueprint) steps(placed []component.Placed) []step {
 	steps := make([]step, 0, len(placed))
 	for i := range placed {
 		steps = append(steps, b.step(&placed[i]))
@@ -72,28 +72,28 @@ func (b *blueprint) steps(placed []component.Placed) []step {
 	return steps
 }
 
-func (b *blueprint) step(p *component.Placed) step {
+func (b *Blueprint) step(p *component.Placed) step {
 	leave, _ := p.Stage.(gateway.Leaver)
-	return step{enter: p.Stage, leave: leave, name: p.Name, phase: p.Phase, at: p.At, waits: !p.Prompt}
+	return step{enter: p.Stage, Leave: leave, Name: p.Name, Phase: p.Phase, At: p.At, waits: !p.Prompt}
 }
 
-// A surrounded is a plan with what stands around it.
-type surrounded struct {
+// A Surrounded is a plan with what stands around it.
+type Surrounded struct {
 	gateway.Connector
-	inner *Plan
-	step  step // of what stands around
+	Inner *Plan
+	Step  step // of what stands around
 }
 
 // A Plan runs its steps inwards, its tail, then its steps outwards.
 type Plan struct {
-	steps []step
-	tail  gateway.Connector
-	name  string // of the tail, such as "call"
+	Steps []step
+	Tail  gateway.Connector
+	Name  string // of the tail, such as "call"
 	at    config.Pos
-	limit time.Duration      // deadline derived on entry; 0 for none
-	phase func(uint8) string // names the phases of its steps
-	waits bool               // one of the steps does
-	title title
+	Limit time.Duration      // deadline derived on entry; 0 for none
+	Phase func(uint8) string // names the phases of its steps
+	Waits bool               // one of the steps does
+	Title Title
 }
 
 // A Failure is an error with the step that it came from, or the tail.
@@ -125,7 +125,7 @@ func (p *Plan) Do(ctx context.Context, x *gateway.Exchange) error {
 	if x.Record != nil {
 		p = p.watched(x.Record)
 	}
-	ctx = within(ctx, x, p.limit)
+	ctx = Within(ctx, x, p.Limit)
 	n, replied, err := p.enter(ctx, x)
 	if err == nil && !replied {
 		err = p.answer(ctx, x, nil)
@@ -138,13 +138,13 @@ func (p *Plan) Do(ctx context.Context, x *gateway.Exchange) error {
 func (p *Plan) enter(ctx context.Context, x *gateway.Exchange) (n int, replied bool, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = failed(p.steps[n].name, p.steps[n].at, panicked(v))
+			err = failed(p.Steps[n].Name, p.Steps[n].At, panicked(v))
 		}
 	}()
-	for n < len(p.steps) {
-		s := &p.steps[n]
+	for n < len(p.Steps) {
+		s := &p.Steps[n]
 		if err := s.enter.Enter(ctx, x); err != nil {
-			return n, false, failed(s.name, s.at, ended(ctx, err))
+			return n, false, failed(s.Name, s.At, ended(ctx, err))
 		}
 		n++
 		if x.Replied() {
@@ -159,10 +159,10 @@ func (p *Plan) enter(ctx context.Context, x *gateway.Exchange) (n int, replied b
 func (p *Plan) answer(ctx context.Context, x *gateway.Exchange, begun gateway.Pending) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = failed(p.name, p.at, panicked(v))
+			err = failed(p.Name, p.at, panicked(v))
 		}
 	}()
-	return failedCall(p.name, p.at, ended(ctx, finish(ctx, p.tail, x, begun)), x)
+	return failedCall(p.Name, p.at, ended(ctx, Finish(ctx, p.Tail, x, begun)), x)
 }
 
 // out lets the first n stages leave. One that panics leaves the others their
@@ -170,18 +170,18 @@ func (p *Plan) answer(ctx context.Context, x *gateway.Exchange, begun gateway.Pe
 func (p *Plan) out(ctx context.Context, x *gateway.Exchange, n int, err error) (result error) {
 	defer func() {
 		if v := recover(); v != nil {
-			s := &p.steps[n]
-			result = p.out(ctx, x, n, failed(s.name, s.at, panicked(v)))
+			s := &p.Steps[n]
+			result = p.out(ctx, x, n, failed(s.Name, s.At, panicked(v)))
 		}
 	}()
 	for n > 0 {
 		n--
-		s := &p.steps[n]
-		if s.leave == nil {
+		s := &p.Steps[n]
+		if s.Leave == nil {
 			continue
 		}
-		if after := s.leave.Leave(ctx, x, err); after != err {
-			err = failedCall(s.name, s.at, ended(ctx, after), x)
+		if after := s.Leave.Leave(ctx, x, err); after != err {
+			err = failedCall(s.Name, s.At, ended(ctx, after), x)
 		}
 	}
 	return err

@@ -8,34 +8,35 @@ import (
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
-// A title says which plan this is, for those who look.
-type title struct {
-	subject string // pattern of its path
-	index   uint16 // of the backend
-	of      planKind
+// A Title says which plan this is, for those who look.
+type Title struct {
+	Subject string // pattern of its path
+	Index   uint16 // of the backend
+	Of      Kind
 }
 
-type planKind uint8
+// A Kind is what a plan is of.
+type Kind uint8
 
 const (
-	ofService planKind = iota
-	ofEndpoint
-	ofBackend
-	ofAttempt
-	ofPipe
+	ofService Kind = iota
+	OfEndpoint
+	OfBackend
+	OfAttempt
+	OfPipe
 )
 
 // String returns the title, such as "backend 0 /users/{id}".
-func (t title) String() string {
-	switch t.of {
-	case ofEndpoint:
-		return "endpoint " + t.subject
-	case ofBackend:
-		return fmt.Sprintf("backend %d %s", t.index, t.subject)
-	case ofAttempt:
-		return fmt.Sprintf("attempt %d %s", t.index, t.subject)
-	case ofPipe:
-		return "pipe " + t.subject
+func (t Title) String() string {
+	switch t.Of {
+	case OfEndpoint:
+		return "endpoint " + t.Subject
+	case OfBackend:
+		return fmt.Sprintf("backend %d %s", t.Index, t.Subject)
+	case OfAttempt:
+		return fmt.Sprintf("attempt %d %s", t.Index, t.Subject)
+	case OfPipe:
+		return "pipe " + t.Subject
 	}
 	return "service"
 }
@@ -44,17 +45,17 @@ func (t title) String() string {
 // nothing before it collects, so that times are those of each call.
 func (p *Plan) watched(r *gateway.Record) *Plan {
 	w := *p
-	w.steps = slices.Clone(p.steps)
-	name := p.title.String()
-	for i := range w.steps {
-		s := &w.steps[i]
-		stage := &watchedStage{r, name, p.phase(s.phase), *s}
-		if s.enter = stage; s.leave != nil {
-			s.leave = stage
+	w.Steps = slices.Clone(p.Steps)
+	name := p.Title.String()
+	for i := range w.Steps {
+		s := &w.Steps[i]
+		stage := &watchedStage{r, name, p.Phase(s.Phase), *s}
+		if s.enter = stage; s.Leave != nil {
+			s.Leave = stage
 		}
 	}
-	if _, tells := p.tail.(teller); !tells {
-		w.tail = &watchedTail{r, name, p}
+	if _, tells := p.Tail.(teller); !tells {
+		w.Tail = &watchedTail{r, name, p}
 	}
 	return &w
 }
@@ -71,9 +72,9 @@ type watchedStage struct {
 }
 
 func (w *watchedStage) span() gateway.Span {
-	s := gateway.Span{Plan: w.plan, Step: w.step.name, Phase: w.phase, Began: w.r.Since()}
-	if w.step.at.Line > 0 {
-		s.Place = w.step.at.String()
+	s := gateway.Span{Plan: w.plan, Step: w.step.Name, Phase: w.phase, Began: w.r.Since()}
+	if w.step.At.Line > 0 {
+		s.Place = w.step.At.String()
 	}
 	return s
 }
@@ -97,7 +98,7 @@ func (w *watchedStage) Leave(ctx context.Context, x *gateway.Exchange, err error
 		s.Took, s.After, s.Status, s.Err = w.r.Since()-s.Began, x.Response.Body.Form(), x.Response.Status, after
 		w.r.Add(s)
 	}()
-	return w.step.leave.Leave(ctx, x, err)
+	return w.step.Leave.Leave(ctx, x, err)
 }
 
 // A watchedTail tells what the tail of a plan does, and all that is within it.
@@ -109,10 +110,10 @@ type watchedTail struct {
 
 // Do runs the tail.
 func (w *watchedTail) Do(ctx context.Context, x *gateway.Exchange) (err error) {
-	s := gateway.Span{Plan: w.name, Step: w.plan.name, Began: w.r.Since(), Before: x.Request.Body.Form()}
+	s := gateway.Span{Plan: w.name, Step: w.plan.Name, Began: w.r.Since(), Before: x.Request.Body.Form()}
 	defer func() {
 		s.Took, s.After, s.Status, s.Err = w.r.Since()-s.Began, x.Response.Body.Form(), x.Response.Status, err
 		w.r.Add(s)
 	}()
-	return w.plan.tail.Do(ctx, x)
+	return w.plan.Tail.Do(ctx, x)
 }

@@ -4,21 +4,21 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sluice-gateway/sluice/internal/compile"
 	"github.com/sluice-gateway/sluice/internal/gateway"
-	"github.com/sluice-gateway/sluice/internal/plan"
 )
 
 // A generation is a compiled configuration with the number of its users: the
 // gateway itself as long as it is live, and every request that began in it.
 type generation struct {
-	*plan.Generation
+	*compile.Generation
 	users  atomic.Int64
 	ended  atomic.Bool
 	faulty atomic.Bool   // a fault of ours was told
 	idle   chan struct{} // closed when the last user has left
 }
 
-func newGeneration(g *plan.Generation) *generation {
+func newGeneration(g *compile.Generation) *generation {
 	gen := &generation{Generation: g, idle: make(chan struct{})}
 	gen.users.Store(1)
 	return gen

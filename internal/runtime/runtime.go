@@ -19,13 +19,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sluice-gateway/sluice/internal/compile"
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/tlsx"
 	"github.com/sluice-gateway/sluice/internal/kit/watch"
-	"github.com/sluice-gateway/sluice/internal/plan"
+	"github.com/sluice-gateway/sluice/internal/model"
 	"github.com/sluice-gateway/sluice/internal/telemetry"
 )
 
@@ -59,7 +60,7 @@ type Options struct {
 
 	// Adjust changes the service after it was resolved, for flags that win
 	// over the file; nil changes nothing.
-	Adjust func(*config.Service)
+	Adjust func(*model.Service)
 }
 
 // A Gateway runs one configuration after the other. Load makes the first one
@@ -92,7 +93,7 @@ var ErrClosed = errors.New("the gateway is closed")
 
 // Compile makes a generation of the configuration without starting anything
 // and gives it back at once. It returns every problem.
-func (g *Gateway) Compile(ctx context.Context) (*plan.Generation, []*config.Problem) {
+func (g *Gateway) Compile(ctx context.Context) (*compile.Generation, []*config.Problem) {
 	next, problems := g.compile(ctx)
 	if next.Generation == nil {
 		return nil, problems
@@ -103,10 +104,10 @@ func (g *Gateway) Compile(ctx context.Context) (*plan.Generation, []*config.Prob
 
 // A compilation is a generation that is not started yet.
 type compilation struct {
-	*plan.Generation             // nil if the configuration has errors
-	tls              *tls.Config // towards clients; nil for plain HTTP
-	files            watch.Files // what it was made from, or was to be
-	skipFiles        bool
+	*compile.Generation             // nil if the configuration has errors
+	tls                 *tls.Config // towards clients; nil for plain HTTP
+	files               watch.Files // what it was made from, or was to be
+	skipFiles           bool
 }
 
 func (g *Gateway) compile(ctx context.Context) (*compilation, []*config.Problem) {
@@ -127,8 +128,8 @@ func (g *Gateway) compile(ctx context.Context) (*compilation, []*config.Problem)
 
 		SkipFiles: g.options.SkipFiles,
 	}
-	clients := make(map[config.Transport]gateway.Connector) // most backends have the same settings
-	env.Dial = func(t config.Transport, c *tls.Config) (gateway.Connector, error) {
+	clients := make(map[model.Transport]gateway.Connector) // most backends have the same settings
+	env.Dial = func(t model.Transport, c *tls.Config) (gateway.Connector, error) {
 		if c != nil {
 			return g.dialTLS(env, t, c), nil
 		}
@@ -147,7 +148,7 @@ func (g *Gateway) compile(ctx context.Context) (*compilation, []*config.Problem)
 	}
 	var more []*config.Problem
 	unread := config.HasErrors(problems)
-	next.Generation, more = plan.Compile(d, plan.Options{
+	next.Generation, more = compile.Compile(d, compile.Options{
 		Registry: g.options.Registry,
 		Env:      env,
 		Missing:  g.options.Missing,
@@ -201,7 +202,7 @@ func (c *compilation) note(files []string) {
 
 // clientTLS returns the settings towards a server that o stands for, notes the files
 // that they are made from, and tells what in o is probably not meant.
-func (c *compilation) clientTLS(o *config.ClientTLS) (*tls.Config, []error, error) {
+func (c *compilation) clientTLS(o *model.ClientTLS) (*tls.Config, []error, error) {
 	if o != nil {
 		c.note(o.Files())
 		o.SkipFiles = c.skipFiles
@@ -212,7 +213,7 @@ func (c *compilation) clientTLS(o *config.ClientTLS) (*tls.Config, []error, erro
 
 // check makes the TLS settings towards clients and looks at those towards
 // backends, which every dial would find wrong again.
-func (c *compilation) check(s *config.Service) []*config.Problem {
+func (c *compilation) check(s *model.Service) []*config.Problem {
 	var problems []*config.Problem
 	report := func(key string, sev config.Severity, code string, err error) {
 		problems = append(problems, s.Node.Problems(sev, code, config.At(key, err))...)
@@ -318,7 +319,7 @@ func (g *Gateway) RenewTLS() (renewed bool, err error) {
 }
 
 // fixed reports what a reload cannot change.
-func (g *Gateway) fixed(next *config.Service) []*config.Problem {
+func (g *Gateway) fixed(next *model.Service) []*config.Problem {
 	live := g.live.Load()
 	if live == nil {
 		return nil
@@ -374,19 +375,19 @@ func (g *Gateway) Logger() *slog.Logger {
 }
 
 // Service returns the live configuration, without its endpoints.
-func (g *Gateway) Service() *config.Service { return g.live.Load().Service }
+func (g *Gateway) Service() *model.Service { return g.live.Load().Service }
 
 // Endpoints returns how many endpoints the live configuration has.
 func (g *Gateway) Endpoints() int { return len(g.live.Load().Endpoints) }
 
 // engine returns the engine that a configuration chooses.
-func (g *Gateway) engine(s *config.Service) engine.Engine {
+func (g *Gateway) engine(s *model.Service) engine.Engine {
 	i := slices.IndexFunc(g.options.Engines, func(e engine.Engine) bool { return e.Name == string(s.Engine) })
 	return g.options.Engines[max(i, 0)]
 }
 
 // EngineFor returns the name of the engine that serves a configuration.
-func (g *Gateway) EngineFor(s *config.Service) string { return g.engine(s).Name }
+func (g *Gateway) EngineFor(s *model.Service) string { return g.engine(s).Name }
 
 // Listen opens the listener of the live configuration.
 func (g *Gateway) Listen(ctx context.Context) (net.Listener, error) {
@@ -558,7 +559,7 @@ func (g *Gateway) Done(x *gateway.Exchange, sent engine.Sent, err error) {
 // dial returns a client for these settings. Clients with equal settings, the
 // contents of certificate files included, are one client, which survives
 // reloads.
-func (g *Gateway) dial(env *component.Env, t config.Transport) (gateway.Connector, error) {
+func (g *Gateway) dial(env *component.Env, t model.Transport) (gateway.Connector, error) {
 	c, _, err := env.TLS(t.ClientTLS)
 	if err != nil {
 		return nil, config.At("client_tls", err)
@@ -576,14 +577,14 @@ func (g *Gateway) dial(env *component.Env, t config.Transport) (gateway.Connecto
 
 // dialTLS returns a client with TLS settings of its own, which ends with its
 // generation.
-func (g *Gateway) dialTLS(env *component.Env, t config.Transport, c *tls.Config) gateway.Connector {
+func (g *Gateway) dialTLS(env *component.Env, t model.Transport, c *tls.Config) gateway.Connector {
 	client := g.engine(env.Service).NewClient(t, c)
 	env.Close = append(env.Close, func(context.Context) error { client.Close(); return nil })
 	return client
 }
 
 // transportID is equal for transports that may share their connections.
-func transportID(t config.Transport) (string, error) {
+func transportID(t model.Transport) (string, error) {
 	text, err := json.Marshal(t)
 	if err != nil {
 		return "", fmt.Errorf("transport settings: %w", err)

@@ -24,6 +24,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/model"
 	"github.com/sluice-gateway/sluice/internal/runtime"
 	"github.com/sluice-gateway/sluice/internal/telemetry"
 )
@@ -37,9 +38,9 @@ type bench struct {
 	text atomic.Pointer[string] // of the configuration
 
 	mu      sync.Mutex
-	log     []string           // what happened to generations
-	probes  []*probe           // one for each generation that was built
-	clients []config.Transport // that were made
+	log     []string          // what happened to generations
+	probes  []*probe          // one for each generation that was built
+	clients []model.Transport // that were made
 	server  *server
 	backend func(context.Context, *gateway.Exchange) error
 }
@@ -64,7 +65,7 @@ type probeOptions struct {
 	Name string `json:"name"`
 	Fail string `json:"fail"` // build, start or close
 
-	TLS *config.ClientTLS `json:"tls"`
+	TLS *model.ClientTLS `json:"tls"`
 }
 
 func newBench(text string) *bench { return newBenchWith(text, slog.DiscardHandler) }
@@ -80,7 +81,7 @@ func newBenchWith(text string, log slog.Handler) *bench {
 		Engines: []engine.Engine{{
 			Name:      "test",
 			NewServer: func(s engine.Settings) engine.Server { b.server = newServer(s); return b.server },
-			NewClient: func(t config.Transport, _ *tls.Config) engine.Client {
+			NewClient: func(t model.Transport, _ *tls.Config) engine.Client {
 				b.note("client opened")
 				b.clients = append(b.clients, t)
 				return &client{b}

@@ -22,6 +22,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/engine/fast"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/model"
 	"github.com/sluice-gateway/sluice/internal/runtime"
 )
 
@@ -40,7 +41,7 @@ type beltOptions struct {
 	Health string          `json:"health"`
 
 	// Of a pipe that answers, in the place of a function.
-	Backend     []*config.Backend       `json:"backend"`
+	Backend     []*model.Backend        `json:"backend"`
 	ExtraConfig map[string]*config.Node `json:"extra_config"`
 	Node        *config.Node            `json:"-"`
 }
@@ -94,7 +95,7 @@ func newBelted(t testing.TB, log slog.Handler, e engine.Engine) (*bench, *belt) 
 				return ctx.Err()
 			}))
 			if o.Backend != nil {
-				by = s.Pipe(component.InAgent, &config.Endpoint{Endpoint: o.Name, Backend: o.Backend, Timeout: o.Takes, ExtraConfig: o.ExtraConfig, Node: o.Node})
+				by = s.Pipe(component.InAgent, &model.Endpoint{Endpoint: o.Name, Backend: o.Backend, Timeout: o.Takes, ExtraConfig: o.ExtraConfig, Node: o.Node})
 			}
 			s.Source(o.Name, &consumer{t, b, all, o}, by)
 		}
@@ -197,7 +198,7 @@ func (*peer) Close() {}
 func TestSourcesOfPipes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		backends := new(peer)
-		e := engine.Engine{Name: "test", NewClient: func(config.Transport, *tls.Config) engine.Client { return backends }}
+		e := engine.Engine{Name: "test", NewClient: func(model.Transport, *tls.Config) engine.Client { return backends }}
 		b, queue := newBelted(t, slog.DiscardHandler, e)
 		const two = `"backend":[{"url_pattern":"/1","host":["http://up"]},{"url_pattern":"/2","host":["http://up"]}]`
 		b.load(t, belted(`"name":"one","takes":"2s",`+two))

@@ -3,16 +3,16 @@ package runtime
 import (
 	"context"
 
+	"github.com/sluice-gateway/sluice/internal/compile"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
-	"github.com/sluice-gateway/sluice/internal/plan"
 )
 
 // Try compiles the configuration and answers one message with it, as if it were live:
 // calls are made, and neither ports opened nor sources run. Look gets the exchange with
 // its record, and what went wrong; both end when it returns. An error is that of the
 // start, or ErrConfig; the problems say what is wrong then.
-func (g *Gateway) Try(ctx context.Context, in gateway.Inbound, look func(*plan.Generation, *gateway.Exchange, error)) ([]*config.Problem, error) {
+func (g *Gateway) Try(ctx context.Context, in gateway.Inbound, look func(*compile.Generation, *gateway.Exchange, error)) ([]*config.Problem, error) {
 	gen, problems := g.compile(ctx)
 	if gen.Generation == nil {
 		return problems, ErrConfig

@@ -6,16 +6,16 @@ import (
 	"testing"
 
 	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/compile"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
-	"github.com/sluice-gateway/sluice/internal/plan"
 )
 
 // Compile makes a generation of a whole configuration, JSON or YAML, and starts it; it is
 // closed when the test ends. Answer makes the calls of its backends. A configuration with
 // an error ends the test.
-func (g *Gateway) Compile(t testing.TB, text string) *plan.Generation {
+func (g *Gateway) Compile(t testing.TB, text string) *compile.Generation {
 	t.Helper()
 	generation, problems := g.Check(t, text)
 	if generation == nil {
@@ -34,9 +34,9 @@ func (g *Gateway) Compile(t testing.TB, text string) *plan.Generation {
 
 // Check compiles a configuration and returns all problems; with an error among them there
 // is no generation.
-func (g *Gateway) Check(t testing.TB, text string) (*plan.Generation, []*config.Problem) {
+func (g *Gateway) Check(t testing.TB, text string) (*compile.Generation, []*config.Problem) {
 	t.Helper()
-	return plan.Compile(document(t, text), plan.Options{Registry: g.Registry, Env: g.Env})
+	return compile.Compile(document(t, text), compile.Options{Registry: g.Registry, Env: g.Env})
 }
 
 // An Answer is what a client gets.
@@ -48,7 +48,7 @@ type Answer struct {
 }
 
 // Ask sends a request of a client and reads the whole answer.
-func Ask(t testing.TB, generation *plan.Generation, r testx.Request) Answer {
+func Ask(t testing.TB, generation *compile.Generation, r testx.Request) Answer {
 	t.Helper()
 	x := gateway.Acquire(r.Inbound())
 	defer x.Release()

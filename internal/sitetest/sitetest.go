@@ -16,6 +16,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/tlsx"
+	"github.com/sluice-gateway/sluice/internal/model"
 	"github.com/sluice-gateway/sluice/internal/plan"
 )
 
@@ -26,8 +27,8 @@ type Gateway struct {
 	Env      *component.Env
 	Registry *component.Registry // the components that the test imports, unless it sets another
 
-	Config *config.Endpoint // GET /users/{id}, of two backends
-	Params []string         // of its path
+	Config *model.Endpoint // GET /users/{id}, of two backends
+	Params []string        // of its path
 
 	// Answer makes the calls: to backends, to the world, and those of pipes within a
 	// component that is not compiled. Without one they fail.
@@ -45,7 +46,7 @@ const plain = `{"version": 3, "host": ["http://backend.test"], "endpoints": [
 // the test ends.
 func New(t testing.TB) *Gateway {
 	t.Helper()
-	svc, problems := config.Resolve(document(t, plain))
+	svc, problems := model.Resolve(document(t, plain))
 	if config.HasErrors(problems) {
 		t.Fatal(config.Format(problems))
 	}
@@ -54,13 +55,13 @@ func New(t testing.TB) *Gateway {
 	g.begin(t, &component.Env{
 		Service: svc, Registry: component.Default, Product: "Sluice 0", Clock: time.Now, Keeper: new(component.Keeper),
 		Log: component.NewLog(slog.NewTextHandler(&g.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Dial: func(config.Transport, *tls.Config) (gateway.Connector, error) {
+		Dial: func(model.Transport, *tls.Config) (gateway.Connector, error) {
 			return gateway.ConnectorFunc(g.answer), nil
 		},
-		Pipe: func(component.Scope, *component.BackendSite, *config.Endpoint) gateway.Connector {
+		Pipe: func(component.Scope, *component.BackendSite, *model.Endpoint) gateway.Connector {
 			return gateway.ConnectorFunc(g.answer)
 		},
-		TLS: func(c *config.ClientTLS) (*tls.Config, []error, error) {
+		TLS: func(c *model.ClientTLS) (*tls.Config, []error, error) {
 			settings, err := tlsx.Client(c)
 			return settings, tlsx.ClientWarnings(c), err
 		},

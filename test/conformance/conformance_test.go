@@ -32,6 +32,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/engine/fast"
 	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/model"
 	"github.com/sluice-gateway/sluice/internal/published"
 	"github.com/sluice-gateway/sluice/internal/runtime"
 )
@@ -175,7 +176,7 @@ func (s *stage) start(t testing.TB, name, text string, environ []string) {
 				if d.Root.GetFold("endpoints") != nil && d.Root.GetFold("timeout") == nil {
 					variables = append([]string{"KRAKEND_TIMEOUT=" + patience.String()}, environ...)
 				}
-				problems = append(problems, d.ApplyEnv(variables, config.SpecOf(reflect.TypeFor[config.Service]()))...)
+				problems = append(problems, d.ApplyEnv(variables, config.SpecOf(reflect.TypeFor[model.Service]()))...)
 			}
 			return d, problems
 		},

@@ -15,6 +15,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/engine/fast"
 	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
+	"github.com/sluice-gateway/sluice/internal/model"
 	"github.com/sluice-gateway/sluice/internal/published"
 	"github.com/sluice-gateway/sluice/internal/runtime"
 )
@@ -173,7 +174,7 @@ func (v visitor) namespaces(n *config.Node, scope component.Scope) {
 }
 
 // root is how a whole configuration is decoded.
-var root = config.SpecOf(reflect.TypeFor[config.Service]())
+var root = config.SpecOf(reflect.TypeFor[model.Service]())
 
 // TestSamples lets every sample pass, and every key that works be used by one.
 func TestSamples(t *testing.T) {

@@ -19,6 +19,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
 	"github.com/sluice-gateway/sluice/internal/manual"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 // published returns the schema of the gateway, as a stranger's validator reads it,
@@ -109,7 +110,7 @@ func TestVerdict(t *testing.T) {
 	t.Run("samples", func(t *testing.T) {
 		for _, sample := range all {
 			m := mutator{root: sample.root.Value(), seen: seen}
-			m.walk(sample.root, config.SpecOf(reflect.TypeFor[config.Service]()), nil)
+			m.walk(sample.root, config.SpecOf(reflect.TypeFor[model.Service]()), nil)
 			t.Run(sample.name, func(t *testing.T) {
 				t.Parallel()
 				if err := s.Validate(m.root); err != nil {

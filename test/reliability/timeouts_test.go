@@ -16,6 +16,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 // one is an endpoint at /x with the hosts $1, passed through or decoded.
@@ -256,7 +257,7 @@ func TestCompression(t *testing.T) {
 func TestServerDefaults(t *testing.T) {
 	noLeaks(t)
 	const second = config.Duration(time.Second)
-	for keys, want := range map[string]config.Server{
+	for keys, want := range map[string]model.Server{
 		``:                            {ReadHeaderTimeout: 10 * second, IdleTimeout: 120 * second, StallTimeout: 60 * second, MaxHeaderBytes: 1_000_000},
 		`"read_header_timeout":"0s",`: {IdleTimeout: 120 * second, StallTimeout: 60 * second, MaxHeaderBytes: 1_000_000},
 		`"stall_timeout":"0s",`:       {ReadHeaderTimeout: 10 * second, IdleTimeout: 120 * second, MaxHeaderBytes: 1_000_000},

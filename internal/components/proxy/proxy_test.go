@@ -20,14 +20,15 @@ import (
 	"github.com/sluice-gateway/sluice/internal/jsonspan"
 	"github.com/sluice-gateway/sluice/internal/kit/routing"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/model"
 	"github.com/sluice-gateway/sluice/internal/sitetest"
 )
 
 // backends returns n backends, of which those in shadows are shadows.
-func backends(t testing.TB, n int, shadows ...int) []*config.Backend {
-	list := make([]*config.Backend, n)
+func backends(t testing.TB, n int, shadows ...int) []*model.Backend {
+	list := make([]*model.Backend, n)
 	for i := range list {
-		list[i] = &config.Backend{Encoding: "json"}
+		list[i] = &model.Backend{Encoding: "json"}
 		if slices.Contains(shadows, i) {
 			list[i].ExtraConfig = map[string]*config.Node{"proxy": sitetest.Node(t, `{"shadow":true}`)}
 		}
@@ -36,7 +37,7 @@ func backends(t testing.TB, n int, shadows ...int) []*config.Backend {
 }
 
 // endpoint builds the component for an endpoint; options "" builds it without.
-func endpoint(t testing.TB, r routing.Router, e *config.Endpoint, options string) *component.EndpointSite {
+func endpoint(t testing.TB, r routing.Router, e *model.Endpoint, options string) *component.EndpointSite {
 	t.Helper()
 	g := sitetest.New(t)
 	g.Config, g.Params = e, nil
@@ -57,7 +58,7 @@ func TestArrangement(t *testing.T) {
 		{`{"upgrade":["WebSocket","a/1.0","a/2","connect-udp"]}`, component.Arrangement{Upgrade: []string{"websocket", "a/1.0", "a/2", "connect-udp"}}},
 	}
 	for _, tt := range tests {
-		s := endpoint(t, routing.Router{}, &config.Endpoint{Backend: backends(t, 3)}, tt.options)
+		s := endpoint(t, routing.Router{}, &model.Endpoint{Backend: backends(t, 3)}, tt.options)
 		if got := s.Arrangement(); !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("%s: got %+v, want %+v", tt.options, got, tt.want)
 		}
@@ -72,7 +73,7 @@ func TestEndpointProblems(t *testing.T) {
 	tests := []struct {
 		name     string
 		backends int
-		output   config.OutputEncoding
+		output   model.OutputEncoding
 		options  string
 		want     []string // beginnings
 	}{
@@ -113,7 +114,7 @@ func TestEndpointProblems(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			e := &config.Endpoint{Backend: backends(t, tt.backends), OutputEncoding: tt.output}
+			e := &model.Endpoint{Backend: backends(t, tt.backends), OutputEncoding: tt.output}
 			s := endpoint(t, routing.Router{}, e, tt.options)
 			if got := sitetest.Problems(s); !slices.EqualFunc(got, tt.want, strings.HasPrefix) {
 				t.Errorf("%s: got %q, want %q", tt.options, got, tt.want)
@@ -124,7 +125,7 @@ func TestEndpointProblems(t *testing.T) {
 
 func TestShadowsDoNotCount(t *testing.T) {
 	const options = `{"flatmap_filter":[{"type":"del","args":["a"]}]}`
-	s := endpoint(t, routing.Router{}, &config.Endpoint{Backend: backends(t, 2, 1)}, options)
+	s := endpoint(t, routing.Router{}, &model.Endpoint{Backend: backends(t, 2, 1)}, options)
 	if got := sitetest.Problems(s); len(got) != 1 || len(s.Placed()) != 0 {
 		t.Errorf("one backend and a shadow: got problems %q and %d stages, want a warning alone", got, len(s.Placed()))
 	}
@@ -132,7 +133,7 @@ func TestShadowsDoNotCount(t *testing.T) {
 
 func TestPlainEndpointHasNoStage(t *testing.T) {
 	for _, options := range []string{"", `{}`, `{"sequential":true}`, `{"max_payload":0}`} {
-		s := endpoint(t, routing.Router{}, &config.Endpoint{Backend: backends(t, 2)}, options)
+		s := endpoint(t, routing.Router{}, &model.Endpoint{Backend: backends(t, 2)}, options)
 		if n := len(s.Placed()); n != 0 {
 			t.Errorf("options %q: got %d stages, want none", options, n)
 		}
@@ -168,7 +169,7 @@ func sameJSON(t testing.TB, got []byte, want string) bool {
 
 func TestFlatmap(t *testing.T) {
 	const options = `{"flatmap_filter":[{"type":"move","args":["a.x","y"]},{"type":"del","args":["b"]}]}`
-	s := endpoint(t, routing.Router{}, &config.Endpoint{Backend: backends(t, 2)}, options)
+	s := endpoint(t, routing.Router{}, &model.Endpoint{Backend: backends(t, 2)}, options)
 	if n := s.Stated(); len(n) != 1 || n[0].Response != body.Tree {
 		t.Errorf("needs: got %v, want a tree", n)
 	}
@@ -229,7 +230,7 @@ func TestStatic(t *testing.T) {
 				if strategy != "" {
 					options += `,"strategy":"` + string(strategy) + `"`
 				}
-				s := endpoint(t, routing.Router{}, &config.Endpoint{Backend: backends(t, tt.backends)}, options+`}}`)
+				s := endpoint(t, routing.Router{}, &model.Endpoint{Backend: backends(t, tt.backends)}, options+`}}`)
 				if p := sitetest.Problems(s); p != nil {
 					t.Fatalf("problems: %q", p)
 				}
@@ -323,7 +324,7 @@ func TestIntake(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := endpoint(t, tt.router, &config.Endpoint{Backend: backends(t, 1)}, tt.options)
+			s := endpoint(t, tt.router, &model.Endpoint{Backend: backends(t, 1)}, tt.options)
 			x := tt.request.Exchange(t)
 			if in := x.In.Body(); in != nil {
 				size := x.In.Length()
@@ -361,7 +362,7 @@ func TestIntake(t *testing.T) {
 }
 
 func TestIntakeOfBytes(t *testing.T) {
-	s := endpoint(t, routing.Router{}, &config.Endpoint{Backend: backends(t, 1)}, `{"decompress_gzip":true,"max_payload":100}`)
+	s := endpoint(t, routing.Router{}, &model.Endpoint{Backend: backends(t, 1)}, `{"decompress_gzip":true,"max_payload":100}`)
 	x := testx.Request{Header: gateway.Fields{{Name: "Content-Encoding", Value: "gzip"}}}.Exchange(t)
 	x.Request.Body = body.FromBytes([]byte(packedText(t, "hello")))
 	if err := s.Placed()[0].Stage.Enter(t.Context(), x); err != nil {
@@ -375,30 +376,30 @@ func TestIntakeOfBytes(t *testing.T) {
 func TestBackend(t *testing.T) {
 	tests := []struct {
 		name     string
-		backend  config.Backend
+		backend  model.Backend
 		options  string
 		shadow   *component.Shadow
 		reshape  bool
 		problems []string
 	}{
-		{"nothing", config.Backend{}, `{}`, nil, false, nil},
-		{"shadow", config.Backend{}, `{"shadow":true}`, &component.Shadow{Most: 250}, false, nil},
-		{"no shadow", config.Backend{}, `{"shadow":false}`, nil, false, nil},
-		{"shadow with a time", config.Backend{}, `{"shadow":true,"shadow_timeout":"3s"}`, &component.Shadow{Timeout: 3 * time.Second, Most: 250}, false, nil},
-		{"shadow with a limit", config.Backend{}, `{"shadow":true,"shadow_limit":7}`, &component.Shadow{Most: 7}, false, nil},
-		{"limit without shadow", config.Backend{}, `{"shadow_limit":7}`, nil, false, []string{"warning shadow_limit: "}},
-		{"the usual limit without shadow", config.Backend{}, `{"shadow_limit":250}`, nil, false, []string{"warning shadow_limit: "}},
-		{"no time without shadow", config.Backend{}, `{"shadow_timeout":"0s"}`, nil, false, []string{"warning shadow_timeout: "}},
-		{"time without shadow", config.Backend{}, `{"shadow_timeout":"3s"}`, nil, false, []string{"warning shadow_timeout: "}},
-		{"flatmap", config.Backend{}, `{"flatmap_filter":[{"type":"del","args":["a"]}]}`, nil, true, nil},
-		{"empty flatmap", config.Backend{Allow: []string{"a"}}, `{"flatmap_filter":[]}`, nil, false, nil},
-		{"flatmap and allow", config.Backend{Allow: []string{"a"}}, `{"flatmap_filter":[{"type":"del","args":["a"]}]}`, nil, true,
+		{"nothing", model.Backend{}, `{}`, nil, false, nil},
+		{"shadow", model.Backend{}, `{"shadow":true}`, &component.Shadow{Most: 250}, false, nil},
+		{"no shadow", model.Backend{}, `{"shadow":false}`, nil, false, nil},
+		{"shadow with a time", model.Backend{}, `{"shadow":true,"shadow_timeout":"3s"}`, &component.Shadow{Timeout: 3 * time.Second, Most: 250}, false, nil},
+		{"shadow with a limit", model.Backend{}, `{"shadow":true,"shadow_limit":7}`, &component.Shadow{Most: 7}, false, nil},
+		{"limit without shadow", model.Backend{}, `{"shadow_limit":7}`, nil, false, []string{"warning shadow_limit: "}},
+		{"the usual limit without shadow", model.Backend{}, `{"shadow_limit":250}`, nil, false, []string{"warning shadow_limit: "}},
+		{"no time without shadow", model.Backend{}, `{"shadow_timeout":"0s"}`, nil, false, []string{"warning shadow_timeout: "}},
+		{"time without shadow", model.Backend{}, `{"shadow_timeout":"3s"}`, nil, false, []string{"warning shadow_timeout: "}},
+		{"flatmap", model.Backend{}, `{"flatmap_filter":[{"type":"del","args":["a"]}]}`, nil, true, nil},
+		{"empty flatmap", model.Backend{Allow: []string{"a"}}, `{"flatmap_filter":[]}`, nil, false, nil},
+		{"flatmap and allow", model.Backend{Allow: []string{"a"}}, `{"flatmap_filter":[{"type":"del","args":["a"]}]}`, nil, true,
 			[]string{"warning flatmap_filter: takes the place"}},
-		{"flatmap and no-op", config.Backend{Encoding: "no-op"}, `{"flatmap_filter":[{"type":"del","args":["a"]}]}`, nil, false,
+		{"flatmap and no-op", model.Backend{Encoding: "no-op"}, `{"flatmap_filter":[{"type":"del","args":["a"]}]}`, nil, false,
 			[]string{"warning flatmap_filter: has no effect with encoding no-op; choose an encoding that decodes"}},
-		{"wrong flatmap", config.Backend{}, `{"flatmap_filter":[{"type":"append","args":["a"]},{"type":"del","args":[]}]}`, nil, false,
+		{"wrong flatmap", model.Backend{}, `{"flatmap_filter":[{"type":"append","args":["a"]},{"type":"del","args":[]}]}`, nil, false,
 			[]string{"error flatmap_filter[0].args: ", "error flatmap_filter[1].args: "}},
-		{"deleted in other notations", config.Backend{}, `{"flatmap_filter":[{"type":"del","args":["a.*.0.b","$.x","/x","items[].x","a, b"," a","a\\.b"]},{"type":"move","args":["$.a","b"]}]}`, nil, false,
+		{"deleted in other notations", model.Backend{}, `{"flatmap_filter":[{"type":"del","args":["a.*.0.b","$.x","/x","items[].x","a, b"," a","a\\.b"]},{"type":"move","args":["$.a","b"]}]}`, nil, false,
 			[]string{`error flatmap_filter[0].args[1]: "$.x" removes nothing: it is JSONPath; write "x"`, `error flatmap_filter[0].args[2]: "/x" removes nothing`,
 				`error flatmap_filter[0].args[3]: "items[].x" removes nothing: positions and * stand between dots; write "items.*.x"`,
 				`error flatmap_filter[0].args[4]: "a, b" removes nothing: it is several names in one text; write ["a", "b"]`,

@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/engine"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 // bothCases run a server that passes everything on through a client.
@@ -41,7 +41,7 @@ func passUnchanged(t *trial) {
 			w.send("HTTP/1.1 200 OK\r\nContent-Length: ", fmt.Sprint(len(text)), "\r\n\r\n", text)
 		}
 	})
-	d := t.open(engine.Settings{}, forward(t.client(config.Transport{}), b.addr, 0))
+	d := t.open(engine.Settings{}, forward(t.client(model.Transport{}), b.addr, 0))
 	w := t.dial(d.addr)
 	for _, path := range []string{"/a%2Fb//c?x=%20", "/chunked", "//a"} {
 		for _, text := range []string{"", "hello", long} {
@@ -69,7 +69,7 @@ func hopsDoNotCross(t *trial) {
 		heads <- w.head()
 		w.lines("HTTP/1.1 200 OK", "Connection: X-Secret, keep-alive", "X-Secret: 1", "Keep-Alive: timeout=1", "Content-Length: 0", "X-A: 1", "")
 	})
-	d := t.open(engine.Settings{}, forward(t.client(config.Transport{}), b.addr, 0))
+	d := t.open(engine.Settings{}, forward(t.client(model.Transport{}), b.addr, 0))
 	w := t.dial(d.addr)
 	w.lines("GET / HTTP/1.1", "Host: h", "Connection: keep-alive", "Keep-Alive: 300", "Te: trailers", "Upgrade: h2c", "Proxy-Authorization: x", "X-A: 1", "")
 	h := w.want(200, "")
@@ -94,7 +94,7 @@ func passAsTheyCome(t *trial) {
 		}
 		w.lines("0", "")
 	})
-	d := t.open(engine.Settings{}, forward(t.client(config.Transport{}), b.addr, 0))
+	d := t.open(engine.Settings{}, forward(t.client(model.Transport{}), b.addr, 0))
 	w := t.dial(d.addr)
 	w.lines("POST / HTTP/1.1", "Host: h", "Transfer-Encoding: chunked", "")
 	for i, part := range []string{"one", "two", "six"} {
@@ -123,7 +123,7 @@ func eventsPass(t *trial) {
 		}
 		w.lines("0", "")
 	})
-	d := t.open(engine.Settings{}, forward(t.client(config.Transport{}), b.addr, 0))
+	d := t.open(engine.Settings{}, forward(t.client(model.Transport{}), b.addr, 0))
 	w := t.dial(d.addr)
 	w.send(get)
 	w.head()
@@ -149,7 +149,7 @@ func truncatedRequests(t *trial) {
 			_, all, _ = strings.Cut(all, "\r\n\r\n")
 			got <- all
 		})
-		d := t.open(engine.Settings{}, forward(t.client(config.Transport{}), b.addr, 0))
+		d := t.open(engine.Settings{}, forward(t.client(model.Transport{}), b.addr, 0))
 		w := t.dial(d.addr)
 		w.send("POST / HTTP/1.1\r\nHost: h\r\n", text)
 		w.Conn.(*net.TCPConn).CloseWrite()
@@ -173,7 +173,7 @@ func truncatedAnswers(t *trial) {
 			w.head()
 			w.send("HTTP/1.1 200 OK\r\n", text)
 		})
-		d := t.open(engine.Settings{}, forward(t.client(config.Transport{}), b.addr, 0))
+		d := t.open(engine.Settings{}, forward(t.client(model.Transport{}), b.addr, 0))
 		w := t.dial(d.addr)
 		w.send(get)
 		all, _ := w.rest()
@@ -197,7 +197,7 @@ func leavingClients(t *trial) {
 			w.rest()
 			close(left)
 		})
-		d := t.open(engine.Settings{}, forward(t.client(config.Transport{}), b.addr, 0))
+		d := t.open(engine.Settings{}, forward(t.client(model.Transport{}), b.addr, 0))
 		w := t.dial(d.addr)
 		w.send(get)
 		await(t, "the call", entered)
@@ -213,7 +213,7 @@ func leavingClients(t *trial) {
 func stallingClients(t *trial) {
 	for _, framing := range []string{"Content-Length: 100000", "Transfer-Encoding: chunked"} {
 		b := t.backend(func(w *wire) { w.rest() })
-		d := t.open(engine.Settings{}, forward(t.client(config.Transport{}), b.addr, 50*time.Millisecond))
+		d := t.open(engine.Settings{}, forward(t.client(model.Transport{}), b.addr, 50*time.Millisecond))
 		w := t.dial(d.addr)
 		w.lines("POST / HTTP/1.1", "Host: h", framing, "")
 		w.send("3\r\nabc\r\n")
@@ -229,7 +229,7 @@ func headPasses(t *trial) {
 			w.lines("HTTP/1.1 200 OK", "Content-Length: 123456789012", "X-A: 1", "")
 		}
 	})
-	d := t.open(engine.Settings{}, forward(t.client(config.Transport{}), b.addr, 0))
+	d := t.open(engine.Settings{}, forward(t.client(model.Transport{}), b.addr, 0))
 	w := t.dial(d.addr)
 	for range 2 {
 		w.lines("HEAD / HTTP/1.1", "Host: h", "")
@@ -242,7 +242,7 @@ func headPasses(t *trial) {
 func manyClients(t *trial) {
 	const clients, each = 16, 30
 	b := t.backend(echo)
-	d := t.open(engine.Settings{}, forward(t.client(config.Transport{}), b.addr, 0))
+	d := t.open(engine.Settings{}, forward(t.client(model.Transport{}), b.addr, 0))
 	var wg sync.WaitGroup
 	for i := range clients {
 		conn, err := net.Dial("tcp", d.addr)

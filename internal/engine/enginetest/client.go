@@ -17,6 +17,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 var clientCases = cases{
@@ -66,7 +67,7 @@ func echo(w *wire) {
 
 func targetsAsGiven(t *trial) {
 	b := t.backend(echo)
-	c := t.client(config.Transport{})
+	c := t.client(model.Transport{})
 	tests := []struct{ path, query, want string }{
 		{"/", "", "/"},
 		{"/a%2Fb//c/./d/../e", "", "/a%2Fb//c/./d/../e"},
@@ -96,7 +97,7 @@ func requestHygiene(t *trial) {
 			w.lines("HTTP/1.1 204 No Content", "")
 		}
 	})
-	c := t.client(config.Transport{})
+	c := t.client(model.Transport{})
 	x := t.call(b.addr)
 	t.get(c, x)
 	h := await(t, "the request", heads)
@@ -131,7 +132,7 @@ func requestHygiene(t *trial) {
 
 func requestInjection(t *trial) {
 	b := t.backend(echo)
-	c := t.client(config.Transport{})
+	c := t.client(model.Transport{})
 	tests := []struct {
 		name string
 		set  func(*gateway.Request)
@@ -192,7 +193,7 @@ func requestFraming(t *trial) {
 			w.lines("HTTP/1.1 204 No Content", "")
 		}
 	})
-	c := t.client(config.Transport{})
+	c := t.client(model.Transport{})
 	for _, method := range []string{"POST", "PUT", "PATCH", "GET", "DELETE"} {
 		for _, tt := range tests {
 			x := t.call(b.addr)
@@ -228,7 +229,7 @@ func requestFraming(t *trial) {
 
 func requestBodyKept(t *trial) {
 	b := t.backend(echo)
-	c := t.client(config.Transport{})
+	c := t.client(model.Transport{})
 	stream := &watched{Reader: strings.NewReader("hello")}
 	x := t.call(b.addr)
 	x.Request.Method, x.Request.Body = "POST", body.FromStream(stream, 5)
@@ -280,7 +281,7 @@ func answersRead(t *trial) {
 			w.head()
 			w.send(tt.answer)
 		})
-		c := t.client(config.Transport{})
+		c := t.client(model.Transport{})
 		x := t.call(b.addr)
 		x.Request.Method = tt.method
 		t.must(c.Do(t.context(), x))
@@ -320,7 +321,7 @@ func answersBroken(t *trial) {
 				w.reset()
 			}
 		})
-		c := t.client(config.Transport{})
+		c := t.client(model.Transport{})
 		x := t.call(b.addr)
 		t.must(c.Do(t.context(), x))
 		r := x.Response.Body.Reader()
@@ -347,7 +348,7 @@ func answersCleaned(t *trial) {
 			"Set-Cookie: a=1", "Date: today", "SERVER: s", "Content-Type: a/b", "")
 		w.send("hello")
 	})
-	c := t.client(config.Transport{})
+	c := t.client(model.Transport{})
 	x := t.call(b.addr)
 	t.must(c.Do(t.context(), x))
 	want := gateway.Fields{{Name: "Content-Type", Value: "a/b"}, {Name: "Date", Value: "today"}, {Name: "Server", Value: "s"},
@@ -384,7 +385,7 @@ func noAnswers(t *trial) {
 					w.reset()
 				}
 			})
-			t.wantFailure(t.client(config.Transport{}).Do(t.context(), t.call(b.addr)), tt.code, false)
+			t.wantFailure(t.client(model.Transport{}).Do(t.context(), t.call(b.addr)), tt.code, false)
 		})
 	}
 }
@@ -402,7 +403,7 @@ func unreached(t *trial) {
 		{"a name that does not resolve", "http", "no..such..host:80", "no such host"},
 		{"a host that does not speak TLS", "https", plain.addr, "no connection was made"},
 	}
-	c := t.client(config.Transport{DialerTimeout: config.Duration(patience)})
+	c := t.client(model.Transport{DialerTimeout: config.Duration(patience)})
 	for _, tt := range tests {
 		t.named(tt.name, func(t *trial) {
 			stream := &watched{Reader: strings.NewReader("hello")}
@@ -435,7 +436,7 @@ func deadlines(t *trial) {
 		})
 	}
 	silent := t.backend(func(w *wire) { w.rest() })
-	c := t.client(config.Transport{})
+	c := t.client(model.Transport{})
 	brief := func() context.Context {
 		ctx, cancel := context.WithTimeout(t.context(), 50*time.Millisecond)
 		t.Cleanup(cancel)
@@ -482,7 +483,7 @@ func cancelled(t *trial) {
 		<-entered
 		cancel()
 	}()
-	t.wantFailure(t.client(config.Transport{}).Do(ctx, t.call(b.addr)), gateway.CodeClientGone, false)
+	t.wantFailure(t.client(model.Transport{}).Do(ctx, t.call(b.addr)), gateway.CodeClientGone, false)
 	await(t, "the end of the connection", closed)
 }
 
@@ -491,7 +492,7 @@ func headerTimeout(t *trial) {
 		w.head()
 		w.closed()
 	})
-	c := t.client(config.Transport{ResponseHeaderTimeout: config.Duration(50 * time.Millisecond)})
+	c := t.client(model.Transport{ResponseHeaderTimeout: config.Duration(50 * time.Millisecond)})
 	t.wantFailure(c.Do(t.context(), t.call(b.addr)), gateway.CodeTimeout, false)
 }
 
@@ -518,7 +519,7 @@ func brokenUploads(t *trial) {
 			})
 			x := t.call(b.addr)
 			x.Request.Method, x.Request.Body = "POST", body.FromStream(io.NopCloser(tt.r), tt.size)
-			t.wantFailure(t.client(config.Transport{}).Do(t.context(), x), tt.code, false)
+			t.wantFailure(t.client(model.Transport{}).Do(t.context(), x), tt.code, false)
 			text := await(t, "the end of the connection", got)
 			if strings.HasSuffix(text, "0\r\n\r\n") || len(text) == 5 {
 				t.Errorf("body %q looks complete", text)
@@ -540,7 +541,7 @@ func earlyAnswer(t *trial) {
 	go source.Write([]byte("beginning")) // so that the request is on its way
 	x := t.call(b.addr)
 	x.Request.Method, x.Request.Body = "POST", body.FromStream(r, -1)
-	if got := t.get(t.client(config.Transport{}), x); got != "no" || x.Response.Status != 403 {
+	if got := t.get(t.client(model.Transport{}), x); got != "no" || x.Response.Status != 403 {
 		t.Errorf("answer %d %q", x.Response.Status, got)
 	}
 	x.Response.Body.Close()
@@ -557,7 +558,7 @@ func stalledUpload(t *trial) {
 		x.Request.Method, x.Request.Body = "POST", body.FromStream(io.NopCloser(r), size)
 		ctx, cancel := context.WithTimeout(t.context(), 50*time.Millisecond)
 		ended := make(chan error, 1)
-		go func() { ended <- t.client(config.Transport{}).Do(ctx, x) }()
+		go func() { ended <- t.client(model.Transport{}).Do(ctx, x) }()
 		t.wantFailure(await(t, "the end of the call", ended), gateway.CodeTimeout, false)
 		cancel()
 		source.Close()
@@ -582,7 +583,7 @@ func answersArrive(t *trial) {
 			}
 		})
 		x := t.call(b.addr)
-		t.must(t.client(config.Transport{}).Do(t.context(), x))
+		t.must(t.client(model.Transport{}).Do(t.context(), x))
 		r := x.Response.Body.Reader()
 		p := make([]byte, 3)
 		for _, part := range []string{"one", "two", "six"} {
@@ -611,7 +612,7 @@ func uploadWaits(t *trial) {
 	x := t.call(b.addr)
 	x.Request.Method, x.Request.Body = "POST", body.FromStream(stream, 5)
 	x.Request.Header.Add("Expect", "100-continue")
-	if got := t.get(t.client(config.Transport{ExpectContinueTimeout: config.Duration(patience)}), x); got != "hello" {
+	if got := t.get(t.client(model.Transport{ExpectContinueTimeout: config.Duration(patience)}), x); got != "hello" {
 		t.Errorf("answer %q", got)
 	}
 	if await(t, "the request", early) {
@@ -621,7 +622,7 @@ func uploadWaits(t *trial) {
 
 func connectionsReused(t *trial) {
 	b := t.backend(echo)
-	c := t.client(config.Transport{})
+	c := t.client(model.Transport{})
 	for range 5 {
 		t.get(c, t.call(b.addr))
 		x := t.call(b.addr)
@@ -641,7 +642,7 @@ func connectionsDropped(t *trial) {
 		w.closed()
 		closed <- struct{}{}
 	})
-	c := t.client(config.Transport{})
+	c := t.client(model.Transport{})
 	x := t.call(b.addr)
 	t.must(c.Do(t.context(), x))
 	x.Response.Body.Close()
@@ -655,7 +656,7 @@ func connectionsClosed(t *trial) {
 		w.lines("HTTP/1.1 204 No Content", "")
 		w.closed()
 	})
-	c := t.client(config.Transport{DisableKeepAlives: true})
+	c := t.client(model.Transport{DisableKeepAlives: true})
 	for range 2 {
 		t.get(c, t.call(b.addr))
 		if h := await(t, "the request", heads); h.get("Connection") != "close" {
@@ -668,7 +669,7 @@ func connectionsClosed(t *trial) {
 }
 
 func idleLimited(t *trial) {
-	for _, settings := range []config.Transport{{MaxIdleConnectionsPerHost: 1}, {MaxIdleConnections: 1}} {
+	for _, settings := range []model.Transport{{MaxIdleConnectionsPerHost: 1}, {MaxIdleConnections: 1}} {
 		var waiting sync.WaitGroup
 		waiting.Add(2)
 		ended := make(chan struct{}, 2)
@@ -716,7 +717,7 @@ func idleLosesNothing(t *trial) {
 			w.lines("HTTP/1.1 204 No Content", "")
 		}
 	})
-	c := t.client(config.Transport{MaxIdleConnections: 1})
+	c := t.client(model.Transport{MaxIdleConnections: 1})
 	var calls sync.WaitGroup
 	for range clients {
 		calls.Go(func() {
@@ -741,7 +742,7 @@ func idleConnectionsEnd(t *trial) {
 		w.closed()
 		ended <- struct{}{}
 	})
-	c := t.client(config.Transport{IdleConnectionTimeout: config.Duration(50 * time.Millisecond)})
+	c := t.client(model.Transport{IdleConnectionTimeout: config.Duration(50 * time.Millisecond)})
 	t.get(c, t.call(b.addr))
 	await(t, "the end of the connection", ended)
 }
@@ -752,7 +753,7 @@ func staleReplaced(t *trial) {
 		w.content(h)
 		w.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
 	}) // the connection ends without a word
-	c := t.client(config.Transport{})
+	c := t.client(model.Transport{})
 	for range 50 {
 		if got := t.get(c, t.call(b.addr)); got != "hello" {
 			t.Errorf("answer %q", got)
@@ -786,7 +787,7 @@ func unaskedDropped(t *trial) {
 				sent <- struct{}{}
 			}
 		})
-		c := t.client(config.Transport{})
+		c := t.client(model.Transport{})
 		for range 20 {
 			x := t.call(b.addr)
 			x.Request.Method = tt.method
@@ -819,7 +820,7 @@ func unaskedOnItsWay(t *trial) {
 				w.send(tt.answer)
 			}
 		})
-		c := t.client(config.Transport{})
+		c := t.client(model.Transport{})
 		for range 50 {
 			x := t.call(b.addr)
 			x.Request.Method = tt.method
@@ -854,7 +855,7 @@ func unaskedOfCareless(t *trial) {
 				}
 			}
 		})
-		c := t.client(config.Transport{})
+		c := t.client(model.Transport{})
 		for i := range 50 {
 			x := t.call(b.addr)
 			if err := c.Do(t.context(), x); err != nil && i > 0 {
@@ -889,7 +890,7 @@ func unaskedHeldBack(t *trial) {
 				sent <- struct{}{}
 			}
 		})
-		c := t.client(config.Transport{})
+		c := t.client(model.Transport{})
 		for range 50 {
 			for range 4 {
 				if got := t.get(c, t.call(b.addr)); got != "ok" {
@@ -913,7 +914,7 @@ func restedUsedAgain(t *trial) {
 			w.send(bare[0].answer)
 		}
 	})
-	c := t.client(config.Transport{})
+	c := t.client(model.Transport{})
 	ctx := t.context()
 	for calls := int64(1); ; calls++ {
 		t.must(c.Do(ctx, t.call(b.addr)))
@@ -926,7 +927,7 @@ func restedUsedAgain(t *trial) {
 func concurrentCalls(t *trial) {
 	const callers, each = 32, 30
 	b := t.backend(echo)
-	c := t.client(config.Transport{})
+	c := t.client(model.Transport{})
 	ctx := t.context()
 	var failed atomic.Int64
 	var wg sync.WaitGroup
@@ -973,7 +974,7 @@ func throughProxy(t *trial) {
 			w.lines("HTTP/1.1 204 No Content", "")
 		}
 	})
-	c := t.client(config.Transport{Proxy: "http://" + proxy.addr})
+	c := t.client(model.Transport{Proxy: "http://" + proxy.addr})
 	for path, want := range map[string]string{
 		"/a%2Fb//c": "GET http://backend.test:81/a%2Fb//c?x=%20 HTTP/1.1",
 		"//a":       "GET http://backend.test:81//a?x=%20 HTTP/1.1",
@@ -996,7 +997,7 @@ func throughProxy(t *trial) {
 func noProxy(t *trial) {
 	b := t.backend(echo)
 	for _, address := range []string{"http://[::1", "nonsense"} {
-		t.wantFailure(t.client(config.Transport{Proxy: address}).Do(t.context(), t.call(b.addr)), gateway.CodeBackendUnreachable, true)
+		t.wantFailure(t.client(model.Transport{Proxy: address}).Do(t.context(), t.call(b.addr)), gateway.CodeBackendUnreachable, true)
 	}
 	if n := b.accepted.Load(); n != 0 {
 		t.Errorf("%d connections were made, want none", n)

@@ -14,10 +14,10 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sluice-gateway/sluice/internal/body"
-	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 // patience is how long a case waits for something that must happen. Machines may be
@@ -238,7 +238,7 @@ func forward(c engine.Client, addr string, limit time.Duration) func(context.Con
 }
 
 // client returns a client that is closed at the end of the case.
-func (t *trial) client(settings config.Transport) engine.Client {
+func (t *trial) client(settings model.Transport) engine.Client {
 	c := t.NewClient(settings, nil)
 	t.Cleanup(c.Close)
 	return c

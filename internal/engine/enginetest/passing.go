@@ -17,9 +17,9 @@ import (
 	"golang.org/x/net/http2/hpack"
 
 	"github.com/sluice-gateway/sluice/internal/body"
-	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 // passingCases are about what comes with an answer that is passed on: early hints in
@@ -138,14 +138,14 @@ func (t *trial) backends(text string, h http.HandlerFunc, f func(t *trial, d *do
 		}
 	})
 	t.named("HTTP/1.1", func(t *trial) {
-		f(t, t.open(engine.Settings{H2C: true}, through(t.client(config.Transport{}), "http", first.addr)))
+		f(t, t.open(engine.Settings{H2C: true}, through(t.client(model.Transport{}), "http", first.addr)))
 	})
 	t.named("HTTP/2", func(t *trial) {
 		f(t, t.open(engine.Settings{H2C: true}, through(t.tlsClient(trusting), "https", second.addr)))
 	})
 	third := t.backend(serveStreams(h))
 	t.named("HTTP/2 by prior knowledge", func(t *trial) {
-		f(t, t.open(engine.Settings{H2C: true}, through(t.client(config.Transport{H2C: true}), "http", third.addr)))
+		f(t, t.open(engine.Settings{H2C: true}, through(t.client(model.Transport{H2C: true}), "http", third.addr)))
 	})
 	close(asked)
 	for h := range asked {
@@ -207,7 +207,7 @@ func trailersBroken(t *trial) {
 			w.head()
 			w.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", end)
 		})
-		d := t.open(engine.Settings{H2C: true}, through(t.client(config.Transport{}), "http", b.addr))
+		d := t.open(engine.Settings{H2C: true}, through(t.client(model.Transport{}), "http", b.addr))
 		w := t.dial(d.addr)
 		w.lines("GET / HTTP/1.1", "Host: h", "TE: trailers", "")
 		if text, _ := w.rest(); strings.Contains(text, "X-Sum") || strings.Contains(text, "\r\n0\r\n") {
@@ -273,7 +273,7 @@ func trailersRead(t *trial) {
 			w.head()
 			w.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n", tt.text)
 		})
-		if got := t.read(t.client(config.Transport{}), t.call(b.addr)); got != tt.want {
+		if got := t.read(t.client(model.Transport{}), t.call(b.addr)); got != tt.want {
 			t.Errorf("%s: %.200s, want %.200s", tt.name, got, tt.want)
 		}
 	}
@@ -282,7 +282,7 @@ func trailersRead(t *trial) {
 			w.head()
 			w.send(head, "hello")
 		})
-		if got := t.read(t.client(config.Transport{}), t.call(b.addr)); got != "none" && got != "[]" {
+		if got := t.read(t.client(model.Transport{}), t.call(b.addr)); got != "none" && got != "[]" {
 			t.Errorf("behind %s: %s", name, got)
 		}
 	}
@@ -429,7 +429,7 @@ func hintsPass(t *trial) {
 		w.head()
 		w.send(text)
 	})
-	w := t.dial(t.open(engine.Settings{}, through(t.client(config.Transport{}), "http", b.addr)).addr)
+	w := t.dial(t.open(engine.Settings{}, through(t.client(model.Transport{}), "http", b.addr)).addr)
 	w.send(get)
 	if h := w.head(); !slices.Equal(h.fields, []string{"Link: a"}) {
 		t.Errorf("a hint with %q, want a Link alone", h.fields)
@@ -443,7 +443,7 @@ func hintsKept(t *trial) {
 		heads <- w.head()
 		w.send(hint, "Link: a\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
 	})
-	d := t.open(engine.Settings{}, forward(t.client(config.Transport{}), b.addr, 0))
+	d := t.open(engine.Settings{}, forward(t.client(model.Transport{}), b.addr, 0))
 	if got := t.old(d.addr, "HTTP/1.1", "TE: trailers"); got.text != "hello" || got.hints != nil {
 		t.Errorf("%+v", got)
 	}
@@ -468,7 +468,7 @@ func hintsBounded(t *trial) {
 			w.head()
 			w.send(tt.text, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
 		})
-		c := t.client(config.Transport{})
+		c := t.client(model.Transport{})
 		d := t.open(engine.Settings{H2C: true}, func(ctx context.Context, x *gateway.Exchange) error {
 			if err := through(c, "http", b.addr)(ctx, x); err != nil {
 				t.wantFailure(err, gateway.CodeBackendAborted, false)

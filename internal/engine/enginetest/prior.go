@@ -14,8 +14,8 @@ import (
 	"golang.org/x/net/http2"
 
 	"github.com/sluice-gateway/sluice/internal/body"
-	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 // priorCases are about backends that speak HTTP/2 without TLS, as their callers know
@@ -35,7 +35,7 @@ func serveStreams(h http.HandlerFunc) func(*wire) { return func(w *wire) { serve
 
 func callPrior(t *trial) {
 	b := t.backend(serveStreams(tell))
-	callStreams(t, t.client(config.Transport{H2C: true}), b, "http")
+	callStreams(t, t.client(model.Transport{H2C: true}), b, "http")
 	if n := b.accepted.Load(); n != 1 {
 		t.Errorf("%d connections, want 1", n)
 	}
@@ -45,7 +45,7 @@ func priorOverTLS(t *trial) {
 	server, client := t.identity()
 	server.NextProtos = nil
 	b := t.backend(func(w *wire) { echo(newWire(w.t, tls.Server(w.Conn, server), w.exit)) })
-	c := t.NewClient(config.Transport{H2C: true}, client)
+	c := t.NewClient(model.Transport{H2C: true}, client)
 	t.Cleanup(c.Close)
 	x := t.call(b.addr)
 	x.Request.Scheme = "https"
@@ -58,7 +58,7 @@ func priorUpgrades(t *trial) {
 	b := t.switched(func(w *wire) { w.wantText("to the backend"); w.send("to the client") })
 	x := t.call(b.addr)
 	x.Request.Upgrade = "echo"
-	t.must(t.client(config.Transport{H2C: true}).Do(t.context(), x))
+	t.must(t.client(model.Transport{H2C: true}).Do(t.context(), x))
 	tunnel, ok := x.Response.Body.Reader().(gateway.Tunnel)
 	if !ok || x.Response.Status != 101 {
 		t.Fatalf("answer %d, want a tunnel", x.Response.Status)
@@ -92,7 +92,7 @@ func priorUnknown(t *trial) {
 	for _, tt := range tests {
 		t.named(tt.name, func(t *trial) {
 			b := t.backend(tt.script)
-			c := t.client(config.Transport{H2C: true})
+			c := t.client(model.Transport{H2C: true})
 			stream := &watched{Reader: strings.NewReader("hello")}
 			for _, content := range []body.Body{{}, body.FromBytes([]byte("hello")), body.FromStream(stream, 5)} {
 				x := t.call(b.addr)
@@ -113,7 +113,7 @@ func priorUnknown(t *trial) {
 // priorSilent: the backend is given up with the share of the time that it has.
 func priorSilent(t *trial) {
 	b := t.backend(func(w *wire) { w.rest() })
-	c := t.client(config.Transport{H2C: true})
+	c := t.client(model.Transport{H2C: true})
 	x := t.call(b.addr)
 	x.Request.Others = 9 // each gets a tenth
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -141,7 +141,7 @@ func priorConnections(t *trial) {
 		}
 		io.WriteString(w, r.Proto)
 	}))
-	c := t.client(config.Transport{H2C: true})
+	c := t.client(model.Transport{H2C: true})
 	call := func(path string) {
 		t.Helper()
 		x := t.call(b.addr)
@@ -210,7 +210,7 @@ func priorDeadlines(t *trial) {
 			gone <- struct{}{}
 		}
 	}))
-	c := t.client(config.Transport{H2C: true})
+	c := t.client(model.Transport{H2C: true})
 	t.get(c, t.call(b.addr))
 	x := t.call(b.addr)
 	x.Request.Path = "/hang"

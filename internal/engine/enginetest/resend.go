@@ -13,9 +13,9 @@ import (
 	"golang.org/x/net/http2/hpack"
 
 	"github.com/sluice-gateway/sluice/internal/body"
-	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 // resendCases are about streams that a backend of HTTP/2 has not processed, and says
@@ -158,7 +158,7 @@ func (t *trial) refused(u unanswered, end func(*http2.Framer, uint32) error) (an
 	r := &refuser{waits: min(u.size, 1<<16-1), end: end} // as much as everybody may send
 	var c engine.Client
 	if u.scheme == "http" {
-		c = t.client(config.Transport{H2C: true})
+		c = t.client(model.Transport{H2C: true})
 	} else {
 		server, client := t.identity()
 		r.server, c = server, t.tlsClient(client)

@@ -10,9 +10,9 @@ import (
 	"sync/atomic"
 
 	"github.com/sluice-gateway/sluice/internal/body"
-	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 // sessionCases are about calls that need a connection for themselves.
@@ -45,7 +45,7 @@ func numbering(t *trial, secure *tls.Config) (b *backend, ended chan int64) {
 
 func sessionsShare(t *trial) {
 	server, client := t.identity()
-	for name, settings := range map[string]config.Transport{
+	for name, settings := range map[string]model.Transport{
 		"as usual": {}, "without keep-alive": {DisableKeepAlives: true}, "prior knowledge": {H2C: true}, "one idle connection": {MaxIdleConnections: 1},
 	} {
 		for _, scheme := range []string{"http", "https"} {
@@ -85,7 +85,7 @@ func sessionsShare(t *trial) {
 		}
 	}
 	b, _ := numbering(t, nil)
-	c := t.client(config.Transport{})
+	c := t.client(model.Transport{})
 	var s gateway.Session
 	for i, tt := range []struct {
 		s    *gateway.Session
@@ -121,7 +121,7 @@ func sessionsKnow(t *trial) {
 			w.send("HTTP/1.1 ", status, "\r\nContent-Length: ", fmt.Sprint(len(known)), "\r\n\r\n", known)
 		}
 	})
-	c := t.client(config.Transport{})
+	c := t.client(model.Transport{})
 	var all sync.WaitGroup
 	for i := range sessions {
 		all.Go(func() {
@@ -172,7 +172,7 @@ func sessionsEnd(t *trial) {
 		w.head()
 		w.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 	}) // the connection ends without a word
-	c := t.client(config.Transport{})
+	c := t.client(model.Transport{})
 	var s gateway.Session
 	defer s.Close()
 	x := t.call(b.addr)
@@ -197,7 +197,7 @@ func sessionsEnd(t *trial) {
 func sessionsBound(t *trial) {
 	one, _ := numbering(t, nil)
 	two, _ := numbering(t, nil)
-	c, other := t.client(config.Transport{}), t.client(config.Transport{})
+	c, other := t.client(model.Transport{}), t.client(model.Transport{})
 	begin := func(c engine.Client) *gateway.Session {
 		x := t.call(one.addr)
 		x.Request.Session = new(gateway.Session)
@@ -230,7 +230,7 @@ func sessionsBound(t *trial) {
 
 func sessionsSwitch(t *trial) {
 	b := t.switched(func(w *wire) { w.wantText("hello"); w.send("hello"); w.rest() })
-	c := t.client(config.Transport{})
+	c := t.client(model.Transport{})
 	var s gateway.Session
 	defer s.Close()
 	x := t.call(b.addr)

@@ -8,9 +8,9 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 // timingCases are about the times that a call tells of where they are asked for.
@@ -62,7 +62,7 @@ func laps(g *gateway.Timing) string {
 
 func timedPlain(t *trial) {
 	b := t.backend(echo)
-	c := t.client(config.Transport{})
+	c := t.client(model.Transport{})
 	_, port, err := net.SplitHostPort(b.addr)
 	t.must(err)
 	for _, tt := range []struct{ host, want string }{
@@ -104,7 +104,7 @@ func timedStreams(t *trial) {
 		first  string
 	}{
 		{"https", secure, t.tlsClient(client), "connect handshake "},
-		{"http", plain, t.client(config.Transport{H2C: true}), "connect "},
+		{"http", plain, t.client(model.Transport{H2C: true}), "connect "},
 	} {
 		for _, want := range []string{tt.first, "reused"} {
 			x := t.call(tt.b.addr)
@@ -128,7 +128,7 @@ func timedBody(t *trial) {
 				w.send("hello")
 				w.rest()
 			})
-			c := t.client(config.Transport{})
+			c := t.client(model.Transport{})
 			x := t.call(b.addr)
 			g := new(gateway.Timing)
 			x.Request.Timing = g
@@ -155,7 +155,7 @@ func timedFailures(t *trial) {
 	hangs := t.backend(func(w *wire) { w.rest() })
 	stopped := t.backend(func(*wire) {})
 	stopped.close()
-	c := t.client(config.Transport{})
+	c := t.client(model.Transport{})
 	for _, tt := range []struct {
 		b         *backend
 		connected bool
@@ -179,7 +179,7 @@ func timedAgain(t *trial) {
 		w.head()
 		w.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
 	}) // the connection ends without a word
-	c := t.client(config.Transport{})
+	c := t.client(model.Transport{})
 	for range 20 {
 		if got := laps(t.timed(c, t.call(b.addr))); got != "connect " {
 			t.Errorf("%q, want a connection that was made", got)

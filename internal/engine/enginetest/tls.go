@@ -22,9 +22,9 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/body"
-	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 // tlsCases are about encryption and HTTP/2. The other end speaks HTTP/2 by
@@ -348,7 +348,7 @@ func tlsTold(t *trial) {
 
 // tlsClient returns a client that believes what settings say.
 func (t *trial) tlsClient(settings *tls.Config) engine.Client {
-	c := t.NewClient(config.Transport{}, settings)
+	c := t.NewClient(model.Transport{}, settings)
 	t.Cleanup(c.Close)
 	return c
 }

@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/body"
-	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 // tunnelCases run a server that passes upgrades on through a client.
@@ -78,7 +78,7 @@ func (t *trial) switched(script func(w *wire)) *backend {
 // tunnel opens one through a server with these settings.
 func (t *trial) tunnel(s engine.Settings, b *backend) (*wire, *door) {
 	t.Helper()
-	d := t.open(s, tunnelling(t.client(config.Transport{}), "http", b.addr, 0))
+	d := t.open(s, tunnelling(t.client(model.Transport{}), "http", b.addr, 0))
 	w := t.dial(d.addr)
 	w.send(upgrade)
 	w.wantSwitch("echo")
@@ -138,7 +138,7 @@ func handshakePasses(t *trial) {
 		w.send("pong")
 		w.wantEnd()
 	})
-	d := t.open(engine.Settings{}, tunnelling(t.client(config.Transport{}), "http", b.addr, 0))
+	d := t.open(engine.Settings{}, tunnelling(t.client(model.Transport{}), "http", b.addr, 0))
 	w := t.dial(d.addr)
 	w.lines("GET /a?b HTTP/1.1", "Host: h", "Connection: keep-alive, Upgrade", "Upgrade: one/1.0, two", "Keep-Alive: 1", "X-A: 1", "")
 	h := w.wantSwitch("Two")
@@ -165,7 +165,7 @@ func earlyBytes(t *trial) {
 		w.wantText(early)
 		w.wantEnd()
 	})
-	d := t.open(engine.Settings{}, tunnelling(t.client(config.Transport{}), "http", b.addr, 0))
+	d := t.open(engine.Settings{}, tunnelling(t.client(model.Transport{}), "http", b.addr, 0))
 	w := t.dial(d.addr)
 	w.send(upgrade, early)
 	w.wantSwitch("echo")
@@ -284,7 +284,7 @@ func upgradeRefused(t *trial) {
 			w.send(text)
 		}
 	})
-	d := t.open(engine.Settings{}, tunnelling(t.client(config.Transport{}), "http", b.addr, 0))
+	d := t.open(engine.Settings{}, tunnelling(t.client(model.Transport{}), "http", b.addr, 0))
 	w := t.dial(d.addr)
 	w.send(upgrade, "GET /second HTTP/1.1\r\nHost: h\r\n\r\n")
 	if h := w.want(426, "no"); h.get("Upgrade") != "" || h.get("Connection") != "" {
@@ -316,7 +316,7 @@ func unaskedSwitches(t *trial) {
 				w.rest()
 				ended <- struct{}{}
 			})
-			d := t.open(engine.Settings{}, tunnelling(t.client(config.Transport{}), "http", b.addr, 0))
+			d := t.open(engine.Settings{}, tunnelling(t.client(model.Transport{}), "http", b.addr, 0))
 			w := t.dial(d.addr)
 			w.send(tt.request)
 			w.want(502, "")
@@ -370,7 +370,7 @@ func bodyAsksForNothing(t *trial) {
 			w.lines("HTTP/1.1 204 No Content", "")
 		}
 	})
-	c := t.client(config.Transport{})
+	c := t.client(model.Transport{})
 	for _, payload := range []body.Body{
 		body.FromBytes([]byte("hello")),
 		body.FromStream(io.NopCloser(strings.NewReader("hello")), 5),
@@ -412,7 +412,7 @@ func handshakeOnce(t *trial) {
 			w.lines("HTTP/1.1 204 No Content", "")
 		}
 	})
-	d := t.open(engine.Settings{}, tunnelling(t.client(config.Transport{}), "http", b.addr, 0))
+	d := t.open(engine.Settings{}, tunnelling(t.client(model.Transport{}), "http", b.addr, 0))
 	w := t.dial(d.addr)
 	w.send(get)
 	w.want(204, "")
@@ -430,7 +430,7 @@ func deadlineOfHandshake(t *trial) {
 		w.send("pong")
 		w.wantEnd()
 	})
-	d := t.open(engine.Settings{}, tunnelling(t.client(config.Transport{}), "http", b.addr, limit))
+	d := t.open(engine.Settings{}, tunnelling(t.client(model.Transport{}), "http", b.addr, limit))
 	w := t.dial(d.addr)
 	passed := time.After(limit)
 	w.send(upgrade)
@@ -442,7 +442,7 @@ func deadlineOfHandshake(t *trial) {
 	d.wantOutcome(t, 4, "")
 
 	silent := t.backend(func(w *wire) { w.rest() })
-	d = t.open(engine.Settings{}, tunnelling(t.client(config.Transport{}), "http", silent.addr, 50*time.Millisecond))
+	d = t.open(engine.Settings{}, tunnelling(t.client(model.Transport{}), "http", silent.addr, 50*time.Millisecond))
 	w = t.dial(d.addr)
 	w.send(upgrade)
 	w.want(504, "")
@@ -471,7 +471,7 @@ func idleTunnelEnds(t *trial) {
 			w.rest()
 			close(ended)
 		})
-		d := t.open(s, tunnelling(t.client(config.Transport{}), "http", b.addr, 0))
+		d := t.open(s, tunnelling(t.client(model.Transport{}), "http", b.addr, 0))
 		w := t.dial(d.addr)
 		w.send(upgrade)
 		w.wantSwitch("echo")

@@ -12,10 +12,10 @@ import (
 
 	"golang.org/x/net/http/httpproxy"
 
-	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 // Client is an [engine.Client] that calls on the goroutine of its caller.
@@ -24,7 +24,7 @@ import (
 // not plain names, addresses and ports are called through [nethttp]; which
 // ones, it finds out itself.
 type Client struct {
-	settings config.Transport
+	settings model.Transport
 	perHost  int // idle connections of one host
 	tls      *tls.Config
 	dialer   net.Dialer
@@ -43,7 +43,7 @@ type Client struct {
 var _ gateway.Beginner = (*Client)(nil)
 
 // NewClient returns a client with connections of its own.
-func NewClient(t config.Transport, s *tls.Config) engine.Client {
+func NewClient(t model.Transport, s *tls.Config) engine.Client {
 	c := &Client{
 		settings: t,
 		perHost:  t.MaxIdleConnectionsPerHost,
@@ -58,7 +58,7 @@ func NewClient(t config.Transport, s *tls.Config) engine.Client {
 		hosts:    make(map[origin]*host),
 	}
 	if c.perHost == 0 {
-		c.perHost = config.DefaultIdlePerHost
+		c.perHost = model.DefaultIdlePerHost
 	}
 	if c.dialer.Timeout == 0 {
 		c.dialer.Timeout = longestDial

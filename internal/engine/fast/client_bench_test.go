@@ -15,6 +15,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 // parrot is a backend that gives everyone the same answer, at the least cost.
@@ -108,7 +109,7 @@ func BenchmarkClient(b *testing.B) {
 		for _, client := range clients {
 			b.Run(fmt.Sprintf("%dKB/%s", size>>10, client.name), func(b *testing.B) {
 				addr := parrot(b, sized(size))
-				c := client.make(config.Transport{IdleConnectionTimeout: config.Duration(time.Minute)}, nil)
+				c := client.make(model.Transport{IdleConnectionTimeout: config.Duration(time.Minute)}, nil)
 				defer c.Close()
 				b.ReportAllocs()
 				b.SetParallelism(2)
@@ -136,7 +137,7 @@ func BenchmarkClientUpload(b *testing.B) {
 						w.send("HTTP/1.1 204 No Content\r\n\r\n")
 					}
 				})
-				c := client.make(config.Transport{}, nil)
+				c := client.make(model.Transport{}, nil)
 				defer c.Close()
 				payload := bytes.Repeat([]byte("x"), size)
 				b.ReportAllocs()

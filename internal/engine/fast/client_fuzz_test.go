@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/body"
-	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 // A canned connection has an answer ready and takes everything.
@@ -67,7 +67,7 @@ func FuzzAnswer(f *testing.F) {
 		f.Add([]byte(seed), uint8(0), uint8(255))
 		f.Add([]byte(seed), uint8(1), uint8(1))
 	}
-	c := NewClient(config.Transport{}, nil).(*Client)
+	c := NewClient(model.Transport{}, nil).(*Client)
 	h := newHost(c, origin{"http", "backend.test"})
 	f.Fuzz(func(t *testing.T, answer []byte, method, most uint8) {
 		x := newCall(t, []string{"GET", "HEAD", "POST"}[method%3], "backend.test", body.Body{})

@@ -26,6 +26,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 const (
@@ -36,7 +37,7 @@ const (
 
 // newClient returns a client that is closed with the test, after which no
 // goroutine may be left.
-func newClient(t testing.TB, settings config.Transport, s *tls.Config) *Client {
+func newClient(t testing.TB, settings model.Transport, s *tls.Config) *Client {
 	if t, ok := t.(*testing.T); ok {
 		before := goleak.IgnoreCurrent()
 		t.Cleanup(func() { goleak.VerifyNone(t, before) })
@@ -164,7 +165,7 @@ func TestFraming(t *testing.T) {
 				w.send(empty)
 				w.closed()
 			})
-			c := newClient(t, config.Transport{}, nil)
+			c := newClient(t, model.Transport{}, nil)
 			got, err := fetch(t.Context(), c, newCall(t, "GET", s.addr, body.Body{}))
 			if got != tt.want || (err == nil) != (tt.want != refused) {
 				t.Fatalf("answer %q, %v, want %q", got, err, tt.want)
@@ -219,7 +220,7 @@ func TestStale(t *testing.T) {
 					}
 				}
 			})
-			c := newClient(t, config.Transport{}, nil)
+			c := newClient(t, model.Transport{}, nil)
 			wantAnswer(t, c, newCall(t, "GET", s.addr, body.Body{}), "200 GET / ")
 			x := newCall(t, tt.method, s.addr, body.Body{})
 			x.Request.Header = tt.header
@@ -252,7 +253,7 @@ func TestStaleOnce(t *testing.T) {
 		}
 		w.request()
 	})
-	c := newClient(t, config.Transport{}, nil)
+	c := newClient(t, model.Transport{}, nil)
 	wantAnswer(t, c, newCall(t, "GET", s.addr, body.Body{}), "200 hello")
 	wantError(t, c.Do(t.Context(), newCall(t, "GET", s.addr, body.Body{})), gateway.CodeBackendAborted, false)
 	if n := s.accepted.Load(); n != 2 {
@@ -268,7 +269,7 @@ func TestUnwritten(t *testing.T) {
 			w.send(hello)
 		}
 	})
-	c := newClient(t, config.Transport{}, nil)
+	c := newClient(t, model.Transport{}, nil)
 	for _, payload := range []body.Body{{}, body.FromBytes([]byte("hello")), body.FromBytes(make([]byte, inlineLimit+1)), streamOf("hello", 5), streamOf("hello", -1)} {
 		wantAnswer(t, c, newCall(t, "GET", s.addr, body.Body{}), "200 hello")
 		for _, l := range idleLinks(c) {
@@ -299,7 +300,7 @@ func TestSpoiled(t *testing.T) {
 				}
 				w.closed()
 			})
-			c := newClient(t, config.Transport{}, nil)
+			c := newClient(t, model.Transport{}, nil)
 			wantAnswer(t, c, newCall(t, "GET", s.addr, body.Body{}), "200 hello")
 			l := idleLinks(c)[0]
 			close(spoiling)
@@ -323,7 +324,7 @@ func TestMoreBehind(t *testing.T) {
 				w.send(fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", okHead, size, text) + more)
 				w.closed()
 			})
-			c := newClient(t, config.Transport{}, nil)
+			c := newClient(t, model.Transport{}, nil)
 			for range 3 {
 				wantAnswer(t, c, newCall(t, "GET", s.addr, body.Body{}), "200 "+text)
 				for _, l := range idleLinks(c) {
@@ -390,7 +391,7 @@ func TestMoreBehindTLS(t *testing.T) {
 		}
 	})
 	t.Cleanup(func() { l.Close(); wg.Wait() })
-	c := newClient(t, config.Transport{}, client)
+	c := newClient(t, model.Transport{}, client)
 	for _, method := range []string{"GET", "POST", "GET"} {
 		x := newCall(t, method, l.Addr().String(), body.Body{})
 		x.Request.Scheme = "https"
@@ -459,13 +460,13 @@ func TestPool(t *testing.T) {
 	}
 	t.Run("the last one that became idle comes first", func(t *testing.T) {
 		s.accepted.Store(0)
-		c := newClient(t, config.Transport{}, nil)
+		c := newClient(t, model.Transport{}, nil)
 		three(c)
 		wantAnswer(t, c, newCall(t, "GET", s.addr, body.Body{}), "200 3")
 	})
 	t.Run("a limit for each host keeps the first ones", func(t *testing.T) {
 		s.accepted.Store(0)
-		c := newClient(t, config.Transport{MaxIdleConnectionsPerHost: 2}, nil)
+		c := newClient(t, model.Transport{MaxIdleConnectionsPerHost: 2}, nil)
 		three(c)
 		if n := c.idle.Load(); n != 2 {
 			t.Errorf("%d are idle, want 2", n)
@@ -474,7 +475,7 @@ func TestPool(t *testing.T) {
 	})
 	t.Run("a limit for all hosts keeps the last ones", func(t *testing.T) {
 		s.accepted.Store(0)
-		c := newClient(t, config.Transport{MaxIdleConnections: 1}, nil)
+		c := newClient(t, model.Transport{MaxIdleConnections: 1}, nil)
 		three(c)
 		if n := c.idle.Load(); n != 1 {
 			t.Errorf("%d are idle, want 1", n)
@@ -483,21 +484,21 @@ func TestPool(t *testing.T) {
 	})
 	t.Run("what is idle for too long is not used", func(t *testing.T) {
 		s.accepted.Store(0)
-		c := newClient(t, config.Transport{IdleConnectionTimeout: config.Duration(time.Hour)}, nil)
+		c := newClient(t, model.Transport{IdleConnectionTimeout: config.Duration(time.Hour)}, nil)
 		wantAnswer(t, c, newCall(t, "GET", s.addr, body.Body{}), "200 1")
 		idleLinks(c)[0].since = time.Now().Add(-time.Hour)
 		wantAnswer(t, c, newCall(t, "GET", s.addr, body.Body{}), "200 2")
 	})
 	t.Run("what is too old is not kept", func(t *testing.T) {
 		s.accepted.Store(0)
-		c := newClient(t, config.Transport{}, nil)
+		c := newClient(t, model.Transport{}, nil)
 		wantAnswer(t, c, newCall(t, "GET", s.addr, body.Body{}), "200 1")
 		idleLinks(c)[0].born = time.Now().Add(-maxAge)
 		wantAnswer(t, c, newCall(t, "GET", s.addr, body.Body{}), "200 1")
 		wantAnswer(t, c, newCall(t, "GET", s.addr, body.Body{}), "200 2")
 	})
 	t.Run("a host without connections is forgotten", func(t *testing.T) {
-		c := newClient(t, config.Transport{IdleConnectionTimeout: config.Duration(time.Hour)}, nil)
+		c := newClient(t, model.Transport{IdleConnectionTimeout: config.Duration(time.Hour)}, nil)
 		wantAnswer(t, c, newCall(t, "GET", s.addr, body.Body{}), "200 "+fmt.Sprint(s.accepted.Load()+1))
 		for _, h := range c.hosts {
 			h.made = time.Now().Add(-sweepAtLeast)
@@ -513,7 +514,7 @@ func TestPool(t *testing.T) {
 		}
 	})
 	t.Run("nothing is kept after Close", func(t *testing.T) {
-		c := newClient(t, config.Transport{}, nil)
+		c := newClient(t, model.Transport{}, nil)
 		x := newCall(t, "GET", s.addr, body.Body{})
 		if err := c.Do(t.Context(), x); err != nil {
 			t.Fatal(err)
@@ -548,7 +549,7 @@ func TestClose(t *testing.T) {
 					w.send(tt.answer)
 				}
 			})
-			c := newClient(t, config.Transport{}, nil)
+			c := newClient(t, model.Transport{}, nil)
 			for range 2 {
 				x := newCall(t, "GET", s.addr, body.Body{})
 				if err := c.Do(t.Context(), x); err != nil {
@@ -580,7 +581,7 @@ func TestUsedAgain(t *testing.T) {
 			w.send(hello)
 		}
 	})
-	c := newClient(t, config.Transport{}, nil)
+	c := newClient(t, model.Transport{}, nil)
 	first, second := newCall(t, "GET", s.addr, body.Body{}), newCall(t, "GET", s.addr, body.Body{})
 	if err := c.Do(t.Context(), first); err != nil {
 		t.Fatal(err)
@@ -631,7 +632,7 @@ func TestCancel(t *testing.T) {
 		for _, wait := range []time.Duration{0, 5 * tick} {
 			t.Run(fmt.Sprintf("%s after %v", stage.name, wait), func(t *testing.T) {
 				s := newScript(t, stage.play)
-				c := newClient(t, config.Transport{}, nil)
+				c := newClient(t, model.Transport{}, nil)
 				ctx, cancel := context.WithCancel(t.Context())
 				go func() {
 					<-reached
@@ -664,7 +665,7 @@ func TestCancel(t *testing.T) {
 func TestContested(t *testing.T) {
 	reached := make(chan struct{}, 1)
 	s := newScript(t, func(w *wireEnd) { w.request(); reached <- struct{}{}; w.closed() })
-	c := newClient(t, config.Transport{}, nil)
+	c := newClient(t, model.Transport{}, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	x := newCall(t, "GET", s.addr, body.Body{})
 	x.Request.Contested = true
@@ -687,7 +688,7 @@ func TestCancelled(t *testing.T) {
 	s := newScript(t, func(w *wireEnd) {})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	wantError(t, newClient(t, config.Transport{}, nil).Do(ctx, newCall(t, "GET", s.addr, body.Body{})), gateway.CodeClientGone, true)
+	wantError(t, newClient(t, model.Transport{}, nil).Do(ctx, newCall(t, "GET", s.addr, body.Body{})), gateway.CodeClientGone, true)
 	if n := s.accepted.Load(); n != 0 {
 		t.Errorf("%d connections, want none", n)
 	}
@@ -702,7 +703,7 @@ func TestLateCancel(t *testing.T) {
 			w.send(hello)
 		}
 	})
-	c := newClient(t, config.Transport{}, nil)
+	c := newClient(t, model.Transport{}, nil)
 	for range 10 {
 		ctx, cancel := context.WithCancel(t.Context())
 		if got, err := fetch(ctx, c, newCall(t, "GET", s.addr, body.Body{})); got != "200 hello" {
@@ -741,7 +742,7 @@ func TestEarlyAnswer(t *testing.T) {
 					<-w.released
 				}
 			})
-			c := newClient(t, config.Transport{}, nil)
+			c := newClient(t, model.Transport{}, nil)
 			wantAnswer(t, c, newCall(t, "POST", s.addr, tt.body), "413 no")
 			if n := c.idle.Load(); n != 0 {
 				t.Errorf("%d connections are idle, want none", n)
@@ -770,7 +771,7 @@ func TestFullDuplex(t *testing.T) {
 			io.Copy(w.Conn, r.Body)
 		}
 	})
-	c := newClient(t, config.Transport{}, nil)
+	c := newClient(t, model.Transport{}, nil)
 	for name, payload := range map[string]func([]byte) body.Body{
 		"memory": body.FromBytes,
 		"sized":  func(p []byte) body.Body { return streamOf(string(p), size) },
@@ -821,7 +822,7 @@ func TestExpect(t *testing.T) {
 					w.send(hello)
 					w.closed()
 				})
-				c := newClient(t, config.Transport{ExpectContinueTimeout: config.Duration(tt.wait), ResponseHeaderTimeout: config.Duration(time.Minute)}, nil)
+				c := newClient(t, model.Transport{ExpectContinueTimeout: config.Duration(tt.wait), ResponseHeaderTimeout: config.Duration(time.Minute)}, nil)
 				x := newCall(t, "POST", s.addr, payload)
 				x.Request.Header.Add("Expect", "100-Continue")
 				wantAnswer(t, c, x, tt.want)
@@ -839,7 +840,7 @@ func TestExpect(t *testing.T) {
 // TestHeaderTimeout: the wait for an answer begins when the request is sent.
 func TestHeaderTimeout(t *testing.T) {
 	s := newScript(t, func(w *wireEnd) { w.request(); w.closed() })
-	c := newClient(t, config.Transport{ResponseHeaderTimeout: config.Duration(20 * time.Millisecond)}, nil)
+	c := newClient(t, model.Transport{ResponseHeaderTimeout: config.Duration(20 * time.Millisecond)}, nil)
 	for _, payload := range []body.Body{{}, body.FromBytes([]byte("hello")), body.FromBytes(make([]byte, 1<<20)), streamOf("hello", 5), streamOf("hello", -1)} {
 		wantError(t, c.Do(t.Context(), newCall(t, "POST", s.addr, payload)), gateway.CodeTimeout, false)
 	}
@@ -878,7 +879,7 @@ func TestBuffered(t *testing.T) {
 		text := string(all[:n])
 		w.send(fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", okHead, n, text))
 	})
-	c := newClient(t, config.Transport{}, nil)
+	c := newClient(t, model.Transport{}, nil)
 	x := newCall(t, "POST", s.addr, body.FromStream(waiting{bytes.NewBufferString("hello")}, 5))
 	wantAnswer(t, c, x, "200 POST / HTTP/1.1\r\nHost: "+s.addr+"\r\nContent-Length: 5\r\n\r\nhello")
 	x.Request.Body.Reader()
@@ -899,7 +900,7 @@ func TestBegin(t *testing.T) {
 			w.send(fmt.Sprintf("%sTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", okHead, len(w.last), w.last))
 		}
 	})
-	c := newClient(t, config.Transport{}, nil)
+	c := newClient(t, model.Transport{}, nil)
 	first, second := newCall(t, "POST", s.addr, body.FromBytes([]byte("1"))), newCall(t, "POST", s.addr, body.FromBytes([]byte("2")))
 	if _, begun := c.Begin(t.Context(), first); begun {
 		t.Fatal("a call began without a connection")
@@ -963,7 +964,7 @@ func TestBeginStale(t *testing.T) {
 			w.request()
 		}
 	})
-	c := newClient(t, config.Transport{}, nil)
+	c := newClient(t, model.Transport{}, nil)
 	wantAnswer(t, c, newCall(t, "GET", s.addr, body.Body{}), "200 hello")
 	x := newCall(t, "GET", s.addr, body.Body{})
 	p, begun := c.Begin(t.Context(), x)
@@ -1020,16 +1021,16 @@ func TestTLS(t *testing.T) {
 		x.Request.Scheme = "https"
 		return fetch(t.Context(), c, x)
 	}
-	if _, err := call(newClient(t, config.Transport{}, client), body.Body{}); err == nil {
+	if _, err := call(newClient(t, model.Transport{}, client), body.Body{}); err == nil {
 		t.Error("a certificate for another name is believed")
 	} else {
 		wantError(t, err, gateway.CodeBackendUnreachable, true)
 	}
-	if got, err := call(newClient(t, config.Transport{}, &tls.Config{InsecureSkipVerify: true}), body.Body{}); got != "200 POST / " {
+	if got, err := call(newClient(t, model.Transport{}, &tls.Config{InsecureSkipVerify: true}), body.Body{}); got != "200 POST / " {
 		t.Errorf("unchecked: answer %q, %v", got, err)
 	}
 	before := s.accepted.Load()
-	c := newClient(t, config.Transport{}, named)
+	c := newClient(t, model.Transport{}, named)
 	large := strings.Repeat("0123456789", 20000)
 	for _, text := range []string{"", "hello", large, large} {
 		for _, payload := range []body.Body{body.FromBytes([]byte(text)), streamOf(text, int64(len(text))), streamOf(text, -1)} {
@@ -1067,7 +1068,7 @@ func TestCutTLS(t *testing.T) {
 		})
 		x := newCall(t, "GET", s.addr, body.Body{})
 		x.Request.Scheme = "https"
-		got, err := fetch(t.Context(), newClient(t, config.Transport{}, client), x)
+		got, err := fetch(t.Context(), newClient(t, model.Transport{}, client), x)
 		if said && (err != nil || got != "200 part one") {
 			t.Errorf("ended: %q, %v", got, err)
 		}
@@ -1094,7 +1095,7 @@ func TestHTTP2(t *testing.T) {
 		shaken = append(shaken, s.NegotiatedProtocol)
 		return nil
 	}
-	c := newClient(t, config.Transport{}, client)
+	c := newClient(t, model.Transport{}, client)
 	backend := &http.Server{TLSConfig: server, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		text, _ := io.ReadAll(r.Body)
 		fmt.Fprintf(w, "%s %s", r.Proto, text)
@@ -1123,8 +1124,8 @@ func TestHTTP2(t *testing.T) {
 func TestForeign(t *testing.T) {
 	t.Setenv("HTTP_PROXY", "http://proxy.test:3128")
 	t.Setenv("NO_PROXY", "direct.test")
-	c := newClient(t, config.Transport{}, nil)
-	proxied := newClient(t, config.Transport{Proxy: "http://proxy.test:3128"}, nil)
+	c := newClient(t, model.Transport{}, nil)
+	proxied := newClient(t, model.Transport{Proxy: "http://proxy.test:3128"}, nil)
 	tests := []struct {
 		scheme, host string
 		foreign      bool
@@ -1172,7 +1173,7 @@ func TestConcurrent(t *testing.T) {
 			}
 		}
 	})
-	c := newClient(t, config.Transport{MaxIdleConnections: 4, IdleConnectionTimeout: config.Duration(2 * time.Millisecond)}, nil)
+	c := newClient(t, model.Transport{MaxIdleConnections: 4, IdleConnectionTimeout: config.Duration(2 * time.Millisecond)}, nil)
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {
@@ -1217,7 +1218,7 @@ func TestAllocations(t *testing.T) {
 		t.Skip("the race detector allocates")
 	}
 	addr := parrot(t, sized(2<<10))
-	c := newClient(t, config.Transport{IdleConnectionTimeout: config.Duration(time.Minute)}, nil)
+	c := newClient(t, model.Transport{IdleConnectionTimeout: config.Duration(time.Minute)}, nil)
 	call := func() {
 		if err := callOnce(t.Context(), c, addr); err != nil {
 			t.Fatal(err)
@@ -1234,7 +1235,7 @@ func TestAllocations(t *testing.T) {
 func TestEvictTogether(t *testing.T) {
 	const limit, calls = 2, 8
 	for range 500 {
-		c := NewClient(config.Transport{MaxIdleConnections: limit, MaxIdleConnectionsPerHost: calls}, nil).(*Client)
+		c := NewClient(model.Transport{MaxIdleConnections: limit, MaxIdleConnectionsPerHost: calls}, nil).(*Client)
 		var begin, end sync.WaitGroup
 		begin.Add(1)
 		for i := range calls {

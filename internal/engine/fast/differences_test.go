@@ -6,10 +6,10 @@ import (
 	"testing"
 
 	"github.com/sluice-gateway/sluice/internal/body"
-	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 // TestDifferences holds what the documentation of nethttp says about answers that it
@@ -55,8 +55,8 @@ func TestDifferences(t *testing.T) {
 				engine.Client
 				want string
 			}{
-				{"fast", newClient(t, config.Transport{}, nil), tt.ours},
-				{"nethttp", nethttp.NewClient(config.Transport{}, nil), tt.standard},
+				{"fast", newClient(t, model.Transport{}, nil), tt.ours},
+				{"nethttp", nethttp.NewClient(model.Transport{}, nil), tt.standard},
 			} {
 				x := newCall(t, "GET", s.addr, body.Body{})
 				got := refused

@@ -19,10 +19,10 @@ import (
 	"golang.org/x/net/http2"
 
 	"github.com/sluice-gateway/sluice/internal/body"
-	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/engine/fast/wire"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 const (
@@ -40,7 +40,7 @@ const (
 
 // client is an [engine.Client] on http.Transport.
 type client struct {
-	settings  config.Transport
+	settings  model.Transport
 	tls       *tls.Config
 	transport *http.Transport
 	prior     *http.Transport                  // of calls by prior knowledge; nil where there are none
@@ -51,7 +51,7 @@ type client struct {
 }
 
 // NewClient returns a client with connections of its own.
-func NewClient(t config.Transport, s *tls.Config) engine.Client {
+func NewClient(t model.Transport, s *tls.Config) engine.Client {
 	c := &client{settings: t, tls: s, proxy: proxyFor(t.Proxy)}
 	c.transport, c.upgrades = c.newTransport(t, s), c.newTransport(t, s)
 	c.transport.Protocols.SetHTTP2(true)
@@ -84,7 +84,7 @@ func (c *client) doubt(kind string) {
 }
 
 // newTransport returns a transport for HTTP/1.1.
-func (c *client) newTransport(t config.Transport, s *tls.Config) *http.Transport {
+func (c *client) newTransport(t model.Transport, s *tls.Config) *http.Transport {
 	if s != nil {
 		s = s.Clone() // the transport adds its protocols
 	}
@@ -112,7 +112,7 @@ func (c *client) newTransport(t config.Transport, s *tls.Config) *http.Transport
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
 	}
 	if t.MaxIdleConnectionsPerHost == 0 {
-		transport.MaxIdleConnsPerHost = config.DefaultIdlePerHost
+		transport.MaxIdleConnsPerHost = model.DefaultIdlePerHost
 	}
 	transport.Protocols.SetHTTP1(true)
 	if c.proxy != nil {

@@ -11,8 +11,8 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 func TestProxyOfTheEnvironment(t *testing.T) {
@@ -33,7 +33,7 @@ func TestProxyOfTheEnvironment(t *testing.T) {
 		targets <- r.RequestURI
 		io.WriteString(conn, "HTTP/1.1 204 No Content\r\n\r\n")
 	}()
-	c := NewClient(config.Transport{}, nil)
+	c := NewClient(model.Transport{}, nil)
 	defer c.Close()
 	x := gateway.Acquire(nil)
 	defer x.Release()
@@ -105,7 +105,7 @@ func TestUnaskedBehindABody(t *testing.T) {
 				conn.Close()
 			}
 		}()
-		c := NewClient(config.Transport{}, nil)
+		c := NewClient(model.Transport{}, nil)
 		for i := range 300 {
 			x := gateway.Acquire(nil)
 			q := &x.Request

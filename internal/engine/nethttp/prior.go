@@ -12,13 +12,13 @@ import (
 
 	"golang.org/x/net/http2"
 
-	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 // newPrior returns a transport for HTTP/2 by prior knowledge.
-func (c *client) newPrior(t config.Transport) *http.Transport {
+func (c *client) newPrior(t model.Transport) *http.Transport {
 	p := c.newTransport(t, nil)
 	p.Protocols.SetHTTP1(false)
 	p.Protocols.SetUnencryptedHTTP2(true)

@@ -14,10 +14,10 @@ import (
 	"testing"
 
 	"github.com/sluice-gateway/sluice/internal/body"
-	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 // A passage is a handler that passes everything on.
@@ -82,7 +82,7 @@ func bareBackend(tb testing.TB, size int) string {
 // ours serves with this engine and returns its address.
 func ours(tb testing.TB, backend string) string {
 	l := listen(tb)
-	client := NewClient(config.Transport{}, nil)
+	client := NewClient(model.Transport{}, nil)
 	s := NewServer(engine.Settings{})
 	go s.Serve(l, &passage{client, backend})
 	tb.Cleanup(func() {
@@ -95,7 +95,7 @@ func ours(tb testing.TB, backend string) string {
 // theirs serves with httputil.ReverseProxy and returns its address.
 func theirs(tb testing.TB, backend string) string {
 	l := listen(tb)
-	transport := &http.Transport{MaxIdleConnsPerHost: config.DefaultIdlePerHost, DisableCompression: true}
+	transport := &http.Transport{MaxIdleConnsPerHost: model.DefaultIdlePerHost, DisableCompression: true}
 	target := &url.URL{Scheme: "http", Host: backend}
 	s := &http.Server{Handler: &httputil.ReverseProxy{
 		Transport:  transport,

@@ -17,24 +17,25 @@ import (
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/jsonspan"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 // scopes returns those of the service, of POST /orders/{id}, which has a validator and
 // lets X-Role and page through, and of its second backend, in sequence.
 func scopes(noop bool) map[string]*Scope {
 	env := &component.Env{
-		Service: &config.Service{},
+		Service: &model.Service{},
 		Clock:   func() time.Time { return time.Date(2026, 11, 22, 13, 4, 5, 67e6, time.UTC) },
 		Log:     component.NewLog(slog.DiscardHandler),
 
 		Registry: component.NewRegistry(component.Endpoint(component.Info{Namespace: "test/token", Identifies: true},
 			func(*component.EndpointSite, *config.Node) error { return nil })),
 	}
-	e := &config.Endpoint{
+	e := &model.Endpoint{
 		Method: "POST", Endpoint: "/orders/{id}", OutputEncoding: "json",
 		InputHeaders: []string{"X-Role"}, InputQueryStrings: []string{"page"},
 		ExtraConfig: map[string]*config.Node{"test/token": new(config.Node)},
-		Backend:     []*config.Backend{{Encoding: "json"}, {Encoding: "json"}},
+		Backend:     []*model.Backend{{Encoding: "json"}, {Encoding: "json"}},
 	}
 	if noop {
 		e.OutputEncoding, e.Backend[1].Encoding = "no-op", "no-op"

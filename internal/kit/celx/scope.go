@@ -9,9 +9,9 @@ import (
 	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/component"
-	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/jsonspan"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 // A Scope is where expressions stand: it knows which variables have values there, and
@@ -35,7 +35,7 @@ type Scope struct {
 }
 
 func newScope(s *component.Site, params []string) *Scope {
-	sc := &Scope{known: s.Registry(), clock: s.Clock(), header: uint64(cmp.Or(s.Service().MaxHeaderBytes, config.DefaultMaxHeaderBytes))}
+	sc := &Scope{known: s.Registry(), clock: s.Clock(), header: uint64(cmp.Or(s.Service().MaxHeaderBytes, model.DefaultMaxHeaderBytes))}
 	for _, p := range params {
 		sc.params = append(sc.params, strings.ToUpper(p[:1])+p[1:])
 	}

@@ -18,11 +18,11 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/body"
-	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/engine/fast"
 	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 var engines = []engine.Engine{fast.Engine, nethttp.Engine}
@@ -33,7 +33,7 @@ func over(t *testing.T, h http.HandlerFunc, test func(t *testing.T, c *http.Clie
 		t.Run(e.Name, func(t *testing.T) {
 			backend := httptest.NewServer(h)
 			defer backend.Close()
-			c := e.NewClient(config.Transport{}, nil)
+			c := e.NewClient(model.Transport{}, nil)
 			defer c.Close()
 			test(t, Client(c), backend.URL)
 		})
@@ -301,7 +301,7 @@ func TestFailures(t *testing.T) {
 			t.Fatal(err)
 		}
 		l.Close()
-		c := e.NewClient(config.Transport{}, nil)
+		c := e.NewClient(model.Transport{}, nil)
 		defer c.Close()
 		if _, err := Client(c).Get("http://" + l.Addr().String()); !errors.Is(err, gateway.ErrUnreached) {
 			t.Errorf("%s: nobody listens: %v", e.Name, err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 // Client returns the settings for backends. Without options, c being nil,
@@ -17,7 +18,7 @@ import (
 //
 // Compatibility: options, even empty ones, raise the oldest version to
 // TLS 1.3 unless they name another.
-func Client(c *config.ClientTLS) (*tls.Config, error) {
+func Client(c *model.ClientTLS) (*tls.Config, error) {
 	if c == nil {
 		return &tls.Config{MinVersion: tls.VersionTLS12}, nil
 	}
@@ -41,7 +42,7 @@ func Client(c *config.ClientTLS) (*tls.Config, error) {
 
 // ClientWarnings returns what is allowed in the options and probably not
 // meant, each at its key relative to c. Options that are nil give none.
-func ClientWarnings(c *config.ClientTLS) []error {
+func ClientWarnings(c *model.ClientTLS) []error {
 	if c == nil {
 		return nil
 	}

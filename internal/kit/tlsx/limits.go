@@ -8,14 +8,15 @@ import (
 	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 // newest is the version that stands for an empty one, at both ends.
-const newest config.TLSVersion = "TLS13"
+const newest model.TLSVersion = "TLS13"
 
 // versions maps the names of a configuration. SSL 3.0 is a name only: it is
 // never spoken, and as the oldest version it stands for TLS 1.0.
-var versions = map[config.TLSVersion]uint16{
+var versions = map[model.TLSVersion]uint16{
 	"SSL3.0": tls.VersionTLS10 - 1,
 	"TLS10":  tls.VersionTLS10,
 	"TLS11":  tls.VersionTLS11,
@@ -34,7 +35,7 @@ var curves = []tls.CurveID{
 }
 
 // limit puts the limits into s. The error joins what is wrong with them.
-func limit(s *tls.Config, l *config.TLSLimits) error {
+func limit(s *tls.Config, l *model.TLSLimits) error {
 	var errs []error
 	var err error
 	if s.MinVersion, err = version(l.MinVersion, "min_version"); err != nil {
@@ -62,7 +63,7 @@ func limit(s *tls.Config, l *config.TLSLimits) error {
 }
 
 // version returns the number of a version; none at all stands for the newest.
-func version(v config.TLSVersion, key string) (uint16, error) {
+func version(v model.TLSVersion, key string) (uint16, error) {
 	if v == "" {
 		v = newest
 	}
@@ -73,7 +74,7 @@ func version(v config.TLSVersion, key string) (uint16, error) {
 }
 
 // checkRange reports a range of versions in which no handshake could succeed.
-func checkRange(s *tls.Config, l *config.TLSLimits) error {
+func checkRange(s *tls.Config, l *model.TLSLimits) error {
 	switch {
 	case s.MaxVersion < tls.VersionTLS10:
 		return config.At("max_version", fmt.Errorf("%s is broken and not spoken; write TLS12 or TLS13", l.MaxVersion))
@@ -88,7 +89,7 @@ func checkRange(s *tls.Config, l *config.TLSLimits) error {
 }
 
 // effectiveSuites returns the suites that count.
-func effectiveSuites(l *config.TLSLimits) []uint16 {
+func effectiveSuites(l *model.TLSLimits) []uint16 {
 	if len(l.CipherSuites) == 0 {
 		return defaultSuites
 	}
@@ -106,7 +107,7 @@ func spoken(version uint16, suites []uint16) bool {
 
 // limitWarnings returns what is allowed in the limits and probably not meant.
 // Limits with an unknown version give none: they are an error.
-func limitWarnings(l *config.TLSLimits) []error {
+func limitWarnings(l *model.TLSLimits) []error {
 	var warnings []error
 	oldest, err := version(l.MinVersion, "min_version")
 	latest, latestErr := version(l.MaxVersion, "max_version")

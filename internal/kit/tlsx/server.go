@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 // Server returns the settings for clients: certificates chosen by the name
@@ -17,7 +18,7 @@ import (
 //
 // Only ca_certs and the system's authorities vouch for clients. The
 // certificates of the server itself never do.
-func Server(c *config.ServerTLS) (*tls.Config, error) {
+func Server(c *model.ServerTLS) (*tls.Config, error) {
 	s := &tls.Config{NextProtos: []string{"h2", "http/1.1", "http/1.0"}}
 	errs := []error{limit(s, &c.TLSLimits), offersHTTP2(s, &c.TLSLimits)}
 	for i, pair := range c.Keys {
@@ -43,7 +44,7 @@ func Server(c *config.ServerTLS) (*tls.Config, error) {
 
 // ServerWarnings returns what is allowed in the options and probably not
 // meant, each at its key relative to c.
-func ServerWarnings(c *config.ServerTLS) []error {
+func ServerWarnings(c *model.ServerTLS) []error {
 	warnings := limitWarnings(&c.TLSLimits)
 	if c.EnableMTLS && len(c.CACerts) > 0 && !c.DisableSystemCAPool {
 		warnings = append(warnings, config.At("ca_certs",
@@ -54,7 +55,7 @@ func ServerWarnings(c *config.ServerTLS) []error {
 
 // ServerMistakes returns what protects nothing although it is there to, each at its
 // key relative to c.
-func ServerMistakes(c *config.ServerTLS) []error {
+func ServerMistakes(c *model.ServerTLS) []error {
 	switch {
 	case c.EnableMTLS && len(c.CACerts) == 0 && !c.DisableSystemCAPool: // else it is an error
 		return []error{config.At("enable_mtls",
@@ -67,7 +68,7 @@ func ServerMistakes(c *config.ServerTLS) []error {
 
 // offersHTTP2 reports a list of suites that HTTP/2 cannot be spoken with
 // (RFC 9113, section 9.2.2).
-func offersHTTP2(s *tls.Config, l *config.TLSLimits) error {
+func offersHTTP2(s *tls.Config, l *model.TLSLimits) error {
 	if len(l.CipherSuites) == 0 || s.MinVersion == tls.VersionTLS13 {
 		return nil
 	}

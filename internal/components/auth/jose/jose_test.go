@@ -34,6 +34,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 func TestOptionsRefused(t *testing.T) {
@@ -886,7 +887,7 @@ func TestWeakKeys(t *testing.T) {
 			bad = sign(t, alg, k.key, object{"kid": "weak"}, `{}`)
 		}
 		good := sign(t, alg, strong.key, object{"kid": strong.members["kid"]}, `{}`)
-		for _, mode := range []config.Verdict{"warning", "error"} {
+		for _, mode := range []model.Verdict{"warning", "error"} {
 			want, severity := 200, "warning"
 			if mode == "error" {
 				want, severity = 401, "error"

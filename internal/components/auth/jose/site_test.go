@@ -29,6 +29,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/model"
 	"github.com/sluice-gateway/sluice/internal/sitetest"
 )
 
@@ -159,7 +160,7 @@ func newSite(t testing.TB, to gateway.Connector) *site {
 	s := &site{sitetest.New(t)}
 	s.Env.Clock = func() time.Time { return now }
 	if s.Answer = to; to == nil {
-		s.Env.Dial = func(_ config.Transport, c *tls.Config) (gateway.Connector, error) { return network(t, c), nil }
+		s.Env.Dial = func(_ model.Transport, c *tls.Config) (gateway.Connector, error) { return network(t, c), nil }
 	}
 	return s
 }

@@ -10,10 +10,10 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/component"
-	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/jsonspan"
 	"github.com/sluice-gateway/sluice/internal/kit/routing"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 //go:embed options.go
@@ -79,8 +79,8 @@ func build(s *component.BackendSite, o Options) error {
 // status is what both stages know of statuses.
 type status struct {
 	gateway.LeaveOnly
-	behaviour *config.Behaviour // says which of them are answers
-	limit     int64             // bytes of a body that is read; 0 is no limit
+	behaviour *model.Behaviour // says which of them are answers
+	limit     int64            // bytes of a body that is read; 0 is no limit
 }
 
 // read returns the body of a failed answer.

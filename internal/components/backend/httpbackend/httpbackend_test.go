@@ -18,13 +18,14 @@ import (
 	"github.com/sluice-gateway/sluice/internal/kit/routing"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
 	"github.com/sluice-gateway/sluice/internal/kit/tlsx"
+	"github.com/sluice-gateway/sluice/internal/model"
 	"github.com/sluice-gateway/sluice/internal/sitetest"
 )
 
 // A setting is what surrounds the backend under test.
 type setting struct {
-	output   config.DecodedStatuses // which statuses are decoded
-	encoding config.Encoding
+	output   model.DecodedStatuses // which statuses are decoded
+	encoding model.Encoding
 	messages bool // router.return_error_msg
 	limit    config.Size
 }
@@ -32,9 +33,9 @@ type setting struct {
 func site(t testing.TB, namespace, options string, o setting) *component.BackendSite {
 	t.Helper()
 	g := sitetest.New(t)
-	g.Env.TLS = func(c *config.ClientTLS) (*tls.Config, []error, error) { return nil, tlsx.ClientWarnings(c), nil } // the files are not there
+	g.Env.TLS = func(c *model.ClientTLS) (*tls.Config, []error, error) { return nil, tlsx.ClientWarnings(c), nil } // the files are not there
 	g.Env.Service.Behaviour.DecodedStatuses = o.output
-	g.Env.Service.Transport = config.Transport{}
+	g.Env.Service.Transport = model.Transport{}
 	g.Config.Backend[0].Encoding, g.Config.Backend[0].MaxResponseBytes = o.encoding, &o.limit
 	sitetest.Provide(t, g, routing.Key, routing.Router{ErrorMessages: o.messages})
 	return g.Backend(t, namespace, options)
@@ -212,36 +213,36 @@ func TestClient(t *testing.T) {
 	tests := []struct {
 		name      string
 		options   string
-		transport config.Transport
+		transport model.Transport
 		redirects component.Redirects
 		problems  []string
 	}{
-		{"nothing", `{}`, config.Transport{}, component.Redirects{}, nil},
-		{"redirects come back", `{"no_redirect":true}`, config.Transport{}, component.Redirects{Return: true}, nil},
-		{"bodies follow", `{"send_body_on_redirect":true}`, config.Transport{}, component.Redirects{SendBody: true}, nil},
-		{"both", `{"no_redirect":true,"send_body_on_redirect":true}`, config.Transport{}, component.Redirects{Return: true, SendBody: true},
+		{"nothing", `{}`, model.Transport{}, component.Redirects{}, nil},
+		{"redirects come back", `{"no_redirect":true}`, model.Transport{}, component.Redirects{Return: true}, nil},
+		{"bodies follow", `{"send_body_on_redirect":true}`, model.Transport{}, component.Redirects{SendBody: true}, nil},
+		{"both", `{"no_redirect":true,"send_body_on_redirect":true}`, model.Transport{}, component.Redirects{Return: true, SendBody: true},
 			[]string{"warning send_body_on_redirect: "}},
-		{"proxy", `{"proxy_address":"http://proxy:3128"}`, config.Transport{Proxy: "http://proxy:3128"}, component.Redirects{}, nil},
-		{"TLS", tlsOptions, config.Transport{ClientTLS: &config.ClientTLS{
+		{"proxy", `{"proxy_address":"http://proxy:3128"}`, model.Transport{Proxy: "http://proxy:3128"}, component.Redirects{}, nil},
+		{"TLS", tlsOptions, model.Transport{ClientTLS: &model.ClientTLS{
 			CACerts:             []string{"ca.pem"},
 			DisableSystemCAPool: true,
-			TLSLimits:           config.TLSLimits{MinVersion: "TLS12", MaxVersion: "TLS13", CipherSuites: []uint16{4865}, CurvePreferences: []uint16{23}},
-			ClientCerts:         []config.ClientCert{{Certificate: "c.pem", PrivateKey: "k.pem"}},
+			TLSLimits:           model.TLSLimits{MinVersion: "TLS12", MaxVersion: "TLS13", CipherSuites: []uint16{4865}, CurvePreferences: []uint16{23}},
+			ClientCerts:         []model.ClientCert{{Certificate: "c.pem", PrivateKey: "k.pem"}},
 		}}, component.Redirects{}, []string{"warning client_tls.cipher_suites: "}},
-		{"empty TLS", `{"client_tls":{}}`, config.Transport{ClientTLS: &config.ClientTLS{}}, component.Redirects{},
+		{"empty TLS", `{"client_tls":{}}`, model.Transport{ClientTLS: &model.ClientTLS{}}, component.Redirects{},
 			[]string{"warning client_tls.min_version: "}},
 		{"any certificate", `{"client_tls":{"allow_insecure_connections":true}}`,
-			config.Transport{ClientTLS: &config.ClientTLS{AllowInsecureConnections: true}}, component.Redirects{},
+			model.Transport{ClientTLS: &model.ClientTLS{AllowInsecureConnections: true}}, component.Redirects{},
 			[]string{"warning client_tls.allow_insecure_connections: ", "warning client_tls.min_version: "}},
-		{"no proxy", `{"proxy_address":"proxy:3128"}`, config.Transport{}, component.Redirects{}, []string{"error proxy_address: "}},
-		{"another scheme", `{"proxy_address":"ftp://proxy"}`, config.Transport{}, component.Redirects{}, []string{"error proxy_address: "}},
-		{"proxy with a path", `{"proxy_address":"http://proxy/x"}`, config.Transport{}, component.Redirects{}, []string{"error proxy_address: "}},
-		{"unknown version", `{"client_tls":{"min_version":"TLS9"}}`, config.Transport{}, component.Redirects{}, []string{"error client_tls.min_version: "}},
-		{"HTTP/2 without TLS", `{"use_h2c":true}`, config.Transport{H2C: true}, component.Redirects{}, nil},
-		{"HTTP/2 without TLS by a proxy of HTTP", `{"use_h2c":true,"proxy_address":"http://proxy:3128"}`, config.Transport{}, component.Redirects{}, []string{"error use_h2c: "}},
+		{"no proxy", `{"proxy_address":"proxy:3128"}`, model.Transport{}, component.Redirects{}, []string{"error proxy_address: "}},
+		{"another scheme", `{"proxy_address":"ftp://proxy"}`, model.Transport{}, component.Redirects{}, []string{"error proxy_address: "}},
+		{"proxy with a path", `{"proxy_address":"http://proxy/x"}`, model.Transport{}, component.Redirects{}, []string{"error proxy_address: "}},
+		{"unknown version", `{"client_tls":{"min_version":"TLS9"}}`, model.Transport{}, component.Redirects{}, []string{"error client_tls.min_version: "}},
+		{"HTTP/2 without TLS", `{"use_h2c":true}`, model.Transport{H2C: true}, component.Redirects{}, nil},
+		{"HTTP/2 without TLS by a proxy of HTTP", `{"use_h2c":true,"proxy_address":"http://proxy:3128"}`, model.Transport{}, component.Redirects{}, []string{"error use_h2c: "}},
 		{"HTTP/2 without TLS by a proxy of bytes", `{"use_h2c":true,"proxy_address":"socks5://proxy:3128"}`,
-			config.Transport{Proxy: "socks5://proxy:3128", H2C: true}, component.Redirects{}, nil},
-		{"wrong type", `{"no_redirect":"yes"}`, config.Transport{}, component.Redirects{}, []string{"error no_redirect: "}},
+			model.Transport{Proxy: "socks5://proxy:3128", H2C: true}, component.Redirects{}, nil},
+		{"wrong type", `{"no_redirect":"yes"}`, model.Transport{}, component.Redirects{}, []string{"error no_redirect: "}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 // Options configures backend/http.
@@ -25,7 +26,7 @@ type Options struct {
 type ClientOptions struct {
 	// ClientTLS configures TLS towards this backend, in the place of client_tls
 	// at the root.
-	ClientTLS *config.ClientTLS `json:"client_tls" guards:"object"`
+	ClientTLS *model.ClientTLS `json:"client_tls" guards:"object"`
 
 	// NoRedirect hands redirects of the backend back instead of following
 	// them: to the client with encoding no-op, otherwise the backend fails. Those

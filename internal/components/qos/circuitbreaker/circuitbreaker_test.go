@@ -14,6 +14,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/model"
 	"github.com/sluice-gateway/sluice/internal/sitetest"
 )
 
@@ -55,7 +56,7 @@ func calls(t *testing.T, st *stage, letters string) {
 func TestThreshold(t *testing.T) {
 	tests := []struct {
 		name      string
-		threshold config.BreakerThreshold
+		threshold model.BreakerThreshold
 		options   string
 		calls     string
 	}{
@@ -153,7 +154,7 @@ func TestOutcomes(t *testing.T) {
 	defer cancelLate()
 	tests := []struct {
 		name     string
-		encoding config.Encoding
+		encoding model.Encoding
 		ctx      context.Context
 		err      error
 		complete bool
@@ -277,7 +278,7 @@ func TestName(t *testing.T) {
 // the gateway from starting: it opens where a host is away.
 func TestNoOp(t *testing.T) {
 	const options = `{"interval":60,"timeout":5,"max_errors":0}`
-	for encoding, want := range map[config.Encoding]int{"no-op": 1, "json": 0} {
+	for encoding, want := range map[model.Encoding]int{"no-op": 1, "json": 0} {
 		g := sitetest.New(t)
 		g.Config.Backend[0].Encoding = encoding
 		problems := g.Backend(t, "qos/circuit-breaker", options).Problems()

@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/body"
-	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/model"
 	"github.com/sluice-gateway/sluice/internal/sitetest"
 )
 
@@ -748,8 +748,8 @@ func TestStores(t *testing.T) {
 	fresh := []string{"Cache-Control: max-age=60"}
 	w := newWorld(t)
 	stage := func(endpoint, host, options string) *cache {
-		b := &config.Backend{Host: []string{host}, URLPattern: "/x"}
-		w.Config = &config.Endpoint{Endpoint: endpoint, Method: "GET", Backend: []*config.Backend{b}}
+		b := &model.Backend{Host: []string{host}, URLPattern: "/x"}
+		w.Config = &model.Endpoint{Endpoint: endpoint, Method: "GET", Backend: []*model.Backend{b}}
 		return w.cache(t, options)
 	}
 	tests := []struct {
@@ -789,11 +789,11 @@ func TestSurvivesReload(t *testing.T) {
 }
 
 func TestBuild(t *testing.T) {
-	host := &config.Backend{Host: []string{"http://{input_headers.X}"}}
-	plain := &config.Backend{Host: []string{"http://a"}}
+	host := &model.Backend{Host: []string{"http://{input_headers.X}"}}
+	plain := &model.Backend{Host: []string{"http://a"}}
 	tests := []struct {
 		name     string
-		backend  *config.Backend
+		backend  *model.Backend
 		options  string
 		stages   int
 		problems []string // beginnings

@@ -17,6 +17,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/jsonspan"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/model"
 	"github.com/sluice-gateway/sluice/internal/sitetest"
 )
 
@@ -29,7 +30,7 @@ type fixture struct {
 	noop      bool
 	now       time.Time
 
-	errorStatus config.ErrorStatus
+	errorStatus model.ErrorStatus
 
 	headers, query []string // that are let through; nil is all
 	own            []string // headers that the backend lets through
@@ -78,7 +79,7 @@ func (f fixture) build(t testing.TB, options string) plan {
 		return &component.Absent{Rewrites: name == "test/absent"}
 	}
 	g.Env.Clock = func() time.Time { return f.now }
-	e := &config.Endpoint{Method: "GET", Endpoint: "/users/{id_user}/{b}", OutputEncoding: "json", Backend: []*config.Backend{{Encoding: "json"}}}
+	e := &model.Endpoint{Method: "GET", Endpoint: "/users/{id_user}/{b}", OutputEncoding: "json", Backend: []*model.Backend{{Encoding: "json"}}}
 	all := []string{"*"}
 	e.InputHeaders, e.InputQueryStrings = all, all
 	if f.headers != nil {
@@ -89,7 +90,7 @@ func (f fixture) build(t testing.TB, options string) plan {
 	}
 	e.Backend[0].InputHeaders = f.own
 	for range f.earlier {
-		e.Backend = append(e.Backend, &config.Backend{Encoding: "json"})
+		e.Backend = append(e.Backend, &model.Backend{Encoding: "json"})
 	}
 	slices.Reverse(e.Backend) // that of the expressions is the last
 	if f.validator {

@@ -10,6 +10,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 // object writes the options of one condition.
@@ -159,7 +160,7 @@ func TestStatus(t *testing.T) {
 		{"resp_completed == false", `,"status":500`, 500, 500},
 	}
 	for _, tt := range tests {
-		for dialect, want := range map[config.ErrorStatus]int{"500": tt.krakend, "by_cause": tt.sluice} {
+		for dialect, want := range map[model.ErrorStatus]int{"500": tt.krakend, "by_cause": tt.sluice} {
 			p := fixture{validator: true, errorStatus: dialect, now: time.Now()}.build(t, object(t, tt.expr, tt.own))
 			err := gateway.AsError(p.run(t.Context(), exchange(t, false)))
 			if err == nil {

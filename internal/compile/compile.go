@@ -1,0 +1,371 @@
+package compile
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sluice-gateway/sluice/internal/balance"
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/routing"
+	"github.com/sluice-gateway/sluice/internal/message"
+	"github.com/sluice-gateway/sluice/internal/model"
+	"github.com/sluice-gateway/sluice/internal/plan"
+	"github.com/sluice-gateway/sluice/internal/route"
+)
+
+// Options are what a compilation needs from outside.
+type Options struct {
+	Registry *component.Registry
+	Env      *component.Env   // Service is filled in by Compile
+	Resolver balance.Resolver // nil for the resolver of the system
+
+	// Missing returns what is known of a namespace that is not built yet, nil if there
+	// is none of that name; it may be nil.
+	Missing func(component.Scope, string) *component.Absent
+
+	// Published returns the names of all namespaces there are or were, with those of
+	// today as values: what is not built counts in finding what was meant. It is
+	// asked when something looks wrong; nil knows no names.
+	Published func() map[string]string
+
+	Without bool                                   // what is not built yet is left out, with a warning
+	Machine func() []string                        // names and addresses of this machine, beside the loopback ones; may be nil
+	Ready   func() bool                            // what /__ready answers; nil for always
+	Adjust  func(*model.Service)                   // changes the resolved service; nil changes nothing
+	Check   func(*model.Service) []*config.Problem // more to look at before anything is compiled; may be nil
+}
+
+// A Generation is a compiled configuration. It is immutable; Start and Close
+// run what its components registered.
+type Generation struct {
+	Service   *model.Service // without its Endpoints once the generation has started
+	Router    routing.Router
+	Endpoints []*Endpoint
+
+	env       *component.Env
+	plan      *plan.Plan
+	table     *route.Table[*Endpoint]
+	client    message.ClientAddress
+	own       *own
+	rendering *message.Rendering
+	endurance *plan.Endurance // nil where no stage of the service waits
+	idHeader  string          // name of the header with the ID of the request; "" for none
+	shadows   sync.WaitGroup
+	ready     func() bool
+}
+
+// compiler holds the work in progress.
+type compiler struct {
+	Options
+	env      *component.Env
+	g        *Generation
+	service  *component.ServiceSite
+	broken   map[int]bool                                 // endpoints with an error already
+	implicit map[component.Scope][]*component.Declaration // what every site builds
+	encodes  map[message.Encode]*message.Encode           // most endpoints encode alike and share the step
+	sets     map[string]*balance.Set                      // hosts, by their list
+	roots    map[*component.Hosts]*hostList               // the hosts of the root, as they were read
+	guarding *guard                                       // see protections
+	problems []*config.Problem
+	placed   []component.Placed // of the plan that is being put together
+	pipes    []*assembled       // of the backend that is being built
+	built    bool               // the components of the service are there
+	later    []func()           // to be done then
+}
+
+// Compile makes a generation of a document. It returns every problem, sorted
+// by place; with an Error among them the generation is nil and everything that
+// was kept for it has been released. Compile does not dial.
+func Compile(d *config.Document, o Options) (*Generation, []*config.Problem) {
+	if o.Machine != nil {
+		o.Machine = sync.OnceValue(o.Machine)
+	}
+	svc, problems := model.Resolve(d)
+	if o.Adjust != nil {
+		o.Adjust(svc)
+	}
+	if o.Check != nil {
+		problems = append(problems, o.Check(svc)...)
+	}
+	if svc.Node != nil {
+		problems = append(problems, d.Leftovers(model.Root(), o.Registry.Options)...)
+	}
+	problems = d.Judge(problems)
+	c := &compiler{Options: o, env: o.Env, problems: problems, encodes: make(map[message.Encode]*message.Encode), sets: make(map[string]*balance.Set)}
+	c.implicit = make(map[component.Scope][]*component.Declaration)
+	for _, d := range o.Registry.All() {
+		if d.Implicit {
+			c.implicit[d.Scope] = append(c.implicit[d.Scope], d)
+		}
+	}
+	c.env.Service, c.env.Registry, c.env.Missing, c.env.Mask = svc, o.Registry, o.Missing, d.Masker()
+	c.g = &Generation{Service: svc, env: o.Env, idHeader: idHeader(svc), ready: o.Ready}
+	c.env.Pipe = c.pipe
+	if svc.Node != nil {
+		c.broken = brokenEndpoints(problems)
+		c.compile()
+	}
+	c.env.Pipe = nil // which would keep all of this
+	c.applyPolicy(d)
+	c.problems = d.Judge(c.problems)
+	config.Sort(c.problems)
+	c.problems = slices.CompactFunc(c.problems, func(a, b *config.Problem) bool { // what many share is looked at many times
+		return a.At == b.At && a.Path == b.Path && a.Err.Error() == b.Err.Error()
+	})
+	d.Mask(c.problems)
+	if config.HasErrors(c.problems) {
+		o.Env.Release()
+		return nil, c.problems
+	}
+	return c.g, c.problems
+}
+
+// idHeader returns the name of the header that carries the ID of a request, "" for
+// none.
+func idHeader(s *model.Service) string {
+	name := s.Behaviour.RequestIDHeader
+	if name == "-" {
+		return ""
+	}
+	return gateway.Canonical(name)
+}
+
+// brokenEndpoints returns the indices of the endpoints that problems keep from
+// being looked at any further.
+func brokenEndpoints(problems []*config.Problem) map[int]bool {
+	broken := make(map[int]bool)
+	for _, p := range problems {
+		var i int
+		if _, err := fmt.Sscanf(strings.ToLower(p.Path), "endpoints[%d]", &i); err == nil && p.Severity == config.Error {
+			broken[i] = true
+		}
+	}
+	return broken
+}
+
+// applyPolicy raises unknown keys and mistakes to errors: everywhere under a strict
+// dialect, unknown keys in the settings of TLS always, and wherever a protection
+// would be lost. Those of components that protect are errors already.
+func (c *compiler) applyPolicy(d *config.Document) {
+	c.guard(d)
+	behaviour := c.g.Service.Behaviour
+	for _, p := range c.problems {
+		switch p.Code {
+		case config.CodeUnknownField:
+			if behaviour.UnknownKeys == "error" || inTLS(p.Unknown()) {
+				p.Severity = config.Error
+			}
+		case config.CodeMistake:
+			if behaviour.Mistakes == "error" {
+				p.Severity = config.Error
+			}
+		}
+	}
+	for _, p := range d.Found() { // of the environment
+		if p.Code == config.CodeMistake && (behaviour.Mistakes == "error" || c.protections().find(p.Path) >= 0) {
+			p.Severity = config.Error
+		}
+	}
+	if behaviour.WeakTypes == "error" {
+		for _, p := range slices.Concat(d.Found(), c.problems) {
+			if p.Severity == config.Warning && config.Structural(p.Code) && p.Code != config.CodeUnknownField {
+				p.Severity = config.Error
+			}
+		}
+	}
+}
+
+// inTLS reports whether an unknown key stands in settings of TLS.
+func inTLS(u *config.Unknown) bool {
+	if u == nil {
+		return false
+	}
+	for n := u.Value; n != nil; {
+		owner, _ := n.Owner()
+		if _, key := owner.Owner(); strings.EqualFold(key, "tls") || strings.EqualFold(key, "client_tls") {
+			return true
+		}
+		n = owner
+	}
+	return false
+}
+
+func (c *compiler) report(n *config.Node, key string, sev config.Severity, code string, err error) {
+	c.problems = append(c.problems, n.ProblemAt(key, sev, code, err))
+}
+
+func (c *compiler) compile() {
+	c.rename()
+	c.service = component.NewServiceSite(c.env)
+	c.build(component.InService, c.g.Service.Node, c.g.Service.ExtraConfig, c.service.Build)
+	c.g.Router, _ = component.Shared(c.env, routing.Key)
+	c.g.Service.UseH2C = c.g.Service.UseH2C || c.g.Router.UseH2C // its old place
+	c.g.client = message.NewClientAddress(c.g.Router)
+	c.g.rendering = &message.Rendering{
+		Problem:   c.g.Service.Behaviour.ErrorBody == "problem",
+		ByCause:   c.g.Service.Behaviour.ErrorStatus == "by_cause",
+		Completed: c.g.Service.Behaviour.CompletedHeader,
+		Product:   c.product(),
+	}
+	c.legacy()
+
+	c.built = true
+	for _, compile := range c.later {
+		compile()
+	}
+	c.routes()
+	c.service.Finish()
+	c.problems = append(c.problems, c.service.Problems()...)
+	c.g.own = c.newOwn()
+	steps := c.service.Placed()
+	steps = append(steps,
+		component.Placed{Phase: uint8(component.ServiceRender), Name: "render", Stage: c.g.rendering, Prompt: true},
+		component.Placed{Phase: uint8(component.ServiceOwn), Name: "own", Stage: c.g.own, Prompt: true})
+	var tail gateway.Connector = gateway.ConnectorFunc(c.g.route)
+	if limit := time.Duration(c.g.Service.ServiceTimeout); limit > 0 && slices.ContainsFunc(steps, func(p component.Placed) bool { return !p.Prompt }) {
+		c.g.endurance = &plan.Endurance{Limit: limit, Log: c.env.Log, Clock: c.env.Clock, Began: c.env.Clock()}
+		tail = plan.Turn{Connector: tail}
+	}
+	c.g.plan = plan.Blueprint{
+		Placed: steps, Phase: func(p uint8) string { return component.ServicePhase(p).String() },
+		Tail: tail, Name: "route",
+	}.Plan()
+	for i, p := range c.env.Ports {
+		c.env.Ports[i].By = &plan.Plan{Tail: p.By, Name: "port"}
+	}
+	for i, s := range c.env.Sources {
+		c.env.Sources[i].By = &plan.Plan{Tail: s.By, Name: "source"}
+	}
+}
+
+// legacy reports root keys that are accepted and do nothing here. Native plugins
+// that no namespace asks for protect nothing.
+func (c *compiler) legacy() {
+	s := c.g.Service
+	severity, how := config.Error, "start with --allow-unsupported to run without them"
+	if c.Without {
+		severity, how = config.Warning, "the gateway runs without them"
+	}
+	if len(s.AsyncAgent) > 0 {
+		c.report(s.Node, "async_agent", severity, config.CodeUnsupported, fmt.Errorf("async agents are not supported yet; %s", how))
+	}
+	if s.Plugin == nil {
+		return
+	}
+	for _, key := range []struct{ name, value string }{{"folder", s.Plugin.Folder}, {"pattern", s.Plugin.Pattern}} {
+		if key.value == "" { // which stops nothing, since nothing is loaded
+			c.report(s.Node, "plugin."+key.name, config.Warning, config.CodeRequired, errors.New("missing; write it, or remove the key plugin"))
+		}
+	}
+	if !c.usesPlugins() {
+		c.report(s.Node, "plugin", config.Warning, config.CodeUnsupported,
+			errors.New("native plugins are not loaded, and no namespace asks for one; remove the key"))
+		return
+	}
+	c.report(s.Node, "plugin", severity, config.CodeUnsupported, fmt.Errorf("native plugins are not loaded; %s", how))
+}
+
+// usesPlugins reports whether a namespace asks for a native plugin.
+func (c *compiler) usesPlugins() bool {
+	asks := false
+	config.Objects(c.g.Service.Node, model.Root(), c.Registry.Options, func(scope string, object *config.Node) {
+		if extra := object.GetFold("extra_config"); extra != nil {
+			asks = asks || slices.ContainsFunc(extra.Members, func(m config.Member) bool { return c.env.Absent(component.Scope(scope), m.Key).Native })
+		}
+	})
+	return asks
+}
+
+// published returns what Published does.
+func (o *Options) published() map[string]string {
+	if o.Published == nil {
+		return nil
+	}
+	return o.Published()
+}
+
+// product is the header that names the gateway, or a zero field.
+func (c *compiler) product() gateway.Field {
+	name := c.g.Service.Behaviour.ProductHeader
+	if name == "-" {
+		return gateway.Field{}
+	}
+	version := c.env.Product[strings.LastIndexByte(c.env.Product, ' ')+1:]
+	if c.g.Router.HideVersion {
+		version = "undefined"
+	}
+	return gateway.Field{Name: gateway.Canonical(name), Value: "Version " + version}
+}
+
+// routes compiles every endpoint and the table that finds them.
+func (c *compiler) routes() {
+	c.checkEndpoints()
+	r := c.g.Router
+	table := route.NewBuilder[*Endpoint](route.Options{
+		DisableRest:                  c.g.Service.DisableRest,
+		DisableTrailingSlashRedirect: r.NoTrailingSlash,
+		DisableFixedPathRedirect:     r.NoFixedPath,
+		RemoveExtraSlash:             r.RemoveExtraSlash,
+		DisablePathDecoding:          r.NoPathDecoding,
+		AutoOptions:                  r.AutoOptions,
+		DisableMethodNotAllowed:      r.NoMethodNotAllowed && !r.AutoOptions,
+	})
+	for i, e := range c.g.Service.Endpoints {
+		place := c.claim(table, e)
+		if c.broken[i] {
+			c.inspect(e)
+			continue
+		}
+		if compiled := c.endpoint(e); compiled != nil && place != nil {
+			*place = *compiled
+			c.g.Endpoints = append(c.g.Endpoints, place)
+		}
+	}
+	if len(c.roots) == 0 {
+		c.rootHosts(callee{Hosts: component.HTTPHosts})
+	}
+	c.g.table = table.Build()
+	c.checkMethods()
+}
+
+// claim routes an endpoint that is not compiled yet, and returns the place for it. It
+// reports one whose requests an earlier endpoint takes, whatever else is wrong with
+// either; then there is no place.
+func (c *compiler) claim(table *route.Builder[*Endpoint], e *model.Endpoint) *Endpoint {
+	if e == nil || e.Node == nil {
+		return nil
+	}
+	place := &Endpoint{Config: e}
+	err := table.Add(string(e.Method), e.Endpoint, place)
+	if err == nil {
+		return place
+	}
+	if taken, ok := errors.AsType[*route.Taken[*Endpoint]](err); ok {
+		c.report(e.Node, "endpoint", config.Error, config.CodeDuplicateEndpoint,
+			fmt.Errorf("%w at %s; remove one of the two", err, keyPos(taken.By.Config.Node, "endpoint")))
+	}
+	return nil // a pattern that is none is for endpoint to report
+}
+
+// inspect finds what else is wrong with an endpoint that will not be served: its
+// components are built and dropped.
+func (c *compiler) inspect(e *model.Endpoint) {
+	if e == nil || e.Node == nil {
+		return
+	}
+	e.Backend = slices.DeleteFunc(e.Backend, func(b *model.Backend) bool { return b == nil || b.Node == nil })
+	names, _ := route.CheckPattern(e.Endpoint, c.g.Service.DisableRest) // an error is for endpoint to report
+	site := component.NewEndpointSite(c.env, c.service, e, names)
+	if len(e.Backend) > 0 { // components of an endpoint count on that
+		c.build(component.InEndpoint, e.Node, e.ExtraConfig, site.Build)
+	}
+	b := &endpointBuilder{compiler: c, config: e, site: &site.PipeSite}
+	b.readHosts()
+	b.inspect()
+}

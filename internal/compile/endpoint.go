@@ -1,0 +1,593 @@
+package compile
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/fanout"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/httpcall"
+	"github.com/sluice-gateway/sluice/internal/message"
+	"github.com/sluice-gateway/sluice/internal/model"
+	"github.com/sluice-gateway/sluice/internal/plan"
+	"github.com/sluice-gateway/sluice/internal/route"
+	"github.com/sluice-gateway/sluice/internal/template"
+)
+
+// An Endpoint is a compiled endpoint.
+type Endpoint struct {
+	Method, Pattern string
+	Config          *model.Endpoint // nil once the generation has started
+
+	plan       *plan.Plan
+	branches   []*branchPlan // for explanations
+	sequential bool
+	upgrade    message.Upgrade
+}
+
+// branchPlan is a compiled backend with what explanations say of it.
+type branchPlan struct {
+	config  *model.Backend
+	plan    *plan.Plan
+	wire    *plan.Plan        // of the attempts; nil if there is none
+	shadow  *component.Shadow // nil for a call that counts
+	name    string            // of a shadow
+	calls   int
+	demands []demand
+	pipes   []*assembled // that stand in it
+
+	reshaped bool // a component decides what the answer holds
+}
+
+func (c *compiler) endpoint(e *model.Endpoint) *Endpoint {
+	rest := c.g.Service.DisableRest
+	names, err := route.CheckPattern(e.Endpoint, rest)
+	if err != nil {
+		c.report(e.Node, "endpoint", config.Error, config.CodeInvalidPath,
+			fmt.Errorf("the endpoint %s is invalid: %w", e.Endpoint, err))
+		c.inspect(e)
+		return nil
+	}
+	for _, doubt := range endpointDoubts(e, rest) {
+		if c.guarded(e) && c.served(e) {
+			c.report(e.Node, "endpoint", config.Error, config.CodeInvalidPath, doubt)
+		} else {
+			c.mistake(e.Node, "endpoint", doubt)
+		}
+	}
+	c.checkNames(e, names)
+	c.checkHeaders(e.Node, e.InputHeaders)
+	c.checkQueries(e.Node, e.InputQueryStrings)
+	if strings.Contains(e.Endpoint, "/:") {
+		c.report(e.Node, "endpoint", config.Warning, config.CodeSuspicious,
+			fmt.Errorf("the colon in %s is taken literally; write {name} for a variable", e.Endpoint))
+	}
+	if e.Endpoint == "/__catchall" {
+		c.report(e.Node, "endpoint", config.Warning, config.CodeSuspicious,
+			errors.New("the path is an ordinary one here: requests for unknown paths are answered with 404; write wildcards for what should be served"))
+	}
+	site := component.NewEndpointSite(c.env, c.service, e, names)
+	c.build(component.InEndpoint, e.Node, e.ExtraConfig, site.Build)
+	b := &endpointBuilder{compiler: c, config: e, site: &site.PipeSite}
+	return b.build()
+}
+
+// served reports whether a route beside an endpoint may serve what its path seems to
+// be: no less often than one does.
+func (c *compiler) served(e *model.Endpoint) bool {
+	meant, open := beginning(e.Endpoint)
+	if strings.Contains(meant, "/.") {
+		return true // what is left of it is resolved
+	}
+	return slices.ContainsFunc(c.g.Service.Endpoints, func(other *model.Endpoint) bool {
+		if other == nil || other == e {
+			return false
+		}
+		begin, more := beginning(other.Endpoint)
+		return begin == meant || more && strings.HasPrefix(meant, begin) || open && strings.HasPrefix(begin, meant)
+	})
+}
+
+// beginning returns a path, as clients ask for it who read it, as far as it is the same
+// for all of them, and whether more follows.
+func beginning(path string) (begin string, open bool) {
+	if end := strings.IndexAny(path, "{*"); end >= 0 {
+		path, open = path[:end], true
+	}
+	for range 3 { // what is escaped twice may be read twice
+		if plain, err := url.PathUnescape(path); err == nil {
+			path = plain
+		}
+	}
+	if end := strings.IndexAny(path, "?#"); end >= 0 {
+		path, open = path[:end], false
+	}
+	return strings.ToLower(strings.Map(func(r rune) rune {
+		if !unicode.IsGraphic(r) || unicode.IsSpace(r) {
+			return -1
+		}
+		return r
+	}, path)), open
+}
+
+// guarded reports whether a namespace of an endpoint protects.
+func (c *compiler) guarded(e *model.Endpoint) bool {
+	for name := range e.ExtraConfig {
+		if d := c.Registry.Find(component.InEndpoint, name); d != nil && d.Protects() {
+			return true
+		}
+	}
+	return false
+}
+
+// endpointBuilder puts the plan of one endpoint together.
+type endpointBuilder struct {
+	*compiler
+	config  *model.Endpoint
+	site    *component.PipeSite
+	real    []*branchPlan
+	shadows []*branchPlan
+	whole   bool // a stage looks at the client's body
+}
+
+// branches compiles the backends and reports whether they go together.
+func (b *endpointBuilder) branches() bool {
+	if !b.readHosts() {
+		b.inspect()
+		return false
+	}
+	for i, be := range b.config.Backend {
+		if bp := b.backend(i, be); bp != nil {
+			if bp.shadow != nil {
+				b.shadows = append(b.shadows, bp)
+			} else {
+				b.real = append(b.real, bp)
+			}
+		}
+	}
+	b.site.Finish()
+	b.problems = append(b.problems, b.site.Problems()...)
+	if !b.sound() {
+		return false
+	}
+	b.checkNeeds(&b.site.Site, b.config.OutputEncoding == "no-op")
+	return true
+}
+
+func (b *endpointBuilder) build() *Endpoint {
+	e := b.config
+	if !b.branches() {
+		return nil
+	}
+	made := message.NewEncode(b.g.Service, e, b.g.Router.ErrorMessages)
+	made.Personal = made.Cache != "" && b.personal()
+	b.checkCache(made.Personal)
+	enc := b.encode(made)
+	sel := &message.Selected{
+		Header:  message.NewHeaderSelection(e.InputHeaders, b.env.Product, &b.g.client, b.g.Service.ExpectContinueTimeout > 0, b.g.Service.Behaviour.MaxHops > 0),
+		Query:   message.NewSelection(e.InputQueryStrings, false),
+		Maximum: e.MaxBodyBytes.Limit(),
+		Hold:    b.hold(),
+		Whole:   b.whole,
+		Upgrade: b.site.Arrangement().Upgrade,
+		Hops:    b.g.Service.Behaviour.MaxHops,
+	}
+	b.placed = append(append(b.placed[:0], b.site.Placed()...),
+		component.Placed{Phase: uint8(component.EndpointSelect), Name: "select", Stage: sel, At: e.Node.Pos},
+		component.Placed{Phase: uint8(component.EndpointEncode), Name: "encode", Stage: enc,
+			At: cmp.Or(keyPos(e.Node, "output_encoding"), keyPos(b.g.Service.Node, "output_encoding"))})
+	plan := plan.Blueprint{
+		Placed: b.placed, Phase: endpointPhase,
+		Tail: b.tail(), Name: "backends", At: e.Node.Pos, Title: plan.Title{Of: plan.OfEndpoint, Subject: e.Endpoint},
+	}.Plan()
+	plan.Limit = time.Duration(e.Timeout)
+	return &Endpoint{
+		Method:     string(e.Method),
+		Pattern:    e.Endpoint,
+		Config:     e,
+		plan:       plan,
+		branches:   slices.Concat(b.real, b.shadows),
+		sequential: b.site.Arrangement().Sequential,
+		upgrade:    b.site.Arrangement().Upgrade,
+	}
+}
+
+// keyPos returns where the first of the keys is written that n has; zero if there
+// is none.
+func keyPos(n *config.Node, keys ...string) config.Pos {
+	for _, key := range keys {
+		if v := n.GetFold(key); v != nil {
+			return v.Pos
+		}
+	}
+	return config.Pos{}
+}
+
+// encode returns the step that is equal to enc.
+func (c *compiler) encode(enc message.Encode) *message.Encode {
+	if shared := c.encodes[enc]; shared != nil {
+		return shared
+	}
+	shared := new(message.Encode)
+	*shared = enc
+	c.encodes[enc] = shared
+	return shared
+}
+
+// sound checks what only shows when all backends are known.
+func (b *endpointBuilder) sound() bool {
+	e := b.config
+	fail := func(key, code string, err error) bool {
+		b.report(e.Node, key, config.Error, code, err)
+		return false
+	}
+	if len(b.real) == 0 {
+		if len(b.shadows) > 0 {
+			return fail("backend", config.CodeNoBackend, errors.New("all backends are shadows, so nobody answers; add a backend without shadow"))
+		}
+		return false // reported where it was found
+	}
+	if e.OutputEncoding == "no-op" && len(b.real) > 1 {
+		return fail("output_encoding", config.CodeNoOpMerge, errors.New(
+			"can not use NoOp encoding with more than one backends connected to the same endpoint; keep one backend, or choose an encoding that can merge"))
+	}
+	b.checkGroups()
+	b.checkOutput()
+	b.checkUndecoded()
+	a := b.site.Arrangement()
+	if len(a.Upgrade) > 0 && !b.checkUpgrade() {
+		return false
+	}
+	if e.Method != "GET" && len(b.real) > 1 && !a.AllowMultipleWrites {
+		var writes []string
+		last := len(b.real) - 1
+		ordered := a.Sequential
+		for i, bp := range b.real {
+			if bp.config.Method != "GET" {
+				writes = append(writes, fmt.Sprintf("backend[%d] %s %s", i, bp.config.Method, bp.config.URLPattern))
+				ordered = ordered && i == last
+			}
+		}
+		if len(writes) > 0 && !ordered {
+			return fail("backend", config.CodeSeveralWrites, fmt.Errorf(
+				"%s %s writes through %s; a write cannot be undone when another call fails: make the endpoint sequential with its only write in last place, or lift the rule with %s",
+				e.Method, e.Endpoint, strings.Join(writes, ", "), b.Registry.Write(component.InEndpoint, "allow_multiple_writes", "true")))
+		}
+	}
+	if e.ConcurrentCalls > 1 && slices.ContainsFunc(b.real, func(bp *branchPlan) bool { return bp.config.Method != "GET" && bp.config.Method != "HEAD" }) {
+		b.report(e.Node, "concurrent_calls", config.Warning, config.CodeSuspicious,
+			fmt.Errorf("each write is sent %d times; keep concurrent_calls for calls that may be repeated", e.ConcurrentCalls))
+	}
+	return true
+}
+
+// checkNeeds refuses what looks into answers that are passed through, and
+// notes whether anything looks at the client's body. Nothing reads an answer
+// that may be a tunnel.
+func (b *endpointBuilder) checkNeeds(s *component.Site, raw bool) {
+	most := body.Raw
+	if len(b.site.Arrangement().Upgrade) > 0 {
+		most = body.Stream
+	}
+	for _, n := range s.Stated() {
+		b.whole = b.whole || n.Request >= body.Raw
+		if raw && n.Response > most && n.Node != nil {
+			b.problems = append(b.problems, n.Node.Problem(config.Error, config.CodeInvalid, fmt.Errorf(
+				"%s looks into the answer, which no-op passes through; choose another encoding, or remove it", n.Name)))
+		}
+	}
+}
+
+// personal reports whether every answer of the endpoint is for one client only: it
+// authenticates, or calls what a header or a claim of the client names.
+func (b *endpointBuilder) personal() bool {
+	if b.site.Identified() {
+		return true
+	}
+	for name := range b.config.ExtraConfig {
+		if b.env.Absent(b.site.Scope(), name).Personal {
+			return true
+		}
+	}
+	for _, bp := range b.real {
+		be := bp.config
+		if slices.ContainsFunc(bp.pipes, func(p *assembled) bool { return p.personal }) {
+			return true
+		}
+		for _, text := range append([]string{be.URLPattern}, be.Host...) {
+			if strings.Contains(text, "{input_headers.") || strings.Contains(text, "{JWT.") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// checkCache reports answers for one client that every cache may keep for others,
+// unless the file says that this is meant.
+func (b *endpointBuilder) checkCache(personal bool) {
+	e := b.config
+	behaviour := &b.g.Service.Behaviour
+	if e.CacheTTL <= 0 || e.OutputEncoding == "no-op" || behaviour.PersonalCache != "public" ||
+		b.g.Service.Node.GetFold("behaviour").Get("personal_cache") != nil {
+		return
+	}
+	why := "the endpoint authenticates, or calls what a header or a claim names"
+	if !personal {
+		at := slices.IndexFunc(e.InputHeaders, func(name string) bool { return name == "*" || message.Credential(name) })
+		if at < 0 {
+			return
+		}
+		if why = "backends see the header " + e.InputHeaders[at]; e.InputHeaders[at] == "*" {
+			why = "backends see Authorization and Cookie"
+		}
+	}
+	b.report(e.Node, "cache_ttl", config.Warning, config.CodeSuspicious, fmt.Errorf(
+		`lets every cache keep answers that may be for one client only, because %s; write "behaviour": {"personal_cache": "private"} in the root, or "public" there if they are for all`, why))
+}
+
+// share returns a part of the endpoint's timeout; 0 when it is the whole.
+func (b *endpointBuilder) share(percent int) time.Duration {
+	if percent == 100 {
+		return 0
+	}
+	return time.Duration(b.config.Timeout) * time.Duration(percent) / 100
+}
+
+// hold returns how much of a request body may be held in memory: what max_body_bytes
+// or max_payload say, or else the default; 0 is no limit.
+func (b *endpointBuilder) hold() int64 {
+	if payload := b.site.Arrangement().Payload; b.config.MaxBodyBytes == nil && payload != nil {
+		return payload.Held()
+	}
+	return b.config.MaxBodyBytes.Held()
+}
+
+// tail arranges the calls.
+func (b *endpointBuilder) tail() gateway.Connector {
+	limit := b.hold()
+	var sh *fanout.Shadows
+	if len(b.shadows) > 0 {
+		sh = &fanout.Shadows{Running: &b.g.shadows, Limit: limit}
+		for _, bp := range b.shadows {
+			sh.Plans = append(sh.Plans, b.newShadow(bp))
+			bp.plan.Limit = 0 // the shadow's own deadline is independent of the client
+		}
+	}
+	branches := make([]fanout.Branch, len(b.real))
+	for i, bp := range b.real {
+		branches[i] = fanout.Branch{Run: bp.plan, Title: &bp.plan.Title, Decodes: bp.config.Encoding != "no-op", Limit: bp.config.MaxResponseBytes.Held()}
+		if bp.calls > 1 {
+			branches[i].Run = &fanout.Race{Plan: bp.plan, Calls: bp.calls, Deadline: b.share(b.g.Service.Behaviour.ConcurrentDeadline)}
+		}
+	}
+	a := b.site.Arrangement()
+	deadline := b.share(b.g.Service.Behaviour.MergeDeadline)
+	var tail gateway.Connector
+	switch {
+	case len(branches) == 1:
+		one := fanout.Single{Branch: branches[0], Copies: b.real[0].calls > 1, Limit: limit, Shadows: sh}
+		if !one.Decodes && b.config.OutputEncoding != "no-op" {
+			return &fanout.Empty{Single: one}
+		}
+		one.Through = !one.Decodes
+		return &one
+	case a.Sequential:
+		tail = &fanout.Sequence{Branches: branches, Propagate: parsePropagated(a.Propagate), Limit: limit, Deadline: deadline, Shadows: sh}
+	default:
+		tail = &fanout.Parallel{Branches: branches, Limit: limit, Deadline: deadline, Shadows: sh}
+	}
+	if needs := demandsOf(b.real); len(needs) > 0 {
+		tail = &demanding{needs, tail}
+	}
+	return tail
+}
+
+// newShadow returns the plan of a shadow. The calls that run are counted over reloads.
+func (b *endpointBuilder) newShadow(bp *branchPlan) fanout.ShadowPlan {
+	clock := b.env.Clock
+	c, _ := component.KeepIn(b.env, "shadow\x00"+bp.name, func() (*fanout.Crowd, func(), error) { // which cannot fail
+		return &fanout.Crowd{Began: clock()}, nil, nil
+	})
+	return fanout.ShadowPlan{
+		Run: bp.plan, Timeout: bp.plan.Limit, Crowd: c,
+		Most: int64(bp.shadow.Most), Log: b.env.Log, Clock: clock, Place: bp.name,
+	}
+}
+
+func parsePropagated(names []string) []fanout.Propagated {
+	out := make([]fanout.Propagated, len(names))
+	for i, name := range names {
+		if n, path, ok := template.ParseResult(name); ok {
+			out[i] = fanout.Propagated{Index: n, Path: path}
+		} else if n, _, ok := template.ParseResult(name + "_x"); ok {
+			out[i] = fanout.Propagated{Index: n}
+		}
+	}
+	return out
+}
+
+// backend compiles one backend; it returns nil after reporting why it cannot.
+func (b *endpointBuilder) backend(i int, be *model.Backend) *branchPlan {
+	be.URLPattern = strings.Clone(be.URLPattern) // which outlives the text that it is of
+	site := component.NewBackendSite(b.env, b.site, be)
+	around := b.pipes
+	b.pipes = nil
+	b.compiler.build(component.InBackend, be.Node, be.ExtraConfig, site.Build)
+	site.Finish()
+	pipes := b.pipes
+	b.pipes = around
+	b.problems = append(b.problems, site.Problems()...)
+	b.checkNeeds(&site.Site, be.Encoding == "no-op")
+	if len(b.site.Arrangement().Upgrade) > 0 {
+		b.checkTunnelled(site)
+	}
+	b.checkAddress(be)
+	b.checkPath(be)
+	call := site.Call()
+	reshaped := call.Reshape != nil || site.Rewritten()
+	b.checkShape(be, reshaped)
+	bp := &branchPlan{config: be, shadow: call.Shadow, reshaped: reshaped, calls: b.config.ConcurrentCalls, pipes: pipes}
+	if bp.shadow != nil {
+		bp.calls, bp.name = 1, site.Name()
+	}
+	stages, onWire := split(site.Placed())
+	tail := call.Connector
+	if tail == nil {
+		if name := b.unbuilt(be); name != "" {
+			tail = unbuilt(name)
+		}
+	}
+	to := b.callee(be)
+	switch {
+	case !b.hasHost(be, to):
+		tail = nil
+	case tail == nil:
+		var err error
+		if tail, bp.wire, err = b.newHTTP(site, call, to, onWire, b.hold()); err != nil {
+			b.problems = append(b.problems, be.Node.Problems(config.Error, config.CodeInvalid, err)...)
+		}
+	default:
+		b.unwired(be, onWire)
+	}
+	addr := b.newAddress(i, be, bp.shadow != nil)
+	if addr == nil || tail == nil {
+		return nil
+	}
+	bp.demands = demands(be, addr.Pattern, b.site.Params())
+	addr.Compress = !call.Transport.DisableCompression
+	b.placed = append(append(b.placed[:0], stages...),
+		component.Placed{Phase: uint8(component.BackendAddress), Name: "address", Stage: addr, At: be.Node.Pos, Prompt: true},
+		component.Placed{Phase: uint8(component.BackendShape), Name: "shape", Stage: message.NewShape(b.g.Service, be, call.Reshape), Prompt: true,
+			At: cmp.Or(keyPos(be.Node, "encoding", "is_collection", "target", "allow", "deny", "mapping", "group"), be.Node.Pos)})
+	bp.plan = plan.Blueprint{Placed: b.placed, Phase: backendPhase, Tail: tail, Name: "call", At: be.Node.Pos,
+		Title: plan.Title{Subject: subject(site), Index: uint16(i), Of: plan.OfBackend}}.Plan()
+	if bp.shadow != nil {
+		bp.plan.Limit = cmp.Or(call.Shadow.Timeout, time.Duration(b.config.Timeout))
+	}
+	return bp
+}
+
+// inspect finds what else is wrong with what will not be served: the components of its
+// backends are built and dropped.
+func (b *endpointBuilder) inspect() {
+	for _, be := range b.config.Backend {
+		site := component.NewBackendSite(b.env, b.site, be)
+		b.compiler.build(component.InBackend, be.Node, be.ExtraConfig, site.Build)
+		site.Finish()
+		b.problems = append(b.problems, site.Problems()...)
+	}
+	b.site.Finish()
+	b.problems = append(b.problems, b.site.Problems()...)
+}
+
+// subject names a backend in the titles of its plans.
+func subject(s *component.BackendSite) string {
+	if s.Endpoint().Outer() == nil {
+		return s.Config().URLPattern
+	}
+	return s.Config().URLPattern + " of " + s.Endpoint().Config().Endpoint
+}
+
+// meantParam asks whether a placeholder that names nothing is a variable of the endpoint, or
+// the only one.
+func meantParam(err error, params []string) string {
+	of, found := errors.AsType[template.Undefined](err)
+	if !found {
+		return ""
+	}
+	name := string(of)
+	near, found := config.Suggest(name, params)
+	if !found && len(params) == 1 && !strings.Contains(name, ".") {
+		a, b := config.Letters(name), config.Letters(params[0])
+		near, found = params[0], strings.HasSuffix(a, b) || strings.HasSuffix(b, a)
+	}
+	if !found {
+		return ""
+	}
+	return fmt.Sprintf("did you mean {%s}? else ", near)
+}
+
+func backendPhase(p uint8) string { return component.BackendPhase(p).String() }
+
+func endpointPhase(p uint8) string { return component.PipePhase(p).String() }
+
+// split takes the stages of the wire plan out of those of a backend.
+func split(placed []component.Placed) (stages, onWire []component.Placed) {
+	for _, p := range placed {
+		if component.BackendPhase(p.Phase).OnWire() {
+			onWire = append(onWire, p)
+		} else {
+			stages = append(stages, p)
+		}
+	}
+	return stages, onWire
+}
+
+// unwired warns of stages of the wire plan of a backend that has none.
+func (c *compiler) unwired(be *model.Backend, onWire []component.Placed) {
+	for _, p := range onWire {
+		if n := be.ExtraConfig[p.Name]; n != nil {
+			c.problems = append(c.problems, n.Problem(config.Warning, config.CodeSuspicious,
+				errors.New("has no effect on a backend that is not called by HTTP; write it in one that is, or give this call what it needs by its own options")))
+		}
+	}
+}
+
+// newAddress compiles the url_pattern and the filters of a backend.
+func (b *endpointBuilder) newAddress(i int, be *model.Backend, shadow bool) *message.Address {
+	t, err := message.ParseURLPattern(be.URLPattern, b.site.Params())
+	if err != nil && !errors.As(err, new(template.Undefined)) {
+		b.report(be.Node, "url_pattern", config.Error, config.CodeInvalidPath, err)
+		return nil
+	}
+	if err != nil {
+		b.report(be.Node, "url_pattern", config.Error, config.CodeUndefinedVariable, fmt.Errorf(
+			"%w! endpoint: %s %s, backend: %d. input: [%s]; %suse a variable of the endpoint, {respN_field}, {JWT.claim}, {input_headers.Name} or {input_query_strings.name}",
+			err, b.config.Method, b.config.Endpoint, i, strings.Join(b.site.Params(), " "), meantParam(err, b.site.Params())))
+		return nil
+	}
+	b.checkSources(be, shadow, "url_pattern", t.Path, t.Query)
+	for i, h := range be.Host {
+		if !strings.Contains(h, "{") {
+			continue
+		}
+		if host, err := httpcall.ParseHostTemplate(h, b.site.Params()); err == nil { // else it is reported where hosts are compiled
+			b.checkSources(be, shadow, be.Node.ItemPath("host", i), host.Server, host.Base)
+		}
+	}
+	a := message.NewAddress(be.Method, t, strings.HasSuffix(b.config.Endpoint, "/*"))
+	a.Decodes, a.Trace = be.Encoding != "no-op", b.g.Router.ForwardTrace
+	a.Queries, a.Query = len(be.InputQueryStrings) > 0, message.NewSelection(be.InputQueryStrings, false)
+	b.noteFixed(be, &a.Fixed)
+	b.checkHeaders(be.Node, be.InputHeaders)
+	b.checkQueries(be.Node, be.InputQueryStrings)
+	a.Header = message.NewHeaderFilter(be.InputHeaders, b.env.Product, b.g.Service.Behaviour.MaxHops > 0)
+	return a
+}
+
+// noteFixed says which parameters of the client stay behind for those that url_pattern
+// makes of a token.
+func (b *endpointBuilder) noteFixed(be *model.Backend, fixed *message.FixedNames) {
+	note := func(n *config.Node, list []string) {
+		for i, name := range list {
+			if name != "" && name != "*" && fixed.Takes(name) {
+				b.report(n, n.ItemPath("input_query_strings", i), config.Note, config.CodeNote, fmt.Errorf(
+					"the parameter %q of the client stays behind, because url_pattern makes one of the token", name))
+			}
+		}
+	}
+	note(be.Node, be.InputQueryStrings)
+	if len(b.config.Backend) == 1 {
+		note(b.config.Node, b.config.InputQueryStrings)
+	}
+}

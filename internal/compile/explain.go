@@ -1,0 +1,142 @@
+package compile
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/model"
+	"github.com/sluice-gateway/sluice/internal/plan"
+	"github.com/sluice-gateway/sluice/internal/route"
+)
+
+// An Explanation is what happens to a request, without sending it.
+type Explanation struct {
+	Outcome    string            // in words: which route wins, or why none does
+	Candidates []route.Candidate // the routes that were compared, the winner first
+	Service    []Step
+	Own        bool          // the gateway answers by itself
+	Endpoint   *EndpointPlan // nil when no endpoint answers
+}
+
+// A Step is one step of a plan.
+type Step struct {
+	Phase, Name string
+	Out         bool       // it also acts on the way out
+	At          config.Pos // zero for steps of the core
+}
+
+// An EndpointPlan is the compiled plan of an endpoint.
+type EndpointPlan struct {
+	Method, Pattern string
+	PipePlan
+}
+
+// A PipePlan is the compiled plan of a pipe, that of an endpoint with its door.
+type PipePlan struct {
+	Name     string // of a pipe that has no door
+	At       config.Pos
+	Timeout  time.Duration
+	Steps    []Step
+	Calls    string // how the backends are called
+	Backends []BackendPlan
+}
+
+// A BackendPlan is the compiled plan of a backend. Hosts and pattern are masked where
+// they are secret.
+type BackendPlan struct {
+	Method, Pattern string
+	At              config.Pos
+	Hosts           []string
+	Shadow          bool
+	Calls           int // at once
+	Steps           []Step
+	Pipes           []PipePlan // that stand in it
+}
+
+// Explain says which endpoint answers a request and what its plan does. The
+// target is a path, with or without a query.
+func (g *Generation) Explain(method, target string) Explanation {
+	path, _, _ := strings.Cut(target, "?")
+	m := g.table.Find(method, path, nil)
+	e := Explanation{Candidates: g.table.Explain(method, path), Service: describe(g.plan)}
+	if m.Outcome != route.Found || method == "GET" || method == "HEAD" { // its own paths come first, by GET at least
+		if name := g.own.name(path); name != "" {
+			e.Outcome, e.Own = "the gateway answers by itself: "+name, true
+			return e
+		}
+	}
+	switch m.Outcome {
+	case route.Found:
+		e.Outcome = fmt.Sprintf("%s %s answers", m.Value.Method, m.Value.Pattern)
+		e.Endpoint = m.Value.describe(g.Service)
+	case route.Redirect:
+		e.Outcome = fmt.Sprintf("redirected to %s (%v)", m.Location, m.Reason)
+	case route.MethodNotAllowed:
+		switch allow := strings.Join(m.Allow, ", "); {
+		case g.Router.AutoOptions && method == "OPTIONS":
+			e.Outcome = "200: the path is served for " + allow
+		case g.Router.NoMethodNotAllowed:
+			e.Outcome = fmt.Sprintf("404: the path is served for %s only", allow)
+		default:
+			e.Outcome = fmt.Sprintf("405: the path is served for %s only", allow)
+		}
+	case route.BadParam:
+		e.Outcome = "400: " + m.Text
+	default:
+		e.Outcome = "404: no endpoint has this path"
+	}
+	return e
+}
+
+// describe lists the steps of a plan, those of the plans within it too.
+func describe(p *plan.Plan) []Step {
+	if p == nil {
+		return nil
+	}
+	out := make([]Step, len(p.Steps))
+	for i, s := range p.Steps {
+		out[i] = Step{Phase: p.Phase(s.Phase), Name: s.Name, Out: s.Leave != nil, At: s.At}
+	}
+	if s, ok := p.Tail.(*plan.Surrounded); ok {
+		out = append(out, Step{Phase: p.Phase(s.Step.Phase), Name: s.Step.Name, Out: true, At: s.Step.At})
+		out = append(out, describe(s.Inner)...)
+	}
+	return out
+}
+
+func (e *Endpoint) describe(s *model.Service) *EndpointPlan {
+	p := &EndpointPlan{Method: e.Method, Pattern: e.Pattern,
+		PipePlan: (&assembled{e.Config, e.plan, e.branches, e.sequential, false}).describe(s)}
+	if len(e.upgrade) > 0 {
+		p.Calls += ", which may switch to " + strings.Join(e.upgrade, " or ") + ": a tunnel then"
+	}
+	return p
+}
+
+func (a *assembled) describe(s *model.Service) PipePlan {
+	p := PipePlan{At: a.config.Node.Pos, Timeout: a.plan.Limit, Steps: describe(a.plan), Calls: "one backend"}
+	if real := slices.DeleteFunc(slices.Clone(a.branches), func(b *branchPlan) bool { return b.shadow != nil }); len(real) > 1 {
+		p.Calls = "all backends at once, answers merged in this order"
+		if a.sequential {
+			p.Calls = "one backend after the other, answers merged in this order"
+		}
+	}
+	for _, b := range a.branches {
+		n := b.config.Node
+		described := BackendPlan{
+			Method: b.config.Method, Pattern: n.Masked("url_pattern", b.config.URLPattern)[0], At: n.Pos,
+			Hosts:  b.config.HostsFrom(s).Masked("host", b.config.Host...),
+			Shadow: b.shadow != nil, Calls: b.calls, Steps: append(describe(b.plan), describe(b.wire)...),
+		}
+		for _, inner := range b.pipes {
+			pipe := inner.describe(s)
+			pipe.Name = inner.config.Node.Masked("endpoint", inner.config.Endpoint)[0]
+			described.Pipes = append(described.Pipes, pipe)
+		}
+		p.Backends = append(p.Backends, described)
+	}
+	return p
+}

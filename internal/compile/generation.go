@@ -1,0 +1,214 @@
+package compile
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/message"
+	"github.com/sluice-gateway/sluice/internal/plan"
+	"github.com/sluice-gateway/sluice/internal/route"
+	"github.com/sluice-gateway/sluice/internal/telemetry"
+)
+
+// Do answers an exchange: it finds out who asks, runs the service plan, and
+// makes an answer of whatever went wrong. The error is what went wrong, for
+// observers; the answer is in x.Response all the same, unless the client is
+// gone.
+func (g *Generation) Do(ctx context.Context, x *gateway.Exchange) error {
+	x.Identify()
+	x.Client = g.client.Of(x.In)
+	var a *plan.Allowance
+	if g.endurance != nil {
+		a = g.endurance.Begin(ctx, x)
+		ctx = a
+	}
+	if err := g.plan.Do(ctx, x); err != nil { // of a stage outside of the rendering
+		g.rendering.Fail(x, err)
+	}
+	if a != nil {
+		g.endurance.End(a, x)
+	}
+	if g.idHeader != "" {
+		x.Response.Header.Set(g.idHeader, x.ID())
+	}
+	return x.Err
+}
+
+// Answer answers an exchange that came to a port, in the way that c does, and makes an
+// answer of whatever goes wrong.
+func (g *Generation) Answer(ctx context.Context, x *gateway.Exchange, c gateway.Connector) error {
+	x.Identify()
+	x.Client = g.client.Of(x.In)
+	if err := c.Do(ctx, x); err != nil {
+		g.rendering.Fail(x, err)
+	}
+	return x.Err
+}
+
+// Take answers an exchange of a source, in the way that c does. An error is the failure.
+func (g *Generation) Take(ctx context.Context, x *gateway.Exchange, c gateway.Connector) error {
+	x.Identify()
+	return c.Do(ctx, x)
+}
+
+// Mask replaces the secrets of the configuration in a text for operators.
+func (g *Generation) Mask(text string) string {
+	if g.env.Mask == nil {
+		return text
+	}
+	return g.env.Mask(text)
+}
+
+// Sources returns where exchanges come from beside listeners.
+func (g *Generation) Sources() []component.Source { return g.env.Sources }
+
+// Ports returns where the gateway listens beside the address of the service.
+func (g *Generation) Ports() []component.Port { return g.env.Ports }
+
+// Observers returns who wants to know how exchanges end.
+func (g *Generation) Observers() []telemetry.Observer { return g.env.Observers }
+
+// Logger returns the log of the generation.
+func (g *Generation) Logger() *slog.Logger { return g.env.Log.Logger() }
+
+// Discard gives back what was kept for a generation that is not started.
+func (g *Generation) Discard() { g.env.Release() }
+
+// Start runs what components registered for the start, in the order in which
+// they were built. An error names the first that failed; those that were
+// started before it are closed. A generation that has started cannot be
+// explained any more: it has let go of its document.
+func (g *Generation) Start(ctx context.Context) error {
+	for _, f := range g.env.Start {
+		if err := f(ctx); err != nil {
+			return errors.Join(err, g.Close(context.WithoutCancel(ctx)))
+		}
+	}
+	g.forget()
+	return nil
+}
+
+// forget lets go of the document and of the endpoints as they were written,
+// which are as large as all that was made of them. Only problems and
+// explanations speak of them, and there are none any more.
+func (g *Generation) forget() {
+	s := g.Service
+	s.Node, s.ExtraConfig, s.Endpoints = nil, nil, nil
+	for _, e := range g.Endpoints {
+		e.Config, e.branches = nil, nil
+	}
+}
+
+// Close ends the generation after its last exchange: it waits for shadows,
+// runs what components registered for the end, in the opposite order, and
+// gives back what was kept.
+func (g *Generation) Close(ctx context.Context) error {
+	g.shadows.Wait()
+	var errs []error
+	for i := len(g.env.Close) - 1; i >= 0; i-- {
+		errs = append(errs, g.env.Close[i](ctx))
+	}
+	g.env.Release()
+	return errors.Join(errs...)
+}
+
+// route is the tail of the service plan: it finds the endpoint and runs its
+// plan.
+func (g *Generation) route(ctx context.Context, x *gateway.Exchange) error {
+	if x.In.Path() == "*" {
+		return g.describe(x)
+	}
+	m := g.table.Find(x.In.Method(), x.In.Path(), x.Params)
+	switch m.Outcome {
+	case route.Found:
+		x.Endpoint, x.Path, x.Params, x.Raw, x.Rest = m.Pattern, m.Path, m.Params, m.Raw, m.Rest
+		return m.Value.plan.Do(ctx, x)
+	case route.MethodNotAllowed:
+		return g.wrongMethod(x, m.Allow)
+	case route.Redirect:
+		return redirect(x, m.Location)
+	case route.BadParam:
+		return &gateway.Error{Status: 400, Code: gateway.CodeBadRequest, Public: m.Text, Show: true}
+	}
+	return g.notFound(x)
+}
+
+// refuse fails with a text or the configured document.
+func (g *Generation) refuse(x *gateway.Exchange, e *gateway.Error) error {
+	h := &x.Response.Header
+	x.Response.Mark = gateway.MarkIncomplete
+	if text := g.Router.ErrorBody[e.Status]; text != nil {
+		x.Response.Status = e.Status
+		h.Set(message.ContentType, "application/json; charset=utf-8")
+		x.Response.Body = body.FromBytes(text)
+		x.Reply()
+		return nil
+	}
+	h.Set(message.ContentType, "text/plain")
+	return e
+}
+
+func (g *Generation) notFound(x *gateway.Exchange) error {
+	return g.refuse(x, &gateway.Error{Status: 404, Code: gateway.CodeNotFound, Public: "404 page not found", Show: true})
+}
+
+// wrongMethod answers for a path that has other methods only.
+func (g *Generation) wrongMethod(x *gateway.Exchange, allow []string) error {
+	switch {
+	case g.Router.AutoOptions && x.In.Method() == "OPTIONS":
+		x.Response.Status = 200
+		x.Response.Header.Set("Allow", strings.Join(allow, ", "))
+		x.Response.Mark = gateway.MarkProduct
+		x.Reply()
+		return nil
+	case g.Router.NoMethodNotAllowed:
+		return g.notFound(x)
+	}
+	if g.Router.AutoOptions {
+		allow = append(allow[:len(allow):len(allow)], "OPTIONS")
+	}
+	x.Response.Header.Set("Allow", strings.Join(allow, ", "))
+	return g.refuse(x, &gateway.Error{Status: 405, Code: gateway.CodeNotAllowed, Public: "405 method not allowed", Show: true})
+}
+
+// describe answers OPTIONS for the gateway itself, with the methods that it
+// serves anywhere (RFC 9110, section 9.3.7).
+func (g *Generation) describe(x *gateway.Exchange) error {
+	allow := []string{"OPTIONS"}
+	for _, e := range g.Endpoints {
+		allow = append(allow, e.Method)
+	}
+	slices.Sort(allow)
+	x.Response.Status = 200
+	x.Response.Header.Set("Allow", strings.Join(route.WithHead(slices.Compact(allow)), ", "))
+	x.Response.Mark = gateway.MarkProduct
+	x.Reply()
+	return nil
+}
+
+// redirect points the client to the spelling that is served. GET and HEAD may be
+// repeated as they are (301); other methods keep method and body (307).
+func redirect(x *gateway.Exchange, path string) error {
+	target := path
+	if q := x.In.RawQuery(); q != "" {
+		target += "?" + q
+	}
+	r := &x.Response
+	r.Status = 307
+	if method := x.In.Method(); method == "GET" || method == "HEAD" {
+		r.Status = 301
+		r.Header.Set(message.ContentType, "text/html; charset=utf-8")
+		r.Body = body.FromBytes([]byte(`<a href="` + htmlEscape(target) + "\">Moved Permanently</a>.\n\n"))
+	}
+	r.Header.Set("Location", target)
+	x.Reply()
+	return nil
+}
+
+var htmlEscape = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;", "'", "&#39;").Replace

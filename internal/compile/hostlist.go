@@ -1,0 +1,160 @@
+package compile
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/message"
+	"github.com/sluice-gateway/sluice/internal/model"
+)
+
+// webSocketHosts are those of a backend to which WebSockets lead: ws and wss stand for
+// http and https (RFC 6455, section 3).
+var webSocketHosts = &component.Hosts{Form: component.HTTPHosts.Form, Read: func(text string) (string, error) {
+	return component.HTTPHosts.Read(overHTTP(text))
+}}
+
+// overHTTP returns a host with the scheme by which a WebSocket is opened.
+func overHTTP(host string) string {
+	scheme, rest, found := strings.Cut(host, "://")
+	switch {
+	case found && strings.EqualFold(scheme, "ws"):
+		return "http://" + rest
+	case found && strings.EqualFold(scheme, "wss"):
+		return "https://" + rest
+	}
+	return host
+}
+
+// callee is what the hosts of a backend are, and who says so: a namespace, or "" for
+// the core, which calls by HTTP.
+type callee struct {
+	*component.Hosts
+	by string
+}
+
+// callee returns what the hosts of a backend are.
+func (b *endpointBuilder) callee(be *model.Backend) callee {
+	found := callee{component.HTTPHosts, ""}
+	for name := range be.ExtraConfig {
+		if d := b.Registry.Find(component.InBackend, name); d != nil && d.Hosts != nil && (found.by == "" || name < found.by) {
+			found = callee{d.Hosts, name}
+		}
+	}
+	switch {
+	case found.by != "":
+	case b.unbuilt(be) != "":
+		found.Hosts = component.Verbatim
+	case slices.Contains(b.site.Arrangement().Upgrade, message.Websocket):
+		found.Hosts = webSocketHosts
+	}
+	return found
+}
+
+// A hostList is the hosts of the root as one kind of them.
+type hostList struct {
+	read  []string
+	sound bool
+}
+
+// readHosts gives the backends of the endpoint their hosts as they are called, and
+// reports whether there is nothing wrong with them.
+func (b *endpointBuilder) readHosts() bool {
+	sound := true
+	for _, be := range b.config.Backend {
+		to := b.callee(be)
+		if be.HostsFrom(b.g.Service) != be.Node {
+			root := b.rootHosts(to)
+			be.Host, sound = root.read, sound && root.sound
+			continue
+		}
+		// Sanitising is of hosts that are called by HTTP. Elsewhere a host is read in any
+		// case, unless it is made of values of the request.
+		asIs := func(host string) bool { return be.DisableHostSanitize && (to.by == "" || strings.Contains(host, "{")) }
+		if to.Hosts == webSocketHosts && be.DisableHostSanitize {
+			for i, host := range be.Host {
+				be.Host[i] = overHTTP(host)
+			}
+		}
+		own := b.list(be.Node, be.Host, to, asIs)
+		be.Host, sound = own.read, sound && own.sound
+	}
+	return sound
+}
+
+// hasHost reports a backend that needs a host and has none.
+func (c *compiler) hasHost(be *model.Backend, to callee) bool {
+	if len(be.Host) > 0 || to.Read == nil {
+		return true
+	}
+	c.report(be.Node, "host", config.Error, config.CodeInvalid, errors.New("no host; write a list of hosts here or at the root"))
+	return false
+}
+
+// rootHosts returns the hosts of the root as the callee has them. All backends that call
+// them alike share a list.
+func (c *compiler) rootHosts(to callee) *hostList {
+	if list := c.roots[to.Hosts]; list != nil {
+		return list
+	}
+	s := c.g.Service
+	list := c.list(s.Node, s.Host, to, func(string) bool { return false })
+	if c.roots == nil {
+		c.roots = make(map[*component.Hosts]*hostList)
+	}
+	c.roots[to.Hosts] = &list
+	return &list
+}
+
+// list reads the hosts of n, and reports those that are wrong.
+func (c *compiler) list(n *config.Node, hosts []string, to callee, asIs func(string) bool) hostList {
+	list := hostList{make([]string, 0, len(hosts)), true}
+	for i, host := range hosts {
+		if to.Read == nil || asIs(host) {
+			list.read = append(list.read, strings.Clone(host)) // which outlives the text that it is of
+			continue
+		}
+		read, err := to.Read(host)
+		if err == nil {
+			list.read = append(list.read, read)
+			continue
+		}
+		list.sound = false
+		c.badHost(n, i, host, to, err)
+	}
+	return list
+}
+
+// badHost reports a host that is wrong, unless it was not even read.
+func (c *compiler) badHost(n *config.Node, i int, host string, to callee, err error) {
+	what, instead, shown := "", to.Form, config.MaskUser(host)
+	if to.by != "" {
+		what, shown = " for "+to.by, maskAll(host)
+		if n == c.g.Service.Node {
+			instead += ", in the backend if others are called in another way"
+		}
+	}
+	p := n.ProblemAt(n.ItemPath("host", i), config.Error, config.CodeInvalidHost,
+		fmt.Errorf("host %s not valid%s: invalid host: %w; write %s", strconv.Quote(shown), what, err, instead))
+	known := func(q *config.Problem) bool {
+		return q.Path == p.Path && q.Severity == config.Error && (q.Code != p.Code || q.Err.Error() == p.Err.Error())
+	}
+	if !slices.ContainsFunc(c.problems, known) {
+		c.problems = append(c.problems, p)
+	}
+}
+
+// maskAll hides what stands in front of the last @ of a host: of one that is wrong it may
+// all be a password.
+func maskAll(host string) string {
+	scheme, rest, found := strings.Cut(host, "://")
+	if at := strings.LastIndexByte(rest, '@'); found && at >= 0 {
+		return config.MaskUser(scheme + "://x" + rest[at:])
+	}
+	return config.MaskUser(host)
+}

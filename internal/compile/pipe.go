@@ -1,0 +1,188 @@
+package compile
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/fanout"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/message"
+	"github.com/sluice-gateway/sluice/internal/model"
+	"github.com/sluice-gateway/sluice/internal/plan"
+)
+
+// How much pipes within pipes may ask for: that many stand within each other, and one
+// request may call a backend that many times at once, all concurrent_calls around it
+// multiplied. An endpoint alone may do the latter, too.
+const (
+	maxNested = 8
+	maxCalls  = 100
+)
+
+// A pipe answers requests with data, or with bytes if it is one of no-op. It has an
+// exchange of its own, on behalf of the one that it is given, so that what stages keep
+// there is not that of the stages around the pipe.
+type pipe struct {
+	plan  *plan.Plan
+	name  string
+	whole bool  // a stage looks at the body of the request
+	hold  int64 // bytes of it that are held at most; 0 is no limit
+}
+
+// Do answers the request of x. What the answer is made of lives as long as x.
+func (p *pipe) Do(ctx context.Context, x *gateway.Exchange) error {
+	payload := x.Request.Body
+	x.Request.Body = body.Body{}
+	c := fanout.NewCall(x, payload)
+	c.Endpoint, c.Results, c.Request.Upgrade = p.name, nil, ""
+	if x.Request.Unpack {
+		c.Request.Header.Del("Accept-Encoding") // which is what the backend around it wants
+	}
+	if p.whole {
+		if err := message.Buffer(ctx, &c.Request.Body, p.hold); err != nil {
+			return err
+		}
+	}
+	if err := p.plan.Do(ctx, c); err != nil {
+		fanout.PassFace(x, c, err)
+		return err
+	}
+	x.Response.Take(&c.Response)
+	if x.Response.Status == 0 {
+		x.Response.Status = 200
+	}
+	return nil
+}
+
+// pipe compiles a pipe without a door; see [component.BackendSite.Pipe]. One of the
+// service is compiled when the service is built.
+func (c *compiler) pipe(scope component.Scope, in *component.BackendSite, e *model.Endpoint) gateway.Connector {
+	p := new(pipe)
+	if in == nil && !c.built {
+		c.later = append(c.later, func() { c.nested(p, scope, in, e) })
+	} else {
+		c.nested(p, scope, in, e)
+	}
+	return p
+}
+
+// nested compiles what is written in e into p. With an error among the problems p is
+// never run.
+func (c *compiler) nested(p *pipe, scope component.Scope, in *component.BackendSite, e *model.Endpoint) {
+	if !c.bounded(in, e) {
+		return
+	}
+	c.inherit(e, in)
+	problems := model.ResolvePipe(c.g.Service, e)
+	c.problems = append(c.problems, problems...)
+	if config.HasErrors(problems) {
+		return
+	}
+	c.renameIn(scope, e.ExtraConfig)
+	for _, be := range e.Backend {
+		c.renameIn(component.InBackend, be.ExtraConfig)
+	}
+	switch e.OutputEncoding {
+	case "json", "no-op":
+	default:
+		c.mistake(e.Node, "output_encoding", fmt.Errorf("%s has no effect here, where the answer is data; write it in the endpoint", e.OutputEncoding))
+	}
+	site := component.NewPipeSite(c.env, scope, in, e)
+	c.build(scope, e.Node, e.ExtraConfig, site.Build)
+	b := &endpointBuilder{compiler: c, config: e, site: site}
+	if !b.branches() {
+		return
+	}
+	b.placed = append(b.placed[:0], site.Placed()...)
+	p.plan = plan.Blueprint{
+		Placed: b.placed, Phase: endpointPhase,
+		Tail: b.tail(), Name: "backends", At: e.Node.Pos, Title: plan.Title{Of: plan.OfPipe, Subject: e.Endpoint},
+	}.Plan()
+	p.plan.Limit = time.Duration(e.Timeout)
+	p.name, p.whole, p.hold = e.Endpoint, b.whole, b.hold()
+	c.pipes = append(c.pipes, &assembled{
+		config: e, plan: p.plan, branches: slices.Concat(b.real, b.shadows), sequential: site.Arrangement().Sequential, personal: b.personal(),
+	})
+}
+
+// assembled is a compiled pipe, for explanations and for what is around it.
+type assembled struct {
+	config     *model.Endpoint
+	plan       *plan.Plan
+	branches   []*branchPlan
+	sequential bool
+	personal   bool // it calls what a header or a claim of the client names
+}
+
+// bounded reports whether what is asked for has an end in reason.
+func (c *compiler) bounded(in *component.BackendSite, e *model.Endpoint) bool {
+	depth, calls := 1, max(e.ConcurrentCalls, 1)
+	for ; in != nil; in = in.Endpoint().Outer() {
+		depth++
+		calls = min(calls*max(in.Endpoint().Config().ConcurrentCalls, 1), maxCalls+1)
+	}
+	switch {
+	case depth > maxNested:
+		c.report(e.Node, "", config.Error, config.CodeInvalid, fmt.Errorf("stands within %d others, and no more than %d may; call backends of the outer ones", depth-1, maxNested-1))
+	case calls > maxCalls:
+		c.report(e.Node, "concurrent_calls", config.Error, config.CodeOutOfRange, fmt.Errorf("with those around it each backend is called more than %d times at once; write a smaller number here or in the endpoint", maxCalls))
+	default:
+		return true
+	}
+	return false
+}
+
+// inherit fills in what a pipe has from the backend that it stands in.
+func (c *compiler) inherit(e *model.Endpoint, in *component.BackendSite) {
+	if in == nil {
+		e.InputHeaders, e.InputQueryStrings = everything, everything
+	} else {
+		outer, be := in.Endpoint().Config(), in.Config()
+		e.Method = model.Method(be.Method)
+		if e.InputHeaders, e.InputQueryStrings = everything, everything; !in.Rewritten() && !in.Endpoint().Rewritten() {
+			e.InputHeaders = narrowed(outer.InputHeaders, be.InputHeaders)
+			e.InputQueryStrings = narrowed(outer.InputQueryStrings, be.InputQueryStrings)
+		}
+		e.MaxBodyBytes, e.MaxResponseBytes = outer.MaxBodyBytes, be.MaxResponseBytes
+		if e.OutputEncoding == "" && be.Encoding == "no-op" {
+			e.OutputEncoding = "no-op"
+		}
+		switch behaviour := &c.g.Service.Behaviour; {
+		case e.Timeout > outer.Timeout:
+			c.report(e.Node, "timeout", config.Warning, config.CodeSuspicious, fmt.Errorf("is longer than the %v that there are around it; write less, or a longer timeout in the endpoint", outer.Timeout))
+		case e.Timeout == 0:
+			e.Timeout = outer.Timeout
+			if len(outer.Backend) > 1 {
+				e.Timeout = e.Timeout * config.Duration(behaviour.MergeDeadline) / 100
+			}
+			if outer.ConcurrentCalls > 1 {
+				e.Timeout = e.Timeout * config.Duration(behaviour.ConcurrentDeadline) / 100
+			}
+		}
+	}
+	if e.OutputEncoding == "" {
+		e.OutputEncoding = "json"
+	}
+}
+
+// everything is a list that lets all through: what a source or a script has made.
+var everything = []string{"*"}
+
+// narrowed returns what passes the lists of an endpoint and of its backend, of which the
+// second lets all through that it does not name.
+func narrowed(list, again []string) []string {
+	switch {
+	case len(again) == 0 || slices.Contains(again, "*"):
+		return list
+	case slices.Contains(list, "*"):
+		return again
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(name string) bool {
+		return !slices.ContainsFunc(again, func(other string) bool { return config.SameName(name, other) })
+	})
+}

@@ -1,0 +1,70 @@
+package httpcall
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/message"
+)
+
+// A webOrigin is what URLs of one server have in common: RFC 6454, section 4.
+type webOrigin struct{ scheme, host, port string }
+
+func originOf(scheme, authority string) webOrigin {
+	u := url.URL{Host: authority}
+	o := webOrigin{strings.ToLower(scheme), strings.ToLower(strings.TrimSuffix(u.Hostname(), ".")), u.Port()}
+	if o.port == "" {
+		if o.port = "80"; o.scheme == "https" {
+			o.port = "443"
+		}
+	}
+	return o
+}
+
+func (s *Server) origin() webOrigin { return originOf(s.scheme, s.authority) }
+
+// A caller is a connector that knows the hosts of its backend.
+type caller interface {
+	calls(o webOrigin) bool // whether one of them has the origin
+}
+
+func (b *Balanced) calls(o webOrigin) bool {
+	return b.Hosts.Hosts().Some(func(address string) bool {
+		s := ParseServer(address)
+		return s.origin() == o
+	})
+}
+
+func (d *Direct) calls(o webOrigin) bool { return d.Server.origin() == o }
+
+// trusts reports whether a redirect to a URL may take the credentials of the request
+// along: it stays with the origin, leads to another host of the backend, or only begins
+// to encrypt, on the usual ports; or it stays with the name of the host, or below it,
+// where that is enough. It never may where it ends encrypting.
+func (f *Redirected) trusts(r *gateway.Request, to *url.URL) bool {
+	from, target := originOf(r.Scheme, r.Host), originOf(to.Scheme, to.Host)
+	switch {
+	case from.scheme == "https" && target.scheme != "https":
+		return false
+	case from == target, from.port == "80" && target == webOrigin{"https", from.host, "443"}:
+		return true
+	case f.Named && sameDomain(target.host, from.host):
+		return true
+	}
+	own, knows := f.First.(caller)
+	return knows && own.calls(target)
+}
+
+// sameDomain reports whether a host has the name of another one or one below it.
+func sameDomain(host, of string) bool {
+	above, is := strings.CutSuffix(host, of)
+	return is && of != "" && (above == "" || above[len(above)-1] == '.')
+}
+
+// withhold removes from a request what must not reach an origin that is not the
+// backend's: everything whose name speaks of a credential.
+func withhold(h *gateway.Fields) {
+	*h = slices.DeleteFunc(*h, func(f gateway.Field) bool { return message.Credential(f.Name) })
+}
