@@ -453,6 +453,9 @@ func arrived(conn net.Conn) (is bool) {
 	return err == nil && raw.Control(func(fd uintptr) { is, _ = engine.Readable(fd) }) == nil && is
 }
 
+// carriesAny reports whether a proxy carries bytes of any protocol.
+func carriesAny(via *url.URL) bool { return via.Scheme == "socks5" || via.Scheme == "socks5h" }
+
 // path puts the path into the URL such that it goes out as it is. Opaque does
 // that for every path but one that begins with two slashes, which net/http
 // takes for an authority. Towards a proxy the target is absolute, and net/http

@@ -25,8 +25,7 @@
 // On such a connection nothing follows the preface before the settings of the backend
 // have come: one round trip more for the first call, and none of the requests has
 // reached a backend that speaks something else. Calls by prior knowledge that begin while
-// the first connection is being made wait for it, for three seconds at most, and make none,
-// except through a proxy.
+// the first connection is being made wait for it, for three seconds at most, and make none.
 //
 // What it cannot do: it asks a backend for trailers (TE) without naming TE in Connection,
 // which a backend that turns out to speak HTTP/2 must not get. The standard library keeps

@@ -26,20 +26,16 @@ func (c *client) newPrior(t model.Transport) *http.Transport {
 	shared := &sharing{dial: p.DialContext, leads: make(map[string]*lead)}
 	p.DialContext = shared.connect
 	if c.proxy != nil {
-		p.DialContext = shared.alone // the address is that of the proxy, and many hosts are behind it
 		p.Proxy = func(r *http.Request) (*url.URL, error) {
 			via, err := c.proxy(r.URL)
-			if err == nil && via != nil && !carriesAny(via) {
-				err = errors.New("HTTP/2 without TLS does not pass a forward proxy of HTTP; remove use_h2c, or the proxy, or name the host in NO_PROXY")
+			if err == nil && via != nil {
+				err = errors.New("HTTP/2 without TLS does not pass a forward proxy; remove use_h2c, or the proxy, or name the host in NO_PROXY")
 			}
 			return via, err
 		}
 	}
 	return p
 }
-
-// carriesAny reports whether a proxy carries bytes of any protocol.
-func carriesAny(via *url.URL) bool { return via.Scheme == "socks5" || via.Scheme == "socks5h" }
 
 // prior reports whether the call is one by prior knowledge.
 func (c *call) prior() bool { return c.transport == c.client.prior }
@@ -91,15 +87,6 @@ func ready(g *greeting, err error) (net.Conn, error) {
 		return nil, err
 	}
 	return g, nil
-}
-
-// alone makes a connection that nobody waits for.
-func (s *sharing) alone(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := s.dial(ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
-	return greet(ctx, conn), nil
 }
 
 // dialFor makes the connection of l.

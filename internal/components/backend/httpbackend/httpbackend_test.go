@@ -240,8 +240,7 @@ func TestClient(t *testing.T) {
 		{"unknown version", `{"client_tls":{"min_version":"TLS9"}}`, model.Transport{}, component.Redirects{}, []string{"error client_tls.min_version: "}},
 		{"HTTP/2 without TLS", `{"use_h2c":true}`, model.Transport{H2C: true}, component.Redirects{}, nil},
 		{"HTTP/2 without TLS by a proxy of HTTP", `{"use_h2c":true,"proxy_address":"http://proxy:3128"}`, model.Transport{}, component.Redirects{}, []string{"error use_h2c: "}},
-		{"HTTP/2 without TLS by a proxy of bytes", `{"use_h2c":true,"proxy_address":"socks5://proxy:3128"}`,
-			model.Transport{Proxy: "socks5://proxy:3128", H2C: true}, component.Redirects{}, nil},
+		{"HTTP/2 without TLS by a proxy of bytes", `{"use_h2c":true,"proxy_address":"socks5://proxy:3128"}`, model.Transport{}, component.Redirects{}, []string{"error use_h2c: "}},
 		{"wrong type", `{"no_redirect":"yes"}`, model.Transport{}, component.Redirects{}, []string{"error no_redirect: "}},
 	}
 	for _, tt := range tests {

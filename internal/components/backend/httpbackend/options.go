@@ -47,7 +47,8 @@ type ClientOptions struct {
 	// must speak without being asked (prior knowledge; RFC 9113, section 3.3). One
 	// that does not is treated as a host that cannot be reached, and the log says
 	// so. Calls share a connection. With https:// HTTP/2 is negotiated, with this
-	// option and without. Requests that switch protocols go out in HTTP/1.1.
+	// option and without. Requests that switch protocols go out in HTTP/1.1. It does not
+	// pass a forward proxy.
 	UseH2C bool `json:"use_h2c"`
 }
 
@@ -65,8 +66,8 @@ func (o ClientOptions) Validate() error {
 		err = fmt.Errorf("scheme %q is not supported; write http, https or socks5", u.Scheme)
 	case u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "":
 		err = errors.New("has more than scheme, host and port; remove the rest")
-	case o.UseH2C && u.Scheme != "socks5":
-		return config.At("use_h2c", errors.New("HTTP/2 without TLS does not pass a forward proxy of HTTP; remove use_h2c or proxy_address"))
+	case o.UseH2C:
+		return config.At("use_h2c", errors.New("HTTP/2 without TLS does not pass a forward proxy; remove use_h2c or proxy_address"))
 	}
 	return config.At("proxy_address", err)
 }
