@@ -43,10 +43,10 @@ type Options struct {
 	Stdout   telemetry.Output                                // for logs; nil discards them
 	Stderr   telemetry.Output                                // likewise
 	Product  string                                          // name and version
-	Missing  func(component.Scope, string) *component.Absent // see [plan.Options]
-	Without  bool                                            // see [plan.Options]
+	Missing  func(component.Scope, string) *component.Absent // see [compile.Options]
+	Without  bool                                            // see [compile.Options]
 
-	// Published returns names of namespaces; see [plan.Options].
+	// Published returns names of namespaces; see [compile.Options].
 	Published func() map[string]string
 
 	// Raise makes errors of warnings, such as [config.Lint] or [config.Strict];
