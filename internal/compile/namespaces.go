@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -31,12 +30,15 @@ func (c *compiler) rename() {
 }
 
 func (c *compiler) renameIn(scope component.Scope, extra map[string]*config.Node) {
-	for _, name := range slices.Sorted(maps.Keys(extra)) {
-		d := c.Registry.Find(scope, name)
-		if d == nil || d.Namespace == name {
-			continue
+	var old []string
+	for name := range extra {
+		if d := c.Registry.Find(scope, name); d != nil && d.Namespace != name {
+			old = append(old, name)
 		}
-		n := extra[name]
+	}
+	slices.Sort(old)
+	for _, name := range old {
+		d, n := c.Registry.Find(scope, name), extra[name]
 		delete(extra, name)
 		if extra[d.Namespace] != nil {
 			c.problems = append(c.problems, n.Problem(config.Error, config.CodeDuplicateNamespace,

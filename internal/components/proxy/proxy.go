@@ -73,8 +73,8 @@ func buildPipe(s *component.PipeSite, o EndpointOptions) error {
 	}
 	intake(s, o)
 	raw := s.Config().OutputEncoding == "no-op"
-	if len(o.FlatmapFilter) > 0 {
-		s.Finally(func() error { return rearrange(s, o.FlatmapFilter) })
+	if ops := o.FlatmapFilter; len(ops) > 0 { // a variable of its own: o would be on the heap for every endpoint
+		s.Finally(func() error { return rearrange(s, ops) })
 	}
 	if o.Static != nil {
 		switch {
@@ -132,11 +132,12 @@ func arrange(s *component.PipeSite, o EndpointOptions) error {
 	if err := s.Sequence(o.SequentialPropagatedParams); err != nil {
 		return config.At("sequential", err)
 	}
+	params := o.SequentialPropagatedParams // and not o, as above
 	s.Finally(func() error {
 		if s.Answers() == 1 {
 			s.Note("sequential", errors.New("has no effect with one backend"))
 		}
-		for i, p := range o.SequentialPropagatedParams {
+		for i, p := range params {
 			number := propagated.FindStringSubmatch(p)[1]
 			if n, err := strconv.Atoi(number); err != nil || n >= s.Answers()-1 {
 				s.Warn(fmt.Sprintf("sequential_propagated_params[%d]", i),
