@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/balance"
+	"github.com/sluice-gateway/sluice/internal/check"
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
@@ -71,7 +72,7 @@ type compiler struct {
 	encodes  map[message.Encode]*message.Encode           // most endpoints encode alike and share the step
 	sets     map[string]*balance.Set                      // hosts, by their list
 	roots    map[*component.Hosts]*hostList               // the hosts of the root, as they were read
-	guarding *guard                                       // see protections
+	check    check.Checker
 	problems []*config.Problem
 	placed   []component.Placed // of the plan that is being put together
 	pipes    []*assembled       // of the backend that is being built
@@ -98,6 +99,8 @@ func Compile(d *config.Document, o Options) (*Generation, []*config.Problem) {
 	}
 	problems = d.Judge(problems)
 	c := &compiler{Options: o, env: o.Env, problems: problems, encodes: make(map[message.Encode]*message.Encode), sets: make(map[string]*balance.Set)}
+	c.check = check.Checker{Env: o.Env, Published: o.Published, Without: o.Without, Machine: o.Machine,
+		Report: func(p *config.Problem) { c.problems = append(c.problems, p) }}
 	c.implicit = make(map[component.Scope][]*component.Declaration)
 	for _, d := range o.Registry.All() {
 		if d.Implicit {
@@ -112,7 +115,7 @@ func Compile(d *config.Document, o Options) (*Generation, []*config.Problem) {
 		c.compile()
 	}
 	c.env.Pipe = nil // which would keep all of this
-	c.applyPolicy(d)
+	c.problems = c.check.Policy(d, c.problems)
 	c.problems = d.Judge(c.problems)
 	config.Sort(c.problems)
 	c.problems = slices.CompactFunc(c.problems, func(a, b *config.Problem) bool { // what many share is looked at many times
@@ -149,53 +152,6 @@ func brokenEndpoints(problems []*config.Problem) map[int]bool {
 	return broken
 }
 
-// applyPolicy raises unknown keys and mistakes to errors: everywhere under a strict
-// dialect, unknown keys in the settings of TLS always, and wherever a protection
-// would be lost. Those of components that protect are errors already.
-func (c *compiler) applyPolicy(d *config.Document) {
-	c.guard(d)
-	behaviour := c.g.Service.Behaviour
-	for _, p := range c.problems {
-		switch p.Code {
-		case config.CodeUnknownField:
-			if behaviour.UnknownKeys == "error" || inTLS(p.Unknown()) {
-				p.Severity = config.Error
-			}
-		case config.CodeMistake:
-			if behaviour.Mistakes == "error" {
-				p.Severity = config.Error
-			}
-		}
-	}
-	for _, p := range d.Found() { // of the environment
-		if p.Code == config.CodeMistake && (behaviour.Mistakes == "error" || c.protections().find(p.Path) >= 0) {
-			p.Severity = config.Error
-		}
-	}
-	if behaviour.WeakTypes == "error" {
-		for _, p := range slices.Concat(d.Found(), c.problems) {
-			if p.Severity == config.Warning && config.Structural(p.Code) && p.Code != config.CodeUnknownField {
-				p.Severity = config.Error
-			}
-		}
-	}
-}
-
-// inTLS reports whether an unknown key stands in settings of TLS.
-func inTLS(u *config.Unknown) bool {
-	if u == nil {
-		return false
-	}
-	for n := u.Value; n != nil; {
-		owner, _ := n.Owner()
-		if _, key := owner.Owner(); strings.EqualFold(key, "tls") || strings.EqualFold(key, "client_tls") {
-			return true
-		}
-		n = owner
-	}
-	return false
-}
-
 func (c *compiler) report(n *config.Node, key string, sev config.Severity, code string, err error) {
 	c.problems = append(c.problems, n.ProblemAt(key, sev, code, err))
 }
@@ -213,7 +169,7 @@ func (c *compiler) compile() {
 		Completed: c.g.Service.Behaviour.CompletedHeader,
 		Product:   c.product(),
 	}
-	c.legacy()
+	c.check.Root()
 
 	c.built = true
 	for _, compile := range c.later {
@@ -244,52 +200,6 @@ func (c *compiler) compile() {
 	}
 }
 
-// legacy reports root keys that are accepted and do nothing here. Native plugins
-// that no namespace asks for protect nothing.
-func (c *compiler) legacy() {
-	s := c.g.Service
-	severity, how := config.Error, "start with --allow-unsupported to run without them"
-	if c.Without {
-		severity, how = config.Warning, "the gateway runs without them"
-	}
-	if len(s.AsyncAgent) > 0 {
-		c.report(s.Node, "async_agent", severity, config.CodeUnsupported, fmt.Errorf("async agents are not supported yet; %s", how))
-	}
-	if s.Plugin == nil {
-		return
-	}
-	for _, key := range []struct{ name, value string }{{"folder", s.Plugin.Folder}, {"pattern", s.Plugin.Pattern}} {
-		if key.value == "" { // which stops nothing, since nothing is loaded
-			c.report(s.Node, "plugin."+key.name, config.Warning, config.CodeRequired, errors.New("missing; write it, or remove the key plugin"))
-		}
-	}
-	if !c.usesPlugins() {
-		c.report(s.Node, "plugin", config.Warning, config.CodeUnsupported,
-			errors.New("native plugins are not loaded, and no namespace asks for one; remove the key"))
-		return
-	}
-	c.report(s.Node, "plugin", severity, config.CodeUnsupported, fmt.Errorf("native plugins are not loaded; %s", how))
-}
-
-// usesPlugins reports whether a namespace asks for a native plugin.
-func (c *compiler) usesPlugins() bool {
-	asks := false
-	config.Objects(c.g.Service.Node, model.Root(), c.Registry.Options, func(scope string, object *config.Node) {
-		if extra := object.GetFold("extra_config"); extra != nil {
-			asks = asks || slices.ContainsFunc(extra.Members, func(m config.Member) bool { return c.env.Absent(component.Scope(scope), m.Key).Native })
-		}
-	})
-	return asks
-}
-
-// published returns what Published does.
-func (o *Options) published() map[string]string {
-	if o.Published == nil {
-		return nil
-	}
-	return o.Published()
-}
-
 // product is the header that names the gateway, or a zero field.
 func (c *compiler) product() gateway.Field {
 	name := c.g.Service.Behaviour.ProductHeader
@@ -305,7 +215,6 @@ func (c *compiler) product() gateway.Field {
 
 // routes compiles every endpoint and the table that finds them.
 func (c *compiler) routes() {
-	c.checkEndpoints()
 	r := c.g.Router
 	table := route.NewBuilder[*Endpoint](route.Options{
 		DisableRest:                  c.g.Service.DisableRest,
@@ -331,7 +240,22 @@ func (c *compiler) routes() {
 		c.rootHosts(callee{Hosts: component.HTTPHosts})
 	}
 	c.g.table = table.Build()
-	c.checkMethods()
+	c.methods()
+}
+
+// methods has endpoints judged that serve, for their method, the paths of others.
+func (c *compiler) methods() {
+	served := make([]*model.Endpoint, len(c.g.Endpoints))
+	for i, e := range c.g.Endpoints {
+		served[i] = e.Config
+	}
+	c.check.Methods(served, c.g.table.Methods(), func(method, pattern string) *model.Endpoint {
+		e, ok := c.g.table.Covering(method, pattern)
+		if !ok || e.plan == nil {
+			return nil // of an endpoint with errors its place alone is there
+		}
+		return e.Config
+	})
 }
 
 // claim routes an endpoint that is not compiled yet, and returns the place for it. It

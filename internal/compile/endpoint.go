@@ -4,13 +4,12 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/check"
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/fanout"
@@ -44,99 +43,32 @@ type branchPlan struct {
 	calls   int
 	demands []demand
 	pipes   []*assembled // that stand in it
-
-	reshaped bool // a component decides what the answer holds
 }
 
 func (c *compiler) endpoint(e *model.Endpoint) *Endpoint {
-	rest := c.g.Service.DisableRest
-	names, err := route.CheckPattern(e.Endpoint, rest)
+	names, err := route.CheckPattern(e.Endpoint, c.g.Service.DisableRest)
 	if err != nil {
 		c.report(e.Node, "endpoint", config.Error, config.CodeInvalidPath,
 			fmt.Errorf("the endpoint %s is invalid: %w", e.Endpoint, err))
 		c.inspect(e)
 		return nil
 	}
-	for _, doubt := range endpointDoubts(e, rest) {
-		if c.guarded(e) && c.served(e) {
-			c.report(e.Node, "endpoint", config.Error, config.CodeInvalidPath, doubt)
-		} else {
-			c.mistake(e.Node, "endpoint", doubt)
-		}
-	}
-	c.checkNames(e, names)
-	c.checkHeaders(e.Node, e.InputHeaders)
-	c.checkQueries(e.Node, e.InputQueryStrings)
-	if strings.Contains(e.Endpoint, "/:") {
-		c.report(e.Node, "endpoint", config.Warning, config.CodeSuspicious,
-			fmt.Errorf("the colon in %s is taken literally; write {name} for a variable", e.Endpoint))
-	}
-	if e.Endpoint == "/__catchall" {
-		c.report(e.Node, "endpoint", config.Warning, config.CodeSuspicious,
-			errors.New("the path is an ordinary one here: requests for unknown paths are answered with 404; write wildcards for what should be served"))
-	}
+	c.check.Endpoint(e, names)
 	site := component.NewEndpointSite(c.env, c.service, e, names)
 	c.build(component.InEndpoint, e.Node, e.ExtraConfig, site.Build)
-	b := &endpointBuilder{compiler: c, config: e, site: &site.PipeSite}
+	b := &endpointBuilder{compiler: c, config: e, site: &site.PipeSite, backends: c.check.Backends(&site.PipeSite)}
 	return b.build()
-}
-
-// served reports whether a route beside an endpoint may serve what its path seems to
-// be: no less often than one does.
-func (c *compiler) served(e *model.Endpoint) bool {
-	meant, open := beginning(e.Endpoint)
-	if strings.Contains(meant, "/.") {
-		return true // what is left of it is resolved
-	}
-	return slices.ContainsFunc(c.g.Service.Endpoints, func(other *model.Endpoint) bool {
-		if other == nil || other == e {
-			return false
-		}
-		begin, more := beginning(other.Endpoint)
-		return begin == meant || more && strings.HasPrefix(meant, begin) || open && strings.HasPrefix(begin, meant)
-	})
-}
-
-// beginning returns a path, as clients ask for it who read it, as far as it is the same
-// for all of them, and whether more follows.
-func beginning(path string) (begin string, open bool) {
-	if end := strings.IndexAny(path, "{*"); end >= 0 {
-		path, open = path[:end], true
-	}
-	for range 3 { // what is escaped twice may be read twice
-		if plain, err := url.PathUnescape(path); err == nil {
-			path = plain
-		}
-	}
-	if end := strings.IndexAny(path, "?#"); end >= 0 {
-		path, open = path[:end], false
-	}
-	return strings.ToLower(strings.Map(func(r rune) rune {
-		if !unicode.IsGraphic(r) || unicode.IsSpace(r) {
-			return -1
-		}
-		return r
-	}, path)), open
-}
-
-// guarded reports whether a namespace of an endpoint protects.
-func (c *compiler) guarded(e *model.Endpoint) bool {
-	for name := range e.ExtraConfig {
-		if d := c.Registry.Find(component.InEndpoint, name); d != nil && d.Protects() {
-			return true
-		}
-	}
-	return false
 }
 
 // endpointBuilder puts the plan of one endpoint together.
 type endpointBuilder struct {
 	*compiler
-	config  *model.Endpoint
-	site    *component.PipeSite
-	real    []*branchPlan
-	shadows []*branchPlan
-	whole   bool // a stage looks at the client's body
+	config   *model.Endpoint
+	site     *component.PipeSite
+	backends check.Backends // judges them
+	real     []*branchPlan
+	shadows  []*branchPlan
+	whole    bool // a stage looks at the client's body
 }
 
 // branches compiles the backends and reports whether they go together.
@@ -156,7 +88,7 @@ func (b *endpointBuilder) branches() bool {
 	}
 	b.site.Finish()
 	b.problems = append(b.problems, b.site.Problems()...)
-	if !b.sound() {
+	if !b.backends.Together() {
 		return false
 	}
 	b.checkNeeds(&b.site.Site, b.config.OutputEncoding == "no-op")
@@ -170,7 +102,7 @@ func (b *endpointBuilder) build() *Endpoint {
 	}
 	made := message.NewEncode(b.g.Service, e, b.g.Router.ErrorMessages)
 	made.Personal = made.Cache != "" && b.personal()
-	b.checkCache(made.Personal)
+	b.check.Cache(e, made.Personal)
 	enc := b.encode(made)
 	sel := &message.Selected{
 		Header:  message.NewHeaderSelection(e.InputHeaders, b.env.Product, &b.g.client, b.g.Service.ExpectContinueTimeout > 0, b.g.Service.Behaviour.MaxHops > 0),
@@ -223,53 +155,6 @@ func (c *compiler) encode(enc message.Encode) *message.Encode {
 	return shared
 }
 
-// sound checks what only shows when all backends are known.
-func (b *endpointBuilder) sound() bool {
-	e := b.config
-	fail := func(key, code string, err error) bool {
-		b.report(e.Node, key, config.Error, code, err)
-		return false
-	}
-	if len(b.real) == 0 {
-		if len(b.shadows) > 0 {
-			return fail("backend", config.CodeNoBackend, errors.New("all backends are shadows, so nobody answers; add a backend without shadow"))
-		}
-		return false // reported where it was found
-	}
-	if e.OutputEncoding == "no-op" && len(b.real) > 1 {
-		return fail("output_encoding", config.CodeNoOpMerge, errors.New(
-			"can not use NoOp encoding with more than one backends connected to the same endpoint; keep one backend, or choose an encoding that can merge"))
-	}
-	b.checkGroups()
-	b.checkOutput()
-	b.checkUndecoded()
-	a := b.site.Arrangement()
-	if len(a.Upgrade) > 0 && !b.checkUpgrade() {
-		return false
-	}
-	if e.Method != "GET" && len(b.real) > 1 && !a.AllowMultipleWrites {
-		var writes []string
-		last := len(b.real) - 1
-		ordered := a.Sequential
-		for i, bp := range b.real {
-			if bp.config.Method != "GET" {
-				writes = append(writes, fmt.Sprintf("backend[%d] %s %s", i, bp.config.Method, bp.config.URLPattern))
-				ordered = ordered && i == last
-			}
-		}
-		if len(writes) > 0 && !ordered {
-			return fail("backend", config.CodeSeveralWrites, fmt.Errorf(
-				"%s %s writes through %s; a write cannot be undone when another call fails: make the endpoint sequential with its only write in last place, or lift the rule with %s",
-				e.Method, e.Endpoint, strings.Join(writes, ", "), b.Registry.Write(component.InEndpoint, "allow_multiple_writes", "true")))
-		}
-	}
-	if e.ConcurrentCalls > 1 && slices.ContainsFunc(b.real, func(bp *branchPlan) bool { return bp.config.Method != "GET" && bp.config.Method != "HEAD" }) {
-		b.report(e.Node, "concurrent_calls", config.Warning, config.CodeSuspicious,
-			fmt.Errorf("each write is sent %d times; keep concurrent_calls for calls that may be repeated", e.ConcurrentCalls))
-	}
-	return true
-}
-
 // checkNeeds refuses what looks into answers that are passed through, and
 // notes whether anything looks at the client's body. Nothing reads an answer
 // that may be a tunnel.
@@ -310,29 +195,6 @@ func (b *endpointBuilder) personal() bool {
 		}
 	}
 	return false
-}
-
-// checkCache reports answers for one client that every cache may keep for others,
-// unless the file says that this is meant.
-func (b *endpointBuilder) checkCache(personal bool) {
-	e := b.config
-	behaviour := &b.g.Service.Behaviour
-	if e.CacheTTL <= 0 || e.OutputEncoding == "no-op" || behaviour.PersonalCache != "public" ||
-		b.g.Service.Node.GetFold("behaviour").Get("personal_cache") != nil {
-		return
-	}
-	why := "the endpoint authenticates, or calls what a header or a claim names"
-	if !personal {
-		at := slices.IndexFunc(e.InputHeaders, func(name string) bool { return name == "*" || message.Credential(name) })
-		if at < 0 {
-			return
-		}
-		if why = "backends see the header " + e.InputHeaders[at]; e.InputHeaders[at] == "*" {
-			why = "backends see Authorization and Cookie"
-		}
-	}
-	b.report(e.Node, "cache_ttl", config.Warning, config.CodeSuspicious, fmt.Errorf(
-		`lets every cache keep answers that may be for one client only, because %s; write "behaviour": {"personal_cache": "private"} in the root, or "public" there if they are for all`, why))
 }
 
 // share returns a part of the endpoint's timeout; 0 when it is the whole.
@@ -428,15 +290,9 @@ func (b *endpointBuilder) backend(i int, be *model.Backend) *branchPlan {
 	b.pipes = around
 	b.problems = append(b.problems, site.Problems()...)
 	b.checkNeeds(&site.Site, be.Encoding == "no-op")
-	if len(b.site.Arrangement().Upgrade) > 0 {
-		b.checkTunnelled(site)
-	}
-	b.checkAddress(be)
-	b.checkPath(be)
+	b.backends.Backend(site)
 	call := site.Call()
-	reshaped := call.Reshape != nil || site.Rewritten()
-	b.checkShape(be, reshaped)
-	bp := &branchPlan{config: be, shadow: call.Shadow, reshaped: reshaped, calls: b.config.ConcurrentCalls, pipes: pipes}
+	bp := &branchPlan{config: be, shadow: call.Shadow, calls: b.config.ConcurrentCalls, pipes: pipes}
 	if bp.shadow != nil {
 		bp.calls, bp.name = 1, site.Name()
 	}
@@ -474,6 +330,7 @@ func (b *endpointBuilder) backend(i int, be *model.Backend) *branchPlan {
 	if bp.shadow != nil {
 		bp.plan.Limit = cmp.Or(call.Shadow.Timeout, time.Duration(b.config.Timeout))
 	}
+	b.backends.Add(site)
 	return bp
 }
 
@@ -556,38 +413,19 @@ func (b *endpointBuilder) newAddress(i int, be *model.Backend, shadow bool) *mes
 			err, b.config.Method, b.config.Endpoint, i, strings.Join(b.site.Params(), " "), meantParam(err, b.site.Params())))
 		return nil
 	}
-	b.checkSources(be, shadow, "url_pattern", t.Path, t.Query)
+	b.backends.Placeholders(be, shadow, "url_pattern", t.Path, t.Query)
 	for i, h := range be.Host {
 		if !strings.Contains(h, "{") {
 			continue
 		}
 		if host, err := httpcall.ParseHostTemplate(h, b.site.Params()); err == nil { // else it is reported where hosts are compiled
-			b.checkSources(be, shadow, be.Node.ItemPath("host", i), host.Server, host.Base)
+			b.backends.Placeholders(be, shadow, be.Node.ItemPath("host", i), host.Server, host.Base)
 		}
 	}
 	a := message.NewAddress(be.Method, t, strings.HasSuffix(b.config.Endpoint, "/*"))
 	a.Decodes, a.Trace = be.Encoding != "no-op", b.g.Router.ForwardTrace
 	a.Queries, a.Query = len(be.InputQueryStrings) > 0, message.NewSelection(be.InputQueryStrings, false)
-	b.noteFixed(be, &a.Fixed)
-	b.checkHeaders(be.Node, be.InputHeaders)
-	b.checkQueries(be.Node, be.InputQueryStrings)
+	b.backends.Inputs(be, &a.Fixed)
 	a.Header = message.NewHeaderFilter(be.InputHeaders, b.env.Product, b.g.Service.Behaviour.MaxHops > 0)
 	return a
-}
-
-// noteFixed says which parameters of the client stay behind for those that url_pattern
-// makes of a token.
-func (b *endpointBuilder) noteFixed(be *model.Backend, fixed *message.FixedNames) {
-	note := func(n *config.Node, list []string) {
-		for i, name := range list {
-			if name != "" && name != "*" && fixed.Takes(name) {
-				b.report(n, n.ItemPath("input_query_strings", i), config.Note, config.CodeNote, fmt.Errorf(
-					"the parameter %q of the client stays behind, because url_pattern makes one of the token", name))
-			}
-		}
-	}
-	note(be.Node, be.InputQueryStrings)
-	if len(b.config.Backend) == 1 {
-		note(b.config.Node, b.config.InputQueryStrings)
-	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/balance"
+	"github.com/sluice-gateway/sluice/internal/check"
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
@@ -22,7 +23,7 @@ import (
 // redirects. A body that redirects may need again is held, hold bytes of it at most.
 func (c *compiler) newHTTP(s *component.BackendSite, call component.Call, to callee, stages []component.Placed, hold int64) (tail gateway.Connector, onWire *plan.Plan, err error) {
 	be := s.Config()
-	c.checkOwn(be)
+	c.check.Hosts(be)
 	client := call.Client
 	if client == nil {
 		client, err = c.env.Dial(call.Transport, nil)
@@ -125,8 +126,8 @@ func (c *compiler) callable(be *model.Backend) []string {
 		case strings.ContainsAny(authority, "?#") || strings.Contains(h, "#"):
 			c.report(be.Node, key, config.Error, config.CodeInvalidHost,
 				fmt.Errorf("host %s holds a query or a fragment; write it into url_pattern", h))
-		case strayBrace(h) != nil:
-			c.report(be.Node, key, config.Error, config.CodeInvalidHost, fmt.Errorf("host %s not valid: %w", config.MaskUser(h), strayBrace(h)))
+		case check.StrayBrace(h) != nil:
+			c.report(be.Node, key, config.Error, config.CodeInvalidHost, fmt.Errorf("host %s not valid: %w", config.MaskUser(h), check.StrayBrace(h)))
 		default:
 			hosts = append(hosts, h)
 		}

@@ -90,11 +90,11 @@ func (c *compiler) nested(p *pipe, scope component.Scope, in *component.BackendS
 	switch e.OutputEncoding {
 	case "json", "no-op":
 	default:
-		c.mistake(e.Node, "output_encoding", fmt.Errorf("%s has no effect here, where the answer is data; write it in the endpoint", e.OutputEncoding))
+		c.report(e.Node, "output_encoding", config.Warning, config.CodeMistake, fmt.Errorf("%s has no effect here, where the answer is data; write it in the endpoint", e.OutputEncoding))
 	}
 	site := component.NewPipeSite(c.env, scope, in, e)
 	c.build(scope, e.Node, e.ExtraConfig, site.Build)
-	b := &endpointBuilder{compiler: c, config: e, site: site}
+	b := &endpointBuilder{compiler: c, config: e, site: site, backends: c.check.Backends(site)}
 	if !b.branches() {
 		return
 	}

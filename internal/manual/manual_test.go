@@ -84,7 +84,7 @@ var readProofs = sync.OnceValues(func() (*proofs, error) {
 	for _, pattern := range []string{
 		"test/conformance/testdata/*.txtar",
 		"internal/components/*/*_test.go", "internal/components/*/*/*_test.go",
-		"test/*/*_test.go", "internal/runtime/*_test.go", "internal/compile/*_test.go", "internal/message/*_test.go", "internal/plan/*_test.go",
+		"test/*/*_test.go", "internal/runtime/*_test.go", "internal/check/*_test.go", "internal/compile/*_test.go", "internal/message/*_test.go", "internal/plan/*_test.go",
 		"internal/model/*_test.go", "internal/config/*_test.go",
 		"internal/kit/tlsx/*_test.go", "internal/engine/*/*_test.go", "internal/cli/*_test.go", "internal/cli/testdata/*",
 	} {

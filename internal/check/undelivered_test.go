@@ -1,4 +1,4 @@
-package compile
+package check
 
 import (
 	"math/rand/v2"

@@ -1,4 +1,4 @@
-package compile
+package check
 
 import (
 	"testing"
@@ -31,7 +31,7 @@ func TestLacks(t *testing.T) {
 		return component.Endpoint(component.Info{Namespace: name, Guards: guard}, func(*component.EndpointSite, who) error { return nil })
 	}
 	registry := component.NewRegistry(declare("token", component.Access), declare("expression", component.Access), declare("limit", component.Passage))
-	c := &compiler{Options: Options{Registry: registry}, env: &component.Env{
+	c := &Checker{Env: &component.Env{
 		Registry: registry,
 		Missing: func(_ component.Scope, name string) *component.Absent {
 			return &component.Absent{Guard: map[string]component.Guard{"absent": component.Access}[name]}

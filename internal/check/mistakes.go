@@ -1,4 +1,4 @@
-package compile
+package check
 
 import (
 	"errors"
@@ -20,15 +20,9 @@ import (
 	"github.com/sluice-gateway/sluice/internal/template"
 )
 
-// mistake reports what can be served and cannot be meant: a warning, or an error,
-// as the dialect has it.
-func (c *compiler) mistake(n *config.Node, key string, err error) {
-	c.report(n, key, config.Warning, config.CodeMistake, err)
-}
-
-// strayBrace says which brace of a text with placeholders has no partner, and what
+// StrayBrace says which brace of a text with placeholders has no partner, and what
 // to write instead; nil if each has one.
-func strayBrace(text string) error {
+func StrayBrace(text string) error {
 	for rest := text; ; {
 		at := strings.IndexAny(rest, "{}")
 		if at < 0 {
@@ -52,8 +46,8 @@ func strayBrace(text string) error {
 
 // checkAddress reports a url_pattern and a method that no service can answer as
 // they are meant.
-func (b *endpointBuilder) checkAddress(be *model.Backend) {
-	if err := strayBrace(be.URLPattern); err != nil {
+func (b *Backends) checkAddress(be *model.Backend) {
+	if err := StrayBrace(be.URLPattern); err != nil {
 		b.mistake(be.Node, "url_pattern", err)
 	}
 	if pattern := be.URLPattern; strings.TrimSpace(pattern) != pattern || strings.HasPrefix(pattern, "/ ") {
@@ -99,7 +93,7 @@ func endpointDoubts(e *model.Endpoint, disableRest bool) []error {
 }
 
 // checkNames reports variables of an endpoint of which one takes the name of another.
-func (c *compiler) checkNames(e *model.Endpoint, names []string) {
+func (c *Checker) checkNames(e *model.Endpoint, names []string) {
 	for i, name := range names {
 		if first := slices.Index(names, name); first == i {
 			continue
@@ -114,7 +108,7 @@ func (c *compiler) checkNames(e *model.Endpoint, names []string) {
 
 // checkPath reports what a url_pattern says and no service is asked for: a variable as
 // other routers write it, a fragment, dot segments.
-func (b *endpointBuilder) checkPath(be *model.Backend) {
+func (b *Backends) checkPath(be *model.Backend) {
 	if be.Node.GetFold("url_pattern").Secret() {
 		return // what it holds is not shown
 	}
@@ -168,7 +162,7 @@ func undotted(path string) string {
 
 // checkHeaders reports entries of input_headers that let nothing through. An empty one
 // is how to say that nothing shall pass.
-func (c *compiler) checkHeaders(n *config.Node, list []string) {
+func (c *Checker) checkHeaders(n *config.Node, list []string) {
 	for i, name := range list {
 		var err error
 		trimmed := strings.TrimSpace(name)
@@ -194,7 +188,7 @@ func (c *compiler) checkHeaders(n *config.Node, list []string) {
 
 // checkQueries reports entries of input_query_strings that are no names as clients write
 // them. Names may hold any sign; these say something else.
-func (c *compiler) checkQueries(n *config.Node, list []string) {
+func (c *Checker) checkQueries(n *config.Node, list []string) {
 	for i, name := range list {
 		var err error
 		trimmed := strings.TrimSpace(name)
@@ -213,7 +207,7 @@ func (c *compiler) checkQueries(n *config.Node, list []string) {
 }
 
 // notName reports an entry of a list that is no name; err says why, and repeats it.
-func (c *compiler) notName(n *config.Node, key string, i int, err error) {
+func (c *Checker) notName(n *config.Node, key string, i int, err error) {
 	at, item := listed(n, key, i)
 	if item.Secret() {
 		err = fmt.Errorf("%s is no name that a request can have, so nothing passes; give the reference another value", hidden)
@@ -253,13 +247,13 @@ var methods = []string{
 const usual = 7
 
 // checkGroups reports answers of which one takes the place of another.
-func (b *endpointBuilder) checkGroups() {
-	if len(b.real) < 2 {
+func (b *Backends) checkGroups() {
+	if len(b.answers) < 2 {
 		return
 	}
 	first := make(map[string]int)
 	for i, be := range b.config.Backend {
-		if be.Group == "" || !slices.ContainsFunc(b.real, func(bp *branchPlan) bool { return bp.config == be }) {
+		if be.Group == "" || !slices.ContainsFunc(b.answers, func(bp answer) bool { return bp.config == be }) {
 			continue
 		}
 		if other, taken := first[be.Group]; taken {
@@ -271,16 +265,17 @@ func (b *endpointBuilder) checkGroups() {
 }
 
 // checkEndpoints says that there are none.
-func (c *compiler) checkEndpoints() {
-	if s := c.g.Service; len(s.Endpoints) == 0 && len(s.AsyncAgent) == 0 {
+func (c *Checker) checkEndpoints() {
+	if s := c.Env.Service; len(s.Endpoints) == 0 && len(s.AsyncAgent) == 0 {
 		c.report(s.Node, "endpoints", config.Warning, config.CodeSuspicious,
 			errors.New("there are no endpoints, so the gateway serves its own paths only; add one"))
 	}
 }
 
-// checkSources reports placeholders that never have a value: a backend whose
-// address holds one always fails.
-func (b *endpointBuilder) checkSources(be *model.Backend, shadow bool, key string, texts ...template.Text) {
+// Placeholders reports placeholders that never have a value, in the texts at a key of a
+// backend that is not added yet, be it a shadow or not: a backend whose address holds one
+// always fails.
+func (b *Backends) Placeholders(be *model.Backend, shadow bool, key string, texts ...template.Text) {
 	for _, t := range texts {
 		for _, p := range t.Parts() {
 			switch p.From {
@@ -291,7 +286,7 @@ func (b *endpointBuilder) checkSources(be *model.Backend, shadow bool, key strin
 			case template.FromClaim:
 				if !b.site.Identified() {
 					b.mistake(be.Node, key, fmt.Errorf("{JWT.…} has a value behind %s only, so this backend always fails; add that to the endpoint",
-						b.Registry.Who(component.InEndpoint, component.Identifying)))
+						b.Env.Registry.Who(component.InEndpoint, component.Identifying)))
 				}
 			}
 		}
@@ -300,17 +295,17 @@ func (b *endpointBuilder) checkSources(be *model.Backend, shadow bool, key strin
 
 // noResult says why a placeholder for a value of an earlier answer never has one;
 // "" if it may.
-func (b *endpointBuilder) noResult(p template.Part, shadow bool) string {
+func (b *Backends) noResult(p template.Part, shadow bool) string {
 	switch {
 	case !b.site.Arrangement().Sequential || len(b.config.Backend) == 1:
 		return "{resp…} has a value in a sequence only, so this backend always fails; write " +
-			b.Registry.Write(component.InEndpoint, "sequential", "true") + " on the endpoint"
+			b.Env.Registry.Write(component.InEndpoint, "sequential", "true") + " on the endpoint"
 	case shadow:
 		return "a shadow is called before there is any answer, so {resp…} has no value here and the call always fails; remove the placeholder"
-	case p.Index >= len(b.real):
+	case p.Index >= len(b.answers):
 		return fmt.Sprintf("{resp%d_…} is not the answer of an earlier backend, so this backend always fails; earlier ones are %s", p.Index, b.earlier())
 	}
-	earlier := b.real[p.Index]
+	earlier := b.answers[p.Index]
 	if why := undelivered(earlier.config, earlier.reshaped, p.Path()); why != "" {
 		why, remedy, _ := strings.Cut(why, "; ")
 		return fmt.Sprintf("{%s} never has a value, because %s, so this backend always fails; %s", p.Text, why, remedy)
@@ -319,14 +314,14 @@ func (b *endpointBuilder) noResult(p template.Part, shadow bool) string {
 }
 
 // earlier names the answers that the next backend may use.
-func (b *endpointBuilder) earlier() string {
-	if len(b.real) == 0 {
+func (b *Backends) earlier() string {
+	if len(b.answers) == 0 {
 		return "none"
 	}
-	if len(b.real) == 1 {
+	if len(b.answers) == 1 {
 		return "{resp0_…} alone"
 	}
-	return fmt.Sprintf("{resp0_…} to {resp%d_…}", len(b.real)-1)
+	return fmt.Sprintf("{resp0_…} to {resp%d_…}", len(b.answers)-1)
 }
 
 // undelivered says why the answer of a backend never holds a value at path and,
@@ -413,7 +408,7 @@ func onlyMember(be *model.Backend) string {
 
 // checkCollection reports what leaves nothing of the only member that an answer
 // has.
-func (c *compiler) checkCollection(be *model.Backend, reshaped bool) {
+func (c *Checker) checkCollection(be *model.Backend, reshaped bool) {
 	only := onlyMember(be)
 	names := func(path string) bool { return path == only }
 	if be.Encoding == "xml" { // what stands there is an object
@@ -451,12 +446,12 @@ func removal(only, path string, item *config.Node) string {
 
 // checkOutput reports json-collection where no backend makes a collection. A
 // service may have a member of that name; allow or mapping then says so.
-func (b *endpointBuilder) checkOutput() {
+func (b *Backends) checkOutput() {
 	if b.config.OutputEncoding != "json-collection" || b.remade(component.PipeStatic, component.PipeFlatmap) {
 		return
 	}
 	path := []string{"collection"}
-	for _, bp := range b.real {
+	for _, bp := range b.answers {
 		be := bp.config
 		named := slices.Contains(be.Allow, path[0]) || bp.reshaped || be.Encoding == "safejson"
 		for _, name := range be.Mapping {
@@ -472,12 +467,12 @@ func (b *endpointBuilder) checkOutput() {
 
 // checkUndecoded reports an endpoint that makes its answer of nothing: no-op passes on
 // what a backend says, if the endpoint passes it on as well.
-func (b *endpointBuilder) checkUndecoded() {
-	undecoded := func(bp *branchPlan) bool { return bp.config.Encoding == "no-op" && !bp.reshaped }
-	if b.config.OutputEncoding == "no-op" || !all(b.real, undecoded) || b.remade(component.PipeStatic) {
+func (b *Backends) checkUndecoded() {
+	undecoded := func(bp answer) bool { return bp.config.Encoding == "no-op" && !bp.reshaped }
+	if b.config.OutputEncoding == "no-op" || !all(b.answers, undecoded) || b.remade(component.PipeStatic) {
 		return
 	}
-	b.mistake(b.real[0].config.Node, "encoding", errors.New(
+	b.mistake(b.answers[0].config.Node, "encoding", errors.New(
 		`no-op decodes nothing, so every answer of this endpoint is empty, whatever the service says; write "output_encoding": "no-op" in the endpoint to pass the answer on, or an encoding that decodes, such as json`))
 }
 
@@ -485,15 +480,15 @@ func all[T any](list []T, f func(T) bool) bool {
 	return !slices.ContainsFunc(list, func(v T) bool { return !f(v) })
 }
 
-// checkOwn reports a host that is the gateway itself: each of its requests would
-// make another one.
-func (c *compiler) checkOwn(be *model.Backend) {
+// Hosts reports a host of a backend that is called by HTTP and is the gateway itself: each
+// of its requests would make another one.
+func (c *Checker) Hosts(be *model.Backend) {
 	if be.SD != "static" {
 		return
 	}
 	for i, h := range be.Host {
 		if c.isOwn(h) {
-			list := be.HostsFrom(c.g.Service)
+			list := be.HostsFrom(c.Env.Service)
 			c.mistake(list, list.ItemPath("host", i), fmt.Errorf(
 				"%s is the address of the gateway itself, so its requests go round in circles; write the address of the service, or give the gateway another port", config.MaskUser(h)))
 		}
@@ -501,8 +496,8 @@ func (c *compiler) checkOwn(be *model.Backend) {
 }
 
 // isOwn reports whether a host is an address on which the gateway listens.
-func (c *compiler) isOwn(host string) bool {
-	s := c.g.Service
+func (c *Checker) isOwn(host string) bool {
+	s := c.Env.Service
 	scheme, rest, _ := strings.Cut(host, "://")
 	authority, _, _ := strings.Cut(rest, "/")
 	name, port := authority, 80
@@ -544,7 +539,7 @@ func (c *compiler) isOwn(host string) bool {
 
 // remade reports whether something else may be made of the answer: by a stage in one of
 // the phases, or by what rewrites.
-func (b *endpointBuilder) remade(phases ...component.PipePhase) bool {
+func (b *Backends) remade(phases ...component.PipePhase) bool {
 	return b.site.Rewritten() || slices.ContainsFunc(b.site.Placed(), func(p component.Placed) bool {
 		return slices.Contains(phases, component.PipePhase(p.Phase))
 	})

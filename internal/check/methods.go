@@ -1,4 +1,4 @@
-package compile
+package check
 
 import (
 	"fmt"
@@ -9,31 +9,34 @@ import (
 	"github.com/sluice-gateway/sluice/internal/model"
 )
 
-// checkMethods warns of endpoints that serve, for their method, the path of another
+// Methods warns of endpoints that serve, for their method, the path of another
 // one without what guards it: POST /v1/* beside a GET /v1/admin that wants a token.
 // Whoever writes the path for both methods has decided. That reading is open where
 // writing is not is usual, and no reason to warn.
-func (c *compiler) checkMethods() {
+//
+// The endpoints are those that are served, in the order of declaration, by the methods.
+// Covering returns the one that serves a pattern for a method, nil if none does.
+func (c *Checker) Methods(endpoints []*model.Endpoint, methods []string, covering func(method, pattern string) *model.Endpoint) {
 	type exposed struct {
-		first   *Endpoint
+		first   *model.Endpoint
 		without string
 		others  int
 	}
-	found := make(map[*Endpoint]*exposed)
-	var open []*Endpoint // in the order of declaration
-	for _, e := range c.g.Endpoints {
-		if len(c.admits(e.Config)) == 0 {
+	found := make(map[*model.Endpoint]*exposed)
+	var open []*model.Endpoint // in the order of declaration
+	for _, e := range endpoints {
+		if len(c.admits(e)) == 0 {
 			continue
 		}
-		for _, method := range c.g.table.Methods() {
-			if method == e.Method || method == "GET" {
+		for _, method := range methods {
+			if method == string(e.Method) || method == "GET" {
 				continue
 			}
-			other, ok := c.g.table.Covering(method, e.Pattern)
-			if !ok || other.plan == nil {
-				continue // of an endpoint with errors its place alone is there
+			other := covering(method, e.Endpoint)
+			if other == nil {
+				continue
 			}
-			without := c.lacks(other.Config, e.Config)
+			without := c.lacks(other, e)
 			switch x := found[other]; {
 			case without == "":
 			case x == nil:
@@ -46,7 +49,7 @@ func (c *compiler) checkMethods() {
 	}
 	for _, e := range open {
 		x := found[e]
-		path := e.Method + " " + x.first.Pattern
+		path := string(e.Method) + " " + x.first.Endpoint
 		more := ""
 		switch {
 		case x.others == 1:
@@ -54,19 +57,19 @@ func (c *compiler) checkMethods() {
 		case x.others > 1:
 			more = fmt.Sprintf(" (and %d more such paths)", x.others)
 		}
-		c.report(e.Config.Node, "endpoint", config.Warning, config.CodeSuspicious, fmt.Errorf(
+		c.report(e.Node, "endpoint", config.Warning, config.CodeSuspicious, fmt.Errorf(
 			"%s %s serves %s%s without %s, which %s %s has at %s; write an endpoint %s, or give this one the same",
-			e.Method, e.Pattern, path, more, x.without, x.first.Method, x.first.Pattern, keyPos(x.first.Config.Node, "endpoint"), path))
+			e.Method, e.Endpoint, path, more, x.without, x.first.Method, x.first.Endpoint, x.first.Node.GetFold("endpoint").Pos, path))
 	}
 }
 
 // admits returns the namespaces of an endpoint that say who may ask for it, in the order
 // of their names.
-func (c *compiler) admits(e *model.Endpoint) []string {
+func (c *Checker) admits(e *model.Endpoint) []string {
 	var names []string
 	for name := range e.ExtraConfig {
-		guard := c.env.Absent(component.InEndpoint, name).Guard
-		if d := c.Registry.Find(component.InEndpoint, name); d != nil {
+		guard := c.Env.Absent(component.InEndpoint, name).Guard
+		if d := c.Env.Registry.Find(component.InEndpoint, name); d != nil {
 			guard = d.Guards
 		}
 		if guard >= component.Access {
@@ -79,12 +82,12 @@ func (c *compiler) admits(e *model.Endpoint) []string {
 
 // lacks says what keeps strangers from an endpoint and not from another one; "" if
 // nothing does. Different means are not compared.
-func (c *compiler) lacks(open, guarded *model.Endpoint) string {
+func (c *Checker) lacks(open, guarded *model.Endpoint) string {
 	own := c.admits(open)
 	if len(own) == 0 {
 		return c.admits(guarded)[0]
 	}
-	d := c.Registry.Find(component.InEndpoint, own[0])
+	d := c.Env.Registry.Find(component.InEndpoint, own[0])
 	if len(own) > 1 || d == nil {
 		return ""
 	}

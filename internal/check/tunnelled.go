@@ -1,4 +1,4 @@
-package compile
+package check
 
 import (
 	"errors"
@@ -9,7 +9,7 @@ import (
 
 // checkUpgrade reports what keeps an endpoint from passing tunnels through, and
 // whether there is nothing: a tunnel leads to one backend and is not merged.
-func (b *endpointBuilder) checkUpgrade() bool {
+func (b *Backends) checkUpgrade() bool {
 	e, sound := b.config, true
 	fail := func(key, text string) {
 		sound = false
@@ -31,7 +31,7 @@ func (b *endpointBuilder) checkUpgrade() bool {
 }
 
 // checkTunnelled reports what keeps a backend from being the end of a tunnel.
-func (b *endpointBuilder) checkTunnelled(s *component.BackendSite) {
+func (b *Backends) checkTunnelled(s *component.BackendSite) {
 	be := s.Config()
 	if be.Method != "GET" {
 		b.failUpgrade(be.Node, "method", "an upgrade is asked for with GET; write GET")
@@ -46,6 +46,6 @@ func (b *endpointBuilder) checkTunnelled(s *component.BackendSite) {
 	}
 }
 
-func (b *endpointBuilder) failUpgrade(n *config.Node, key, text string) {
-	b.report(n, key, config.Error, config.CodeInvalid, errors.New(text+", or remove "+b.Registry.Option(component.InEndpoint, "upgrade")+" in the endpoint"))
+func (b *Backends) failUpgrade(n *config.Node, key, text string) {
+	b.report(n, key, config.Error, config.CodeInvalid, errors.New(text+", or remove "+b.Env.Registry.Option(component.InEndpoint, "upgrade")+" in the endpoint"))
 }

@@ -1,4 +1,4 @@
-package compile
+package check
 
 import (
 	"fmt"
@@ -697,18 +697,23 @@ func unknownIn(u *config.Unknown) error {
 
 // protections returns the guard of the compilation, made when it is first asked for:
 // most configurations have no mistakes.
-func (c *compiler) protections() *guard {
+func (c *Checker) protections() *guard {
 	if c.guarding == nil {
-		c.guarding = newGuard(c.Registry, c.published())
+		var published map[string]string
+		if c.Published != nil {
+			published = c.Published()
+		}
+		c.guarding = newGuard(c.Env.Registry, published)
 	}
 	return c.guarding
 }
 
-// guard makes errors of mistakes that would let a protection disappear.
-func (c *compiler) guard(d *config.Document) {
+// guard makes errors of mistakes that would let a protection disappear, and adds those of
+// the document that are no problems otherwise.
+func (c *Checker) guard(d *config.Document, problems []*config.Problem) []*config.Problem {
 	concerned := func(p *config.Problem) bool { return p.Unknown() != nil || p.Repeated() != nil }
-	if !slices.ContainsFunc(slices.Concat(d.Found(), d.Aliased(), c.problems), concerned) {
-		return // as usual
+	if !slices.ContainsFunc(slices.Concat(d.Found(), d.Aliased(), problems), concerned) {
+		return problems // as usual
 	}
 	g := c.protections()
 	for _, p := range d.Found() {
@@ -721,10 +726,10 @@ func (c *compiler) guard(d *config.Document) {
 	for _, p := range d.Aliased() {
 		if err := g.repeated(p.Repeated()); err != nil {
 			p.Path, p.Severity, p.Err = p.Repeated().Kept.Path(), config.Error, err
-			c.problems = append(c.problems, p)
+			problems = append(problems, p)
 		}
 	}
-	for _, p := range c.problems {
+	for _, p := range problems {
 		var err error
 		if u := p.Unknown(); u != nil {
 			err = g.unknown(u)
@@ -751,4 +756,5 @@ func (c *compiler) guard(d *config.Document) {
 			p.Severity, p.Err = config.Error, err
 		}
 	}
+	return problems
 }

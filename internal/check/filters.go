@@ -1,4 +1,4 @@
-package compile
+package check
 
 import (
 	"errors"
@@ -24,7 +24,7 @@ import (
 const hidden = "what the reference stands for"
 
 // checkShape reports keys that would shape an answer and cannot.
-func (b *endpointBuilder) checkShape(be *model.Backend, reshaped bool) {
+func (b *Backends) checkShape(be *model.Backend, reshaped bool) {
 	if be.Encoding == "no-op" {
 		b.checkRaw(be)
 		return
@@ -39,7 +39,7 @@ func (b *endpointBuilder) checkShape(be *model.Backend, reshaped bool) {
 }
 
 // checkRaw reports what would shape an answer that is passed as it is.
-func (b *endpointBuilder) checkRaw(be *model.Backend) {
+func (b *Backends) checkRaw(be *model.Backend) {
 	for _, key := range []struct {
 		name string
 		is   bool
@@ -64,7 +64,7 @@ func (b *endpointBuilder) checkRaw(be *model.Backend) {
 }
 
 // checkTarget reports a target that no answer has.
-func (b *endpointBuilder) checkTarget(be *model.Backend) {
+func (b *Backends) checkTarget(be *model.Backend) {
 	written := be.Node.GetFold("target")
 	if be.Target == "" {
 		if written.Secret() {
@@ -79,7 +79,7 @@ func (b *endpointBuilder) checkTarget(be *model.Backend) {
 }
 
 // checkMapping reports names that no member has.
-func (b *endpointBuilder) checkMapping(be *model.Backend) {
+func (b *Backends) checkMapping(be *model.Backend) {
 	for old := range be.Mapping { // problems are sorted
 		d := pathlint.Doubt(old)
 		if d == nil && strings.Contains(old, ".") && len(jsonspan.SplitPath(old)) > 1 {
@@ -98,7 +98,7 @@ func (b *endpointBuilder) checkMapping(be *model.Backend) {
 
 // checkRenamed reports members that are gone before mapping could rename them: allow and
 // deny come first, and know the names that the service gives.
-func (b *endpointBuilder) checkRenamed(be *model.Backend) {
+func (b *Backends) checkRenamed(be *model.Backend) {
 	if len(be.Mapping) == 0 || len(be.Allow) == 0 && len(be.Deny) == 0 || onlyMember(be) != "" {
 		return
 	}
@@ -127,7 +127,7 @@ func (b *endpointBuilder) checkRenamed(be *model.Backend) {
 }
 
 // checkPaths reports paths of allow and deny that lead nowhere.
-func (b *endpointBuilder) checkPaths(be *model.Backend) {
+func (b *Backends) checkPaths(be *model.Backend) {
 	if written := be.Node.GetFold("allow"); len(be.Allow) == 0 && len(be.Deny) == 0 && written != nil && written.Kind == config.Array {
 		b.mistake(be.Node, "allow", errors.New("the list is empty, so everything passes; write what may pass, or remove the key"))
 	}
@@ -152,7 +152,7 @@ func (b *endpointBuilder) checkPaths(be *model.Backend) {
 	}
 }
 
-func (b *endpointBuilder) checkDeny(be *model.Backend, i int, path string) {
+func (b *Backends) checkDeny(be *model.Backend, i int, path string) {
 	doubt := pathlint.Doubt(path)
 	if path == "0" || path == "1" { // truth has become a number
 		if _, item := listed(be.Node, "deny", i); item != nil && item.Kind == config.Bool {
@@ -184,7 +184,7 @@ func (b *endpointBuilder) checkDeny(be *model.Backend, i int, path string) {
 	}
 }
 
-func (b *endpointBuilder) checkAllow(be *model.Backend, i int, path string) {
+func (b *Backends) checkAllow(be *model.Backend, i int, path string) {
 	if doubt := pathlint.Doubt(path); doubt != nil {
 		at, item := listed(be.Node, "allow", i)
 		if path != "" || item.Secret() { // else it is the way to keep nothing
@@ -219,7 +219,7 @@ func shown(text string, n *config.Node) string {
 // meant says what to write in the place of a doubtful path. The format operation
 // makes an operation of flatmap_filter of what leads into lists; where it is empty,
 // lists are kept whole.
-func (c *compiler) meant(d *pathlint.Doubtful, n *config.Node, operation string) string {
+func (c *Checker) meant(d *pathlint.Doubtful, n *config.Node, operation string) string {
 	if n.Secret() {
 		return "give it the name of a member, or names with dots between them"
 	}
@@ -231,10 +231,12 @@ func (c *compiler) meant(d *pathlint.Doubtful, n *config.Node, operation string)
 }
 
 // flatmap names the option that filters what paths do not reach.
-func (c *compiler) flatmap() string { return c.Registry.Option(component.InBackend, "flatmap_filter") }
+func (c *Checker) flatmap() string {
+	return c.Env.Registry.Option(component.InBackend, "flatmap_filter")
+}
 
 // inList says what to write for a path that leads into lists, as far as there is one.
-func (c *compiler) inList(path, operation string) string {
+func (c *Checker) inList(path, operation string) string {
 	switch {
 	case path == "":
 	case operation != "":
@@ -258,7 +260,7 @@ func leads(outer, inner string) bool {
 // ownName says which path of the service's answer a path stands for that begins with
 // what the backend itself makes of the answer, nil if it does not. Other entries of
 // the list may name the right one already.
-func (c *compiler) ownName(be *model.Backend, list []string, path string) error {
+func (c *Checker) ownName(be *model.Backend, list []string, path string) error {
 	named := func(names []string) bool {
 		whole := jsonspan.JoinPath(names)
 		return slices.ContainsFunc(list, func(p string) bool { return leads(p, whole) })

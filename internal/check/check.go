@@ -1,0 +1,131 @@
+package check
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/model"
+)
+
+// A Checker judges one configuration. It serves one goroutine.
+type Checker struct {
+	Env *component.Env // with the service, the registry, and what is known of what is missing
+
+	// Published returns the names of all namespaces there are or were, with those of
+	// today as values. It is asked when something looks wrong; nil knows no names.
+	Published func() map[string]string
+
+	Without bool                  // what is not built yet is left out, with a warning
+	Machine func() []string       // names and addresses of this machine, beside the loopback ones; may be nil
+	Report  func(*config.Problem) // takes what is found
+
+	guarding *guard // see protections
+}
+
+func (c *Checker) report(n *config.Node, key string, sev config.Severity, code string, err error) {
+	c.Report(n.ProblemAt(key, sev, code, err))
+}
+
+// mistake reports what can be served and cannot be meant: a warning, or an error,
+// as the dialect has it.
+func (c *Checker) mistake(n *config.Node, key string, err error) {
+	c.report(n, key, config.Warning, config.CodeMistake, err)
+}
+
+// Root reports what the root says for nothing.
+func (c *Checker) Root() {
+	c.legacy()
+	c.checkEndpoints()
+}
+
+// legacy reports root keys that are accepted and do nothing here. Native plugins
+// that no namespace asks for protect nothing.
+func (c *Checker) legacy() {
+	s := c.Env.Service
+	severity, how := config.Error, "start with --allow-unsupported to run without them"
+	if c.Without {
+		severity, how = config.Warning, "the gateway runs without them"
+	}
+	if len(s.AsyncAgent) > 0 {
+		c.report(s.Node, "async_agent", severity, config.CodeUnsupported, fmt.Errorf("async agents are not supported yet; %s", how))
+	}
+	if s.Plugin == nil {
+		return
+	}
+	for _, key := range []struct{ name, value string }{{"folder", s.Plugin.Folder}, {"pattern", s.Plugin.Pattern}} {
+		if key.value == "" { // which stops nothing, since nothing is loaded
+			c.report(s.Node, "plugin."+key.name, config.Warning, config.CodeRequired, errors.New("missing; write it, or remove the key plugin"))
+		}
+	}
+	if !c.usesPlugins() {
+		c.report(s.Node, "plugin", config.Warning, config.CodeUnsupported,
+			errors.New("native plugins are not loaded, and no namespace asks for one; remove the key"))
+		return
+	}
+	c.report(s.Node, "plugin", severity, config.CodeUnsupported, fmt.Errorf("native plugins are not loaded; %s", how))
+}
+
+// usesPlugins reports whether a namespace asks for a native plugin.
+func (c *Checker) usesPlugins() bool {
+	asks := false
+	config.Objects(c.Env.Service.Node, model.Root(), c.Env.Registry.Options, func(scope string, object *config.Node) {
+		if extra := object.GetFold("extra_config"); extra != nil {
+			asks = asks || slices.ContainsFunc(extra.Members, func(m config.Member) bool { return c.Env.Absent(component.Scope(scope), m.Key).Native })
+		}
+	})
+	return asks
+}
+
+// Policy raises unknown keys and mistakes to errors, among the problems of a document and
+// those that reading it found: everywhere under a strict dialect, unknown keys in the
+// settings of TLS always, and wherever a protection would be lost. Those of components
+// that protect are errors already. It changes the problems, and returns them with those
+// that are so grave for their loss alone.
+func (c *Checker) Policy(d *config.Document, problems []*config.Problem) []*config.Problem {
+	problems = c.guard(d, problems)
+	behaviour := c.Env.Service.Behaviour
+	for _, p := range problems {
+		switch p.Code {
+		case config.CodeUnknownField:
+			if behaviour.UnknownKeys == "error" || inTLS(p.Unknown()) {
+				p.Severity = config.Error
+			}
+		case config.CodeMistake:
+			if behaviour.Mistakes == "error" {
+				p.Severity = config.Error
+			}
+		}
+	}
+	for _, p := range d.Found() { // of the environment
+		if p.Code == config.CodeMistake && (behaviour.Mistakes == "error" || c.protections().find(p.Path) >= 0) {
+			p.Severity = config.Error
+		}
+	}
+	if behaviour.WeakTypes == "error" {
+		for _, p := range slices.Concat(d.Found(), problems) {
+			if p.Severity == config.Warning && config.Structural(p.Code) && p.Code != config.CodeUnknownField {
+				p.Severity = config.Error
+			}
+		}
+	}
+	return problems
+}
+
+// inTLS reports whether an unknown key stands in settings of TLS.
+func inTLS(u *config.Unknown) bool {
+	if u == nil {
+		return false
+	}
+	for n := u.Value; n != nil; {
+		owner, _ := n.Owner()
+		if _, key := owner.Owner(); strings.EqualFold(key, "tls") || strings.EqualFold(key, "client_tls") {
+			return true
+		}
+		n = owner
+	}
+	return false
+}

@@ -1,0 +1,108 @@
+package check
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/message"
+	"github.com/sluice-gateway/sluice/internal/model"
+)
+
+// Endpoint reports what the path of an endpoint, with variables of these names, and its
+// lists of headers and parameters say and cannot mean.
+func (c *Checker) Endpoint(e *model.Endpoint, names []string) {
+	for _, doubt := range endpointDoubts(e, c.Env.Service.DisableRest) {
+		if c.guarded(e) && c.served(e) {
+			c.report(e.Node, "endpoint", config.Error, config.CodeInvalidPath, doubt)
+		} else {
+			c.mistake(e.Node, "endpoint", doubt)
+		}
+	}
+	c.checkNames(e, names)
+	c.checkHeaders(e.Node, e.InputHeaders)
+	c.checkQueries(e.Node, e.InputQueryStrings)
+	if strings.Contains(e.Endpoint, "/:") {
+		c.report(e.Node, "endpoint", config.Warning, config.CodeSuspicious,
+			fmt.Errorf("the colon in %s is taken literally; write {name} for a variable", e.Endpoint))
+	}
+	if e.Endpoint == "/__catchall" {
+		c.report(e.Node, "endpoint", config.Warning, config.CodeSuspicious,
+			errors.New("the path is an ordinary one here: requests for unknown paths are answered with 404; write wildcards for what should be served"))
+	}
+}
+
+// served reports whether a route beside an endpoint may serve what its path seems to
+// be: no less often than one does.
+func (c *Checker) served(e *model.Endpoint) bool {
+	meant, open := beginning(e.Endpoint)
+	if strings.Contains(meant, "/.") {
+		return true // what is left of it is resolved
+	}
+	return slices.ContainsFunc(c.Env.Service.Endpoints, func(other *model.Endpoint) bool {
+		if other == nil || other == e {
+			return false
+		}
+		begin, more := beginning(other.Endpoint)
+		return begin == meant || more && strings.HasPrefix(meant, begin) || open && strings.HasPrefix(begin, meant)
+	})
+}
+
+// beginning returns a path, as clients ask for it who read it, as far as it is the same
+// for all of them, and whether more follows.
+func beginning(path string) (begin string, open bool) {
+	if end := strings.IndexAny(path, "{*"); end >= 0 {
+		path, open = path[:end], true
+	}
+	for range 3 { // what is escaped twice may be read twice
+		if plain, err := url.PathUnescape(path); err == nil {
+			path = plain
+		}
+	}
+	if end := strings.IndexAny(path, "?#"); end >= 0 {
+		path, open = path[:end], false
+	}
+	return strings.ToLower(strings.Map(func(r rune) rune {
+		if !unicode.IsGraphic(r) || unicode.IsSpace(r) {
+			return -1
+		}
+		return r
+	}, path)), open
+}
+
+// guarded reports whether a namespace of an endpoint protects.
+func (c *Checker) guarded(e *model.Endpoint) bool {
+	for name := range e.ExtraConfig {
+		if d := c.Env.Registry.Find(component.InEndpoint, name); d != nil && d.Protects() {
+			return true
+		}
+	}
+	return false
+}
+
+// Cache reports answers of an endpoint that every cache may keep for others, unless the file
+// says that this is meant. Those that are personal are for one client alone.
+func (c *Checker) Cache(e *model.Endpoint, personal bool) {
+	behaviour := &c.Env.Service.Behaviour
+	if e.CacheTTL <= 0 || e.OutputEncoding == "no-op" || behaviour.PersonalCache != "public" ||
+		c.Env.Service.Node.GetFold("behaviour").Get("personal_cache") != nil {
+		return
+	}
+	why := "the endpoint authenticates, or calls what a header or a claim names"
+	if !personal {
+		at := slices.IndexFunc(e.InputHeaders, func(name string) bool { return name == "*" || message.Credential(name) })
+		if at < 0 {
+			return
+		}
+		if why = "backends see the header " + e.InputHeaders[at]; e.InputHeaders[at] == "*" {
+			why = "backends see Authorization and Cookie"
+		}
+	}
+	c.report(e.Node, "cache_ttl", config.Warning, config.CodeSuspicious, fmt.Errorf(
+		`lets every cache keep answers that may be for one client only, because %s; write "behaviour": {"personal_cache": "private"} in the root, or "public" there if they are for all`, why))
+}
