@@ -241,7 +241,7 @@ func (b *endpointBuilder) tail() gateway.Connector {
 		if !one.Decodes && b.config.OutputEncoding != "no-op" {
 			return &fanout.Empty{Single: one}
 		}
-		one.Through = !one.Decodes
+		one.Through = !one.Decodes && b.real[0].calls == 1 // of several calls one answer counts, and it is not known yet
 		return &one
 	case a.Sequential:
 		tail = &fanout.Sequence{Branches: branches, Propagate: parsePropagated(a.Propagate), Limit: limit, Deadline: deadline, Shadows: sh}

@@ -39,7 +39,7 @@ func (p *pipe) Do(ctx context.Context, x *gateway.Exchange) error {
 	payload := x.Request.Body
 	x.Request.Body = body.Body{}
 	c := fanout.NewCall(x, payload)
-	c.Endpoint, c.Results, c.Request.Upgrade = p.name, nil, ""
+	c.Endpoint, c.Results, c.Request.Upgrade, c.Request.Through = p.name, nil, "", x.Request.Through
 	if x.Request.Unpack {
 		c.Request.Header.Del("Accept-Encoding") // which is what the backend around it wants
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -242,6 +243,70 @@ func TestNested(t *testing.T) {
 				t.Errorf("complete: %s", got)
 			}
 		})
+	}
+}
+
+// A hinted client counts the hints that it gets, as engines do: without a lock.
+type hinted struct {
+	gateway.Inbound
+	hints int
+}
+
+func (h *hinted) Hint(gateway.Fields) { h.hints++ }
+
+// A hinting network sends a hint in front of each answer and a trailer behind it, where
+// they are asked for, and answers when all calls of the test have come.
+type hinting struct{ calls sync.WaitGroup }
+
+func (n *hinting) Do(_ context.Context, x *gateway.Exchange) error {
+	n.calls.Done()
+	n.calls.Wait()
+	if in, ok := x.In.(gateway.Hinter); ok && x.Request.Through {
+		in.Hint(nil)
+	}
+	x.Response.AddTrailer("X-End", "1")
+	return answer(x, `{"a":1}`)
+}
+
+// TestNestedThrough passes what is around an answer only where all that is around the
+// pipe passes it as it comes. Hints are given by one call at a time.
+func TestNestedThrough(t *testing.T) {
+	flow := func(backend string) string {
+		return `{"url_pattern":"/","method":"GET","encoding":"no-op","extra_config":{"test/workflow":{"endpoint":"/flow","backend":[` + backend + `]}}}`
+	}
+	const one = `{"url_pattern":"/"}`
+	decoding := strings.Replace(flow(one), `"encoding":"no-op",`, ``, 1)
+	tests := []struct {
+		name, members string
+		calls, hints  int
+		trailer       bool
+	}{
+		{"as it is", `"output_encoding":"no-op","backend":[` + one + `]`, 1, 1, true},
+		{"of a pipe", `"output_encoding":"no-op","backend":[` + flow(one) + `]`, 1, 1, true},
+		{"of a pipe in a pipe", `"output_encoding":"no-op","backend":[` + flow(flow(one)) + `]`, 1, 1, true},
+		{"decoded", `"backend":[` + strings.Replace(decoding, `"endpoint":`, `"output_encoding":"no-op","endpoint":`, 1) + `]`, 1, 0, false},
+		{"dropped", `"backend":[` + flow(one) + `]`, 1, 0, false},
+		{"merged", `"backend":[` + flow(one) + `,` + flow(one) + `]`, 2, 0, false},
+		{"merged within", `"output_encoding":"no-op","backend":[` + strings.Replace(flow(flow(one)+`,`+flow(one)), `"endpoint":`, `"output_encoding":"json","endpoint":`, 1) + `]`, 2, 0, false},
+		{"the first of several", `"output_encoding":"no-op","concurrent_calls":2,"backend":[` + one + `]`, 2, 0, false},
+		{"the first of several pipes", `"output_encoding":"no-op","concurrent_calls":2,"backend":[` + flow(one) + `]`, 2, 0, false},
+	}
+	for _, tt := range tests {
+		n := new(hinting)
+		n.calls.Add(tt.calls)
+		g, problems := compileNested(t, n, `{"version":3,"host":["http://up"],"endpoints":[{"endpoint":"/x",`+tt.members+`}]}`)
+		if g == nil {
+			t.Fatalf("%s: %s", tt.name, config.Format(problems))
+		}
+		in := &hinted{Inbound: testx.Request{Method: "GET", Path: "/x"}.Inbound()}
+		x := gateway.Acquire(in)
+		if err := g.Do(t.Context(), x); err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		if trailer := x.Response.Trailer != nil; in.hints != tt.hints || trailer != tt.trailer {
+			t.Errorf("%s: %d hints, trailers %t, want %d and %t", tt.name, in.hints, trailer, tt.hints, tt.trailer)
+		}
+		x.Release()
 	}
 }
 

@@ -44,7 +44,7 @@ func NewCall(x *gateway.Exchange, payload body.Body) *gateway.Exchange {
 type Single struct {
 	Branch
 	Copies  bool  // the body is needed more than once
-	Through bool  // the answer is passed on as it comes
+	Through bool  // the answer is passed on as it comes, unless something around x does more with it
 	Limit   int64 // of the client's body, when it is read
 	Shadows *Shadows
 }
@@ -62,14 +62,14 @@ func (s *Single) Do(ctx context.Context, x *gateway.Exchange) error {
 	payload := x.Request.Body
 	x.Request.Body = body.Body{}
 	c := NewCall(x, payload)
-	c.Request.Through = s.Through
+	c.Request.Through = s.Through && (x.Parent == nil || x.Request.Through)
 	err := s.Run.Do(ctx, c)
 	if err != nil {
 		PassFace(x, c, err)
 		return err
 	}
 	s.note(x, &c.Response.Body)
-	if !s.Through {
+	if !c.Request.Through {
 		c.Response.Trailer = nil
 	}
 	if s.Decodes { // what the backend has said of its bytes is not said of the data
