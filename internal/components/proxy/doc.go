@@ -23,7 +23,9 @@
 //   - max_payload and decompress_gzip limit and unpack the body of the
 //     client's request before anything uses it. They take the place of the
 //     options of the namespace router, which hold for endpoints without them;
-//     for that reason the component is built for every endpoint.
+//     for that reason the component is built for every endpoint. Within a pipe
+//     that stands elsewhere they are about the request that comes there, and the
+//     namespace router has no say.
 //
 // # Backends
 //

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/body"
@@ -20,14 +21,14 @@ type intaker struct {
 	held   int64  // the same for a body that is in memory and is unpacked, where limit is 0
 	key    string // of the limit
 	unpack bool
+	inner  bool // the body is that of a request within the gateway, not of the client's
 }
 
 // intake places the stage that reads the body of the request as the options
-// say, and where they are silent as the namespace router says. It comes before
-// whatever looks at the body.
+// say, and where those of an endpoint are silent as the namespace router says. It comes
+// before whatever looks at the body.
 func intake(s *component.PipeSite, o EndpointOptions) {
-	r, _ := component.Use(&s.Site, routing.Key)
-	in := intaker{limit: payload(s, o).Limit(), key: "max_payload", unpack: r.DecompressGzip}
+	in := intaker{limit: payload(s, o).Limit(), key: "max_payload", unpack: router(s).DecompressGzip, inner: s.Scope() != component.InEndpoint}
 	if o.DecompressGzip != nil {
 		in.unpack = *o.DecompressGzip
 	}
@@ -44,14 +45,25 @@ func intake(s *component.PipeSite, o EndpointOptions) {
 			s.Warn("decompress_gzip", errors.New("unpacks without a limit; set max_payload as well"))
 		}
 	}
+	if in.inner && in.unpack && !slices.ContainsFunc(s.Config().InputHeaders, func(name string) bool { return name == "*" || config.SameName(name, "Content-Encoding") }) {
+		s.Mistake("decompress_gzip", errors.New("has no effect, Content-Encoding does not come here; add it to input_headers of the endpoint, or write the option there"))
+	}
 	s.Stage(component.PipeIntake, in)
+}
+
+// router returns what the namespace router says of the requests of clients: those that
+// come to other pipes have passed an endpoint, or no client has sent them.
+func router(s *component.PipeSite) (r routing.Router) {
+	if s.Scope() == component.InEndpoint {
+		r, _ = component.Use(&s.Site, routing.Key)
+	}
+	return r
 }
 
 // payload returns the option max_payload of the endpoint, or of the router; nil if
 // neither says anything.
 func payload(s *component.PipeSite, o EndpointOptions) *config.Size {
-	r, _ := component.Use(&s.Site, routing.Key)
-	if o.MaxPayload == nil && r.MaxPayload > 0 {
+	if r := router(s); o.MaxPayload == nil && r.MaxPayload > 0 {
 		limit := config.Size(r.MaxPayload)
 		return &limit
 	}
@@ -69,7 +81,7 @@ func (in intaker) Enter(_ context.Context, x *gateway.Exchange) error {
 	if b.Form() == body.Empty {
 		return nil
 	}
-	packed := in.unpack && packed(x)
+	packed := in.unpack && in.packed(x)
 	if !packed && size >= 0 {
 		return nil
 	}
@@ -99,11 +111,21 @@ func (in intaker) Enter(_ context.Context, x *gateway.Exchange) error {
 	return nil
 }
 
-// packed reports whether the body is in gzip and nothing else. The client's
-// own header tells: the one of the request holds what backends may see.
-func packed(x *gateway.Exchange) bool {
+// packed reports whether the body is in gzip and nothing else. The client's own header
+// tells: the one of the request holds what backends may see. Within the gateway the
+// body may be another than the client's, and what is said of it is all that counts.
+func (in intaker) packed(x *gateway.Exchange) bool {
 	var room [2]gateway.Field
-	codings := x.In.AppendHeader(room[:0], "Content-Encoding")
+	codings := room[:0]
+	if !in.inner {
+		codings = x.In.AppendHeader(codings, "Content-Encoding")
+	} else {
+		for _, f := range x.Request.Header {
+			if f.Name == "Content-Encoding" {
+				codings = append(codings, f)
+			}
+		}
+	}
 	if len(codings) != 1 {
 		return false
 	}

@@ -1,12 +1,16 @@
 package proxy
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/routing"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
 	"github.com/sluice-gateway/sluice/internal/sitetest"
 )
@@ -34,3 +38,58 @@ func TestNested(t *testing.T) {
 		t.Errorf("want %s to have no effect, got\n%s", path, config.Format(problems))
 	}
 }
+
+// TestNestedIntake unpacks what the request that comes to a pipe says to be in gzip:
+// that of the client, unless the endpoint has unpacked it.
+func TestNestedIntake(t *testing.T) {
+	packed := packedText(t, strings.Repeat("0", 1000))
+	tests := []struct {
+		name, router, endpoint, nested string
+		headers                        string // that the endpoint lets through
+		want                           string
+		status                         int
+		warned                         bool
+	}{
+		{"by the router", `"decompress_gzip":true`, ``, `"sequential":true`, `"*"`, "plain", 200, false},
+		{"by the endpoint and the pipe", ``, `"decompress_gzip":true`, `"decompress_gzip":true`, `"*"`, "plain", 200, false},
+		{"by the pipe", ``, ``, `"decompress_gzip":true`, `"content-encoding"`, "plain", 200, false},
+		{"by nobody", `"decompress_gzip":true`, `"decompress_gzip":false`, `"sequential":true`, `"*"`, "packed", 200, false},
+		{"what does not come", ``, ``, `"decompress_gzip":true`, `"X-A"`, "packed", 200, true},
+		{"too large for the pipe", ``, `"decompress_gzip":true`, `"max_payload":500`, `"*"`, "", 413, false},
+		{"larger than elsewhere", `"max_payload":10`, `"max_payload":2000`, `"sequential":true`, `"*"`, "packed", 200, false},
+	}
+	for _, tt := range tests {
+		g := sitetest.New(t)
+		g.Registry = component.NewRegistry(slices.Concat(declarations(), []component.Declaration{sitetest.Flow, routers})...)
+		got := ""
+		g.Answer = gateway.ConnectorFunc(func(ctx context.Context, x *gateway.Exchange) error {
+			text, err := x.Request.Body.Bytes(0)
+			if got = "plain"; string(text) == packed {
+				got = "packed"
+			}
+			return errors.Join(err, sitetest.JSON(`{}`).Do(ctx, x))
+		})
+		document := `{"version":3,"host":["http://up"],"extra_config":{"test/router":{` + tt.router + `}},"endpoints":[{"endpoint":"/x","method":"POST","input_headers":[` + tt.headers + `],
+			"extra_config":{"proxy":{` + tt.endpoint + `}},"backend":[{"url_pattern":"/outer","extra_config":{"test/flow":{
+			"extra_config":{"proxy":{` + tt.nested + `}},"backend":[{"url_pattern":"/one"}]}}}]}]}`
+		generation, problems := g.Check(t, document)
+		if generation == nil {
+			t.Fatalf("%s: %s", tt.name, config.Format(problems))
+		}
+		warned := slices.ContainsFunc(problems, func(p *config.Problem) bool {
+			return strings.Contains(p.Err.Error(), "Content-Encoding does not come here")
+		})
+		answer := sitetest.Ask(t, generation, testx.Request{Method: "POST", Path: "/x", Body: packed, Header: gateway.Fields{{Name: "Content-Encoding", Value: "gzip"}}})
+		if status := gateway.AsError(answer.Err); answer.Status != tt.status && (status == nil || status.Status != tt.status) || tt.status == 200 && got != tt.want || warned != tt.warned {
+			t.Errorf("%s: got %d %q, %v, warned %t; want %d %q", tt.name, answer.Status, got, answer.Err, warned, tt.status, tt.want)
+		}
+	}
+}
+
+// routers says what the namespace router does of bodies.
+var routers = component.Service(component.Info{Namespace: "test/router"}, func(s *component.ServiceSite, o struct {
+	MaxPayload     int64 `json:"max_payload"`
+	DecompressGzip bool  `json:"decompress_gzip"`
+}) error {
+	return component.Provide(s, routing.Key, routing.Router{MaxPayload: o.MaxPayload, DecompressGzip: o.DecompressGzip})
+})

@@ -46,13 +46,13 @@ type EndpointOptions struct {
 	Upgrade []string `json:"upgrade"`
 
 	// MaxPayload limits the body of a request, in bytes, unpacked if it is
-	// unpacked; 0 is no limit. A larger one is answered with 413. Absent, the
-	// option of the namespace router counts.
+	// unpacked; 0 is no limit. A larger one is answered with 413. Absent in an
+	// endpoint, the option of the namespace router counts.
 	MaxPayload *config.Size `json:"max_payload" guards:"key"`
 
 	// DecompressGzip unpacks request bodies that come with Content-Encoding:
-	// gzip before they are used. Absent, the option of the namespace router
-	// counts.
+	// gzip before they are used. Absent in an endpoint, the option of the namespace
+	// router counts.
 	DecompressGzip *bool `json:"decompress_gzip"`
 
 	// ForceSandboxedRequest has no effect: every backend has its own copy of
