@@ -33,8 +33,7 @@ type shadowOptions struct {
 // arrangements are the components that say how calls follow each other.
 var arrangements = component.NewRegistry(
 	component.Backend(component.Info{Namespace: "test/shadow"}, func(s *component.BackendSite, o shadowOptions) error {
-		s.Shadow(component.Shadow{Timeout: time.Duration(o.Timeout), Most: cmp.Or(o.Most, 10)})
-		return nil
+		return s.Shadow(component.Shadow{Timeout: time.Duration(o.Timeout), Most: cmp.Or(o.Most, 10)})
 	}),
 	component.Endpoint(component.Info{Namespace: "test/sequential"}, func(s *component.EndpointSite, _ struct{}) error {
 		return s.Sequence(nil)

@@ -133,8 +133,7 @@ func TestFinally(t *testing.T) {
 			return nil
 		}),
 		component.Backend(component.Info{Namespace: "test/c"}, func(s *component.BackendSite, _ struct{}) error {
-			s.Shadow(component.Shadow{Most: 1})
-			return nil
+			return s.Shadow(component.Shadow{Most: 1})
 		}),
 	)
 	_, problems := compileMeeting(t, r, `{"version":3,"host":["http://up"],"endpoints":[{"endpoint":"/x","extra_config":{"test/a":{}},"backend":[

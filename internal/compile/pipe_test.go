@@ -129,8 +129,7 @@ var nesting = component.NewRegistry(slices.Concat(
 		component.Backend(component.Info{Namespace: "test/workflow", Pipes: component.InWorkflow, Hosts: component.Verbatim}, buildWorkflow),
 		component.Service(component.Info{Namespace: "test/agents", Pipes: component.InAgent}, buildAgents),
 		component.Backend(component.Info{Namespace: "test/shadow"}, func(s *component.BackendSite, _ struct{}) error {
-			s.Shadow(component.Shadow{Most: 2})
-			return nil
+			return s.Shadow(component.Shadow{Most: 2})
 		}),
 	},
 )...)

@@ -235,25 +235,20 @@ func TestSites(t *testing.T) {
 		component.Endpoint(component.Info{Namespace: "e", Identifies: true}, func(s *component.EndpointSite, _ options) error {
 			s.Stage(component.PipeFlatmap, stage)
 			s.Needs(body.Raw, body.Tree)
-			s.Sequence([]string{"resp0_id"})
-			if err := s.Sequence(nil); err == nil {
-				t.Error("two sequences are stated")
-			}
 			s.Upgrade("a", "b")
 			s.Upgrade("b", "c")
 			slots[1] = component.NewSlot[int](&s.Site)
 			if !slices.Equal(s.Params(), []string{"id"}) || s.Config().Endpoint != "/x/{id}" || !s.Identified() {
 				t.Errorf("the site of the endpoint: %q, %v", s.Params(), s.Config())
 			}
-			return nil
+			return s.Sequence([]string{"resp0_id"})
 		}),
 		component.Backend(component.Info{Namespace: "b"}, func(s *component.BackendSite, _ options) error {
 			s.Stage(component.BackendCache, stage)
 			s.Endpoint().Stage(component.PipePlugin, stage)
 			slots[2] = component.NewSlot[int](&s.Site)
 			s.Transport().MaxIdleConnections++
-			s.Redirects(component.Redirects{Return: true})
-			s.Shadow(component.Shadow{Timeout: time.Second, Most: 1})
+			stated := errors.Join(s.Redirects(component.Redirects{Return: true}), s.Shadow(component.Shadow{Timeout: time.Second, Most: 1}), s.Connector(gateway.ConnectorFunc(nil)))
 			s.Reshape(func(m map[string]any) map[string]any { return m })
 			if !slices.Equal(s.Params(), []string{"id", "resp0_id"}) || s.Endpoint().Config().Endpoint != "/x/{id}" || s.Config().URLPattern != "/b" {
 				t.Errorf("the site of the backend: %q", s.Params())
@@ -261,7 +256,7 @@ func TestSites(t *testing.T) {
 			if s.Product() != "Sluice 0" || !s.Clock()().Equal(time.Unix(0, 0)) || s.Service() != env.Service || s.Log() == nil {
 				t.Error("the site does not give what the environment holds")
 			}
-			return errors.Join(s.Connector(gateway.ConnectorFunc(nil)), s.Connector(gateway.ConnectorFunc(nil)))
+			return stated
 		}),
 	)
 	env.Registry = r
@@ -292,8 +287,8 @@ func TestSites(t *testing.T) {
 	if env.Service.Transport.MaxIdleConnections != 5 {
 		t.Error("a backend changed the settings of the service")
 	}
-	if p := bs.Problems(); len(p) != 1 || !strings.Contains(p[0].Error(), "a connector already") {
-		t.Errorf("two connectors give %v", p)
+	if p := bs.Problems(); len(p) != 0 {
+		t.Errorf("the backend has %v", p)
 	}
 
 	// Stages of the service and of the endpoint meet on one exchange, those of
@@ -348,5 +343,95 @@ func TestTokens(t *testing.T) {
 				t.Errorf("%q: a token for the gateway: %t, for options: %t", s, gateway.Token(s), pattern.MatchString(s))
 			}
 		}
+	}
+}
+
+// TestDecidedOnce lets two components decide the same of one site: what only one may say
+// is an error that names both, and the rest counts together.
+func TestDecidedOnce(t *testing.T) {
+	nobody := gateway.ConnectorFunc(nil)
+	backend := func(f func(*component.BackendSite) error) func(string) component.Declaration {
+		return func(name string) component.Declaration {
+			return component.Backend(component.Info{Namespace: name}, func(s *component.BackendSite, _ options) error { return f(s) })
+		}
+	}
+	endpoint := func(f func(*component.PipeSite) error) func(string) component.Declaration {
+		return func(name string) component.Declaration {
+			return component.Endpoint(component.Info{Namespace: name}, func(s *component.EndpointSite, _ options) error { return f(&s.PipeSite) })
+		}
+	}
+	redirects := func(r component.Redirects) func(string) component.Declaration {
+		return backend(func(s *component.BackendSite) error { return s.Redirects(r) })
+	}
+	payload := func(most config.Size) func(string) component.Declaration {
+		return endpoint(func(s *component.PipeSite) error { s.Payload(most); return nil })
+	}
+	shadow := func(most int) func(string) component.Declaration {
+		return backend(func(s *component.BackendSite) error { return s.Shadow(component.Shadow{Most: most}) })
+	}
+	rename := func(from, to string) func(string) component.Declaration {
+		return backend(func(s *component.BackendSite) error {
+			s.Reshape(func(tree map[string]any) map[string]any {
+				tree[to] = tree[from]
+				delete(tree, from)
+				return tree
+			})
+			return nil
+		})
+	}
+	client := backend(func(s *component.BackendSite) error { return s.Client(nobody) })
+	connector := backend(func(s *component.BackendSite) error { return s.Connector(nobody) })
+	sequence := endpoint(func(s *component.PipeSite) error { return s.Sequence(nil) })
+	logger := func(name string) component.Declaration {
+		return service(name, func(s *component.ServiceSite, _ options) error { return s.Logger(slog.DiscardHandler) })
+	}
+	tests := []struct {
+		name string
+		a, b func(string) component.Declaration
+		want string // of the error, or what counts
+	}{
+		{"clients", client, client, "make the call"},
+		{"connectors", connector, connector, "make the call"},
+		{"a connector and a client", connector, client, "make the call"},
+		{"redirects", redirects(component.Redirects{Return: true}), redirects(component.Redirects{}), "redirects"},
+		{"shadows", shadow(1), shadow(2), "nobody waits for"},
+		{"sequences", sequence, sequence, "in sequence"},
+		{"ends of the log", logger, logger, "where the log goes"},
+		{"payloads", payload(7), payload(5), "5 5"},
+		{"payloads, the other way round", payload(5), payload(7), "5 5"},
+		{"no payload, and one", payload(0), payload(5), "5 5"},
+		{"one payload, and none", payload(5), payload(0), "5 5"},
+		{"answers", rename("x", "y"), rename("y", "z"), "map[z:1]"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			env, n := newEnv(new(component.Keeper)), parse(`{"x":{"limit":1}}`).Get("x")
+			ss := component.NewServiceSite(env)
+			es := component.NewEndpointSite(env, ss, &model.Endpoint{Endpoint: "/x"}, nil)
+			bs := component.NewBackendSite(env, &es.PipeSite, &model.Backend{URLPattern: "/b"})
+			for _, d := range []component.Declaration{tt.a("test/a"), tt.b("test/b")} {
+				switch d.Scope {
+				case component.InService:
+					ss.Build(&d, n)
+				case component.InEndpoint:
+					es.Build(&d, n)
+				default:
+					bs.Build(&d, n)
+				}
+			}
+			problems := slices.Concat(ss.Problems(), es.Problems(), bs.Problems())
+			got := config.Format(problems)
+			if reshape := bs.Call().Reshape; reshape != nil {
+				got = fmt.Sprint(reshape(map[string]any{"x": 1}))
+			}
+			if most := es.Arrangement().Payload; most != nil {
+				inner := component.NewPipeSite(env, component.InWorkflow, bs, &model.Endpoint{Endpoint: "/y"})
+				inner.Payload(9)
+				got = fmt.Sprint(*most, *inner.Arrangement().Payload)
+			}
+			if !strings.Contains(got, tt.want) || len(problems) > 0 && !strings.Contains(got, "test/a and test/b both") {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
 	}
 }

@@ -66,7 +66,6 @@ func TestLogOfSite(t *testing.T) {
 // TestLogConcurrently writes while the end is replaced.
 func TestLogConcurrently(t *testing.T) {
 	env := newEnv(nil)
-	s := component.NewServiceSite(env)
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
@@ -77,7 +76,9 @@ func TestLogConcurrently(t *testing.T) {
 		})
 	}
 	for range 500 {
-		s.Logger(slog.DiscardHandler)
+		if err := component.NewServiceSite(env).Logger(slog.DiscardHandler); err != nil {
+			t.Error(err)
+		}
 	}
 	wg.Wait()
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -126,8 +125,9 @@ type Site struct {
 	placed   []Placed
 	needs    []Need
 	slots    int
-	numbered bool   // those of narrower sites have the numbers behind
-	last     []last // what Finally registered
+	numbered bool              // those of narrower sites have the numbers behind
+	last     []last            // what Finally registered
+	claims   map[string]string // by what one component alone may do, the one that does
 }
 
 // An owner is the namespace that is being built at a site, "" between two.
@@ -259,6 +259,19 @@ func NewSlot[T any](s *Site) gateway.Slot[T] {
 	return gateway.SlotAt[T](s.slots - 1)
 }
 
+// claim notes that the component that is built does something that only one may do; what
+// says so, such as "make the call". It is an error if another one does it.
+func (s *Site) claim(what string) error {
+	if by, taken := s.claims[what]; taken {
+		return fmt.Errorf("%s and %s both %s; keep one of the two namespaces", by, s.name, what)
+	}
+	if s.claims == nil {
+		s.claims = make(map[string]string)
+	}
+	s.claims[what] = s.name
+	return nil
+}
+
 // build runs one declaration at this site and collects what goes wrong.
 func (s *Site) build(d *Declaration, n *config.Node, run func() error) {
 	s.run(owner{d.Namespace, n, d.Protects()}, run)
@@ -363,8 +376,14 @@ func (s *Site) Stdout() telemetry.Output { return cmp.Or(s.env.Stdout, telemetry
 func (s *Site) Stderr() telemetry.Output { return cmp.Or(s.env.Stderr, telemetry.Discard) }
 
 // Logger replaces the end of the log by h: from now on all lines of the
-// generation go there.
-func (s *ServiceSite) Logger(h slog.Handler) { s.env.Log.redirect(h) }
+// generation go there. Only one component may say so.
+func (s *ServiceSite) Logger(h slog.Handler) error {
+	if err := s.claim("say where the log goes"); err != nil {
+		return err
+	}
+	s.env.Log.redirect(h)
+	return nil
+}
 
 // PipeSite is where components of a pipe are attached: that of an endpoint, or one that
 // has no door.
@@ -410,7 +429,7 @@ func (s *EndpointSite) Build(d *Declaration, n *config.Node) {
 func NewPipeSite(env *Env, scope Scope, in *BackendSite, e *model.Endpoint) *PipeSite {
 	s := &PipeSite{Site: Site{env: env}, scope: scope, outer: in, config: e}
 	if in != nil {
-		s.params = in.Params()
+		s.params, s.arrange.Payload = in.Params(), in.endpoint.arrange.Payload
 	}
 	return s
 }
@@ -448,8 +467,8 @@ func (s *PipeSite) Around(p PipePhase, f Around) { s.put(Placed{Phase: uint8(p),
 // those before it, and later stages see the named ones, respN or respN_path, among
 // their parameters. Only one component may say so.
 func (s *PipeSite) Sequence(propagate []string) error {
-	if s.arrange.Sequential {
-		return errors.New("another namespace of the endpoint puts its calls in sequence, too; keep one of the two")
+	if err := s.claim("put the calls in sequence"); err != nil {
+		return err
 	}
 	s.arrange.Sequential, s.arrange.Propagate = true, propagate
 	return nil
@@ -468,8 +487,14 @@ func (s *EndpointSite) Upgrade(protocols ...string) {
 	}
 }
 
-// Payload states the most that a request may hold by the options of the component.
-func (s *PipeSite) Payload(most config.Size) { s.arrange.Payload = &most }
+// Payload states the most that a request may hold by the options of the component, 0 for
+// any. Of several the least counts; a pipe without a door begins with that of the
+// endpoint around it.
+func (s *PipeSite) Payload(most config.Size) {
+	if p := s.arrange.Payload; p == nil || *p == 0 || most != 0 && most < *p {
+		s.arrange.Payload = &most
+	}
+}
 
 // Arrangement returns what components stated.
 func (s *PipeSite) Arrangement() Arrangement { return s.arrange }
@@ -563,42 +588,51 @@ func (s *BackendSite) Prompt(p BackendPhase, st gateway.Stage) { s.place(uint8(p
 func (s *BackendSite) Around(p BackendPhase, f Around) { s.put(Placed{Phase: uint8(p), Around: f}) }
 
 // Client replaces the HTTP client: hosts, redirects and the wire plan stay, and c
-// makes each attempt. A backend has one client at most.
+// makes each attempt. A backend has one client or connector at most.
 func (s *BackendSite) Client(c gateway.Connector) error {
-	if s.client != nil {
-		return errors.New("the backend has a client already; use one of the two namespaces")
-	}
 	s.client = c
-	return nil
+	return s.claim(call)
 }
 
 // Connector makes the call something else than HTTP to the hosts of the
-// backend. A backend has one connector at most.
+// backend. A backend has one client or connector at most.
 func (s *BackendSite) Connector(c gateway.Connector) error {
-	if s.connector != nil {
-		return errors.New("the backend has a connector already; use one of the two namespaces")
-	}
 	s.connector = c
-	return nil
+	return s.claim(call)
 }
+
+// call is what a client and a connector do.
+const call = "make the call of the backend"
 
 // Transport returns the settings of the connections of this backend, which
 // begin as those of the service. Changes count for this backend only.
 func (s *BackendSite) Transport() *model.Transport { return &s.transport }
 
-// Redirects states what is done with a 3xx answer.
-func (s *BackendSite) Redirects(r Redirects) { s.redirects = r }
+// Redirects states what is done with a 3xx answer. Only one component may say so.
+func (s *BackendSite) Redirects(r Redirects) error {
+	s.redirects = r
+	return s.claim("say what is done with redirects")
+}
 
 // Reshape replaces allow, deny and mapping by a function on the tree, which
-// runs after target and before group.
-func (s *BackendSite) Reshape(f func(map[string]any) map[string]any) { s.reshape = f }
-
-// Shadow takes the answer of the backend out of the answer of the endpoint.
-func (s *BackendSite) Shadow(sh Shadow) {
-	if s.shadow == nil {
-		s.endpoint.shadows++
+// runs after target and before group. Those of several components follow each other in
+// the order of building.
+func (s *BackendSite) Reshape(f func(map[string]any) map[string]any) {
+	if before, then := s.reshape, f; before != nil {
+		f = func(tree map[string]any) map[string]any { return then(before(tree)) }
 	}
+	s.reshape = f
+}
+
+// Shadow takes the answer of the backend out of the answer of the endpoint. Only one
+// component may say so.
+func (s *BackendSite) Shadow(sh Shadow) error {
+	if err := s.claim("make the call one that nobody waits for"); err != nil {
+		return err
+	}
+	s.endpoint.shadows++
 	s.shadow = &sh
+	return nil
 }
 
 // Call is what the components of a backend decided about its call.

@@ -174,7 +174,9 @@ func (f filter) Leave(_ context.Context, x *gateway.Exchange, err error) error {
 
 func buildBackend(s *component.BackendSite, o BackendOptions) error {
 	if o.Shadow {
-		s.Shadow(component.Shadow{Timeout: time.Duration(o.ShadowTimeout), Most: o.ShadowLimit})
+		if err := s.Shadow(component.Shadow{Timeout: time.Duration(o.ShadowTimeout), Most: o.ShadowLimit}); err != nil {
+			return config.At("shadow", err)
+		}
 	} else {
 		for _, key := range []string{"shadow_timeout", "shadow_limit"} {
 			if s.Written(key) {

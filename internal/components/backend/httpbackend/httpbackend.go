@@ -180,6 +180,5 @@ func buildClient(s *component.BackendSite, o ClientOptions) error {
 	if o.NoRedirect && o.SendBodyOnRedirect {
 		s.Warn("send_body_on_redirect", errors.New("has no effect with no_redirect"))
 	}
-	s.Redirects(component.Redirects{Return: o.NoRedirect, SendBody: o.SendBodyOnRedirect})
-	return nil
+	return s.Redirects(component.Redirects{Return: o.NoRedirect, SendBody: o.SendBodyOnRedirect})
 }

@@ -60,8 +60,7 @@ func build(s *component.ServiceSite, o Options) error {
 	}
 	if !s.Declared() {
 		describe(s, about)
-		s.Logger(newHandler(o.Level.slog(), s.Mask(), stream(s.Stderr(), plain)))
-		return nil
+		return s.Logger(newHandler(o.Level.slog(), s.Mask(), stream(s.Stderr(), plain)))
 	}
 	var sinks []func(*record) error
 	if o.Stdout {
@@ -82,8 +81,7 @@ func build(s *component.ServiceSite, o Options) error {
 	if o.CustomFormat != "" && o.Format != "custom" {
 		s.Warn("custom_format", errors.New(`has no effect without "format": "custom"; set it, or remove the pattern`))
 	}
-	s.Logger(newHandler(o.Level.slog(), s.Mask(), sinks...))
-	return nil
+	return s.Logger(newHandler(o.Level.slog(), s.Mask(), sinks...))
 }
 
 // describe sets how standard output tells of itself once the configuration goes
