@@ -554,8 +554,11 @@ func (d *detour) literal(n *node, text []byte, next int) bool {
 		}
 		text = foldRunes(text)
 	}
-	for _, spelling := range d.literals.spellings[string(text)] {
-		if c := n.literals[spelling]; c != nil && d.walk(c, next) {
+	if c := n.literals[string(text)]; c != nil && d.walk(c, next) {
+		return true
+	}
+	for _, other := range d.literals.others[string(text)] {
+		if c := n.literals[other]; c != nil && d.walk(c, next) {
 			return true
 		}
 	}
@@ -575,28 +578,28 @@ func (d *detour) word(n *node, text []byte, next int) bool {
 	return false
 }
 
-// literals are the texts of a table, of whole segments and before variables.
+// literals tell which texts of a table, whole segments and what stands before
+// variables, are equal when they are folded: the folded form itself, if it is one, and
+// others.
 type literals struct {
-	spellings map[string][]string // by their folded form
-	longest   int                 // folded
-	single    []string            // what the lists of one text are cut from
+	others  map[string][]string // by their folded form
+	longest int                 // of the folded forms
 }
 
-// add notes a text.
-func (l *literals) add(text string) {
+// add notes a text, and reports whether it is not its folded form.
+func (l *literals) add(text string) (other bool) {
 	folded := fold(text)
 	l.longest = max(l.longest, len(folded))
-	switch s := l.spellings[folded]; {
-	case s == nil:
-		if len(l.single) == cap(l.single) {
-			l.single = make([]string, 0, min(1024, 2*cap(l.single)+1))
-		}
-		n := len(l.single)
-		l.single = append(l.single, text)
-		l.spellings[folded] = l.single[n : n+1 : n+1]
-	case !slices.Contains(s, text):
-		l.spellings[folded] = append(s, text)
+	if folded == text {
+		return false
 	}
+	if s := l.others[folded]; !slices.Contains(s, text) {
+		if l.others == nil {
+			l.others = map[string][]string{}
+		}
+		l.others[folded] = append(s, text)
+	}
+	return true
 }
 
 const (

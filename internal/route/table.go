@@ -46,7 +46,7 @@ type Builder[T any] struct {
 
 // NewBuilder returns a builder without routes.
 func NewBuilder[T any](o Options) *Builder[T] {
-	return &Builder[T]{Table[T]{options: o, literals: literals{spellings: map[string][]string{}}}}
+	return &Builder[T]{Table[T]{options: o}}
 }
 
 // Add routes method and pattern to value. Methods are compared as they are
@@ -78,9 +78,8 @@ func (b *Builder[T]) Add(method, pattern string, value T) error {
 	t.routes = append(t.routes, r)
 	t.values = append(t.values, value)
 	for _, p := range r.parts {
-		t.trees[at].odd = t.trees[at].odd || p.kind != variable && (p.text == "" && len(r.parts) > 1 || fold(p.text) != p.text)
-		if p.kind != variable {
-			t.literals.add(p.text)
+		if p.kind != variable && (t.literals.add(p.text) || p.text == "" && len(r.parts) > 1) {
+			t.trees[at].odd = true
 		}
 	}
 	return nil

@@ -245,15 +245,20 @@ func (s *respelling) walk(n *node, i int, location []byte) []byte {
 	return next(n.variable, text)
 }
 
-// candidates returns the texts that stand for text, itself first.
+// candidates returns the texts that stand for text: itself, what it is folded to, then
+// others in the order of their routes.
 func (s *respelling) candidates(text string) []string {
 	out := []string{text}
 	if s.literals == nil || !s.literals.mayBe(len(text)) {
 		return out
 	}
-	for _, spelling := range s.literals.spellings[fold(text)] {
-		if spelling != text {
-			out = append(out, spelling)
+	folded := fold(text)
+	if folded != text {
+		out = append(out, folded)
+	}
+	for _, other := range s.literals.others[folded] {
+		if other != text {
+			out = append(out, other)
 		}
 	}
 	return out
