@@ -26,7 +26,9 @@ var priorCases = cases{
 	{"a switch of protocols is asked for in HTTP/1.1", priorUpgrades},
 	{"a backend that does not speak HTTP/2 is not reached", priorUnknown},
 	{"a backend that says nothing has as long as a handshake", priorSilent},
+	{"a backend that waits for the settings of its client gets them", priorWaits},
 	{"calls of HTTP/2 share a connection until it ends", priorConnections},
+	{"calls that share a connection that is being made have each its own time", priorShares},
 	{"a call of HTTP/2 ends with its deadline, and its connection does not", priorDeadlines},
 }
 
@@ -110,14 +112,15 @@ func priorUnknown(t *trial) {
 	}
 }
 
+// hasty gives a call a small share of the time of its case.
+func hasty(x *gateway.Exchange) { x.Request.Others = int(patience/(100*time.Millisecond)) - 1 }
+
 // priorSilent: the backend is given up with the share of the time that it has.
 func priorSilent(t *trial) {
 	b := t.backend(func(w *wire) { w.rest() })
 	c := t.client(model.Transport{H2C: true})
-	x := t.call(b.addr)
-	x.Request.Others = 9 // each gets a tenth
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
+	x, ctx := t.call(b.addr), t.context()
+	hasty(x)
 	t.wantFailure(c.Do(ctx, x), gateway.CodeBackendUnreachable, true)
 	if ctx.Err() != nil {
 		t.Error("nothing of the time is left for others")
@@ -126,6 +129,56 @@ func priorSilent(t *trial) {
 	soon, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer cancel()
 	t.wantFailure(c.Do(soon, x), gateway.CodeTimeout, true)
+}
+
+// priorWaits: the preface of a client ends with its settings.
+func priorWaits(t *trial) {
+	b := t.backend(func(w *wire) {
+		if _, err := w.r.Peek(len(http2.ClientPreface) + 9); err == nil {
+			serveOne(peeked{w}, http.HandlerFunc(tell))
+		}
+	})
+	callStreams(t, t.client(model.Transport{H2C: true}), b, "http")
+}
+
+// A peeked connection is one on which somebody has looked at what is next.
+type peeked struct{ *wire }
+
+func (p peeked) Read(b []byte) (int, error) { return p.r.Read(b) }
+
+// priorShares: two calls wait for a backend that takes longer to speak than one of them
+// may wait, be that the one that came first or the other.
+func priorShares(t *trial) {
+	for _, first := range []bool{true, false} {
+		asked, speak := make(chan struct{}, 2), make(chan struct{})
+		b := t.backend(func(w *wire) {
+			asked <- struct{}{}
+			<-speak
+			serveOne(w.Conn, http.HandlerFunc(tell))
+		})
+		c := t.client(model.Transport{H2C: true})
+		brief, long := t.call(b.addr), t.call(b.addr)
+		hasty(brief)
+		calls := []*gateway.Exchange{long, brief}
+		if first {
+			calls = []*gateway.Exchange{brief, long}
+		}
+		ended := map[*gateway.Exchange]chan error{brief: make(chan error, 1), long: make(chan error, 1)}
+		for i, x := range calls {
+			ctx := t.context()
+			go func() { ended[x] <- c.Do(ctx, x) }()
+			if i == 0 {
+				await(t, "the connection", asked)
+			}
+		}
+		err := await(t, "the end of the call that may not wait", ended[brief])
+		close(speak)
+		t.wantFailure(err, gateway.CodeBackendUnreachable, true)
+		t.must(await(t, "the answer to the other", ended[long]))
+		if n := b.accepted.Load(); n != 1 || long.Response.Status != 200 {
+			t.Errorf("%d connections and the status %d, want one and 200", n, long.Response.Status)
+		}
+	}
 }
 
 func priorConnections(t *trial) {
@@ -173,14 +226,22 @@ func priorConnections(t *trial) {
 		conn.Close() // and nobody says so
 	}
 	b.mu.Unlock()
-	for range 3 {
+	for ctx := t.context(); ; {
 		x := t.call(b.addr)
 		x.Request.Header.Add("Idempotency-Key", "1")
-		if err := c.Do(t.context(), x); err != nil && !errors.Is(err, gateway.ErrUnreached) {
+		err := c.Do(ctx, x)
+		if err == nil {
+			break // it was found out
+		}
+		if !errors.Is(err, gateway.ErrUnreached) {
 			t.wantFailure(err, gateway.CodeBackendAborted, false) // it was on its way
 		}
+		t.must(ctx.Err())
 	}
 	call("/")
+	if n := b.accepted.Load(); n != 3 {
+		t.Errorf("%d connections, want 3", n)
+	}
 }
 
 // An expiring context has a deadline that passes when over is closed.

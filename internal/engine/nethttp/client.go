@@ -203,12 +203,8 @@ func (c *client) Do(ctx context.Context, x *gateway.Exchange) error {
 	if call.stopped.Load() {
 		err = errDoubt
 	}
-	greeted := true
-	if g := call.greeting.Load(); g != nil {
-		var unknown error
-		if greeted, unknown = g.heard(); unknown != nil {
-			err = unknown // or the transport says that it was too late to use the connection
-		}
+	if call.stage.Load() == late {
+		err = tooLate(x.Request.Host)
 	}
 	if cause := call.body.failure(); cause != nil && ctx.Err() == nil {
 		return gateway.BodyError(cause)
@@ -217,7 +213,7 @@ func (c *client) Do(ctx context.Context, x *gateway.Exchange) error {
 		x.Request.Session.Close()
 		return engine.SessionOver(ctx)
 	}
-	return engine.Failure(ctx, err, call.reached.Load() && greeted && !errors.Is(err, gateway.ErrUnreached))
+	return engine.Failure(ctx, err, call.stage.Load() == reached && !errors.Is(err, gateway.ErrUnreached))
 }
 
 // roundTrip calls the transport. The transport returns only when nobody reads
@@ -278,15 +274,15 @@ type call struct {
 	client    *client
 	watch     *engine.Stopwatch // nil if nobody wants to know
 	transport *http.Transport
-	once      bool                     // a backend that may have got the request must not get it twice
-	reached   atomic.Bool              // a connection was made
-	greeting  atomic.Pointer[greeting] // on it, if it is one by prior knowledge
-	streams   bool                     // it speaks HTTP/2
-	doubts    int64                    // of the client when the request was sent
-	cancel    context.CancelFunc       // ends the call without the client's having left; nil for most
-	stopped   atomic.Bool              // by that
-	values    [12]string               // room for the values of the header
-	dialBy    time.Time                // when a connection must have been made; zero for no limit
+	once      bool               // a backend that may have got the request must not get it twice
+	stage     atomic.Int32       // waiting, reached or late
+	streams   bool               // the connection speaks HTTP/2
+	doubts    int64              // of the client when the request was sent
+	cancel    context.CancelFunc // ends the call without the client's having left; nil for most
+	stopped   atomic.Bool        // by that, in doubt
+	values    [12]string         // room for the values of the header
+	dialBy    time.Time          // when a connection must have been made; zero for no limit
+	timer     *time.Timer        // until then, where the call has to give up by itself; nil for most
 	hints     hints
 	res       *http.Response
 	trailer   gateway.Fields // of res, once its body has ended
@@ -295,6 +291,13 @@ type call struct {
 	taken, have int             // of that
 	behind      error           // and what came behind it
 }
+
+// The stages of a call.
+const (
+	waiting int32 = iota // for a connection
+	reached              // it has one
+	late                 // it has given up waiting
+)
 
 // request makes the request of net/http. The error is a *[gateway.Error].
 func (c *call) request(ctx context.Context, x *gateway.Exchange, proxy func(*url.URL) (*url.URL, error)) (*http.Request, error) {
@@ -318,8 +321,12 @@ func (c *call) request(ctx context.Context, x *gateway.Exchange, proxy func(*url
 	if c.dialBy = engine.DialBy(ctx, q); !c.dialBy.IsZero() {
 		ctx = context.WithValue(ctx, callKey{}, c)
 	}
-	if c.once && (q.Scheme == "https" || c.prior()) && q.Body.Size() == 0 {
+	shares := c.prior() && !c.dialBy.IsZero()
+	if shares || c.once && (q.Scheme == "https" || c.prior()) && q.Body.Size() == 0 {
 		ctx, c.cancel = context.WithCancel(ctx)
+	}
+	if shares {
+		c.timer = time.AfterFunc(time.Until(c.dialBy), c.giveUp)
 	}
 	header := c.header(q)
 	if q.Through && engine.WantsTrailers(x.In) {
@@ -373,7 +380,18 @@ func (c *call) doubtful() bool { return c.once && c.streams && c.client.doubts.L
 func (c *call) end() {
 	c.watch.End()
 	c.body.end()
+	if c.timer != nil {
+		c.timer.Stop()
+	}
 	if c.cancel != nil {
+		c.cancel()
+	}
+}
+
+// giveUp ends a call for which no connection was made in time. The connection may yet be
+// made, for others.
+func (c *call) giveUp() {
+	if c.stage.CompareAndSwap(waiting, late) {
 		c.cancel()
 	}
 }
@@ -387,13 +405,18 @@ func (c *call) end() {
 // first is in doubt. A request with a body has asked for that before.
 func (c *call) connected(info httptrace.GotConnInfo) {
 	c.watch.Ready(info.Reused)
-	if c.reached.Swap(true) && c.doubtful() && c.cancel != nil {
-		c.stopped.Store(true)
-		c.cancel()
-		return
+	if !c.stage.CompareAndSwap(waiting, reached) {
+		switch {
+		case c.stage.Load() == late:
+			c.cancel() // before anything is sent
+			return
+		case c.doubtful() && c.cancel != nil:
+			c.stopped.Store(true)
+			c.cancel()
+			return
+		}
 	}
-	g, prior := info.Conn.(*greeting)
-	c.greeting.Store(g)
+	_, prior := info.Conn.(*shared) // which one that switches protocols is not
 	if c.streams = prior || speaksHTTP2(info.Conn); c.streams {
 		c.doubts = c.client.doubts.Load()
 		c.body.keep()

@@ -22,10 +22,12 @@
 // requests that may be repeated.
 //
 // HTTP/2 is negotiated by ALPN, or spoken by prior knowledge where the settings say so.
-// On such a connection nothing follows the preface before the settings of the backend
-// have come: one round trip more for the first call, and none of the requests has
-// reached a backend that speaks something else. Calls by prior knowledge that begin while
-// the first connection is being made wait for it, for three seconds at most, and make none.
+// On such a connection nothing follows the preface, which has empty settings, before the
+// backend has sent its own and acknowledged those: one round trip more for the first call,
+// and none of the requests has reached a backend that speaks something else. Calls by prior
+// knowledge that begin while a connection is being made wait for it, and fail as it does;
+// who has waited for three seconds makes another. The connection has the time that every
+// connection has, and each call gives up when its own is over.
 //
 // What it cannot do: it asks a backend for trailers (TE) without naming TE in Connection,
 // which a backend that turns out to speak HTTP/2 must not get. The standard library keeps

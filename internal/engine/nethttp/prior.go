@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -46,6 +49,9 @@ func (c *call) prior() bool { return c.transport == c.client.prior }
 //
 // Who comes second gets a connection that is not made yet. The transport asks for the
 // first byte of it only if no other carries the call.
+//
+// A connection is made in the time that every connection has, and not in that of the call
+// which was the first to want it: the others have more. Each call gives up by itself.
 type sharing struct {
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
 
@@ -53,11 +59,12 @@ type sharing struct {
 	leads map[string]*lead // by address
 }
 
-// A lead is the connection to an address for which others wait, or which carries calls.
+// A lead is the connection to an address that calls share, from when it is begun until it
+// is closed.
 type lead struct {
-	over    chan struct{} // closed when the transport knows the connection, or none was made
+	over    chan struct{} // closed when the transport has the connection, or there is none
 	settled sync.Once
-	made    bool // set before
+	err     error // why there is none; set before
 }
 
 // longestLead is how long a call waits for the connection of another before it makes its
@@ -72,35 +79,60 @@ func (s *sharing) connect(ctx context.Context, network, address string) (net.Con
 	if first == nil {
 		first = s.leadLocked(address)
 		s.mu.Unlock()
-		return ready(s.dialFor(ctx, network, address, first))
+		return opened(s.open(ctx, network, address, first))
 	}
 	s.mu.Unlock()
-	later := func() (*greeting, error) { return s.dialFor(ctx, network, address, s.lead(address)) }
-	if first.wait(ctx) {
-		return &greeting{over: make(chan struct{}), later: later}, nil
+	own := func() (*shared, error) { return s.open(ctx, network, address, s.lead(address)) }
+	latest, by := longestLead, dialBy(ctx)
+	if !by.IsZero() {
+		latest = min(latest, time.Until(by))
 	}
-	return ready(later())
+	timer := time.NewTimer(latest)
+	defer timer.Stop()
+	select {
+	case <-first.over:
+		if first.err != nil {
+			return nil, first.err
+		}
+		return &shared{later: own}, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-timer.C:
+	}
+	if latest < longestLead {
+		return nil, tooLate(address) // and nobody waits for it
+	}
+	return opened(own())
 }
 
-func ready(g *greeting, err error) (net.Conn, error) {
+func opened(c *shared, err error) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return g, nil
+	return c, nil
 }
 
-// dialFor makes the connection of l.
-func (s *sharing) dialFor(ctx context.Context, network, address string, l *lead) (*greeting, error) {
-	conn, err := s.dial(ctx, network, address)
+// tooLate is the failure of a call for which no connection was made in time.
+func tooLate(address string) error {
+	return fmt.Errorf("%w: host %s was not heard in its share of the time: %w", gateway.ErrUnreached, address, os.ErrDeadlineExceeded)
+}
+
+// open makes the connection of l.
+func (s *sharing) open(ctx context.Context, network, address string, l *lead) (*shared, error) {
+	conn, err := s.dial(context.WithValue(ctx, callKey{}, nil), network, address)
+	var ahead []byte
+	if err == nil {
+		ahead, err = greet(ctx, conn)
+	}
 	if err != nil {
 		s.leave(address, l)
-		l.settle(false)
+		l.settle(err)
 		return nil, err
 	}
-	g := greet(ctx, conn)
-	g.known = func() { l.settle(true) }
-	g.gone = func() { s.leave(address, l) }
-	return g, nil
+	return &shared{
+		Conn: conn, ahead: ahead, sent: len(http2.ClientPreface),
+		known: func() { l.settle(nil) }, gone: func() { s.leave(address, l) },
+	}, nil
 }
 
 // lead lets the next wait for a new connection.
@@ -125,153 +157,155 @@ func (s *sharing) leave(address string, l *lead) {
 	}
 }
 
-// wait waits as long as the call of ctx may, and reports whether there is a connection.
-func (l *lead) wait(ctx context.Context) bool {
-	latest := longestLead
-	if by := dialBy(ctx); !by.IsZero() {
-		latest = min(latest, time.Until(by))
-	}
-	timer := time.NewTimer(latest)
-	defer timer.Stop()
-	select {
-	case <-l.over:
-		return l.made
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-	return false
-}
-
-func (l *lead) settle(made bool) {
+func (l *lead) settle(err error) {
 	l.settled.Do(func() {
-		l.made = made
+		l.err = err
 		close(l.over)
 	})
 }
 
-// A greeting is a connection on which a backend has to show that it speaks HTTP/2
-// without having been asked: what it sends first is a frame of settings (RFC 9113,
-// section 3.4). Nothing goes out before that but our preface, so that a backend which
-// does not has got nothing of any request: it was not reached.
+// A shared connection is one on which greet has begun. The transport does not know that,
+// and begins, too.
 //
 // One goroutine may read and one may write at a time.
-type greeting struct {
-	net.Conn                           // nil before it was made
-	later    func() (*greeting, error) // makes it with the first byte; nil if it is made from the start
-	known    func()                    // called when the transport has decided on it; may be nil
-	gone     func()                    // called when it is closed; may be nil
-
-	began bool          // our preface was written
-	first [4]byte       // of what the backend has sent
-	have  int           // of them
-	over  chan struct{} // closed when it is known what the backend speaks
-	err   error         // set before, if that is not HTTP/2
+type shared struct {
+	net.Conn                         // nil before it was made
+	later    func() (*shared, error) // makes it with the first byte; nil when it is made
+	ahead    []byte                  // what the backend has sent, as far as nobody has read it
+	sent     int                     // bytes of what the transport is about to write that were sent already
+	known    func()                  // called when the transport has decided on it; nil before it was made
+	gone     func()                  // called when it is closed; nil before it was made
 }
 
-// greet begins with a connection. The backend has as long as it would have for the
-// handshake of TLS.
-func greet(ctx context.Context, conn net.Conn) *greeting {
-	latest := time.Now().Add(engine.HandshakeTimeout)
-	if by := dialBy(ctx); !by.IsZero() && by.Before(latest) {
-		latest = by
-	}
-	conn.SetReadDeadline(latest) // fails on a broken connection, as Read will
-	return &greeting{Conn: conn, over: make(chan struct{})}
-}
-
-// heard reports whether the backend has shown that it speaks HTTP/2, and the error if it
-// has shown that it does not.
-func (g *greeting) heard() (bool, error) {
-	select {
-	case <-g.over:
-		return g.err == nil, g.err
-	default:
-		return false, nil
-	}
-}
-
-// Write writes the preface at once, and anything else when the backend has been heard.
-func (g *greeting) Write(p []byte) (int, error) {
-	if g.began {
-		if <-g.over; g.err != nil {
-			return 0, g.err
-		}
-	}
-	if !g.began && g.later != nil {
-		made, err := g.later()
+// Write writes on, without the preface.
+func (c *shared) Write(p []byte) (int, error) {
+	if c.later != nil {
+		made, err := c.later()
 		if err != nil {
 			return 0, err
 		}
-		g.Conn, g.known, g.gone = made.Conn, made.known, made.gone
+		*c = *made
 	}
-	if !g.began && g.known != nil {
-		g.known()
+	if c.sent == 0 {
+		return c.Conn.Write(p)
 	}
-	g.began = true
-	return g.Conn.Write(p)
+	c.known()
+	n := min(c.sent, len(p))
+	c.sent -= n
+	more, err := c.Conn.Write(p[n:])
+	return n + more, err
+}
+
+// Read reads on.
+func (c *shared) Read(p []byte) (int, error) {
+	if len(c.ahead) == 0 {
+		return c.Conn.Read(p)
+	}
+	n := copy(p, c.ahead)
+	c.ahead = c.ahead[n:]
+	return n, nil
 }
 
 // RemoteAddr is nil before the connection was made, which the transport asks in its traces.
-func (g *greeting) RemoteAddr() net.Addr {
-	if g.Conn == nil {
+func (c *shared) RemoteAddr() net.Addr {
+	if c.Conn == nil {
 		return nil
 	}
-	return g.Conn.RemoteAddr()
+	return c.Conn.RemoteAddr()
 }
 
 // Close closes the connection, which the transport may never have made use of: then
 // another carries its calls.
-func (g *greeting) Close() error {
-	if g.known != nil {
-		g.known()
-	}
-	if g.gone != nil {
-		g.gone()
-	}
-	if g.Conn == nil {
+func (c *shared) Close() error {
+	if c.Conn == nil {
 		return nil
 	}
-	return g.Conn.Close()
+	c.known()
+	c.gone()
+	return c.Conn.Close()
 }
 
-// Read reads on, and judges what comes first.
-func (g *greeting) Read(p []byte) (int, error) {
+// greet begins with a connection on which a backend has to show that it speaks HTTP/2
+// without having been asked (RFC 9113, section 3.4). It returns what the backend has sent
+// when that has shown it: so one that does not has got nothing of any request, and was not
+// reached. It has as long as for the handshake of TLS, and until ctx ends. With an error the
+// connection is closed.
+func greet(ctx context.Context, conn net.Conn) (ahead []byte, err error) {
+	conn.SetDeadline(time.Now().Add(engine.HandshakeTimeout)) // fails on a broken connection, as reading will
+	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+	io.WriteString(conn, http2.ClientPreface+settings) // reading tells if it fails
+	ahead, err = hear(conn)
 	switch {
-	case g.err != nil:
-		return 0, g.err
-	case g.have == len(g.first):
-		return g.Conn.Read(p)
-	}
-	n, err := g.Conn.Read(p)
-	g.have += copy(g.first[g.have:], p[:n])
-	if err == nil && g.have < len(g.first) {
-		return n, nil
-	}
-	if g.err = g.judge(err); g.err == nil {
-		g.Conn.SetReadDeadline(time.Time{})
-	}
-	g.have = len(g.first)
-	close(g.over)
-	if g.err != nil {
-		return 0, g.err
-	}
-	return n, err
-}
-
-// judge returns why a connection that began with g.first, or ended with err before that,
-// is none of HTTP/2.
-func (g *greeting) judge(err error) error {
-	const remedy = "remove use_h2c from the options of that backend, or let it speak HTTP/2 without TLS"
-	host := g.RemoteAddr()
-	if err == nil && http2.FrameType(g.first[3]) == http2.FrameSettings {
-		return nil
-	}
-	switch {
+	case !stop():
+		err = ctx.Err()
 	case err != nil:
+		err = judge(conn.RemoteAddr(), ahead, err)
+	default:
+		conn.SetDeadline(time.Time{})
+		return ahead, nil
+	}
+	conn.Close()
+	return nil, err
+}
+
+const (
+	// settings is a frame of them that settles nothing, without which the preface is not
+	// complete. Those of the transport follow.
+	settings = "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+
+	frameHead = len(settings) // of every frame
+
+	// longestGreeting is more than any backend says before it acknowledges our settings.
+	longestGreeting = 64 << 10
+)
+
+// hear reads frames until our settings are acknowledged, and returns those in front of
+// that. The first of them are the settings of the other end. What was read is returned
+// with an error, too.
+func hear(r io.Reader) ([]byte, error) {
+	var b []byte
+	more := func(n int) error {
+		b = append(b, make([]byte, n)...)
+		got, err := io.ReadFull(r, b[len(b)-n:])
+		b = b[:len(b)-n+got]
+		return err
+	}
+	for at := 0; ; at = len(b) {
+		if err := more(4); err != nil {
+			return b, err
+		}
+		is := http2.FrameType(b[at+3]) == http2.FrameSettings
+		if at == 0 && !is {
+			return b, errStrange
+		}
+		if err := more(frameHead - 4); err != nil {
+			return b, err
+		}
+		size := int(b[at])<<16 | int(b[at+1])<<8 | int(b[at+2])
+		switch ack := is && http2.Flags(b[at+4]).Has(http2.FlagSettingsAck); {
+		case ack && at > 0 && size == 0:
+			return b[:at], nil
+		case ack, len(b)+size > longestGreeting:
+			return b, errStrange
+		}
+		if err := more(size); err != nil {
+			return b, err
+		}
+	}
+}
+
+var errStrange = errors.New("the beginning is none of HTTP/2")
+
+// judge returns why a connection to a host, from which b has come, is none of HTTP/2: or
+// the end of it, or of the time for it, was too early to tell.
+func judge(host net.Addr, b []byte, err error) error {
+	const remedy = "remove use_h2c from the options of that backend, or let it speak HTTP/2 without TLS"
+	switch {
+	case err != errStrange && (len(b) == 0 || b[0] != tlsAlert):
 		return fmt.Errorf("%w: host %s does not begin to speak HTTP/2; %s: %w", gateway.ErrUnreached, host, remedy, err)
-	case string(g.first[:]) == "HTTP":
+	case strings.HasPrefix(string(b), "HTTP"):
 		return fmt.Errorf("%w: host %s answers in HTTP/1 where HTTP/2 is spoken by prior knowledge; %s", gateway.ErrUnreached, host, remedy)
-	case g.first[0] == tlsAlert:
+	case b[0] == tlsAlert:
 		return fmt.Errorf("%w: host %s speaks TLS; write https:// in front of it, where HTTP/2 is negotiated, and remove use_h2c", gateway.ErrUnreached, host)
 	}
 	return fmt.Errorf("%w: host %s does not speak HTTP/2; %s", gateway.ErrUnreached, host, remedy)

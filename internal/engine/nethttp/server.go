@@ -411,6 +411,9 @@ func (a *answer) send(x *gateway.Exchange) error {
 		return err
 	}
 	if size >= 0 && a.in.r.ProtoMajor == 2 && res.Trailer != nil {
+		if err := a.flush(res.Status); err != nil {
+			return err
+		}
 		if n, err := stream.Read(make([]byte, 1)); n > 0 || err != io.EOF {
 			return &gateway.Error{Code: gateway.CodeBackendAborted, Err: cmp.Or(err, io.ErrUnexpectedEOF)}
 		}
