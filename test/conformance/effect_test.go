@@ -3,7 +3,9 @@ package conformance
 import (
 	"bytes"
 	"encoding/json"
-	"os"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -34,10 +36,10 @@ func TestKeysHaveEffect(t *testing.T) {
 		transcripts[file] = readTranscript(t, file)
 	}
 	all := guardedKeys()
-	for name, folder := range exempt {
+	for name, function := range exempt {
 		i := slices.IndexFunc(all, func(k guardedKey) bool { return k.String() == name })
-		if i < 0 || !mentions(t, "../../"+folder, all[i].key) {
-			t.Errorf("%s is no key that a test in %s speaks of", name, folder)
+		if i < 0 || !shows(t, function, all[i].key) {
+			t.Errorf("%s is no key that %s writes", name, function)
 		}
 	}
 	for _, k := range all {
@@ -63,40 +65,54 @@ func TestKeysHaveEffect(t *testing.T) {
 }
 
 // exempt are keys whose effect no answer shows: it is on the log, in memory, over time,
-// from a file, or towards a provider by TLS. Their values are where tests show it.
+// from a file, or towards a provider by TLS. Their values are the tests that show it, each
+// behind its folder.
 var exempt = map[string]string{
-	"router.use_h2c":            "test/framing",
-	"router.disable_gzip":       "internal/components/router", // it says what is the case
-	"router.disable_access_log": "internal/components/router",
-	"router.logger_skip_paths":  "internal/components/router",
+	"router.use_h2c":            "test/framing http2Configuration",        // of its tests with h2c
+	"router.disable_gzip":       "internal/components/router TestOptions", // it says what is the case
+	"router.disable_access_log": "internal/components/router TestOptions",
+	"router.logger_skip_paths":  "internal/components/router TestOptions",
 
-	"security/cors.debug":                   "internal/components/security/cors",
-	"qos/circuit-breaker.name":              "internal/components/qos/circuitbreaker",
-	"qos/circuit-breaker.log_status_change": "internal/components/qos/circuitbreaker",
-	"qos/http-cache.max_size":               "internal/components/qos/httpcache",
+	"security/cors.debug":                   "internal/components/security/cors TestAliasAndDebug",
+	"qos/circuit-breaker.name":              "internal/components/qos/circuitbreaker TestLog",
+	"qos/circuit-breaker.log_status_change": "internal/components/qos/circuitbreaker TestLog",
+	"qos/http-cache.max_size":               "internal/components/qos/httpcache TestLimits",
 
-	"auth/validator.operation_debug":         "internal/components/auth/jose",
-	"auth/validator.cache_duration":          "internal/components/auth/jose",
-	"auth/validator.shared_cache_duration":   "internal/components/auth/jose",
-	"auth/validator.failed_jwk_key_cooldown": "internal/components/auth/jose",
-	"auth/validator.jwk_local_path":          "internal/components/auth/jose",
-	"auth/validator.secret_url":              "internal/components/auth/jose",
-	"auth/validator.cypher_key":              "internal/components/auth/jose",
-	"auth/validator.jwk_local_ca":            "internal/components/auth/jose",
-	"auth/validator.jwk_fingerprints":        "internal/components/auth/jose",
-	"auth/validator.cipher_suites":           "internal/components/auth/jose",
+	"auth/validator.operation_debug":         "internal/components/auth/jose TestOperationDebug",
+	"auth/validator.cache_duration":          "internal/components/auth/jose TestSharedCache",
+	"auth/validator.shared_cache_duration":   "internal/components/auth/jose TestSharedCache",
+	"auth/validator.failed_jwk_key_cooldown": "internal/components/auth/jose TestDownloads",
+	"auth/validator.jwk_local_path":          "internal/components/auth/jose TestPathWins",
+	"auth/validator.secret_url":              "internal/components/auth/jose TestEncryptedFile",
+	"auth/validator.cypher_key":              "internal/components/auth/jose TestEncryptedFile",
+	"auth/validator.jwk_local_ca":            "internal/components/auth/jose TestConnection",
+	"auth/validator.jwk_fingerprints":        "internal/components/auth/jose TestConnection",
+	"auth/validator.cipher_suites":           "internal/components/auth/jose TestOptionsRefused",
 }
 
-// mentions reports whether a test in a folder has the key of an option.
-func mentions(t *testing.T, folder, key string) bool {
-	files, _ := filepath.Glob(folder + "/*_test.go")
-	return slices.ContainsFunc(files, func(file string) bool {
-		text, err := os.ReadFile(file)
+// shows reports whether a function, written as its folder and its name, writes the key of
+// an option in a text.
+func shows(t *testing.T, function, key string) bool {
+	t.Helper()
+	folder, name, _ := strings.Cut(function, " ")
+	files, _ := filepath.Glob("../../" + folder + "/*_test.go")
+	found := false
+	for _, file := range files {
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return bytes.Contains(text, []byte(`"`+key+`"`))
-	})
+		for _, d := range parsed.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == name {
+				ast.Inspect(f, func(n ast.Node) bool {
+					text, ok := n.(*ast.BasicLit)
+					found = found || ok && strings.Contains(text.Value, `"`+key+`"`)
+					return true
+				})
+			}
+		}
+	}
+	return found
 }
 
 // A guardedKey is a key of a namespace, or with "" one of the core.
