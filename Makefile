@@ -50,8 +50,8 @@ quick:
 	pkgs=; for dir in $$(printf '%s\n' $$changed test/conformance | sort -u); do ls $$dir/*.go >/dev/null 2>&1 && pkgs="$$pkgs ./$$dir"; done; \
 	echo "go test$$pkgs"; go vet $$pkgs && go test $$pkgs
 
-# The skeleton of a component: make new C=qos/pause SCOPE=backend, or several scopes
-# such as SCOPE="endpoint backend".
+# The skeleton of a component: make new C=qos/pause SCOPE=backend, several scopes
+# such as SCOPE="endpoint backend", or SCOPE=connector, pipe, source or port.
 new:
 	@go run ./internal/scaffold new '$(C)' $(SCOPE)
 	@$(MAKE) --no-print-directory generate
@@ -112,7 +112,7 @@ microbench:
 # test fails while it is out of date. After a merge, too: see .gitattributes.
 generate:
 	@go run ./internal/scaffold imports
-	go test ./internal/manual -update
+	go test ./internal/manual -run 'Current$$' -update
 
 clean:
 	rm -rf $(BIN)

@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/component"
 	_ "github.com/sluice-gateway/sluice/internal/components/all"
 	"github.com/sluice-gateway/sluice/internal/published"
+	"github.com/sluice-gateway/sluice/internal/scaffold/declared"
 )
 
 // aboutNames are the packages that speak of components by their names: what was
@@ -30,10 +32,11 @@ var otherWords = map[string][]string{
 // place for the name of another, since it is about two of them.
 func TestNames(t *testing.T) {
 	spelled := make(map[string]func(literal string) bool)
+	var names []string
 	for _, d := range component.Default.All() {
-		spelled[d.Namespace] = spells(d.Namespace)
+		names = append(names, d.Namespace)
 	}
-	for _, name := range published.Namespaces() {
+	for _, name := range append(names, slices.Collect(maps.Values(published.Namespaces()))...) {
 		if published.Scopes()[name] == nil { // the word for a scope, such as workflow
 			spelled[name] = spells(name)
 		}
@@ -45,8 +48,8 @@ func TestNames(t *testing.T) {
 		own := slices.Clone(otherWords[p.name()])
 		var literals []literal
 		for _, name := range p.GoFiles {
-			found, declared := literalsOf(t, filepath.Join(p.Dir, name))
-			literals, own = append(literals, found...), append(own, declared...)
+			found, declares := literalsOf(t, filepath.Join(p.Dir, name))
+			literals, own = append(literals, found...), append(own, declares...)
 		}
 		for _, l := range literals {
 			for name, in := range spelled {
@@ -106,7 +109,7 @@ func TestGuards(t *testing.T) {
 type literal struct{ text, at string }
 
 // literalsOf returns the texts in a source, and the namespaces that it declares.
-func literalsOf(t *testing.T, path string) (texts []literal, declared []string) {
+func literalsOf(t *testing.T, path string) (texts []literal, own []string) {
 	t.Helper()
 	files := token.NewFileSet()
 	file, err := parser.ParseFile(files, path, nil, 0)
@@ -120,12 +123,10 @@ func literalsOf(t *testing.T, path string) (texts []literal, declared []string) 
 		case *ast.Field: // whose tag is about keys
 			return false
 		case *ast.KeyValueExpr:
-			key, _ := n.Key.(*ast.Ident)
-			if value, ok := n.Value.(*ast.BasicLit); ok && key != nil && key.Name == "Namespace" {
-				name, _ := strconv.Unquote(value.Value)
-				declared = append(declared, name)
+			if name, ok := declared.Namespace(n); ok {
+				own = append(own, name)
 			}
-			if key != nil && key.Name == "After" {
+			if key, _ := n.Key.(*ast.Ident); key != nil && key.Name == "After" {
 				return false
 			}
 		case *ast.BasicLit:
@@ -136,5 +137,5 @@ func literalsOf(t *testing.T, path string) (texts []literal, declared []string) 
 		}
 		return true
 	})
-	return texts, declared
+	return texts, own
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -13,13 +14,16 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/scaffold/declared"
 )
 
 // A job is one thing that must hold for a component.
 type job struct {
-	name string
-	args []string // of go
-	note string   // behind the result
+	name    string
+	program string // "" for go
+	args    []string
+	note    string // behind the result
+	none    string // the note if it has no subtest, "" where each is one
 
 	failure string // why it cannot be run
 	out     []byte
@@ -36,12 +40,13 @@ func check(root, namespace string) error {
 	if err != nil {
 		return err
 	}
-	sample := strings.ReplaceAll(namespace, "/", "-")
+	sample := declared.FileName(namespace)
 	jobs := []*job{
-		{name: "format", args: []string{"vet", "./" + folder + "/..."}},
+		{name: "vet", args: []string{"vet", "./" + folder + "/..."}},
+		{name: "format", program: "gofmt", args: []string{"-l", folder}},
 		{name: "tests", args: []string{"test", "./" + folder + "/..."}},
 		transcripts(root, namespace),
-		{name: "effect", args: []string{"test", "./test/conformance", "-run", effect(namespace)}},
+		{name: "effect", args: []string{"test", "-v", "./test/conformance", "-run", effect(namespace)}, none: "no key that guards and that an answer could show"},
 		{name: "manual", args: []string{"test", "./internal/manual"}},
 		{name: "rules", args: []string{"test", "-skip", "^TestWritten$", "./internal/archtest"}},
 		{name: "misspelt", args: []string{"test", "./test/misspell", "-run", "^(TestSamples|TestMistakes)$", "-sample", sample}},
@@ -67,7 +72,7 @@ func check(root, namespace string) error {
 			failed = true
 		}
 	}
-	places, err := unwritten(root, folder, sample)
+	places, err := unwritten(root, folder, namespace)
 	if err != nil {
 		return err
 	}
@@ -83,7 +88,7 @@ func check(root, namespace string) error {
 
 // find returns the folder of a namespace.
 func find(root, namespace string) (string, error) {
-	all, err := folders(root)
+	all, err := declared.Folders(root)
 	if err != nil {
 		return "", err
 	}
@@ -98,7 +103,7 @@ func find(root, namespace string) (string, error) {
 	if near, similar := config.Suggest(namespace, known); similar {
 		return "", fmt.Errorf("no component is called %q; write C=%s", namespace, near)
 	}
-	return "", fmt.Errorf("no component is called %q; there are %s, and make new C=%s SCOPE=backend makes one", namespace, strings.Join(known, ", "), namespace)
+	return "", fmt.Errorf("no component is called %q; there are %s, and make new C=%s makes one", namespace, strings.Join(known, ", "), namespace)
 }
 
 // transcripts runs those that name the namespace, on both engines.
@@ -144,15 +149,15 @@ func (j *job) run(root string) {
 		return
 	}
 	began := time.Now()
-	cmd := exec.Command("go", j.args...)
+	cmd := exec.Command(cmp.Or(j.program, "go"), j.args...)
 	cmd.Dir = root
 	j.out, j.err = cmd.CombinedOutput()
-	if j.name == "format" && j.err == nil {
-		cmd := exec.Command("gofmt", "-l", strings.TrimSuffix(j.args[1], "/..."))
-		cmd.Dir = root
-		if j.out, j.err = cmd.CombinedOutput(); len(j.out) > 0 {
-			j.err = errors.New("not as gofmt writes it")
-		}
+	switch {
+	case j.err != nil:
+	case j.program == "gofmt" && len(j.out) > 0:
+		j.err = errors.New("not as gofmt writes it")
+	case j.none != "" && !bytes.Contains(j.out, []byte("    --- PASS: ")):
+		j.note = j.none
 	}
 	j.took = time.Since(began)
 }
@@ -178,9 +183,9 @@ func (j *job) print() bool {
 }
 
 // unwritten returns the places of a component where its skeleton still stands.
-func unwritten(root, folder, sample string) ([]string, error) {
+func unwritten(root, folder, namespace string) ([]string, error) {
 	var names []string
-	for _, pattern := range []string{folder + "/*.go", folder + "/testdata/*", "test/conformance/testdata/" + sample + ".txtar"} {
+	for _, pattern := range []string{folder + "/*.go", folder + "/testdata/*", transcript(namespace)} {
 		some, err := filepath.Glob(filepath.Join(root, pattern))
 		if err != nil {
 			return nil, err

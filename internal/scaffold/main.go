@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"strings"
 )
 
 func main() {
@@ -21,7 +20,7 @@ func run(args []string) error {
 	switch args[0] {
 	case "new":
 		if len(args) < 3 {
-			return fmt.Errorf("write make new C=family/name SCOPE=backend; the scopes are %s, several in quotation marks", strings.Join(scopes, ", "))
+			return fmt.Errorf("write make new C=family/name SCOPE=backend; behind SCOPE= stand %s, several in quotation marks", shapes())
 		}
 		s, err := newSkeleton(".", args[1], args[2:])
 		if err != nil {

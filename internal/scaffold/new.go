@@ -8,6 +8,7 @@ import (
 	"go/format"
 	"go/token"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -18,10 +19,36 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/published"
+	"github.com/sluice-gateway/sluice/internal/scaffold/declared"
 )
 
-// scopes are where a component can be attached.
+// scopes are where a component can be attached. Its skeleton is a stage at each.
 var scopes = []string{"service", "endpoint", "backend"}
+
+// kinds are components that are something else than stages, each with its scope and a
+// skeleton of its own.
+var kinds = []struct{ name, scope, what string }{
+	{"connector", "backend", "answers the calls of a backend in place of HTTP"},
+	{"pipe", "backend", "answers them by calls of its own"},
+	{"source", "service", "takes messages from elsewhere, and makes calls for each"},
+	{"port", "service", "answers at another address"},
+}
+
+// shapes says what can be written behind SCOPE=.
+func shapes() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "one or more of %s for stages there, or one of", strings.Join(scopes, ", "))
+	for i, k := range kinds {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, " %s (of the %s: %s)", k.name, k.scope, k.what)
+	}
+	return b.String()
+}
+
+// taken are parts of import paths, and names of files, that mean something to Go or to us.
+var taken = []string{"all", "doc", "documentation", "init", "internal", "main", "options", "testdata", "vendor"}
 
 //go:embed skeleton
 var skeletons embed.FS
@@ -34,7 +61,9 @@ type skeleton struct {
 	File      string   // the namespace as the name of a file
 	Header    string   // that the skeleton sets
 	Scopes    []string // in the order of scopes
+	Guarded   bool     // components of its family have to guard something
 	Keys      []string // that were published for the namespace, in words
+	kind      string   // the folder of its templates
 	notes     []string // for who asked
 }
 
@@ -46,27 +75,47 @@ func newSkeleton(root, namespace string, in []string) (*skeleton, error) {
 		if !kebab.MatchString(part) {
 			return nil, fmt.Errorf("%q is no name of a namespace; write family/name in small letters with hyphens, such as qos/pause", namespace)
 		}
+		if slices.Contains(taken, part) {
+			return nil, fmt.Errorf("%q cannot be a part of the name, which is that of a folder: it means something else there; choose another word", part)
+		}
 	}
-	s := &skeleton{Namespace: namespace, File: strings.ReplaceAll(namespace, "/", "-")}
+	family, last := path.Split(namespace)
+	plain := strings.ReplaceAll(last, "-", "")
+	s := &skeleton{
+		Namespace: namespace, File: declared.FileName(namespace), Package: plain, kind: "stage",
+		Header: "X-" + strings.ToUpper(last[:1]) + last[1:], Folder: path.Join(declared.Folder, strings.ReplaceAll(family, "-", ""), plain),
+	}
+	first, _, _ := strings.Cut(namespace, "/")
+	s.Guarded = slices.Contains([]string{"auth", "security", "qos", "validation"}, first)
+	if token.IsKeyword(plain) {
+		if family == "" {
+			return nil, fmt.Errorf("%q is a word of Go, and cannot be the name of a package; write family/%s", plain, plain)
+		}
+		s.Package = plain + strings.NewReplacer("/", "", "-", "").Replace(family)
+		s.Folder = path.Join(path.Dir(s.Folder), s.Package)
+	}
 	for _, scope := range scopes {
 		if slices.Contains(in, scope) {
 			s.Scopes = append(s.Scopes, scope)
 		}
 	}
-	for _, scope := range in {
-		if !slices.Contains(scopes, scope) {
-			return nil, fmt.Errorf("%q is no scope; write one or more of %s", scope, strings.Join(scopes, ", "))
+	for _, word := range in {
+		if slices.Contains(scopes, word) {
+			continue
+		}
+		for _, k := range kinds {
+			if k.name == word {
+				s.kind, s.Scopes = k.name, []string{k.scope}
+			}
+		}
+		switch {
+		case s.kind != word:
+			return nil, fmt.Errorf("%q is no scope; write %s", word, shapes())
+		case len(in) > 1:
+			return nil, fmt.Errorf("the skeleton of a %s stands alone; write SCOPE=%s, and add the rest by hand", word, word)
 		}
 	}
-	family, last := path.Split(namespace)
-	plain := strings.ReplaceAll(last, "-", "")
-	s.Folder = path.Join(components, strings.ReplaceAll(family, "-", ""), plain)
-	if s.Package = plain; token.IsKeyword(plain) {
-		s.Package = plain + strings.Trim(strings.ReplaceAll(family, "/", ""), "-")
-		s.Folder = path.Join(path.Dir(s.Folder), s.Package)
-	}
-	s.Header = "X-" + strings.ToUpper(last[:1]) + last[1:]
-	there, err := folders(root)
+	there, err := declared.Folders(root)
 	if err != nil {
 		return nil, err
 	}
@@ -75,8 +124,10 @@ func newSkeleton(root, namespace string, in []string) (*skeleton, error) {
 			return nil, fmt.Errorf("%s is there already, in %s; edit it, or choose another name", namespace, folder)
 		}
 	}
-	if _, err := os.Stat(filepath.Join(root, s.Folder)); !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%s is there already; remove it, or choose another name", s.Folder)
+	for name := range s.names() {
+		if _, err := os.Stat(filepath.Join(root, name)); !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%s is there already; remove it, or choose another name", name)
+		}
 	}
 	return s, s.compare()
 }
@@ -126,18 +177,28 @@ func (s *skeleton) compare() error {
 // In reports whether the component is attached in a scope.
 func (s *skeleton) In(scope string) bool { return slices.Contains(s.Scopes, scope) }
 
+// names returns the names of the files below the root, each with that of its template.
+func (s *skeleton) names() map[string]string {
+	return map[string]string{
+		s.Folder + "/doc.go":                    "doc.go.tmpl",
+		s.Folder + "/options.go":                s.kind + "/options.go.tmpl",
+		s.Folder + "/" + s.Package + ".go":      s.kind + "/component.go.tmpl",
+		s.Folder + "/" + s.Package + "_test.go": s.kind + "/component_test.go.tmpl",
+		declared.Sample(s.Folder, s.Namespace):  s.kind + "/sample.yaml.tmpl",
+		transcript(s.Namespace):                 s.kind + "/transcript.txtar.tmpl",
+	}
+}
+
+// transcript returns the name of the transcript of a namespace that make new writes.
+func transcript(namespace string) string {
+	return "test/conformance/testdata/" + declared.FileName(namespace) + ".txtar"
+}
+
 // files returns the files of the skeleton, by their names below the root.
 func (s *skeleton) files() (map[string]string, error) {
 	all := make(map[string]string)
-	for from, to := range map[string]string{
-		"doc.go.tmpl":            s.Folder + "/doc.go",
-		"options.go.tmpl":        s.Folder + "/options.go",
-		"component.go.tmpl":      s.Folder + "/" + s.Package + ".go",
-		"component_test.go.tmpl": s.Folder + "/" + s.Package + "_test.go",
-		"sample.yaml.tmpl":       s.Folder + "/testdata/" + s.File + ".yaml",
-		"transcript.txtar.tmpl":  "test/conformance/testdata/" + s.File + ".txtar",
-	} {
-		t, err := template.ParseFS(skeletons, "skeleton/"+from)
+	for to, from := range s.names() {
+		t, err := template.New(path.Base(from)).ParseFS(skeletons, "skeleton/shared.tmpl", "skeleton/"+from)
 		if err != nil {
 			return nil, err
 		}

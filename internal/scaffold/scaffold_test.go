@@ -2,13 +2,17 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/sluice-gateway/sluice/internal/scaffold/declared"
 )
 
 const root = "../.."
@@ -39,13 +43,24 @@ func TestNames(t *testing.T) {
 		{"rate-less/two-words", []string{"endpoint", "service"}, "internal/components/rateless/twowords", "is a new namespace"},
 		{"pause", []string{"service"}, "internal/components/pause", "is a new namespace"},
 		{"trial/func", []string{"service"}, "internal/components/trial/functrial", "is a new namespace"},
+		{"trial-and/error-or/go", []string{"service"}, "internal/components/trialand/erroror/gotrialanderroror", "is a new namespace"},
+		{"backend/amqp/consumer", []string{"connector"}, "internal/components/backend/amqp/consumer", "is published for: backend"},
+		{"backend/pubsub/publisher", []string{"connector"}, "internal/components/backend/pubsub/publisher", "is published for: backend"},
+		{"qos/ratelimit/tiered", []string{"endpoint"}, "internal/components/qos/ratelimit/tiered", "is published for: service, endpoint"},
+		{"workflow", []string{"pipe"}, "internal/components/workflow", "is published for: backend"},
 		{"auth/basic", []string{"endpoint", "backend"}, "internal/components/auth/basic", "not published for the backend"},
 		{"telemetry/metric", []string{"service"}, "internal/components/telemetry/metric", "telemetry/metrics is published"},
 		{"qos/circuit-breaker", []string{"backend"}, "", "is there already, in internal/components/qos/circuitbreaker"},
 		{"qos/Pause", []string{"backend"}, "", "is no name of a namespace"},
 		{"qos/pause/", []string{"backend"}, "", "is no name of a namespace"},
 		{"../pause", []string{"backend"}, "", "is no name of a namespace"},
-		{"qos/pause", []string{"bakend"}, "", "write one or more of service, endpoint, backend"},
+		{"qos/pause", []string{"bakend"}, "", "write one or more of service, endpoint, backend for stages there, or one of connector ("},
+		{"qos/pause", []string{"endpoint", "source"}, "", "write SCOPE=source"},
+		{"qos/pause", []string{"connector", "backend"}, "", "write SCOPE=connector"},
+		{"func", []string{"backend"}, "", "write family/func"},
+		{"qos/internal", []string{"backend"}, "", `"internal" cannot be a part of the name`},
+		{"all/pause", []string{"backend"}, "", `"all" cannot be a part of the name`},
+		{"qos/doc", []string{"backend"}, "", `"doc" cannot be a part of the name`},
 	}
 	for _, tt := range tests {
 		s, err := newSkeleton(root, tt.namespace, tt.scopes)
@@ -84,19 +99,48 @@ func TestEffect(t *testing.T) {
 	}
 }
 
-// TestSkeletons compiles and tests what make new writes for each scope and for all.
-// Nothing is written to the repository; an overlay shows the files to the compiler.
+// TestSkeletons does what make component does for all that make new writes: for stages at
+// each scope and at all of them, and for each kind. Tests and transcripts pass, and the
+// samples are right. Nothing is written to the repository; an overlay shows the files to
+// the compiler.
 func TestSkeletons(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles a dozen programs")
+	}
 	repository, err := filepath.Abs(root)
 	if err != nil {
 		t.Fatal(err)
 	}
 	folder := t.TempDir()
-	replace := make(map[string]string)
 	programs := filepath.Join(folder, "programs") + "/"
-	args := []string{"test", "-c", "-vet=off", "-overlay", filepath.Join(folder, "overlay.json"), "-o", programs}
-	for name, in := range map[string][]string{"one": scopes[:1], "two": scopes[1:2], "three": scopes[2:], "all": scopes} {
-		s, err := newSkeleton(root, "trial/"+name, in)
+	write := func(name, text string) string {
+		name = filepath.Join(folder, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, []byte(text), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	run := func(dir, program string, args ...string) string {
+		cmd := exec.Command(program, args...)
+		cmd.Dir = dir
+		text, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Errorf("%s %s: %v\n%s", program, strings.Join(args, " "), err, text)
+		}
+		return string(text)
+	}
+	list, err := imports(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trials := map[string][]string{"trial/one": scopes[:1], "trial/two": scopes[1:2], "trial/three": scopes[2:], "trial/every": scopes}
+	for _, k := range kinds {
+		trials["trial/deep/"+k.name] = []string{k.name}
+	}
+	replace := make(map[string]string)
+	var packages, samples []string
+	for namespace, in := range trials {
+		s, err := newSkeleton(root, namespace, in)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -105,32 +149,39 @@ func TestSkeletons(t *testing.T) {
 			t.Fatal(err)
 		}
 		for to, text := range files {
-			file := filepath.Join(folder, strings.ReplaceAll(to, "/", "-"))
-			if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			replace[filepath.Join(repository, to)] = file
 			if !strings.Contains(text, "SKELETON ") {
 				t.Errorf("%s is taken for something that somebody wrote", to)
 			}
+			switch path.Ext(to) {
+			case ".go":
+				replace[filepath.Join(repository, to)] = write(strings.ReplaceAll(to, "/", "-"), text)
+			case ".txtar":
+				write("testdata/"+path.Base(to), text)
+			case ".yaml":
+				samples = append(samples, write(path.Base(to), text))
+			}
 		}
-		args = append(args, "./"+s.Folder)
+		packages = append(packages, "./"+s.Folder)
+		list = strings.Replace(list, "import (\n", "import (\n\t_ \""+module+"/"+s.Folder+"\"\n", 1)
 	}
+	replace[filepath.Join(repository, importList)] = write("all.go", list)
 	overlay, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(folder, "overlay.json"), overlay, 0o644); err != nil {
-		t.Fatal(err)
+	with := "-overlay=" + write("overlay.json", string(overlay))
+	run(repository, "go", append([]string{"test", "-c", "-vet=off", with, "-o", programs, "./test/conformance"}, packages...)...)
+	run(repository, "go", "build", with, "-o", programs, "./cmd/sluice")
+	if t.Failed() {
+		return
 	}
-	cmd := exec.Command("go", args...)
-	cmd.Dir = repository
-	if text, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, text)
+	for _, p := range packages {
+		run(folder, programs+path.Base(p)+".test")
 	}
-	for _, name := range []string{"one", "two", "three", "all"} {
-		if text, err := exec.Command(programs + name + ".test").CombinedOutput(); err != nil {
-			t.Errorf("trial/%s: %v\n%s", name, err, text)
+	run(folder, programs+"conformance.test", "-test.run", "^TestTranscripts$") // which plays what is in testdata
+	for _, name := range samples {
+		if got, want := run(folder, programs+"sluice", "check", "--lint", "-c", name), name+": Syntax OK!\n"; got != want {
+			t.Errorf("a sample: %s", got)
 		}
 	}
 }
@@ -142,18 +193,19 @@ func TestUnwritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.MkdirAll(filepath.Join(folder, components, "all"), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(folder, declared.Folder, "all"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.write(io.Discard, folder); err != nil {
 		t.Fatal(err)
 	}
-	places, err := unwritten(folder, s.Folder, s.File)
+	places, err := unwritten(folder, s.Folder, s.Namespace)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"doc.go:1: write in one literal", "one.go:19: write one sentence", "trial-one.yaml:1: write", "trial-one.txtar:1: write"} {
-		if !slices.ContainsFunc(places, func(p string) bool { return strings.Contains(p, want) }) {
+	for _, want := range []string{"doc.go: write in one literal", "one.go: write one sentence", "trial-one.yaml: write", "trial-one.txtar: write"} {
+		file, what, _ := strings.Cut(want, ": ")
+		if !slices.ContainsFunc(places, func(p string) bool { return strings.Contains(p, file) && strings.Contains(p, what) }) {
 			t.Errorf("no place is %q:\n%s", want, strings.Join(places, "\n"))
 		}
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/scaffold/declared"
 )
 
 // only chooses one sample, whose mistakes are made.
@@ -45,6 +46,12 @@ var dialects = []string{"SLUICE_DIALECT=krakend", "SLUICE_DIALECT=sluice"}
 // made once with each key in each format.
 func TestMistakes(t *testing.T) {
 	all := samples(t)
+	if *only != "" {
+		all = slices.DeleteFunc(all, func(s sample) bool { return strings.TrimSuffix(s.name, filepath.Ext(s.name)) != *only })
+		if len(all) == 0 {
+			t.Fatalf("no sample is called %s; write it as %s beside its component", *only, declared.Sample("", *only))
+		}
+	}
 	var mu sync.Mutex
 	made := make(map[string]int)
 	guards := 0
@@ -65,9 +72,6 @@ func TestMistakes(t *testing.T) {
 	}
 	t.Run("samples", func(t *testing.T) {
 		for _, s := range all {
-			if *only != "" && *only != strings.TrimSuffix(s.name, filepath.Ext(s.name)) {
-				continue
-			}
 			var mistakes []mistake
 			walk(s.root, root, func(f config.Field, k key) {
 				list := slices.Concat(misspellings(t, s, k), spellings(t, s, k), mistypes(t, s, k))

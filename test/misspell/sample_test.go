@@ -2,6 +2,7 @@ package misspell
 
 import (
 	"context"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -18,13 +19,13 @@ import (
 	"github.com/sluice-gateway/sluice/internal/model"
 	"github.com/sluice-gateway/sluice/internal/published"
 	"github.com/sluice-gateway/sluice/internal/runtime"
+	"github.com/sluice-gateway/sluice/internal/scaffold/declared"
 )
 
 const folder = "testdata/samples"
 
-// ofComponents are the samples that stand beside the components, for their pages of the
-// manual.
-const ofComponents = "../../../../internal/components/"
+// up is the root of the repository, seen from folder.
+const up = "../../../../"
 
 // A sample is a configuration that is right.
 type sample struct {
@@ -37,8 +38,16 @@ type sample struct {
 func samples(t *testing.T) []sample {
 	t.Helper()
 	t.Chdir(folder)
+	components, err := declared.Folders(up)
+	if err != nil {
+		t.Fatal(err)
+	}
+	patterns := []string{"*.json", "*.yaml", "*.toml"}
+	for _, folder := range slices.Sorted(maps.Keys(components)) {
+		patterns = append(patterns, up+declared.Sample(folder, "*")) // for their pages of the manual
+	}
 	var all []sample
-	for _, pattern := range []string{"*.json", "*.yaml", "*.toml", ofComponents + "*/testdata/*.yaml", ofComponents + "*/*/testdata/*.yaml"} {
+	for _, pattern := range patterns {
 		names, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

@@ -1,0 +1,70 @@
+package declared
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Folder holds all components. It is relative to the root of the repository, as all
+// names here are, which have slashes.
+const Folder = "internal/components"
+
+// Folders returns the folders of components below a root, each with the namespaces that
+// its sources name.
+func Folders(root string) (map[string][]string, error) {
+	all := make(map[string][]string)
+	err := filepath.WalkDir(filepath.Join(root, Folder), func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if file == nil {
+			return err
+		}
+		folder, err := filepath.Rel(root, filepath.Dir(name))
+		if err != nil {
+			return err
+		}
+		folder = filepath.ToSlash(folder)
+		ast.Inspect(file, func(n ast.Node) bool {
+			if namespace, ok := Namespace(n); ok && !slices.Contains(all[folder], namespace) {
+				all[folder] = append(all[folder], namespace)
+			}
+			return true
+		})
+		return nil
+	})
+	return all, err
+}
+
+// Namespace returns what a node of a source declares: a text behind "Namespace:" in a
+// literal.
+func Namespace(n ast.Node) (name string, ok bool) {
+	pair, isPair := n.(*ast.KeyValueExpr)
+	if !isPair {
+		return "", false
+	}
+	key, isName := pair.Key.(*ast.Ident)
+	value, isText := pair.Value.(*ast.BasicLit)
+	if !isName || !isText || key.Name != "Namespace" {
+		return "", false
+	}
+	name, err := strconv.Unquote(value.Value)
+	return name, err == nil
+}
+
+// Sample returns the name of the sample of a namespace that a folder declares, be it
+// written or not.
+func Sample(folder, namespace string) string {
+	return path.Join(folder, "testdata", FileName(namespace)+".yaml")
+}
+
+// FileName returns a namespace as the name of a file, without an extension.
+func FileName(namespace string) string { return strings.ReplaceAll(namespace, "/", "-") }
