@@ -257,11 +257,11 @@ func (b *endpointBuilder) tail() gateway.Connector {
 // newShadow returns the plan of a shadow. The calls that run are counted over reloads.
 func (b *endpointBuilder) newShadow(bp *branchPlan) fanout.ShadowPlan {
 	clock := b.env.Clock
-	c, _ := component.KeepIn(b.env, "shadow\x00"+bp.name, func() (*fanout.Crowd, func(), error) { // which cannot fail
-		return &fanout.Crowd{Began: clock()}, nil, nil
+	state, _ := component.KeepIn(b.env, "shadow\x00"+bp.name, func() (*fanout.ShadowState, func(), error) { // which cannot fail
+		return &fanout.ShadowState{Began: clock()}, nil, nil
 	})
 	return fanout.ShadowPlan{
-		Run: bp.plan, Timeout: bp.plan.Limit, Crowd: c,
+		Run: bp.plan, Timeout: bp.plan.Limit, State: state,
 		Most: int64(bp.shadow.Most), Log: b.env.Log, Clock: clock, Place: bp.name,
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -345,10 +346,21 @@ func TestShadowLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const limit = 4
 		var running, most, made atomic.Int64
+		var mu sync.Mutex
 		var log strings.Builder
-		keeper := new(component.Keeper)
+		keeper, handler := new(component.Keeper), slog.NewTextHandler(lineFunc(func(line []byte) {
+			mu.Lock()
+			defer mu.Unlock()
+			log.Write(line)
+		}), nil)
+		told := func() string {
+			mu.Lock()
+			defer mu.Unlock()
+			defer log.Reset()
+			return log.String()
+		}
 		load := func() *compile.Generation {
-			return arrangedIn(t, keeper, slog.NewTextHandler(&log, nil), "", strings.Replace(withShadow, `{"test/shadow":{}}`, `{"test/shadow":{"most":4,"timeout":"10s"}}`, 1),
+			return arrangedIn(t, keeper, handler, "", strings.Replace(withShadow, `{"test/shadow":{}}`, `{"test/shadow":{"most":4,"timeout":"10s"}}`, 1),
 				func(ctx context.Context, x *gateway.Exchange) error {
 					if x.Request.Path != "/shadow" {
 						return answer(x, "{}")
@@ -378,22 +390,30 @@ func TestShadowLimit(t *testing.T) {
 		if made.Load() != limit || most.Load() != limit {
 			t.Errorf("made %d calls, %d at once, want %d", made.Load(), most.Load(), limit)
 		}
-		if got := strings.Count(log.String(), "\n"); got != 1 || !strings.Contains(log.String(), `shadow calls are left out`) || !strings.Contains(log.String(), `place="POST /x backend 1" running=4`) {
-			t.Errorf("the log has %d lines, want one:\n%s", got, log.String())
+		if got := told(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `shadow calls are left out`) || !strings.Contains(got, `place="POST /x backend 1" running=4`) {
+			t.Errorf("the log has, want one line:\n%s", got)
 		}
-		log.Reset()
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		send(second, 3)
 		if made.Load() != limit+3 {
 			t.Errorf("made %d calls, want 3 more once the others have ended", made.Load())
 		}
-		if got := strings.Count(log.String(), "\n"); got != 1 || !strings.Contains(log.String(), `shadow calls are made again`) || !strings.Contains(log.String(), `left_out=36`) {
-			t.Errorf("the log has %d lines, want one:\n%s", got, log.String())
+		fails, again, _ := strings.Cut(told(), "\n")
+		if !strings.Contains(fails, "shadow calls fail") || !strings.Contains(again, `shadow calls are made again`) || !strings.Contains(again, `left_out=36`) || strings.Count(again, "\n") != 1 {
+			t.Errorf("the log goes on with\n%s\n%s", fails, again)
 		}
 		first.Close(t.Context())
 		second.Close(t.Context())
 	})
+}
+
+// A lineFunc gets the lines of a log.
+type lineFunc func([]byte)
+
+func (f lineFunc) Write(line []byte) (int, error) {
+	f(line)
+	return len(line), nil
 }
 
 // TestShadowTrouble shows that whatever a shadow does is nobody's trouble.
@@ -406,24 +426,45 @@ func TestShadowTrouble(t *testing.T) {
 			x.Response.Status = 200
 			return nil
 		},
-		"is refused":   func(x *gateway.Exchange) error { x.Response.Status = 503; return nil },
-		"is not JSON":  func(x *gateway.Exchange) error { return answer(x, "<xml/>") },
-		"says nothing": func(*gateway.Exchange) error { return nil },
+		"is refused":    func(x *gateway.Exchange) error { x.Response.Status = 503; return nil },
+		"is not JSON":   func(x *gateway.Exchange) error { return answer(x, "<xml/>") },
+		"says nothing":  func(*gateway.Exchange) error { return nil },
+		"finds nothing": func(x *gateway.Exchange) error { x.Response.Status = 404; return nil },
+		"is asked what it cannot answer": func(*gateway.Exchange) error {
+			return &gateway.Error{Status: 400, Code: gateway.CodeBadRequest}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			g := arranged(t, "", withShadow, func(_ context.Context, x *gateway.Exchange) error {
-				if x.Request.Path == "/shadow" {
-					return trouble(x)
+			var log strings.Builder
+			calls, done := 0, make(chan struct{})
+			g := arrangedIn(t, new(component.Keeper), slog.NewTextHandler(&log, nil), "", withShadow, func(_ context.Context, x *gateway.Exchange) error {
+				if x.Request.Path != "/shadow" {
+					return answer(x, `{"a":1}`)
 				}
-				return answer(x, `{"a":1}`)
+				x.OnRelease(func() { done <- struct{}{} })
+				if calls++; calls == 3 {
+					return answer(x, `{}`)
+				}
+				return trouble(x)
 			})
-			x, err := ask(t, g, testx.Request{})
-			if got := text(t, x); err != nil || got != `{"a":1}` || x.Response.Header.Get("X-Krakend-Completed") != "true" {
-				t.Errorf("%s, %v", got, err)
+			for range 3 {
+				x, err := ask(t, g, testx.Request{})
+				if got := text(t, x); err != nil || got != `{"a":1}` || x.Response.Header.Get("X-Krakend-Completed") != "true" {
+					t.Errorf("%s, %v", got, err)
+				}
+				x.Release()
+				<-done
 			}
-			x.Release()
 			if err := g.Close(t.Context()); err != nil {
 				t.Error(err)
+			}
+			lines := []string{`WARN msg="shadow calls fail" place="POST /x backend 1" error=`, `INFO msg="shadow calls are answered again" place="POST /x backend 1"`}
+			if name == "finds nothing" || strings.HasPrefix(name, "is asked") {
+				lines = nil
+			}
+			told := slices.Collect(strings.Lines(log.String()))
+			if len(told) != len(lines) || len(lines) > 0 && (!strings.Contains(told[0], lines[0]) || !strings.Contains(told[1], lines[1])) {
+				t.Errorf("the log has %q, want %q", told, lines)
 			}
 		})
 	}

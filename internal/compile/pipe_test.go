@@ -539,6 +539,34 @@ func TestNestedMemory(t *testing.T) {
 	})
 }
 
+// TestNestedShadow asks within a shadow of a sequence, and within the only call of one, for
+// what no earlier answer holds, because there was none: the call fails, as one of a
+// sequence does whose answers lack the value.
+func TestNestedShadow(t *testing.T) {
+	const flow = `{"url_pattern":"/s","method":"GET","extra_config":{%s"test/workflow":{"endpoint":"/flow","backend":[{"url_pattern":"/in/{resp0_a}"}]}}}`
+	for _, shadow := range []bool{true, false} {
+		backends := fmt.Sprintf(flow, "")
+		if shadow {
+			backends = `{"url_pattern":"/one"},{"url_pattern":"/two"},` + fmt.Sprintf(flow, `"test/shadow":{},`)
+		}
+		n := new(town)
+		g, problems := compileNested(t, n, `{"version":3,"host":["http://up"],"endpoints":[{"endpoint":"/x/{id}","extra_config":{"test/sequence":{}},"backend":[`+backends+`]}]}`)
+		if g == nil {
+			t.Fatal(config.Format(problems))
+		}
+		x := gateway.Acquire(testx.Request{Method: "GET", Path: "/x/7"}.Inbound())
+		err := g.Do(t.Context(), x)
+		if failed := gateway.AsError(err); shadow != (err == nil) || !shadow && failed.Code != gateway.CodeMissingValue {
+			t.Errorf("shadow %t: %v", shadow, err)
+		}
+		x.Release()
+		g.Close(t.Context())
+		if slices.ContainsFunc(n.seen, func(call string) bool { return strings.Contains(call, "/in") }) {
+			t.Errorf("shadow %t: the backends got %q", shadow, n.seen)
+		}
+	}
+}
+
 // TestAgents answers what a source asks by a pipe of the service: nobody has let a
 // client in, and nothing of one is there.
 func TestAgents(t *testing.T) {

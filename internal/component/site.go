@@ -567,7 +567,7 @@ func (s *BackendSite) Pipe(scope Scope, e *model.Endpoint) gateway.Connector {
 
 // Params returns the names of the parameters, whose values are in x.Params at
 // the same index: those of the endpoint's path, then what a sequence
-// propagates.
+// propagates, which is not there where no call came before, as of a shadow.
 func (s *BackendSite) Params() []string {
 	return slices.Concat(s.endpoint.params, s.endpoint.arrange.Propagate)
 }

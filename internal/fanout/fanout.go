@@ -407,40 +407,63 @@ type Shadows struct {
 type ShadowPlan struct {
 	Run     gateway.Connector
 	Timeout time.Duration
-	Crowd   *Crowd
+	State   *ShadowState
 	Most    int64 // that run at once
 	Log     *component.Log
 	Clock   component.Clock
 	Place   string // the backend, for the log
 }
 
-// A Crowd is the calls of one shadow, over reloads: nobody waits for them, so nothing
-// else keeps them from piling up when their backend is slow.
-type Crowd struct {
+// A ShadowState is what is known of the calls of one shadow, over reloads: nobody waits
+// for them, so nothing else keeps them from piling up when their backend is slow, and
+// nobody else learns how they end.
+type ShadowState struct {
+	Began   time.Time
 	running atomic.Int64
 	left    atomic.Int64 // how many were left out since that was said
-	Began   time.Time
-	said    change.State // bad while calls were said to be left out
+	crowded change.State // bad while calls were said to be left out
+	failing change.State // bad while calls were said to fail
 }
 
 // join counts a call in and reports whether it may be made. That calls are left out,
 // and that they are made again, is one line each.
 func (p *ShadowPlan) join() bool {
-	c := p.Crowd
-	since := func() time.Duration { return p.Clock().Sub(c.Began) }
+	c := p.State
 	n := c.running.Add(1)
 	if n > p.Most {
 		c.running.Add(-1)
 		c.left.Add(1)
-		if c.said.Is(true, since) {
+		if c.crowded.Is(true, p.since) {
 			p.Log.Logger().Warn("shadow calls are left out, too many run at once", "place", p.Place, "running", p.Most)
 		}
 		return false
 	}
-	if c.said.Bad() && n <= max(1, p.Most/2) && c.said.Is(false, since) {
+	if c.crowded.Bad() && n <= max(1, p.Most/2) && c.crowded.Is(false, p.since) {
 		p.Log.Logger().Info("shadow calls are made again", "place", p.Place, "left_out", c.left.Swap(0))
 	}
 	return true
+}
+
+func (p *ShadowPlan) since() time.Duration { return p.Clock().Sub(p.State.Began) }
+
+// ended tells how a call of x went: that calls fail, and that they no longer do, is one
+// line each. A status below 500 is an answer, such as that something is not there, and
+// what the client did wrong, or who ended the call, says nothing of the shadow.
+func (p *ShadowPlan) ended(x *gateway.Exchange, err error) {
+	switch class := gateway.ClassOf(err); {
+	case class == gateway.Bad, class == gateway.Gone:
+		return
+	case class == gateway.Refused && 0 < x.Response.Status && x.Response.Status < 500:
+		err = nil
+	}
+	if !p.State.failing.Is(err != nil, p.since) {
+		return
+	}
+	if err != nil {
+		p.Log.Logger().Warn("shadow calls fail", "place", p.Place, "error", err)
+		return
+	}
+	p.Log.Logger().Info("shadow calls are answered again", "place", p.Place)
 }
 
 // start sends a copy of the request to every shadow that has not too many calls under
@@ -463,7 +486,7 @@ func (s *Shadows) start(ctx context.Context, x *gateway.Exchange) error {
 	payload, err := s.read(ctx, x)
 	if err != nil {
 		for _, p := range joined {
-			p.Crowd.running.Add(-1)
+			p.State.running.Add(-1)
 		}
 		return err
 	}
@@ -473,12 +496,14 @@ func (s *Shadows) start(ctx context.Context, x *gateway.Exchange) error {
 			c.Request.Body = body.FromBytes([]byte(string(payload)))
 		}
 		s.Running.Go(func() {
-			defer p.Crowd.running.Add(-1)
+			defer p.State.running.Add(-1)
 			ctx, cancel := context.WithTimeout(context.Background(), p.Timeout)
 			defer cancel()
-			if err := p.Run.Do(ctx, c); err == nil {
+			err := p.Run.Do(ctx, c)
+			if err == nil {
 				drain(&c.Response.Body)
 			}
+			p.ended(c, err)
 			c.Release()
 		})
 	}

@@ -54,6 +54,9 @@ func (p Part) Path() []string {
 func (p *Part) value(x *gateway.Exchange) (text, raw string, err error) {
 	switch p.From {
 	case FromParam:
+		if p.Index >= len(x.Params) { // no sequence has propagated it
+			return "", "", noResult(p.Text)
+		}
 		if p.Index < len(x.Raw) {
 			raw = x.Raw[p.Index]
 		}
@@ -86,7 +89,12 @@ func (p *Part) value(x *gateway.Exchange) (text, raw string, err error) {
 	if v, ok := ResultText(x.Results, p.Index, p.path); ok {
 		return v, "", nil
 	}
-	return "", "", &gateway.Error{Code: gateway.CodeMissingValue, Public: "an earlier answer lacks a value", Err: fmt.Errorf("no earlier answer holds %s", p.Text)}
+	return "", "", noResult(p.Text)
+}
+
+// noResult is the failure of a placeholder for a value of an earlier answer.
+func noResult(placeholder string) error {
+	return &gateway.Error{Code: gateway.CodeMissingValue, Public: "an earlier answer lacks a value", Err: fmt.Errorf("no earlier answer holds %s", placeholder)}
 }
 
 // claim finds a claim by its literal name, or else by its path, in which
