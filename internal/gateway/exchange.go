@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -176,10 +177,12 @@ type Response struct {
 // The fields and trailers that r has stay in front; from has no body afterwards.
 func (r *Response) Take(from *Response) {
 	header := append(r.Header, from.Header...)
-	if r.Trailer != nil {
-		for _, f := range *r.Trailer {
-			from.AddTrailer(f.Name, f.Value)
-		}
+	switch {
+	case r.Trailer == nil:
+	case from.Trailer == nil:
+		from.Trailer = r.Trailer
+	default: // whoever makes the body adds to what from has
+		*from.Trailer = append(*r.Trailer, *from.Trailer...)
 	}
 	*r = *from
 	r.Header, from.Body = header, body.Body{}
@@ -205,7 +208,8 @@ const (
 	MarkComplete               // and it is
 )
 
-// Identity is who asked, as established by an authenticator.
+// Identity is who asked, as established by an authenticator. Claims are in memory of
+// their own, which a shadow shares; the rest may be in that of the exchange.
 type Identity struct {
 	Name   string         // of who asks; "" if the credential names nobody
 	Roles  []string       // that the credential gives
@@ -270,13 +274,13 @@ func (x *Exchange) Release() {
 	for _, c := range x.children {
 		c.Release()
 	}
-	if e, ok := x.In.(*Edited); ok && x.Parent == nil {
-		e.release()
-	}
 	x.Request.Body.Close()
 	x.Response.Body.Close()
 	for i := len(x.onRelease) - 1; i >= 0; i-- {
 		x.onRelease[i]()
+	}
+	if e, ok := x.In.(*Edited); ok && x.Parent == nil {
+		e.release()
 	}
 	clear(x.onRelease)
 	clear(x.slots)
@@ -344,7 +348,11 @@ func Detach(x *Exchange) *Exchange {
 	c.trace = x.client().trace
 	if x.Identity != nil {
 		id := *x.Identity
-		id.Verified = strings.Clone(id.Verified)
+		id.Name, id.Verified = strings.Clone(id.Name), strings.Clone(id.Verified)
+		id.Roles = slices.Clone(id.Roles)
+		for i := range id.Roles {
+			id.Roles[i] = strings.Clone(id.Roles[i])
+		}
 		c.Identity = &id
 	}
 	for _, p := range x.Params {

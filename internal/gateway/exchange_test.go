@@ -186,6 +186,22 @@ func TestReleaseOrder(t *testing.T) {
 	}
 }
 
+// TestReleaseEdited lets what runs at the release of an exchange see the message as it was
+// edited, and no other.
+func TestReleaseEdited(t *testing.T) {
+	in, _ := client()
+	x := Acquire(in)
+	x.Edit().SetPath("/edited")
+	var seen []string
+	look := func() { seen = append(seen, x.In.Path()) }
+	x.OnRelease(look)
+	x.Response.Body = body.FromStream(watched{strings.NewReader(""), look}, -1)
+	x.Release()
+	if want := []string{"/edited", "/edited"}; !slices.Equal(seen, want) {
+		t.Errorf("saw %q, want %q", seen, want)
+	}
+}
+
 func TestSlots(t *testing.T) {
 	x := Acquire(nil)
 	defer x.Release()
@@ -222,7 +238,7 @@ func TestDetach(t *testing.T) {
 	x := Acquire(in)
 	x.Endpoint, x.Path, x.Rest, x.Params, x.Raw = m.pattern, m.Path(), m.rest, append(x.Params, m.param), []string{m.param}
 	x.Client = in.Peer().Addr()
-	x.Identity = &Identity{Claims: map[string]any{"sub": "me"}, Verified: m.param}
+	x.Identity = &Identity{Name: m.param, Roles: []string{m.param}, Claims: map[string]any{"sub": "me"}, Verified: m.param}
 	x.Request.Method, x.Request.Path, x.Request.Host = m.Method(), "/backend", "backend.test"
 	x.Request.Header = in.AppendHeaders(x.Request.Header)
 	x.Request.Query = append(x.Request.Query, Field{m.RawQuery(), m.param})
@@ -254,6 +270,8 @@ func TestDetach(t *testing.T) {
 		"client":    {c.Client.String(), "192.0.2.1"},
 		"claims":    {c.Identity.Claims["sub"], "me"},
 		"verified":  {c.Identity.Verified, "parameter"},
+		"name":      {c.Identity.Name, "parameter"},
+		"roles":     {c.Identity.Roles, []string{"parameter"}},
 		"In method": {c.In.Method(), "POST"},
 		"In path":   {c.In.Path(), "/p/1"},
 		"In query":  {c.In.RawQuery(), "q=1"},
@@ -340,7 +358,7 @@ func TestTake(t *testing.T) {
 		}
 	}
 	want := from
-	want.Header, want.Trailer = Fields{{"A", "1"}, {"B", "2"}}, &Fields{{"D", "4"}, {"C", "3"}}
+	want.Header, want.Trailer = Fields{{"A", "1"}, {"B", "2"}}, &Fields{{"C", "3"}, {"D", "4"}}
 	to := Response{Header: Fields{{"A", "1"}}, Trailer: &Fields{{"C", "3"}}}
 	to.Take(&from)
 	if !reflect.DeepEqual(to, want) {
@@ -348,5 +366,9 @@ func TestTake(t *testing.T) {
 	}
 	if from.Body.Form() != body.Empty {
 		t.Error("the body was shared")
+	}
+	from.AddTrailer("E", "5") // as whoever makes the body does
+	if got, want := *to.Trailer, (Fields{{"C", "3"}, {"D", "4"}, {"E", "5"}}); !slices.Equal(got, want) {
+		t.Errorf("behind the body came %v, want %v", got, want)
 	}
 }

@@ -9,9 +9,9 @@ import (
 
 // A Connector answers an exchange: it reads x.Request and fills x.Response.
 //
-// An answer of bytes is decoded by what the backend says of it. One of data is shaped
-// likewise, target, filters and all, unless it is Final; whoever makes data says
-// whether it is Complete.
+// An answer of bytes is decoded by what the backend says of it, and has a Status: 0 is that
+// of no answer, as 404 is. One of data is shaped likewise, target, filters and all, unless
+// it is Final; whoever makes data says whether it is Complete, and needs no Status.
 //
 // Do returns promptly once ctx is done: whoever calls several connectors waits
 // for all of them, and their memory is taken back as soon as they return.
