@@ -49,16 +49,16 @@ type Generation struct {
 	Router    routing.Router
 	Endpoints []*Endpoint
 
-	env       *component.Env
-	plan      *plan.Plan
-	table     *route.Table[*Endpoint]
-	client    message.ClientAddress
-	own       *own
-	rendering *message.Rendering
-	endurance *plan.Endurance // nil where no stage of the service waits
-	idHeader  string          // name of the header with the ID of the request; "" for none
-	shadows   sync.WaitGroup
-	ready     func() bool
+	env         *component.Env
+	plan        *plan.Plan
+	table       *route.Table[*Endpoint]
+	client      message.ClientAddress
+	own         *own
+	rendering   *message.Rendering
+	serviceTime *plan.ServiceTime // nil where no stage of the service waits
+	idHeader    string            // name of the header with the ID of the request; "" for none
+	shadows     sync.WaitGroup
+	ready       func() bool
 }
 
 // compiler holds the work in progress.
@@ -185,8 +185,8 @@ func (c *compiler) compile() {
 		component.Placed{Phase: uint8(component.ServiceOwn), Name: "own", Stage: c.g.own, Prompt: true})
 	var tail gateway.Connector = gateway.ConnectorFunc(c.g.route)
 	if limit := time.Duration(c.g.Service.ServiceTimeout); limit > 0 && slices.ContainsFunc(steps, func(p component.Placed) bool { return !p.Prompt }) {
-		c.g.endurance = &plan.Endurance{Limit: limit, Log: c.env.Log, Clock: c.env.Clock, Began: c.env.Clock()}
-		tail = plan.Turn{Connector: tail}
+		c.g.serviceTime = &plan.ServiceTime{Limit: limit, Log: c.env.Log, Clock: c.env.Clock, Began: c.env.Clock()}
+		tail = plan.Paused{Connector: tail}
 	}
 	c.g.plan = plan.Blueprint{
 		Placed: steps, Phase: func(p uint8) string { return component.ServicePhase(p).String() },

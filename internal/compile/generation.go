@@ -23,16 +23,16 @@ import (
 func (g *Generation) Do(ctx context.Context, x *gateway.Exchange) error {
 	x.Identify()
 	x.Client = g.client.Of(x.In)
-	var a *plan.Allowance
-	if g.endurance != nil {
-		a = g.endurance.Begin(ctx, x)
-		ctx = a
+	var b *plan.Budget
+	if g.serviceTime != nil {
+		b = g.serviceTime.Begin(ctx, x)
+		ctx = b
 	}
 	if err := g.plan.Do(ctx, x); err != nil { // of a stage outside of the rendering
 		g.rendering.Fail(x, err)
 	}
-	if a != nil {
-		g.endurance.End(a, x)
+	if b != nil {
+		g.serviceTime.End(b, x)
 	}
 	if g.idHeader != "" {
 		x.Response.Header.Set(g.idHeader, x.ID())

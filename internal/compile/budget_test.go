@@ -3,6 +3,7 @@ package compile_test
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -29,12 +30,28 @@ func rest(ctx context.Context, d time.Duration) error {
 }
 
 // A waiter is a component of the service that waits for as long as each part of it says.
-type waiter struct{ in, out, around, within time.Duration }
+type waiter struct {
+	in, out, around, within time.Duration
+	blind                   bool  // it does not look at its context while it waits, and goes on
+	ended                   error // of the context, as a blind one has found it
+}
 
-func (w *waiter) Enter(ctx context.Context, _ *gateway.Exchange) error { return rest(ctx, w.in) }
+func (w *waiter) rest(ctx context.Context, d time.Duration) error {
+	if !w.blind {
+		return rest(ctx, d)
+	}
+	time.Sleep(d)
+	if w.ended != nil && ctx.Err() == nil {
+		return errors.New("the context has ended, and goes on")
+	}
+	w.ended = ctx.Err()
+	return nil
+}
+
+func (w *waiter) Enter(ctx context.Context, _ *gateway.Exchange) error { return w.rest(ctx, w.in) }
 
 func (w *waiter) Leave(ctx context.Context, _ *gateway.Exchange, err error) error {
-	if waited := rest(ctx, w.out); err == nil {
+	if waited := w.rest(ctx, w.out); waited != nil && (err == nil || w.blind) {
 		return waited
 	}
 	return err
@@ -70,16 +87,18 @@ func TestServiceTimeout(t *testing.T) {
 		{"behind the answer", ``, waiter{out: time.Hour, within: 40 * second}, 504, 70 * second, "test/waiter"},
 		{"around the rest", ``, waiter{around: time.Hour}, 504, 30 * second, "test/around"},
 		{"all of the way in", ``, waiter{around: 20 * second, in: 20 * second}, 504, 30 * second, "test/waiter"},
+		{"in front of the router, and blind", ``, waiter{in: 40 * second, blind: true}, 504, 40 * second, "do not end with it"},
+		{"behind the answer, and blind", ``, waiter{out: 40 * second, blind: true}, 200, 40 * second, "do not end with it"},
 		{"another limit", `"service_timeout":"2s",`, waiter{in: time.Hour}, 504, 2 * second, "test/waiter"},
 		{"no limit", `"service_timeout":"0s",`, waiter{in: 50 * time.Minute}, 200, 50 * time.Minute, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := tt.waits
+				w := &waiter{}
 				registry := component.NewRegistry(
 					component.Service(component.Info{Namespace: "test/waiter"}, func(s *component.ServiceSite, _ struct{}) error {
-						s.Stage(component.ServiceScript, &w)
+						s.Stage(component.ServiceScript, w)
 						return nil
 					}),
 					component.Service(component.Info{Namespace: "test/around"}, func(s *component.ServiceSite, _ struct{}) error {
@@ -98,6 +117,7 @@ func TestServiceTimeout(t *testing.T) {
 				var log strings.Builder
 				g := compileService(t, registry, slog.NewTextHandler(&log, nil), tt.root+`"extra_config":{"test/waiter":{},"test/around":{}},`)
 				for range 2 {
+					*w = tt.waits
 					ctx, cancel := context.WithCancel(t.Context()) // as engines have it
 					began := time.Now()
 					x := gateway.Acquire(testx.Request{Path: "/x"}.Inbound())
@@ -111,11 +131,11 @@ func TestServiceTimeout(t *testing.T) {
 					x.Release()
 					cancel()
 				}
-				const said = "takes longer than service_timeout"
+				const said = "longer than service_timeout"
 				if got := log.String(); strings.Count(got, said) > 1 || strings.Contains(got, said) != (tt.step != "") || !strings.Contains(got, tt.step) {
 					t.Errorf("the log says %q", got)
 				}
-				if w = (waiter{}); tt.step != "" { // and it works again
+				if *w = (waiter{}); tt.step != "" { // and it works again
 					x := gateway.Acquire(testx.Request{Path: "/x"}.Inbound())
 					if err := g.Do(t.Context(), x); err != nil || !strings.Contains(log.String(), "in time again") {
 						t.Errorf("%v; the log says %q", err, log.String())
