@@ -16,41 +16,43 @@ type hostCall struct {
 	host *balance.Host
 	path string          // of the request, below the base of the host
 	next gateway.Pending // nil if nothing was begun behind the choice of the host
+
+	alive bool // there was time when the call was sent, so it tells something of the host
 }
 
 var hostCalls plan.Pool[hostCall]
 
 // A hostCaller goes on with a call to a host, whose request is below path.
 type hostCaller interface {
-	finish(ctx context.Context, x *gateway.Exchange, host *balance.Host, path string, next gateway.Pending) error
+	finish(hostCall) error
 }
 
 // Finish makes what is left of the call.
 func (c *hostCall) Finish() error {
-	by, ctx, x, host, path, next := c.by, c.ctx, c.x, c.host, c.path, c.next
+	call := *c
 	hostCalls.Put(c)
-	return by.finish(ctx, x, host, path, next)
+	return call.by.finish(call)
 }
 
 // Begin begins the call to the host.
 func (d *Direct) Begin(ctx context.Context, x *gateway.Exchange) (gateway.Pending, bool) {
 	path := x.Request.Path
 	d.Server.aim(&x.Request, path, 0)
+	alive := ctx.Err() == nil
 	next, sent := plan.Begin(ctx, d.Next, x)
 	if next == nil {
 		x.Request.Path = path
 		return nil, false
 	}
 	c := hostCalls.Get()
-	*c = hostCall{by: d, ctx: ctx, x: x, next: next}
+	*c = hostCall{by: d, ctx: ctx, x: x, next: next, alive: alive}
 	return c, sent
 }
 
-func (d *Direct) finish(ctx context.Context, x *gateway.Exchange, _ *balance.Host, _ string, next gateway.Pending) error {
-	alive := ctx.Err() == nil
-	err := plan.Finish(ctx, d.Next, x, next)
-	if alive {
-		d.Says.report(ctx, x, d.Host, err, 0)
+func (d *Direct) finish(c hostCall) error {
+	err := plan.Finish(c.ctx, d.Next, c.x, c.next)
+	if c.alive {
+		d.Says.report(c.ctx, c.x, d.Host, err, 0)
 	}
 	return err
 }
@@ -64,28 +66,28 @@ func (b *Balanced) Begin(ctx context.Context, x *gateway.Exchange) (gateway.Pend
 	path := x.Request.Path
 	s := ParseServer(host.Address)
 	s.aim(&x.Request, path, b.Hosts.Hosts().Len()-1)
+	alive := ctx.Err() == nil
 	next, sent := plan.Begin(ctx, b.Next, x)
 	c := hostCalls.Get()
-	*c = hostCall{by: b, ctx: ctx, x: x, host: host, path: path, next: next} // the turn is taken, so it is used
+	*c = hostCall{by: b, ctx: ctx, x: x, host: host, path: path, next: next, alive: alive} // the turn is taken, so it is used
 	return c, sent
 }
 
-func (b *Balanced) finish(ctx context.Context, x *gateway.Exchange, host *balance.Host, path string, next gateway.Pending) error {
-	if next == nil {
-		x.Request.Path = path
-		return b.try(ctx, x, host)
+func (b *Balanced) finish(c hostCall) error {
+	if c.next == nil {
+		c.x.Request.Path = c.path
+		return b.try(c.ctx, c.x, c.host)
 	}
-	alive := ctx.Err() == nil
-	err := next.Finish()
-	if !alive || !b.report(ctx, x, host, err) {
+	err := c.next.Finish()
+	if !c.alive || !b.report(c.ctx, c.x, c.host, err) {
 		return err
 	}
-	other := b.Hosts.Next(host)
+	other := b.Hosts.Next(c.host)
 	if other == nil {
 		return err
 	}
-	x.Request.Path = path
-	return b.try(ctx, x, other, host)
+	c.x.Request.Path = c.path
+	return b.try(c.ctx, c.x, other, c.host)
 }
 
 // report tells the host how a call went, and whether the call is for the next

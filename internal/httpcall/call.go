@@ -93,7 +93,7 @@ type Direct struct {
 // Do calls the host.
 func (d *Direct) Do(ctx context.Context, x *gateway.Exchange) error {
 	d.Server.aim(&x.Request, x.Request.Path, 0)
-	return d.finish(ctx, x, nil, "", nil)
+	return d.finish(hostCall{ctx: ctx, x: x, alive: ctx.Err() == nil})
 }
 
 // Templated is a call whose host is made of values of the request.
