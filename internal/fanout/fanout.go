@@ -346,7 +346,7 @@ func (r *Race) Do(ctx context.Context, x *gateway.Exchange) error {
 			return gateway.BodyError(err)
 		}
 		run := &runners[i]
-		run.branch = &Branch{Run: r.Plan}
+		run.index, run.branch = i, &Branch{Run: r.Plan}
 		run.x = NewCall(x, payload)
 		run.x.Request.Contested = true
 		run.ctx, run.cancel = context.WithCancel(ctx)
@@ -374,8 +374,10 @@ func (r *Race) Do(ctx context.Context, x *gateway.Exchange) error {
 				}
 			}
 		case run.err == nil:
-			details = run
-		case failed == nil || !errors.Is(run.err, context.Canceled):
+			if details == nil || run.index < details.index { // whoever came first
+				details = run
+			}
+		case failed == nil, failed.cut() && !run.cut(), failed.cut() == run.cut() && run.index < failed.index:
 			failed = run
 		}
 	}
@@ -392,9 +394,13 @@ func (r *Race) Do(ctx context.Context, x *gateway.Exchange) error {
 
 type runner struct {
 	call
+	index  int
 	ctx    context.Context
 	cancel context.CancelFunc
 }
+
+// cut reports whether the call failed because nobody waits for it any more.
+func (r *runner) cut() bool { return errors.Is(r.err, context.Canceled) }
 
 // Shadows are backends whose answers nobody waits for.
 type Shadows struct {
