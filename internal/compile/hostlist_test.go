@@ -39,6 +39,9 @@ func callees(note func(string)) *component.Registry {
 				return answer(x, `{}`)
 			}))
 		}),
+		component.Backend(component.Info{Namespace: "test/inside", Hosts: component.Verbatim}, func(s *component.BackendSite, _ struct{}) error {
+			return s.Client(gateway.ConnectorFunc(func(_ context.Context, x *gateway.Exchange) error { return answer(x, `{}`) }))
+		}),
 	)
 }
 
@@ -73,6 +76,7 @@ func TestHosts(t *testing.T) {
 			[]string{`endpoints[0].backend[0].host[0]: host "h" not valid for test/grpc: invalid host: the port is missing; write name:port`}},
 		{"any text", ``, []string{`"host":["ignore me"],` + function}, []string{`test/function ["ignore me"]`}},
 		{"no text", ``, []string{function}, []string{`test/function []`}},
+		{"no name to look up", ``, []string{`"sd":"dns","extra_config":{"test/inside":{}}`}, []string{"endpoints[0].backend[0].host: no name to look up; write a list of one, or remove sd"}},
 		{"of the root, for all", `"host":["h:50051"],`, []string{``, grpc, ``, grpc, function},
 			[]string{"http://h:50051/1", "http://h:50051/3", `test/function ["h:50051"]`, "test/grpc h:50051/2", "test/grpc h:50051/4"}},
 		{"of the root, for some", `"host":["http://a","h:1"],`, []string{``, grpc, ``, grpc, function},

@@ -51,6 +51,9 @@ func (c *compiler) newHTTP(s *component.BackendSite, call component.Call, to cal
 func (c *compiler) hosts(s *component.BackendSite, to callee, next gateway.Connector) (gateway.Connector, error) {
 	be := s.Config()
 	if be.SD != "static" {
+		if len(be.Host) == 0 { // of a component that needs none
+			return nil, errors.New("no name to look up; write a list of one, or remove sd")
+		}
 		if slices.ContainsFunc(be.Host, func(h string) bool { return strings.Contains(h, "{") }) {
 			return nil, errors.New("a name that is looked up cannot hold placeholders; remove sd, or write the name out")
 		}
