@@ -48,6 +48,15 @@ func FromStream(r io.ReadCloser, size int64) Body {
 	return Body{form: Stream, stream: r, size: size}
 }
 
+// Unsent is the stream of an answer to HEAD that announces a length: a body of that size
+// of which no byte was sent. Servers announce the size in turn and expect no bytes.
+var Unsent io.ReadCloser = unsent{}
+
+type unsent struct{}
+
+func (unsent) Read([]byte) (int, error) { return 0, io.EOF }
+func (unsent) Close() error             { return nil }
+
 // FromArrived returns a body in the form Stream whose bytes are all in b, and takes
 // ownership of b. Reading it never waits.
 func FromArrived(b *Buffer) Body {

@@ -121,7 +121,7 @@ type Server interface {
 //     request body that breaks off aborts the call.
 //   - A response body that breaks off ends in an error that is not io.EOF.
 //   - The answers to HEAD, 204 and 304 have no body. If the one to HEAD
-//     announces a length, its body is [Unsent] of that size.
+//     announces a length, its body is [body.Unsent] of that size.
 //   - Fields of the answer that are [gateway.PerHop], and those its Connection names,
 //     are removed. The others are sorted by name, values of one name in order.
 //   - Trailers are appended to x.Response.Trailer before the end of the body is read,

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"errors"
-	"io"
 	"slices"
 	"strings"
 
@@ -35,7 +34,7 @@ func WantsTrailers(in gateway.Inbound) bool {
 
 // Trailers returns the fields of an answer that are sent behind its body, which has been
 // read: in HTTP/1.1 to a client that says that it takes them, in HTTP/2 to everyone. What
-// is no field, or must not be there as [gateway.MayTrail] has it, is left out.
+// is no field, or must not be there as [gateway.MayTrail] has it, is taken out of r.Trailer.
 func Trailers(in gateway.Inbound, r *gateway.Response) gateway.Fields {
 	if r.Trailer == nil || len(*r.Trailer) == 0 {
 		return nil
@@ -48,7 +47,8 @@ func Trailers(in gateway.Inbound, r *gateway.Response) gateway.Fields {
 			return nil
 		}
 	}
-	return slices.DeleteFunc(*r.Trailer, func(f gateway.Field) bool { return !Sendable(f) || !gateway.MayTrail(f.Name) })
+	*r.Trailer = slices.DeleteFunc(*r.Trailer, func(f gateway.Field) bool { return !Sendable(f) || !gateway.MayTrail(f.Name) })
+	return *r.Trailer
 }
 
 // NoSniff reports whether a value of X-Content-Type-Options forbids to guess the type
@@ -109,13 +109,3 @@ func printable(s string) bool {
 	}
 	return true
 }
-
-// Unsent is the stream of an answer to HEAD that announces a length: a body of
-// that size of which no byte was sent. Servers announce the size in turn and
-// expect no bytes.
-var Unsent io.ReadCloser = unsent{}
-
-type unsent struct{}
-
-func (unsent) Read([]byte) (int, error) { return 0, io.EOF }
-func (unsent) Close() error             { return nil }

@@ -2,10 +2,12 @@ package engine
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
 
 func TestValidValue(t *testing.T) {
@@ -15,6 +17,22 @@ func TestValidValue(t *testing.T) {
 	} {
 		if got := ValidValue(value); got != want {
 			t.Errorf("ValidValue(%q) = %t, want %t", value, got, want)
+		}
+	}
+}
+
+// TestTrailers leaves nothing in an answer that must not be sent behind it, and asks again
+// with the same result.
+func TestTrailers(t *testing.T) {
+	in := testx.Request{Header: gateway.Fields{{Name: "Te", Value: "trailers"}}}.Exchange(t).In
+	r := new(gateway.Response)
+	for _, f := range []gateway.Field{{Name: "Set-Cookie", Value: "a=b"}, {Name: "X-Sum", Value: "1"}, {Name: "X-Bad", Value: "\n"}} {
+		r.AddTrailer(f.Name, f.Value)
+	}
+	want := gateway.Fields{{Name: "X-Sum", Value: "1"}}
+	for range 2 {
+		if got := Trailers(in, r); !slices.Equal(got, want) || !slices.Equal(*r.Trailer, want) {
+			t.Errorf("got %q, and the answer keeps %q, want %q", got, *r.Trailer, want)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -88,6 +89,21 @@ func (f *Fields) Del(name string) {
 	}
 	clear((*f)[len(kept):])
 	*f = kept
+}
+
+// EndToEnd removes the fields of an answer that are between two neighbours: those that are
+// [PerHop], and those that a Connection among them names (RFC 9110, section 7.6.1). It
+// sorts the others by name, the values of one name in their order. All in place.
+func (f Fields) EndToEnd() Fields {
+	var named Names
+	for i := range f {
+		if f[i].Name == "Connection" {
+			named.AddList(f[i].Value)
+		}
+	}
+	f = slices.DeleteFunc(f, func(f Field) bool { return PerHop(f.Name) || named.Has(f.Name) })
+	slices.SortStableFunc(f, func(a, b Field) int { return strings.Compare(a.Name, b.Name) })
+	return f
 }
 
 // Canonical returns the canonical form of a header name: the first letter and

@@ -39,6 +39,17 @@ func TestFields(t *testing.T) {
 	}
 }
 
+// TestEndToEnd keeps what is for both ends of a way, sorted.
+func TestEndToEnd(t *testing.T) {
+	f := Fields{{"X-B", "2"}, {"Connection", "close, x-hop"}, {"X-A", "1"}, {"X-Hop", "1"}, {"X-B", "1"}, {"Keep-Alive", "1"}, {"Connection", "X-Other"}, {"X-Other", ""}}
+	if got, want := f.EndToEnd(), (Fields{{"X-A", "1"}, {"X-B", "2"}, {"X-B", "1"}}); !slices.Equal(got, want) {
+		t.Errorf("fields %v, want %v", got, want)
+	}
+	if got := Fields(nil).EndToEnd(); len(got) > 0 {
+		t.Errorf("no fields become %v", got)
+	}
+}
+
 // A model is a list of fields that is replaced at each change.
 type model []Field
 

@@ -127,14 +127,25 @@ func Withheld(name string) bool {
 // content is to be read, because that must be known before (RFC 9110, section 6.5.1).
 func MayTrail(name string) bool {
 	switch name {
-	case "Connection", "Content-Length", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
-		"Forwarded", "Host", "Max-Forwards", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto",
-		"Authorization", "Cookie", "Proxy-Authenticate", "Proxy-Authorization", "Set-Cookie", "Www-Authenticate",
-		"Age", "Cache-Control", "Date", "Expect", "Expires", "Location", "Pragma", "Range", "Retry-After", "Vary", "Warning",
+	case "Max-Forwards", "Via",
+		"Age", "Cache-Control", "Date", "Expires", "Location", "Pragma", "Range", "Retry-After", "Vary", "Warning",
 		"Content-Encoding", "Content-Range", "Content-Type":
 		return false
 	}
-	return !strings.HasPrefix(name, "If-")
+	return !Steers(name) && !strings.HasPrefix(name, "If-")
+}
+
+// Steers reports whether the field with this canonical name decides where a message ends,
+// whom it is from or who gets it. Of those that must not come behind a body ([MayTrail])
+// these are the ones that nobody sends there by mistake: a request that has one is refused.
+func Steers(name string) bool {
+	switch name {
+	case "Connection", "Content-Length", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
+		"Expect", "Forwarded", "Host", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto",
+		"Authorization", "Cookie", "Proxy-Authenticate", "Proxy-Authorization", "Set-Cookie", "Www-Authenticate":
+		return true
+	}
+	return false
 }
 
 // Hyphens returns the canonical name with a hyphen in place of every byte that is neither

@@ -32,6 +32,7 @@ var passingCases = cases{
 	{"trailers of a backend are read as fields are", trailersRead},
 	{"trailers of a backend of HTTP/2 are read as fields are", streamTrailers},
 	{"trailers of a handler are sent where there is a place for them", trailersSent},
+	{"a switch of protocols asks for no trailers", trailersSwitched},
 	{"early hints pass", hintsPass},
 	{"early hints pass where that is asked for", hintsKept},
 	{"hints without end end the call", hintsBounded},
@@ -428,6 +429,26 @@ func trailersSent(t *trial) {
 		if got := t.stream(d.addr); !slices.Equal(got.trailer, tt.new) || got.err != nil {
 			t.Errorf("%s, HTTP/2: %+v, want %q", tt.name, got, tt.new)
 		}
+	}
+}
+
+// trailersSwitched: TE has to stand in Connection, where a switch stands.
+func trailersSwitched(t *trial) {
+	heads := make(chan head, 1)
+	b := t.backend(func(w *wire) {
+		heads <- w.head()
+		w.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+	})
+	next := through(t.client(model.Transport{}), "http", b.addr)
+	d := t.open(engine.Settings{}, func(ctx context.Context, x *gateway.Exchange) error {
+		x.Request.Upgrade = "echo"
+		return next(ctx, x)
+	})
+	if got := t.old(d.addr, "HTTP/1.1", "TE: trailers"); got.text != "hello" {
+		t.Errorf("%+v", got)
+	}
+	if h := await(t, "the request", heads); h.get("Upgrade") != "echo" || h.get("Connection") != "Upgrade" || h.get("TE") != "" {
+		t.Errorf("request with %q", h.fields)
 	}
 }
 

@@ -316,8 +316,8 @@ func answerFraming(t *trial) {
 		{"HEAD of bytes", "HEAD", status(200, "hello"), 200, "5", false, ""},
 		{"HEAD of a stream of known size", "HEAD", stream("hello", 5), 200, "5", false, ""},
 		{"HEAD of a stream of unknown size", "HEAD", stream("hello", -1), 200, "", false, ""},
-		{"HEAD of what a backend announced", "HEAD", streaming(engine.Unsent, 1<<40), 200, "1099511627776", false, ""},
-		{"GET of what a backend announced only", "GET", streaming(engine.Unsent, 1<<40), 200, "0", false, ""},
+		{"HEAD of what a backend announced", "HEAD", streaming(body.Unsent, 1<<40), 200, "1099511627776", false, ""},
+		{"GET of what a backend announced only", "GET", streaming(body.Unsent, 1<<40), 200, "0", false, ""},
 		{"204 with bytes", "GET", status(204, "hello"), 204, "", false, ""},
 		{"205 with bytes", "GET", status(205, "hello"), 205, "0", false, ""},
 		{"205 with a stream", "GET", func(ctx context.Context, x *gateway.Exchange) error {

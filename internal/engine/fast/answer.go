@@ -62,7 +62,7 @@ func (a *answer) send(x *gateway.Exchange) {
 	}
 	c := a.c
 	head := c.inbound.head.Method == http.MethodHead
-	if stream == engine.Unsent && !head || res.Status == http.StatusResetContent {
+	if stream == body.Unsent && !head || res.Status == http.StatusResetContent {
 		size = 0
 	}
 	empty := res.Status == http.StatusNoContent || res.Status == http.StatusNotModified

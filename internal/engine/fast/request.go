@@ -233,7 +233,7 @@ func (k *call) appendHead(b []byte) []byte {
 		b = strconv.AppendInt(b, k.size, 10)
 		b = append(b, "\r\n"...)
 	}
-	trailers := q.Through && engine.WantsTrailers(k.x.In)
+	trailers := q.Through && q.Upgrade == "" && engine.WantsTrailers(k.x.In)
 	if trailers {
 		b = append(b, "TE: trailers\r\n"...)
 	}

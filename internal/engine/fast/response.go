@@ -5,8 +5,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/body"
@@ -130,7 +128,7 @@ func (k *call) receive() error {
 // hint tells the client what the backend says before its answer, where that is passed on.
 func (k *call) hint() {
 	if in, ok := k.x.In.(gateway.Hinter); ok && k.x.Request.Through {
-		in.Hint(endToEnd(k.head.Fields))
+		in.Hint(k.head.Fields.EndToEnd())
 	}
 }
 
@@ -171,14 +169,14 @@ func (k *call) proceed() {
 func (k *call) deliver() {
 	r := &k.x.Response
 	head := k.x.Request.Method == http.MethodHead
-	r.Status, r.Header = k.head.Status, endToEnd(k.head.Fields)
+	r.Status, r.Header = k.head.Status, k.head.Fields.EndToEnd()
 	r.Body.Close()
 	r.Trailer = nil
 	k.link.bare = head || r.Status == http.StatusNoContent || r.Status == http.StatusNotModified
 	k.x, k.raw, k.stream, k.head.Fields = nil, nil, nil, nil
 	switch {
 	case head && k.head.Announced > 0:
-		r.Body = body.FromStream(engine.Unsent, k.head.Announced)
+		r.Body = body.FromStream(body.Unsent, k.head.Announced)
 	case k.head.Length > 0 && k.arrived():
 		r.Body = body.FromArrived(k.link.in.Take())
 	case k.head.Length != 0:
@@ -203,20 +201,6 @@ func (k *call) deliver() {
 func (k *call) arrived() bool {
 	in := &k.link.in
 	return k.head.Length == int64(len(in.Buffered())) && in.Paged()
-}
-
-// endToEnd removes the fields that are between the backend and us (RFC 9110,
-// section 7.6.1) and sorts the others, in place.
-func endToEnd(fields gateway.Fields) gateway.Fields {
-	var named gateway.Names
-	for i := range fields {
-		if fields[i].Name == "Connection" {
-			named.AddList(fields[i].Value)
-		}
-	}
-	fields = slices.DeleteFunc(fields, func(f gateway.Field) bool { return gateway.PerHop(f.Name) || named.Has(f.Name) })
-	slices.SortStableFunc(fields, func(a, b gateway.Field) int { return strings.Compare(a.Name, b.Name) })
-	return fields
 }
 
 // Read reads the body of the answer.

@@ -134,7 +134,7 @@ func (k *call) deliverTunnel() error {
 		l.close()
 		return engine.Failure(k.ctx, k.ctx.Err(), true)
 	}
-	r.Status, r.Header, r.Upgrade = http.StatusSwitchingProtocols, endToEnd(k.head.Fields), protocol
+	r.Status, r.Header, r.Upgrade = http.StatusSwitchingProtocols, k.head.Fields.EndToEnd(), protocol
 	r.Body.Close()
 	r.Body = body.FromStream(end{&l.in, l.stream, l.socket}, -1)
 	k.x, k.head.Fields = nil, nil

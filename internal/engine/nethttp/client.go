@@ -329,7 +329,7 @@ func (c *call) request(ctx context.Context, x *gateway.Exchange, proxy func(*url
 		c.timer = time.AfterFunc(time.Until(c.dialBy), c.giveUp)
 	}
 	header := c.header(q)
-	if q.Through && engine.WantsTrailers(x.In) {
+	if q.Through && q.Upgrade == "" && engine.WantsTrailers(x.In) {
 		header["Te"] = trailers
 	}
 	r := (&http.Request{
@@ -548,12 +548,12 @@ func (c *call) answer(res *http.Response, to *gateway.Response) error {
 		return err
 	}
 	to.Status = res.StatusCode
-	to.Header = endToEnd(to.Header[:0], res.Header)
+	to.Header = appendFields(to.Header[:0], res.Header).EndToEnd()
 	to.Body.Close()
 	to.Trailer = nil
 	switch {
 	case res.Request.Method == http.MethodHead && res.ContentLength > 0:
-		to.Body = body.FromStream(engine.Unsent, res.ContentLength)
+		to.Body = body.FromStream(body.Unsent, res.ContentLength)
 	case res.Body != http.NoBody && res.ContentLength != 0:
 		c.res = res
 		to.Body = body.FromStream(c, res.ContentLength)
@@ -612,22 +612,6 @@ func tidy(h http.Header) error {
 		h[clean] = append(h[clean], values...)
 	}
 	return nil
-}
-
-// endToEnd appends the fields of h that are not between the backend and us (RFC
-// 9110, section 7.6.1), sorted by name.
-func endToEnd(dst gateway.Fields, h http.Header) gateway.Fields {
-	for _, list := range h["Connection"] {
-		for name := range strings.SplitSeq(list, ",") {
-			delete(h, gateway.Canonical(strings.TrimSpace(name)))
-		}
-	}
-	for name := range h {
-		if gateway.PerHop(name) {
-			delete(h, name)
-		}
-	}
-	return appendSorted(dst, h)
 }
 
 // Begin waits for the first byte of the body, as [body.Body.Begin] says. What is there

@@ -48,7 +48,7 @@ func (h *hints) add(status int, fields textproto.MIMEHeader) error {
 		go h.run()
 	}
 	select {
-	case h.queue <- endToEnd(nil, http.Header(fields)):
+	case h.queue <- appendFields(nil, http.Header(fields)).EndToEnd():
 	default: // the server would drop it
 	}
 	return nil

@@ -262,11 +262,17 @@ func (b *requestBody) stop(interrupt func()) {
 // in their order.
 func appendSorted(dst gateway.Fields, h http.Header) gateway.Fields {
 	before := len(dst)
+	dst = appendFields(dst, h)
+	slices.SortStableFunc(dst[before:], func(a, b gateway.Field) int { return strings.Compare(a.Name, b.Name) })
+	return dst
+}
+
+// appendFields appends the fields of h, the values of one name in their order.
+func appendFields(dst gateway.Fields, h http.Header) gateway.Fields {
 	for name, values := range h {
 		for _, v := range values {
 			dst = append(dst, gateway.Field{Name: name, Value: v})
 		}
 	}
-	slices.SortStableFunc(dst[before:], func(a, b gateway.Field) int { return strings.Compare(a.Name, b.Name) })
 	return dst
 }

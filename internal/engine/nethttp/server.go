@@ -369,7 +369,7 @@ func (a *answer) send(x *gateway.Exchange) error {
 		defer stream.Close()
 	}
 	head := a.in.r.Method == http.MethodHead
-	if stream == engine.Unsent && !head || res.Status == http.StatusResetContent {
+	if stream == body.Unsent && !head || res.Status == http.StatusResetContent {
 		size = 0
 	}
 	bodiless := res.Status == http.StatusNoContent || res.Status == http.StatusNotModified

@@ -214,7 +214,7 @@ func (c *call) tunnel(res *http.Response, to *gateway.Response) error {
 		return engine.Unasked()
 	}
 	c.watch.Tell()
-	to.Status, to.Header, to.Upgrade = res.StatusCode, endToEnd(to.Header[:0], res.Header), protocol
+	to.Status, to.Header, to.Upgrade = res.StatusCode, appendFields(to.Header[:0], res.Header).EndToEnd(), protocol
 	to.Body.Close()
 	to.Body = body.FromStream(stream, -1)
 	return nil

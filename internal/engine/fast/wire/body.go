@@ -350,10 +350,7 @@ func (b *Body) trail(text string) error {
 		}
 		return nil
 	}
-	switch l.name {
-	case "Authorization", "Connection", "Content-Length", "Cookie", "Expect", "Forwarded", "Host", "Keep-Alive",
-		"Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "Set-Cookie", "Te", "Trailer",
-		"Transfer-Encoding", "Upgrade", "Www-Authenticate", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto":
+	if gateway.Steers(l.name) {
 		return bad("a trailer that belongs into the header")
 	}
 	return nil
