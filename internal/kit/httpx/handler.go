@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"os"
 	"runtime/debug"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,18 +26,40 @@ import (
 //
 // Each exchange has a goroutine for h, which goes on where the answer streams. When the
 // exchange has ended, its context has, reads of the request and writes of the answer
-// fail, and h has to return.
+// fail, and h has to return. A deadline does not wait for that: whoever has what h uses
+// waits in [Native.Close] before it ends that.
 //
 // The writer is a flusher; of what [http.ResponseController] offers it knows the deadline
 // of writes and full duplex, which it always is. Trailers follow as net/http has them.
 // Informational answers are dropped. An answer that is shorter than its Content-Length
 // breaks off.
-func Handler(h http.Handler) gateway.Connector { return handler{h} }
+func Handler(h http.Handler) *Native { return &Native{h: h} }
 
-type handler struct{ h http.Handler }
+// A Native is a connector that a handler of net/http answers; see [Handler].
+type Native struct {
+	h       http.Handler
+	running sync.WaitGroup
+}
+
+// Close waits until the handler has returned from every exchange, of which none may begin
+// any more. It is a hook for OnClose of a site. The error is that of ctx, when it ends
+// before.
+func (n *Native) Close(ctx context.Context) error {
+	returned := make(chan struct{})
+	go func() {
+		defer close(returned)
+		n.running.Wait()
+	}()
+	select {
+	case <-returned:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("a handler has not returned: %w", ctx.Err())
+	}
+}
 
 // Do answers an exchange.
-func (h handler) Do(ctx context.Context, x *gateway.Exchange) error {
+func (n *Native) Do(ctx context.Context, x *gateway.Exchange) error {
 	r, upload, err := request(x)
 	if err != nil {
 		return err
@@ -52,10 +73,10 @@ func (h handler) Do(ctx context.Context, x *gateway.Exchange) error {
 		upload.over.Store(true)
 		w.pipe.in.CloseWithError(err)
 	}
-	go func() {
+	n.running.Go(func() {
 		defer upload.over.Store(true)
-		w.run(h.h, r.WithContext(within))
-	}()
+		w.run(n.h, r.WithContext(within))
+	})
 	select {
 	case <-w.begun:
 	case <-ctx.Done():
@@ -233,7 +254,7 @@ func (w *writer) run(h http.Handler, r *http.Request) {
 
 // finish ends the answer: with an error, it breaks off.
 func (w *writer) finish(err error) {
-	w.SetWriteDeadline(time.Time{})
+	defer w.SetWriteDeadline(time.Time{})
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err == nil {
@@ -272,7 +293,7 @@ func (w *writer) trail() {
 			h[rest] = append(h[rest], values...)
 		}
 	}
-	w.trailer = appendHeader(w.trailer, h)
+	w.trailer = endToEnd(nil, h)
 }
 
 // empty reports whether no bytes follow the header.
@@ -398,7 +419,7 @@ var errSlow error = &gateway.Error{Code: gateway.CodeTimeout, Public: "the answe
 
 // fill fills a response once the head is known; over ends the exchange.
 func (w *writer) fill(to *gateway.Response, over func(error)) {
-	to.Status, to.Header = w.status, appendHeader(to.Header[:0], w.sent)
+	to.Status, to.Header = w.status, endToEnd(to.Header[:0], w.sent)
 	types, named := w.sent["Content-Type"]
 	to.Untyped = named && len(types) == 0
 	to.Trailer = nil
@@ -406,8 +427,7 @@ func (w *writer) fill(to *gateway.Response, over func(error)) {
 	switch {
 	case w.empty():
 		if w.bare && w.length > 0 {
-			to.Body = body.FromStream(unsent{over}, w.length)
-			return
+			to.Body = body.FromStream(body.Unsent, w.length)
 		}
 		over(errOver)
 	case w.streams:
@@ -423,25 +443,18 @@ func (w *writer) fill(to *gateway.Response, over func(error)) {
 	}
 }
 
-// appendHeader appends the fields of a handler that are not between neighbours, sorted by
-// name, the values of one name in their order.
-func appendHeader(dst gateway.Fields, h http.Header) gateway.Fields {
-	var named gateway.Names
-	for _, list := range h["Connection"] {
-		named.AddList(list)
-	}
-	before := len(dst)
+// endToEnd returns the fields of a handler that are not between neighbours, in dst, which
+// is empty.
+func endToEnd(dst gateway.Fields, h http.Header) gateway.Fields {
 	for name, values := range h {
-		name = gateway.Canonical(name)
-		if gateway.PerHop(name) || !gateway.Token(name) || named.Has(name) {
+		if name = gateway.Canonical(name); !gateway.Token(name) {
 			continue
 		}
 		for _, v := range values {
 			dst = append(dst, gateway.Field{Name: name, Value: v})
 		}
 	}
-	slices.SortStableFunc(dst[before:], func(a, b gateway.Field) int { return strings.Compare(a.Name, b.Name) })
-	return dst
+	return dst.EndToEnd()
 }
 
 // A download is the body of an answer that streams.
@@ -456,15 +469,5 @@ func (d *download) Read(p []byte) (int, error) { return d.in.Read(p) }
 // Close ends the exchange: what the handler yet writes goes nowhere.
 func (d *download) Close() error {
 	d.over(errOver)
-	return nil
-}
-
-// unsent is the body of an answer to HEAD, of which no byte is sent.
-type unsent struct{ over func(error) }
-
-func (unsent) Read([]byte) (int, error) { return 0, io.EOF }
-
-func (u unsent) Close() error {
-	u.over(errOver)
 	return nil
 }

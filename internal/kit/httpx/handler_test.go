@@ -267,12 +267,54 @@ func TestEnds(t *testing.T) {
 					t.Errorf("%v after %v, want the code %q at once", err, took, tt.code)
 				}
 				x.Response.Body.Close()
+				if err := h.Close(t.Context()); err != nil || len(done) == 0 {
+					t.Errorf("%v, and the handler is still there: %t", err, len(done) == 0)
+				}
 				if s := <-done; s.ctx == nil || s.write == nil || s.read == nil || tt.write != nil && s.write != tt.write {
 					t.Errorf("the handler saw %+v, want three errors", s)
 				}
 			})
 		})
 	}
+}
+
+// TestClose waits for a handler as long as it may.
+func TestClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { time.Sleep(time.Minute) }))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := h.Do(ctx, testx.Request{}.Exchange(t)); err == nil || gateway.AsError(err).Code != gateway.CodeTimeout {
+			t.Errorf("the exchange ends with %v", err)
+		}
+		if err := h.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("without time the end is %v", err)
+		}
+		began := time.Now()
+		if err := h.Close(t.Context()); err != nil || time.Since(began) != time.Minute-time.Second {
+			t.Errorf("the handler has returned after %v, %v", time.Since(began), err)
+		}
+	})
+}
+
+// TestLastWriteDeadline ends the write of what is left when the handler has returned.
+func TestLastWriteDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			c := http.NewResponseController(w)
+			c.Flush()
+			c.SetWriteDeadline(time.Now().Add(time.Second))
+			fmt.Fprint(w, "x")
+		}))
+		x := testx.Request{}.Exchange(t)
+		if err := h.Do(t.Context(), x); err != nil {
+			t.Fatal(err)
+		}
+		h.Close(t.Context()) // which hangs, or not
+		if _, err := x.Response.Body.Bytes(0); err == nil || gateway.AsError(err).Code != gateway.CodeTimeout {
+			t.Errorf("the answer ends with %v", err)
+		}
+	})
 }
 
 // TestWriteDeadline ends a write that nobody takes.
@@ -315,12 +357,16 @@ func serve(t *testing.T, e engine.Engine, h http.Handler) string {
 	}
 	s := e.NewServer(engine.Settings{})
 	served := make(chan error)
-	go func() { served <- s.Serve(l, door{Handler(h)}) }()
+	native := Handler(h)
+	go func() { served <- s.Serve(l, door{native}) }()
 	t.Cleanup(func() {
 		if err := s.Shutdown(context.Background()); err != nil {
 			t.Error(err)
 		}
 		if err := <-served; err != nil {
+			t.Error(err)
+		}
+		if err := native.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
 	})
@@ -428,10 +474,12 @@ func TestNative(t *testing.T) {
 	}
 	g := sitetest.New(t)
 	g.Registry = component.NewRegistry(component.Backend(component.Info{Namespace: "test/native"}, func(s *component.BackendSite, o options) error {
-		return s.Connector(Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			fmt.Fprintf(w, `{"greeting":%q,"path":%q,"secret":1}`, o.Greeting, r.URL.Path)
-		})))
+		}))
+		s.OnClose(h.Close)
+		return s.Connector(h)
 	}))
 	gen := g.Compile(t, `{"version": 3, "host": ["http://b.test"], "endpoints": [{"endpoint": "/hello/{name}",
 		"backend": [{"url_pattern": "/to/{name}", "deny": ["secret"], "extra_config": {"test/native": {"greeting": "hi"}}}]}]}`)
