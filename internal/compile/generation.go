@@ -81,8 +81,8 @@ func (g *Generation) Logger() *slog.Logger { return g.env.Log.Logger() }
 func (g *Generation) Discard() { g.env.Release() }
 
 // Start runs what components registered for the start, in the order in which
-// they were built. An error names the first that failed; those that were
-// started before it are closed. A generation that has started cannot be
+// they were built. An error is that of the first that failed; the generation is closed
+// then. A generation that has started cannot be
 // explained any more: it has let go of its document.
 func (g *Generation) Start(ctx context.Context) error {
 	for _, f := range g.env.Start {

@@ -151,7 +151,7 @@ var wired = component.NewRegistry(
 	}),
 	component.Backend(component.Info{Namespace: "test/data"}, func(s *component.BackendSite, _ struct{}) error {
 		return s.Connector(gateway.ConnectorFunc(func(_ context.Context, x *gateway.Exchange) error {
-			x.Response.Status = 200
+			x.Response.Complete = true
 			x.Response.Body.SetTree(map[string]any{"t": map[string]any{"a": true, "b": false, "c": map[string]any{"d": "x"}}})
 			return nil
 		}))
@@ -245,8 +245,8 @@ func TestData(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer x.Release()
-			if got := text(t, x); got != tt.want {
-				t.Errorf("got %s, want %s", got, tt.want)
+			if got := text(t, x); got != tt.want || x.Response.Status != 200 || !x.Response.Complete {
+				t.Errorf("got %s, status %d, complete %t; want the whole %s", got, x.Response.Status, x.Response.Complete, tt.want)
 			}
 		})
 	}

@@ -18,11 +18,16 @@ type kept struct {
 
 // Keep opens a resource that survives reload while its identity is unchanged:
 // the same component with the same id finds what the generation before it
-// opened. The id holds whatever must not change, the options as a rule. The
-// resource is closed when the last generation that uses it ends.
+// opened. The id begins with a word for what it is, such as "pool", and holds whatever
+// must not change: the Name of the site unless it is shared by several, and every option
+// and file that shapes it. Another type under the same id panics.
 //
-// Open is called at most once at a time for an id; it must not block, and it
-// may return a nil close.
+// The resource is closed when the last generation that uses it ends, so it holds nothing
+// of one: no logger, no site, no exchange. These come with each call, or from OnStart
+// until OnClose. A connector of [Site.Dial] may be held.
+//
+// Open is called at most once at a time for an id; it must not block, connecting for
+// instance, and it may return a nil close.
 func Keep[T any](s *Site, id string, open func() (T, func(), error)) (T, error) {
 	return KeepIn(s.env, s.name+"\x00"+id, open)
 }

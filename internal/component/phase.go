@@ -15,15 +15,15 @@ type ServicePhase uint8
 // other paths of the gateway itself are answered, before the phases that protect
 // endpoints.
 const (
-	ServiceObserve ServicePhase = iota
-	ServiceCORS
-	ServicePlugin
-	ServiceRender
-	ServiceOwn
-	ServiceSecure
-	ServiceLimit
-	ServiceScript
-	ServiceBot
+	ServiceObserve ServicePhase = iota // around everything: spans and what else watches the whole exchange
+	ServiceCORS                        // answers of which browsers decide who reads them, failures included
+	ServicePlugin                      // what stands in front of the gateway, its own paths included: rewrites, handlers of others
+	ServiceRender                      // of the core: a failure becomes an answer
+	ServiceOwn                         // of the core: health and the like
+	ServiceSecure                      // which requests get to endpoints at all: by host, address, TLS
+	ServiceLimit                       // how often all may ask together
+	ServiceScript                      // scripts over all endpoints
+	ServiceBot                         // who is no person, by what it says of itself; the last in front of the router
 )
 
 // An EndpointPhase is a place in the plan of an endpoint, in front of its pipe: who
@@ -36,14 +36,14 @@ type EndpointPhase uint8
 // the like let through, which the stages behind it see. Outside of the second stages
 // see the answer as bytes for the client, inside of it as data.
 const (
-	EndpointObserve EndpointPhase = iota
-	EndpointAdmit
-	EndpointAuthenticate
-	EndpointAuthorize
-	EndpointScript
-	EndpointLimit
-	EndpointSelect
-	EndpointEncode
+	EndpointObserve      EndpointPhase = iota // around the endpoint: spans and the like, whatever refuses the request
+	EndpointAdmit                             // what is refused whoever asks: addresses, agents, messages of a wrong kind
+	EndpointAuthenticate                      // who asks: fills x.Identity
+	EndpointAuthorize                         // whether that one may, and what backends are told of it
+	EndpointScript                            // scripts that see the client's message
+	EndpointLimit                             // how often, counted when it is known who asks
+	EndpointSelect                            // of the core: makes x.Request
+	EndpointEncode                            // of the core: makes bytes of the answer
 )
 
 // A PipePhase is a place in a pipe: the part of an endpoint behind its door, which makes
@@ -53,14 +53,14 @@ type PipePhase uint8
 
 // The phases of a pipe, in the numbers behind those of an endpoint.
 const (
-	PipeIntake PipePhase = iota + PipePhase(EndpointEncode) + 1
-	PipeScript
-	PipeCheck
-	PipeValidate
-	PipeStatic
-	PipeTransform
-	PipePlugin
-	PipeFlatmap
+	PipeIntake    PipePhase = iota + PipePhase(EndpointEncode) + 1 // the body as it came: its size, its packing
+	PipeScript                                                     // scripts (script-proxy): they see the request first, and the answer last that is data
+	PipeCheck                                                      // conditions on the request, and on the whole answer
+	PipeValidate                                                   // the form of bodies, such as a schema
+	PipeStatic                                                     // fixed members of the answer
+	PipeTransform                                                  // another request, or another answer, made by a template or a query
+	PipePlugin                                                     // modifiers of others
+	PipeFlatmap                                                    // rearranges the merged answer before anybody else sees it
 )
 
 // A BackendPhase is a place in the plan of a backend.
@@ -77,21 +77,21 @@ type BackendPhase uint8
 // BackendCredential and BackendSign are left out once a redirect has led to another
 // origin. A backend that is not called by HTTP has no wire plan.
 const (
-	BackendAddress BackendPhase = iota
-	BackendAdapt
-	BackendPlugin
-	BackendObserve
-	BackendBreaker
-	BackendLimit
-	BackendScript
-	BackendCheck
-	BackendShape
-	BackendStatus
-	BackendAttempt
-	BackendRewrite
-	BackendCache
-	BackendCredential
-	BackendSign
+	BackendAddress    BackendPhase = iota // of the core: makes method, path and query
+	BackendAdapt                          // makes the request what the service wants, such as a body of its kind
+	BackendPlugin                         // modifiers of others
+	BackendObserve                        // around the call, with its retries: logs, spans
+	BackendBreaker                        // makes no call where calls fail
+	BackendLimit                          // how often the service is called
+	BackendScript                         // scripts, with the answer as data
+	BackendCheck                          // conditions on the request and on the answer
+	BackendShape                          // of the core: makes data of the answer
+	BackendStatus                         // what statuses mean, with the answer as bytes
+	BackendAttempt                        // around each attempt: its span, its time
+	BackendRewrite                        // the request as it goes to this URL, and the answer as it comes
+	BackendCache                          // answers without calling; what is stored is what came
+	BackendCredential                     // what the gateway shows of itself: tokens, keys
+	BackendSign                           // signs what is sent; engines add fields of framing only, and may send it again on another connection
 )
 
 // OnWire reports whether the phase is one of the wire plan.

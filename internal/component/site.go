@@ -197,13 +197,15 @@ func (s *Site) ReadFile(name string) ([]byte, error) {
 }
 
 // OnStart registers work for the start of the generation, before it serves.
-// An error keeps the generation from going live. The context is that of the start: it
+// An error keeps the generation from going live, so a service that is away is none: tell
+// [ServiceSite.Health]. The context is that of the start: it
 // ends when the start is given up, and must not be kept. What goes on afterwards has a
 // context of its own, which ends in OnClose.
 func (s *Site) OnStart(f Hook) { s.env.Start = append(s.env.Start, f) }
 
 // OnClose registers work for the end of the generation, after its last
-// exchange. Closers run in the opposite order. The context is that of the end.
+// exchange. Closers run in the opposite order. The context is that of the end. When a
+// start fails all closers run, also those of work that has not begun.
 func (s *Site) OnClose(f Hook) { s.env.Close = append(s.env.Close, f) }
 
 // A Need is the most decoded form in which a component looks at a body.
@@ -214,7 +216,11 @@ type Need struct {
 }
 
 // Needs states the most decoded forms that the stages of the component look
-// at: of the request's body, and of the response's.
+// at: of the request's body, and of the response's. It decodes nothing, which a stage does
+// itself, within a limit, by a method of the body. What is stated of the request, from
+// Raw on, has the core read the client's whole body into memory, behind EndpointSelect; an
+// answer that is passed through cannot be looked into, and the configuration is wrong then.
+// In front of EndpointSelect, and at the service, nothing is read and stating has no effect.
 func (s *Site) Needs(request, response body.Form) {
 	s.needs = append(s.needs, Need{s.name, request, response, s.node})
 }
@@ -327,7 +333,8 @@ func (s *ServiceSite) Prompt(p ServicePhase, st gateway.Stage) { s.place(uint8(p
 // the endpoints included.
 func (s *ServiceSite) Around(p ServicePhase, f Around) { s.put(Placed{Phase: uint8(p), Around: f}) }
 
-// Observer registers an observer of all exchanges.
+// Observer registers an observer of all exchanges that clients and sources have brought:
+// it is told of each how it ended.
 func (s *ServiceSite) Observer(o telemetry.Observer) {
 	s.env.Observers = append(s.env.Observers, o)
 }

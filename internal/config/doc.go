@@ -56,6 +56,7 @@
 //	object     a value that is kept as it is must be an object
 //	wanted     schemas demand the key, and that a text or list is not empty;
 //	           whoever reads the value reports that
+//	idle       nothing depends on the key, so that no effect of it has to be shown
 //	deprecated the key works and is reported as outdated
 //
 // The rules about form, url to token, apply to each entry of a list of texts.
@@ -66,6 +67,11 @@
 //
 // The was tag of a field holds a name that the key had in older versions. It is
 // unknown like any other, and the complaint names the key of today.
+//
+// # Keys that protect
+//
+// The guards tag of a field is a [Guarding]: the key is looked for where it is misspelt or
+// stands in the wrong place.
 //
 // # Examples
 //

@@ -9,7 +9,11 @@
 //	err := sitetest.Run(t.Context(), t, s, testx.Request{Path: "/users/7"}.Exchange(t), nil)
 //
 // A [Gateway] is for more than that: other surroundings, several components, what they
-// keep over a reload, a clock that the test moves.
+// keep over a reload, a clock that the test moves. What components of the service have
+// placed is in its Env: Sources, Ports, Health, Observers. [Gateway.Reload] begins the next
+// generation, [Provide] stands in for who offers a value, and Finish of the site of the
+// service runs what waits for the end of the building. The connector of a backend is in
+// Call of its site.
 //
 // Compile makes a generation of a whole configuration, whose backends a function answers,
 // and Ask asks it what a client would:
