@@ -45,21 +45,12 @@ type place struct {
 	name   string // in words
 }
 
-// What the core objects are called.
-const (
-	root     = "the root"
-	endpoint = "the endpoint"
-	backend  = "the backend"
-)
-
-// outwards are the scopes that count for what stands in an object of each, the nearest
-// first.
-var outwards = map[component.Scope][]component.Scope{
-	component.InService:  {component.InService},
-	component.InEndpoint: {component.InEndpoint, component.InService},
-	component.InBackend:  {component.InBackend, component.InEndpoint, component.InService},
-	component.InWorkflow: {component.InWorkflow, component.InBackend, component.InEndpoint, component.InService},
-	component.InAgent:    {component.InAgent, component.InBackend, component.InService},
+// called returns what the object of a scope is called.
+func called(scope component.Scope) string {
+	if scope == component.InService {
+		return "the root"
+	}
+	return "the " + string(scope)
 }
 
 // note adds what the fields of an object say that they guard.
@@ -84,10 +75,10 @@ func (k *guardedName) names(word string) bool {
 	return config.SameName(word, k.key) || config.SameName(word, k.was)
 }
 
-// place returns where the key belongs that was found in a scope, in words: the
-// nearest place that counts there, or else all there are.
-func (k *guardedName) place(scope component.Scope) string {
-	for _, scope := range outwards[scope] {
+// place returns where the key belongs that was found within objects of these scopes, the
+// innermost first, in words: the nearest place that counts there, or else all there are.
+func (k *guardedName) place(around []component.Scope) string {
+	for _, scope := range around {
 		for _, inside := range []bool{false, true} {
 			if i := slices.IndexFunc(k.in, func(p place) bool { return p.scope == scope && p.inside == inside }); i >= 0 {
 				return k.in[i].name
@@ -107,6 +98,15 @@ func (k *guardedName) place(scope component.Scope) string {
 // within.
 func (g *guard) scopeOf(n *config.Node) component.Scope {
 	return component.Scope(config.ScopeOf(n, model.Root(), g.registry.Options))
+}
+
+// around returns the scopes of the objects that a value stands in, the innermost first.
+func (g *guard) around(n *config.Node) []component.Scope {
+	var scopes []component.Scope
+	for ; n != nil; n, _ = n.Owner() {
+		scopes = append(scopes, g.scopeOf(n))
+	}
+	return slices.Compact(scopes)
 }
 
 // find returns the index of the guarded key that a word is or is a near miss of, and -1
@@ -138,11 +138,15 @@ func newGuard(r *component.Registry, published map[string]string) *guard {
 		g.namespaces[config.Letters(name)] = current
 	}
 	common := make(map[string]bool) // keys that others have, too
-	for _, core := range cores {
-		for _, key := range config.SpecOf(core.of).Known() {
+	for _, s := range component.Scopes {
+		if s.Core == nil {
+			continue
+		}
+		core := config.SpecOf(s.Core)
+		for _, key := range core.Known() {
 			common[key] = true
 		}
-		g.note(place{core.scope, false, core.name}, config.SpecOf(core.of))
+		g.note(place{s.Scope, false, called(s.Scope)}, core)
 	}
 	for _, d := range r.All() {
 		g.note(place{d.Scope, true, optionsOf(d.Namespace)}, config.SpecOf(d.Options))
@@ -336,9 +340,9 @@ func (g *guard) guardedKey(u *config.Unknown, k *guardedName) error {
 	case has:
 		return fmt.Errorf("unknown key %q; did you mean %q?", u.Key, k.key)
 	case old || config.SameName(u.Key, k.key):
-		return fmt.Errorf("%q has no effect here; move it into %s%s", u.Key, k.place(g.scopeOf(u.Value)), spelled(u.Key, k.key))
+		return fmt.Errorf("%q has no effect here; move it into %s%s", u.Key, k.place(g.around(u.Value)), spelled(u.Key, k.key))
 	}
-	return fmt.Errorf("unknown key %q, which looks like %s; write %[2]q in %s", u.Key, k.key, k.place(g.scopeOf(u.Value)))
+	return fmt.Errorf("unknown key %q, which looks like %s; write %[2]q in %s", u.Key, k.key, k.place(g.around(u.Value)))
 }
 
 // otherScope returns the declaration of the namespace that an unknown key stands in, if
@@ -498,11 +502,11 @@ func (g *guard) optionOf(word string) (owners, key string) {
 	return strings.Join(names, " or "), key
 }
 
-// misplaced says what the key of n is that stands among the namespaces of a scope and is
-// none; nil where that is not clear.
-func (g *guard) misplaced(n *config.Node, key string, scope component.Scope) error {
+// misplaced says what the key of n is that stands among namespaces and is none; nil where
+// that is not clear.
+func (g *guard) misplaced(n *config.Node, key string) error {
 	if i := g.find(key); i >= 0 {
-		return fmt.Errorf("%q is no namespace; move it into %s%s", key, g.guarded[i].place(scope), spelled(key, g.guarded[i].key))
+		return fmt.Errorf("%q is no namespace; move it into %s%s", key, g.guarded[i].place(g.around(n)), spelled(key, g.guarded[i].key))
 	}
 	if name, ok := g.namespace(key); ok {
 		return fmt.Errorf("unknown namespace %q; did you mean %q?", key, name)
@@ -654,31 +658,23 @@ func (g *guard) inSomeScope(name string, is func(*component.Declaration) bool) b
 	return !known
 }
 
-// cores are the core objects, by what they are called.
-var cores = []struct {
-	name  string
-	scope component.Scope
-	of    reflect.Type
-}{
-	{root, component.InService, reflect.TypeFor[model.Service]()},
-	{endpoint, component.InEndpoint, reflect.TypeFor[model.Endpoint]()},
-	{backend, component.InBackend, reflect.TypeFor[model.Backend]()},
-}
-
 // elsewhere says where a key of one core object belongs that another one has, nil
 // for any other key.
 func elsewhere(u *config.Unknown) error {
 	here := ""
 	var others []string
-	for _, core := range cores {
-		has := slices.ContainsFunc(config.SpecOf(core.of).Known(), func(key string) bool { return config.SameName(key, u.Key) })
+	for _, s := range component.Scopes {
+		if s.Core == nil {
+			continue
+		}
+		has := slices.ContainsFunc(config.SpecOf(s.Core).Known(), func(key string) bool { return config.SameName(key, u.Key) })
 		switch {
-		case u.Object.Type == core.of && has:
+		case u.Object.Type == s.Core && has:
 			return nil // in another spelling
-		case u.Object.Type == core.of:
-			here = core.name
+		case u.Object.Type == s.Core:
+			here = called(s.Scope)
 		case has:
-			others = append(others, core.name)
+			others = append(others, called(s.Scope))
 		}
 	}
 	if here == "" || others == nil {

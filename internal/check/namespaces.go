@@ -83,7 +83,7 @@ func (c *Checker) unknown(scope component.Scope, name string, n *config.Node) {
 		err = fmt.Errorf("namespace %s has no effect in the %s, and is not supported yet in the %s; move it there and start with --allow-unsupported to run without what it does",
 			name, scope, scopesWhere(missing))
 	default:
-		if err = c.protections().misplaced(n, name, scope); err != nil {
+		if err = c.protections().misplaced(n, name); err != nil {
 			break
 		}
 		if similar {
