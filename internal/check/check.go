@@ -24,6 +24,7 @@ type Checker struct {
 	Report  func(*config.Problem) // takes what is found
 
 	guarding *guard // see protections
+	paths    *paths // of the endpoints; nil until they are asked for
 }
 
 func (c *Checker) report(n *config.Node, key string, sev config.Severity, code string, err error) {

@@ -44,13 +44,46 @@ func (c *Checker) served(e *model.Endpoint) bool {
 	if strings.Contains(meant, "/.") {
 		return true // what is left of it is resolved
 	}
-	return slices.ContainsFunc(c.Env.Service.Endpoints, func(other *model.Endpoint) bool {
-		if other == nil || other == e {
-			return false
+	if c.paths == nil {
+		c.paths = newPaths(c.Env.Service.Endpoints)
+	}
+	return c.paths.beside(meant, open)
+}
+
+// paths are the beginnings of those of all endpoints.
+type paths struct {
+	sorted []string
+	open   map[string]bool // more follows on one of them
+}
+
+func newPaths(endpoints []*model.Endpoint) *paths {
+	p := &paths{open: make(map[string]bool)}
+	for _, e := range endpoints {
+		if e == nil {
+			continue
 		}
-		begin, more := beginning(other.Endpoint)
-		return begin == meant || more && strings.HasPrefix(meant, begin) || open && strings.HasPrefix(begin, meant)
-	})
+		begin, more := beginning(e.Endpoint)
+		p.sorted = append(p.sorted, begin)
+		p.open[begin] = p.open[begin] || more
+	}
+	slices.Sort(p.sorted)
+	return p
+}
+
+// beside reports whether the path of another endpoint than the one that begins with meant,
+// and goes on if it is open, may be taken for it.
+func (p *paths) beside(meant string, open bool) bool {
+	for i := range meant {
+		if p.open[meant[:i]] {
+			return true
+		}
+	}
+	at, _ := slices.BinarySearch(p.sorted, meant) // its own
+	if at++; at >= len(p.sorted) {
+		return false
+	}
+	next := p.sorted[at]
+	return next == meant || open && strings.HasPrefix(next, meant)
 }
 
 // beginning returns a path, as clients ask for it who read it, as far as it is the same

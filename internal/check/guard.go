@@ -25,6 +25,8 @@ type guard struct {
 	// options are the keys of protecting options, by their letters, with the
 	// objects that have them.
 	options map[string][]option
+
+	lacking map[string]*wanted // see lacks; nil until it is asked for
 }
 
 // An option is a key with the object that has it.
@@ -369,24 +371,54 @@ func (g *guard) otherScope(u *config.Unknown) (*component.Declaration, error) {
 	return nil, nil
 }
 
+// few is how many places are named where a key may be missing.
+const few = 3
+
+// wanted is where options that protect lack a key: those that guard less without it, or
+// not at all. No more places are kept than tell that there are more than few.
+type wanted struct {
+	key  string                          // as it is spelled there
+	all  []*config.Node                  // the options, in the order of the document
+	near map[*config.Node][]*config.Node // the same by the endpoint that they stand in, or by the root if they are its own
+}
+
 // wanted returns the namespaces of the document that lack the key which a word names,
 // in words, and how it is spelled there: those around n if there are any, otherwise all.
-// Only what guards less without the key, or not at all, counts. Then even a plain word
-// tells what is meant.
+// Then even a plain word tells what is meant.
 func (g *guard) wanted(n *config.Node, word string) (places, key string) {
-	up := []*config.Node{n} // to the document
-	for owner, _ := n.Owner(); owner != nil; owner, _ = owner.Owner() {
-		up = append(up, owner)
+	root, own := endpointOf(n)
+	if g.lacking == nil {
+		g.lacking = g.lacks(root)
 	}
-	top := up[len(up)-1]
-	own := top // the endpoint that n stands in, if it does
-	if i := len(up) - 3; i >= 0 {
-		if _, key := up[i+1].Owner(); strings.EqualFold(key, "endpoints") {
-			own = up[i]
+	w := g.lacking[config.Letters(word)]
+	if w == nil {
+		return "", ""
+	}
+	options := w.near[own]
+	if len(options) == 0 {
+		options = w.all
+	}
+	var paths []string
+	for _, o := range options[:min(len(options), few)] {
+		paths = append(paths, o.Path())
+	}
+	if len(options) > few {
+		paths = append(paths, "another one")
+	}
+	return strings.Join(paths, " or "), w.key
+}
+
+// lacks returns what the options of a document that protect lack, by the letters of the
+// key.
+func (g *guard) lacks(root *config.Node) map[string]*wanted {
+	lacking := make(map[string]*wanted)
+	add := func(list []*config.Node, options *config.Node) []*config.Node {
+		if len(list) > few {
+			return list
 		}
+		return append(list, options)
 	}
-	var near, all []string
-	config.Objects(top, model.Root(), g.registry.Options, func(scope string, object *config.Node) {
+	config.Objects(root, model.Root(), g.registry.Options, func(scope string, object *config.Node) {
 		extra := object.GetFold("extra_config")
 		if extra == nil {
 			return
@@ -397,32 +429,37 @@ func (g *guard) wanted(n *config.Node, word string) (places, key string) {
 				continue
 			}
 			for _, f := range config.SpecOf(d.Options).Fields {
-				if v := m.Value.Get(f.Key); !config.SameName(f.Key, word) || v != nil && v.Kind != config.Null || !needed(f, m.Value) {
+				if m.Value.Get(f.Key).Written() || !needed(f, m.Value) {
 					continue
 				}
-				key = f.Key
-				all = append(all, m.Value.Path())
-				if object == own || own != top && standsIn(object, own) {
-					near = append(near, m.Value.Path())
+				letters := config.Letters(f.Key)
+				w := lacking[letters]
+				if w == nil {
+					w = &wanted{near: make(map[*config.Node][]*config.Node)}
+					lacking[letters] = w
+				}
+				w.key, w.all = f.Key, add(w.all, m.Value)
+				if _, own := endpointOf(object); own != root || object == root {
+					w.near[own] = add(w.near[own], m.Value)
 				}
 			}
 		}
 	})
-	if len(near) > 0 {
-		all = near
-	}
-	const few = 3
-	if len(all) > few {
-		all = append(all[:few], "another one")
-	}
-	return strings.Join(all, " or "), key
+	return lacking
 }
 
-// standsIn reports whether n is outer or stands in it.
-func standsIn(n, outer *config.Node) bool {
-	for ; n != nil && n != outer; n, _ = n.Owner() {
+// endpointOf returns the root of the document that n is of, and the endpoint that n is or
+// stands in; the root if there is none.
+func endpointOf(n *config.Node) (root, endpoint *config.Node) {
+	var list *config.Node
+	root = n
+	for outer, _ := root.Owner(); outer != nil; outer, _ = root.Owner() {
+		root, list, endpoint = outer, root, list
 	}
-	return n != nil
+	if _, key := list.Owner(); endpoint == nil || !strings.EqualFold(key, "endpoints") {
+		return root, root
+	}
+	return root, endpoint
 }
 
 // needed reports whether the options n guard less, or not at all, without a key.

@@ -31,7 +31,7 @@ func (workflow) Scope() string { return string(component.InWorkflow) }
 func (agent) Scope() string    { return string(component.InAgent) }
 
 // problemsOf are those of a configuration with components of a registry.
-func problemsOf(t *testing.T, r *component.Registry, text string) []*config.Problem {
+func problemsOf(t testing.TB, r *component.Registry, text string) []*config.Problem {
 	t.Helper()
 	d, problems := config.Parse("gateway.json", []byte(text))
 	if config.HasErrors(problems) {
