@@ -32,6 +32,8 @@
 //	Fold(string) string        brings a text to the spelling of Enum
 //	UnmarshalNode(*Node) error decodes by hand; pointer receiver
 //	NodeKinds() []Kind         the kinds that UnmarshalNode takes, for schemas
+//	Scope() string             an extra_config of its own, of that scope; see [Objects]
+//	OptionsSource() string     comments of a type of another package, for the manual
 //
 // Defaults of an outer type stand for the types within it; where they leave a
 // struct zero, its own Defaults fill it. Validate is called, inner values
