@@ -127,9 +127,10 @@ type Server interface {
 //   - Trailers are appended to x.Response.Trailer before the end of the body is read,
 //     without those that [gateway.MayTrail] keeps out. It is nil where none can come.
 //     Trailers that are no fields, too many or too large break the body off.
-//   - Interim answers (1xx) are dropped, and of any size but 1 MB in all. With
+//   - Interim answers (1xx) are dropped; more than 1 MB of them fails the call. With
 //     x.Request.Through an answer 103 is handed to x.In first, if that is a
-//     [gateway.Hinter]; and a client that takes trailers is answered for: TE asks for them.
+//     [gateway.Hinter]; and where the client takes trailers TE asks for them, but for
+//     calls with Upgrade.
 //   - Where the settings say H2C, what has the scheme http is called by HTTP/2 without
 //     being asked whether it speaks that (RFC 9113, section 3.3). A backend that does
 //     not show it first has got nothing of any request, and was not reached. Calls with

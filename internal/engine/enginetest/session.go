@@ -22,6 +22,9 @@ var sessionCases = cases{
 	{"a session ends with its connection", sessionsEnd},
 	{"a session is for one origin, until it is closed", sessionsBound},
 	{"a switch of protocols takes the connection of the session", sessionsSwitch},
+	{"what nobody asked for is no answer to the next call of a session", sessionsUnasked},
+	{"a session whose connection could not be made goes on", sessionsFail},
+	{"an answer in a session does not wait for a request that is not taken", sessionsEarly},
 }
 
 // numbering answers with the number of the connection, that of the request on it, and
@@ -248,5 +251,101 @@ func sessionsSwitch(t *trial) {
 	io.WriteString(tunnel, "hello") // the answer tells if it fails
 	if text, err := io.ReadAll(io.LimitReader(tunnel, 5)); string(text) != "hello" {
 		t.Errorf("%q, %v through the tunnel behind the end of the session", text, err)
+	}
+}
+
+// sessionsUnasked: another answer comes in one piece with the first.
+func sessionsUnasked(t *trial) {
+	const answer, teapot = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "HTTP/1.1 418 I'm a teapot\r\nContent-Length: 0\r\n\r\n"
+	server, client := t.identity()
+	b := t.backend(func(w *wire) {
+		w.head()
+		w.send(answer + teapot)
+		w.rest()
+	})
+	secured := t.backend(func(w *wire) {
+		w = newWire(w.t, tls.Server(w.Conn, server), w.exit)
+		w.head()
+		w.send(answer + teapot)
+		w.rest()
+	})
+	c := t.tlsClient(client)
+	for scheme, times := range map[string]int{"http": 500, "https": 20} {
+		addr := b.addr
+		if scheme == "https" {
+			addr = secured.addr
+		}
+		for range times {
+			var s gateway.Session
+			x := t.call(addr)
+			x.Request.Scheme, x.Request.Session = scheme, &s
+			if text := t.get(c, x); text != "ok" || x.Response.Status != 200 {
+				t.Fatalf("%s: %d %q", scheme, x.Response.Status, text)
+			}
+			x = t.call(addr)
+			x.Request.Scheme, x.Request.Session = scheme, &s
+			err := c.Do(t.context(), x)
+			if err == nil {
+				t.Fatalf("%s: the answer to the second call is %d", scheme, x.Response.Status)
+			}
+			t.wantFailure(err, gateway.CodeBackendAborted, false)
+			s.Close()
+		}
+	}
+}
+
+// sessionsFail: the first connection ends in the handshake of TLS.
+func sessionsFail(t *trial) {
+	server, client := t.identity()
+	var conns atomic.Int64
+	b := t.backend(func(w *wire) {
+		if conns.Add(1) == 1 {
+			return
+		}
+		echo(newWire(w.t, tls.Server(w.Conn, server), w.exit))
+	})
+	c := t.tlsClient(client)
+	var s gateway.Session
+	defer s.Close()
+	call := func() *gateway.Exchange {
+		x := t.call(b.addr)
+		x.Request.Scheme, x.Request.Session = "https", &s
+		return x
+	}
+	t.wantFailure(c.Do(t.context(), call()), gateway.CodeBackendUnreachable, true)
+	for range 2 {
+		if got := t.get(c, call()); got != "GET / HTTP/1.1 " {
+			t.Errorf("answer %q", got)
+		}
+	}
+	if n := b.accepted.Load(); n != 2 {
+		t.Errorf("%d connections, want 2", n)
+	}
+}
+
+// sessionsEarly: the backend answers to the head, and takes nothing of the body.
+func sessionsEarly(t *trial) {
+	large := strings.Repeat("x", 1<<20)
+	got := make(chan struct{})
+	b := t.backend(func(w *wire) {
+		w.head()
+		w.send("HTTP/1.1 413 Too Large\r\nContent-Length: ", fmt.Sprint(len(large)), "\r\n\r\n", large)
+		<-got
+	})
+	c := t.client(model.Transport{})
+	var s gateway.Session
+	defer s.Close()
+	x := t.call(b.addr)
+	x.Request.Method, x.Request.Session, x.Request.Body = "POST", &s, body.FromStream(io.NopCloser(endless{}), -1)
+	t.must(c.Do(t.context(), x))
+	r := x.Response.Body.Reader()
+	defer r.Close()
+	n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{r}, make([]byte, 1024))
+	close(got)
+	if x.Response.Status != 413 || n != int64(len(large)) {
+		t.Errorf("%d with %d bytes, %v, want 413 with %d", x.Response.Status, n, err, len(large))
+	}
+	if !t.over(c, b.addr, &s) {
+		t.Error("the session goes on")
 	}
 }

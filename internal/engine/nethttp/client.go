@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/net/http/httpproxy"
@@ -422,7 +421,12 @@ func (c *call) connected(info httptrace.GotConnInfo) {
 		c.body.keep()
 		return
 	}
-	if info.Reused && !still(info.Conn) {
+	below := socket(info.Conn)
+	if p, ok := below.(*paced); ok {
+		p.used.Store(true)
+		below = p.Conn
+	}
+	if q, ok := below.(*quiet); ok && info.Reused && !q.still() {
 		info.Conn.Close()
 	}
 }
@@ -446,34 +450,21 @@ func (c *call) time() {
 	c.trace.GotFirstResponseByte = c.watch.Hear
 }
 
-// still reports whether nothing has come on a connection that was used before.
-func still(conn net.Conn) bool {
-	if encrypted, ok := conn.(*tls.Conn); ok {
+// socket returns the connection below TLS.
+func socket(conn net.Conn) net.Conn {
+	for {
+		encrypted, ok := conn.(*tls.Conn)
+		if !ok {
+			return conn
+		}
 		conn = encrypted.NetConn()
 	}
-	if q, ok := conn.(*quiet); ok {
-		return q.still()
-	}
-	return !arrived(conn)
 }
 
 // speaksHTTP2 reports whether a connection carries streams.
 func speaksHTTP2(conn net.Conn) bool {
 	encrypted, ok := conn.(*tls.Conn)
 	return ok && encrypted.ConnectionState().NegotiatedProtocol == "h2"
-}
-
-// arrived reports whether a read of the socket below a connection would return at once.
-func arrived(conn net.Conn) (is bool) {
-	if encrypted, ok := conn.(*tls.Conn); ok {
-		conn = encrypted.NetConn()
-	}
-	socket, ok := conn.(syscall.Conn)
-	if !ok {
-		return false
-	}
-	raw, err := socket.SyscallConn()
-	return err == nil && raw.Control(func(fd uintptr) { is, _ = engine.Readable(fd) }) == nil && is
 }
 
 // carriesAny reports whether a proxy carries bytes of any protocol.

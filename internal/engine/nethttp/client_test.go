@@ -2,13 +2,9 @@ package nethttp
 
 import (
 	"bufio"
-	"errors"
 	"io"
-	"net"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
-	"syscall"
 	"testing"
 
 	"github.com/sluice-gateway/sluice/internal/gateway"
@@ -50,30 +46,6 @@ func TestProxyOfTheEnvironment(t *testing.T) {
 		u, err := choose(&url.URL{Scheme: "http", Host: host})
 		if got := u != nil; got != want || err != nil {
 			t.Errorf("host %s: proxy %v, %v, want one %t", host, u, err, want)
-		}
-	}
-}
-
-// A looked counts how often somebody looks at its socket.
-type looked struct {
-	net.Conn
-	times int
-}
-
-func (l *looked) SyscallConn() (syscall.RawConn, error) {
-	l.times++
-	return nil, errors.ErrUnsupported
-}
-
-// TestLooks: a connection of HTTP/1 that is used again is looked at, for something may
-// have arrived on it that nobody asked for.
-func TestLooks(t *testing.T) {
-	for reused, want := range map[bool]int{false: 0, true: 1} {
-		conn := &looked{}
-		c := &call{client: &client{}}
-		c.connected(httptrace.GotConnInfo{Conn: conn, Reused: reused})
-		if conn.times != want {
-			t.Errorf("reused %t: %d looks, want %d", reused, conn.times, want)
 		}
 	}
 }

@@ -2,11 +2,9 @@ package nethttp
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/http"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/gateway"
@@ -40,7 +38,7 @@ func (c *client) session(g *gateway.Session) (*http.Transport, error) {
 				s.made.Store(false)
 				return nil, err
 			}
-			return pace(conn), nil
+			return s.pace(conn), nil
 		}
 		g.Bind(s)
 		return s.transport, nil
@@ -59,64 +57,66 @@ func (s *session) Close() error {
 	return nil
 }
 
-// A paced connection hands nothing of an answer over before what was being written has
-// been written. The transport gives a connection up whose answer has come while its
-// writer, on a busy machine, has not got round to saying that the request is sent; for a
-// session there would be no other.
+// A paced connection is that of a session. It hands nothing of an answer over before what
+// was being written has been written: the transport gives a connection up whose answer has
+// come while its writer, on a busy machine, has not got round to saying that the request is
+// sent; for a session there would be no other.
 type paced struct {
 	net.Conn
-	quiet chan struct{} // holds something while nobody writes
+	session *session
+	used    atomic.Bool   // a call of the session had it, or it is closed
+	written chan struct{} // holds something while nobody writes
+	lost    bool          // the backend takes nothing more; only the reader knows
 }
 
-func pace(conn net.Conn) *paced {
-	p := &paced{conn, make(chan struct{}, 1)}
-	p.quiet <- struct{}{}
+func (s *session) pace(conn net.Conn) *paced {
+	p := &paced{Conn: conn, session: s, written: make(chan struct{}, 1)}
+	p.written <- struct{}{}
 	return p
 }
 
-// longestPace is for an answer that comes although the backend takes nothing more.
+// Close closes the connection. One that no call had yet, such as in the handshake of TLS,
+// leaves room for another.
+func (p *paced) Close() error {
+	if !p.used.Swap(true) {
+		p.session.made.Store(false)
+	}
+	return p.Conn.Close()
+}
+
+// longestPace is for an answer that comes although the backend takes nothing more: then
+// the transport gives the connection up, and the rest of the answer need not wait.
 const longestPace = time.Second
 
 // Write writes on.
 func (p *paced) Write(b []byte) (int, error) {
-	<-p.quiet
-	defer func() { p.quiet <- struct{}{} }()
+	<-p.written
+	defer func() { p.written <- struct{}{} }()
 	return p.Conn.Write(b)
 }
 
 // Read reads on.
 func (p *paced) Read(b []byte) (int, error) {
 	n, err := p.Conn.Read(b)
+	if p.lost {
+		return n, err
+	}
 	select {
-	case <-p.quiet:
-		p.quiet <- struct{}{}
+	case <-p.written:
+		p.written <- struct{}{}
 		return n, err
 	default:
 	}
 	late := time.NewTimer(longestPace)
 	defer late.Stop()
 	select {
-	case <-p.quiet:
-		p.quiet <- struct{}{}
+	case <-p.written:
+		p.written <- struct{}{}
 	case <-late.C:
+		p.lost = true
 	}
 	return n, err
 }
 
 // CloseWrite closes our half of the connection.
-func (p *paced) CloseWrite() error {
-	half, ok := p.Conn.(interface{ CloseWrite() error })
-	if !ok {
-		return errors.ErrUnsupported
-	}
-	return half.CloseWrite()
-}
-
-// SyscallConn returns that of the socket.
-func (p *paced) SyscallConn() (syscall.RawConn, error) {
-	socket, ok := p.Conn.(syscall.Conn)
-	if !ok {
-		return nil, errors.ErrUnsupported
-	}
-	return socket.SyscallConn()
-}
+func (p *paced) CloseWrite() error { return closeWrite(p.Conn) }

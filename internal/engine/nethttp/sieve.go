@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/engine"
@@ -363,6 +364,16 @@ func (v *sieve) SetWriteDeadline(t time.Time) error {
 // SetDeadline sets the deadlines for reading and writing.
 func (v *sieve) SetDeadline(t time.Time) error {
 	return errors.Join(v.SetReadDeadline(t), v.SetWriteDeadline(t))
+}
+
+// arrived reports whether a read of the socket below a connection would return at once.
+func arrived(conn net.Conn) (is bool) {
+	below, ok := socket(conn).(syscall.Conn)
+	if !ok {
+		return false
+	}
+	raw, err := below.SyscallConn()
+	return err == nil && raw.Control(func(fd uintptr) { is, _ = engine.Readable(fd) }) == nil && is
 }
 
 // CloseWrite closes our half of the connection.

@@ -115,13 +115,7 @@ func (e *end) Read(p []byte) (int, error) {
 }
 
 // CloseWrite closes our half of the connection.
-func (e *end) CloseWrite() error {
-	half, ok := e.Conn.(interface{ CloseWrite() error })
-	if !ok {
-		return errors.ErrUnsupported
-	}
-	return half.CloseWrite()
-}
+func (e *end) CloseWrite() error { return closeWrite(e.Conn) }
 
 // Close ends the connection at once.
 func (e *end) Close() error {
