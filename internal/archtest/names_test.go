@@ -99,8 +99,7 @@ func TestSpells(t *testing.T) {
 // are errors.
 func TestGuards(t *testing.T) {
 	for _, d := range component.Default.All() {
-		family, _, _ := strings.Cut(d.Namespace, "/")
-		if slices.Contains([]string{"auth", "security", "qos", "validation"}, family) && !d.Protects() {
+		if declared.Protects(d.Namespace) && !d.Info.Protects() {
 			t.Errorf("%s of the %s says nothing in Guards", d.Namespace, d.Scope)
 		}
 	}

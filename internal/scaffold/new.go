@@ -84,9 +84,8 @@ func newSkeleton(root, namespace string, in []string) (*skeleton, error) {
 	s := &skeleton{
 		Namespace: namespace, File: declared.FileName(namespace), Package: plain, kind: "stage",
 		Header: "X-" + strings.ToUpper(last[:1]) + last[1:], Folder: path.Join(declared.Folder, strings.ReplaceAll(family, "-", ""), plain),
+		Guarded: declared.Protects(namespace),
 	}
-	first, _, _ := strings.Cut(namespace, "/")
-	s.Guarded = slices.Contains([]string{"auth", "security", "qos", "validation"}, first)
 	if token.IsKeyword(plain) {
 		if family == "" {
 			return nil, fmt.Errorf("%q is a word of Go, and cannot be the name of a package; write family/%s", plain, plain)

@@ -20,6 +20,9 @@ var file = regexp.MustCompile("^`([\\w/.-]+\\.(go|yaml|txtar))`:\\s*$")
 // the compiler. Then the tests of the component pass, so does its transcript, and a
 // program that has it knows its options and finds its sample right.
 func TestComponent(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles three programs")
+	}
 	repository, err := filepath.Abs(root)
 	if err != nil {
 		t.Fatal(err)

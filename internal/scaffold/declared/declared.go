@@ -68,3 +68,9 @@ func Sample(folder, namespace string) string {
 
 // FileName returns a namespace as the name of a file, without an extension.
 func FileName(namespace string) string { return strings.ReplaceAll(namespace, "/", "-") }
+
+// Protects reports whether a namespace is of a family whose components guard something.
+func Protects(namespace string) bool {
+	family, _, _ := strings.Cut(namespace, "/")
+	return slices.Contains([]string{"auth", "security", "qos", "validation"}, family)
+}
