@@ -124,7 +124,8 @@ func Withheld(name string) bool {
 
 // MayTrail reports whether the field with this canonical name may come behind a body:
 // not if it frames, routes, authenticates or controls the message, or says how its
-// content is to be read, because that must be known before (RFC 9110, section 6.5.1).
+// content is to be read, because that must be known before (RFC 9110, section 6.5.1). What
+// [Completes] does not, either.
 func MayTrail(name string) bool {
 	switch name {
 	case "Max-Forwards", "Via",
@@ -132,7 +133,7 @@ func MayTrail(name string) bool {
 		"Content-Encoding", "Content-Range", "Content-Type":
 		return false
 	}
-	return !Steers(name) && !strings.HasPrefix(name, "If-")
+	return !Steers(name) && !Completes(name) && !strings.HasPrefix(name, "If-")
 }
 
 // Steers reports whether the field with this canonical name decides where a message ends,
@@ -146,6 +147,12 @@ func Steers(name string) bool {
 		return true
 	}
 	return false
+}
+
+// Completes reports whether the field with this canonical name says in some dialect that
+// an answer of the gateway is complete. From a service it is about something else.
+func Completes(name string) bool {
+	return name == "X-Krakend-Completed" || name == "X-Sluice-Completed"
 }
 
 // Hyphens returns the canonical name with a hyphen in place of every byte that is neither

@@ -2,12 +2,12 @@ package message
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/jsonspan"
-	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 // reasons are the titles of problem documents, which are the reason phrases of
@@ -41,15 +41,6 @@ type Rendering struct {
 	Product   gateway.Field // that names the gateway; zero for none
 }
 
-// completedHeaders are the names that the field has in the dialects.
-var completedHeaders = func() (names []string) {
-	for _, d := range []model.Dialect{model.KrakenD, model.Sluice} {
-		b := model.BehaviourOf(d)
-		names = append(names, b.CompletedHeader)
-	}
-	return names
-}()
-
 // Leave makes an answer of err.
 func (r *Rendering) Leave(_ context.Context, x *gateway.Exchange, err error) error {
 	if err != nil {
@@ -72,11 +63,7 @@ func (r *Rendering) mark(res *gateway.Response) {
 	if res.Mark == gateway.MarkProduct {
 		return
 	}
-	for _, name := range completedHeaders {
-		if name != r.Completed {
-			h.Del(name) // of a service, about something else
-		}
-	}
+	*h = slices.DeleteFunc(*h, func(f gateway.Field) bool { return gateway.Completes(f.Name) }) // of a service
 	h.Set(r.Completed, strconv.FormatBool(res.Mark == gateway.MarkComplete))
 }
 

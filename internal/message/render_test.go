@@ -9,6 +9,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/model"
 	"github.com/sluice-gateway/sluice/internal/plan"
 )
 
@@ -170,5 +171,15 @@ func TestMarks(t *testing.T) {
 			t.Errorf("mark %d: a failure is complete", tt.mark)
 		}
 		x.Release()
+	}
+}
+
+// TestCompletes holds the names of the field that says whether an answer is complete
+// against those of the dialects.
+func TestCompletes(t *testing.T) {
+	for _, d := range []model.Dialect{model.KrakenD, model.Sluice} {
+		if name := model.BehaviourOf(d).CompletedHeader; !gateway.Completes(name) {
+			t.Errorf("%s: a service may say %s", d, name)
+		}
 	}
 }

@@ -418,7 +418,7 @@ func trailersSent(t *trial) {
 			r.Status = 200
 			tt.answer(r)
 			for _, f := range []gateway.Field{{Name: "X-Sum", Value: "1"}, {Name: "X-Bad", Value: "a\r\nX-Evil: b"}, {Name: "X Bad", Value: "a"},
-				{Name: "", Value: "a"}, {Name: "Content-Length", Value: "3"}, {Name: "Transfer-Encoding", Value: "x"}, {Name: "Set-Cookie", Value: "a=b"}} {
+				{Name: "", Value: "a"}, {Name: "X-Sluice-Completed", Value: "true"}, {Name: "Content-Length", Value: "3"}, {Name: "Transfer-Encoding", Value: "x"}, {Name: "Set-Cookie", Value: "a=b"}} {
 				r.AddTrailer(f.Name, f.Value)
 			}
 			return nil
@@ -551,7 +551,7 @@ func hintsSent(t *trial) {
 		if !ok {
 			return errors.New("no hints")
 		}
-		in.Hint(gateway.Fields{{Name: "Link", Value: "a"}, {Name: "X-Bad", Value: "a\r\nX: b"}, {Name: "Connection", Value: "close"}})
+		in.Hint(gateway.Fields{{Name: "Link", Value: "a"}, {Name: "X-Bad", Value: "a\r\nX: b"}, {Name: "Connection", Value: "close"}, {Name: "X-Krakend-Completed", Value: "true"}})
 		answer(x, 200, "hello", "X-A", "1")
 		return nil
 	})

@@ -112,7 +112,7 @@ func (in *inbound) Hint(header gateway.Fields) {
 	defer buf.Free()
 	buf.B = appendStatus(buf.B, 1, http.StatusEarlyHints)
 	for _, f := range header {
-		if engine.Sendable(f) {
+		if engine.Sendable(f) && !gateway.Completes(f.Name) {
 			buf.B = appendField(buf.B, f)
 		}
 	}

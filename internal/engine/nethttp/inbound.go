@@ -95,7 +95,7 @@ func (in *inbound) Hint(header gateway.Fields) {
 	in.hints++
 	h := in.w.Header()
 	for _, f := range header {
-		if engine.Sendable(f) {
+		if engine.Sendable(f) && !gateway.Completes(f.Name) {
 			h[f.Name] = append(h[f.Name], f.Value)
 		}
 	}
