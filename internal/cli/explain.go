@@ -20,10 +20,11 @@ func (a *app) explainCommand() *cobra.Command {
 	var sends bool
 	var asked request
 	cmd := &cobra.Command{
-		Use:   "explain -c FILE [METHOD] PATH",
+		Use:   "explain -c FILE [METHOD] PATH | NAME",
 		Short: "Say which endpoint answers a request, why, and what its plan does",
 		Long: "Say which endpoint answers a request, why, and what its plan does: every step\n" +
-			"in its order, with the line of the configuration that put it there. Nothing is\n" +
+			"in its order, with the line of the configuration that put it there; or, for the\n" +
+			"NAME of what takes messages from a queue, what becomes of them. Nothing is\n" +
 			"sent anywhere. With --send the request is made within the command, the calls of\n" +
 			"backends and shadows included, and what happened is printed: each step and call\n" +
 			"with its time, where the members of the answer come from, and the answer.",
@@ -46,8 +47,10 @@ func (a *app) explainCommand() *cobra.Command {
 			if len(args) == 2 {
 				method, path = strings.ToUpper(args[0]), args[1]
 			}
-			if !strings.HasPrefix(path, "/") {
-				return &exitError{exitUsage, fmt.Errorf("%q is no path; a path begins with a slash", path)}
+			named := !strings.HasPrefix(path, "/")
+			noPath := &exitError{exitUsage, fmt.Errorf("%q is no path; a path begins with a slash", path)}
+			if named && (sends || len(args) == 2) {
+				return noPath
 			}
 			o := a.options(from)
 			o.Log = slog.DiscardHandler
@@ -63,6 +66,15 @@ func (a *app) explainCommand() *cobra.Command {
 			if gen == nil {
 				a.print(problems)
 				return &exitError{exitConfig, nil}
+			}
+			if named {
+				p, found := gen.ExplainPipe(path)
+				if !found {
+					return noPath
+				}
+				fmt.Fprintf(a.stdout, "Pipe %s, %s, timeout %v:\n", p.Name, p.At, p.Timeout)
+				printPipe(a.stdout, "  ", &p)
+				return nil
 			}
 			e := gen.Explain(method, path)
 			printExplanation(a.stdout, method, path, g.EngineFor(gen.Service), e)

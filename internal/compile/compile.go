@@ -52,6 +52,7 @@ type Generation struct {
 	env         *component.Env
 	plan        *plan.Plan
 	table       *route.Table[*Endpoint]
+	pipes       []*assembled // of the service; nil once the generation has started
 	client      message.ClientAddress
 	own         *own
 	rendering   *message.Rendering
@@ -193,10 +194,10 @@ func (c *compiler) compile() {
 		Tail: tail, Name: "route",
 	}.Plan()
 	for i, p := range c.env.Ports {
-		c.env.Ports[i].By = &plan.Plan{Tail: p.By, Name: "port"}
+		c.env.Ports[i].By = plan.Blueprint{Tail: p.By, Name: "port", Title: plan.Title{Of: plan.OfPort, Subject: p.Name}}.Plan()
 	}
 	for i, s := range c.env.Sources {
-		c.env.Sources[i].By = &plan.Plan{Tail: s.By, Name: "source"}
+		c.env.Sources[i].By = plan.Blueprint{Tail: s.By, Name: "source", Title: plan.Title{Of: plan.OfSource, Subject: s.Name}}.Plan()
 	}
 }
 

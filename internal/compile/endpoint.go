@@ -117,16 +117,14 @@ func (b *endpointBuilder) build() *Endpoint {
 		component.Placed{Phase: uint8(component.EndpointSelect), Name: "select", Stage: sel, At: e.Node.Pos},
 		component.Placed{Phase: uint8(component.EndpointEncode), Name: "encode", Stage: enc,
 			At: cmp.Or(keyPos(e.Node, "output_encoding"), keyPos(b.g.Service.Node, "output_encoding"))})
-	plan := plan.Blueprint{
-		Placed: b.placed, Phase: endpointPhase,
-		Tail: b.tail(), Name: "backends", At: e.Node.Pos, Title: plan.Title{Of: plan.OfEndpoint, Subject: e.Endpoint},
-	}.Plan()
-	plan.Limit = time.Duration(e.Timeout)
 	return &Endpoint{
-		Method:     string(e.Method),
-		Pattern:    e.Endpoint,
-		Config:     e,
-		plan:       plan,
+		Method:  string(e.Method),
+		Pattern: e.Endpoint,
+		Config:  e,
+		plan: plan.Blueprint{
+			Placed: b.placed, Phase: endpointPhase, Tail: b.tail(), Name: "backends", At: e.Node.Pos,
+			Limit: time.Duration(e.Timeout), Title: plan.Title{Of: plan.OfEndpoint, Subject: e.Endpoint},
+		}.Plan(),
 		branches:   slices.Concat(b.real, b.shadows),
 		sequential: b.site.Arrangement().Sequential,
 		upgrade:    b.site.Arrangement().Upgrade,
@@ -222,12 +220,11 @@ func (b *endpointBuilder) tail() gateway.Connector {
 		sh = &fanout.Shadows{Running: &b.g.shadows, Limit: limit}
 		for _, bp := range b.shadows {
 			sh.Plans = append(sh.Plans, b.newShadow(bp))
-			bp.plan.Limit = 0 // the shadow's own deadline is independent of the client
 		}
 	}
 	branches := make([]fanout.Branch, len(b.real))
 	for i, bp := range b.real {
-		branches[i] = fanout.Branch{Run: bp.plan, Title: &bp.plan.Title, Decodes: bp.config.Encoding != "no-op", Limit: bp.config.MaxResponseBytes.Held()}
+		branches[i] = fanout.Branch{Run: bp.plan, Title: bp.plan.Title(), Decodes: bp.config.Encoding != "no-op", Limit: bp.config.MaxResponseBytes.Held()}
 		if bp.calls > 1 {
 			branches[i].Run = &fanout.Race{Plan: bp.plan, Calls: bp.calls, Deadline: b.share(b.g.Service.Behaviour.ConcurrentDeadline)}
 		}
@@ -261,7 +258,7 @@ func (b *endpointBuilder) newShadow(bp *branchPlan) fanout.ShadowPlan {
 		return &fanout.ShadowState{Began: clock()}, nil, nil
 	})
 	return fanout.ShadowPlan{
-		Run: bp.plan, Timeout: bp.plan.Limit, State: state,
+		Run: bp.plan, Timeout: cmp.Or(bp.shadow.Timeout, time.Duration(b.config.Timeout)), State: state,
 		Most: int64(bp.shadow.Most), Log: b.env.Log, Clock: clock, Place: bp.name,
 	}
 }
@@ -327,9 +324,6 @@ func (b *endpointBuilder) backend(i int, be *model.Backend) *branchPlan {
 			At: cmp.Or(keyPos(be.Node, "encoding", "is_collection", "target", "allow", "deny", "mapping", "group"), be.Node.Pos)})
 	bp.plan = plan.Blueprint{Placed: b.placed, Phase: backendPhase, Tail: tail, Name: "call", At: be.Node.Pos,
 		Title: plan.Title{Subject: subject(site), Index: uint16(i), Of: plan.OfBackend}}.Plan()
-	if bp.shadow != nil {
-		bp.plan.Limit = cmp.Or(call.Shadow.Timeout, time.Duration(b.config.Timeout))
-	}
 	b.backends.Add(site)
 	return bp
 }

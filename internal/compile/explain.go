@@ -36,7 +36,7 @@ type EndpointPlan struct {
 
 // A PipePlan is the compiled plan of a pipe, that of an endpoint with its door.
 type PipePlan struct {
-	Name     string // of a pipe that has no door
+	Name     string // of a pipe that has no door, the pattern of an endpoint otherwise
 	At       config.Pos
 	Timeout  time.Duration
 	Steps    []Step
@@ -91,19 +91,24 @@ func (g *Generation) Explain(method, target string) Explanation {
 	return e
 }
 
+// ExplainPipe says what the pipe of the service with this name does, which answers what a
+// source brings in, and whether there is one.
+func (g *Generation) ExplainPipe(name string) (_ PipePlan, found bool) {
+	for _, p := range g.pipes {
+		if described := p.describe(g.Service); described.Name == name {
+			return described, true
+		}
+	}
+	return PipePlan{}, false
+}
+
 // describe lists the steps of a plan, those of the plans within it too.
 func describe(p *plan.Plan) []Step {
 	if p == nil {
 		return nil
 	}
-	out := make([]Step, len(p.Steps))
-	for i, s := range p.Steps {
-		out[i] = Step{Phase: p.Phase(s.Phase), Name: s.Name, Out: s.Leave != nil, At: s.At}
-	}
-	if s, ok := p.Tail.(*plan.Surrounded); ok {
-		out = append(out, Step{Phase: p.Phase(s.Step.Phase), Name: s.Step.Name, Out: true, At: s.Step.At})
-		out = append(out, describe(s.Inner)...)
-	}
+	out := make([]Step, 0, 8)
+	p.Each(func(phase, name string, way bool, at config.Pos) { out = append(out, Step{phase, name, way, at}) })
 	return out
 }
 
@@ -117,7 +122,7 @@ func (e *Endpoint) describe(s *model.Service) *EndpointPlan {
 }
 
 func (a *assembled) describe(s *model.Service) PipePlan {
-	p := PipePlan{At: a.config.Node.Pos, Timeout: a.plan.Limit, Steps: describe(a.plan), Calls: "one backend"}
+	p := PipePlan{Name: a.config.Node.Masked("endpoint", a.config.Endpoint)[0], At: a.config.Node.Pos, Timeout: time.Duration(a.config.Timeout), Steps: describe(a.plan), Calls: "one backend"}
 	if real := slices.DeleteFunc(slices.Clone(a.branches), func(b *branchPlan) bool { return b.shadow != nil }); len(real) > 1 {
 		p.Calls = "all backends at once, answers merged in this order"
 		if a.sequential {
@@ -132,9 +137,7 @@ func (a *assembled) describe(s *model.Service) PipePlan {
 			Shadow: b.shadow != nil, Calls: b.calls, Steps: append(describe(b.plan), describe(b.wire)...),
 		}
 		for _, inner := range b.pipes {
-			pipe := inner.describe(s)
-			pipe.Name = inner.config.Node.Masked("endpoint", inner.config.Endpoint)[0]
-			described.Pipes = append(described.Pipes, pipe)
+			described.Pipes = append(described.Pipes, inner.describe(s))
 		}
 		p.Backends = append(p.Backends, described)
 	}

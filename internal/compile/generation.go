@@ -99,7 +99,7 @@ func (g *Generation) Start(ctx context.Context) error {
 // explanations speak of them, and there are none any more.
 func (g *Generation) forget() {
 	s := g.Service
-	s.Node, s.ExtraConfig, s.Endpoints = nil, nil, nil
+	s.Node, s.ExtraConfig, s.Endpoints, g.pipes = nil, nil, nil, nil
 	for _, e := range g.Endpoints {
 		e.Config, e.branches = nil, nil
 	}

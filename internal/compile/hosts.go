@@ -34,7 +34,7 @@ func (c *compiler) newHTTP(s *component.BackendSite, call component.Call, to cal
 	next := httpcall.NewWire(plan.Blueprint{Placed: stages, Phase: backendPhase, Tail: &httpcall.Unpacked{Next: client}, Name: "client", At: be.Node.Pos,
 		Title: plan.Title{Subject: subject(s), Index: uint16(slices.Index(s.Endpoint().Config().Backend, be)), Of: plan.OfAttempt}})
 	if w, ok := next.(*httpcall.Wire); ok {
-		onWire = w.Whole
+		onWire = w.Plan()
 	}
 	first, err := c.hosts(s, to, next)
 	if err != nil {

@@ -101,13 +101,17 @@ func (c *compiler) nested(p *pipe, scope component.Scope, in *component.BackendS
 	b.placed = append(b.placed[:0], site.Placed()...)
 	p.plan = plan.Blueprint{
 		Placed: b.placed, Phase: endpointPhase,
-		Tail: b.tail(), Name: "backends", At: e.Node.Pos, Title: plan.Title{Of: plan.OfPipe, Subject: e.Endpoint},
+		Tail: b.tail(), Name: "backends", At: e.Node.Pos, Limit: time.Duration(e.Timeout), Title: plan.Title{Of: plan.OfPipe, Subject: e.Endpoint},
 	}.Plan()
-	p.plan.Limit = time.Duration(e.Timeout)
 	p.name, p.whole, p.hold = e.Endpoint, b.whole, b.hold()
-	c.pipes = append(c.pipes, &assembled{
+	made := &assembled{
 		config: e, plan: p.plan, branches: slices.Concat(b.real, b.shadows), sequential: site.Arrangement().Sequential, personal: b.personal(),
-	})
+	}
+	if in == nil {
+		c.g.pipes = append(c.g.pipes, made)
+	} else {
+		c.pipes = append(c.pipes, made)
+	}
 }
 
 // assembled is a compiled pipe, for explanations and for what is around it.

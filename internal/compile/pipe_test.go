@@ -577,16 +577,30 @@ func TestAgents(t *testing.T) {
 	if g == nil {
 		t.Fatal(config.Format(problems))
 	}
+	p, found := g.ExplainPipe("one")
+	if len(p.Steps) != 1 || p.Steps[0].Name != "test/piped" || len(p.Backends) != 2 || p.Backends[0].Pattern != "/one" || p.Backends[0].Hosts[0] != "http://up" {
+		t.Errorf("the pipe is explained as %+v, %t", p, found)
+	}
+	if p, found = g.ExplainPipe("two"); p.Timeout != time.Second || !found {
+		t.Errorf("the other one is explained as %+v, %t", p, found)
+	}
+	if p, found = g.ExplainPipe("three"); found {
+		t.Errorf("nobody's pipe is explained as %+v", p)
+	}
 	for i, want := range []string{`{"a":1,"g":{"a":1,"b":2}}`, "teapot"} {
 		in := testx.Request{Method: "POST", Path: "/", Body: "hello"}
 		x := gateway.Acquire(in.Inbound())
 		x.Request.Method = "POST"
 		x.Request.Header.Add("X-A", "a")
 		x.Request.Body = in.Exchange(t).Request.Body
+		x.Record = gateway.NewRecord()
 		err := g.Take(t.Context(), x, g.Sources()[i].By)
 		got := text(t, x)
 		if err != nil {
 			got = gateway.AsError(err).Code
+		}
+		if spans := x.Record.Spans(); spans[len(spans)-1].Plan != "source "+g.Sources()[i].Name {
+			t.Errorf("the record ends with %+v", spans[len(spans)-1])
 		}
 		if got != want || (err == nil) != x.Response.Complete {
 			t.Errorf("got %s, %v, complete %t, want %s", got, err, x.Response.Complete, want)

@@ -96,7 +96,7 @@ func TestCollection(t *testing.T) {
 					x := testx.Request{}.Exchange(t)
 					all := newCollection(ctx)
 					for i := range tt.calls {
-						all.add(call{branch: &Branch{Run: &plan.Plan{Tail: &tt.calls[i], Name: "call"}}, x: NewCall(x, body.Body{})})
+						all.add(call{branch: &Branch{Run: plan.Of(nil, &tt.calls[i])}, x: NewCall(x, body.Body{})})
 					}
 					began := time.Now()
 					all.run()

@@ -13,9 +13,12 @@ import (
 // request has its whole URL. The next attempt finds the header and the query as
 // they were before.
 type Wire struct {
-	Whole *plan.Plan
+	whole *plan.Plan
 	bare  *plan.Plan // without credentials, for other origins
 }
+
+// Plan returns the plan of an attempt at a host of the backend.
+func (w *Wire) Plan() *plan.Plan { return w.whole }
 
 // NewWire returns the connector that runs stages around a client; without any it is
 // the client.
@@ -31,8 +34,8 @@ func NewWire(b plan.Blueprint) gateway.Connector {
 			bare = append(bare, p)
 		}
 	}
-	w := &Wire{Whole: b.Plan()}
-	w.bare = w.Whole
+	w := &Wire{whole: b.Plan()}
+	w.bare = w.whole
 	if len(bare) < len(b.Placed) {
 		b.Placed = bare
 		w.bare = b.Plan()
@@ -44,7 +47,7 @@ func (w *Wire) plan(x *gateway.Exchange) *plan.Plan {
 	if x.Request.Foreign {
 		return w.bare
 	}
-	return w.Whole
+	return w.whole
 }
 
 // An attempt is what the request was before an attempt, in memory that is used again.
@@ -84,7 +87,7 @@ func (w *Wire) Do(ctx context.Context, x *gateway.Exchange) error {
 // Begin begins the attempt.
 func (w *Wire) Begin(ctx context.Context, x *gateway.Exchange) (gateway.Pending, bool) {
 	p := w.plan(x)
-	if p.Waits || x.Record != nil {
+	if !p.Begins(x) {
 		return nil, false
 	}
 	a := newAttempt(x)

@@ -55,14 +55,17 @@ type planCall struct {
 
 var planCalls Pool[planCall]
 
-// Begin runs the steps inwards and begins the tail. A plan with a step that may
-// wait is not begun: the calls beside it would wait too.
+// Begins reports whether the plan can begin with x. One with a step that may wait cannot:
+// the calls beside it would wait too. Nor can one that somebody looks at.
+func (p *Plan) Begins(x *gateway.Exchange) bool { return !p.waits && x.Record == nil }
+
+// Begin runs the steps inwards and begins the tail.
 func (p *Plan) Begin(ctx context.Context, x *gateway.Exchange) (_ gateway.Pending, sent bool) {
-	if p.Waits || x.Record != nil {
+	if !p.Begins(x) {
 		return nil, false
 	}
 	c := planCalls.Get()
-	c.plan, c.ctx, c.x = p, Within(ctx, x, p.Limit), x
+	c.plan, c.ctx, c.x = p, Within(ctx, x, p.limit), x
 	if c.entered, c.replied, c.err = p.enter(c.ctx, x); c.err != nil || c.replied {
 		return c, true
 	}
@@ -75,10 +78,10 @@ func (c *planCall) begin() (sent bool) {
 	p := c.plan
 	defer func() {
 		if v := recover(); v != nil {
-			c.err, sent = failed(p.Name, p.at, panicked(v)), true
+			c.err, sent = failed(p.name, p.at, panicked(v)), true
 		}
 	}()
-	c.tail, sent = Begin(c.ctx, p.Tail, c.x)
+	c.tail, sent = Begin(c.ctx, p.tail, c.x)
 	return sent
 }
 

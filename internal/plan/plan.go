@@ -17,21 +17,22 @@ import (
 
 // A step is one stage in a plan.
 type step struct {
-	enter gateway.Stage  // nil for what stands around the plan further in
-	Leave gateway.Leaver // nil when the stage has no way out
-	Name  string         // namespace, or a core step such as "shape"
-	At    config.Pos     // where it was configured
-	Phase uint8
+	enter gateway.Stage  // nil where it is a connector around the plan further in
+	leave gateway.Leaver // nil when the stage has no way out
+	name  string         // namespace, or a core step such as "shape"
+	at    config.Pos     // where it was configured
+	phase uint8
 	waits bool // it may wait, or it measures: other calls are not to wait with it
 }
 
 // A Blueprint is a plan before its steps are in order.
 type Blueprint struct {
 	Placed []component.Placed
-	Phase  func(uint8) string
+	Phase  func(uint8) string // names the phases
 	Tail   gateway.Connector
-	Name   string // of the tail
+	Name   string // of the tail, such as "call"
 	At     config.Pos
+	Limit  time.Duration // deadline derived on entry; 0 for none
 	Title  Title
 }
 
@@ -41,21 +42,20 @@ func (b Blueprint) Plan() *Plan {
 	slices.SortStableFunc(b.Placed, func(x, y component.Placed) int {
 		return cmp.Or(cmp.Compare(x.Phase, y.Phase), cmp.Compare(x.Name, y.Name))
 	})
-	p := &Plan{Tail: b.Tail, Name: b.Name, at: b.At, Phase: b.Phase, Title: b.Title}
+	p := &Plan{tail: b.Tail, name: b.Name, at: b.At, phase: b.Phase, title: b.Title}
 	rest := b.Placed
 	for i := len(rest) - 1; i >= 0; i-- {
 		around := rest[i].Around
 		if around == nil {
 			continue
 		}
-		p.Steps = b.steps(rest[i+1:])
-		p.Waits = slices.ContainsFunc(p.Steps, func(s step) bool { return s.waits })
+		p.place(b.steps(rest[i+1:]))
 		s := b.step(&rest[i])
-		p = &Plan{Tail: &Surrounded{around(p), p, s}, Name: s.Name, at: s.At, Phase: b.Phase, Title: b.Title}
+		p = &Plan{tail: &surrounded{around(p), p, s}, name: s.name, at: s.at, phase: b.Phase, title: b.Title}
 		rest = rest[:i]
 	}
-	p.Steps = b.steps(rest)
-	p.Waits = slices.ContainsFunc(p.Steps, func(s step) bool { return s.waits })
+	p.place(b.steps(rest))
+	p.limit = b.Limit
 	return p
 }
 
@@ -74,26 +74,47 @@ func (b *Blueprint) steps(placed []component.Placed) []step {
 
 func (b *Blueprint) step(p *component.Placed) step {
 	leave, _ := p.Stage.(gateway.Leaver)
-	return step{enter: p.Stage, Leave: leave, Name: p.Name, Phase: p.Phase, At: p.At, waits: !p.Prompt}
+	return step{enter: p.Stage, leave: leave, name: p.Name, phase: p.Phase, at: p.At, waits: !p.Prompt}
 }
 
-// A Surrounded is a plan with what stands around it.
-type Surrounded struct {
+// A surrounded connector stands around a plan.
+type surrounded struct {
 	gateway.Connector
-	Inner *Plan
-	Step  step // of what stands around
+	inner *Plan
+	step  step // that it is
 }
 
-// A Plan runs its steps inwards, its tail, then its steps outwards.
+// A Plan runs its steps inwards, its tail, then its steps outwards. It is made of a
+// [Blueprint] and does not change.
 type Plan struct {
-	Steps []step
-	Tail  gateway.Connector
-	Name  string // of the tail, such as "call"
+	steps []step
+	tail  gateway.Connector
+	name  string // of the tail
 	at    config.Pos
-	Limit time.Duration      // deadline derived on entry; 0 for none
-	Phase func(uint8) string // names the phases of its steps
-	Waits bool               // one of the steps does
-	Title Title
+	limit time.Duration
+	phase func(uint8) string
+	waits bool // one of the steps does
+	title Title
+}
+
+func (p *Plan) place(steps []step) {
+	p.steps, p.waits = steps, slices.ContainsFunc(steps, func(s step) bool { return s.waits })
+}
+
+// Title returns what the plan is of. It is read-only.
+func (p *Plan) Title() *Title { return &p.title }
+
+// Each calls f with every step in order, those of the plans within it too: the name of
+// its phase, its own, whether it acts on the way out, and where it was configured.
+func (p *Plan) Each(f func(phase, name string, out bool, at config.Pos)) {
+	for i := range p.steps {
+		s := &p.steps[i]
+		f(p.phase(s.phase), s.name, s.leave != nil, s.at)
+	}
+	if s, ok := p.tail.(*surrounded); ok {
+		f(p.phase(s.step.phase), s.step.name, true, s.step.at)
+		s.inner.Each(f)
+	}
 }
 
 // A Failure is an error with the step that it came from, or the tail.
@@ -125,7 +146,7 @@ func (p *Plan) Do(ctx context.Context, x *gateway.Exchange) error {
 	if x.Record != nil {
 		p = p.watched(x.Record)
 	}
-	ctx = Within(ctx, x, p.Limit)
+	ctx = Within(ctx, x, p.limit)
 	n, replied, err := p.enter(ctx, x)
 	if err == nil && !replied {
 		err = p.answer(ctx, x, nil)
@@ -138,13 +159,13 @@ func (p *Plan) Do(ctx context.Context, x *gateway.Exchange) error {
 func (p *Plan) enter(ctx context.Context, x *gateway.Exchange) (n int, replied bool, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = failed(p.Steps[n].Name, p.Steps[n].At, panicked(v))
+			err = failed(p.steps[n].name, p.steps[n].at, panicked(v))
 		}
 	}()
-	for n < len(p.Steps) {
-		s := &p.Steps[n]
+	for n < len(p.steps) {
+		s := &p.steps[n]
 		if err := s.enter.Enter(ctx, x); err != nil {
-			return n, false, failed(s.Name, s.At, ended(ctx, err))
+			return n, false, failed(s.name, s.at, ended(ctx, err))
 		}
 		n++
 		if x.Replied() {
@@ -159,10 +180,10 @@ func (p *Plan) enter(ctx context.Context, x *gateway.Exchange) (n int, replied b
 func (p *Plan) answer(ctx context.Context, x *gateway.Exchange, begun gateway.Pending) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = failed(p.Name, p.at, panicked(v))
+			err = failed(p.name, p.at, panicked(v))
 		}
 	}()
-	return failedCall(p.Name, p.at, ended(ctx, Finish(ctx, p.Tail, x, begun)), x)
+	return failedCall(p.name, p.at, ended(ctx, Finish(ctx, p.tail, x, begun)), x)
 }
 
 // out lets the first n stages leave. One that panics leaves the others their
@@ -170,18 +191,18 @@ func (p *Plan) answer(ctx context.Context, x *gateway.Exchange, begun gateway.Pe
 func (p *Plan) out(ctx context.Context, x *gateway.Exchange, n int, err error) (result error) {
 	defer func() {
 		if v := recover(); v != nil {
-			s := &p.Steps[n]
-			result = p.out(ctx, x, n, failed(s.Name, s.At, panicked(v)))
+			s := &p.steps[n]
+			result = p.out(ctx, x, n, failed(s.name, s.at, panicked(v)))
 		}
 	}()
 	for n > 0 {
 		n--
-		s := &p.Steps[n]
-		if s.Leave == nil {
+		s := &p.steps[n]
+		if s.leave == nil {
 			continue
 		}
-		if after := s.Leave.Leave(ctx, x, err); after != err {
-			err = failedCall(s.Name, s.At, ended(ctx, after), x)
+		if after := s.leave.Leave(ctx, x, err); after != err {
+			err = failedCall(s.name, s.at, ended(ctx, after), x)
 		}
 	}
 	return err

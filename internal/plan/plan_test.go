@@ -92,8 +92,8 @@ func TestDo(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var log []string
 			var seen []error
-			p := &Plan{Name: "tail", at: config.Pos{File: "test.json", Line: 9, Col: 1}}
-			p.Tail = gateway.ConnectorFunc(func(_ context.Context, x *gateway.Exchange) error {
+			p := &Plan{name: "tail", at: config.Pos{File: "test.json", Line: 9, Col: 1}}
+			p.tail = gateway.ConnectorFunc(func(_ context.Context, x *gateway.Exchange) error {
 				log = append(log, "tail")
 				if tt.tail != nil {
 					return tt.tail(x)
@@ -107,7 +107,7 @@ func TestDo(t *testing.T) {
 				if name == "c" {
 					at = config.Pos{} // a component that nobody configured
 				}
-				p.Steps = append(p.Steps, step{enter: &st, Leave: &st, Name: name, At: at})
+				p.steps = append(p.steps, step{enter: &st, leave: &st, name: name, at: at})
 			}
 			x := gateway.Acquire(nil)
 			defer x.Release()
@@ -173,10 +173,10 @@ func TestBlueprint(t *testing.T) {
 	var got []string
 	var lines []int
 	p := Blueprint{Placed: placed, Phase: func(p uint8) string { return string(rune('A' + p)) }}.Plan()
-	for _, s := range p.Steps {
-		got, lines = append(got, p.Phase(s.Phase)+s.Name), append(lines, int(s.At.Line))
-		if s.Leave == nil {
-			t.Errorf("%s lost its way out", s.Name)
+	for _, s := range p.steps {
+		got, lines = append(got, p.phase(s.phase)+s.name), append(lines, int(s.at.Line))
+		if s.leave == nil {
+			t.Errorf("%s lost its way out", s.name)
 		}
 	}
 	if want := []string{"Ax", "Bz", "Ca", "Ca", "Cb"}; !slices.Equal(got, want) || !slices.Equal(lines, []int{3, 1, 2, 4, 0}) {
@@ -189,7 +189,7 @@ func TestBlueprint(t *testing.T) {
 func TestLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var inner context.Context
-		p := &Plan{Limit: time.Second, Tail: gateway.ConnectorFunc(func(ctx context.Context, _ *gateway.Exchange) error {
+		p := &Plan{limit: time.Second, tail: gateway.ConnectorFunc(func(ctx context.Context, _ *gateway.Exchange) error {
 			inner = ctx
 			return nil
 		})}

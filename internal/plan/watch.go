@@ -10,7 +10,7 @@ import (
 
 // A Title says which plan this is, for those who look.
 type Title struct {
-	Subject string // pattern of its path
+	Subject string // pattern of its path, or name
 	Index   uint16 // of the backend
 	Of      Kind
 }
@@ -19,11 +19,13 @@ type Title struct {
 type Kind uint8
 
 const (
-	ofService Kind = iota
+	OfService Kind = iota
 	OfEndpoint
 	OfBackend
 	OfAttempt
 	OfPipe
+	OfSource
+	OfPort
 )
 
 // String returns the title, such as "backend 0 /users/{id}".
@@ -37,6 +39,10 @@ func (t Title) String() string {
 		return fmt.Sprintf("attempt %d %s", t.Index, t.Subject)
 	case OfPipe:
 		return "pipe " + t.Subject
+	case OfSource:
+		return "source " + t.Subject
+	case OfPort:
+		return "port " + t.Subject
 	}
 	return "service"
 }
@@ -45,17 +51,17 @@ func (t Title) String() string {
 // nothing before it collects, so that times are those of each call.
 func (p *Plan) watched(r *gateway.Record) *Plan {
 	w := *p
-	w.Steps = slices.Clone(p.Steps)
-	name := p.Title.String()
-	for i := range w.Steps {
-		s := &w.Steps[i]
-		stage := &watchedStage{r, name, p.Phase(s.Phase), *s}
-		if s.enter = stage; s.Leave != nil {
-			s.Leave = stage
+	w.steps = slices.Clone(p.steps)
+	name := p.title.String()
+	for i := range w.steps {
+		s := &w.steps[i]
+		stage := &watchedStage{r, name, p.phase(s.phase), *s}
+		if s.enter = stage; s.leave != nil {
+			s.leave = stage
 		}
 	}
-	if _, tells := p.Tail.(teller); !tells {
-		w.Tail = &watchedTail{r, name, p}
+	if _, tells := p.tail.(teller); !tells {
+		w.tail = &watchedTail{r, name, p}
 	}
 	return &w
 }
@@ -72,9 +78,9 @@ type watchedStage struct {
 }
 
 func (w *watchedStage) span() gateway.Span {
-	s := gateway.Span{Plan: w.plan, Step: w.step.Name, Phase: w.phase, Began: w.r.Since()}
-	if w.step.At.Line > 0 {
-		s.Place = w.step.At.String()
+	s := gateway.Span{Plan: w.plan, Step: w.step.name, Phase: w.phase, Began: w.r.Since()}
+	if w.step.at.Line > 0 {
+		s.Place = w.step.at.String()
 	}
 	return s
 }
@@ -98,7 +104,7 @@ func (w *watchedStage) Leave(ctx context.Context, x *gateway.Exchange, err error
 		s.Took, s.After, s.Status, s.Err = w.r.Since()-s.Began, x.Response.Body.Form(), x.Response.Status, after
 		w.r.Add(s)
 	}()
-	return w.step.Leave.Leave(ctx, x, err)
+	return w.step.leave.Leave(ctx, x, err)
 }
 
 // A watchedTail tells what the tail of a plan does, and all that is within it.
@@ -110,10 +116,10 @@ type watchedTail struct {
 
 // Do runs the tail.
 func (w *watchedTail) Do(ctx context.Context, x *gateway.Exchange) (err error) {
-	s := gateway.Span{Plan: w.name, Step: w.plan.Name, Began: w.r.Since(), Before: x.Request.Body.Form()}
+	s := gateway.Span{Plan: w.name, Step: w.plan.name, Began: w.r.Since(), Before: x.Request.Body.Form()}
 	defer func() {
 		s.Took, s.After, s.Status, s.Err = w.r.Since()-s.Began, x.Response.Body.Form(), x.Response.Status, err
 		w.r.Add(s)
 	}()
-	return w.plan.Tail.Do(ctx, x)
+	return w.plan.tail.Do(ctx, x)
 }
