@@ -82,7 +82,7 @@ func (c *compiler) hosts(s *component.BackendSite, to callee, next gateway.Conne
 		return nil, err
 	}
 	if len(hosts) == 1 {
-		return &httpcall.Direct{Server: httpcall.ParseServer(hosts[0]), Next: next, Host: set.First(), Says: c.reporter(s)}, nil
+		return httpcall.NewDirect(set.First(), next, c.reporter(s)), nil
 	}
 	return c.balanced(s, set, next)
 }

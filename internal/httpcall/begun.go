@@ -37,9 +37,9 @@ func (c *hostCall) Finish() error {
 // Begin begins the call to the host.
 func (d *Direct) Begin(ctx context.Context, x *gateway.Exchange) (gateway.Pending, bool) {
 	path := x.Request.Path
-	d.Server.aim(&x.Request, path, 0)
+	d.server.aim(&x.Request, path, 0)
 	alive := ctx.Err() == nil
-	next, sent := plan.Begin(ctx, d.Next, x)
+	next, sent := plan.Begin(ctx, d.next, x)
 	if next == nil {
 		x.Request.Path = path
 		return nil, false
@@ -50,9 +50,9 @@ func (d *Direct) Begin(ctx context.Context, x *gateway.Exchange) (gateway.Pendin
 }
 
 func (d *Direct) finish(c hostCall) error {
-	err := plan.Finish(c.ctx, d.Next, c.x, c.next)
+	err := plan.Finish(c.ctx, d.next, c.x, c.next)
 	if c.alive {
-		d.Says.report(c.ctx, c.x, d.Host, err, 0)
+		d.says.report(c.ctx, c.x, d.host, err, 0)
 	}
 	return err
 }
@@ -64,7 +64,7 @@ func (b *Balanced) Begin(ctx context.Context, x *gateway.Exchange) (gateway.Pend
 		return nil, false
 	}
 	path := x.Request.Path
-	s := ParseServer(host.Address)
+	s := parseServer(host.Address)
 	s.aim(&x.Request, path, b.Hosts.Hosts().Len()-1)
 	alive := ctx.Err() == nil
 	next, sent := plan.Begin(ctx, b.Next, x)

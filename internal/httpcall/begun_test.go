@@ -39,7 +39,7 @@ func TestHeard(t *testing.T) {
 	var log strings.Builder
 	says := Reporter{Log: component.NewLog(slog.NewTextHandler(&log, nil))}
 	for name, by := range map[string]gateway.Beginner{
-		"the only host":  &Direct{Server: ParseServer("http://h1.test"), Next: reached{}, Host: set.First(), Says: says},
+		"the only host":  NewDirect(set.First(), reached{}, says),
 		"one of several": &Balanced{Hosts: balance.New(set, balance.RoundRobin), Next: reached{}, Says: says},
 	} {
 		for _, sent := range []bool{true, false} { // in time

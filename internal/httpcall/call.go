@@ -14,19 +14,19 @@ import (
 	"github.com/sluice-gateway/sluice/internal/template"
 )
 
-// A Server is an origin server, taken apart once.
-type Server struct {
+// A server is an origin server, taken apart once.
+type server struct {
 	scheme, authority, base string
 }
 
-// ParseServer takes a host apart that was judged when the configuration was read.
-func ParseServer(host string) Server {
+// parseServer takes a host apart that was judged when the configuration was read.
+func parseServer(host string) server {
 	scheme, rest, found := strings.Cut(host, "://")
 	if !found {
 		scheme, rest = "http", host
 	}
 	authority, base, _ := strings.Cut(rest, "/")
-	s := Server{scheme: strings.ToLower(scheme), authority: authority}
+	s := server{scheme: strings.ToLower(scheme), authority: authority}
 	if base = strings.TrimSuffix(base, "/"); base != "" {
 		s.base = "/" + base
 	}
@@ -35,7 +35,7 @@ func ParseServer(host string) Server {
 
 // aim points the request at the server, the path being the one below its base.
 // That many others are left to be asked if no connection to this one can be made.
-func (s *Server) aim(r *gateway.Request, path string, others int) {
+func (s *server) aim(r *gateway.Request, path string, others int) {
 	r.Scheme, r.Host, r.Path, r.Others, r.Attempt = s.scheme, s.authority, path, others, gateway.Unmade
 	if s.base != "" {
 		r.Path = s.base + path
@@ -66,7 +66,7 @@ func (b *Balanced) try(ctx context.Context, x *gateway.Exchange, next *balance.H
 	tried = append(room[:0], tried...)
 	for host := next; host != nil; host = b.Hosts.Next(tried...) {
 		tried = append(tried, host)
-		s := ParseServer(host.Address)
+		s := parseServer(host.Address)
 		s.aim(&x.Request, path, max(b.Hosts.Hosts().Len()-len(tried), 0))
 		alive := ctx.Err() == nil
 		err = b.Next.Do(ctx, x)
@@ -84,15 +84,20 @@ func NoHost(context.Context, *gateway.Exchange) error {
 
 // Direct is the call to the only host.
 type Direct struct {
-	Server Server
-	Next   gateway.Connector
-	Host   *balance.Host
-	Says   Reporter
+	server server
+	host   *balance.Host
+	next   gateway.Connector
+	says   Reporter
+}
+
+// NewDirect returns the connector that calls host by next.
+func NewDirect(host *balance.Host, next gateway.Connector, says Reporter) *Direct {
+	return &Direct{parseServer(host.Address), host, next, says}
 }
 
 // Do calls the host.
 func (d *Direct) Do(ctx context.Context, x *gateway.Exchange) error {
-	d.Server.aim(&x.Request, x.Request.Path, 0)
+	d.server.aim(&x.Request, x.Request.Path, 0)
 	return d.finish(hostCall{ctx: ctx, x: x, alive: ctx.Err() == nil})
 }
 
@@ -124,13 +129,13 @@ func ParseHostTemplate(host string, params []string) (t HostTemplate, err error)
 }
 
 // fill returns the server that the values of x make of the template.
-func (t *HostTemplate) fill(x *gateway.Exchange) (s Server, err error) {
+func (t *HostTemplate) fill(x *gateway.Exchange) (s server, err error) {
 	var room [128]byte
 	host, err := t.Server.Append(room[:0], x)
 	if err != nil {
 		return s, err
 	}
-	s = ParseServer(string(host))
+	s = parseServer(string(host))
 	base, err := t.Base.Append(room[:0], x)
 	s.base = string(base)
 	return s, err

@@ -23,7 +23,7 @@ func originOf(scheme, authority string) webOrigin {
 	return o
 }
 
-func (s *Server) origin() webOrigin { return originOf(s.scheme, s.authority) }
+func (s *server) origin() webOrigin { return originOf(s.scheme, s.authority) }
 
 // A caller is a connector that knows the hosts of its backend.
 type caller interface {
@@ -32,12 +32,12 @@ type caller interface {
 
 func (b *Balanced) calls(o webOrigin) bool {
 	return b.Hosts.Hosts().Some(func(address string) bool {
-		s := ParseServer(address)
+		s := parseServer(address)
 		return s.origin() == o
 	})
 }
 
-func (d *Direct) calls(o webOrigin) bool { return d.Server.origin() == o }
+func (d *Direct) calls(o webOrigin) bool { return d.server.origin() == o }
 
 // trusts reports whether a redirect to a URL may take the credentials of the request
 // along: it stays with the origin, leads to another host of the backend, or only begins

@@ -14,7 +14,7 @@ func TestRedirectTrust(t *testing.T) {
 		t.Fatal(err)
 	}
 	several := &Redirected{First: &Balanced{Hosts: balance.New(set, balance.RoundRobin)}}
-	one := &Redirected{First: &Direct{Server: ParseServer("http://h1.test")}}
+	one := &Redirected{First: NewDirect(set.First(), nil, Reporter{})}
 	named := &Redirected{First: one.First, Named: true}
 	made := &Redirected{First: &Templated{}}
 	tests := []struct {

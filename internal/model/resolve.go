@@ -3,21 +3,22 @@ package model
 import (
 	"errors"
 	"fmt"
-	"github.com/sluice-gateway/sluice/internal/config"
 	"reflect"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/sluice-gateway/sluice/internal/config"
 )
 
 // Defaults of the root that stand for a zero value.
 const (
 	DefaultPort           = 8080
-	DefaultTimeout        = config.Duration(2 * time.Second)
+	defaultTimeout        = config.Duration(2 * time.Second)
 	DefaultMaxHeaderBytes = 1_000_000
-	DefaultDNSCacheTTL    = config.Duration(30 * time.Second)
-	DefaultKeepAlive      = config.Duration(15 * time.Second)
-	DefaultFallbackDelay  = config.Duration(300 * time.Millisecond)
+	defaultDNSCacheTTL    = config.Duration(30 * time.Second)
+	defaultKeepAlive      = config.Duration(15 * time.Second)
+	defaultFallbackDelay  = config.Duration(300 * time.Millisecond)
 	DefaultIdlePerHost    = 250
 )
 
@@ -133,7 +134,7 @@ func (r *resolver) root() {
 		s.Port = DefaultPort
 	}
 	if s.Timeout == 0 {
-		s.Timeout = DefaultTimeout
+		s.Timeout = defaultTimeout
 	}
 	if s.OutputEncoding == "" {
 		s.OutputEncoding = "json"
@@ -146,13 +147,13 @@ func (r *resolver) root() {
 	}
 	r.timeouts()
 	if s.DNSCacheTTL < config.Duration(time.Second) {
-		s.DNSCacheTTL = DefaultDNSCacheTTL
+		s.DNSCacheTTL = defaultDNSCacheTTL
 	}
 	if s.DialerKeepAlive == 0 {
-		s.DialerKeepAlive = DefaultKeepAlive
+		s.DialerKeepAlive = defaultKeepAlive
 	}
 	if s.DialerFallbackDelay == 0 {
-		s.DialerFallbackDelay = DefaultFallbackDelay
+		s.DialerFallbackDelay = defaultFallbackDelay
 	}
 	if s.MaxIdleConnectionsPerHost == 0 {
 		s.MaxIdleConnectionsPerHost = DefaultIdlePerHost

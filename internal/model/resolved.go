@@ -2,10 +2,11 @@ package model
 
 import (
 	"encoding/json"
-	"github.com/sluice-gateway/sluice/internal/config"
 	"maps"
 	"reflect"
 	"slices"
+
+	"github.com/sluice-gateway/sluice/internal/config"
 )
 
 // MaskedJSON returns a resolved service as a document in compact JSON, in the order of
