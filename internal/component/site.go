@@ -217,10 +217,9 @@ type Need struct {
 
 // Needs states the most decoded forms that the stages of the component look
 // at: of the request's body, and of the response's. It decodes nothing, which a stage does
-// itself, within a limit, by a method of the body. What is stated of the request, from
-// Raw on, has the core read the client's whole body into memory, behind EndpointSelect; an
-// answer that is passed through cannot be looked into, and the configuration is wrong then.
-// In front of EndpointSelect, and at the service, nothing is read and stating has no effect.
+// itself, within a limit, by a method of the body. From Raw on, EndpointSelect reads the
+// client's whole body into memory, for what comes behind it; above Raw, an answer that is
+// passed through makes the configuration wrong. At the service it has no effect.
 func (s *Site) Needs(request, response body.Form) {
 	s.needs = append(s.needs, Need{s.name, request, response, s.node})
 }
