@@ -53,6 +53,7 @@ type Generation struct {
 	plan        *plan.Plan
 	table       *route.Table[*Endpoint]
 	pipes       []*assembled // of the service; nil once the generation has started
+	allow       string // what OPTIONS * answers
 	client      message.ClientAddress
 	own         *own
 	rendering   *message.Rendering
@@ -241,6 +242,7 @@ func (c *compiler) routes() {
 		c.rootHosts(callee{Hosts: component.HTTPHosts})
 	}
 	c.g.table = table.Build()
+	c.g.allow = everywhere(c.g.table.Methods())
 	c.methods()
 }
 

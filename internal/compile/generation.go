@@ -180,13 +180,8 @@ func (g *Generation) wrongMethod(x *gateway.Exchange, allow []string) error {
 // describe answers OPTIONS for the gateway itself, with the methods that it
 // serves anywhere (RFC 9110, section 9.3.7).
 func (g *Generation) describe(x *gateway.Exchange) error {
-	allow := []string{"OPTIONS"}
-	for _, e := range g.Endpoints {
-		allow = append(allow, e.Method)
-	}
-	slices.Sort(allow)
 	x.Response.Status = 200
-	x.Response.Header.Set("Allow", strings.Join(route.WithHead(slices.Compact(allow)), ", "))
+	x.Response.Header.Set("Allow", g.allow)
 	x.Response.Mark = gateway.MarkProduct
 	x.Reply()
 	return nil
@@ -212,3 +207,11 @@ func redirect(x *gateway.Exchange, path string) error {
 }
 
 var htmlEscape = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;", "'", "&#39;").Replace
+// everywhere returns the field Allow of the gateway itself, which has endpoints of the
+// given methods.
+func everywhere(methods []string) string {
+	methods = append(methods, "OPTIONS")
+	slices.Sort(methods)
+	return strings.Join(route.WithHead(slices.Compact(methods)), ", ")
+}
+
