@@ -81,14 +81,12 @@ func (g *Generation) Logger() *slog.Logger { return g.env.Log.Logger() }
 func (g *Generation) Discard() { g.env.Release() }
 
 // Start runs what components registered for the start, in the order in which
-// they were built. An error is that of the first that failed; the generation is closed
-// then. A generation that has started cannot be
+// they were built. An error is that of the first that failed; those that were
+// started before it are closed. A generation that has started cannot be
 // explained any more: it has let go of its document.
 func (g *Generation) Start(ctx context.Context) error {
-	for _, f := range g.env.Start {
-		if err := f(ctx); err != nil {
-			return errors.Join(err, g.Close(context.WithoutCancel(ctx)))
-		}
+	if err := g.env.Start(ctx); err != nil {
+		return errors.Join(err, g.Close(context.WithoutCancel(ctx)))
 	}
 	g.forget()
 	return nil
@@ -110,12 +108,9 @@ func (g *Generation) forget() {
 // gives back what was kept.
 func (g *Generation) Close(ctx context.Context) error {
 	g.shadows.Wait()
-	var errs []error
-	for i := len(g.env.Close) - 1; i >= 0; i-- {
-		errs = append(errs, g.env.Close[i](ctx))
-	}
+	err := g.env.Close(ctx)
 	g.env.Release()
-	return errors.Join(errs...)
+	return err
 }
 
 // route is the tail of the service plan: it finds the endpoint and runs its

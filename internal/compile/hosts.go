@@ -170,7 +170,7 @@ func (c *compiler) discovered(s *component.BackendSite, next gateway.Connector) 
 	if err != nil {
 		return nil, err
 	}
-	stop := func() {} // for a generation that is closed before it has started
+	var stop func()
 	s.OnStart(func(ctx context.Context) error {
 		stop = d.Start(ctx, func(name string, err error) {
 			if err != nil {

@@ -2,7 +2,6 @@ package component
 
 import (
 	"cmp"
-	"context"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
@@ -18,9 +17,6 @@ import (
 
 // A Clock tells the time.
 type Clock func() time.Time
-
-// A Hook is work at the start or the end of a generation.
-type Hook func(context.Context) error
 
 // Env is what a generation gives to all of its sites.
 type Env struct {
@@ -71,8 +67,7 @@ type Env struct {
 	Ports   []Port
 	Health  []Health
 
-	Start     []Hook // in the order of building
-	Close     []Hook // to be run in the opposite order
+	Hooks
 	Observers []telemetry.Observer
 	shared    map[any]any
 	gathered  map[any]any // lists of Gathered
@@ -201,12 +196,13 @@ func (s *Site) ReadFile(name string) ([]byte, error) {
 // [ServiceSite.Health]. The context is that of the start: it
 // ends when the start is given up, and must not be kept. What goes on afterwards has a
 // context of its own, which ends in OnClose.
-func (s *Site) OnStart(f Hook) { s.env.Start = append(s.env.Start, f) }
+func (s *Site) OnStart(f Hook) { s.env.OnStart(f) }
 
 // OnClose registers work for the end of the generation, after its last
-// exchange. Closers run in the opposite order. The context is that of the end. When a
-// start fails all closers run, also those of work that has not begun.
-func (s *Site) OnClose(f Hook) { s.env.Close = append(s.env.Close, f) }
+// exchange. Closers run in the opposite order. One that stands behind an OnStart, on the
+// next line, runs if that has succeeded: not if the start failed there or before.
+// The context is that of the end: at a stop it ends when nobody waits any longer.
+func (s *Site) OnClose(f Hook) { s.env.OnClose(f) }
 
 // A Need is the most decoded form in which a component looks at a body.
 type Need struct {

@@ -579,7 +579,7 @@ func (g *Gateway) dial(env *component.Env, t model.Transport) (gateway.Connector
 // generation.
 func (g *Gateway) dialTLS(env *component.Env, t model.Transport, c *tls.Config) gateway.Connector {
 	client := g.engine(env.Service).NewClient(t, c)
-	env.Close = append(env.Close, func(context.Context) error { client.Close(); return nil })
+	env.OnClose(func(context.Context) error { client.Close(); return nil })
 	return client
 }
 

@@ -63,7 +63,7 @@ func (p *probe) Observe(_ *gateway.Exchange, o telemetry.Outcome) {
 
 type probeOptions struct {
 	Name string `json:"name"`
-	Fail string `json:"fail"` // build, start or close
+	Fail string `json:"fail"` // build, start or close; end or stuck: close does not end, or not even with its context
 
 	TLS *model.ClientTLS `json:"tls"`
 }
@@ -124,12 +124,24 @@ func (b *bench) build(s *component.ServiceSite, o probeOptions) error {
 			return errors.New("does not start")
 		}
 		return nil
-	})
-	s.OnClose(func(context.Context) error {
+	s.OnClose(func(ctx context.Context) error {
 		b.note("%s closes", o.Name)
 		p.closed.Store(true)
-		if o.Fail == "close" {
+		switch o.Fail {
+		case "close":
 			return errors.New("does not close")
+		case "end":
+			<-ctx.Done()
+			return ctx.Err()
+		case "stuck":
+			time.Sleep(time.Hour)
+		}
+		return nil
+	})
+	})
+	s.OnClose(func(context.Context) error {
+		if o.Fail == "start" {
+			b.note("%s closes what was not started", o.Name)
 		}
 		return nil
 	})

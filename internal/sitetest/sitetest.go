@@ -104,10 +104,8 @@ func Provide[T any](t testing.TB, g *Gateway, k component.Key[T], v T) {
 // Start runs what components have registered for the start.
 func (g *Gateway) Start(t testing.TB) {
 	t.Helper()
-	for _, start := range g.Env.Start {
-		if err := start(t.Context()); err != nil {
-			t.Fatalf("start: %v", err)
-		}
+	if err := g.Env.Start(t.Context()); err != nil {
+		t.Fatalf("start: %v", err)
 	}
 }
 

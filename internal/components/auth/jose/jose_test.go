@@ -848,9 +848,7 @@ func TestKeysAreSaid(t *testing.T) {
 			time.Sleep(time.Second)
 			ask(200)
 			said("back again", "key set is back; keys=7")
-			for i := len(s.Env.Close) - 1; i >= 0; i-- {
-				s.Env.Close[i](t.Context())
-			}
+			s.Env.Close(t.Context())
 		})
 	}
 	s := newSite(t, nil)

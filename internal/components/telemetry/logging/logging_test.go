@@ -240,16 +240,11 @@ func TestSystemLogStalls(t *testing.T) {
 
 func TestSystemLogHooks(t *testing.T) {
 	w := newWorld(t, routing.Router{NoAccessLog: true}, `{"level":"DEBUG","syslog":true,"syslog_facility":"local7"}`)
-	if len(w.Env.Close) != 1 {
-		t.Fatalf("got %d hooks for the end, want one", len(w.Env.Close))
-	}
 	// Whether there is a system log here or not: the gateway starts and ends.
-	for _, start := range w.Env.Start {
-		if err := start(t.Context()); err != nil {
-			t.Errorf("start: %v", err)
-		}
+	if err := w.Env.Start(t.Context()); err != nil {
+		t.Errorf("start: %v", err)
 	}
-	if err := w.Env.Close[0](t.Context()); err != nil {
+	if err := w.Env.Close(t.Context()); err != nil {
 		t.Errorf("end: %v", err)
 	}
 }
@@ -589,7 +584,7 @@ func TestAboutTheStream(t *testing.T) {
 			if w.out.format != nil {
 				t.Error("the format of the live configuration is changed before this one goes live")
 			}
-			if err := w.Env.Start[0](t.Context()); err != nil {
+			if err := w.Env.Start(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			r := slog.NewRecord(w.now, slog.LevelWarn, "lost", 0)
