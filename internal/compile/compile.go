@@ -12,6 +12,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/check"
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/fanout"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/routing"
 	"github.com/sluice-gateway/sluice/internal/message"
@@ -53,13 +54,13 @@ type Generation struct {
 	plan        *plan.Plan
 	table       *route.Table[*Endpoint]
 	pipes       []*assembled // of the service; nil once the generation has started
-	allow       string // what OPTIONS * answers
+	allow       string       // what OPTIONS * answers
 	client      message.ClientAddress
 	own         *own
 	rendering   *message.Rendering
 	serviceTime *plan.ServiceTime // nil where no stage of the service waits
 	idHeader    string            // name of the header with the ID of the request; "" for none
-	shadows     sync.WaitGroup
+	shadows     *fanout.Background
 	ready       func() bool
 }
 
@@ -110,7 +111,7 @@ func Compile(d *config.Document, o Options) (*Generation, []*config.Problem) {
 		}
 	}
 	c.env.Service, c.env.Registry, c.env.Missing, c.env.Mask = svc, o.Registry, o.Missing, d.Masker()
-	c.g = &Generation{Service: svc, env: o.Env, idHeader: idHeader(svc), ready: o.Ready}
+	c.g = &Generation{Service: svc, env: o.Env, idHeader: idHeader(svc), shadows: fanout.NewBackground(), ready: o.Ready}
 	c.env.Pipe = c.pipe
 	if svc.Node != nil {
 		c.broken = brokenEndpoints(problems)
@@ -195,7 +196,7 @@ func (c *compiler) compile() {
 		Tail: tail, Name: "route",
 	}.Plan()
 	for i, p := range c.env.Ports {
-		c.env.Ports[i].By = plan.Blueprint{Tail: p.By, Name: "port", Title: plan.Title{Of: plan.OfPort, Subject: p.Name}}.Plan()
+		c.env.Ports[i].By = plan.Blueprint{Tail: p.By, Name: "port", At: p.At, Limit: portLimit, Title: plan.Title{Of: plan.OfPort, Subject: p.Name}}.Plan()
 	}
 	for i, s := range c.env.Sources {
 		c.env.Sources[i].By = plan.Blueprint{Tail: s.By, Name: "source", Title: plan.Title{Of: plan.OfSource, Subject: s.Name}}.Plan()

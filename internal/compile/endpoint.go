@@ -217,7 +217,7 @@ func (b *endpointBuilder) tail() gateway.Connector {
 	limit := b.hold()
 	var sh *fanout.Shadows
 	if len(b.shadows) > 0 {
-		sh = &fanout.Shadows{Running: &b.g.shadows, Limit: limit}
+		sh = &fanout.Shadows{Running: b.g.shadows, Limit: limit}
 		for _, bp := range b.shadows {
 			sh.Plans = append(sh.Plans, b.newShadow(bp))
 		}

@@ -339,6 +339,34 @@ func TestShadowDeadline(t *testing.T) {
 	})
 }
 
+// TestCut ends the shadows of a generation, whose end waits for them.
+func TestCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ended := false
+		g := arranged(t, "", strings.Replace(withShadow, `{"test/shadow":{}}`, `{"test/shadow":{"timeout":"10s"}}`, 1), func(ctx context.Context, x *gateway.Exchange) error {
+			if x.Request.Path != "/shadow" {
+				return answer(x, "{}")
+			}
+			<-ctx.Done()
+			ended = true
+			return ctx.Err()
+		})
+		x, err := ask(t, g, testx.Request{Body: "x"})
+		if err != nil {
+			t.Error(err)
+		}
+		x.Release()
+		began := time.Now()
+		time.AfterFunc(time.Second, g.Cut)
+		if err := g.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took != time.Second || !ended {
+			t.Errorf("closed after %v, the shadow has ended: %t", took, ended)
+		}
+	})
+}
+
 // TestShadowLimit keeps the calls of a shadow whose backend hangs from piling up: as
 // many as its limit run at once, over reloads too; others are left out, their
 // request is served all the same, and the log says so once.

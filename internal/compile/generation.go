@@ -1,11 +1,13 @@
 package compile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/component"
@@ -40,6 +42,9 @@ func (g *Generation) Do(ctx context.Context, x *gateway.Exchange) error {
 	return x.Err
 }
 
+// portLimit is how long an exchange at a port may take, its answer included.
+const portLimit = time.Minute
+
 // Answer answers an exchange that came to a port, in the way that c does, and makes an
 // answer of whatever goes wrong.
 func (g *Generation) Answer(ctx context.Context, x *gateway.Exchange, c gateway.Connector) error {
@@ -51,11 +56,39 @@ func (g *Generation) Answer(ctx context.Context, x *gateway.Exchange, c gateway.
 	return x.Err
 }
 
-// Take answers an exchange of a source, in the way that c does. An error is the failure.
-func (g *Generation) Take(ctx context.Context, x *gateway.Exchange, c gateway.Connector) error {
+// Taken returns an exchange for a message of the named source, all of which is let
+// through; see [gateway.Source]. It is the caller's, who releases it.
+func (g *Generation) Taken(source string, m gateway.Message) *gateway.Exchange {
+	m.Method, m.Path = cmp.Or(m.Method, "POST"), cmp.Or(m.Path, "/")
+	m.Header = slices.Clone(m.Header)
+	for i, f := range m.Header {
+		m.Header[i].Name = gateway.Canonical(f.Name)
+	}
+	slices.SortStableFunc(m.Header, func(a, b gateway.Field) int { return strings.Compare(a.Name, b.Name) })
+	x := gateway.Acquire(m.Inbound())
+	x.Endpoint = source
+	r := &x.Request
+	r.Method, r.Header = m.Method, append(r.Header, m.Header...)
+	message.SelectQuery(r, m.RawQuery, &message.Selection{All: true})
+	if len(m.Body) > 0 {
+		r.Body = body.FromBytes(m.Body)
+	}
 	x.Identify()
-	return c.Do(ctx, x)
+	return x
 }
+
+// Take answers an exchange of a source in the way that c does. An error is the failure,
+// or that something of the answer is missing.
+func (g *Generation) Take(ctx context.Context, x *gateway.Exchange, c gateway.Connector) error {
+	err := c.Do(ctx, x)
+	if err == nil && !x.Response.Complete {
+		err = cmp.Or(x.Response.Missing, error(errIncomplete))
+	}
+	return err
+}
+
+// errIncomplete is an answer to a source of which nobody says what is missing.
+var errIncomplete = &gateway.Error{Code: gateway.CodeBackendInvalid, Err: errors.New("the answer is not complete")}
 
 // Mask replaces the secrets of the configuration in a text for operators.
 func (g *Generation) Mask(text string) string {
@@ -103,8 +136,11 @@ func (g *Generation) forget() {
 	}
 }
 
+// Cut ends the shadows that run.
+func (g *Generation) Cut() { g.shadows.Cut() }
+
 // Close ends the generation after its last exchange: it waits for shadows,
-// runs what components registered for the end, in the opposite order, and
+// runs what components registered for the end, in the opposite order, under ctx, and
 // gives back what was kept.
 func (g *Generation) Close(ctx context.Context) error {
 	g.shadows.Wait()
@@ -182,6 +218,14 @@ func (g *Generation) describe(x *gateway.Exchange) error {
 	return nil
 }
 
+// everywhere returns the field Allow of the gateway itself, which has endpoints of the
+// given methods.
+func everywhere(methods []string) string {
+	methods = append(methods, "OPTIONS")
+	slices.Sort(methods)
+	return strings.Join(route.WithHead(slices.Compact(methods)), ", ")
+}
+
 // redirect points the client to the spelling that is served. GET and HEAD may be
 // repeated as they are (301); other methods keep method and body (307).
 func redirect(x *gateway.Exchange, path string) error {
@@ -202,11 +246,3 @@ func redirect(x *gateway.Exchange, path string) error {
 }
 
 var htmlEscape = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;", "'", "&#39;").Replace
-// everywhere returns the field Allow of the gateway itself, which has endpoints of the
-// given methods.
-func everywhere(methods []string) string {
-	methods = append(methods, "OPTIONS")
-	slices.Sort(methods)
-	return strings.Join(route.WithHead(slices.Compact(methods)), ", ")
-}
-

@@ -588,11 +588,7 @@ func TestAgents(t *testing.T) {
 		t.Errorf("nobody's pipe is explained as %+v", p)
 	}
 	for i, want := range []string{`{"a":1,"g":{"a":1,"b":2}}`, "teapot"} {
-		in := testx.Request{Method: "POST", Path: "/", Body: "hello"}
-		x := gateway.Acquire(in.Inbound())
-		x.Request.Method = "POST"
-		x.Request.Header.Add("X-A", "a")
-		x.Request.Body = in.Exchange(t).Request.Body
+		x := g.Taken("queue", gateway.Message{Header: gateway.Fields{{Name: "x-a", Value: "a"}}, Body: []byte("hello")})
 		x.Record = gateway.NewRecord()
 		err := g.Take(t.Context(), x, g.Sources()[i].By)
 		got := text(t, x)

@@ -81,19 +81,12 @@ type Source struct {
 	By gateway.Connector
 }
 
-// A Port is an address on which the gateway listens beside that of the service.
-type Port struct {
-	Name    string // what it is for, in words
-	Address string // host and port, or a port behind a colon
-	By      gateway.Connector
-	At      config.Pos
-}
-
 // Health is the state of something that the gateway depends on.
 type Health struct {
-	Name     string
-	Critical bool // the gateway is not ready without it
+	Name     string // of its own
+	Critical bool   // the gateway is not ready without it
 	State    func() (text string, ok bool)
+	At       config.Pos
 }
 
 // Placed is a stage at its place in a plan, or what stands around the rest of it.
@@ -341,30 +334,32 @@ func (s *ServiceSite) Pipe(scope Scope, e *model.Endpoint) gateway.Connector {
 	return s.env.Pipe(scope, nil, e)
 }
 
-// Source brings exchanges in beside the listener, which c answers. It runs from the
-// moment when the generation is live until another one is, or the gateway stops; then
-// the next generation's sources wait until it has returned, so that a queue has one
-// consumer at a time. The generation lives as long as the source runs.
+// Source brings messages in beside the listener, which c answers. It runs while the
+// gateway serves, from the moment when the generation is live until another one is, or
+// the gateway is told to stop; then the next generation's sources wait until it has
+// returned, so that a queue has one
+// consumer at a time. The generation lives as long as the source runs. The name is that
+// of the endpoint, for logs and observers.
 func (s *ServiceSite) Source(name string, src gateway.Source, c gateway.Connector) {
 	s.env.Sources = append(s.env.Sources, Source{name, src, c})
 }
 
-// Serve lets c answer what clients ask at another address. It is opened at the start
-// and stays open over reloads; one that is taken keeps the generation from going live.
-// Observers are not told of what happens there.
-func (s *ServiceSite) Serve(name, address string, c gateway.Connector) {
-	p := Port{Name: name, Address: address, By: c}
-	if s.node != nil {
-		p.At = s.node.Pos
-	}
-	s.env.Ports = append(s.env.Ports, p)
-}
-
 // Health adds to what the health path and the readiness path tell: the text is what is
 // known of name, "" while nothing is, and the gateway is not ready as long as something
-// critical is not ok. State is called at any time, by several at once.
-func (s *ServiceSite) Health(name string, critical bool, state func() (text string, ok bool)) {
-	s.env.Health = append(s.env.Health, Health{name, critical, state})
+// critical is not ok. State is called at any time, by several at once. An error, which
+// is one of the build and relative to the name, says that another thing has that name.
+func (s *ServiceSite) Health(name string, critical bool, state func() (text string, ok bool)) error {
+	for _, other := range s.env.Health {
+		if other.Name == name {
+			return fmt.Errorf("the health of another %q is told already, by %s; choose another name for one of the two", name, other.At)
+		}
+	}
+	h := Health{Name: name, Critical: critical, State: state}
+	if s.node != nil {
+		h.At = s.node.Pos
+	}
+	s.env.Health = append(s.env.Health, h)
+	return nil
 }
 
 // Mask returns the function that replaces the secrets of the configuration in a

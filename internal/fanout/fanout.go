@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -405,7 +404,7 @@ func (r *runner) cut() bool { return errors.Is(r.err, context.Canceled) }
 // Shadows are backends whose answers nobody waits for.
 type Shadows struct {
 	Plans   []ShadowPlan
-	Running *sync.WaitGroup // of the generation, which outlives the calls
+	Running *Background // of the generation, which outlives the calls
 	Limit   int64
 }
 
@@ -501,10 +500,8 @@ func (s *Shadows) start(ctx context.Context, x *gateway.Exchange) error {
 		if len(payload) > 0 {
 			c.Request.Body = body.FromBytes([]byte(string(payload)))
 		}
-		s.Running.Go(func() {
+		s.Running.start(p.Timeout, func(ctx context.Context) {
 			defer p.State.running.Add(-1)
-			ctx, cancel := context.WithTimeout(context.Background(), p.Timeout)
-			defer cancel()
 			err := p.Run.Do(ctx, c)
 			if err == nil {
 				drain(&c.Response.Body)

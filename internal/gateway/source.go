@@ -2,12 +2,10 @@ package gateway
 
 import "context"
 
-// A Handler answers the exchanges that somebody brings in, an engine from clients or
-// a [Source].
+// A Handler answers the exchanges that an engine brings in from clients.
 type Handler interface {
-	// Do fills x.Response. For the server of an engine an error says that no answer
-	// can be given any more: it aborts the connection, or the stream of HTTP/2, so
-	// that the client notices. A source is told of every failure.
+	// Do fills x.Response. An error says that no answer can be given any more: the engine
+	// aborts the connection, or the stream of HTTP/2, so that the client notices.
 	Connector
 
 	// Done ends an exchange that Do was called with, even if Do panicked: sent is
@@ -26,15 +24,19 @@ type Sent struct {
 	Bytes  int64 // of the body, or through the tunnel
 }
 
-// A Source brings exchanges in that no client sends: the messages of a queue, for
-// instance.
+// A Source brings messages in that no client sends: those of a queue, for instance.
 type Source interface {
-	// Run takes what is there to be taken, one exchange for each, and gives it to h:
-	// Do, then the acknowledgement that is due, which is known from the error and from
-	// Response.Complete, then Done. When ctx ends it takes nothing more, finishes what
-	// it took, and returns. An error is why it ended before that; nobody calls it again.
+	// Run takes what is there to be taken, one message after the other or many at once,
+	// and gives each to take. When ctx ends it takes nothing more, finishes what it took,
+	// and returns. It connects again by itself, after a pause: nobody calls it a second
+	// time, and an error is why it ended before ctx did.
 	//
-	// The context of Do is not ctx, which ends while exchanges are still to be
-	// finished: [context.WithoutCancel] keeps its values.
-	Run(ctx context.Context, h Handler) error
+	// Take answers a message and returns when that is done: nil stands for a whole
+	// answer, any error for none or for one of which something is missing, so that the
+	// message may be acknowledged or has to be given back. It is safe for concurrent
+	// use, and does not end with ctx. All of the message goes to the backends as it is,
+	// as if an endpoint let everything through. Zero parts of it are empty; without a
+	// method it is a POST, without a path one to "/". Names of headers may be spelt
+	// anyhow. Nothing of it may change before take returns, and nothing is kept then.
+	Run(ctx context.Context, take func(Message) error) error
 }

@@ -146,8 +146,10 @@ type Server struct {
 	// listener: the time that balancers need to hear of it.
 	ShutdownDelay config.Duration `json:"shutdown_delay"`
 
-	// MaxShutdownWaitTime is how long a stopping gateway waits for requests in
-	// flight, once its listener is closed; 0s waits for all of them.
+	// MaxShutdownWaitTime is how long a stopping gateway waits for all that is in
+	// flight, once its listener is closed: requests, messages of queues, shadows. What
+	// has not ended then is cut, and the gateway ends a second later at most. 0s waits
+	// for all of it.
 	MaxShutdownWaitTime config.Duration `json:"max_shutdown_wait_time"`
 
 	// UseH2C accepts HTTP/2 without TLS.

@@ -25,9 +25,9 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 	if l.state.Is(err != nil, func() time.Duration { return time.Since(l.since) }) {
 		if err != nil {
-			l.g.Logger().Error("connections cannot be accepted, trying again", "error", err)
+			l.g.Logger().Error("connections cannot be accepted, trying again", "error", err, "address", l.Addr().String())
 		} else {
-			l.g.Logger().Info("connections are accepted again")
+			l.g.Logger().Info("connections are accepted again", "address", l.Addr().String())
 		}
 	}
 	return conn, err

@@ -4,15 +4,20 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
-// Limits of what is served beside the service: operators and machines ask there.
+// Limits of what is served beside the service: operators and machines ask there. How long
+// an answer may take is said by its plan.
 const (
 	portHeaderTimeout = 10 * time.Second
+	portReadTimeout   = time.Minute // whole request
+	portStallTimeout  = 30 * time.Second
+	portWriteTimeout  = 2 * time.Minute // whole answer
 	portIdleTimeout   = time.Minute
 	portStop          = 5 * time.Second // for exchanges in flight
 )
@@ -24,13 +29,14 @@ type port struct {
 	address string
 	l       net.Listener
 	server  engine.Server // nil as long as nobody is served
+	failed  atomic.Bool   // nobody is served any more
 }
 
-// open opens the ports of a generation that are not open yet. On an error none of
-// them is.
+// open opens the ports of a generation that are not open yet, or not any more. On an
+// error none of them is.
 func (g *Gateway) open(ctx context.Context, next *compilation) (opened []*port, err error) {
 	for _, p := range next.Ports() {
-		if g.ports[p.Address] != nil {
+		if was := g.ports[p.Address]; was != nil && !was.failed.Load() {
 			continue
 		}
 		var lc net.ListenConfig
@@ -38,6 +44,11 @@ func (g *Gateway) open(ctx context.Context, next *compilation) (opened []*port, 
 		if err != nil {
 			for _, o := range opened {
 				o.l.Close()
+			}
+			for address := range g.ports {
+				if p.Meets(address) {
+					err = fmt.Errorf("%w, by the gateway itself, which listens at %s; restart it to change that", err, address)
+				}
 			}
 			return nil, fmt.Errorf("%s: %s: %w", p.At, p.Name, err)
 		}
@@ -52,14 +63,20 @@ func (g *Gateway) serve(gen *generation, opened []*port) {
 		if g.ports == nil {
 			g.ports = make(map[string]*port)
 		}
+		if was := g.ports[p.address]; was != nil {
+			g.retiring.Go(was.stop)
+		}
 		g.ports[p.address] = p
 		p.server = g.engine(gen.Service).NewServer(engine.Settings{
-			ReadHeaderTimeout: portHeaderTimeout, IdleTimeout: portIdleTimeout,
+			ReadHeaderTimeout: portHeaderTimeout, ReadTimeout: portReadTimeout, StallTimeout: portStallTimeout,
+			WriteTimeout: portWriteTimeout, IdleTimeout: portIdleTimeout,
 			ErrorLog: func(msg string, err error) { g.Logger().Debug(msg, "address", p.address, "error", err) },
 		})
 		g.retiring.Go(func() {
-			if err := p.server.Serve(p.l, p); err != nil {
-				g.Logger().Error("a port is closed", "address", p.address, "error", err)
+			if err := p.server.Serve(&listener{Listener: p.l, g: g, since: time.Now()}, p); err != nil {
+				p.l.Close()
+				p.failed.Store(true)
+				g.Logger().Error("a port is closed, until the next reload opens it", "address", p.address, "error", err)
 			}
 		})
 	}
@@ -73,7 +90,7 @@ func (g *Gateway) serve(gen *generation, opened []*port) {
 
 // stop ends the port.
 func (p *port) stop() {
-	ctx, cancel := context.WithTimeout(context.Background(), portStop)
+	ctx, cancel := context.WithTimeout(p.g.stopping.cut, portStop)
 	defer cancel()
 	if err := p.server.Shutdown(ctx); err != nil {
 		p.g.Logger().Warn("requests at a port were cut", "address", p.address, "error", err)
@@ -94,6 +111,7 @@ func (gen *generation) port(address string) gateway.Connector {
 func (p *port) Do(ctx context.Context, x *gateway.Exchange) error {
 	gen := p.g.pin()
 	gen.begin(x)
+	x.Endpoint = p.address
 	by := gen.port(p.address)
 	if by == nil { // a generation without it has just gone live
 		by = nobody
@@ -111,4 +129,7 @@ var nobody = gateway.ConnectorFunc(func(context.Context, *gateway.Exchange) erro
 })
 
 // Done ends an exchange.
-func (p *port) Done(x *gateway.Exchange, _ engine.Sent, _ error) { x.Release() }
+func (p *port) Done(x *gateway.Exchange, sent engine.Sent, err error) {
+	x.Pin.(*generation).tell(x, status(sent, err), err)
+	x.Release()
+}

@@ -71,19 +71,20 @@ type Gateway struct {
 	live     atomic.Pointer[generation]
 	tls      atomic.Pointer[tls.Config]
 	draining atomic.Bool
-	retiring sync.WaitGroup
-	cut      chan struct{} // closed when retired generations are not waited for any more
+	retiring sync.WaitGroup // what ends by itself, or when the gateway closes
+	stopping stopping
 
 	mu     sync.Mutex // one load at a time
 	closed bool
-	taking *sources         // those of the live generation
+	takes  bool             // sources run
+	taking *sources         // those of the live generation, nil if none have run
 	ports  map[string]*port // that are open, by address
 	read   watch.Files      // what the live configuration is made from
 	tried  watch.Files      // and the last one that was to be loaded
 }
 
 // New returns a gateway without a configuration.
-func New(o Options) *Gateway { return &Gateway{options: o, cut: make(chan struct{})} }
+func New(o Options) *Gateway { return &Gateway{options: o, stopping: newStopping()} }
 
 // ErrConfig says that a configuration has errors; the problems say which.
 var ErrConfig = errors.New("the configuration has errors")
@@ -245,7 +246,7 @@ func (c *compilation) check(s *model.Service) []*config.Problem {
 // Load compiles the configuration, starts it beside the live one and swaps. A
 // configuration with errors, or one that does not start, leaves everything as
 // it was; then the error is ErrConfig or that of the start. After Close it is
-// ErrClosed.
+// ErrClosed. Sources of the configuration run as long as the gateway serves.
 func (g *Gateway) Load(ctx context.Context) ([]*config.Problem, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -279,7 +280,9 @@ func (g *Gateway) Load(ctx context.Context) ([]*config.Problem, error) {
 	next := newGeneration(compiled.Generation)
 	old := g.live.Swap(next)
 	g.serve(next, opened)
-	g.taking = g.run(next, g.taking)
+	if g.takes {
+		g.taking = g.run(next, g.taking)
+	}
 	if old != nil {
 		g.retire(old)
 	}
@@ -351,15 +354,16 @@ func (g *Gateway) fixed(next *model.Service) []*config.Problem {
 }
 
 // retire ends a generation that is no longer live, after its last request. Only
-// a gateway that is closed may not wait so long.
+// a gateway that stops may not wait so long.
 func (g *Gateway) retire(gen *generation) {
 	gen.Release()
 	g.retiring.Go(func() {
+		defer context.AfterFunc(g.stopping.cut, gen.Cut)()
 		select {
 		case <-gen.idle:
-		case <-g.cut:
+		case <-g.stopping.left.Done():
 		}
-		if err := gen.Close(context.Background()); err != nil {
+		if err := gen.Close(g.stopping.over); err != nil {
 			g.Logger().Error("closing the old configuration", "error", err)
 		}
 	})
@@ -396,9 +400,9 @@ func (g *Gateway) Listen(ctx context.Context) (net.Listener, error) {
 	return lc.Listen(ctx, "tcp", net.JoinHostPort(s.ListenIP, strconv.Itoa(s.Port)))
 }
 
-// Serve answers clients from l until ctx is done, then goes on for shutdown_delay
-// while readiness tells balancers, then drains: no new
-// connections, requests in flight may end within max_shutdown_wait_time. It
+// Serve answers clients from l, and runs the sources, until ctx is done. Then it goes on
+// for shutdown_delay while readiness tells balancers, without sources, then drains: no new
+// connections, requests and messages in flight may end within max_shutdown_wait_time. It
 // returns nil after a stop that was asked for, and the error of the listener
 // or of requests that had to be cut otherwise.
 func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
@@ -418,84 +422,23 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 		settings.TLS.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return g.tls.Load(), nil }
 	}
 	server := g.engine(s).NewServer(settings)
+	g.take()
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(&listener{Listener: l, g: g, since: time.Now()}, g) }()
 	select {
 	case err := <-failed:
-		return errors.Join(err, g.stop(context.Background(), server))
+		return errors.Join(err, g.stop(server))
 	case <-ctx.Done():
 	}
 	g.draining.Store(true)
 	g.leave()
 	select {
 	case err := <-failed:
-		return errors.Join(err, g.stop(context.Background(), server))
+		return errors.Join(err, g.stop(server))
 	case <-time.After(time.Duration(g.Service().ShutdownDelay)):
 	}
-	err := g.stop(context.Background(), server)
+	err := g.stop(server)
 	return errors.Join(err, <-failed)
-}
-
-// leave lets the sources of the live generation end.
-func (g *Gateway) leave() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.taking != nil {
-		g.taking.end()
-	}
-}
-
-// stop waits for the sources, drains the server and ends the live generation.
-func (g *Gateway) stop(ctx context.Context, server engine.Server) error {
-	g.draining.Store(true)
-	g.leave()
-	if wait := time.Duration(g.Service().MaxShutdownWaitTime); wait > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, wait)
-		defer cancel()
-	}
-	g.mu.Lock()
-	taking := g.taking
-	g.mu.Unlock()
-	if taking != nil {
-		select {
-		case <-taking.done:
-		case <-ctx.Done():
-		}
-	}
-	err := server.Shutdown(ctx)
-	g.Close()
-	return err
-}
-
-// Close ends the live generation and waits for those that were retired, no
-// longer than max_shutdown_wait_time. The gateway must not serve any more.
-func (g *Gateway) Close() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.closed {
-		return
-	}
-	g.closed = true
-	if g.taking != nil {
-		g.taking.end()
-	}
-	for _, p := range g.ports {
-		g.retiring.Go(p.stop)
-	}
-	if live := g.live.Load(); live != nil {
-		g.retire(live)
-		if wait := time.Duration(live.Service.MaxShutdownWaitTime); wait > 0 {
-			defer time.AfterFunc(wait, func() { close(g.cut) }).Stop()
-		}
-	}
-	g.retiring.Wait()
-	if g.taking != nil {
-		select {
-		case <-g.taking.done:
-		case <-g.cut:
-		}
-	}
 }
 
 // Do answers an exchange in the live generation. It fails only if the client
@@ -537,14 +480,7 @@ func (g *Gateway) Done(x *gateway.Exchange, sent engine.Sent, err error) {
 	gen := x.Pin.(*generation)
 	defer x.Release()
 	status := status(sent, err)
-	if failure := cmp.Or(err, x.Err, x.Response.Missing); failure != nil {
-		// The access log may be off, and observers may not say why.
-		gen.Logger().Debug("request failed", "method", x.Sent().Method(), "endpoint", x.Endpoint, "status", status, "request_id", x.ID(), "error", failure)
-	}
-	if x.Err != nil && status == 500 && gateway.AsError(x.Err).Code == gateway.CodeInternal && gen.faulty.CompareAndSwap(false, true) {
-		gen.Logger().Error("a fault of the gateway itself; please report it, further ones of this configuration are told at DEBUG only",
-			"method", x.Sent().Method(), "endpoint", x.Endpoint, "request_id", x.ID(), "error", x.Err)
-	}
+	gen.tell(x, status, err)
 	if observers := gen.Observers(); len(observers) > 0 {
 		o := telemetry.Outcome{Started: x.Started, Took: time.Since(x.Started), Status: status, Written: sent.Bytes, Err: err, Broken: err != nil && sent.Status != 0}
 		if o.Err == nil {
@@ -554,6 +490,34 @@ func (g *Gateway) Done(x *gateway.Exchange, sent engine.Sent, err error) {
 			observer.Observe(x, o)
 		}
 	}
+}
+
+// tell puts the failure of an exchange, which ends with err for its engine, into the log,
+// once: the access log may be off, observers may not say why, and of ports there are none.
+func (gen *generation) tell(x *gateway.Exchange, status int, err error) {
+	failure := cmp.Or(err, x.Err, x.Response.Missing)
+	if failure == nil {
+		return
+	}
+	facts := []any{"method", x.Sent().Method(), "endpoint", x.Endpoint, "status", status, "request_id", x.ID()}
+	if fault := faultOf(x.Err, err); fault != nil && gen.faulty.CompareAndSwap(false, true) {
+		gen.Logger().Error("a fault of the gateway itself; please report it, further ones of this configuration are told at DEBUG only",
+			append(facts, "error", fault)...)
+		return
+	}
+	gen.Logger().Debug("request failed", append(facts, "error", failure)...)
+}
+
+// faultOf returns the failure of an exchange if it is one of the gateway itself, whatever
+// the client got: any that has no cause that is known, or one that an engine calls so.
+func faultOf(failure, sending error) error {
+	if failure != nil && gateway.AsError(failure).Code == gateway.CodeInternal {
+		return failure
+	}
+	if e, ok := errors.AsType[*gateway.Error](sending); ok && e.Code == gateway.CodeInternal {
+		return sending
+	}
+	return nil
 }
 
 // dial returns a client for these settings. Clients with equal settings, the

@@ -77,7 +77,12 @@ func newBenchWith(text string, log slog.Handler) *bench {
 		Load: func(context.Context, func(string)) (*config.Document, []*config.Problem) {
 			return config.Parse("gateway.json", []byte(*b.text.Load()))
 		},
-		Registry: component.NewRegistry(component.Service(component.Info{Namespace: "test/probe"}, b.build)),
+		Registry: component.NewRegistry(
+			component.Service(component.Info{Namespace: "test/probe"}, b.build),
+			component.Backend(component.Info{Namespace: "test/shadow"}, func(s *component.BackendSite, _ struct{}) error {
+				s.Shadow(component.Shadow{Most: 1, Timeout: time.Minute})
+				return nil
+			})),
 		Engines: []engine.Engine{{
 			Name:      "test",
 			NewServer: func(s engine.Settings) engine.Server { b.server = newServer(s); return b.server },
@@ -119,11 +124,6 @@ func (b *bench) build(s *component.ServiceSite, o probeOptions) error {
 		return err
 	}
 	s.OnStart(func(context.Context) error { b.note("%s starts", o.Name); p.started.Store(true); return nil })
-	s.OnStart(func(context.Context) error {
-		if o.Fail == "start" {
-			return errors.New("does not start")
-		}
-		return nil
 	s.OnClose(func(ctx context.Context) error {
 		b.note("%s closes", o.Name)
 		p.closed.Store(true)
@@ -138,6 +138,11 @@ func (b *bench) build(s *component.ServiceSite, o probeOptions) error {
 		}
 		return nil
 	})
+	s.OnStart(func(context.Context) error {
+		if o.Fail == "start" {
+			return errors.New("does not start")
+		}
+		return nil
 	})
 	s.OnClose(func(context.Context) error {
 		if o.Fail == "start" {
@@ -177,13 +182,19 @@ func (c *client) Do(ctx context.Context, x *gateway.Exchange) error {
 // A server does nothing until it is told to end.
 type server struct {
 	engine.Settings
+	h    chan engine.Handler
 	end  chan error
 	stop func(context.Context) error // in place of ending at once
 }
 
-func newServer(s engine.Settings) *server { return &server{Settings: s, end: make(chan error, 1)} }
+func newServer(s engine.Settings) *server {
+	return &server{Settings: s, h: make(chan engine.Handler, 1), end: make(chan error, 2)}
+}
 
-func (s *server) Serve(net.Listener, engine.Handler) error { return <-s.end }
+func (s *server) Serve(_ net.Listener, h engine.Handler) error { s.h <- h; return <-s.end }
+
+// handler returns who answers, once it serves.
+func (s *server) handler() engine.Handler { return <-s.h }
 
 func (s *server) Shutdown(ctx context.Context) error {
 	var err error
@@ -273,15 +284,15 @@ func TestRetire(t *testing.T) {
 	})
 }
 
-// TestCloseDeadline shows that requests that do not end hold a gateway no
-// longer than it may wait.
+// TestCloseDeadline shows that requests that do not end, even if they are cut, hold a
+// gateway a moment longer than it may wait.
 func TestCloseDeadline(t *testing.T) {
 	tests := []struct {
 		wait string
 		last time.Duration // of the request
 		want time.Duration // until Close returns
 	}{
-		{"3s", time.Hour, 3 * time.Second},
+		{"3s", time.Hour, 3300 * time.Millisecond},
 		{"3s", time.Second, time.Second},
 		{"0s", time.Hour, time.Hour},
 	}
@@ -311,6 +322,50 @@ func TestCloseDeadline(t *testing.T) {
 				b.Close() // has nothing left to wait for
 				if n := strings.Count(b.noted(), "closes"); n != 2 {
 					t.Errorf("%d generations were closed, want 2", n)
+				}
+				time.Sleep(2 * time.Hour)
+			})
+		})
+	}
+}
+
+// TestCloseBounds shows that nothing that is left of requests, and no component, holds a
+// gateway much longer than it may wait.
+func TestCloseBounds(t *testing.T) {
+	const shadowed = `,"endpoints":[{"endpoint":"/x","backend":[{"url_pattern":"/","host":["http://b"]},
+		{"url_pattern":"/shadow","host":["http://b"],"extra_config":{"test/shadow":{}}}]}]`
+	tests := []struct {
+		name, text string
+		want       time.Duration // until Close returns
+		log        string
+	}{
+		{"a shadow", named("one", `,"max_shutdown_wait_time":"3s"`, shadowed), 3 * time.Second, ""},
+		{"a shadow of a gateway that waits", named("one", shadowed), time.Minute, "shadow calls fail"},
+		{"a component that closes as long as it may", strings.Replace(failing("one", "end"), "{", `{"max_shutdown_wait_time":"3s",`, 1), 3600 * time.Millisecond, "closing the old configuration"},
+		{"a component that does not end", strings.Replace(failing("one", "stuck"), "{", `{"max_shutdown_wait_time":"3s",`, 1), 3900 * time.Millisecond, "not everything has ended"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log strings.Builder
+				b := newBenchWith("", slog.NewTextHandler(&log, nil))
+				b.backend = func(ctx context.Context, x *gateway.Exchange) error {
+					if x.Request.Path == "/shadow" {
+						<-ctx.Done()
+						return ctx.Err()
+					}
+					x.Response.Status, x.Response.Body = 200, body.FromBytes([]byte(`{"a":1}`))
+					return nil
+				}
+				b.load(t, tt.text)
+				b.begin(t, "/x")()
+				began := time.Now()
+				b.Close()
+				if took := time.Since(began); took != tt.want {
+					t.Errorf("closed after %v, want %v", took, tt.want)
+				}
+				if got := log.String(); !strings.Contains(got, tt.log) || tt.log == "" && got != "" {
+					t.Errorf("the log says %q, want %q", got, tt.log)
 				}
 				time.Sleep(2 * time.Hour)
 			})

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/component"
-	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
@@ -16,6 +15,25 @@ import (
 type sources struct {
 	end  context.CancelFunc // lets them end
 	done chan struct{}      // closed when all have ended
+}
+
+// take lets the sources of the live generation run, and those of each that follows.
+func (g *Gateway) take() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.closed {
+		g.takes, g.taking = true, g.run(g.live.Load(), g.taking)
+	}
+}
+
+// leave lets the sources end.
+func (g *Gateway) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.takes = false
+	if g.taking != nil {
+		g.taking.end()
+	}
 }
 
 // run lets the sources of a generation run once those before them, nil for none, have
@@ -27,7 +45,7 @@ func (g *Gateway) run(gen *generation, before *sources) *sources {
 		before.end()
 	}
 	gen.users.Add(1) // it is live, so it has not ended
-	go func() {
+	g.retiring.Go(func() {
 		defer gen.Release()
 		defer close(s.done)
 		defer end()
@@ -36,11 +54,21 @@ func (g *Gateway) run(gen *generation, before *sources) *sources {
 		}
 		var all sync.WaitGroup
 		for _, src := range gen.Sources() {
-			all.Go(func() { g.take(ctx, gen, src) })
+			all.Go(func() { g.consume(ctx, gen, src) })
 		}
 		all.Wait()
-	}()
+	})
 	return s
+}
+
+// run reports whether any has not ended.
+func (s *sources) run() bool {
+	select {
+	case <-s.done:
+		return false
+	default:
+		return true
+	}
 }
 
 // patience is how long sources may take to finish what they have taken until that is
@@ -58,8 +86,8 @@ func (s *sources) wait(next *generation) {
 	<-s.done
 }
 
-// take runs one source. That it has ended too early is said once.
-func (g *Gateway) take(ctx context.Context, gen *generation, src component.Source) {
+// consume runs one source. That it has ended too early is said once.
+func (g *Gateway) consume(ctx context.Context, gen *generation, src component.Source) {
 	if ctx.Err() != nil {
 		return // others have taken its place before it could begin
 	}
@@ -69,27 +97,20 @@ func (g *Gateway) take(ctx context.Context, gen *generation, src component.Sourc
 				err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
 			}
 		}()
-		return src.Run(ctx, taken{g, gen, src.By})
+		return src.Run(ctx, func(m gateway.Message) error { return g.answer(gen, src, m) })
 	}()
 	if ctx.Err() == nil {
 		gen.Logger().Error("nothing is taken from a source any more", "source", src.Name, "error", err)
 	}
 }
 
-// taken answers the exchanges of a source in its generation, which the source holds.
-type taken struct {
-	g   *Gateway
-	gen *generation
-	by  gateway.Connector
-}
-
-// Do answers an exchange.
-func (t taken) Do(ctx context.Context, x *gateway.Exchange) error {
-	t.gen.users.Add(1)
-	t.gen.begin(x)
-	x.Err = t.gen.Take(ctx, x, t.by)
+// answer answers a message of a source in its generation, which the source holds. It ends
+// when the stop of the gateway does not wait any longer.
+func (g *Gateway) answer(gen *generation, src component.Source, m gateway.Message) error {
+	gen.users.Add(1)
+	x := gen.Taken(src.Name, m)
+	gen.begin(x)
+	defer g.Done(x, gateway.Sent{}, nil)
+	x.Err = gen.Take(g.stopping.cut, x, src.By)
 	return x.Err
 }
-
-// Done ends an exchange.
-func (t taken) Done(x *gateway.Exchange, sent engine.Sent, err error) { t.g.Done(x, sent, err) }

@@ -38,6 +38,7 @@ type beltOptions struct {
 	Takes  config.Duration `json:"takes"` // that a message is worked on
 	Fails  string          `json:"fails"` // "pipe", "run" or "panic"
 	Port   string          `json:"port"`
+	Second string          `json:"second"` // another port
 	Health string          `json:"health"`
 
 	// Of a pipe that answers, in the place of a function.
@@ -56,7 +57,7 @@ type consumer struct {
 	beltOptions
 }
 
-func (c *consumer) Run(ctx context.Context, h gateway.Handler) error {
+func (c *consumer) Run(ctx context.Context, take func(gateway.Message) error) error {
 	switch c.Fails {
 	case "run":
 		return errors.New("the broker refuses us")
@@ -68,12 +69,10 @@ func (c *consumer) Run(ctx context.Context, h gateway.Handler) error {
 	}
 	c.b.note("%s takes", c.Name)
 	for ctx.Err() == nil {
-		x := gateway.Acquire(testx.Request{Method: "POST", Path: "/" + c.Name}.Inbound())
 		c.belt.taken.Add(1)
-		if err := h.Do(context.WithoutCancel(ctx), x); err == nil && x.Response.Complete {
+		if take(gateway.Message{Path: "/" + c.Name}) == nil {
 			c.belt.acked.Add(1)
 		}
-		h.Done(x, gateway.Sent{}, nil)
 	}
 	c.b.note("%s ends", c.Name)
 	c.belt.consumers.Add(-1)
@@ -100,18 +99,33 @@ func newBelted(t testing.TB, log slog.Handler, e engine.Engine) (*bench, *belt) 
 			s.Source(o.Name, &consumer{t, b, all, o}, by)
 		}
 		if o.Port != "" {
-			s.Serve("the port of the test", o.Port, gateway.ConnectorFunc(func(_ context.Context, x *gateway.Exchange) error {
-				if x.In.Path() == "/bad" {
+			err := s.Serve("the port of the test", o.Port, gateway.ConnectorFunc(func(ctx context.Context, x *gateway.Exchange) error {
+				switch x.In.Path() {
+				case "/bad":
 					return &gateway.Error{Status: 418, Code: "teapot"}
+				case "/panic":
+					panic("trouble")
 				}
 				x.Response.Status = 200
 				x.Response.Header.Set("X-Name", o.Name+" "+x.In.Path())
+				if _, limited := ctx.Deadline(); limited {
+					x.Response.Header.Set("X-Until", "soon")
+				}
 				return nil
 			}))
+			if err != nil {
+				return config.At("port", err)
+			}
+		}
+		if o.Second != "" {
+			if err := s.Serve("another port", o.Second, nil); err != nil {
+				return config.At("second", err)
+			}
 		}
 		if o.Health != "" {
-			s.Health("belt", true, func() (string, bool) { return o.Health, o.Health == "well" })
-			s.Health("another", false, func() (string, bool) { return "", false })
+			return errors.Join(
+				s.Health("belt", true, func() (string, bool) { return o.Health, o.Health == "well" }),
+				s.Health("another", false, func() (string, bool) { return "", false }))
 		}
 		return nil
 	}
@@ -129,17 +143,32 @@ func newBelted(t testing.TB, log slog.Handler, e engine.Engine) (*bench, *belt) 
 	return b, all
 }
 
+// serve serves without a listener; stop ends that and returns what Serve does.
+func (b *bench) serve(t testing.TB) (stop func() error) {
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- b.Serve(ctx, nil) }()
+	synctest.Wait()
+	return func() error { cancel(); return <-served }
+}
+
 func belted(options string) string {
 	return `{"version":3,"max_shutdown_wait_time":"1m","extra_config":{"test/belt":{` + options + `}}}`
 }
 
 // TestSources shows when sources run: one generation's at a time, from the moment when
-// it is live until the next one is, and each until it has finished what it took.
+// it is live and the gateway serves until the next one is, and each until it has finished
+// what it took. At the stop that is beside the server.
 func TestSources(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, queue := newBelted(t, slog.DiscardHandler, engine.Engine{})
+		b.load(t, belted(`"name":"none"`))
 		b.load(t, belted(`"name":"one","takes":"10s"`))
 		synctest.Wait()
+		if got, want := b.noted(), "none closes"; got != want {
+			t.Errorf("before the gateway serves: %s, want %s", got, want)
+		}
+		stop := b.serve(t)
 		b.load(t, belted(`"name":"two","takes":"1s"`))
 		time.Sleep(9 * time.Second)
 		synctest.Wait()
@@ -158,16 +187,11 @@ func TestSources(t *testing.T) {
 		if got := b.noted(); !strings.HasPrefix(got, "two ends") || strings.Contains(got, "three takes") || !strings.Contains(got, "four takes") {
 			t.Errorf("two reloads at once: %s", got)
 		}
-		ctx, cancel := context.WithCancel(t.Context())
-		served := make(chan error, 1)
-		go func() { served <- b.Serve(ctx, nil) }()
-		synctest.Wait()
 		b.server.stop = func(context.Context) error { b.note("the server ends"); return nil }
-		cancel()
-		if err := <-served; err != nil {
+		if err := stop(); err != nil {
 			t.Error(err)
 		}
-		if got, want := b.noted(), "four ends, the server ends, four closes"; got != want {
+		if got, want := b.noted(), "the server ends, four ends, four closes"; got != want {
 			t.Errorf("at the stop: %s, want %s", got, want)
 		}
 		if taken, acked := queue.taken.Load(), queue.acked.Load(); taken != acked || taken < 3 {
@@ -198,10 +222,12 @@ func (*peer) Close() {}
 func TestSourcesOfPipes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		backends := new(peer)
-		e := engine.Engine{Name: "test", NewClient: func(model.Transport, *tls.Config) engine.Client { return backends }}
+		e := engine.Engine{Name: "test", NewServer: func(s engine.Settings) engine.Server { return newServer(s) },
+			NewClient: func(model.Transport, *tls.Config) engine.Client { return backends }}
 		b, queue := newBelted(t, slog.DiscardHandler, e)
 		const two = `"backend":[{"url_pattern":"/1","host":["http://up"]},{"url_pattern":"/2","host":["http://up"]}]`
 		b.load(t, belted(`"name":"one","takes":"2s",`+two))
+		stop := b.serve(t)
 		time.Sleep(2500 * time.Millisecond) // within the third message
 		b.load(t, belted(`"name":"two","takes":"500ms",`+two))
 		synctest.Wait()
@@ -223,6 +249,9 @@ func TestSourcesOfPipes(t *testing.T) {
 		if taken, acked := queue.taken.Load(), queue.acked.Load(); acked != 3 || taken < 5 {
 			t.Errorf("%d messages are done of %d, want 3", acked, taken)
 		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
 	})
 }
 
@@ -233,10 +262,17 @@ func TestSourcesThatFail(t *testing.T) {
 			var log strings.Builder
 			b, queue := newBelted(t, slog.NewTextHandler(&log, nil), engine.Engine{})
 			b.load(t, belted(`"name":"one","takes":"1s","fails":"`+fails+`"`))
-			time.Sleep(1500 * time.Millisecond)
-			b.Close()
-			if got := log.String(); strings.Count(got, "nothing is taken from a source any more") != map[bool]int{true: 0, false: 1}[fails == "pipe"] {
-				t.Errorf("%s: the log says %q", fails, got)
+			stop := b.serve(t)
+			time.Sleep(2500 * time.Millisecond)
+			if err := stop(); err != nil {
+				t.Errorf("%s: %v", fails, err)
+			}
+			want := "nothing is taken from a source any more"
+			if fails == "pipe" {
+				want = "a fault of the gateway itself"
+			}
+			if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, want) || !strings.Contains(got, "level=ERROR") {
+				t.Errorf("%s: the log says %q, want %q once", fails, got, want)
 			}
 			if queue.acked.Load() != 0 {
 				t.Errorf("%s: a message was acknowledged", fails)
