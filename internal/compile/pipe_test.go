@@ -114,6 +114,22 @@ var nesting = component.NewRegistry(slices.Concat(
 		}))
 		return nil
 	}),
+	component.Pipe(component.Info{Namespace: "test/again"}, func(s *component.PipeSite, _ struct{}) error {
+		says := func(word string) gateway.StageFunc {
+			return func(_ context.Context, x *gateway.Exchange) error { x.Request.Header.Add("X-A", word); return nil }
+		}
+		s.Stage(component.PipeIntake, says("outside"))
+		s.Stage(component.PipeValidate, says("inside"))
+		s.Around(component.PipeCheck, func(next gateway.Connector) gateway.Connector {
+			return gateway.ConnectorFunc(func(ctx context.Context, x *gateway.Exchange) error {
+				if err := next.Do(ctx, x); err == nil {
+					return nil
+				}
+				return next.Do(ctx, x)
+			})
+		})
+		return nil
+	}),
 	component.Pipe(component.Info{Namespace: "test/writes"}, func(s *component.PipeSite, _ struct{}) error {
 		s.AllowWrites()
 		return nil
@@ -381,6 +397,43 @@ func TestNestedFailures(t *testing.T) {
 		f, ok := errors.AsType[*plan.Failure](err)
 		if !ok || f.At.Line == 0 {
 			t.Errorf("%s: %v has no place", tt.name, err)
+		}
+		x.Release()
+	}
+}
+
+// TestPipeAround lets a connector around the inner part of a pipe, of an endpoint or of one
+// without a door, run it again: what stands outside runs once.
+func TestPipeAround(t *testing.T) {
+	const again = `"extra_config":{"test/again":{}},`
+	for _, door := range []bool{true, false} {
+		pipe := again + `"backend":[{"url_pattern":"/one"}]`
+		if !door {
+			pipe = `"backend":[{"url_pattern":"/outer","extra_config":{"test/workflow":{"endpoint":"/flow",` + pipe + `}}}]`
+		}
+		n := new(town)
+		first := true
+		g, problems := compileNested(t, gateway.ConnectorFunc(func(ctx context.Context, x *gateway.Exchange) error {
+			err := n.Do(ctx, x)
+			if first {
+				first, err = false, errors.New("not yet")
+			}
+			return err
+		}), `{"version":3,"host":["http://up"],"endpoints":[{"endpoint":"/x",`+pipe+`}]}`)
+		if g == nil {
+			t.Fatal(config.Format(problems))
+		}
+		p := g.Explain("GET", "/x").Endpoint.PipePlan
+		if !door {
+			p = p.Backends[0].Pipes[0]
+		}
+		if !slices.ContainsFunc(p.Steps, func(s compile.Step) bool { return s.Name == "test/again" && s.Phase == "check" && s.Out }) {
+			t.Errorf("door %t: explained as %+v", door, p.Steps)
+		}
+		x := gateway.Acquire(testx.Request{Method: "GET", Path: "/x"}.Inbound())
+		err := g.Do(t.Context(), x)
+		if want := []string{"GET up/one? X-A: outside, X-A: inside", "GET up/one? X-A: outside, X-A: inside, X-A: inside"}; err != nil || text(t, x) != `{"a":1,"b":2}` || !slices.Equal(n.seen, want) {
+			t.Errorf("door %t: %v, the backends got %q", door, err, n.seen)
 		}
 		x.Release()
 	}

@@ -98,7 +98,9 @@ func (e *Edited) DelHeader(name string) {
 	e.header = slices.DeleteFunc(e.header, func(f Field) bool { return Alike(f.Name, name) })
 }
 
-// SetBody replaces the body; length is its size in bytes, -1 if that is not known.
+// SetBody replaces the body; length is its size in bytes, -1 if that is not known. A read
+// that waits is left alone when the time for it is over: whoever makes r ends it when the
+// exchange is released, at the latest, as engines do.
 func (e *Edited) SetBody(r io.Reader, length int64) { e.body, e.length = r, length }
 
 // Wrote reports whether a stage has set the field, whose name is canonical.

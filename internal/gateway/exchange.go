@@ -64,8 +64,8 @@ type Request struct {
 	Query    Fields   // the client's parameters that were let through, decoded
 	Pairs    []string // the same as they are sent on, by index; nil once a stage has changed Query
 	Header   Fields
-	Body     body.Body
-	Unpack   bool // the answer comes unpacked, whether it was sent so or in gzip
+	Body     body.Body // of a stream, reads end with the exchange: whoever makes it sees to that
+	Unpack   bool      // the answer comes unpacked, whether it was sent so or in gzip
 
 	// Contested is set for calls that run against each other, of which the first good
 	// answer cancels the others: the end of the context is likely, and noticed at once.

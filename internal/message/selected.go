@@ -90,7 +90,8 @@ func (*clientBody) Close() error { return nil }
 // on as a whole one.
 //
 // A client that stalls blocks the read, so it runs beside the caller, who leaves
-// when ctx is done. The read then ends with the exchange: engines see to that.
+// when ctx is done. The read then ends with the exchange: whoever made the stream sees to
+// that, engines and those who call [gateway.Edited.SetBody] or fill a request.
 func Buffer(ctx context.Context, b *body.Body, limit int64) error {
 	if b.Form() != body.Stream {
 		return nil

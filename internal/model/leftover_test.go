@@ -1,10 +1,11 @@
 package model
 
 import (
-	"github.com/sluice-gateway/sluice/internal/config"
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/sluice-gateway/sluice/internal/config"
 )
 
 // content are options of which some are kept as they are.

@@ -3,10 +3,11 @@ package model
 import (
 	_ "embed"
 	"fmt"
-	"github.com/sluice-gateway/sluice/internal/config"
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/sluice-gateway/sluice/internal/config"
 )
 
 // Source is the text of this file: its comments are the manual of the core

@@ -1,10 +1,11 @@
 package model
 
 import (
-	"github.com/sluice-gateway/sluice/internal/config"
 	"reflect"
 	"slices"
 	"testing"
+
+	"github.com/sluice-gateway/sluice/internal/config"
 )
 
 // A flow is what options look like that hold backends of their own.
