@@ -142,7 +142,7 @@ func (s service) Do(ctx context.Context, x *gateway.Exchange) error {
 }
 
 // Done ends an exchange.
-func (service) Done(x *gateway.Exchange, _ engine.Sent, _ error) { x.Release() }
+func (service) Done(x *gateway.Exchange, _ gateway.Sent, _ error) { x.Release() }
 
 // products answers lists and single products: after a delay, and every so many
 // calls not at all.

@@ -17,12 +17,6 @@ type Engine struct {
 	NewClient NewClient
 }
 
-// A Handler answers the exchanges of a server.
-type Handler = gateway.Handler
-
-// Sent is what a client got of an answer.
-type Sent = gateway.Sent
-
 // Settings configure a server. They are fixed for its life.
 type Settings struct {
 	ReadTimeout       time.Duration               // whole request; 0 is no limit
@@ -87,7 +81,7 @@ type Settings struct {
 type Server interface {
 	// Serve accepts connections from l until Shutdown or a failure of l, and
 	// returns nil after Shutdown. It is called once.
-	Serve(l net.Listener, h Handler) error
+	Serve(l net.Listener, h gateway.Handler) error
 
 	// Shutdown stops accepting, waits for the exchanges in flight, tunnels among
 	// them, until ctx is done, then cuts those that are left and returns the error of ctx.

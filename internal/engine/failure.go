@@ -114,7 +114,7 @@ func BrokenBody(err error, cut bool) error {
 	return e
 }
 
-// Ended returns the error of an exchange that ended with err, for [Handler.Done]. With
+// Ended returns the error of an exchange that ended with err, for [gateway.Handler.Done]. With
 // cut the server has cut its exchanges, so that it was not the client who left.
 func Ended(err error, cut bool) error {
 	if err == nil || !cut {

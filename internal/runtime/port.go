@@ -129,7 +129,7 @@ var nobody = gateway.ConnectorFunc(func(context.Context, *gateway.Exchange) erro
 })
 
 // Done ends an exchange.
-func (p *port) Done(x *gateway.Exchange, sent engine.Sent, err error) {
+func (p *port) Done(x *gateway.Exchange, sent gateway.Sent, err error) {
 	x.Pin.(*generation).tell(x, status(sent, err), err)
 	x.Release()
 }

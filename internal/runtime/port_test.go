@@ -162,7 +162,7 @@ func TestPortLimits(t *testing.T) {
 	if err := h.Do(t.Context(), x); err != nil || x.Response.Header.Get("X-Until") == "" || x.Until.IsZero() {
 		t.Errorf("who answers has no limit: %v, until %v", err, x.Until)
 	}
-	h.Done(x, engine.Sent{Status: 200}, nil)
+	h.Done(x, gateway.Sent{Status: 200}, nil)
 }
 
 // TestPortFailures tells failures at a port: each at DEBUG, and a fault of the gateway
@@ -190,7 +190,7 @@ func TestPortFailures(t *testing.T) {
 		if err := h.Do(context.Background(), x); err != nil {
 			t.Errorf("%s: %v", tt.path, err)
 		}
-		h.Done(x, engine.Sent{Status: x.Response.Status}, tt.err)
+		h.Done(x, gateway.Sent{Status: x.Response.Status}, tt.err)
 		text := log.String()
 		got := text[said:]
 		said = len(text)

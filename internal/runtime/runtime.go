@@ -466,7 +466,7 @@ func (g *Gateway) Do(ctx context.Context, x *gateway.Exchange) error {
 const cutStatus = 499
 
 // status returns that of an exchange for observers.
-func status(sent engine.Sent, err error) int {
+func status(sent gateway.Sent, err error) int {
 	if err != nil {
 		if gateway.Cut(err) {
 			return cutStatus
@@ -476,7 +476,7 @@ func status(sent engine.Sent, err error) int {
 }
 
 // Done ends an exchange.
-func (g *Gateway) Done(x *gateway.Exchange, sent engine.Sent, err error) {
+func (g *Gateway) Done(x *gateway.Exchange, sent gateway.Sent, err error) {
 	gen := x.Pin.(*generation)
 	defer x.Release()
 	status := status(sent, err)

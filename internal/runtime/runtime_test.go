@@ -182,19 +182,19 @@ func (c *client) Do(ctx context.Context, x *gateway.Exchange) error {
 // A server does nothing until it is told to end.
 type server struct {
 	engine.Settings
-	h    chan engine.Handler
+	h    chan gateway.Handler
 	end  chan error
 	stop func(context.Context) error // in place of ending at once
 }
 
 func newServer(s engine.Settings) *server {
-	return &server{Settings: s, h: make(chan engine.Handler, 1), end: make(chan error, 2)}
+	return &server{Settings: s, h: make(chan gateway.Handler, 1), end: make(chan error, 2)}
 }
 
-func (s *server) Serve(_ net.Listener, h engine.Handler) error { s.h <- h; return <-s.end }
+func (s *server) Serve(_ net.Listener, h gateway.Handler) error { s.h <- h; return <-s.end }
 
 // handler returns who answers, once it serves.
-func (s *server) handler() engine.Handler { return <-s.h }
+func (s *server) handler() gateway.Handler { return <-s.h }
 
 func (s *server) Shutdown(ctx context.Context) error {
 	var err error
@@ -235,7 +235,7 @@ func (b *bench) begin(t testing.TB, path string) (end func() int) {
 	}
 	return func() int {
 		status := x.Response.Status
-		b.Done(x, engine.Sent{Status: x.Response.Status}, nil)
+		b.Done(x, gateway.Sent{Status: x.Response.Status}, nil)
 		return status
 	}
 }
@@ -396,7 +396,7 @@ func TestPins(t *testing.T) {
 				if err := b.Do(t.Context(), x); err != nil || x.Response.Status != 404 {
 					t.Errorf("%d, %v, want 404: the generation is not alive", x.Response.Status, err)
 				}
-				b.Done(x, engine.Sent{Status: x.Response.Status}, nil)
+				b.Done(x, gateway.Sent{Status: x.Response.Status}, nil)
 			}
 		})
 	}
@@ -451,7 +451,7 @@ func TestBadLoads(t *testing.T) {
 			if err := b.Do(t.Context(), x); err != nil || x.Endpoint != "good" || x.Response.Status != 404 {
 				t.Errorf("afterwards %q answers %d, %v", x.Endpoint, x.Response.Status, err)
 			}
-			b.Done(x, engine.Sent{Status: x.Response.Status}, nil)
+			b.Done(x, gateway.Sent{Status: x.Response.Status}, nil)
 			b.Close()
 			if got, want := b.noted(), "good closes"; got != want {
 				t.Errorf("the end: %q, want %q", got, want)
@@ -742,7 +742,7 @@ func TestOutcome(t *testing.T) {
 			if e := gateway.AsError(err); tt.gone && (e == nil || e.Code != gateway.CodeClientGone) || !tt.gone && err != nil {
 				t.Errorf("Do: %v", err)
 			}
-			b.Done(x, engine.Sent{Status: tt.sent, Bytes: 7}, tt.err)
+			b.Done(x, gateway.Sent{Status: tt.sent, Bytes: 7}, tt.err)
 			b.Close()
 			if len(b.probes[0].outcomes) != 1 {
 				t.Fatalf("%d outcomes, want one", len(b.probes[0].outcomes))
@@ -789,7 +789,7 @@ func TestObserverPanics(t *testing.T) {
 	}
 	func() {
 		defer func() { recover() }()
-		g.Done(x, engine.Sent{}, nil)
+		g.Done(x, gateway.Sent{}, nil)
 		t.Error("Done hides a panic")
 	}()
 	g.Close()

@@ -344,7 +344,7 @@ func TestHealth(t *testing.T) {
 			if got := fmt.Sprintf("%d %s", x.Response.Status, text); !strings.HasPrefix(got, want[i]) {
 				t.Errorf("%s: got %s, want %s", path, got, want[i])
 			}
-			b.Done(x, engine.Sent{}, nil)
+			b.Done(x, gateway.Sent{}, nil)
 		}
 		b.Close()
 	}

@@ -160,12 +160,12 @@ type watched struct {
 	saw *journal
 }
 
-func (w *watched) Serve(l net.Listener, h engine.Handler) error {
+func (w *watched) Serve(l net.Listener, h gateway.Handler) error {
 	return w.Server.Serve(l, &noting{h, w.saw})
 }
 
 type noting struct {
-	engine.Handler
+	gateway.Handler
 	saw *journal
 }
 

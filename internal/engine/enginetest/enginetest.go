@@ -175,7 +175,7 @@ func (d *door) Do(ctx context.Context, x *gateway.Exchange) error {
 }
 
 // Done notes how an exchange ended.
-func (d *door) Done(x *gateway.Exchange, sent engine.Sent, err error) {
+func (d *door) Done(x *gateway.Exchange, sent gateway.Sent, err error) {
 	x.Release()
 	d.done <- outcome{sent.Status, sent.Bytes, err}
 }

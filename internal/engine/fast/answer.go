@@ -23,7 +23,7 @@ var errInterrupted = errors.New("interrupted by a panic")
 // An answer is on its way to the client.
 type answer struct {
 	c      *conn
-	sent   engine.Sent
+	sent   gateway.Sent
 	err    error // why it broke off
 	last   bool  // the connection ends after it
 	begun  bool  // something of it was sent
@@ -32,7 +32,7 @@ type answer struct {
 }
 
 // begin makes the answer ready for the next exchange.
-func (a *answer) begin() { a.sent, a.err, a.last, a.begun = engine.Sent{}, nil, false, false }
+func (a *answer) begin() { a.sent, a.err, a.last, a.begun = gateway.Sent{}, nil, false, false }
 
 // A framing is what the header says about the body.
 type framing struct {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
+	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
 // A handover gives the connections of clients that speak HTTP/2 to a server on
@@ -33,7 +34,7 @@ func newHandover(s engine.Settings) *handover {
 
 // take serves a connection of l with h from here on, or closes it if the
 // server is shutting down.
-func (o *handover) take(conn net.Conn, h engine.Handler) {
+func (o *handover) take(conn net.Conn, h gateway.Handler) {
 	if !o.start(h) {
 		conn.Close()
 		return
@@ -45,7 +46,7 @@ func (o *handover) take(conn net.Conn, h engine.Handler) {
 	}
 }
 
-func (o *handover) start(h engine.Handler) bool {
+func (o *handover) start(h gateway.Handler) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.started && !o.stopped {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/engine/fast/wire"
+	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
 // server is an [engine.Server] for HTTP/1.1, one goroutine for each connection.
@@ -23,7 +24,7 @@ type server struct {
 	made     time.Time
 	limits   wire.Limits
 	tls      *tls.Config // nil for plain HTTP
-	handler  engine.Handler
+	handler  gateway.Handler
 	watcher  *watcher
 	http2    *handover
 	draining atomic.Bool    // no new connections; those that are open get one more answer
@@ -67,7 +68,7 @@ func NewServer(s engine.Settings) engine.Server {
 }
 
 // Serve answers the clients of l.
-func (s *server) Serve(l net.Listener, h engine.Handler) error {
+func (s *server) Serve(l net.Listener, h gateway.Handler) error {
 	s.mu.Lock()
 	if s.draining.Load() {
 		s.mu.Unlock()

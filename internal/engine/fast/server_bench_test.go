@@ -89,7 +89,7 @@ type loop struct {
 	answer []byte
 }
 
-func (l *loop) Serve(listener net.Listener, _ engine.Handler) error {
+func (l *loop) Serve(listener net.Listener, _ gateway.Handler) error {
 	l.l = listener
 	for {
 		conn, err := listener.Accept()

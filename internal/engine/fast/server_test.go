@@ -41,12 +41,12 @@ type door struct {
 	server engine.Server
 	addr   string
 	do     func(context.Context, *gateway.Exchange) error
-	done   func(sent engine.Sent, err error) // nil does nothing
+	done   func(sent gateway.Sent, err error) // nil does nothing
 }
 
 func (d *door) Do(ctx context.Context, x *gateway.Exchange) error { return d.do(ctx, x) }
 
-func (d *door) Done(x *gateway.Exchange, sent engine.Sent, err error) {
+func (d *door) Done(x *gateway.Exchange, sent gateway.Sent, err error) {
 	x.Release()
 	if d.done != nil {
 		d.done(sent, err)

@@ -37,7 +37,7 @@ func (p *passage) Do(ctx context.Context, x *gateway.Exchange) error {
 	return p.client.Do(ctx, x)
 }
 
-func (p *passage) Done(x *gateway.Exchange, _ engine.Sent, _ error) { x.Release() }
+func (p *passage) Done(x *gateway.Exchange, _ gateway.Sent, _ error) { x.Release() }
 
 // listen returns a listener that ends with the test.
 func listen(tb testing.TB) net.Listener {

@@ -31,7 +31,7 @@ const http2Frame = 16 << 10
 type server struct {
 	http     http.Server
 	errorLog func(msg string, err error) // may be nil
-	handler  engine.Handler
+	handler  gateway.Handler
 	tunnels  tunnels
 	cut      atomic.Bool             // by Shutdown, which waits no longer
 	stop     context.CancelCauseFunc // ends the contexts of all connections
@@ -96,7 +96,7 @@ func NewServer(s engine.Settings) engine.Server {
 }
 
 // Serve answers the clients of l.
-func (s *server) Serve(l net.Listener, h engine.Handler) error {
+func (s *server) Serve(l net.Listener, h gateway.Handler) error {
 	s.handler = h
 	s.mu.Lock()
 	s.listener = l
@@ -314,7 +314,7 @@ type answer struct {
 	server  *server
 	w       http.ResponseWriter
 	in      *inbound
-	sent    engine.Sent
+	sent    gateway.Sent
 	err     error // why it broke off
 	counted bool  // the server waits for it
 	last    bool  // the connection ends after it

@@ -70,7 +70,7 @@ func (noContent) Do(_ context.Context, x *gateway.Exchange) error {
 	return nil
 }
 
-func (noContent) Done(x *gateway.Exchange, _ engine.Sent, _ error) { x.Release() }
+func (noContent) Done(x *gateway.Exchange, _ gateway.Sent, _ error) { x.Release() }
 
 // The first connection of a slow listener tells when it is to be closed, and is closed
 // when it may be.

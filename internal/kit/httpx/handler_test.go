@@ -347,7 +347,7 @@ func TestWriteDeadline(t *testing.T) {
 // A door lets a server answer with a connector, as a port does.
 type door struct{ gateway.Connector }
 
-func (door) Done(x *gateway.Exchange, _ engine.Sent, _ error) { x.Release() }
+func (door) Done(x *gateway.Exchange, _ gateway.Sent, _ error) { x.Release() }
 
 // serve lets h answer at a real server of an engine.
 func serve(t *testing.T, e engine.Engine, h http.Handler) string {
