@@ -30,6 +30,7 @@ var priorCases = cases{
 	{"calls of HTTP/2 share a connection until it ends", priorConnections},
 	{"calls that share a connection that is being made have each its own time", priorShares},
 	{"a call of HTTP/2 ends with its deadline, and its connection does not", priorDeadlines},
+	{"a connection of HTTP/2 that nobody waits for ends with its client", lateConnections},
 }
 
 // serveStreams serves HTTP/2 without TLS.
@@ -280,5 +281,36 @@ func priorDeadlines(t *trial) {
 	t.get(c, t.call(b.addr))
 	if n := b.accepted.Load(); n != 1 {
 		t.Errorf("%d connections, want 1", n)
+	}
+}
+
+// lateConnections: the call is given up, and its client closed, while the backend does not
+// yet say anything.
+func lateConnections(t *trial) {
+	server, trusting := t.identity()
+	for _, scheme := range []string{"http", "https"} {
+		asked, speak, ended := make(chan struct{}, 1), make(chan struct{}), make(chan struct{}, 1)
+		b := t.backend(func(w *wire) {
+			asked <- struct{}{}
+			<-speak
+			conn := w.Conn
+			if scheme == "https" {
+				conn = tls.Server(conn, server)
+			}
+			serveOne(conn, http.HandlerFunc(tell)) // until the connection ends
+			ended <- struct{}{}
+		})
+		c := t.NewClient(model.Transport{H2C: true}, trusting)
+		ctx, leave := context.WithCancel(t.context())
+		x := t.call(b.addr)
+		x.Request.Scheme = scheme
+		gone := make(chan error, 1)
+		go func() { gone <- c.Do(ctx, x) }()
+		await(t, "the connection", asked)
+		leave()
+		await(t, "the end of the call", gone)
+		c.Close()
+		close(speak)
+		await(t, "the end of the connection", ended)
 	}
 }
