@@ -115,7 +115,8 @@ type Secured interface {
 	// It is nil for a plain connection, whatever a proxy says of its own. An identity
 	// is what VerifiedChains holds; PeerCertificates alone are what somebody has sent.
 	//
-	// The state is read-only and may be kept. Nothing is made of it until somebody asks.
+	// The state is read-only and may be kept. Nothing is made of it until somebody asks,
+	// as [Detach] does.
 	TLS() *tls.ConnectionState
 }
 

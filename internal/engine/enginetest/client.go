@@ -31,6 +31,7 @@ var clientCases = cases{
 	{"hop-by-hop fields of an answer are removed", answersCleaned},
 	{"what is no answer is an error", noAnswers},
 	{"a call that reached nobody says so and leaves its body unread", unreached},
+	{"a host that says nothing is given up with its share of the time", sharedTime},
 	{"a deadline ends a call that hangs", deadlines},
 	{"a caller that leaves ends the call", cancelled},
 	{"an answer that does not begin is given up", headerTimeout},
@@ -422,6 +423,22 @@ func unreached(t *trial) {
 				t.Errorf("second host: %q", got)
 			}
 		})
+	}
+}
+
+// sharedTime has a host that takes connections, and does not go on with the handshake.
+func sharedTime(t *trial) {
+	b := t.backend(func(w *wire) { w.rest() })
+	c := t.client(model.Transport{})
+	for _, content := range []body.Body{{}, body.FromBytes([]byte("hello")), body.FromStream(io.NopCloser(strings.NewReader("hello")), 5)} {
+		ctx, cancel := context.WithTimeout(t.context(), engine.HandshakeTimeout/2)
+		defer cancel()
+		x := t.call(b.addr)
+		x.Request.Method, x.Request.Scheme, x.Request.Body, x.Request.Others = "POST", "https", content, 49
+		t.wantFailure(c.Do(ctx, x), gateway.CodeBackendUnreachable, true)
+		if ctx.Err() != nil {
+			t.Error("nothing of the time is left for others")
+		}
 	}
 }
 

@@ -187,6 +187,7 @@ func (c *client) Do(ctx context.Context, x *gateway.Exchange) error {
 	}
 	r, err := call.request(ctx, x, c.proxy)
 	if err != nil {
+		call.end()
 		return err
 	}
 	res, err := c.roundTrip(ctx, &x.Request, call, r)
@@ -281,7 +282,7 @@ type call struct {
 	stopped   atomic.Bool        // by that, in doubt
 	values    [12]string         // room for the values of the header
 	dialBy    time.Time          // when a connection must have been made; zero for no limit
-	timer     *time.Timer        // until then, where the call has to give up by itself; nil for most
+	timer     *time.Timer        // until then, where more is needed for one than to dial; nil for most
 	hints     hints
 	res       *http.Response
 	trailer   gateway.Fields // of res, once its body has ended
@@ -320,11 +321,11 @@ func (c *call) request(ctx context.Context, x *gateway.Exchange, proxy func(*url
 	if c.dialBy = engine.DialBy(ctx, q); !c.dialBy.IsZero() {
 		ctx = context.WithValue(ctx, callKey{}, c)
 	}
-	shares := c.prior() && !c.dialBy.IsZero()
-	if shares || c.once && (q.Scheme == "https" || c.prior()) && q.Body.Size() == 0 {
+	shakes := q.Scheme == "https" || c.prior() || proxy != nil // a connection is not ready when it is there
+	if shakes && (!c.dialBy.IsZero() || c.once && q.Body.Size() == 0) {
 		ctx, c.cancel = context.WithCancel(ctx)
 	}
-	if shares {
+	if shakes && !c.dialBy.IsZero() {
 		c.timer = time.AfterFunc(time.Until(c.dialBy), c.giveUp)
 	}
 	header := c.header(q)
