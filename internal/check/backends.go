@@ -8,7 +8,6 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
-	"github.com/sluice-gateway/sluice/internal/message"
 	"github.com/sluice-gateway/sluice/internal/model"
 )
 
@@ -105,27 +104,60 @@ func (b *Backends) Together() bool {
 	return true
 }
 
-// Inputs reports entries of the lists of headers and parameters of a backend that let
-// nothing through, and parameters that stay behind for those of its url_pattern.
-func (b *Backends) Inputs(be *model.Backend, fixed *message.FixedNames) {
-	b.noteFixed(be, fixed)
-	b.checkHeaders(be.Node, be.InputHeaders)
-	b.checkQueries(be.Node, be.InputQueryStrings)
+// checkGroups reports answers of which one takes the place of another.
+func (b *Backends) checkGroups() {
+	if len(b.answers) < 2 {
+		return
+	}
+	first := make(map[string]int)
+	for i, be := range b.config.Backend {
+		if be.Group == "" || !slices.ContainsFunc(b.answers, func(bp answer) bool { return bp.config == be }) {
+			continue
+		}
+		if other, taken := first[be.Group]; taken {
+			b.mistake(be.Node, "group", fmt.Errorf("%q is the group of backend[%d] too, whose answer is lost; choose another name", be.Group, other))
+			continue
+		}
+		first[be.Group] = i
+	}
 }
 
-// noteFixed says which parameters of the client stay behind for those that url_pattern
-// makes of a token.
-func (b *Backends) noteFixed(be *model.Backend, fixed *message.FixedNames) {
-	note := func(n *config.Node, list []string) {
-		for i, name := range list {
-			if name != "" && name != "*" && fixed.Takes(name) {
-				b.report(n, n.ItemPath("input_query_strings", i), config.Note, config.CodeNote, fmt.Errorf(
-					"the parameter %q of the client stays behind, because url_pattern makes one of the token", name))
-			}
+// checkOutput reports json-collection where no backend makes a collection. A
+// service may have a member of that name; allow or mapping then says so.
+func (b *Backends) checkOutput() {
+	if b.config.OutputEncoding != "json-collection" || b.remade(component.PipeStatic, component.PipeFlatmap) {
+		return
+	}
+	path := []string{"collection"}
+	for _, bp := range b.answers {
+		be := bp.config
+		named := slices.Contains(be.Allow, path[0]) || bp.reshaped || be.Encoding == "safejson"
+		for _, name := range be.Mapping {
+			named = named || name == path[0]
+		}
+		if (named || onlyMember(be) == path[0]) && undelivered(be, bp.reshaped, path) == "" {
+			return
 		}
 	}
-	note(be.Node, be.InputQueryStrings)
-	if len(b.config.Backend) == 1 {
-		note(b.config.Node, b.config.InputQueryStrings)
+	b.mistake(b.config.Node, "output_encoding", errors.New(
+		`json-collection shows the member "collection", which no backend makes, so every answer is empty; write "is_collection": true in a backend that answers a list, or name "collection" in allow if the service answers an object that has it`))
+}
+
+// checkUndecoded reports an endpoint that makes its answer of nothing: no-op passes on
+// what a backend says, if the endpoint passes it on as well.
+func (b *Backends) checkUndecoded() {
+	undecoded := func(bp answer) bool { return bp.config.Encoding == "no-op" && !bp.reshaped }
+	if b.config.OutputEncoding == "no-op" || !all(b.answers, undecoded) || b.remade(component.PipeStatic) {
+		return
 	}
+	b.mistake(b.answers[0].config.Node, "encoding", errors.New(
+		`no-op decodes nothing, so every answer of this endpoint is empty, whatever the service says; write "output_encoding": "no-op" in the endpoint to pass the answer on, or an encoding that decodes, such as json`))
+}
+
+// remade reports whether something else may be made of the answer: by a stage in one of
+// the phases, or by what rewrites.
+func (b *Backends) remade(phases ...component.PipePhase) bool {
+	return b.site.Rewritten() || slices.ContainsFunc(b.site.Placed(), func(p component.Placed) bool {
+		return slices.Contains(phases, component.PipePhase(p.Phase))
+	})
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
@@ -81,52 +80,14 @@ func (c *Checker) usesPlugins() bool {
 	return asks
 }
 
-// Policy raises unknown keys and mistakes to errors, among the problems of a document and
-// those that reading it found: everywhere under a strict dialect, unknown keys in the
-// settings of TLS always, and wherever a protection would be lost. Those of components
-// that protect are errors already. It changes the problems, and returns them with those
-// that are so grave for their loss alone.
-func (c *Checker) Policy(d *config.Document, problems []*config.Problem) []*config.Problem {
-	problems = c.guard(d, problems)
-	behaviour := c.Env.Service.Behaviour
-	for _, p := range problems {
-		switch p.Code {
-		case config.CodeUnknownField:
-			if behaviour.UnknownKeys == "error" || inTLS(p.Unknown()) {
-				p.Severity = config.Error
-			}
-		case config.CodeMistake:
-			if behaviour.Mistakes == "error" {
-				p.Severity = config.Error
-			}
-		}
+// checkEndpoints says that there are none.
+func (c *Checker) checkEndpoints() {
+	if s := c.Env.Service; len(s.Endpoints) == 0 && len(s.AsyncAgent) == 0 {
+		c.report(s.Node, "endpoints", config.Warning, config.CodeSuspicious,
+			errors.New("there are no endpoints, so the gateway serves its own paths only; add one"))
 	}
-	for _, p := range d.Found() { // of the environment
-		if p.Code == config.CodeMistake && (behaviour.Mistakes == "error" || c.protections().find(p.Path) >= 0) {
-			p.Severity = config.Error
-		}
-	}
-	if behaviour.WeakTypes == "error" {
-		for _, p := range slices.Concat(d.Found(), problems) {
-			if p.Severity == config.Warning && config.Structural(p.Code) && p.Code != config.CodeUnknownField {
-				p.Severity = config.Error
-			}
-		}
-	}
-	return problems
 }
 
-// inTLS reports whether an unknown key stands in settings of TLS.
-func inTLS(u *config.Unknown) bool {
-	if u == nil {
-		return false
-	}
-	for n := u.Value; n != nil; {
-		owner, _ := n.Owner()
-		if _, key := owner.Owner(); strings.EqualFold(key, "tls") || strings.EqualFold(key, "client_tls") {
-			return true
-		}
-		n = owner
-	}
-	return false
+func all[T any](list []T, f func(T) bool) bool {
+	return !slices.ContainsFunc(list, func(v T) bool { return !f(v) })
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/message"
 	"github.com/sluice-gateway/sluice/internal/model"
+	"github.com/sluice-gateway/sluice/internal/route"
 )
 
 // Endpoint reports what the path of an endpoint, with variables of these names, and its
@@ -35,6 +37,32 @@ func (c *Checker) Endpoint(e *model.Endpoint, names []string) {
 		c.report(e.Node, "endpoint", config.Warning, config.CodeSuspicious,
 			errors.New("the path is an ordinary one here: requests for unknown paths are answered with 404; write wildcards for what should be served"))
 	}
+}
+
+// endpointDoubts returns what the path of an endpoint says and cannot mean.
+func endpointDoubts(e *model.Endpoint, disableRest bool) []error {
+	written := e.Node.GetFold("endpoint")
+	if written == nil || written.Secret() {
+		return route.Doubts(e.Endpoint, disableRest)
+	}
+	url, _, rest := wholeURL(written.Text)
+	if url == "" {
+		return route.Doubts(e.Endpoint, disableRest)
+	}
+	if rest, _, _ = strings.Cut(rest, "?"); rest == "" {
+		rest = "/"
+	}
+	return []error{fmt.Errorf("%s is a whole URL, and clients ask for a path; write %q, and the host in the host of a backend", config.MaskUser(url), rest)}
+}
+
+// guarded reports whether a namespace of an endpoint protects.
+func (c *Checker) guarded(e *model.Endpoint) bool {
+	for name := range e.ExtraConfig {
+		if d := c.Env.Registry.Find(component.InEndpoint, name); d != nil && d.Protects() {
+			return true
+		}
+	}
+	return false
 }
 
 // served reports whether a route beside an endpoint may serve what its path seems to
@@ -108,14 +136,18 @@ func beginning(path string) (begin string, open bool) {
 	}, path)), open
 }
 
-// guarded reports whether a namespace of an endpoint protects.
-func (c *Checker) guarded(e *model.Endpoint) bool {
-	for name := range e.ExtraConfig {
-		if d := c.Env.Registry.Find(component.InEndpoint, name); d != nil && d.Protects() {
-			return true
+// checkNames reports variables of an endpoint of which one takes the name of another.
+func (c *Checker) checkNames(e *model.Endpoint, names []string) {
+	for i, name := range names {
+		if first := slices.Index(names, name); first == i {
+			continue
 		}
+		free := name + "2"
+		for n := 3; slices.Contains(names, free); n++ {
+			free = name + strconv.Itoa(n)
+		}
+		c.mistake(e.Node, "endpoint", fmt.Errorf("two variables are called {%s}, and the value of the first alone has the name; write {%s} for the second", name, free))
 	}
-	return false
 }
 
 // Cache reports answers of an endpoint that every cache may keep for others, unless the file

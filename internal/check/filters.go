@@ -126,6 +126,21 @@ func (b *Backends) checkRenamed(be *model.Backend) {
 	}
 }
 
+// renamed returns the member that mapping gives a name, "" if there is none or if the
+// name is that of another one that it renames.
+func renamed(be *model.Backend, name string) string {
+	if _, another := be.Mapping[name]; another {
+		return ""
+	}
+	found := ""
+	for old, to := range be.Mapping {
+		if to, _, _ = strings.Cut(to, "."); to == name && (found == "" || old < found) {
+			found = old
+		}
+	}
+	return found
+}
+
 // checkPaths reports paths of allow and deny that lead nowhere.
 func (b *Backends) checkPaths(be *model.Backend) {
 	if written := be.Node.GetFold("allow"); len(be.Allow) == 0 && len(be.Deny) == 0 && written != nil && written.Kind == config.Array {
@@ -148,6 +163,21 @@ func (b *Backends) checkPaths(be *model.Backend) {
 		case i == 0:
 			b.report(be.Node, "deny", config.Warning, config.CodeSuspicious, errors.New(
 				"has no effect beside allow; take what it names out of allow"))
+		}
+	}
+}
+
+func (b *Backends) checkAllow(be *model.Backend, i int, path string) {
+	if doubt := pathlint.Doubt(path); doubt != nil {
+		at, item := listed(be.Node, "allow", i)
+		if path != "" || item.Secret() { // else it is the way to keep nothing
+			b.mistake(be.Node, at, fmt.Errorf("%s keeps nothing: %s; %s", shown(path, item), doubt.Why, b.meant(doubt, item, "")))
+		}
+		return
+	}
+	if own := b.ownName(be, be.Allow, path); own != nil {
+		if at, item := listed(be.Node, "allow", i); !item.Secret() {
+			b.mistake(be.Node, at, fmt.Errorf("%s keeps nothing: %w", shown(path, item), own))
 		}
 	}
 }
@@ -182,79 +212,6 @@ func (b *Backends) checkDeny(be *model.Backend, i int, path string) {
 			b.report(be.Node, at, config.Warning, config.CodeSuspicious, result)
 		}
 	}
-}
-
-func (b *Backends) checkAllow(be *model.Backend, i int, path string) {
-	if doubt := pathlint.Doubt(path); doubt != nil {
-		at, item := listed(be.Node, "allow", i)
-		if path != "" || item.Secret() { // else it is the way to keep nothing
-			b.mistake(be.Node, at, fmt.Errorf("%s keeps nothing: %s; %s", shown(path, item), doubt.Why, b.meant(doubt, item, "")))
-		}
-		return
-	}
-	if own := b.ownName(be, be.Allow, path); own != nil {
-		if at, item := listed(be.Node, "allow", i); !item.Secret() {
-			b.mistake(be.Node, at, fmt.Errorf("%s keeps nothing: %w", shown(path, item), own))
-		}
-	}
-}
-
-// listed returns the place of an entry of a list, and the entry.
-func listed(n *config.Node, key string, i int) (at string, item *config.Node) {
-	list := n.GetFold(key)
-	if list != nil && i < len(list.Items) {
-		list = list.Items[i]
-	}
-	return n.ItemPath(key, i), list
-}
-
-// shown returns a text in quotation marks, unless it is secret.
-func shown(text string, n *config.Node) string {
-	if n.Secret() {
-		return hidden
-	}
-	return strconv.Quote(text)
-}
-
-// meant says what to write in the place of a doubtful path. The format operation
-// makes an operation of flatmap_filter of what leads into lists; where it is empty,
-// lists are kept whole.
-func (c *Checker) meant(d *pathlint.Doubtful, n *config.Node, operation string) string {
-	if n.Secret() {
-		return "give it the name of a member, or names with dots between them"
-	}
-	remedy := d.Remedy(c.inList(d.Inside, operation))
-	if d.Literal != "" {
-		remedy += fmt.Sprintf(", or %q for a member of just this name", d.Literal)
-	}
-	return remedy
-}
-
-// flatmap names the option that filters what paths do not reach.
-func (c *Checker) flatmap() string {
-	return c.Env.Registry.Option(component.InBackend, "flatmap_filter")
-}
-
-// inList says what to write for a path that leads into lists, as far as there is one.
-func (c *Checker) inList(path, operation string) string {
-	switch {
-	case path == "":
-	case operation != "":
-		return "use " + c.flatmap() + ": " + fmt.Sprintf(operation, path)
-	default:
-		names := jsonspan.SplitPath(path)
-		end := slices.IndexFunc(names, func(name string) bool { return strings.Trim(name, "0123456789") == "" || name == "*" })
-		if end > 0 {
-			return fmt.Sprintf("write %q for all of it", jsonspan.JoinPath(names[:end]))
-		}
-	}
-	return "write the names of members, with dots between them"
-}
-
-// leads reports whether a path is another one or leads further.
-func leads(outer, inner string) bool {
-	o, i := jsonspan.SplitPath(outer), jsonspan.SplitPath(inner)
-	return len(o) <= len(i) && slices.Equal(o, i[:len(o)])
 }
 
 // ownName says which path of the service's answer a path stands for that begins with
@@ -315,17 +272,112 @@ func ownResult(be *model.Backend, path string) error {
 	return nil
 }
 
-// renamed returns the member that mapping gives a name, "" if there is none or if the
-// name is that of another one that it renames.
-func renamed(be *model.Backend, name string) string {
-	if _, another := be.Mapping[name]; another {
-		return ""
+// checkCollection reports what leaves nothing of the only member that an answer
+// has.
+func (c *Checker) checkCollection(be *model.Backend, reshaped bool) {
+	only := onlyMember(be)
+	names := func(path string) bool { return path == only }
+	if be.Encoding == "xml" { // what stands there is an object
+		names = func(path string) bool { return jsonspan.SplitPath(path)[0] == only }
 	}
-	found := ""
-	for old, to := range be.Mapping {
-		if to, _, _ = strings.Cut(to, "."); to == name && (found == "" || old < found) {
-			found = old
+	switch {
+	case only == "":
+	case be.Target != "" && be.Encoding == "xml" && names(be.Target):
+	case be.Target != "":
+		c.mistake(be.Node, "target", fmt.Errorf("leads nowhere: the only member of the answer is %q, which is no object; remove target", only))
+	case reshaped:
+	case len(be.Allow) > 0 && !slices.ContainsFunc(be.Allow, names):
+		c.mistake(be.Node, "allow", fmt.Errorf("leaves nothing: the only member of the answer is %q, and paths do not lead into lists; write it, or use %s", only, c.flatmap()))
+	case len(be.Allow) == 0:
+		if slices.ContainsFunc(be.Deny, names) {
+			return
+		}
+		for i, path := range be.Deny {
+			if at, item := listed(be.Node, "deny", i); item.Secret() || pathlint.Doubt(path) == nil { // else it is reported as that
+				c.mistake(be.Node, at, fmt.Errorf(
+					"removes nothing: the only member of the answer is %q, and paths do not lead into lists; use %s%s", only, c.flatmap(), removal(only, path, item)))
+			}
 		}
 	}
-	return found
+}
+
+// onlyMember returns the name of the only member that a decoded answer has before
+// anything is cut; "" if that depends on the answer.
+func onlyMember(be *model.Backend) string {
+	switch be.Encoding {
+	case "string":
+		return "content"
+	case "json", "fast-json", "xml", "yaml":
+		if be.IsCollection {
+			return "collection"
+		}
+	}
+	return ""
+}
+
+// removal returns the operation of flatmap_filter that removes a member of the entries
+// of a collection.
+func removal(only, path string, item *config.Node) string {
+	if only != "collection" || item.Secret() {
+		return ""
+	}
+	return fmt.Sprintf(`: {"type": "del", "args": [%q]}`, only+".*."+strings.TrimPrefix(path, only+"."))
+}
+
+// listed returns the place of an entry of a list, and the entry.
+func listed(n *config.Node, key string, i int) (at string, item *config.Node) {
+	list := n.GetFold(key)
+	if list != nil && i < len(list.Items) {
+		list = list.Items[i]
+	}
+	return n.ItemPath(key, i), list
+}
+
+// shown returns a text in quotation marks, unless it is secret.
+func shown(text string, n *config.Node) string {
+	if n.Secret() {
+		return hidden
+	}
+	return strconv.Quote(text)
+}
+
+// meant says what to write in the place of a doubtful path. The format operation
+// makes an operation of flatmap_filter of what leads into lists; where it is empty,
+// lists are kept whole.
+func (c *Checker) meant(d *pathlint.Doubtful, n *config.Node, operation string) string {
+	if n.Secret() {
+		return "give it the name of a member, or names with dots between them"
+	}
+	remedy := d.Remedy(c.inList(d.Inside, operation))
+	if d.Literal != "" {
+		remedy += fmt.Sprintf(", or %q for a member of just this name", d.Literal)
+	}
+	return remedy
+}
+
+// flatmap names the option that filters what paths do not reach.
+func (c *Checker) flatmap() string {
+	return c.Env.Registry.Option(component.InBackend, "flatmap_filter")
+}
+
+// inList says what to write for a path that leads into lists, as far as there is one.
+func (c *Checker) inList(path, operation string) string {
+	switch {
+	case path == "":
+	case operation != "":
+		return "use " + c.flatmap() + ": " + fmt.Sprintf(operation, path)
+	default:
+		names := jsonspan.SplitPath(path)
+		end := slices.IndexFunc(names, func(name string) bool { return strings.Trim(name, "0123456789") == "" || name == "*" })
+		if end > 0 {
+			return fmt.Sprintf("write %q for all of it", jsonspan.JoinPath(names[:end]))
+		}
+	}
+	return "write the names of members, with dots between them"
+}
+
+// leads reports whether a path is another one or leads further.
+func leads(outer, inner string) bool {
+	o, i := jsonspan.SplitPath(outer), jsonspan.SplitPath(inner)
+	return len(o) <= len(i) && slices.Equal(o, i[:len(o)])
 }

@@ -1,0 +1,68 @@
+package check
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/model"
+)
+
+// Hosts reports a host of a backend that is called by HTTP and is the gateway itself: each
+// of its requests would make another one.
+func (c *Checker) Hosts(be *model.Backend) {
+	if be.SD != "static" {
+		return
+	}
+	for i, h := range be.Host {
+		if c.isOwn(h) {
+			list := be.HostsFrom(c.Env.Service)
+			c.mistake(list, list.ItemPath("host", i), fmt.Errorf(
+				"%s is the address of the gateway itself, so its requests go round in circles; write the address of the service, or give the gateway another port", config.MaskUser(h)))
+		}
+	}
+}
+
+// isOwn reports whether a host is an address on which the gateway listens.
+func (c *Checker) isOwn(host string) bool {
+	s := c.Env.Service
+	scheme, rest, _ := strings.Cut(host, "://")
+	authority, _, _ := strings.Cut(rest, "/")
+	name, port := authority, 80
+	if strings.EqualFold(scheme, "https") || strings.EqualFold(scheme, "wss") {
+		port = 443
+	}
+	if colon := strings.LastIndexByte(authority, ':'); colon > strings.LastIndexByte(authority, ']') {
+		name = authority[:colon]
+		port, _ = strconv.Atoi(authority[colon+1:]) // 0 is nobody's
+	}
+	if port != s.Port || port == 0 {
+		return false
+	}
+	name = strings.ToLower(strings.TrimSuffix(strings.Trim(name, "[]"), "."))
+	listen, _ := netip.ParseAddr(s.ListenIP)
+	address, err := netip.ParseAddr(name)
+	address = address.Unmap()
+	everywhere := !listen.IsValid() || listen.IsUnspecified()
+	switch local := name == "localhost" || strings.HasSuffix(name, ".localhost") || address.IsUnspecified(); {
+	case err == nil && address == listen.Unmap():
+		return true
+	case local:
+		return everywhere || listen.IsLoopback()
+	case address.IsLoopback():
+		return everywhere
+	case listen.IsLoopback() || c.Machine == nil:
+		return false
+	}
+	for _, own := range c.Machine() {
+		if strings.EqualFold(own, name) && (everywhere || err != nil) {
+			return true
+		}
+		if a, bad := netip.ParseAddr(own); bad == nil && err == nil && everywhere && a.Unmap() == address {
+			return true
+		}
+	}
+	return false
+}

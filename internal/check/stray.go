@@ -1,0 +1,326 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/model"
+)
+
+// unknown says why an unknown key must not go unnoticed, and what to do; nil for
+// one that protects nothing.
+func (g *guard) unknown(u *config.Unknown) error {
+	if u.Value.Kind == config.Null {
+		return nil // it asks for nothing
+	}
+	i := g.find(u.Key)
+	if d, err := g.otherScope(u); d != nil && (letsPass(d) || i >= 0) {
+		return err
+	}
+	if i >= 0 {
+		return g.guardedKey(u, &g.guarded[i])
+	}
+	if name, ok := g.namespace(u.Key); ok {
+		return fmt.Errorf("the namespace %q has no effect here; move it into the extra_config of the %s%s", u.Key, g.scopes(name, u.Object), spelled(u.Key, name))
+	}
+	var within []string
+	for _, f := range u.Object.Fields {
+		if f.Key != "tls" && f.Key != "client_tls" {
+			continue
+		}
+		if i := slices.IndexFunc(f.Spec.Known(), func(key string) bool { return config.SameName(u.Key, key) }); i >= 0 {
+			within = append(within, f.Key+spelled(u.Key, f.Spec.Known()[i]))
+		}
+	}
+	if within != nil {
+		return fmt.Errorf("unknown key %q; move it into %s", u.Key, strings.Join(within, " or "))
+	}
+	if i := slices.IndexFunc(u.Object.Known(), func(key string) bool { return config.SameName(key, u.Key) }); i >= 0 {
+		if owners, _ := g.optionOf(u.Key); owners != "" {
+			return fmt.Errorf("unknown key %q; did you mean %q?", u.Key, u.Object.Known()[i])
+		}
+		return nil // it is misspelt, no more
+	}
+	if owners, key := g.optionOf(u.Key); owners != "" {
+		return fmt.Errorf("%q is an option of %s and has no effect here; move it there%s", u.Key, owners, spelled(u.Key, key))
+	}
+	if places, key := g.wanted(u.Value, u.Key); places != "" {
+		return fmt.Errorf("%q has no effect here; move it into %s%s", u.Key, places, spelled(u.Key, key))
+	}
+	if name, key := g.beside(u); name != "" {
+		return fmt.Errorf("%q is an option of %s and has no effect here; move it there%s", u.Key, name, spelled(u.Key, key))
+	}
+	if found := g.holds(u.Value); found != "" {
+		if near, ok := config.Suggest(u.Key, u.Object.Known()); ok {
+			return fmt.Errorf("unknown key %q, and %s within it would have no effect; did you mean %q?", u.Key, found, near)
+		}
+		return fmt.Errorf("unknown key %q, and %s within it would have no effect; move that to where it counts", u.Key, found)
+	}
+	return nil
+}
+
+// guardedKey is unknown for a key that is k or nearly so.
+func (g *guard) guardedKey(u *config.Unknown, k *guardedName) error {
+	has := slices.Contains(u.Object.Known(), k.key)
+	old := config.SameName(u.Key, k.was)
+	switch owner, _ := u.Value.Owner(); {
+	case has && old && owner.GetFold(k.key) != nil:
+		return nil // the name of today is there, and counts
+	case has && old:
+		return fmt.Errorf("unknown key %q; it is called %q now", u.Key, k.key)
+	case has:
+		return fmt.Errorf("unknown key %q; did you mean %q?", u.Key, k.key)
+	case old || config.SameName(u.Key, k.key):
+		return fmt.Errorf("%q has no effect here; move it into %s%s", u.Key, k.place(g.around(u.Value)), spelled(u.Key, k.key))
+	}
+	return fmt.Errorf("unknown key %q, which looks like %s; write %[2]q in %s", u.Key, k.key, k.place(g.around(u.Value)))
+}
+
+// otherScope returns the declaration of the namespace that an unknown key stands in, if
+// the namespace has the key in another scope, and says so.
+func (g *guard) otherScope(u *config.Unknown) (*component.Declaration, error) {
+	if slices.ContainsFunc(u.Object.Known(), func(key string) bool { return config.SameName(key, u.Key) }) {
+		return nil, nil // it is misspelt, no more
+	}
+	for _, here := range g.registry.All() {
+		if here.Options != u.Object.Type {
+			continue
+		}
+		for _, there := range g.registry.All() {
+			if there.Namespace != here.Namespace || there.Scope == here.Scope {
+				continue
+			}
+			for _, key := range config.SpecOf(there.Options).Known() {
+				if config.SameName(key, u.Key) {
+					return there, fmt.Errorf("%q has no effect in the %s; move it into %s of the %s%s", u.Key, here.Scope, there.Namespace, there.Scope, spelled(u.Key, key))
+				}
+			}
+		}
+	}
+	return nil, nil
+}
+
+// namespaceOf says of which namespace an unknown key of a core object is an option,
+// and where that goes; nil if there is none, or more than one.
+func (g *guard) namespaceOf(u *config.Unknown) error {
+	scope := g.scopeOf(u.Value)
+	var found *component.Declaration
+	option := ""
+	for _, d := range g.registry.All() {
+		if d.Options == u.Object.Type {
+			return nil // it stands in a namespace
+		}
+		if d.Options == nil || g.registry.Find(scope, d.Namespace) != d {
+			continue
+		}
+		for _, known := range config.SpecOf(d.Options).Known() {
+			if config.SameName(known, u.Key) {
+				if found != nil {
+					return nil
+				}
+				found, option = d, known
+			}
+		}
+	}
+	if found == nil {
+		return nil
+	}
+	return fmt.Errorf(`unknown key %q; it is an option of the namespace %s: write "extra_config": {%q: {%q: ...}}`, u.Key, found.Namespace, found.Namespace, option)
+}
+
+// beside returns the protecting namespace that an unknown key is an option of, and
+// its name there, where that stands in the extra_config beside it: then even a plain
+// word tells what is meant.
+func (g *guard) beside(u *config.Unknown) (namespace, key string) {
+	owner, _ := u.Value.Owner()
+	extra := owner.GetFold("extra_config")
+	if extra == nil || elsewhere(u) != nil {
+		return "", ""
+	}
+	for _, m := range extra.Members {
+		for _, scope := range component.Scopes {
+			d := g.registry.Find(scope.Scope, m.Key)
+			if d == nil || !letsPass(d) {
+				continue
+			}
+			for _, known := range config.SpecOf(d.Options).Known() {
+				if config.SameName(known, u.Key) {
+					return d.Namespace, known
+				}
+			}
+		}
+	}
+	return "", ""
+}
+
+// misplaced says what the key of n is that stands among namespaces and is none; nil where
+// that is not clear.
+func (g *guard) misplaced(n *config.Node, key string) error {
+	if i := g.find(key); i >= 0 {
+		return fmt.Errorf("%q is no namespace; move it into %s%s", key, g.guarded[i].place(g.around(n)), spelled(key, g.guarded[i].key))
+	}
+	if name, ok := g.namespace(key); ok {
+		return fmt.Errorf("unknown namespace %q; did you mean %q?", key, name)
+	}
+	if owners, option := g.optionOf(key); owners != "" {
+		return fmt.Errorf("%q is an option of %s; move it there%s", key, owners, spelled(key, option))
+	}
+	if places, option := g.wanted(n, key); places != "" {
+		return fmt.Errorf("%q is no namespace; move it into %s%s", key, places, spelled(key, option))
+	}
+	return nil
+}
+
+// elsewhere says where a key of one core object belongs that another one has, nil
+// for any other key.
+func elsewhere(u *config.Unknown) error {
+	here := ""
+	var others []string
+	for _, s := range component.Scopes {
+		if s.Core == nil {
+			continue
+		}
+		has := slices.ContainsFunc(config.SpecOf(s.Core).Known(), func(key string) bool { return config.SameName(key, u.Key) })
+		switch {
+		case u.Object.Type == s.Core && has:
+			return nil // in another spelling
+		case u.Object.Type == s.Core:
+			here = called(s.Scope)
+		case has:
+			others = append(others, called(s.Scope))
+		}
+	}
+	if here == "" || others == nil {
+		return nil
+	}
+	return fmt.Errorf("unknown key %q: %s has none; write it in %s", u.Key, here, strings.Join(others, " or "))
+}
+
+// spelled says how a name is written, where that is not how it was.
+func spelled(was, name string) string {
+	if was == name {
+		return ""
+	}
+	return fmt.Sprintf(" and write %q", name)
+}
+
+// scopes returns where a namespace works, in words: the object that it was found
+// in, if that is one of them.
+func (g *guard) scopes(name string, object *config.Spec) string {
+	works := func(scope component.Scope) bool { return g.registry.Find(scope, name) != nil }
+	if here := component.Scope(object.Scope); works(here) {
+		return string(here)
+	}
+	if found := scopesWhere(works); found != "" {
+		return found
+	}
+	return "object that it is for"
+}
+
+// few is how many places are named where a key may be missing.
+const few = 3
+
+// wanted is where options that protect lack a key: those that guard less without it, or
+// not at all. No more places are kept than tell that there are more than few.
+type wanted struct {
+	key  string                          // as it is spelled there
+	all  []*config.Node                  // the options, in the order of the document
+	near map[*config.Node][]*config.Node // the same by the endpoint that they stand in, or by the root if they are its own
+}
+
+// wanted returns the namespaces of the document that lack the key which a word names,
+// in words, and how it is spelled there: those around n if there are any, otherwise all.
+// Then even a plain word tells what is meant.
+func (g *guard) wanted(n *config.Node, word string) (places, key string) {
+	root, own := endpointOf(n)
+	if g.lacking == nil {
+		g.lacking = g.lacks(root)
+	}
+	w := g.lacking[config.Letters(word)]
+	if w == nil {
+		return "", ""
+	}
+	options := w.near[own]
+	if len(options) == 0 {
+		options = w.all
+	}
+	var paths []string
+	for _, o := range options[:min(len(options), few)] {
+		paths = append(paths, o.Path())
+	}
+	if len(options) > few {
+		paths = append(paths, "another one")
+	}
+	return strings.Join(paths, " or "), w.key
+}
+
+// lacks returns what the options of a document that protect lack, by the letters of the
+// key.
+func (g *guard) lacks(root *config.Node) map[string]*wanted {
+	lacking := make(map[string]*wanted)
+	add := func(list []*config.Node, options *config.Node) []*config.Node {
+		if len(list) > few {
+			return list
+		}
+		return append(list, options)
+	}
+	config.Objects(root, model.Root(), g.registry.Options, func(scope string, object *config.Node) {
+		extra := object.GetFold("extra_config")
+		if extra == nil {
+			return
+		}
+		for _, m := range extra.Members {
+			d := g.registry.Find(component.Scope(scope), m.Key)
+			if d == nil || !letsPass(d) || m.Value.Kind != config.Object {
+				continue
+			}
+			for _, f := range config.SpecOf(d.Options).Fields {
+				if m.Value.Get(f.Key).Written() || !needed(f, m.Value) {
+					continue
+				}
+				letters := config.Letters(f.Key)
+				w := lacking[letters]
+				if w == nil {
+					w = &wanted{near: make(map[*config.Node][]*config.Node)}
+					lacking[letters] = w
+				}
+				w.key, w.all = f.Key, add(w.all, m.Value)
+				if _, own := endpointOf(object); own != root || object == root {
+					w.near[own] = add(w.near[own], m.Value)
+				}
+			}
+		}
+	})
+	return lacking
+}
+
+// endpointOf returns the root of the document that n is of, and the endpoint that n is or
+// stands in; the root if there is none.
+func endpointOf(n *config.Node) (root, endpoint *config.Node) {
+	var list *config.Node
+	root = n
+	for outer, _ := root.Owner(); outer != nil; outer, _ = root.Owner() {
+		root, list, endpoint = outer, root, list
+	}
+	if _, key := list.Owner(); endpoint == nil || !strings.EqualFold(key, "endpoints") {
+		return root, root
+	}
+	return root, endpoint
+}
+
+// needed reports whether the options n guard less, or not at all, without a key.
+func needed(f config.Field, n *config.Node) bool {
+	switch f.Key {
+	case "every": // in the shortest window there is, far more is let through
+		return true
+	case "strategy":
+		return n.Get("client_max_rate") != nil
+	case "key":
+		strategy := n.Get("strategy")
+		return strategy != nil && !strings.EqualFold(strategy.Text, "ip")
+	}
+	return f.Rules.Required
+}
