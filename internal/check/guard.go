@@ -223,6 +223,12 @@ func (g *guard) optionOf(word string) (owners, key string) {
 	return strings.Join(names, " or "), key
 }
 
+// isOption reports whether a key is an option that protects. A single word, such as roles,
+// says too little where anything may stand.
+func (g *guard) isOption(key string) bool {
+	return strings.Contains(key, "_") && len(g.options[config.Letters(key)]) > 0
+}
+
 // isFilter reports whether a member is a guarded key with a value that suits it.
 func (g *guard) isFilter(m config.Member) bool {
 	return slices.ContainsFunc(g.guarded, func(k guardedName) bool {
@@ -254,8 +260,7 @@ func (g *guard) holds(n *config.Node) string {
 		if name, ok := g.namespaces[config.Letters(m.Key)]; ok && strings.Contains(m.Key, "/") {
 			return name
 		}
-		// A single word, such as roles, says too little where anything may stand.
-		if strings.Contains(m.Key, "_") && len(g.options[config.Letters(m.Key)]) > 0 || g.isFilter(m) {
+		if g.isOption(m.Key) || g.isFilter(m) {
 			return m.Key
 		}
 		if config.SameName(m.Key, "extra_config") {

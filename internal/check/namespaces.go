@@ -51,48 +51,59 @@ func (c *Checker) nulls(scope component.Scope, owner *config.Node) {
 func (c *Checker) unknown(scope component.Scope, name string, n *config.Node) {
 	severity, code := config.Error, config.CodeUnknownNamespace
 	var err error
-	var known []string
-	for _, d := range c.Env.Registry.All() {
-		if d.Scope == scope {
-			known = append(known, d.Namespace)
-		}
-	}
 	missing := func(scope component.Scope) bool { return c.Env.Missing != nil && c.Env.Missing(scope, name) != nil }
-	open := c.Env.Absent(scope, name).Open
 	works := scopesWhere(func(scope component.Scope) bool { return c.Env.Registry.Find(scope, name) != nil })
-	near, similar := config.Suggest(name, known)
 	switch {
-	case missing(scope) && works != "":
-		code = config.CodeUnsupported
-		err = fmt.Errorf("namespace %s not supported yet in the %s; move it to the extra_config of the %s", name, scope, works)
-		if c.Without {
-			severity, err = config.Warning, fmt.Errorf("%w; the gateway runs without what it does%s", err, open)
-		}
-	case missing(scope) && c.Without:
-		severity, code = config.Warning, config.CodeUnsupported
-		err = fmt.Errorf("namespace %s not supported yet; the gateway runs without what it does%s", name, open)
-	case missing(scope) && open != "":
-		code = config.CodeUnsupported
-		err = fmt.Errorf("namespace %s not supported yet; protect what is behind it by other means before you start with --allow-unsupported, which runs without it%s", name, open)
 	case missing(scope):
 		code = config.CodeUnsupported
-		err = fmt.Errorf("namespace %s not supported yet; start with --allow-unsupported to run without what it does", name)
+		if err = c.unbuilt(scope, name, works); c.Without {
+			severity = config.Warning
+		}
 	case works != "":
 		err = fmt.Errorf("namespace %s has no effect in the %s; move it to the extra_config of the %s", name, scope, works)
 	case scopesWhere(missing) != "":
 		err = fmt.Errorf("namespace %s has no effect in the %s, and is not supported yet in the %s; move it there and start with --allow-unsupported to run without what it does",
 			name, scope, scopesWhere(missing))
 	default:
-		if err = c.protections().misplaced(n, name); err != nil {
-			break
-		}
-		if similar {
-			err = fmt.Errorf("unknown namespace %q; did you mean %q?", name, near)
-			break
-		}
-		err = fmt.Errorf("unknown namespace %q; write one that the reference lists, or begin its name with @ if it is a comment", name)
+		err = c.nobodys(scope, name, n)
 	}
 	c.Report(n.Problem(severity, code, err))
+}
+
+// unbuilt says of a namespace that it is not built yet in a scope; it works in others, or
+// in none.
+func (c *Checker) unbuilt(scope component.Scope, name, works string) error {
+	open := c.Env.Absent(scope, name).Open
+	switch {
+	case works != "":
+		err := fmt.Errorf("namespace %s not supported yet in the %s; move it to the extra_config of the %s", name, scope, works)
+		if c.Without {
+			err = fmt.Errorf("%w; the gateway runs without what it does%s", err, open)
+		}
+		return err
+	case c.Without:
+		return fmt.Errorf("namespace %s not supported yet; the gateway runs without what it does%s", name, open)
+	case open != "":
+		return fmt.Errorf("namespace %s not supported yet; protect what is behind it by other means before you start with --allow-unsupported, which runs without it%s", name, open)
+	}
+	return fmt.Errorf("namespace %s not supported yet; start with --allow-unsupported to run without what it does", name)
+}
+
+// nobodys says what a name probably means that is no namespace in any scope.
+func (c *Checker) nobodys(scope component.Scope, name string, n *config.Node) error {
+	if err := c.protections().misplaced(n, name); err != nil {
+		return err
+	}
+	var known []string
+	for _, d := range c.Env.Registry.All() {
+		if d.Scope == scope {
+			known = append(known, d.Namespace)
+		}
+	}
+	if near, similar := config.Suggest(name, known); similar {
+		return fmt.Errorf("unknown namespace %q; did you mean %q?", name, near)
+	}
+	return fmt.Errorf("unknown namespace %q; write one that the reference lists, or begin its name with @ if it is a comment", name)
 }
 
 // scopesWhere returns the scopes for which f holds, in words.

@@ -1,7 +1,6 @@
 package check
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -14,7 +13,7 @@ import (
 // that protect are errors already. It changes the problems, and returns them with those
 // that are so grave for their loss alone.
 func (c *Checker) Policy(d *config.Document, problems []*config.Problem) []*config.Problem {
-	problems = c.guard(d, problems)
+	problems = c.protect(d, problems)
 	behaviour := c.Env.Service.Behaviour
 	for _, p := range problems {
 		switch p.Code {
@@ -43,58 +42,45 @@ func (c *Checker) Policy(d *config.Document, problems []*config.Problem) []*conf
 	return problems
 }
 
-// guard makes errors of mistakes that would let a protection disappear, and adds those of
-// the document that are no problems otherwise.
-func (c *Checker) guard(d *config.Document, problems []*config.Problem) []*config.Problem {
+// protect makes errors of mistakes that would let a protection disappear, and adds those
+// of the document that are no problems otherwise. It says of unknown keys where they
+// belong.
+func (c *Checker) protect(d *config.Document, problems []*config.Problem) []*config.Problem {
 	concerned := func(p *config.Problem) bool { return p.Unknown() != nil || p.Repeated() != nil }
-	if !slices.ContainsFunc(slices.Concat(d.Found(), d.Aliased(), problems), concerned) {
+	if !slices.ContainsFunc(d.Found(), concerned) && len(d.Aliased()) == 0 && !slices.ContainsFunc(problems, concerned) {
 		return problems // as usual
 	}
 	g := c.protections()
 	for _, p := range d.Found() {
 		if r := p.Repeated(); r != nil {
-			if err := g.repeated(r); err != nil {
-				p.Severity, p.Err = config.Error, err
-			}
+			raise(p, g.repeated(r))
 		}
 	}
 	for _, p := range d.Aliased() {
 		if err := g.repeated(p.Repeated()); err != nil {
-			p.Path, p.Severity, p.Err = p.Repeated().Kept.Path(), config.Error, err
+			p.Path = p.Repeated().Kept.Path()
+			raise(p, err)
 			problems = append(problems, p)
 		}
 	}
 	for _, p := range problems {
-		var err error
-		if u := p.Unknown(); u != nil {
-			err = g.unknown(u)
-			_, near := config.Suggest(u.Key, u.Object.Known())
-			other := elsewhere(u)
-			if _, there := g.otherScope(u); there != nil {
-				other = there
-			}
-			switch {
-			case err != nil:
-			case !near && p.Severity == config.Error:
-				err = unknownIn(u)
-			case other != nil:
-				p.Err = other
-			case !near:
-				if there := g.namespaceOf(u); there != nil {
-					p.Err = there
-				}
-			}
+		if p.Unknown() != nil {
+			g.stray(p)
 		} else if r := p.Repeated(); r != nil {
-			err = g.repeated(r)
-		}
-		if err != nil {
-			p.Severity, p.Err = config.Error, err
+			raise(p, g.repeated(r))
 		}
 	}
 	return problems
 }
 
-// protections returns the guard of the compilation, made when it is first asked for:
+// raise makes an error of a problem, which says err instead, unless that is nil.
+func raise(p *config.Problem, err error) {
+	if err != nil {
+		p.Severity, p.Err = config.Error, err
+	}
+}
+
+// protections returns the guard of the configuration, made when it is first asked for:
 // most configurations have no mistakes.
 func (c *Checker) protections() *guard {
 	if c.guarding == nil {
@@ -120,12 +106,4 @@ func inTLS(u *config.Unknown) bool {
 		n = owner
 	}
 	return false
-}
-
-// unknownIn says that an object which protects has no such key, and which it has.
-func unknownIn(u *config.Unknown) error {
-	if len(u.Object.Known()) == 0 {
-		return nil
-	}
-	return fmt.Errorf("unknown key %q; the keys are %s", u.Key, strings.Join(u.Object.Known(), ", "))
 }

@@ -19,6 +19,7 @@ func (g *guard) repeated(r *config.Repeated) error {
 	return fmt.Errorf("the key %q occurs twice, and what stands at %s would not count; write it once, with all that both say", r.Key, r.Dropped.Pos)
 }
 
+// grave reports whether one of the two values protects, or what is around them does.
 func (g *guard) grave(r *config.Repeated) bool {
 	if config.IsComment(r.Key) || (config.Member{Key: r.Key, Value: r.Kept}).Comment() && (config.Member{Key: r.Key, Value: r.Dropped}).Comment() {
 		return false
@@ -87,7 +88,7 @@ func (g *guard) lost(dropped, kept *config.Node) string {
 		if _, named := g.namespaces[config.Letters(m.Key)]; named && g.letsPass(m.Key) && (strings.Contains(m.Key, "/") || g.holds(m.Value) != "") {
 			return m.Key
 		}
-		if m.Value.Kind != config.Object && g.find(m.Key) >= 0 || g.isFilter(m) || strings.Contains(m.Key, "_") && len(g.options[config.Letters(m.Key)]) > 0 {
+		if m.Value.Kind != config.Object && g.find(m.Key) >= 0 || g.isFilter(m) || g.isOption(m.Key) {
 			return m.Key
 		}
 		if m.Value.Kind == config.Object {

@@ -10,9 +10,42 @@ import (
 	"github.com/sluice-gateway/sluice/internal/model"
 )
 
-// unknown says why an unknown key must not go unnoticed, and what to do; nil for
+// stray lets the problem of an unknown key say what is known of it, and makes an error of
+// it where something would be unprotected.
+func (g *guard) stray(p *config.Problem) {
+	u := p.Unknown()
+	if err := g.unprotected(u); err != nil {
+		raise(p, err)
+		return
+	}
+	_, near := config.Suggest(u.Key, u.Object.Known())
+	if !near && p.Severity == config.Error {
+		raise(p, keysOf(u))
+		return
+	}
+	_, place := g.otherScope(u)
+	if place == nil {
+		place = elsewhere(u)
+	}
+	if place == nil && !near {
+		place = g.namespaceOf(u)
+	}
+	if place != nil {
+		p.Err = place
+	}
+}
+
+// keysOf says that an object which protects has no such key, and which it has.
+func keysOf(u *config.Unknown) error {
+	if len(u.Object.Known()) == 0 {
+		return nil
+	}
+	return fmt.Errorf("unknown key %q; the keys are %s", u.Key, strings.Join(u.Object.Known(), ", "))
+}
+
+// unprotected says why an unknown key must not go unnoticed, and what to do; nil for
 // one that protects nothing.
-func (g *guard) unknown(u *config.Unknown) error {
+func (g *guard) unprotected(u *config.Unknown) error {
 	if u.Value.Kind == config.Null {
 		return nil // it asks for nothing
 	}
@@ -26,26 +59,17 @@ func (g *guard) unknown(u *config.Unknown) error {
 	if name, ok := g.namespace(u.Key); ok {
 		return fmt.Errorf("the namespace %q has no effect here; move it into the extra_config of the %s%s", u.Key, g.scopes(name, u.Object), spelled(u.Key, name))
 	}
-	var within []string
-	for _, f := range u.Object.Fields {
-		if f.Key != "tls" && f.Key != "client_tls" {
-			continue
-		}
-		if i := slices.IndexFunc(f.Spec.Known(), func(key string) bool { return config.SameName(u.Key, key) }); i >= 0 {
-			within = append(within, f.Key+spelled(u.Key, f.Spec.Known()[i]))
-		}
+	if within := withinTLS(u); within != "" {
+		return fmt.Errorf("unknown key %q; move it into %s", u.Key, within)
 	}
-	if within != nil {
-		return fmt.Errorf("unknown key %q; move it into %s", u.Key, strings.Join(within, " or "))
-	}
-	if i := slices.IndexFunc(u.Object.Known(), func(key string) bool { return config.SameName(key, u.Key) }); i >= 0 {
-		if owners, _ := g.optionOf(u.Key); owners != "" {
-			return fmt.Errorf("unknown key %q; did you mean %q?", u.Key, u.Object.Known()[i])
-		}
-		return nil // it is misspelt, no more
-	}
-	if owners, key := g.optionOf(u.Key); owners != "" {
-		return fmt.Errorf("%q is an option of %s and has no effect here; move it there%s", u.Key, owners, spelled(u.Key, key))
+	owners, option := g.optionOf(u.Key)
+	switch key, misspelt := spelling(u.Object, u.Key); {
+	case misspelt && owners != "":
+		return fmt.Errorf("unknown key %q; did you mean %q?", u.Key, key)
+	case misspelt:
+		return nil
+	case owners != "":
+		return fmt.Errorf("%q is an option of %s and has no effect here; move it there%s", u.Key, owners, spelled(u.Key, option))
 	}
 	if places, key := g.wanted(u.Value, u.Key); places != "" {
 		return fmt.Errorf("%q has no effect here; move it into %s%s", u.Key, places, spelled(u.Key, key))
@@ -53,16 +77,42 @@ func (g *guard) unknown(u *config.Unknown) error {
 	if name, key := g.beside(u); name != "" {
 		return fmt.Errorf("%q is an option of %s and has no effect here; move it there%s", u.Key, name, spelled(u.Key, key))
 	}
-	if found := g.holds(u.Value); found != "" {
-		if near, ok := config.Suggest(u.Key, u.Object.Known()); ok {
-			return fmt.Errorf("unknown key %q, and %s within it would have no effect; did you mean %q?", u.Key, found, near)
-		}
-		return fmt.Errorf("unknown key %q, and %s within it would have no effect; move that to where it counts", u.Key, found)
+	found := g.holds(u.Value)
+	if found == "" {
+		return nil
 	}
-	return nil
+	if near, ok := config.Suggest(u.Key, u.Object.Known()); ok {
+		return fmt.Errorf("unknown key %q, and %s within it would have no effect; did you mean %q?", u.Key, found, near)
+	}
+	return fmt.Errorf("unknown key %q, and %s within it would have no effect; move that to where it counts", u.Key, found)
 }
 
-// guardedKey is unknown for a key that is k or nearly so.
+// spelling returns the key of an object that a word spells in its own way.
+func spelling(object *config.Spec, word string) (key string, ok bool) {
+	for _, key := range object.Known() {
+		if config.SameName(key, word) {
+			return key, true
+		}
+	}
+	return "", false
+}
+
+// withinTLS returns which settings of TLS beside an unknown key have it, in words, and how
+// it is spelled there; "" if none have.
+func withinTLS(u *config.Unknown) string {
+	var within []string
+	for _, f := range u.Object.Fields {
+		if f.Key != "tls" && f.Key != "client_tls" {
+			continue
+		}
+		if key, ok := spelling(f.Spec, u.Key); ok {
+			within = append(within, f.Key+spelled(u.Key, key))
+		}
+	}
+	return strings.Join(within, " or ")
+}
+
+// guardedKey is unprotected for a key that is k or nearly so.
 func (g *guard) guardedKey(u *config.Unknown, k *guardedName) error {
 	has := slices.Contains(u.Object.Known(), k.key)
 	old := config.SameName(u.Key, k.was)
@@ -82,8 +132,8 @@ func (g *guard) guardedKey(u *config.Unknown, k *guardedName) error {
 // otherScope returns the declaration of the namespace that an unknown key stands in, if
 // the namespace has the key in another scope, and says so.
 func (g *guard) otherScope(u *config.Unknown) (*component.Declaration, error) {
-	if slices.ContainsFunc(u.Object.Known(), func(key string) bool { return config.SameName(key, u.Key) }) {
-		return nil, nil // it is misspelt, no more
+	if _, misspelt := spelling(u.Object, u.Key); misspelt {
+		return nil, nil
 	}
 	for _, here := range g.registry.All() {
 		if here.Options != u.Object.Type {
@@ -93,10 +143,8 @@ func (g *guard) otherScope(u *config.Unknown) (*component.Declaration, error) {
 			if there.Namespace != here.Namespace || there.Scope == here.Scope {
 				continue
 			}
-			for _, key := range config.SpecOf(there.Options).Known() {
-				if config.SameName(key, u.Key) {
-					return there, fmt.Errorf("%q has no effect in the %s; move it into %s of the %s%s", u.Key, here.Scope, there.Namespace, there.Scope, spelled(u.Key, key))
-				}
+			if key, ok := spelling(config.SpecOf(there.Options), u.Key); ok {
+				return there, fmt.Errorf("%q has no effect in the %s; move it into %s of the %s%s", u.Key, here.Scope, there.Namespace, there.Scope, spelled(u.Key, key))
 			}
 		}
 	}
@@ -116,13 +164,11 @@ func (g *guard) namespaceOf(u *config.Unknown) error {
 		if d.Options == nil || g.registry.Find(scope, d.Namespace) != d {
 			continue
 		}
-		for _, known := range config.SpecOf(d.Options).Known() {
-			if config.SameName(known, u.Key) {
-				if found != nil {
-					return nil
-				}
-				found, option = d, known
+		if key, ok := spelling(config.SpecOf(d.Options), u.Key); ok {
+			if found != nil {
+				return nil
 			}
+			found, option = d, key
 		}
 	}
 	if found == nil {
@@ -146,10 +192,8 @@ func (g *guard) beside(u *config.Unknown) (namespace, key string) {
 			if d == nil || !letsPass(d) {
 				continue
 			}
-			for _, known := range config.SpecOf(d.Options).Known() {
-				if config.SameName(known, u.Key) {
-					return d.Namespace, known
-				}
+			if key, ok := spelling(config.SpecOf(d.Options), u.Key); ok {
+				return d.Namespace, key
 			}
 		}
 	}
@@ -183,10 +227,10 @@ func elsewhere(u *config.Unknown) error {
 		if s.Core == nil {
 			continue
 		}
-		has := slices.ContainsFunc(config.SpecOf(s.Core).Known(), func(key string) bool { return config.SameName(key, u.Key) })
+		_, has := spelling(config.SpecOf(s.Core), u.Key)
 		switch {
 		case u.Object.Type == s.Core && has:
-			return nil // in another spelling
+			return nil
 		case u.Object.Type == s.Core:
 			here = called(s.Scope)
 		case has:
