@@ -19,6 +19,7 @@ type Backends struct {
 	site    *component.PipeSite
 	answers []answer // of those that were added
 	shadows bool     // some were added whose answer does not count
+	pending int      // judged and not added: the one that is being compiled, and those that are wrong
 }
 
 // An answer is that of a backend, which counts.
@@ -36,6 +37,7 @@ func (c *Checker) Backends(s *component.PipeSite) Backends {
 // a backend say and cannot mean, once its components are built.
 func (b *Backends) Backend(s *component.BackendSite) {
 	be := s.Config()
+	b.pending++
 	if len(b.site.Arrangement().Upgrade) > 0 {
 		b.checkTunnelled(s)
 	}
@@ -44,8 +46,10 @@ func (b *Backends) Backend(s *component.BackendSite) {
 	b.checkShape(be, reshaped(s))
 }
 
-// Add notes that a backend is called, behind those that were added before.
+// Add notes that a backend is called which was judged, behind those that were added before.
+// One that is wrong is not added.
 func (b *Backends) Add(s *component.BackendSite) {
+	b.pending--
 	if s.Call().Shadow != nil {
 		b.shadows = true
 		return
@@ -64,8 +68,9 @@ func (b *Backends) Together() bool {
 		b.report(e.Node, key, config.Error, code, err)
 		return false
 	}
+	known := b.pending == 0 // who answers
 	if len(b.answers) == 0 {
-		if b.shadows {
+		if b.shadows && known {
 			return fail("backend", config.CodeNoBackend, errors.New("all backends are shadows, so nobody answers; add a backend without shadow"))
 		}
 		return false // reported where it was found
@@ -75,33 +80,43 @@ func (b *Backends) Together() bool {
 			"can not use NoOp encoding with more than one backends connected to the same endpoint; keep one backend, or choose an encoding that can merge"))
 	}
 	b.checkGroups()
-	b.checkOutput()
-	b.checkUndecoded()
-	a := b.site.Arrangement()
-	if len(a.Upgrade) > 0 && !b.checkUpgrade() {
+	if known {
+		b.checkOutput()
+		b.checkUndecoded()
+	}
+	if len(b.site.Arrangement().Upgrade) > 0 && !b.checkUpgrade() {
 		return false
 	}
-	if e.Method != "GET" && len(b.answers) > 1 && !a.AllowMultipleWrites {
-		var writes []string
-		last := len(b.answers) - 1
-		ordered := a.Sequential
-		for i, bp := range b.answers {
-			if bp.config.Method != "GET" {
-				writes = append(writes, fmt.Sprintf("backend[%d] %s %s", i, bp.config.Method, bp.config.URLPattern))
-				ordered = ordered && i == last
-			}
-		}
-		if len(writes) > 0 && !ordered {
-			return fail("backend", config.CodeSeveralWrites, fmt.Errorf(
-				"%s %s writes through %s; a write cannot be undone when another call fails: make the endpoint sequential with its only write in last place, or lift the rule with %s",
-				e.Method, e.Endpoint, strings.Join(writes, ", "), b.Env.Registry.Write(component.InEndpoint, "allow_multiple_writes", "true")))
-		}
+	if writes := b.writes(); writes != nil {
+		return fail("backend", config.CodeSeveralWrites, fmt.Errorf(
+			"%s %s writes through %s; a write cannot be undone when another call fails: make the endpoint sequential with its only write in last place, or lift the rule with %s",
+			e.Method, e.Endpoint, strings.Join(writes, ", "), b.Env.Registry.Write(component.InEndpoint, "allow_multiple_writes", "true")))
 	}
-	if e.ConcurrentCalls > 1 && slices.ContainsFunc(b.answers, func(bp answer) bool { return bp.config.Method != "GET" && bp.config.Method != "HEAD" }) {
+	if e.ConcurrentCalls > 1 && slices.ContainsFunc(b.answers, func(a answer) bool { return a.config.Method != "GET" && a.config.Method != "HEAD" }) {
 		b.report(e.Node, "concurrent_calls", config.Warning, config.CodeSuspicious,
 			fmt.Errorf("each write is sent %d times; keep concurrent_calls for calls that may be repeated", e.ConcurrentCalls))
 	}
 	return true
+}
+
+// writes returns the calls that write, in words, where that is more than a last call of a
+// sequence, and nothing allows it.
+func (b *Backends) writes() (calls []string) {
+	a := b.site.Arrangement()
+	if b.config.Method == "GET" || len(b.answers) < 2 || a.AllowMultipleWrites {
+		return nil
+	}
+	ordered := a.Sequential
+	for i, answer := range b.answers {
+		if be := answer.config; be.Method != "GET" {
+			calls = append(calls, fmt.Sprintf("backend[%d] %s %s", slices.Index(b.config.Backend, be), be.Method, be.URLPattern))
+			ordered = ordered && i == len(b.answers)-1
+		}
+	}
+	if ordered {
+		return nil
+	}
+	return calls
 }
 
 // checkGroups reports answers of which one takes the place of another.
@@ -111,7 +126,7 @@ func (b *Backends) checkGroups() {
 	}
 	first := make(map[string]int)
 	for i, be := range b.config.Backend {
-		if be.Group == "" || !slices.ContainsFunc(b.answers, func(bp answer) bool { return bp.config == be }) {
+		if be.Group == "" || !slices.ContainsFunc(b.answers, func(a answer) bool { return a.config == be }) {
 			continue
 		}
 		if other, taken := first[be.Group]; taken {
@@ -129,13 +144,13 @@ func (b *Backends) checkOutput() {
 		return
 	}
 	path := []string{"collection"}
-	for _, bp := range b.answers {
-		be := bp.config
-		named := slices.Contains(be.Allow, path[0]) || bp.reshaped || be.Encoding == "safejson"
+	for _, a := range b.answers {
+		be := a.config
+		named := slices.Contains(be.Allow, path[0]) || a.reshaped || be.Encoding == "safejson"
 		for _, name := range be.Mapping {
 			named = named || name == path[0]
 		}
-		if (named || onlyMember(be) == path[0]) && undelivered(be, bp.reshaped, path) == "" {
+		if (named || onlyMember(be) == path[0]) && undelivered(be, a.reshaped, path) == "" {
 			return
 		}
 	}
@@ -146,7 +161,7 @@ func (b *Backends) checkOutput() {
 // checkUndecoded reports an endpoint that makes its answer of nothing: no-op passes on
 // what a backend says, if the endpoint passes it on as well.
 func (b *Backends) checkUndecoded() {
-	undecoded := func(bp answer) bool { return bp.config.Encoding == "no-op" && !bp.reshaped }
+	undecoded := func(a answer) bool { return a.config.Encoding == "no-op" && !a.reshaped }
 	if b.config.OutputEncoding == "no-op" || !all(b.answers, undecoded) || b.remade(component.PipeStatic) {
 		return
 	}

@@ -378,6 +378,10 @@ func (c *Checker) inList(path, operation string) string {
 
 // leads reports whether a path is another one or leads further.
 func leads(outer, inner string) bool {
+	if !strings.Contains(outer, `\`) && !strings.Contains(inner, `\`) { // as most are, without taking them apart
+		rest, is := strings.CutPrefix(inner, outer)
+		return is && (rest == "" || rest[0] == '.')
+	}
 	o, i := jsonspan.SplitPath(outer), jsonspan.SplitPath(inner)
 	return len(o) <= len(i) && slices.Equal(o, i[:len(o)])
 }

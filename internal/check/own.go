@@ -27,25 +27,32 @@ func (c *Checker) Hosts(be *model.Backend) {
 
 // isOwn reports whether a host is an address on which the gateway listens.
 func (c *Checker) isOwn(host string) bool {
-	s := c.Env.Service
+	name, port := address(host)
+	return port != 0 && port == c.Env.Service.Port && c.listens(name)
+}
+
+// address returns the name of a host, in lower case and without brackets, and its port, 0
+// for one that is no number.
+func address(host string) (name string, port int) {
 	scheme, rest, _ := strings.Cut(host, "://")
-	authority, _, _ := strings.Cut(rest, "/")
-	name, port := authority, 80
+	name, _, _ = strings.Cut(rest, "/")
+	port = 80
 	if strings.EqualFold(scheme, "https") || strings.EqualFold(scheme, "wss") {
 		port = 443
 	}
-	if colon := strings.LastIndexByte(authority, ':'); colon > strings.LastIndexByte(authority, ']') {
-		name = authority[:colon]
-		port, _ = strconv.Atoi(authority[colon+1:]) // 0 is nobody's
+	if colon := strings.LastIndexByte(name, ':'); colon > strings.LastIndexByte(name, ']') {
+		port, _ = strconv.Atoi(name[colon+1:])
+		name = name[:colon]
 	}
-	if port != s.Port || port == 0 {
-		return false
-	}
-	name = strings.ToLower(strings.TrimSuffix(strings.Trim(name, "[]"), "."))
-	listen, _ := netip.ParseAddr(s.ListenIP)
+	return strings.ToLower(strings.TrimSuffix(strings.Trim(name, "[]"), ".")), port
+}
+
+// listens reports whether the gateway listens on what a name or an address stands for.
+func (c *Checker) listens(name string) bool {
+	listen, _ := netip.ParseAddr(c.Env.Service.ListenIP)
+	everywhere := !listen.IsValid() || listen.IsUnspecified()
 	address, err := netip.ParseAddr(name)
 	address = address.Unmap()
-	everywhere := !listen.IsValid() || listen.IsUnspecified()
 	switch local := name == "localhost" || strings.HasSuffix(name, ".localhost") || address.IsUnspecified(); {
 	case err == nil && address == listen.Unmap():
 		return true

@@ -14,7 +14,7 @@ import (
 )
 
 // Placeholders reports placeholders that never have a value, in the texts at a key of a
-// backend that is not added yet, be it a shadow or not: a backend whose address holds one
+// backend that was judged and is not added yet, be it a shadow or not: a backend whose address holds one
 // always fails.
 func (b *Backends) Placeholders(be *model.Backend, shadow bool, key string, texts ...template.Text) {
 	for _, t := range texts {
@@ -43,6 +43,8 @@ func (b *Backends) noResult(p template.Part, shadow bool) string {
 			b.Env.Registry.Write(component.InEndpoint, "sequential", "true") + " on the endpoint"
 	case shadow:
 		return "a shadow is called before there is any answer, so {resp…} has no value here and the call always fails; remove the placeholder"
+	case b.pending > 1: // an earlier backend is wrong, and its answer is nobody's yet
+		return ""
 	case p.Index >= len(b.answers):
 		return fmt.Sprintf("{resp%d_…} is not the answer of an earlier backend, so this backend always fails; earlier ones are %s", p.Index, b.earlier())
 	}
