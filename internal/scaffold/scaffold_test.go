@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 	"github.com/sluice-gateway/sluice/internal/scaffold/declared"
 )
 
@@ -104,8 +105,8 @@ func TestEffect(t *testing.T) {
 // samples are right. Nothing is written to the repository; an overlay shows the files to
 // the compiler.
 func TestSkeletons(t *testing.T) {
-	if testing.Short() {
-		t.Skip("compiles a dozen programs")
+	if testing.Short() || testx.Race {
+		t.Skip("compiles a dozen programs, none of which has the race detector")
 	}
 	repository, err := filepath.Abs(root)
 	if err != nil {
