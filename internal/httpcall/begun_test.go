@@ -21,8 +21,8 @@ func (reached) Do(_ context.Context, x *gateway.Exchange) error {
 	return nil
 }
 
-func (reached) Begin(_ context.Context, x *gateway.Exchange) (gateway.Pending, bool) {
-	return finished(func() error { return reached{}.Do(nil, x) }), true
+func (reached) Begin(ctx context.Context, x *gateway.Exchange) (gateway.Pending, bool) {
+	return finished(func() error { return reached{}.Do(ctx, x) }), true
 }
 
 type finished func() error
