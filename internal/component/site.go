@@ -336,10 +336,9 @@ func (s *ServiceSite) Pipe(scope Scope, e *model.Endpoint) gateway.Connector {
 
 // Source brings messages in beside the listener, which c answers. It runs while the
 // gateway serves, from the moment when the generation is live until another one is, or
-// the gateway is told to stop; then the next generation's sources wait until it has
-// returned, so that a queue has one
-// consumer at a time. The generation lives as long as the source runs. The name is that
-// of the endpoint, for logs and observers.
+// the gateway is told to stop. The next generation's sources wait until it has returned,
+// so that a queue has one consumer at a time, and its own lives as long as it runs. Logs
+// and observers know its messages by the name, as that of their endpoint.
 func (s *ServiceSite) Source(name string, src gateway.Source, c gateway.Connector) {
 	s.env.Sources = append(s.env.Sources, Source{name, src, c})
 }

@@ -500,7 +500,7 @@ func (gen *generation) tell(x *gateway.Exchange, status int, err error) {
 		return
 	}
 	facts := []any{"method", x.Sent().Method(), "endpoint", x.Endpoint, "status", status, "request_id", x.ID()}
-	if fault := faultOf(x.Err, err); fault != nil && gen.faulty.CompareAndSwap(false, true) {
+	if fault := faultOf(cmp.Or(x.Err, x.Response.Missing), err); fault != nil && gen.faulty.CompareAndSwap(false, true) {
 		gen.Logger().Error("a fault of the gateway itself; please report it, further ones of this configuration are told at DEBUG only",
 			append(facts, "error", fault)...)
 		return
@@ -508,8 +508,9 @@ func (gen *generation) tell(x *gateway.Exchange, status int, err error) {
 	gen.Logger().Debug("request failed", append(facts, "error", failure)...)
 }
 
-// faultOf returns the failure of an exchange if it is one of the gateway itself, whatever
-// the client got: any that has no cause that is known, or one that an engine calls so.
+// faultOf returns the failure of an exchange, or of a part of it, if that is one of the
+// gateway itself, whatever the client got: any that has no cause that is known, or one that
+// an engine calls so.
 func faultOf(failure, sending error) error {
 	if failure != nil && gateway.AsError(failure).Code == gateway.CodeInternal {
 		return failure

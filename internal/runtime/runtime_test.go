@@ -833,5 +833,19 @@ func TestFaults(t *testing.T) {
 	if got := log.String(); strings.Count(got, want) != 2 {
 		t.Errorf("another configuration: %s", got)
 	}
+	b.load(t, named("three", `,"endpoints":[{"endpoint":"/x","backend":[{"url_pattern":"/","host":["http://b"]},{"url_pattern":"/bad","host":["http://b"]}]}]`))
+	b.backend = func(_ context.Context, x *gateway.Exchange) error {
+		if x.Request.Path == "/bad" {
+			panic("trouble")
+		}
+		x.Response.Status, x.Response.Body = 200, body.FromBytes([]byte(`{"a":1}`))
+		return nil
+	}
+	if status := b.begin(t, "/x")(); status != 200 {
+		t.Errorf("an answer of one backend of two: %d", status)
+	}
+	if got := log.String(); strings.Count(got, want) != 3 || !strings.Contains(got, "trouble") {
+		t.Errorf("a fault in one backend of two: %s", got)
+	}
 	b.Close()
 }

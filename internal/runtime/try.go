@@ -20,6 +20,7 @@ func (g *Gateway) Try(ctx context.Context, in gateway.Inbound, look func(*compil
 	if err := gen.Start(ctx); err != nil {
 		return problems, err
 	}
+	defer context.AfterFunc(ctx, gen.Cut)()
 	x := gateway.Acquire(in)
 	x.Record = gateway.NewRecord()
 	err := gen.Do(ctx, x)
