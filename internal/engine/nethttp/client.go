@@ -405,10 +405,15 @@ func (c *call) giveUp() {
 // first is in doubt. A request with a body has asked for that before.
 func (c *call) connected(info httptrace.GotConnInfo) {
 	c.watch.Ready(info.Reused)
+	_, prior := info.Conn.(*shared) // which one that switches protocols is not
+	streams := prior || speaksHTTP2(info.Conn)
 	if !c.stage.CompareAndSwap(waiting, reached) {
 		switch {
-		case c.stage.Load() == late:
-			c.cancel() // before anything is sent
+		case c.stage.Load() == late: // nothing must be sent
+			if !streams {
+				info.Conn.Close() // for what writes to it does not ask whether the call goes on
+			}
+			c.cancel()
 			return
 		case c.doubtful() && c.cancel != nil:
 			c.stopped.Store(true)
@@ -416,8 +421,7 @@ func (c *call) connected(info httptrace.GotConnInfo) {
 			return
 		}
 	}
-	_, prior := info.Conn.(*shared) // which one that switches protocols is not
-	if c.streams = prior || speaksHTTP2(info.Conn); c.streams {
+	if c.streams = streams; streams {
 		c.doubts = c.client.doubts.Load()
 		c.body.keep()
 		return

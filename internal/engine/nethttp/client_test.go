@@ -2,10 +2,15 @@ package nethttp
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"testing"
+	"time"
 
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/model"
@@ -46,6 +51,28 @@ func TestProxyOfTheEnvironment(t *testing.T) {
 		u, err := choose(&url.URL{Scheme: "http", Host: host})
 		if got := u != nil; got != want || err != nil {
 			t.Errorf("host %s: proxy %v, %v, want one %t", host, u, err, want)
+		}
+	}
+}
+
+// TestLate: a call that has given up waiting sends nothing on a connection that is made
+// all the same, and leaves one that others share alone.
+func TestLate(t *testing.T) {
+	for _, shares := range []bool{false, true} {
+		near, far := net.Pipe()
+		defer far.Close()
+		ctx, cancel := context.WithCancel(t.Context())
+		c := &call{client: new(client), cancel: cancel}
+		c.giveUp()
+		info := httptrace.GotConnInfo{Conn: near}
+		if shares {
+			info.Conn = &shared{Conn: near}
+		}
+		c.connected(info)
+		near.SetDeadline(time.Unix(1, 0))
+		_, err := near.Write([]byte("GET / HTTP/1.1"))
+		if closed := errors.Is(err, io.ErrClosedPipe); closed == shares || ctx.Err() == nil || c.stage.Load() != late {
+			t.Errorf("shared %t: writing ends with %v, the call with %v", shares, err, ctx.Err())
 		}
 	}
 }

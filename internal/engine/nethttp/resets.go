@@ -2,7 +2,6 @@ package nethttp
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net"
 	"sync"
@@ -49,10 +48,6 @@ func (p *peer) count(cut bool) error {
 		return nil
 	}
 	p.closed = true
-	conn := p.conn
-	if encrypted, ok := conn.(*tls.Conn); ok {
-		conn = encrypted.NetConn() // closing must not wait for the client to read
-	}
-	conn.Close()
+	socket(p.conn).Close() // which does not wait for the client to read
 	return fmt.Errorf("connection of %s closed: it cut %d more requests than it let finish", p.conn.RemoteAddr(), maxCut)
 }

@@ -212,10 +212,7 @@ func (s *server) closeWaiting() {
 	}
 	s.mu.Unlock()
 	for _, conn := range closing {
-		if encrypted, ok := conn.(*tls.Conn); ok {
-			conn = encrypted.NetConn()
-		}
-		conn.Close()
+		socket(conn).Close()
 	}
 }
 
@@ -627,9 +624,7 @@ func (a *answer) abort() {
 		panic(http.ErrAbortHandler)
 	}
 	conn, _ = release(conn)
-	if encrypted, ok := conn.(*tls.Conn); ok {
-		conn = encrypted.NetConn()
-	}
+	conn = socket(conn)
 	if tcp, ok := conn.(*net.TCPConn); ok && !a.in.r.ProtoAtLeast(1, 1) {
 		tcp.SetLinger(0) // whether it works or not, the connection ends here
 	}

@@ -3,7 +3,6 @@ package nethttp
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
@@ -119,10 +118,7 @@ func (e *end) CloseWrite() error { return closeWrite(e.Conn) }
 
 // Close ends the connection at once.
 func (e *end) Close() error {
-	if encrypted, ok := e.Conn.(*tls.Conn); ok {
-		return encrypted.NetConn().Close()
-	}
-	return e.Conn.Close()
+	return socket(e.Conn).Close()
 }
 
 // tunnels are those of a server. Shutdown of net/http knows nothing of them.
