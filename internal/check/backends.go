@@ -54,6 +54,9 @@ func (b *Backends) Add(s *component.BackendSite) {
 		b.shadows = true
 		return
 	}
+	if b.answers == nil {
+		b.answers = make([]answer, 0, len(b.config.Backend))
+	}
 	b.answers = append(b.answers, answer{s.Config(), reshaped(s)})
 }
 

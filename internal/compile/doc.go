@@ -6,7 +6,6 @@
 // route table over plans. It shares with the generation before it what is kept over
 // reloads, such as connections and what is known of hosts, and nothing else.
 //
-// Whatever is wrong becomes a problem with its place, and so does what cannot mean what
-// it says: a policy that nothing asks, a filter that removes nothing, a namespace in the
-// wrong place.
+// Whatever cannot be read becomes a problem with its place; what can be read and cannot be
+// meant is judged by package check, which is asked on the way.
 package compile
