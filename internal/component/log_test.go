@@ -1,6 +1,9 @@
 package component_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -49,17 +52,32 @@ func TestLog(t *testing.T) {
 	}
 }
 
+// TestLogOfSite names the component in its build and in its hooks, whatever was built
+// since.
 func TestLogOfSite(t *testing.T) {
 	var out strings.Builder
 	env := newEnv(nil)
 	env.Log = component.NewLog(newText(&out, slog.LevelInfo))
-	r := component.NewRegistry(service("a/name", func(s *component.ServiceSite, _ options) error {
-		s.Log().Warn("trouble")
+	build := func(s *component.ServiceSite, _ options) error {
+		s.Log().Warn("built")
+		s.OnStart(func(context.Context) error { s.Log().Warn("started"); return nil })
+		s.OnClose(func(context.Context) error { s.Log().Warn("closed"); return nil })
 		return nil
-	}))
-	component.NewServiceSite(env).Build(r.Find(component.InService, "a/name"), nil)
-	if want := "level=WARN msg=trouble component=a/name\n"; out.String() != want {
-		t.Errorf("the log has %swant %s", &out, want)
+	}
+	r := component.NewRegistry(service("a/name", build), service("b/name", build))
+	s := component.NewServiceSite(env)
+	s.Build(r.Find(component.InService, "a/name"), nil)
+	s.Build(r.Find(component.InService, "b/name"), nil)
+	if err := errors.Join(env.Start(t.Context()), env.Close(t.Context())); err != nil {
+		t.Error(err)
+	}
+	var want strings.Builder
+	for _, line := range []string{"built a", "built b", "started a", "started b", "closed b", "closed a"} {
+		what, name, _ := strings.Cut(line, " ")
+		fmt.Fprintf(&want, "level=WARN msg=%s component=%s/name\n", what, name)
+	}
+	if out.String() != want.String() {
+		t.Errorf("the log has\n%swant\n%s", &out, &want)
 	}
 }
 

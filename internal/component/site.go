@@ -2,6 +2,7 @@ package component
 
 import (
 	"cmp"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
@@ -125,7 +126,8 @@ type owner struct {
 	protects bool         // it guards something
 }
 
-// Log returns a logger that names the component.
+// Log returns a logger that names the component. It is taken in build, or in the hooks of
+// the start and the end: whoever comes later has no name at the site.
 func (s *Site) Log() *slog.Logger { return s.env.Log.Logger().With("component", s.name) }
 
 // Clock returns the clock of the gateway.
@@ -189,13 +191,24 @@ func (s *Site) ReadFile(name string) ([]byte, error) {
 // [ServiceSite.Health]. The context is that of the start: it
 // ends when the start is given up, and must not be kept. What goes on afterwards has a
 // context of its own, which ends in OnClose.
-func (s *Site) OnStart(f Hook) { s.env.OnStart(f) }
+func (s *Site) OnStart(f Hook) { s.env.OnStart(s.signed(f)) }
 
 // OnClose registers work for the end of the generation, after its last
 // exchange. Closers run in the opposite order. One that stands behind an OnStart, on the
 // next line, runs if that has succeeded: not if the start failed there or before.
 // The context is that of the end: at a stop it ends when nobody waits any longer.
-func (s *Site) OnClose(f Hook) { s.env.OnClose(f) }
+func (s *Site) OnClose(f Hook) { s.env.OnClose(s.signed(f)) }
+
+// signed returns f with the name of the component that registers it at the site while it
+// runs. The options it does without: they are of the document, which a generation lets go of.
+func (s *Site) signed(f Hook) Hook {
+	name := s.name
+	return func(ctx context.Context) error {
+		s.name = name
+		defer func() { s.name = "" }()
+		return f(ctx)
+	}
+}
 
 // A Need is the most decoded form in which a component looks at a body.
 type Need struct {

@@ -49,6 +49,15 @@ func start(t testing.TB, text string) *running {
 	return startWith(t, text, component.Default)
 }
 
+// with returns all components, and one of the test's own in front of them.
+func with(own component.Declaration) *component.Registry {
+	all := []component.Declaration{own}
+	for _, d := range component.Default.All() {
+		all = append(all, *d)
+	}
+	return component.NewRegistry(all...)
+}
+
 // startWith is start with components of the test's own.
 func startWith(t testing.TB, text string, registry *component.Registry) *running {
 	t.Helper()

@@ -1,6 +1,7 @@
 package reliability
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
 
@@ -111,7 +113,8 @@ func TestOneBody(t *testing.T) {
 
 // TestReloads swaps the configuration a thousand times under load: no request
 // fails, every answer is of one configuration or the next, and neither memory
-// nor goroutines grow.
+// nor goroutines grow: they are counted when no generation is left but the live one,
+// however long the others take to close.
 func TestReloads(t *testing.T) {
 	reloads := 1_000
 	if testing.Short() {
@@ -122,7 +125,8 @@ func TestReloads(t *testing.T) {
 		return fill(fmt.Sprintf(`{%s"endpoints":[{"endpoint":"/x","backend":[{"url_pattern":"/","host":["$1","$1"],"group":"g%d",
 			"extra_config":{"qos/circuit-breaker":{"interval":1,"timeout":1,"max_errors":5},"qos/ratelimit/proxy":{"max_rate":1000000,"capacity":1000000}}}]}]}`, quiet, i%2), url)
 	}
-	g := start(t, text(0))
+	alive := &generations{Cond: sync.Cond{L: new(sync.Mutex)}}
+	g := startWith(t, text(0), with(component.Service(component.Info{Namespace: "test/generations", Implicit: true}, alive.build)))
 	client := newClient(t)
 	stop := make(chan struct{})
 	var served atomic.Int64
@@ -148,6 +152,7 @@ func TestReloads(t *testing.T) {
 	var goroutines int
 	for i := range reloads {
 		if i == reloads/10 {
+			alive.one()
 			runtime.GC()
 			runtime.ReadMemStats(&before)
 			goroutines = runtime.NumGoroutine()
@@ -158,6 +163,7 @@ func TestReloads(t *testing.T) {
 			t.Fatalf("reload %d: %v %v", i, err, problems)
 		}
 	}
+	alive.one()
 	runtime.GC()
 	runtime.ReadMemStats(&after)
 	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 8<<20 {
@@ -169,6 +175,34 @@ func TestReloads(t *testing.T) {
 	close(stop)
 	wg.Wait()
 	t.Logf("%d requests during %d reloads", served.Load(), reloads)
+}
+
+// generations are how many of a gateway have started and not closed.
+type generations struct {
+	sync.Cond // the number has changed
+	n         int
+}
+
+func (g *generations) build(s *component.ServiceSite, _ struct{}) error {
+	s.OnStart(func(context.Context) error { g.add(1); return nil })
+	s.OnClose(func(context.Context) error { g.add(-1); return nil })
+	return nil
+}
+
+func (g *generations) add(n int) {
+	g.L.Lock()
+	defer g.L.Unlock()
+	g.n += n
+	g.Broadcast()
+}
+
+// one waits until there is only one.
+func (g *generations) one() {
+	g.L.Lock()
+	defer g.L.Unlock()
+	for g.n > 1 {
+		g.Wait()
+	}
 }
 
 // TestBadReload keeps serving the old configuration.

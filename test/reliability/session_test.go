@@ -75,11 +75,7 @@ func legs(t *testing.T) string {
 // TestSessions has exchanges with and without a user share a host: none is ever taken for
 // another, since no connection is handed on that knows one.
 func TestSessions(t *testing.T) {
-	all := []component.Declaration{component.Backend(component.Info{Namespace: "test/handshake"}, buildHandshake)}
-	for _, d := range component.Default.All() {
-		all = append(all, *d)
-	}
-	registry := component.NewRegistry(all...)
+	registry := with(component.Backend(component.Info{Namespace: "test/handshake"}, buildHandshake))
 	for _, engine := range []string{"fast", "nethttp"} {
 		t.Run(engine, func(t *testing.T) {
 			host := legs(t)

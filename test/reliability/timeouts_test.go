@@ -81,10 +81,6 @@ func TestExpectContinue(t *testing.T) {
 		}))
 		return nil
 	})
-	all := []component.Declaration{asks}
-	for _, d := range component.Default.All() {
-		all = append(all, *d)
-	}
 	tests := []struct {
 		name, wait string
 		word       string // of the backend, between header and body
@@ -115,7 +111,7 @@ func TestExpectContinue(t *testing.T) {
 			})
 			g := startWith(t, fill(`{"dialect":"sluice",`+quiet+`"timeout":"300ms","expect_continue_timeout":"`+tt.wait+`",
 				"endpoints":[{"endpoint":"/x","method":"POST","backend":[{"url_pattern":"/","host":["$1"],"extra_config":{"test/expect":{}}}]}]}`, p.url()),
-				component.NewRegistry(all...))
+				with(asks))
 			got := fetch(t, "POST", g.url+"/x", "the body")
 			_, bodies := p.seen()
 			if got.status != tt.status || strings.Join(append(bodies, "-")[:1], "") != tt.body {

@@ -180,16 +180,12 @@ type noOptions struct{}
 
 // registry returns all components and one that observes for o.
 func (o outcomes) registry() *component.Registry {
-	all := []component.Declaration{component.Service(component.Info{
+	return with(component.Service(component.Info{
 		Namespace: "test/outcomes", Summary: "Observes.", Source: thisFile, Implicit: true,
 	}, func(s *component.ServiceSite, _ noOptions) error {
 		s.Observer(o)
 		return nil
-	})}
-	for _, d := range component.Default.All() {
-		all = append(all, *d)
-	}
-	return component.NewRegistry(all...)
+	}))
 }
 
 // TestWebSocket speaks WebSocket through the gateway.
