@@ -64,6 +64,7 @@ func Run(t *testing.T, e Engine) {
 		{"session", sessionCases},
 		{"tunnel", tunnelCases},
 		{"passing", passingCases},
+		{"streams", streamCases},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, c := range group.cases {

@@ -1,7 +1,6 @@
 package enginetest
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -14,7 +13,6 @@ import (
 	"strings"
 
 	"golang.org/x/net/http2"
-	"golang.org/x/net/http2/hpack"
 
 	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/engine"
@@ -66,6 +64,12 @@ func (t *trial) old(addr, version string, fields ...string) (p passed) {
 	t.Helper()
 	w := t.dial(addr)
 	w.lines(append([]string{"GET / " + version, "Host: h"}, append(fields, "")...)...)
+	return w.passed(version)
+}
+
+// passed reads an answer of this version of HTTP/1.
+func (w *wire) passed(version string) (p passed) {
+	w.t.Helper()
 	h := w.head()
 	for ; strings.Contains(h.start, " 10"); h = w.head() {
 		if strings.Contains(h.start, " 103 ") {
@@ -330,14 +334,6 @@ func trailersRead(t *trial) {
 // streamTrailers has a backend that writes frames as they should not be.
 func streamTrailers(t *trial) {
 	server, trusting := t.identity()
-	block := func(fields ...string) []byte {
-		var b bytes.Buffer
-		e := hpack.NewEncoder(&b)
-		for i := 0; i < len(fields); i += 2 {
-			e.WriteField(hpack.HeaderField{Name: fields[i], Value: fields[i+1]}) // into memory
-		}
-		return b.Bytes()
-	}
 	var many []string
 	for range 1001 {
 		many = append(many, "a", "b")
@@ -359,37 +355,19 @@ func streamTrailers(t *trial) {
 		{"a name in upper case", []string{"X-A", "b"}, broken},
 	} {
 		b := t.backend(func(w *wire) {
-			conn := tls.Server(w.Conn, server)
-			preface := make([]byte, len(http2.ClientPreface))
-			if _, err := io.ReadFull(conn, preface); err != nil {
-				return
-			}
-			f := http2.NewFramer(conn, conn)
-			f.WriteSettings() // the next read tells if it fails
-			for {
-				frame, err := f.ReadFrame()
-				if err != nil {
-					return
+			answering(func(f *http2.Framer, id uint32) {
+				rest := block(tt.fields...)
+				header(f, id, false, ":status", "200")
+				f.WriteData(id, false, []byte("hello"))
+				first := rest[:min(len(rest), 16<<10)]
+				rest = rest[len(first):]
+				f.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: first, EndHeaders: len(rest) == 0, EndStream: true})
+				for len(rest) > 0 {
+					next := rest[:min(len(rest), 16<<10)]
+					rest = rest[len(next):]
+					f.WriteContinuation(id, len(rest) == 0, next)
 				}
-				switch frame := frame.(type) {
-				case *http2.SettingsFrame:
-					if !frame.IsAck() {
-						f.WriteSettingsAck()
-					}
-				case *http2.HeadersFrame:
-					id, head, rest := frame.StreamID, block(":status", "200"), block(tt.fields...)
-					f.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: head, EndHeaders: true})
-					f.WriteData(id, false, []byte("hello"))
-					first := rest[:min(len(rest), 16<<10)]
-					rest = rest[len(first):]
-					f.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: first, EndHeaders: len(rest) == 0, EndStream: true})
-					for len(rest) > 0 {
-						next := rest[:min(len(rest), 16<<10)]
-						rest = rest[len(next):]
-						f.WriteContinuation(id, len(rest) == 0, next)
-					}
-				}
-			}
+			}).serve(tls.Server(w.Conn, server))
 		})
 		x := t.call(b.addr)
 		x.Request.Scheme = "https"

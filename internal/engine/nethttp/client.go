@@ -532,15 +532,15 @@ func (c *call) answer(res *http.Response, to *gateway.Response) error {
 		return c.tunnel(res, to)
 	}
 	if count(res.Header) > wire.MaxFields {
-		res.Body.Close()
+		c.leave(res)
 		return errors.New("too many fields")
 	}
 	if !c.speaks(res) {
-		res.Body.Close()
+		c.leave(res)
 		return errors.New("a version of HTTP other than 1.0 and 1.1")
 	}
 	if err := odd(res); err != nil {
-		res.Body.Close()
+		c.leave(res)
 		return err
 	}
 	to.Status = res.StatusCode
@@ -559,10 +559,20 @@ func (c *call) answer(res *http.Response, to *gateway.Response) error {
 		}
 		return nil
 	}
-	c.body.end()
-	res.Body.Close() // empty
+	c.leave(res)
 	c.end()
 	return nil
+}
+
+// leave gives up what is left of res. For the streams of HTTP/2 the transport waits until
+// nobody reads the body of the request any more, and a client that has its answer may take
+// its time with that: nobody else waits for it.
+func (c *call) leave(res *http.Response) {
+	if c.body.end() {
+		go res.Body.Close()
+		return
+	}
+	res.Body.Close() // an error says that the call is over
 }
 
 // speaks reports whether the version of an answer is one that the connection is
@@ -691,9 +701,8 @@ func (c *call) trail() error {
 
 // Close ends the call.
 func (c *call) Close() error {
-	c.body.end()
-	err := c.res.Body.Close()
+	c.leave(c.res)
 	c.end()
 	c.drop()
-	return err
+	return nil
 }

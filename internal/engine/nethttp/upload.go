@@ -21,6 +21,7 @@ type requestStream struct {
 	raw     []byte      // the whole body, when it is in memory
 	read    int         // how much of raw, or of what is kept, was read
 	started bool        // something was asked of the stream
+	reading bool        // somebody waits for the stream
 	ended   bool        // the call is over
 	err     error       // how the stream ended
 	keeping bool        // everything that was read of the stream is kept
@@ -64,7 +65,7 @@ func (s *requestStream) Read(p []byte) (int, error) {
 		defer s.mu.Unlock()
 		return 0, s.err
 	}
-	s.started = true
+	s.started, s.reading = true, true
 	s.mu.Unlock()
 	n, err := s.stream.Read(p)
 	if s.left >= 0 {
@@ -74,7 +75,7 @@ func (s *requestStream) Read(p []byte) (int, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.err = err
+	s.reading, s.err = false, err
 	s.remember(p[:n])
 	return n, err
 }
@@ -148,12 +149,14 @@ func (s *requestStream) again() (io.ReadCloser, error) {
 	return s, nil
 }
 
-// end lets go of the memory of the body.
-func (s *requestStream) end() {
+// end lets go of the memory of the body, and reports whether somebody waits for the
+// stream: that ends with the exchange at the latest.
+func (s *requestStream) end() (waits bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ended, s.raw = true, nil
 	s.forget()
+	return s.reading
 }
 
 // failure returns why the stream broke off, nil if it did not.

@@ -1,0 +1,211 @@
+package enginetest
+
+import (
+	"bytes"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+
+	"github.com/sluice-gateway/sluice/internal/engine"
+	"github.com/sluice-gateway/sluice/internal/model"
+)
+
+// streamCases are about answers of backends of HTTP/2, frame by frame.
+var streamCases = cases{
+	{"an answer over HTTP/2 ends before its request", streamsEndFirst},
+}
+
+// An answering writes the frames of the answer on a stream.
+type answering func(f *http2.Framer, id uint32)
+
+// serve answers every request as soon as its header has come.
+func (a answering) serve(conn io.ReadWriter) {
+	preface := make([]byte, len(http2.ClientPreface))
+	if _, err := io.ReadFull(conn, preface); err != nil {
+		return
+	}
+	f := http2.NewFramer(conn, conn)
+	f.WriteSettings() // the next read tells if it fails
+	for {
+		frame, err := f.ReadFrame()
+		if err != nil {
+			return
+		}
+		switch frame := frame.(type) {
+		case *http2.SettingsFrame:
+			if !frame.IsAck() {
+				f.WriteSettingsAck()
+			}
+		case *http2.PingFrame:
+			if !frame.IsAck() {
+				f.WritePing(true, frame.Data)
+			}
+		case *http2.HeadersFrame:
+			a(f, frame.StreamID)
+		}
+	}
+}
+
+// doors runs f with a server in front of a backend that is called by ALPN, and of one that
+// is called by prior knowledge.
+func (a answering) doors(t *trial, f func(t *trial, d *door, b *backend)) {
+	server, trusting := t.identity()
+	t.named("HTTP/2", func(t *trial) {
+		b := t.backend(func(w *wire) { a.serve(tls.Server(w.Conn, server)) })
+		f(t, t.open(engine.Settings{H2C: true}, through(t.tlsClient(trusting), "https", b.addr)), b)
+	})
+	t.named("HTTP/2 by prior knowledge", func(t *trial) {
+		b := t.backend(func(w *wire) { a.serve(w.Conn) })
+		f(t, t.open(engine.Settings{H2C: true}, through(t.client(model.Transport{H2C: true}), "http", b.addr)), b)
+	})
+}
+
+// block encodes fields, names and values in turn.
+func block(fields ...string) []byte {
+	var b bytes.Buffer
+	e := hpack.NewEncoder(&b)
+	for i := 0; i < len(fields); i += 2 {
+		e.WriteField(hpack.HeaderField{Name: fields[i], Value: fields[i+1]}) // into memory
+	}
+	return b.Bytes()
+}
+
+// header writes a header or trailers.
+func header(f *http2.Framer, id uint32, last bool, fields ...string) {
+	f.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: block(fields...), EndHeaders: true, EndStream: last})
+}
+
+// An open request is one whose body has begun and does not go on.
+type open struct {
+	w  *wire
+	f  *http2.Framer // nil in HTTP/1.1
+	id uint32
+}
+
+// unfinished begins a request.
+func (t *trial) unfinished(addr, version string) *open {
+	t.Helper()
+	w := t.dial(addr)
+	if version == "HTTP/1.1" {
+		w.lines("POST / HTTP/1.1", "Host: h", "TE: trailers", "Transfer-Encoding: chunked", "", "3", "one")
+		return &open{w: w}
+	}
+	o := &open{w: w, f: t.framer(w), id: 1}
+	header(o.f, o.id, false, ":method", "POST", ":scheme", "http", ":authority", "h.test", ":path", "/", "te", "trailers")
+	t.must(o.f.WriteData(o.id, false, []byte("one")))
+	return o
+}
+
+// answer reads the answer to its end.
+func (t *trial) answer(o *open) (p passed) {
+	t.Helper()
+	if o.f == nil {
+		return o.w.passed("HTTP/1.1")
+	}
+	for {
+		frame, err := o.f.ReadFrame()
+		if err != nil {
+			t.Fatalf("%+v, then %v", p, err)
+		}
+		if frame.Header().StreamID != o.id {
+			continue
+		}
+		switch frame := frame.(type) {
+		case *http2.RSTStreamFrame:
+			p.err = fmt.Errorf("reset: %v", frame.ErrCode)
+			return p
+		case *http2.MetaHeadersFrame:
+			if status := frame.PseudoValue("status"); status != "" {
+				fmt.Sscan(status, &p.status) // or 0, which no case wants
+				break
+			}
+			for _, field := range frame.Fields {
+				p.trailer = append(p.trailer, field.Name+": "+field.Value)
+			}
+		case *http2.DataFrame:
+			p.text += string(frame.Data())
+		}
+		if frame.Header().Flags.Has(http2.FlagDataEndStream) {
+			return p
+		}
+	}
+}
+
+func streamsEndFirst(t *trial) {
+	trailer := []string{"grpc-status: 0"}
+	end := func(f *http2.Framer, id uint32) { header(f, id, true, "grpc-status", "0") }
+	for _, tt := range []struct {
+		name   string
+		answer answering
+		passed
+	}{
+		{"a body", func(f *http2.Framer, id uint32) {
+			header(f, id, false, ":status", "200")
+			f.WriteData(id, true, []byte("hello"))
+		}, passed{status: 200, text: "hello"}},
+		{"a body of known size", func(f *http2.Framer, id uint32) {
+			header(f, id, false, ":status", "200", "content-length", "5")
+			f.WriteData(id, true, []byte("hello"))
+		}, passed{status: 200, text: "hello"}},
+		{"trailers", func(f *http2.Framer, id uint32) {
+			header(f, id, false, ":status", "200", "content-type", "application/grpc")
+			f.WriteData(id, false, []byte("hello"))
+			end(f, id)
+		}, passed{status: 200, text: "hello", trailer: trailer}},
+		{"trailers, and no more of the request", func(f *http2.Framer, id uint32) {
+			header(f, id, false, ":status", "200", "content-type", "application/grpc")
+			f.WriteData(id, false, []byte("hello"))
+			end(f, id)
+			f.WriteRSTStream(id, http2.ErrCodeNo)
+		}, passed{status: 200, text: "hello", trailer: trailer}},
+		{"trailers alone", func(f *http2.Framer, id uint32) {
+			header(f, id, true, ":status", "200", "content-type", "application/grpc", "grpc-status", "0")
+		}, passed{status: 200}},
+		{"a refusal", func(f *http2.Framer, id uint32) {
+			header(f, id, false, ":status", "413")
+			f.WriteData(id, true, []byte("hello"))
+			f.WriteRSTStream(id, http2.ErrCodeNo)
+		}, passed{status: 413, text: "hello"}},
+		{"a refusal without a body", func(f *http2.Framer, id uint32) {
+			header(f, id, false, ":status", "413", "content-length", "0")
+			f.WriteData(id, true, nil)
+			f.WriteRSTStream(id, http2.ErrCodeNo)
+		}, passed{status: 413}},
+	} {
+		t.named(tt.name, func(t *trial) {
+			tt.answer.doors(t, func(t *trial, d *door, b *backend) {
+				for _, version := range []string{"HTTP/1.1", "HTTP/2"} {
+					for range 2 { // over one connection to the backend
+						o := t.unfinished(d.addr, version)
+						got := t.answer(o)
+						if got.status != tt.status || got.text != tt.text || got.err != nil || !slices.Equal(lower(got.trailer), tt.trailer) {
+							t.Errorf("%s: %+v, want %+v", version, got, tt.passed)
+						}
+						if end := await(t, "the end of the exchange", d.done); end.err != nil || end.status != tt.status {
+							t.Errorf("%s: the exchange ended with %+v", version, end)
+						}
+						o.w.Close()
+					}
+				}
+				if n := b.accepted.Load(); n > 2 { // one may be needed to find out what is spoken
+					t.Errorf("%d connections for four requests", n)
+				}
+			})
+		})
+	}
+}
+
+// lower returns fields with their names as HTTP/2 has them.
+func lower(fields []string) []string {
+	var all []string
+	for _, f := range fields {
+		name, value, _ := strings.Cut(f, ":")
+		all = append(all, strings.ToLower(name)+":"+value)
+	}
+	return all
+}
