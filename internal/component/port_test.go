@@ -1,10 +1,13 @@
 package component_test
 
 import (
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/model"
 )
 
@@ -49,18 +52,38 @@ func TestServe(t *testing.T) {
 	}
 }
 
-// TestHealthNames refuses two of one name, which would be one member twice.
+// TestHealthNames refuses two of one name, which would be one member twice, wherever they
+// are built.
 func TestHealthNames(t *testing.T) {
-	env := new(component.Env)
-	s := component.NewServiceSite(env)
+	env := &component.Env{Service: &model.Service{}}
 	well := func() (string, bool) { return "well", true }
-	if err := s.Health("a", false, well); err != nil {
-		t.Error(err)
+	service := component.NewServiceSite(env)
+	endpoint := component.NewEndpointSite(env, service, &model.Endpoint{}, nil)
+	backend := component.NewBackendSite(env, &endpoint.PipeSite, &model.Backend{})
+	options := func(line string) *config.Node {
+		d, _ := config.Parse("gateway.json", []byte(line+"{}"))
+		return d.Root
 	}
-	if err := s.Health("b", true, well); err != nil {
-		t.Error(err)
+	one, other := component.Info{Namespace: "test/one"}, component.Info{Namespace: "test/other"}
+	tell := func(s interface {
+		Health(string, bool, func() (string, bool)) error
+	}, name string) error {
+		return s.Health(name, false, well)
 	}
-	if err := s.Health("a", true, well); err == nil || len(env.Health) != 2 {
-		t.Errorf("another of the same name: %v, %d are told", err, len(env.Health))
+	service.Build(new(component.Service(one, func(s *component.ServiceSite, _ struct{}) error { return tell(s, "a") })), nil)
+	endpoint.Build(new(component.Endpoint(one, func(s *component.EndpointSite, _ struct{}) error { return tell(s, "b") })), options("\n"))
+	backend.Build(new(component.Backend(other, func(s *component.BackendSite, _ struct{}) error {
+		return errors.Join(tell(s, "c"), tell(s, "b"), tell(s, "a"))
+	})), options("\n\n"))
+	var got []string
+	for _, p := range slices.Concat(service.Problems(), endpoint.Problems(), backend.Problems()) {
+		got = append(got, p.Error())
+	}
+	want := []string{
+		`gateway.json:3:1: test/other tells the health of "b", as test/one does at gateway.json:2:1; choose another name for one of the two`,
+		`gateway.json:3:1: test/other tells the health of "a", as test/one does; choose another name for one of the two`,
+	}
+	if !slices.Equal(got, want) || len(env.Health) != 3 {
+		t.Errorf("got %q and %d that are told, want %q and 3", got, len(env.Health), want)
 	}
 }

@@ -88,6 +88,8 @@ type Health struct {
 	Critical bool   // the gateway is not ready without it
 	State    func() (text string, ok bool)
 	At       config.Pos
+
+	by string // the namespace
 }
 
 // Placed is a stage at its place in a plan, or what stands around the rest of it.
@@ -188,7 +190,7 @@ func (s *Site) ReadFile(name string) ([]byte, error) {
 
 // OnStart registers work for the start of the generation, before it serves.
 // An error keeps the generation from going live, so a service that is away is none: tell
-// [ServiceSite.Health]. The context is that of the start: it
+// [Site.Health]. The context is that of the start: it
 // ends when the start is given up, and must not be kept. What goes on afterwards has a
 // context of its own, which ends in OnClose.
 func (s *Site) OnStart(f Hook) { s.env.OnStart(s.signed(f)) }
@@ -208,6 +210,33 @@ func (s *Site) signed(f Hook) Hook {
 		defer func() { s.name = "" }()
 		return f(ctx)
 	}
+}
+
+// Health adds to what the health path and the readiness path tell: the text is what is
+// known of name, "" while nothing is, and the gateway is not ready as long as something
+// critical is not ok. State is called at any time, by several at once. The name is one of
+// all sites: a backend's begins with what it calls. An error, which is one of the build and
+// relative to the name, says which other one has it.
+func (s *Site) Health(name string, critical bool, state func() (text string, ok bool)) error {
+	h := Health{Name: name, Critical: critical, State: state, by: s.name}
+	if s.node != nil {
+		h.At = s.node.Pos
+	}
+	for _, other := range s.env.Health {
+		if other.Name == name {
+			return fmt.Errorf("%s tells the health of %q, as %s does%s; choose another name for one of the two", s.name, name, other.by, at(other.At))
+		}
+	}
+	s.env.Health = append(s.env.Health, h)
+	return nil
+}
+
+// at says where something stands, and nothing of what the configuration does not name.
+func at(p config.Pos) string {
+	if p == (config.Pos{}) {
+		return ""
+	}
+	return " at " + p.String()
 }
 
 // A Need is the most decoded form in which a component looks at a body.
@@ -354,24 +383,6 @@ func (s *ServiceSite) Pipe(scope Scope, e *model.Endpoint) gateway.Connector {
 // and observers know its messages by the name, as that of their endpoint.
 func (s *ServiceSite) Source(name string, src gateway.Source, c gateway.Connector) {
 	s.env.Sources = append(s.env.Sources, Source{name, src, c})
-}
-
-// Health adds to what the health path and the readiness path tell: the text is what is
-// known of name, "" while nothing is, and the gateway is not ready as long as something
-// critical is not ok. State is called at any time, by several at once. An error, which
-// is one of the build and relative to the name, says that another thing has that name.
-func (s *ServiceSite) Health(name string, critical bool, state func() (text string, ok bool)) error {
-	for _, other := range s.env.Health {
-		if other.Name == name {
-			return fmt.Errorf("the health of another %q is told already, by %s; choose another name for one of the two", name, other.At)
-		}
-	}
-	h := Health{Name: name, Critical: critical, State: state}
-	if s.node != nil {
-		h.At = s.node.Pos
-	}
-	s.env.Health = append(s.env.Health, h)
-	return nil
 }
 
 // Mask returns the function that replaces the secrets of the configuration in a

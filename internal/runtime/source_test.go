@@ -47,6 +47,11 @@ type beltOptions struct {
 	Node        *config.Node            `json:"-"`
 }
 
+// peerOptions are those of a backend that a belt leads to.
+type peerOptions struct {
+	Health string `json:"health"`
+}
+
 func (beltOptions) Scope() string { return string(component.InAgent) }
 
 // A consumer takes from a belt, one message at a time.
@@ -123,11 +128,13 @@ func newBelted(t testing.TB, log slog.Handler, e engine.Engine) (*bench, *belt) 
 			}
 		}
 		if o.Health != "" {
-			return errors.Join(
-				s.Health("belt", true, func() (string, bool) { return o.Health, o.Health == "well" }),
-				s.Health("another", false, func() (string, bool) { return "", false }))
+			return s.Health("another", false, func() (string, bool) { return "", false })
 		}
 		return nil
+	}
+	peer := func(s *component.BackendSite, o peerOptions) error {
+		return errors.Join(s.Connector(gateway.ConnectorFunc(func(context.Context, *gateway.Exchange) error { return nil })),
+			s.Health("belt", o.Health != "", func() (string, bool) { return o.Health, o.Health == "well" }))
 	}
 	if e.Name == "" {
 		e = engine.Engine{Name: "test", NewServer: func(s engine.Settings) engine.Server { b.server = newServer(s); return b.server }}
@@ -136,9 +143,11 @@ func newBelted(t testing.TB, log slog.Handler, e engine.Engine) (*bench, *belt) 
 		Load: func(context.Context, func(string)) (*config.Document, []*config.Problem) {
 			return config.Parse("gateway.json", []byte(*b.text.Load()))
 		},
-		Registry: component.NewRegistry(component.Service(component.Info{Namespace: "test/belt", Pipes: component.InAgent}, build)),
-		Engines:  []engine.Engine{e},
-		Log:      log,
+		Registry: component.NewRegistry(
+			component.Service(component.Info{Namespace: "test/belt", Pipes: component.InAgent}, build),
+			component.Backend(component.Info{Namespace: "test/peer", Hosts: component.Verbatim}, peer)),
+		Engines: []engine.Engine{e},
+		Log:     log,
 	})
 	return b, all
 }
@@ -328,7 +337,7 @@ func TestPorts(t *testing.T) {
 }
 
 // TestHealth shows what the health path and the readiness path tell of what the
-// gateway depends on.
+// gateway depends on, by its own components and those of its backends.
 func TestHealth(t *testing.T) {
 	for health, want := range map[string][2]string{
 		"":     {`200 {"agents":{},`, `200 {"status":"ready"}`},
@@ -336,7 +345,8 @@ func TestHealth(t *testing.T) {
 		"down": {`200 {"agents":{"belt":"down"},`, `503 {"status":"unavailable","agents":{"belt":"down"}}`},
 	} {
 		b, _ := newBelted(t, slog.DiscardHandler, engine.Engine{})
-		b.load(t, belted(`"health":"`+health+`"`))
+		b.load(t, fmt.Sprintf(`{"version":3,"extra_config":{"test/belt":{"health":"away"}},"endpoints":[
+			{"endpoint":"/x","backend":[{"url_pattern":"/x","extra_config":{"test/peer":{"health":%q}}}]}]}`, health))
 		for i, path := range []string{"/__health", "/__ready"} {
 			x := gateway.Acquire(testx.Request{Path: path}.Inbound())
 			b.Do(t.Context(), x)
