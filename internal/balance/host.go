@@ -38,7 +38,7 @@ type Host struct {
 // pause. Say tells that operators should hear of it: it is the first after a success.
 func (h *Host) Fail() (say bool) {
 	h.fail()
-	return h.said.Is(true, h.clock)
+	return h.said.Is(true, h.set.options.Clock)
 }
 
 func (h *Host) fail() {
@@ -62,7 +62,7 @@ func (h *Host) OK() (say bool) {
 	if h.until.Load() != 0 {
 		h.recover()
 	}
-	return h.said.Is(false, h.clock)
+	return h.said.Is(false, h.set.options.Clock)
 }
 
 func (h *Host) recover() {
@@ -71,9 +71,6 @@ func (h *Host) recover() {
 	h.pause, h.probing = 0, false
 	h.until.Store(0)
 }
-
-// clock tells the time to what is said of the host.
-func (h *Host) clock() time.Duration { return time.Duration(h.set.now()) }
 
 // available reports whether the host may be called. The first call after a
 // pause takes the probe: the host then looks paused to others until the probe

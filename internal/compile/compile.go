@@ -188,7 +188,7 @@ func (c *compiler) compile() {
 		component.Placed{Phase: uint8(component.ServiceOwn), Name: "own", Stage: c.g.own, Prompt: true})
 	var tail gateway.Connector = gateway.ConnectorFunc(c.g.route)
 	if limit := time.Duration(c.g.Service.ServiceTimeout); limit > 0 && slices.ContainsFunc(steps, func(p component.Placed) bool { return !p.Prompt }) {
-		c.g.serviceTime = &plan.ServiceTime{Limit: limit, Log: c.env.Log, Clock: c.env.Clock, Began: c.env.Clock()}
+		c.g.serviceTime = &plan.ServiceTime{Limit: limit, Log: c.env.Log, Clock: c.env.Clock}
 		tail = plan.Paused{Connector: tail}
 	}
 	c.g.plan = plan.Blueprint{

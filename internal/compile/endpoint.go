@@ -253,13 +253,12 @@ func (b *endpointBuilder) tail() gateway.Connector {
 
 // newShadow returns the plan of a shadow. The calls that run are counted over reloads.
 func (b *endpointBuilder) newShadow(bp *branchPlan) fanout.ShadowPlan {
-	clock := b.env.Clock
 	state, _ := component.KeepIn(b.env, "shadow\x00"+bp.name, func() (*fanout.ShadowState, func(), error) { // which cannot fail
-		return &fanout.ShadowState{Began: clock()}, nil, nil
+		return new(fanout.ShadowState), nil, nil
 	})
 	return fanout.ShadowPlan{
 		Run: bp.plan, Timeout: cmp.Or(bp.shadow.Timeout, time.Duration(b.config.Timeout)), State: state,
-		Most: int64(bp.shadow.Most), Log: b.env.Log, Clock: clock, Place: bp.name,
+		Most: int64(bp.shadow.Most), Log: b.env.Log, Clock: b.env.Clock, Place: bp.name,
 	}
 }
 

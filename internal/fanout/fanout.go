@@ -423,7 +423,6 @@ type ShadowPlan struct {
 // for them, so nothing else keeps them from piling up when their backend is slow, and
 // nobody else learns how they end.
 type ShadowState struct {
-	Began   time.Time
 	running atomic.Int64
 	left    atomic.Int64 // how many were left out since that was said
 	crowded change.State // bad while calls were said to be left out
@@ -438,18 +437,16 @@ func (p *ShadowPlan) join() bool {
 	if n > p.Most {
 		c.running.Add(-1)
 		c.left.Add(1)
-		if c.crowded.Is(true, p.since) {
+		if c.crowded.Is(true, p.Clock) {
 			p.Log.Logger().Warn("shadow calls are left out, too many run at once", "place", p.Place, "running", p.Most)
 		}
 		return false
 	}
-	if c.crowded.Bad() && n <= max(1, p.Most/2) && c.crowded.Is(false, p.since) {
+	if c.crowded.Bad() && n <= max(1, p.Most/2) && c.crowded.Is(false, p.Clock) {
 		p.Log.Logger().Info("shadow calls are made again", "place", p.Place, "left_out", c.left.Swap(0))
 	}
 	return true
 }
-
-func (p *ShadowPlan) since() time.Duration { return p.Clock().Sub(p.State.Began) }
 
 // ended tells how a call of x went: that calls fail, and that they no longer do, is one
 // line each. A status below 500 is an answer, such as that something is not there, and
@@ -461,7 +458,7 @@ func (p *ShadowPlan) ended(x *gateway.Exchange, err error) {
 	case class == gateway.Refused && 0 < x.Response.Status && x.Response.Status < 500:
 		err = nil
 	}
-	if !p.State.failing.Is(err != nil, p.since) {
+	if !p.State.failing.Is(err != nil, p.Clock) {
 		return
 	}
 	if err != nil {

@@ -172,7 +172,6 @@ type ServiceTime struct {
 	Limit time.Duration
 	Log   *component.Log
 	Clock component.Clock
-	Began time.Time
 	said  change.State // bad while they take too long
 }
 
@@ -187,7 +186,7 @@ func (s *ServiceTime) Begin(ctx context.Context, x *gateway.Exchange) *Budget {
 // End tells of stages that took too long, and that they no longer do: one line each.
 func (s *ServiceTime) End(b *Budget, x *gateway.Exchange) {
 	late := b.pause()
-	if !s.said.Is(late, func() time.Duration { return s.Clock().Sub(s.Began) }) {
+	if !s.said.Is(late, s.Clock) {
 		return
 	}
 	log := s.Log.Logger()

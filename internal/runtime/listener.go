@@ -13,7 +13,6 @@ import (
 type listener struct {
 	net.Listener
 	g     *Gateway
-	since time.Time
 	state change.State
 }
 
@@ -23,7 +22,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	if errors.Is(err, net.ErrClosed) {
 		return conn, err
 	}
-	if l.state.Is(err != nil, func() time.Duration { return time.Since(l.since) }) {
+	if l.state.Is(err != nil, time.Now) {
 		if err != nil {
 			l.g.Logger().Error("connections cannot be accepted, trying again", "error", err, "address", l.Addr().String())
 		} else {

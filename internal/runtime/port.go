@@ -73,7 +73,7 @@ func (g *Gateway) serve(gen *generation, opened []*port) {
 			ErrorLog: func(msg string, err error) { g.Logger().Debug(msg, "address", p.address, "error", err) },
 		})
 		g.retiring.Go(func() {
-			if err := p.server.Serve(&listener{Listener: p.l, g: g, since: time.Now()}, p); err != nil {
+			if err := p.server.Serve(&listener{Listener: p.l, g: g}, p); err != nil {
 				p.l.Close()
 				p.failed.Store(true)
 				g.Logger().Error("a port is closed, until the next reload opens it", "address", p.address, "error", err)

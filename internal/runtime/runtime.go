@@ -424,7 +424,7 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 	server := g.engine(s).NewServer(settings)
 	g.take()
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(&listener{Listener: l, g: g, since: time.Now()}, g) }()
+	go func() { failed <- server.Serve(&listener{Listener: l, g: g}, g) }()
 	select {
 	case err := <-failed:
 		return errors.Join(err, g.stop(server))

@@ -16,9 +16,11 @@ const (
 // The zero State was said to be good. It is safe for concurrent use.
 type State struct {
 	bad   atomic.Bool  // as it was said
-	quiet atomic.Int64 // until then there is nothing to be said
+	quiet atomic.Int64 // until then, as the time since began, there is nothing to be said
 
 	mu    sync.Mutex
+	begun bool
+	began time.Time     // of the first change, written once and before quiet
 	used  int           // changes that count against the burst
 	since time.Duration // when the count was last right
 }
@@ -27,15 +29,15 @@ type State struct {
 func (s *State) Bad() bool { return s.bad.Load() }
 
 // Is takes notice of the state as it is, and reports whether that is to be said now.
-// The clock tells the time since any beginning; it is asked only if the state is not
-// what was said last. Is does not allocate. It costs one atomic load without a change,
+// The clock is that of the gateway, which is asked only if the state is not what was said
+// last. Is does not allocate. It costs one atomic load without a change,
 // and no lock as long as nothing may be said.
-func (s *State) Is(bad bool, clock func() time.Duration) (say bool) {
+func (s *State) Is(bad bool, clock func() time.Time) (say bool) {
 	if s.bad.Load() == bad {
 		return false
 	}
-	now := clock()
-	if now < time.Duration(s.quiet.Load()) {
+	at := clock()
+	if quiet := time.Duration(s.quiet.Load()); quiet > 0 && at.Sub(s.began) < quiet {
 		return false
 	}
 	s.mu.Lock()
@@ -43,6 +45,10 @@ func (s *State) Is(bad bool, clock func() time.Duration) (say bool) {
 	if s.bad.Load() == bad {
 		return false
 	}
+	if !s.begun {
+		s.begun, s.began = true, at
+	}
+	now := at.Sub(s.began)
 	if s.used == 0 {
 		s.since = now
 	}

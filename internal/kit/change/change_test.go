@@ -9,11 +9,11 @@ import (
 
 func TestState(t *testing.T) {
 	var s State
-	var now time.Duration
-	clock := func() time.Duration { return now }
+	now := time.Unix(0, 0)
+	clock := func() time.Time { return now }
 	step := func(after time.Duration, bad, want bool) {
 		t.Helper()
-		now += after
+		now = now.Add(after)
 		if got := s.Is(bad, clock); got != want {
 			t.Errorf("at %v Is(%v) = %v, want %v", now, bad, got, want)
 		}
@@ -42,7 +42,7 @@ func TestState(t *testing.T) {
 	step(1, !bad, true)
 	step(0, bad, false)
 	step(refill, bad, true)
-	now += 100 * refill
+	now = now.Add(100 * refill)
 	for i := range burst { // all are earned again, and no more than that
 		step(0, i%2 == 0 != bad, true)
 	}
@@ -52,19 +52,20 @@ func TestState(t *testing.T) {
 // TestQuiet: what may not be said yet costs no lock.
 func TestQuiet(t *testing.T) {
 	var s State
-	var now time.Duration
+	began := time.Unix(0, 0)
+	now := began
 	for i := range burst + 1 {
-		s.Is(i%2 == 0, func() time.Duration { return now })
+		s.Is(i%2 == 0, func() time.Time { return now })
 	}
 	asked := 0
 	for range 3 {
 		s.mu.Lock() // Is would wait for it
-		if s.Is(true, func() time.Duration { asked++; return now }) {
+		if s.Is(true, func() time.Time { asked++; return now }) {
 			t.Error("said although it is too early")
 		}
 		s.mu.Unlock()
 	}
-	if now = refill; !s.Is(true, func() time.Duration { asked++; return now }) || asked != 4 {
+	if now = began.Add(refill); !s.Is(true, func() time.Time { asked++; return now }) || asked != 4 {
 		t.Errorf("not said in its time, or %d looks at the clock instead of 4", asked)
 	}
 }
@@ -76,7 +77,7 @@ func TestConcurrently(t *testing.T) {
 	for range 8 {
 		all.Go(func() {
 			for range 100 {
-				if s.Is(true, func() time.Duration { return 0 }) {
+				if s.Is(true, time.Now) {
 					said.Add(1)
 				}
 			}
@@ -91,7 +92,7 @@ func TestConcurrently(t *testing.T) {
 func TestBudget(t *testing.T) {
 	var s State
 	bad := false
-	if got := testing.AllocsPerRun(100, func() { bad = !bad; s.Is(bad, func() time.Duration { return 0 }) }); got > 0 {
+	if got := testing.AllocsPerRun(100, func() { bad = !bad; s.Is(bad, time.Now) }); got > 0 {
 		t.Errorf("%v allocations, want none", got)
 	}
 }

@@ -73,7 +73,6 @@ type Remote struct {
 	closed  bool
 	known   *Set // without Lifetime, the newest set, which tells what names there are
 
-	began     time.Time
 	state     State // that was told
 	said      change.State
 	listeners []*Listener
@@ -204,7 +203,7 @@ var (
 // NewRemote returns the set at o.URL. It does not download it. The caller
 // closes it.
 func NewRemote(o RemoteOptions) *Remote {
-	r := &Remote{o: o, began: o.Clock()}
+	r := &Remote{o: o}
 	r.cooled.seed = maphash.MakeSeed()
 	return r
 }
@@ -378,7 +377,7 @@ func (r *Remote) note(d *download, now time.Time) {
 	switch {
 	case e.change.To == r.state:
 		e.change.To = Unasked
-	case r.said.Bad() != bad && !r.said.Is(bad, func() time.Duration { return now.Sub(r.began) }):
+	case r.said.Bad() != bad && !r.said.Is(bad, func() time.Time { return now }):
 		e.change.To = Unasked // what changes all the time is said now and then
 	default:
 		r.state = e.change.To

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/sony/gobreaker/v2"
 
@@ -49,7 +48,7 @@ func build(s *component.BackendSite, o Options) error {
 	}
 	id := fmt.Sprintf("%s: %d failures in %d s, open for %d s", at, failures, o.Interval, o.Timeout)
 	b, err := component.Keep(&s.Site, id, func() (*breaker, func(), error) {
-		return newBreaker(o, failures, s.Clock()), nil, nil
+		return newBreaker(o, failures), nil, nil
 	})
 	if err != nil {
 		return err
@@ -72,8 +71,7 @@ func build(s *component.BackendSite, o Options) error {
 type breaker struct {
 	*gobreaker.TwoStepCircuitBreaker[struct{}]
 
-	began time.Time
-	said  change.State // bad while it was said to be open
+	said change.State // bad while it was said to be open
 
 	changed atomic.Bool // whether changes holds any
 	mu      sync.Mutex
@@ -83,8 +81,8 @@ type breaker struct {
 // A step is a step from one state to another.
 type step struct{ from, to gobreaker.State }
 
-func newBreaker(o Options, failures uint32, clock component.Clock) *breaker {
-	b := &breaker{began: clock()}
+func newBreaker(o Options, failures uint32) *breaker {
+	b := new(breaker)
 	b.TwoStepCircuitBreaker = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		MaxRequests: 1,
 		Interval:    o.Interval.Duration(),
@@ -131,7 +129,7 @@ func (b *breaker) report(ctx context.Context, t *teller, cause error) {
 		case t.every: // Compatibility: the words that alerts look for.
 			t.log.WarnContext(ctx, fmt.Sprintf("Circuit breaker named '%s' went from '%s' to '%s'", t.name, c.from, c.to))
 		case c.to == gobreaker.StateHalfOpen: // whether anything has changed is yet to be seen
-		case !b.said.Is(c.to == gobreaker.StateOpen, func() time.Duration { return t.clock().Sub(b.began) }):
+		case !b.said.Is(c.to == gobreaker.StateOpen, t.clock):
 		case c.to == gobreaker.StateOpen:
 			t.log.WarnContext(ctx, "breaker opened, the backend is not called for a while", "name", t.name, "cause", cause)
 		default:
