@@ -22,7 +22,9 @@
 //	g.Answer = sitetest.JSON(`{"id":7}`)
 //	answer := sitetest.Ask(t, g.Compile(t, document), testx.Request{Path: "/users/7"})
 //
-// Both know the components that the test imports, as a rule the one that it belongs to.
+// Both know the components that the test imports, as a rule the one that it belongs to,
+// and those that it registers by component.Register from an init of its own, in place of
+// others.
 // How components meet, and what goes over connections, is for the transcripts of
 // test/conformance.
 //

@@ -1,14 +1,15 @@
 package sitetest
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,9 +35,36 @@ type Gateway struct {
 	// component that is not compiled. Without one they fail.
 	Answer gateway.Connector
 
-	Log bytes.Buffer // what is logged, at all levels, as text
+	Log Log // what is logged, at all levels, as text
 
 	service *component.ServiceSite
+}
+
+// A Log holds what is written to it. It may be read while a component logs.
+type Log struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+// Write appends to the log.
+func (l *Log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+// String returns what has been written so far.
+func (l *Log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// Reset forgets it.
+func (l *Log) Reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text.Reset()
 }
 
 const plain = `{"version": 3, "host": ["http://backend.test"], "endpoints": [
@@ -232,7 +260,7 @@ func built(t testing.TB, s Site) {
 	}
 }
 
-// Node parses options, nil for "". Text that does not begin as JSON is YAML.
+// Node parses options, nil for "". Text that is no JSON is YAML, be it in braces.
 func Node(t testing.TB, text string) *config.Node {
 	t.Helper()
 	if text == "" {
@@ -244,7 +272,7 @@ func Node(t testing.TB, text string) *config.Node {
 func document(t testing.TB, text string) *config.Document {
 	t.Helper()
 	name := "test.yaml"
-	if strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[") {
+	if json.Valid([]byte(text)) {
 		name = "test.json"
 	}
 	d, problems := config.Parse(name, []byte(text))

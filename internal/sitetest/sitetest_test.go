@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -108,6 +109,27 @@ func TestSites(t *testing.T) {
 	}
 }
 
+// TestLog reads the log while a component writes there.
+func TestLog(t *testing.T) {
+	g := sitetest.New(t)
+	var all sync.WaitGroup
+	all.Go(func() {
+		for range 100 {
+			g.Env.Log.Logger().Info("again")
+		}
+	})
+	for range 100 {
+		_ = g.Log.String()
+	}
+	all.Wait()
+	if got := strings.Count(g.Log.String(), "again"); got != 100 {
+		t.Errorf("%d lines, want 100", got)
+	}
+	if g.Log.Reset(); g.Log.String() != "" {
+		t.Errorf("forgotten, and it has %s", g.Log.String())
+	}
+}
+
 // TestKept shows that what a component keeps is found by the next generation.
 func TestKept(t *testing.T) {
 	g := sitetest.New(t)
@@ -131,7 +153,7 @@ func TestProblems(t *testing.T) {
 	g := sitetest.New(t)
 	g.Registry = registry()
 	for options, want := range map[string][]string{
-		"word: a": nil, "word: odd": {"warning word: is odd"}, "{}": {`error word: missing; add for instance "word": "text"`},
+		"word: a": nil, `{"word":"a"}`: nil, "{word: a}": nil, "word: odd": {"warning word: is odd"}, "{}": {`error word: missing; add for instance "word": "text"`},
 	} {
 		if got := sitetest.Problems(g.Backend(t, "test/mark", options)); !slices.Equal(got, want) {
 			t.Errorf("%s: got %q, want %q", options, got, want)

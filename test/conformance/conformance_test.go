@@ -103,14 +103,16 @@ func play(t testing.TB, e engine.Engine, file string, sections []section) {
 	for _, name := range []string{"A", "B", "C"} {
 		s.backends[name] = newBackend(t, s.latches)
 	}
-	dead := "http://" + testx.UnusedAddress(t)
-	var names []string
+	hosts := map[string]string{"DEAD": testx.UnusedAddress(t)}
 	for name, b := range s.backends {
-		host := strings.TrimPrefix(b.address, "http://")
-		_, port, _ := net.SplitHostPort(host)
-		names = append(names, "$"+name, b.address, "$host"+name, host, "$port"+name, port)
+		hosts[name] = strings.TrimPrefix(b.address, "http://")
 	}
-	replacer := strings.NewReplacer(append(names, "$DEAD", dead)...)
+	var names []string
+	for name, host := range hosts {
+		_, port, _ := net.SplitHostPort(host)
+		names = append(names, "$"+name, "http://"+host, "$host"+name, host, "$port"+name, port)
+	}
+	replacer := strings.NewReplacer(names...)
 	s.latches.expand = replacer.Replace
 	var environ []string
 	t.Cleanup(func() {

@@ -6,9 +6,9 @@
 // contract that it covers. Its sections:
 //
 //	-- config --            the configuration; $A, $B and $C are the addresses of
-//	                        scripted backends, $hostA, $hostB and $hostC the same
-//	                        without scheme, $portA and so on their ports alone,
-//	                        $DEAD an address that refuses connections.
+//	                        scripted backends, $DEAD is one that refuses
+//	                        connections; $hostA, $hostDEAD and so on are the same
+//	                        without http://, $portA and so on their ports alone.
 //	                        The file is called gateway.json, unless its name
 //	                        follows the word
 //	-- environment --       variables for the next configuration, KEY=VALUE, with

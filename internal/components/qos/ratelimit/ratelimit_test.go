@@ -423,7 +423,7 @@ func TestBackendReload(t *testing.T) {
 func TestEffectiveBucketIsLoggedAtStart(t *testing.T) {
 	f := newFixture(t)
 	f.endpoint(t, `{"max_rate":10,"every":"1h","client_max_rate":10800,"client_capacity":9,"strategy":"ip"}`)
-	if f.Log.Len() > 0 {
+	if f.Log.String() != "" {
 		t.Errorf("logged while building: %s", f.Log.String())
 	}
 	f.Start(t)
