@@ -86,15 +86,15 @@ func (a *app) check(cmd *cobra.Command, c check) error {
 		}
 	default:
 		for _, p := range problems {
-			fmt.Fprintln(a.stderr, line(p))
+			fmt.Fprintln(a.complaints(), line(p))
 		}
 		if gen != nil && c.dump > 0 {
-			if err := dump(a.stdout, gen.Service, c.dump, c.indent); err != nil {
+			if err := dump(a.text(), gen.Service, c.dump, c.indent); err != nil {
 				return failedOutput(err)
 			}
 		}
 		if !failed {
-			if _, err := fmt.Fprintf(a.stdout, "%s: Syntax OK!\n", c.file); err != nil {
+			if _, err := fmt.Fprintf(a.text(), "%s: Syntax OK!\n", c.file); err != nil {
 				return failedOutput(err)
 			}
 		}
@@ -109,7 +109,7 @@ func (a *app) check(cmd *cobra.Command, c check) error {
 func strict(ps []*config.Problem) []*config.Problem { return config.Strict(ps) }
 
 func (a *app) writeJSON(v any) error {
-	enc := json.NewEncoder(a.stdout)
+	enc := json.NewEncoder(a.text())
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
 	return failedOutput(enc.Encode(v))

@@ -95,11 +95,11 @@ func run(ctx context.Context, args []string, engines []engine.Engine, stdout, st
 	}
 	if exit, ok := errors.AsType[*exitError](err); ok {
 		if exit.err != nil {
-			fmt.Fprintln(app.stderr, "sluice:", exit.err)
+			fmt.Fprintln(app.complaints(), "sluice:", exit.err)
 		}
 		return exit.code
 	}
-	fmt.Fprintf(app.stderr, "sluice: %v\nRun 'sluice help' for the commands and their flags.\n", err)
+	fmt.Fprintf(app.complaints(), "sluice: %v\nRun 'sluice help' for the commands and their flags.\n", err)
 	return exitUsage
 }
 

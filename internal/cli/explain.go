@@ -27,7 +27,8 @@ func (a *app) explainCommand() *cobra.Command {
 			"NAME of what takes messages from a queue, what becomes of them. Nothing is\n" +
 			"sent anywhere. With --send the request is made within the command, the calls of\n" +
 			"backends and shadows included, and what happened is printed: each step and call\n" +
-			"with its time, where the members of the answer come from, and the answer.",
+			"with its time, where the members of the answer come from, and the answer as a\n" +
+			"client gets it.",
 		Example: "  sluice explain -c gateway.json /v1/products\n  sluice explain -c gateway.json POST '/orders/7?express=1'\n" +
 			"  sluice explain -c gateway.json --send -H 'Accept-Language: de' /v1/products",
 		Args: func(_ *cobra.Command, args []string) error {
@@ -72,12 +73,12 @@ func (a *app) explainCommand() *cobra.Command {
 				if !found {
 					return noPath
 				}
-				fmt.Fprintf(a.stdout, "Pipe %s, %s, timeout %v:\n", p.Name, p.At, p.Timeout)
-				printPipe(a.stdout, "  ", &p)
+				fmt.Fprintf(a.text(), "Pipe %s, %s, timeout %v:\n", p.Name, p.At, p.Timeout)
+				printPipe(a.text(), "  ", &p)
 				return nil
 			}
 			e := gen.Explain(method, path)
-			printExplanation(a.stdout, method, path, g.EngineFor(gen.Service), e)
+			printExplanation(a.text(), method, path, g.EngineFor(gen.Service), e)
 			if e.Endpoint == nil && !e.Own {
 				return &exitError{exitConfig, errors.New("no endpoint answers " + method + " " + path)}
 			}
@@ -88,7 +89,7 @@ func (a *app) explainCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.BoolVar(&sends, "send", false, "make the request, and print what happened")
 	flags.StringArrayVarP(&asked.headers, "header", "H", nil, "a `HEADER` of the request, \"Name: value\"; may be repeated")
-	flags.StringVar(&asked.data, "data", "", "the `BODY` of the request, or @ and the name of a file")
+	flags.StringVar(&asked.data, "data", "", "the `BODY` of the request, or @ and the name of a file; @- is standard input")
 	return cmd
 }
 

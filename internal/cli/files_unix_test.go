@@ -3,10 +3,12 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -125,5 +127,57 @@ func TestStopWhileReading(t *testing.T) {
 				t.Errorf("a stop is told as a failure:\n%s", p.log())
 			}
 		})
+	}
+}
+
+// TestSendReading: the body of a request may come through a pipe, and a stop that comes
+// while that is waited for ends the program.
+func TestSendReading(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "gateway.json", minimal)
+	shell := exec.Command(program, "explain", "-c", "gateway.json", "--send", "--data", "@-", "/__health")
+	shell.Stdin = io.LimitReader(strings.NewReader("through a pipe"), 100) // no file, so a pipe
+	if out, err := shell.CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "GET /__health: 200") {
+		t.Errorf("a body through a pipe: %v\n%s", err, out)
+	}
+	if err := syscall.Mkfifo("pipe", 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		p := &process{cmd: exec.Command(program, "explain", "-c", "gateway.json", "--send", "--data", "@pipe", "/__health")}
+		p.cmd.Stdout, p.cmd.Stderr = p, p
+		p.start(t)
+		f, err := os.OpenFile("pipe", os.O_WRONLY, 0) // waits until the program reads
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.signal(t, s)
+		if code := p.wait(t); code != exitUsage || p.log() != "sluice: stopped before pipe was read\n" {
+			t.Errorf("%v: exit code %d:\n%s", s, code, p.log())
+		}
+		f.Close()
+	}
+}
+
+// TestForeignWords shows control characters of a configuration, wherever they are
+// reported or printed, instead of sending them to a terminal.
+func TestForeignWords(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "good.json", `{"version": 3, "name": "a\u001b[2J\u009b", "endpoints": [{"endpoint": "/x", "backend": [{"url_pattern": "/", "host": ["http://a"]}]}]}`)
+	write(t, "bad.json", `{"version": 3, "nam\u001b[2J\u009b": 1, "endpoints": [{"endpoint": "/x\u001b", "backend": [{"url_pattern": "/", "host": ["http://a\u001b[2J\u009b"]}]}]}`)
+	for _, args := range [][]string{
+		{"check", "-c", "bad.json"}, {"check", "--format", "json", "-c", "bad.json"}, {"check", "--format", "sarif", "-c", "bad.json"},
+		{"check", "-d", "-c", "good.json"}, {"check", "-ddd", "-c", "good.json"}, {"run", "-c", "bad.json"},
+		{"explain", "-c", "bad.json", "/x"}, {"explain", "-c", "good.json", "/\x1b[2J\u009b"}, {"check", "-c", "good.json", "\x1b[2J\u009b"}, {"\x1b[2J\u009b"},
+		{"check", "-c", "\x1b[2J\u009b.json"},
+	} {
+		got := invoke(t, args...)
+		all := got.stdout + got.stderr
+		if strings.ContainsAny(all, "\x1b\u009b") || !strings.Contains(all, `[2J`) {
+			t.Errorf("%q: exit code %d:\n%q", args, got.code, all)
+		}
+		if slices.Contains(args, "json") && !json.Valid([]byte(got.stdout)) {
+			t.Errorf("%q: no JSON:\n%s", args, got.stdout)
+		}
 	}
 }

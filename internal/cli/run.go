@@ -252,7 +252,7 @@ func (a *app) print(problems []*config.Problem) {
 	const many = 1000 // lines that may wait for their reader
 	for i, p := range problems {
 		if p.Severity != config.Note {
-			fmt.Fprintln(a.stderr, line(p))
+			fmt.Fprintln(a.complaints(), line(p))
 		}
 		if i%many == many-1 {
 			a.flush()

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -16,93 +14,110 @@ import (
 	"unicode/utf8"
 
 	"github.com/sluice-gateway/sluice/internal/compile"
+	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/runtime"
 )
 
-// A request is what explain --send asks.
-type request struct {
-	method, target string
-	headers        []string // Name: value
-	data           string   // the body, or @ and the name of a file
-}
-
 // send makes the request within the command and prints what happened.
 func (a *app) send(ctx context.Context, o runtime.Options, r request) error {
-	in, err := r.message()
+	in, err := r.message(ctx)
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
-	status := 0
-	problems, err := runtime.New(o).Try(ctx, in, func(gen *compile.Generation, x *gateway.Exchange, failure error) {
-		status = x.Response.Status
+	var got taken
+	problems, err := runtime.New(o).Try(ctx, in, got.take, func(gen *compile.Generation, x *gateway.Exchange, failure error) {
 		var text strings.Builder
-		printSent(&text, in, x, failure)
-		io.WriteString(a.stdout, gen.Mask(text.String()))
+		printSent(&text, x, &got, failure)
+		io.WriteString(a.text(), gen.Mask(text.String()))
 	})
 	if errors.Is(err, runtime.ErrConfig) {
 		a.print(problems)
 		return &exitError{exitConfig, nil}
 	}
+	switch {
+	case err != nil:
+	case ctx.Err() != nil:
+		err = errors.New("stopped before everything had ended")
+	case got.broken != nil:
+		err = errors.New("the answer broke off")
+	case got.status >= 500:
+		err = fmt.Errorf("the answer is %d", got.status)
+	}
 	if err != nil {
 		return &exitError{exitConfig, err}
 	}
-	if status >= 500 {
-		return &exitError{exitConfig, fmt.Errorf("the answer is %d", status)}
-	}
 	return nil
-}
-
-// message returns the request as an engine would offer it.
-func (r request) message() (gateway.Inbound, error) {
-	m := gateway.Message{Method: r.method, Host: "localhost", Proto: "HTTP/1.1", Peer: netip.AddrPortFrom(netip.IPv6Loopback(), 0)}
-	m.Path, m.RawQuery, _ = strings.Cut(r.target, "?")
-	for _, line := range r.headers {
-		name, value, found := strings.Cut(line, ":")
-		value = strings.TrimSpace(value)
-		if !found || !gateway.Token(name) {
-			return nil, fmt.Errorf("%q is no header; write \"Name: value\"", line)
-		}
-		if strings.EqualFold(name, "Host") {
-			m.Host = value
-			continue
-		}
-		m.Header.Add(gateway.Canonical(name), value)
-	}
-	slices.SortStableFunc(m.Header, func(a, b gateway.Field) int { return cmp.Compare(a.Name, b.Name) })
-	m.Body = []byte(r.data)
-	if name, isFile := strings.CutPrefix(r.data, "@"); isFile {
-		var err error
-		if m.Body, err = os.ReadFile(name); err != nil {
-			return nil, err
-		}
-	}
-	return m.Inbound(), nil
 }
 
 // maxShown bounds how much of an answer's body is printed.
 const maxShown = 64 << 10
 
+// taken is what a client gets of an answer.
+type taken struct {
+	status  int
+	payload bytes.Buffer
+	more    bool  // than is shown
+	broken  error // why the body has no end
+	took    time.Duration
+}
+
+// take takes an answer, without the body that servers do not send.
+func (t *taken) take(x *gateway.Exchange) {
+	t.status = x.Response.Status
+	if !bare(x.In.Method(), t.status) {
+		_, err := x.Response.Body.WriteTo(&limited{&t.payload, maxShown})
+		if t.more = errors.Is(err, errShown); !t.more {
+			t.broken = err
+		}
+		for t.more && cut(t.payload.Bytes()) {
+			t.payload.Truncate(t.payload.Len() - 1)
+		}
+	}
+	t.took = x.Record.Since()
+}
+
+// cut reports whether p ends within a character.
+func cut(p []byte) bool {
+	for n := 1; n < utf8.UTFMax && n <= len(p); n++ {
+		if last := p[len(p)-n:]; utf8.RuneStart(last[0]) {
+			return !utf8.FullRune(last)
+		}
+	}
+	return false
+}
+
+// bare reports whether an answer has no body, or an empty one: RFC 9110, sections 9.3.2,
+// 15.3.5, 15.3.6 and 15.4.5.
+func bare(method string, status int) bool {
+	return method == "HEAD" || status == 204 || status == 205 || status == 304
+}
+
 // printSent prints the answer, the waterfall of what happened, and the origin of the
 // members of the answer.
-func printSent(w io.Writer, in gateway.Inbound, x *gateway.Exchange, failure error) {
+func printSent(w io.Writer, x *gateway.Exchange, got *taken, failure error) {
 	r, record := &x.Response, x.Record
-	var payload bytes.Buffer
-	_, broken := r.Body.WriteTo(&limited{&payload, maxShown})
-	fmt.Fprintf(w, "%s %s: %d after %v", in.Method(), cmp.Or(x.Path, in.Path()), r.Status, round(record.Since()))
+	fmt.Fprintf(w, "%s %s: %d after %v", x.In.Method(), cmp.Or(x.Path, x.In.Path()), got.status, round(got.took))
 	if x.Endpoint != "" {
 		fmt.Fprintf(w, ", by %s", x.Endpoint)
 	}
+	if got.broken != nil {
+		fmt.Fprint(w, ", broken off")
+	}
 	fmt.Fprintln(w)
-	for _, err := range []error{failure, r.Missing, broken} {
-		if err != nil && !errors.Is(err, errShown) {
-			fmt.Fprintf(w, "  %v\n", err)
+	for _, err := range []error{failure, r.Missing, got.broken} {
+		printError(w, "", err)
+	}
+	spans := record.Spans()
+	for _, s := range spans {
+		if s.Step == "shadow" && s.Phase == "" {
+			printError(w, s.Plan+", a shadow: ", s.Err)
 		}
 	}
 
 	fmt.Fprintln(w, "\nWhat happened, by when it began:")
 	var rows []row
-	for _, s := range record.Spans() {
+	for _, s := range spans {
 		rows = append(append(rows, rowOf(s)), laps(s)...)
 	}
 	slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(a.began, b.began) })
@@ -125,19 +140,29 @@ func printSent(w io.Writer, in gateway.Inbound, x *gateway.Exchange, failure err
 		t.Flush()
 	}
 
-	fmt.Fprintf(w, "\nThe answer:\n  %d\n", r.Status)
+	fmt.Fprintf(w, "\nThe answer:\n  %d\n", got.status)
 	for _, f := range r.Header {
-		fmt.Fprintf(w, "  %s: %s\n", f.Name, f.Value)
+		if engine.Sendable(f) {
+			fmt.Fprintf(w, "  %s: %s\n", f.Name, f.Value)
+		}
 	}
-	switch {
-	case payload.Len() == 0:
-	case !utf8.Valid(payload.Bytes()):
-		fmt.Fprintf(w, "\n  (%d bytes that are no text)\n", payload.Len())
+	switch payload := got.payload.Bytes(); {
+	case len(payload) == 0:
+	case !utf8.Valid(payload):
+		fmt.Fprintf(w, "\n  (%d bytes that are no text)\n", len(payload))
 	default:
-		fmt.Fprintf(w, "\n  %s\n", strings.ReplaceAll(strings.TrimRight(payload.String(), "\n"), "\n", "\n  "))
+		text := strings.ReplaceAll(string(payload), "\r\n", "\n")
+		fmt.Fprintf(w, "\n  %s\n", strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\n  "))
 	}
-	if errors.Is(broken, errShown) {
+	if got.more {
 		fmt.Fprintln(w, "  ... and more")
+	}
+}
+
+// printError prints an error, if it is one, each of its lines by itself.
+func printError(w io.Writer, about string, err error) {
+	if err != nil {
+		fmt.Fprintf(w, "  %s%s\n", about, strings.ReplaceAll(err.Error(), "\n", "\n  "))
 	}
 }
 

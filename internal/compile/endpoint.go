@@ -257,7 +257,7 @@ func (b *endpointBuilder) newShadow(bp *branchPlan) fanout.ShadowPlan {
 		return new(fanout.ShadowState), nil, nil
 	})
 	return fanout.ShadowPlan{
-		Run: bp.plan, Timeout: cmp.Or(bp.shadow.Timeout, time.Duration(b.config.Timeout)), State: state,
+		Run: bp.plan, Title: bp.plan.Title(), Timeout: cmp.Or(bp.shadow.Timeout, time.Duration(b.config.Timeout)), State: state,
 		Most: int64(bp.shadow.Most), Log: b.env.Log, Clock: b.env.Clock, Place: bp.name,
 	}
 }

@@ -339,6 +339,37 @@ func TestShadowDeadline(t *testing.T) {
 	})
 }
 
+// TestShadowRecord tells whoever looks at a request of its shadows, too, as a whole and in
+// steps, when they have ended by their own time, however early the exchange does.
+func TestShadowRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := arranged(t, "", strings.Replace(withShadow, `{"test/shadow":{}}`, `{"test/shadow":{"timeout":"5s"}}`, 1), func(ctx context.Context, x *gateway.Exchange) error {
+			if x.Request.Path == "/shadow" {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			return answer(x, "{}")
+		})
+		x := gateway.Acquire(testx.Request{Method: "POST", Path: "/x"}.Inbound())
+		x.Record = gateway.NewRecord()
+		r := x.Record
+		if err := g.Do(t.Context(), x); err != nil {
+			t.Fatal(err)
+		}
+		x.Release()
+		g.Settle()
+		var told []string
+		for _, s := range r.Spans() {
+			if s.Plan == "backend 1 /shadow" && s.Phase == "" {
+				told = append(told, fmt.Sprint(s.Step, " ", s.Took, " ", s.Err != nil))
+			}
+		}
+		if want := []string{"call 5s true", "shadow 5s true"}; !slices.Equal(told, want) {
+			t.Errorf("told %q, want %q", told, want)
+		}
+	})
+}
+
 // TestCut ends the shadows of a generation, whose end waits for them.
 func TestCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -136,6 +136,9 @@ func (g *Generation) forget() {
 	}
 }
 
+// Settle waits for the shadows that run, each of which ends within a time of its own.
+func (g *Generation) Settle() { g.shadows.Wait() }
+
 // Cut ends the shadows that run.
 func (g *Generation) Cut() { g.shadows.Cut() }
 
@@ -143,7 +146,7 @@ func (g *Generation) Cut() { g.shadows.Cut() }
 // runs what components registered for the end, in the opposite order, under ctx, and
 // gives back what was kept.
 func (g *Generation) Close(ctx context.Context) error {
-	g.shadows.Wait()
+	g.Settle()
 	err := g.env.Close(ctx)
 	g.env.Release()
 	return err

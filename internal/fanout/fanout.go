@@ -411,6 +411,7 @@ type Shadows struct {
 // A ShadowPlan is one of them: what runs, and within which bounds.
 type ShadowPlan struct {
 	Run     gateway.Connector
+	Title   *plan.Title // of its plan
 	Timeout time.Duration
 	State   *ShadowState
 	Most    int64 // that run at once
@@ -497,17 +498,32 @@ func (s *Shadows) start(ctx context.Context, x *gateway.Exchange) error {
 		if len(payload) > 0 {
 			c.Request.Body = body.FromBytes([]byte(string(payload)))
 		}
-		s.Running.start(p.Timeout, func(ctx context.Context) {
-			defer p.State.running.Add(-1)
-			err := p.Run.Do(ctx, c)
-			if err == nil {
-				drain(&c.Response.Body)
-			}
-			p.ended(c, err)
-			c.Release()
-		})
+		s.Running.start(p.Timeout, func(ctx context.Context) { p.call(ctx, c) })
 	}
 	return nil
+}
+
+// call makes one of them, of which whoever looks at the request hears as a whole, too.
+func (p *ShadowPlan) call(ctx context.Context, c *gateway.Exchange) {
+	defer p.State.running.Add(-1)
+	defer c.Release()
+	r := c.Record
+	var span gateway.Span
+	if r != nil {
+		span = gateway.Span{Plan: p.Title.String(), Step: "shadow", Began: r.Since(), Before: c.Request.Body.Form()}
+	}
+	err := p.Run.Do(ctx, c)
+	if r != nil {
+		span.After, span.Status, span.Err = c.Response.Body.Form(), c.Response.Status, err
+	}
+	if err == nil {
+		drain(&c.Response.Body)
+	}
+	if r != nil {
+		span.Took = r.Since() - span.Began
+		r.Add(span)
+	}
+	p.ended(c, err)
 }
 
 // read returns the body of the client's request.

@@ -340,12 +340,13 @@ func (s Slot[T]) Set(x *Exchange, v T) {
 
 // Detach returns an exchange that asks what x asks and outlives it: the
 // client's message without its body, and the request with the header and the
-// parameters that were let through. It has no parent; its owner releases it.
+// parameters that were let through. Whoever looks at x looks at it, too. It has no parent;
+// its owner releases it.
 func Detach(x *Exchange) *Exchange {
 	c := Acquire(snapshot(x.In))
 	c.Client, c.Endpoint = x.Client, strings.Clone(x.Endpoint)
 	c.Path, c.Rest = strings.Clone(x.Path), strings.Clone(x.Rest)
-	c.trace = x.client().trace
+	c.trace, c.Record = x.client().trace, x.Record
 	if x.Identity != nil {
 		id := *x.Identity
 		id.Name, id.Verified = strings.Clone(id.Name), strings.Clone(id.Verified)

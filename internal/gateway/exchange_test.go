@@ -246,11 +246,16 @@ func TestDetach(t *testing.T) {
 	x.Request.Body = body.FromBytes([]byte("body"))
 	SlotAt[int](0).Set(x, 1)
 	x.Reply()
+	x.Record = NewRecord()
+	record := x.Record
 
 	c := Detach(x)
 	x.Release()
 	spoil()
 	defer c.Release()
+	if c.Record != record {
+		t.Error("who looks at it does not look at the copy")
+	}
 	if c.Parent != nil || c.Replied() || c.Request.Body.Form() != body.Empty || c.Request.Path != "" || c.Request.Host != "" {
 		t.Errorf("the copy %+v is not a request of its own", c)
 	}

@@ -9,10 +9,11 @@ import (
 )
 
 // Try compiles the configuration and answers one message with it, as if it were live:
-// calls are made, and neither ports opened nor sources run. Look gets the exchange with
-// its record, and what went wrong; both end when it returns. An error is that of the
-// start, or ErrConfig; the problems say what is wrong then.
-func (g *Gateway) Try(ctx context.Context, in gateway.Inbound, look func(*compile.Generation, *gateway.Exchange, error)) ([]*config.Problem, error) {
+// calls are made, and neither ports opened nor sources run. Take takes the answer as a
+// client does, whose time ends there. When the shadows have ended, too, look gets the
+// exchange with its record, and what went wrong; both end when it returns. An error is
+// that of the start, or ErrConfig; the problems say what is wrong then.
+func (g *Gateway) Try(ctx context.Context, in gateway.Inbound, take func(*gateway.Exchange), look func(*compile.Generation, *gateway.Exchange, error)) ([]*config.Problem, error) {
 	gen, problems := g.compile(ctx)
 	if gen.Generation == nil {
 		return problems, ErrConfig
@@ -24,6 +25,9 @@ func (g *Gateway) Try(ctx context.Context, in gateway.Inbound, look func(*compil
 	x := gateway.Acquire(in)
 	x.Record = gateway.NewRecord()
 	err := gen.Do(ctx, x)
+	take(x)
+	x.Response.Body.Close()
+	gen.Settle()
 	look(gen.Generation, x, err)
 	x.Release()
 	return problems, gen.Close(ctx)

@@ -352,11 +352,11 @@ func TestContext(t *testing.T) {
 	if !c.unused() {
 		t.Error("the context is in use after everyone has stopped")
 	}
-	before := runtime.NumGoroutine()
+	before := goleak.IgnoreCurrent()
 	inner, cancel := context.WithTimeout(c, time.Hour)
 	defer cancel()
-	if n := runtime.NumGoroutine(); n != before {
-		t.Errorf("a derived context costs %d goroutines", n-before)
+	if err := goleak.Find(before); err != nil {
+		t.Errorf("a derived context costs goroutines: %v", err)
 	}
 	var ran atomic.Bool
 	done := make(chan struct{})

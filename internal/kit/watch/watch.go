@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -19,7 +20,7 @@ const (
 )
 
 // Files are the names of files that something was made from, each with a sum of its
-// content. The sum is zero for what could not be read or is no file.
+// content, or of its beginning if it is larger than any that is read. The sum is zero for what could not be read or is no file.
 type Files map[string][sha256.Size]byte
 
 // Note adds a file with what it holds now. Whoever notes a file before reading it
@@ -141,14 +142,23 @@ func (w *Watcher) Follow(files Files) error {
 	return nil
 }
 
+// most is how much of a file is looked at: more than anybody reads of one that something
+// is made from.
+const most = 64<<20 + 1
+
 // sum reads regular files only: what a pipe holds is gone when it was read.
-func sum(name string) [sha256.Size]byte {
+func sum(name string) (sum [sha256.Size]byte) {
 	if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
-		return [sha256.Size]byte{}
+		return sum
 	}
-	data, err := os.ReadFile(name)
+	f, err := os.Open(name)
 	if err != nil {
-		return [sha256.Size]byte{}
+		return sum
 	}
-	return sha256.Sum256(data)
+	defer f.Close() // it was only read
+	h := sha256.New()
+	if _, err := io.Copy(h, io.LimitReader(f, most)); err == nil {
+		h.Sum(sum[:0])
+	}
+	return sum
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -287,5 +288,27 @@ func TestErrors(t *testing.T) {
 	}
 	if err := w.Run(t.Context(), func() Files { return noted }, func() {}); err == nil {
 		t.Error("Run: no error for a folder that cannot be")
+	}
+}
+
+// TestLargeFile notes a file of any size without having it in memory.
+func TestLargeFile(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "large")
+	if err := os.WriteFile(name, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(name, 256<<20); err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	noted := make(Files)
+	noted.Note(name)
+	runtime.ReadMemStats(&after)
+	if made := after.TotalAlloc - before.TotalAlloc; made > 1<<20 {
+		t.Errorf("%d bytes of memory were taken", made)
+	}
+	if noted[name] == (Files{})[""] {
+		t.Error("the file has no sum")
 	}
 }
