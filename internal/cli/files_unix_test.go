@@ -163,17 +163,17 @@ func TestSendReading(t *testing.T) {
 // reported or printed, instead of sending them to a terminal.
 func TestForeignWords(t *testing.T) {
 	t.Chdir(t.TempDir())
-	write(t, "good.json", `{"version": 3, "name": "a\u001b[2J\u009b", "endpoints": [{"endpoint": "/x", "backend": [{"url_pattern": "/", "host": ["http://a"]}]}]}`)
-	write(t, "bad.json", `{"version": 3, "nam\u001b[2J\u009b": 1, "endpoints": [{"endpoint": "/x\u001b", "backend": [{"url_pattern": "/", "host": ["http://a\u001b[2J\u009b"]}]}]}`)
+	write(t, "good.json", `{"version": 3, "name": "a\u001b[2J\u009b\u202e", "endpoints": [{"endpoint": "/x", "backend": [{"url_pattern": "/", "host": ["http://a"]}]}]}`)
+	write(t, "bad.json", `{"version": 3, "nam\u001b[2J\u009b\u202e": 1, "endpoints": [{"endpoint": "/x\u001b", "backend": [{"url_pattern": "/", "host": ["http://a\u001b[2J\u009b\u202e"]}]}]}`)
 	for _, args := range [][]string{
 		{"check", "-c", "bad.json"}, {"check", "--format", "json", "-c", "bad.json"}, {"check", "--format", "sarif", "-c", "bad.json"},
 		{"check", "-d", "-c", "good.json"}, {"check", "-ddd", "-c", "good.json"}, {"run", "-c", "bad.json"},
-		{"explain", "-c", "bad.json", "/x"}, {"explain", "-c", "good.json", "/\x1b[2J\u009b"}, {"check", "-c", "good.json", "\x1b[2J\u009b"}, {"\x1b[2J\u009b"},
-		{"check", "-c", "\x1b[2J\u009b.json"},
+		{"explain", "-c", "bad.json", "/x"}, {"explain", "-c", "good.json", "/\x1b[2J\u009b\u202e"}, {"check", "-c", "good.json", "\x1b[2J\u009b\u202e"}, {"\x1b[2J\u009b\u202e"},
+		{"check", "-c", "\x1b[2J\u009b\u202e.json"},
 	} {
 		got := invoke(t, args...)
 		all := got.stdout + got.stderr
-		if strings.ContainsAny(all, "\x1b\u009b") || !strings.Contains(all, `[2J`) {
+		if strings.ContainsAny(all, "\x1b\u009b\u202e") || !strings.Contains(all, `[2J`) {
 			t.Errorf("%q: exit code %d:\n%q", args, got.code, all)
 		}
 		if slices.Contains(args, "json") && !json.Valid([]byte(got.stdout)) {

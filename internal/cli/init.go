@@ -49,7 +49,7 @@ func (a *app) initCommand() *cobra.Command {
 			if err = errors.Join(err, f.Close()); err != nil {
 				return &exitError{exitRuntime, err}
 			}
-			fmt.Fprintf(a.stdout, "wrote %s; try:\n  sluice check --lint -c %[1]s\n  sluice run -c %[1]s\n", file)
+			fmt.Fprintf(a.text(), "wrote %s; try:\n  sluice check --lint -c %[1]s\n  sluice run -c %[1]s\n", file)
 			return nil
 		},
 	}

@@ -14,8 +14,9 @@ func (a *app) text() io.Writer { return visible{a.stdout} }
 func (a *app) complaints() io.Writer { return visible{a.stderr} }
 
 // A visible writer shows control characters instead of having them done: a terminal obeys
-// some, such as those that set its title or move to another line. Line feeds and tabs
-// pass. In JSON, where control characters stand in texts only, the escapes mean the same.
+// some, such as those that set its title, move to another line or turn the direction of
+// writing. Line feeds and tabs pass. In JSON, where they stand in texts only, the escapes
+// mean the same.
 type visible struct{ w io.Writer }
 
 // Write writes p, which holds whole characters.
@@ -26,7 +27,7 @@ func (v visible) Write(p []byte) (int, error) {
 		switch {
 		case r == utf8.RuneError && n == 1:
 			out = fmt.Appendf(out, `\x%02x`, rest[0])
-		case unicode.IsControl(r) && r != '\n' && r != '\t':
+		case unicode.IsControl(r) && r != '\n' && r != '\t', turns(r):
 			out = fmt.Appendf(out, `\u%04x`, r)
 		default:
 			out = append(out, rest[:n]...)
@@ -37,4 +38,10 @@ func (v visible) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	return len(p), nil
+}
+
+// turns reports whether a character turns the direction of writing of those behind it, or
+// ends a line of Unicode.
+func turns(r rune) bool {
+	return '\u2028' <= r && r <= '\u202e' || '\u2066' <= r && r <= '\u2069'
 }
