@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -83,57 +85,159 @@ func TestPagesAreCurrent(t *testing.T) {
 	}
 }
 
-// proofs finds the tests of keys by reading the tests: a key is proved by the
-// file that configures it.
+// A proof is a file of tests that may show that a key works.
+type proof struct {
+	name  string
+	words map[string]int // how often it names what may be a key or a namespace
+	rank  int            // of its kind, 0 for the best
+	of    string         // the folder of the components that it is about; "" for no one of them
+}
+
+// named finds what may be a key or a namespace: a word as JSON has it, or the key of a
+// YAML or TOML line.
+var named = regexp.MustCompile(`(?m)["\x60]([\w.$/-]+)["\x60]|^\s*-?\s*([\w.$/-]+)\s*[:=]`)
+
+func wordsOf(text []byte) map[string]int {
+	words := make(map[string]int)
+	for _, m := range named.FindAllSubmatch(text, -1) {
+		words[string(m[1])+string(m[2])]++ // one of them is empty
+	}
+	return words
+}
+
+const elsewhere = 9 // rank of what is about another component
+
+// proofs finds the tests of keys by reading the tests: a key is proved by the file that
+// configures it. A transcript of its own comes first, then one of the contract, then
+// tests; of each kind the file that names the key most often. What is about another
+// component comes last, so that one that is added changes no row of the others.
 type proofs struct {
-	files []string // in the order of preference
-	text  map[string]string
+	all     []proof
+	folders map[string]string // of namespaces
 }
 
 var readProofs = sync.OnceValues(func() (*proofs, error) {
-	p := &proofs{text: make(map[string]string)}
 	components, err := folders()
 	if err != nil {
 		return nil, err
 	}
-	patterns := []string{"test/conformance/testdata/*.txtar"}
-	for _, folder := range sortedKeys(components) {
-		patterns = append(patterns, folder+"/*_test.go")
+	p := &proofs{folders: make(map[string]string)}
+	for folder, names := range components {
+		for _, namespace := range names {
+			p.folders[namespace] = folder
+		}
 	}
-	for _, pattern := range append(patterns,
+	patterns := [][]string{{"test/conformance/testdata/*.txtar"}, nil, {
 		"test/*/*_test.go", "internal/runtime/*_test.go", "internal/check/*_test.go", "internal/compile/*_test.go", "internal/message/*_test.go", "internal/plan/*_test.go",
 		"internal/model/*_test.go", "internal/config/*_test.go",
 		"internal/kit/tlsx/*_test.go", "internal/engine/*/*_test.go", "internal/cli/*_test.go", "internal/cli/testdata/*",
-	) {
-		files, err := filepath.Glob(filepath.Join(root, pattern))
-		if err != nil {
-			return nil, err
-		}
-		for _, f := range files {
-			data, err := os.ReadFile(f)
+	}}
+	for _, folder := range sortedKeys(components) {
+		patterns[1] = append(patterns[1], folder+"/*_test.go")
+	}
+	for kind, some := range patterns {
+		for _, pattern := range some {
+			files, err := filepath.Glob(filepath.Join(root, pattern))
 			if err != nil {
-				continue // a folder
+				return nil, err
 			}
-			name := strings.TrimPrefix(filepath.ToSlash(f), root+"/")
-			p.files = append(p.files, name)
-			p.text[name] = string(data)
+			for _, f := range files {
+				data, err := os.ReadFile(f)
+				if err != nil {
+					continue // a folder
+				}
+				name := strings.TrimPrefix(filepath.ToSlash(f), root+"/")
+				one := proof{name: name, words: wordsOf(data), rank: kind + 1}
+				switch kind {
+				case 0:
+					if one.of = p.transcribed(strings.TrimSuffix(path.Base(name), ".txtar")); one.of != "" {
+						one.rank = 0
+					}
+				case 1:
+					one.of = path.Dir(name)
+				}
+				p.all = append(p.all, one)
+			}
 		}
 	}
 	return p, nil
 })
 
-// of returns the file that configures the key of a namespace: one that names
-// both, as JSON or as the key of a YAML or TOML line.
-func (p *proofs) of(namespace, key string) string {
-	names := regexp.MustCompile(`(?m)["\x60]` + regexp.QuoteMeta(key) + `["\x60]|^\s*-?\s*` + regexp.QuoteMeta(key) + `\s*[:=]`)
-	folder := "internal/components/" + strings.ReplaceAll(namespace, "-", "") + "/"
-	for _, f := range p.files {
-		about := namespace == published.Core || strings.Contains(p.text[f], `"`+namespace+`"`) || strings.HasPrefix(f, folder)
-		if about && (key == "" || strings.HasPrefix(key, "<") || names.MatchString(p.text[f])) {
-			return f
+// transcribed returns the folder of the component that a transcript is called by, ""
+// for one that covers a section of the contract.
+func (p *proofs) transcribed(name string) string {
+	best := ""
+	for namespace := range p.folders {
+		file := declared.FileName(namespace)
+		if (name == file || strings.HasPrefix(name, file+"-")) && len(namespace) > len(best) {
+			best = namespace
 		}
 	}
-	return ""
+	return p.folders[best]
+}
+
+// of returns the file that configures the key of a namespace: one that names both.
+func (p *proofs) of(namespace, key string) string {
+	own := p.folders[namespace]
+	var best proof
+	most, rank := 0, 0
+	for _, f := range p.all {
+		if namespace != published.Core && (own == "" || f.of != own) && f.words[namespace] == 0 {
+			continue
+		}
+		n := 1
+		if key != "" && !strings.HasPrefix(key, "<") {
+			n = f.words[key]
+		}
+		at := f.rank
+		if f.of != "" && f.of != own {
+			at = elsewhere
+		}
+		if n > 0 && (most == 0 || at < rank || at == rank && n > most) {
+			best, most, rank = f, n, at
+		}
+	}
+	return best.name
+}
+
+// TestProofs chooses files by what they are about, wherever their names stand.
+func TestProofs(t *testing.T) {
+	p := &proofs{folders: map[string]string{"a/b": "a/b", "a/b-c": "a/bc"}}
+	for name, want := range map[string]string{"a-b": "a/b", "a-b-more": "a/b", "a-b-c": "a/bc", "a-b-c-more": "a/bc", "core-01": "", "a": ""} {
+		if got := p.transcribed(name); got != want {
+			t.Errorf("%s is about %q, want %q", name, got, want)
+		}
+	}
+	words := wordsOf([]byte("{\"a/b\": {\"one\": \"two\"}}\n  - two:\nthree = `four` five\n"))
+	if want := map[string]int{"a/b": 1, "one": 1, "two": 2, "three": 1, "four": 1}; !maps.Equal(words, want) {
+		t.Errorf("words %v, want %v", words, want)
+	}
+	once, twice := map[string]int{"a/b": 1, "key": 1}, map[string]int{"a/b": 1, "key": 2}
+	own := proof{"own", once, 0, "a/b"}
+	section := proof{"section", twice, 1, ""}
+	brief := proof{"brief", once, 1, ""}
+	tests := proof{"tests", twice, 2, "a/b"}
+	foreign := proof{"foreign", twice, 0, "a/bc"}
+	for _, tt := range []struct {
+		namespace, key string
+		all            []proof
+		want           string
+	}{
+		{"a/b", "key", []proof{foreign, brief, section, tests, own}, "own"},
+		{"a/b", "key", []proof{foreign, brief, section, tests}, "section"},
+		{"a/b", "", []proof{brief, section}, "brief"},
+		{"a/b", "key", []proof{foreign, tests}, "tests"},
+		{"a/b", "key", []proof{foreign}, "foreign"},
+		{published.Core, "key", []proof{foreign, brief, own}, "brief"},
+		{"a/d", "key", []proof{foreign, section, own}, ""},
+	} {
+		p.all = tt.all
+		got := p.of(tt.namespace, tt.key)
+		slices.Reverse(p.all)
+		if back := p.of(tt.namespace, tt.key); got != tt.want || back != tt.want && tt.key != "" {
+			t.Errorf("%s of %s: %q, and %q from behind; want %q", tt.key, tt.namespace, got, back, tt.want)
+		}
+	}
 }
 
 func rows(t *testing.T) []Row {
