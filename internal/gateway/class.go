@@ -6,20 +6,20 @@ import "cmp"
 // answer whose status follows the cause.
 type Class uint8
 
-// The classes.
+// The classes, each with the status of its answers.
 const (
 	Unclassified Class = iota // that of the code; Internal if nobody declares it
-	Internal                  // the gateway is at fault, or what its configuration takes for granted
-	Unsupported               // nothing is built for it
-	Bad                       // the request cannot be served, whoever makes it
-	Denied                    // the request is not for this client to make
-	Gone                      // nobody waits for the answer any more
-	Unreachable               // no connection to the service could be made, so the call reached nobody
-	Refused                   // the service answered with a failure
-	Invalid                   // the answer of the service cannot be used, or is not whole
-	Limited                   // it is too much at once
-	Unavailable               // what is asked is known to be away for a while, or not to work
-	Timeout                   // the time for it was over
+	Internal                  // 500: the gateway is at fault, or what its configuration takes for granted
+	Unsupported               // 501: nothing is built for it
+	Bad                       // 400: the request cannot be served, whoever makes it
+	Denied                    // 403: the request is not for this client to make
+	Gone                      // 499: nobody waits for the answer any more
+	Unreachable               // 502: no connection to the service could be made, so the call reached nobody
+	Refused                   // 502: the service answered with a failure
+	Invalid                   // 502: the answer of the service cannot be used, or is not whole
+	Limited                   // 503: it is too much at once
+	Unavailable               // 503: what is asked is known to be away for a while, or not to work
+	Timeout                   // 504: the time for it was over
 )
 
 // classes are what clients are told of failures with a code that nobody declares.

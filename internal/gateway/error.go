@@ -45,6 +45,7 @@ func (e *Error) Unwrap() error { return e.Err }
 const (
 	CodeBackendStatus      = "backend_status"      // the backend answered with a status that is no answer
 	CodeBackendUnreachable = "backend_unreachable" // no connection could be made; the call reached nobody
+	CodeBackendAway        = "backend_away"        // it is known to be away, so nobody was called; see [Away]
 	CodeBackendAborted     = "backend_aborted"     // the connection broke before the answer was whole
 	CodeBackendInvalid     = "backend_invalid"     // the answer could not be decoded
 	CodeBackendTooLarge    = "backend_too_large"   // the answer is larger than the limit
@@ -64,6 +65,13 @@ const (
 // ErrUnreached marks a call that reached nobody: no connection was made, so
 // the request may be sent again, elsewhere, whatever its method.
 var ErrUnreached = errors.New("no connection was made")
+
+// Away is the failure of a call to somebody who is known to be away, such as a broker whose
+// connection was lost and is not back: it fails at once, and has reached nobody. A
+// connection that the call itself could not make is [CodeBackendUnreachable].
+func Away(cause error) *Error {
+	return &Error{Code: CodeBackendAway, Err: fmt.Errorf("%w: %w", ErrUnreached, cause)}
+}
 
 // ErrStopped is the cause ([context.Cause]) of a context that has ended because the
 // gateway stops and does not wait any longer. It is a [context.Canceled].

@@ -30,6 +30,7 @@ var coreFailures = []Failure{
 	{"not_supported", Unsupported, 0, "", "This is not supported by the gateway yet."},
 	{CodeBackendStatus, Refused, 0, "that of the service with `return_error_code`", "A service behind the gateway answered with a failure."},
 	{CodeBackendUnreachable, Unreachable, 0, "", "A service behind the gateway cannot be reached."},
+	{CodeBackendAway, Unavailable, 0, "", "A service behind the gateway is away."},
 	{CodeBackendAborted, Invalid, 0, "", "A service behind the gateway broke off its answer."},
 	{CodeBackendInvalid, Invalid, 0, "", "A service behind the gateway gave an answer that cannot be used."},
 	{CodeBackendTooLarge, Invalid, 0, "", "A service behind the gateway gave an answer that is too large."},

@@ -39,6 +39,7 @@ func TestClasses(t *testing.T) {
 		{&gateway.Error{Code: "nobody_declares_it"}, gateway.Internal, 500},
 		{&gateway.Error{Code: "nobody_declares_it", Class: gateway.Unreachable}, gateway.Unreachable, 502},
 		{&gateway.Error{Code: gateway.CodeNotFound}, gateway.Bad, 404},
+		{gateway.Away(errors.New("lost")), gateway.Unavailable, 503},
 		{&gateway.Error{Code: gateway.CodeTimeout, Status: 408}, gateway.Timeout, 408},
 		{&gateway.Error{Code: gateway.CodeTimeout, Class: gateway.Bad}, gateway.Bad, 400},
 		{fmt.Errorf("wrapped: %w", &gateway.Error{Code: gateway.CodeShutdown}), gateway.Gone, 499},

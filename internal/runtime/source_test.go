@@ -133,7 +133,15 @@ func newBelted(t testing.TB, log slog.Handler, e engine.Engine) (*bench, *belt) 
 		return nil
 	}
 	peer := func(s *component.BackendSite, o peerOptions) error {
-		return errors.Join(s.Connector(gateway.ConnectorFunc(func(context.Context, *gateway.Exchange) error { return nil })),
+		call := gateway.ConnectorFunc(func(_ context.Context, x *gateway.Exchange) error {
+			if o.Health != "well" {
+				return gateway.Away(errors.New("lost"))
+			}
+			x.Response.Body.SetTree(map[string]any{"here": true})
+			x.Response.Complete = true
+			return nil
+		})
+		return errors.Join(s.Connector(call),
 			s.Health("belt", o.Health != "", func() (string, bool) { return o.Health, o.Health == "well" }))
 	}
 	if e.Name == "" {
@@ -337,17 +345,19 @@ func TestPorts(t *testing.T) {
 }
 
 // TestHealth shows what the health path and the readiness path tell of what the
-// gateway depends on, by its own components and those of its backends.
+// gateway depends on, by its own components and those of its backends, and what a call to
+// who is away comes to.
 func TestHealth(t *testing.T) {
-	for health, want := range map[string][2]string{
-		"":     {`200 {"agents":{},`, `200 {"status":"ready"}`},
-		"well": {`200 {"agents":{"belt":"well"},`, `200 {"status":"ready"}`},
-		"down": {`200 {"agents":{"belt":"down"},`, `503 {"status":"unavailable","agents":{"belt":"down"}}`},
+	const away = `503 {"type":"about:blank","title":"Service Unavailable","status":503,"code":"backend_away","detail":"A service behind the gateway is away.",`
+	for health, want := range map[string][3]string{
+		"":     {`200 {"agents":{},`, `200 {"status":"ready"}`, away},
+		"well": {`200 {"agents":{"belt":"well"},`, `200 {"status":"ready"}`, `200 {"here":true}`},
+		"down": {`200 {"agents":{"belt":"down"},`, `503 {"status":"unavailable","agents":{"belt":"down"}}`, away},
 	} {
 		b, _ := newBelted(t, slog.DiscardHandler, engine.Engine{})
-		b.load(t, fmt.Sprintf(`{"version":3,"extra_config":{"test/belt":{"health":"away"}},"endpoints":[
+		b.load(t, fmt.Sprintf(`{"version":3,"dialect":"sluice","extra_config":{"test/belt":{"health":"away"}},"endpoints":[
 			{"endpoint":"/x","backend":[{"url_pattern":"/x","extra_config":{"test/peer":{"health":%q}}}]}]}`, health))
-		for i, path := range []string{"/__health", "/__ready"} {
+		for i, path := range []string{"/__health", "/__ready", "/x"} {
 			x := gateway.Acquire(testx.Request{Path: path}.Inbound())
 			b.Do(t.Context(), x)
 			text, _ := x.Response.Body.Bytes(0)
