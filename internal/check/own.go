@@ -1,6 +1,7 @@
 package check
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -22,6 +23,18 @@ func (c *Checker) Hosts(be *model.Backend) {
 			c.mistake(list, list.ItemPath("host", i), fmt.Errorf(
 				"%s is the address of the gateway itself, so its requests go round in circles; write the address of the service, or give the gateway another port", config.MaskUser(h)))
 		}
+	}
+}
+
+// Unbalanced reports what a backend that is not called by HTTP says for nothing of the
+// choice of a host.
+func (c *Checker) Unbalanced(be *model.Backend) {
+	err := errors.New("has no effect on a backend that is not called by HTTP; remove it, and write all of its hosts")
+	if be.SD != "static" {
+		c.mistake(be.Node, "sd", err)
+	}
+	if be.Node.GetFold("balance") != nil {
+		c.mistake(be.Node, "balance", err)
 	}
 }
 

@@ -68,7 +68,8 @@ type endpointBuilder struct {
 	backends check.Backends // judges them
 	real     []*branchPlan
 	shadows  []*branchPlan
-	whole    bool // a stage looks at the client's body
+	whole    bool                    // a stage looks at the client's body
+	unsound  map[*model.Backend]bool // those with a wrong host
 }
 
 // branches compiles the backends and reports whether they go together.
@@ -278,6 +279,11 @@ func parsePropagated(names []string) []fanout.Propagated {
 func (b *endpointBuilder) backend(i int, be *model.Backend) *branchPlan {
 	be.URLPattern = strings.Clone(be.URLPattern) // which outlives the text that it is of
 	site := component.NewBackendSite(b.env, b.site, be)
+	to := b.callee(be)
+	hosted := b.hasHost(be, to)
+	if !hosted {
+		site.Unhosted()
+	}
 	around := b.pipes
 	b.pipes = nil
 	b.compiler.build(component.InBackend, be.Node, be.ExtraConfig, site.Build)
@@ -299,9 +305,8 @@ func (b *endpointBuilder) backend(i int, be *model.Backend) *branchPlan {
 			tail = unbuilt(name)
 		}
 	}
-	to := b.callee(be)
 	switch {
-	case !b.hasHost(be, to):
+	case !hosted:
 		tail = nil
 	case tail == nil:
 		var err error
@@ -310,6 +315,9 @@ func (b *endpointBuilder) backend(i int, be *model.Backend) *branchPlan {
 		}
 	default:
 		b.unwired(be, onWire)
+		if call.Connector != nil {
+			b.check.Unbalanced(be)
+		}
 	}
 	addr := b.newAddress(i, be, bp.shadow != nil)
 	if addr == nil || tail == nil {
@@ -332,6 +340,9 @@ func (b *endpointBuilder) backend(i int, be *model.Backend) *branchPlan {
 func (b *endpointBuilder) inspect() {
 	for _, be := range b.config.Backend {
 		site := component.NewBackendSite(b.env, b.site, be)
+		if b.unsound[be] || len(be.Host) == 0 && b.callee(be).Read != nil {
+			site.Unhosted()
+		}
 		b.compiler.build(component.InBackend, be.Node, be.ExtraConfig, site.Build)
 		site.Finish()
 		b.problems = append(b.problems, site.Problems()...)

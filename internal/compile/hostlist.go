@@ -65,12 +65,19 @@ type hostList struct {
 // readHosts gives the backends of the endpoint their hosts as they are called, and
 // reports whether there is nothing wrong with them.
 func (b *endpointBuilder) readHosts() bool {
-	sound := true
+	wrong := func(be *model.Backend) {
+		if b.unsound == nil {
+			b.unsound = make(map[*model.Backend]bool)
+		}
+		b.unsound[be] = true
+	}
 	for _, be := range b.config.Backend {
 		to := b.callee(be)
 		if be.HostsFrom(b.g.Service) != be.Node {
 			root := b.rootHosts(to)
-			be.Host, sound = root.read, sound && root.sound
+			if be.Host = root.read; !root.sound {
+				wrong(be)
+			}
 			continue
 		}
 		// Sanitising is of hosts that are called by HTTP. Elsewhere a host is read in any
@@ -82,9 +89,11 @@ func (b *endpointBuilder) readHosts() bool {
 			}
 		}
 		own := b.list(be.Node, be.Host, to, asIs)
-		be.Host, sound = own.read, sound && own.sound
+		if be.Host = own.read; !own.sound {
+			wrong(be)
+		}
 	}
-	return sound
+	return len(b.unsound) == 0
 }
 
 // hasHost reports a backend that needs a host and has none.

@@ -3,6 +3,7 @@ package compile_test
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -24,6 +25,9 @@ import (
 func callees(note func(string)) *component.Registry {
 	connector := func(namespace string, hosts *component.Hosts) component.Declaration {
 		return component.Backend(component.Info{Namespace: namespace, Hosts: hosts}, func(s *component.BackendSite, _ struct{}) error {
+			if hosts.Read != nil && len(s.Config().Host) == 0 {
+				return errors.New("is built with no host")
+			}
 			return s.Connector(gateway.ConnectorFunc(func(_ context.Context, x *gateway.Exchange) error {
 				note(fmt.Sprintf("%s %q", namespace, s.Config().Host))
 				return answer(x, `{}`)
@@ -69,6 +73,15 @@ func TestHosts(t *testing.T) {
 			[]string{`endpoints[0].backend[0].host[0]: host "http://***@b" not valid for test/queue: invalid host: the scheme is not amqp or amqps; write amqp://name[:port][/path] or amqps://name[:port][/path]`}},
 		{"a broker with a slash in its password", ``, []string{`"host":["amqp://u:p/w@b"],` + queue},
 			[]string{`endpoints[0].backend[0].host[0]: host "amqp://***@b" not valid for test/queue: invalid host: the port is not between 1 and 65535; write amqp://name[:port][/path] or amqps://name[:port][/path]`}},
+		{"a broker by its service", ``, []string{`"sd":"dns","balance":"random","host":["amqp://b"],` + queue}, []string{
+			"endpoints[0].backend[0].balance: has no effect on a backend that is not called by HTTP; remove it, and write all of its hosts",
+			"endpoints[0].backend[0].sd: has no effect on a backend that is not called by HTTP; remove it, and write all of its hosts",
+			`test/queue ["amqp://b"]`}},
+		{"no broker, and wrong options", ``, []string{`"extra_config":{"test/queue":{"no":1}}`}, []string{
+			`endpoints[0].backend[0].extra_config["test/queue"].no: unknown key "no"; the object has no keys`,
+			"endpoints[0].backend[0].host: no host; write a list of hosts here or at the root"}},
+		{"no broker, beside one that is wrong", ``, []string{queue, `"host":["b"],` + queue}, []string{
+			`endpoints[0].backend[1].host[0]: host "b" not valid for test/queue: invalid host: it has no scheme; write amqp://name[:port][/path] or amqps://name[:port][/path]`}},
 		{"no broker", ``, []string{queue}, []string{"endpoints[0].backend[0].host: no host; write a list of hosts here or at the root"}},
 		{"a name with its port", ``, []string{`"host":["h:50051"],` + grpc}, []string{"test/grpc h:50051/1"}},
 		{"one that a client names", ``, []string{`"host":["{input_headers.X-Pod}.pods:50051"],"disable_host_sanitize":true,` + grpc}, []string{"test/grpc one.pods:50051/1"}},

@@ -69,9 +69,10 @@ type Info struct {
 	Failures []gateway.Failure
 
 	// Hosts is what the hosts of a backend are for a component that calls it in another
-	// way than by HTTP; nil for every other component. Whatever is wrong with a host is
-	// reported at its line before the component is built, which finds them as they were
-	// read in the configuration of its backend.
+	// way than by HTTP; nil for every other component, which finds them as they were read
+	// in the configuration of its backend. Whatever is wrong with a host is reported at
+	// its line, and that there is none, unless Read is nil; the component is not built
+	// then, and its options alone are looked at.
 	Hosts *Hosts
 
 	// Pipes is the scope of the pipes that the options hold; "" if they hold none.
@@ -148,13 +149,16 @@ func Backend[O any](i Info, build func(*BackendSite, O) error) Declaration {
 	return declare(i, InBackend, build)
 }
 
-// declare declares a component that is built with its options, unless these are wrong,
-// which an unknown key and null are where the component protects. Whatever is wrong
+// declare declares a component that is built with its options, unless these, or the hosts
+// that it calls, are wrong. An option is, which an unknown key and null are where the component protects. Whatever is wrong
 // becomes a problem of the site at the place of the key.
 func declare[S site, O any](i Info, scope Scope, build func(S, O) error) Declaration {
 	return Declaration{Info: i, Scope: scope, Options: reflect.TypeFor[O](), build: func(at site) error {
 		s := at.base()
 		if s.node == nil {
+			if s.withheld {
+				return nil
+			}
 			return build(at.(S), config.Defaults[O]())
 		}
 		var o O
@@ -163,7 +167,7 @@ func declare[S site, O any](i Info, scope Scope, build func(S, O) error) Declara
 			problems = config.Strict(problems, config.CodeUnknownField, config.CodeNull)
 		}
 		s.problems = append(s.problems, problems...)
-		if config.HasErrors(problems) {
+		if config.HasErrors(problems) || s.withheld {
 			return nil
 		}
 		return build(at.(S), o)

@@ -119,6 +119,7 @@ type Site struct {
 	numbered bool              // those of narrower sites have the numbers behind
 	last     []last            // what Finally registered
 	claims   map[string]string // by what one component alone may do, the one that does
+	withheld bool              // the component that is built has no hosts to call
 }
 
 // An owner is the namespace that is being built at a site, "" between two.
@@ -534,6 +535,7 @@ type BackendSite struct {
 	redirects Redirects
 	reshape   func(map[string]any) map[string]any
 	shadow    *Shadow
+	unhosted  bool
 }
 
 // Redirects is what is done with a 3xx answer of a backend.
@@ -556,8 +558,13 @@ func NewBackendSite(env *Env, e *PipeSite, b *model.Backend) *BackendSite {
 // Build runs a declaration of backends with the options n. What it places at the site
 // of the endpoint is its own there, too.
 func (s *BackendSite) Build(d *Declaration, n *config.Node) {
+	s.withheld = s.unhosted && d.Hosts != nil
 	s.build(d, n, func() error { return s.lend(func() error { return d.build(s) }) })
 }
+
+// Unhosted states that the hosts of the backend are wrong, or that it has none although
+// they are wanted, which is reported: what would call them is not built.
+func (s *BackendSite) Unhosted() { s.unhosted = true }
 
 // lend runs f while the site of the endpoint has the same owner as s.
 func (s *BackendSite) lend(f func() error) error {

@@ -412,14 +412,14 @@ type Backend struct {
 	// Group puts the answer under this key.
 	Group string `json:"group" example:"\"profile\""`
 
-	// SD is how hosts are found: static, dns (SRV records) or dns-shared (the
-	// same, with one look-up for all backends of a name).
+	// SD is how hosts that are called by HTTP are found: static, dns (SRV records) or
+	// dns-shared (the same, with one look-up for all backends of a name).
 	SD Discovery `json:"sd"`
 
 	// SDScheme is the scheme of discovered hosts; empty stands for http.
 	SDScheme Scheme `json:"sd_scheme"`
 
-	// Balance is how one of several hosts is chosen.
+	// Balance is how one of several hosts is chosen that are called by HTTP.
 	Balance Balance `json:"balance"`
 
 	// DisableHostSanitize takes hosts that are called by HTTP as they are written, and
