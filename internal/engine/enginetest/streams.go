@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -12,12 +13,15 @@ import (
 	"golang.org/x/net/http2/hpack"
 
 	"github.com/sluice-gateway/sluice/internal/engine"
+	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 // streamCases are about answers of backends of HTTP/2, frame by frame.
 var streamCases = cases{
 	{"an answer over HTTP/2 ends before its request", streamsEndFirst},
+	{"an answer over HTTP/2 that has no body may announce one", streamsWithout},
+	{"trailers pass behind an empty body", streamsEmpty},
 }
 
 // An answering writes the frames of the answer on a stream.
@@ -55,13 +59,22 @@ func (a answering) serve(conn io.ReadWriter) {
 // is called by prior knowledge.
 func (a answering) doors(t *trial, f func(t *trial, d *door, b *backend)) {
 	server, trusting := t.identity()
+	open := func(t *trial, c engine.Client, scheme string, b *backend) *door {
+		next := through(c, scheme, b.addr)
+		return t.open(engine.Settings{H2C: true}, func(ctx context.Context, x *gateway.Exchange) error {
+			if err := next(ctx, x); err != nil {
+				return err
+			}
+			return x.Response.Body.Begin(!x.Response.Header.Has("Content-Type")) // as endpoints do
+		})
+	}
 	t.named("HTTP/2", func(t *trial) {
 		b := t.backend(func(w *wire) { a.serve(tls.Server(w.Conn, server)) })
-		f(t, t.open(engine.Settings{H2C: true}, through(t.tlsClient(trusting), "https", b.addr)), b)
+		f(t, open(t, t.tlsClient(trusting), "https", b), b)
 	})
 	t.named("HTTP/2 by prior knowledge", func(t *trial) {
 		b := t.backend(func(w *wire) { a.serve(w.Conn) })
-		f(t, t.open(engine.Settings{H2C: true}, through(t.client(model.Transport{H2C: true}), "http", b.addr)), b)
+		f(t, open(t, t.client(model.Transport{H2C: true}), "http", b), b)
 	})
 }
 
@@ -85,6 +98,8 @@ type open struct {
 	w  *wire
 	f  *http2.Framer // nil in HTTP/1.1
 	id uint32
+
+	headed func() // called behind the header of the answer; may be nil
 }
 
 // unfinished begins a request.
@@ -96,9 +111,14 @@ func (t *trial) unfinished(addr, version string) *open {
 		return &open{w: w}
 	}
 	o := &open{w: w, f: t.framer(w), id: 1}
-	header(o.f, o.id, false, ":method", "POST", ":scheme", "http", ":authority", "h.test", ":path", "/", "te", "trailers")
+	o.ask("POST", false, "te", "trailers")
 	t.must(o.f.WriteData(o.id, false, []byte("one")))
 	return o
+}
+
+// ask sends the header of a request of HTTP/2.
+func (o *open) ask(method string, last bool, fields ...string) {
+	header(o.f, o.id, last, append([]string{":method", method, ":scheme", "http", ":authority", "h.test", ":path", "/"}, fields...)...)
 }
 
 // answer reads the answer to its end.
@@ -122,6 +142,9 @@ func (t *trial) answer(o *open) (p passed) {
 		case *http2.MetaHeadersFrame:
 			if status := frame.PseudoValue("status"); status != "" {
 				fmt.Sscan(status, &p.status) // or 0, which no case wants
+				if o.headed != nil {
+					o.headed()
+				}
 				break
 			}
 			for _, field := range frame.Fields {
@@ -197,6 +220,91 @@ func streamsEndFirst(t *trial) {
 				}
 			})
 		})
+	}
+}
+
+// streamsWithout: RFC 9113, section 8.1.1, and RFC 9110, section 8.6.
+func streamsWithout(t *trial) {
+	empty := func(f *http2.Framer, id uint32) { f.WriteData(id, true, nil) }
+	for _, tt := range []struct {
+		method, status string
+		length         string // that clients are told
+	}{{"GET", "304", ""}, {"HEAD", "304", "100"}, {"GET", "204", ""}, {"HEAD", "200", "100"}, {"HEAD", "404", "100"}} {
+		for name, end := range map[string]func(f *http2.Framer, id uint32){
+			"the header":   nil,
+			"empty data":   empty,
+			"trailers":     func(f *http2.Framer, id uint32) { header(f, id, true, "x-sum", "1") },
+			"more of that": func(f *http2.Framer, id uint32) { f.WriteData(id, false, nil); empty(f, id) },
+		} {
+			answer := answering(func(f *http2.Framer, id uint32) {
+				header(f, id, end == nil, ":status", tt.status, "etag", `"1"`, "content-length", "100")
+				if end != nil {
+					end(f, id)
+				}
+			})
+			answer.doors(t, func(t *trial, d *door, _ *backend) {
+				for _, version := range []string{"HTTP/1.0", "HTTP/1.1"} {
+					w := t.dial(d.addr)
+					w.lines(tt.method+" / "+version, "Host: h", "Connection: close", "")
+					h := w.head()
+					if !strings.HasPrefix(h.start, version+" "+tt.status) || h.get("Etag") != `"1"` || tt.status != "304" && h.get("Content-Length") != tt.length {
+						t.Errorf("%s of %s %s, ended by %s: %q with %q", version, tt.method, tt.status, name, h.start, h.fields)
+					}
+					w.closed()
+				}
+				w := t.dial(d.addr)
+				o := &open{w: w, f: t.framer(w), id: 1}
+				o.ask(tt.method, true)
+				if got := t.answer(o); fmt.Sprint(got.status) != tt.status || got.text != "" || got.err != nil {
+					t.Errorf("HTTP/2 of %s %s, ended by %s: %+v", tt.method, tt.status, name, got)
+				}
+			})
+		}
+	}
+}
+
+// streamsEmpty: what is announced has come with the header; the answer has not ended.
+func streamsEmpty(t *trial) {
+	for _, kind := range []string{"application/grpc", "text/plain"} {
+		for _, tt := range []struct {
+			name string
+			end  func(f *http2.Framer, id uint32)
+			want string
+		}{
+			{"trailers", func(f *http2.Framer, id uint32) { header(f, id, true, "grpc-status", "7") }, "[grpc-status: 7] <nil>"},
+			{"the end", func(f *http2.Framer, id uint32) { f.WriteData(id, true, nil) }, "[] <nil>"},
+			{"a reset", func(f *http2.Framer, id uint32) { f.WriteRSTStream(id, http2.ErrCodeInternal) }, "[] reset"},
+			{"more than announced", func(f *http2.Framer, id uint32) { f.WriteData(id, true, []byte("hello")) }, "[] reset"},
+		} {
+			for _, late := range []bool{false, true} {
+				got := make(chan struct{}, 2)
+				answer := answering(func(f *http2.Framer, id uint32) {
+					header(f, id, false, ":status", "200", "content-type", kind, "content-length", "0")
+					if late {
+						<-got
+					}
+					tt.end(f, id)
+				})
+				answer.doors(t, func(t *trial, d *door, _ *backend) {
+					w := t.dial(d.addr)
+					o := &open{w: w, f: t.framer(w), id: 1}
+					o.ask("GET", true, "te", "trailers")
+					if late {
+						o.headed = func() { got <- struct{}{} }
+					}
+					p := t.answer(o)
+					if text := fmt.Sprint(p.trailer, " ", p.err); p.status != 200 || p.text != "" || !strings.HasPrefix(text, tt.want) {
+						t.Errorf("%s of %s, late %t: %+v, want %s", tt.name, kind, late, p, tt.want)
+					}
+					if late {
+						got <- struct{}{} // HTTP/1.1 has nothing to wait for
+					}
+					if p := t.old(d.addr, "HTTP/1.1", "TE: trailers"); p.status != 200 || p.text != "" || p.trailer != nil {
+						t.Errorf("HTTP/1.1, %s of %s, late %t: %+v", tt.name, kind, late, p)
+					}
+				})
+			}
+		}
 	}
 }
 

@@ -550,7 +550,9 @@ func (c *call) answer(res *http.Response, to *gateway.Response) error {
 	switch {
 	case res.Request.Method == http.MethodHead && res.ContentLength > 0:
 		to.Body = body.FromStream(body.Unsent, res.ContentLength)
-	case res.Body != http.NoBody && res.ContentLength != 0:
+	case res.StatusCode == http.StatusNoContent || res.StatusCode == http.StatusNotModified:
+		// Over HTTP/2 the transport takes a length that they have for that of a body.
+	case res.Body != http.NoBody && (res.ContentLength != 0 || res.ProtoMajor == 2):
 		c.res = res
 		to.Body = body.FromStream(c, res.ContentLength)
 		c.watch.Tell()

@@ -365,6 +365,7 @@ func (a *answer) send(x *gateway.Exchange) error {
 	if stream != nil {
 		defer stream.Close()
 	}
+	trails := stream != nil && size >= 0 && a.in.r.ProtoMajor == 2 && res.Trailer != nil // behind a known size
 	head := a.in.r.Method == http.MethodHead
 	if stream == body.Unsent && !head || res.Status == http.StatusResetContent {
 		size = 0
@@ -382,7 +383,7 @@ func (a *answer) send(x *gateway.Exchange) error {
 	case head || bodiless:
 		a.sent.Status = res.Status
 		return nil
-	case size == 0:
+	case size == 0 && (!trails || res.Status == http.StatusResetContent):
 		a.sent.Status = res.Status
 		return a.trail(res, size)
 	case stream == nil:
@@ -404,10 +405,12 @@ func (a *answer) send(x *gateway.Exchange) error {
 			defer conn.SetWriteDeadline(time.Time{})
 		}
 	}
-	if err := a.copy(stream, size, res.Status); err != nil {
-		return err
+	if size != 0 {
+		if err := a.copy(stream, size, res.Status); err != nil {
+			return err
+		}
 	}
-	if size >= 0 && a.in.r.ProtoMajor == 2 && res.Trailer != nil {
+	if trails {
 		if err := a.flush(res.Status); err != nil {
 			return err
 		}
