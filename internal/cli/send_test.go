@@ -83,6 +83,12 @@ endpoints:
 // TestSendTrouble shows what a client does not get, and what goes wrong: each with its
 // place, what it says made harmless for a terminal, and the exit code.
 func TestSendTrouble(t *testing.T) {
+	for _, engine := range []string{"fast", "nethttp"} {
+		t.Run(engine, func(t *testing.T) { sendTrouble(t, engine) })
+	}
+}
+
+func sendTrouble(t *testing.T, engine string) {
 	t.Chdir(t.TempDir())
 	var got atomic.Int32
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -106,6 +112,7 @@ func TestSendTrouble(t *testing.T) {
 	defer backend.Close()
 	write(t, "shop.yaml", `version: 3
 dialect: sluice
+engine: `+engine+`
 host: [`+backend.URL+`]
 endpoints:
   - {endpoint: /torn, output_encoding: no-op, backend: [{url_pattern: /torn}]}

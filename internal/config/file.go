@@ -25,6 +25,17 @@ const (
 // would keep the gateway waiting, and a device may have no end. The error is an
 // [*fs.PathError].
 func ReadFile(name string) ([]byte, error) {
+	f, err := OpenFile(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() // it was only read
+	return readAtMost(f, LargestFile)
+}
+
+// OpenFile opens a regular file, or what a link to one leads to, for reading. It does not
+// wait, whatever else has that name. The caller closes the file.
+func OpenFile(name string) (*os.File, error) {
 	info, err := os.Stat(name) // opening a device may do something
 	if err != nil {
 		return nil, err
@@ -32,25 +43,25 @@ func ReadFile(name string) ([]byte, error) {
 	if err := regular(name, info); err != nil {
 		return nil, err
 	}
-	return readRegular(name)
+	return openRegular(name)
 }
 
-// readRegular reads a file that was regular when it was looked at. Something else may
+// openRegular opens a file that was regular when it was looked at. Something else may
 // have come in its place.
-func readRegular(name string) ([]byte, error) {
+func openRegular(name string) (*os.File, error) {
 	f, err := os.OpenFile(name, os.O_RDONLY|nonBlocking, 0)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close() // it was only read
 	info, err := f.Stat()
+	if err == nil {
+		err = regular(name, info)
+	}
 	if err != nil {
+		f.Close() // nothing was read
 		return nil, err
 	}
-	if err := regular(name, info); err != nil {
-		return nil, err
-	}
-	return readAtMost(f, LargestFile)
+	return f, nil
 }
 
 // regular returns what is wrong with a file that is no regular one.

@@ -19,7 +19,7 @@ func TestPipeInstead(t *testing.T) {
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := readRegular(pipe) // hangs if opening waits
+	_, err := openRegular(pipe) // hangs if opening waits
 	if err == nil || !strings.Contains(err.Error(), "is a named pipe; name a regular file") {
 		t.Errorf("error %v, want that it is a pipe", err)
 	}

@@ -7,11 +7,12 @@ import (
 	"io"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"github.com/sluice-gateway/sluice/internal/config"
 )
 
 const (
@@ -148,10 +149,7 @@ const most = 64<<20 + 1
 
 // sum reads regular files only: what a pipe holds is gone when it was read.
 func sum(name string) (sum [sha256.Size]byte) {
-	if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
-		return sum
-	}
-	f, err := os.Open(name)
+	f, err := config.OpenFile(name)
 	if err != nil {
 		return sum
 	}
