@@ -57,7 +57,8 @@ new:
 	@$(MAKE) --no-print-directory generate
 	@echo "write what make component C=$(C) lists; CONTRIBUTING.md helps"
 
-# All that concerns one component, in a line each: make component C=qos/pause.
+# All that concerns one component, in a line each: make component C=qos/pause. What
+# staticcheck says is there once make check has built it.
 component:
 	@go run ./internal/scaffold component '$(C)'
 

@@ -26,6 +26,7 @@ type job struct {
 	none    string // the note if it has no subtest, "" where each is one
 
 	failure string // why it cannot be run
+	left    string // why it need not be run, "" if it must
 	out     []byte
 	err     error
 	took    time.Duration
@@ -44,7 +45,10 @@ func check(root, namespace string) error {
 	jobs := []*job{
 		{name: "vet", args: []string{"vet", "./" + folder + "/..."}},
 		{name: "format", program: "gofmt", args: []string{"-l", folder}},
+		staticcheck(root, folder),
 		{name: "tests", args: []string{"test", "./" + folder + "/..."}},
+		{name: "race", args: []string{"test", "-race", "./" + folder + "/..."}},
+		fuzz(root, folder),
 		transcripts(root, namespace),
 		{name: "effect", args: []string{"test", "-v", "./test/conformance", "-run", effect(namespace)}, none: "no key that guards and that an answer could show"},
 		{name: "manual", args: []string{"test", "./internal/manual"}},
@@ -106,6 +110,39 @@ func find(root, namespace string) (string, error) {
 	return "", fmt.Errorf("no component is called %q; there are %s, and make new C=%s makes one", namespace, strings.Join(known, ", "), namespace)
 }
 
+// staticcheck runs the one that make check has built, if it has.
+func staticcheck(root, folder string) *job {
+	const program = "bin/staticcheck"
+	j := &job{name: "staticcheck", program: "./" + program, args: []string{"./" + folder + "/..."}}
+	if _, err := os.Stat(filepath.Join(root, program)); err != nil {
+		j.left = "left to make check, which builds it; it runs here from then on"
+	}
+	return j
+}
+
+// fuzz says which targets there are; their seeds are among the tests.
+func fuzz(root, folder string) *job {
+	j := &job{name: "fuzz", left: "no target; whatever takes bytes of others apart has one, with seeds"}
+	names, err := filepath.Glob(filepath.Join(root, folder, "*_test.go"))
+	if err != nil {
+		j.failure = err.Error()
+		return j
+	}
+	n := 0
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			j.failure = err.Error()
+			return j
+		}
+		n += len(regexp.MustCompile(`(?m)^func Fuzz\w+\(f \*testing\.F\)`).FindAll(text, -1))
+	}
+	if n > 0 {
+		j.left = fmt.Sprintf("%d, whose seeds are among the tests; make fuzz runs them for long", n)
+	}
+	return j
+}
+
 // transcripts runs those that name the namespace, on both engines.
 func transcripts(root, namespace string) *job {
 	j := &job{name: "transcripts"}
@@ -145,7 +182,7 @@ func effect(namespace string) string {
 }
 
 func (j *job) run(root string) {
-	if j.failure != "" {
+	if j.failure != "" || j.left != "" {
 		return
 	}
 	began := time.Now()
@@ -169,6 +206,9 @@ func (j *job) print() bool {
 	case j.failure != "":
 		fmt.Printf("%-12s %s\n", j.name, j.failure)
 		return false
+	case j.left != "":
+		fmt.Printf("%-12s %s\n", j.name, j.left)
+		return true
 	case j.err != nil:
 		fmt.Printf("%-12s FAILED\n", j.name)
 		for line := range bytes.Lines(bytes.TrimSpace(j.out)) {

@@ -120,7 +120,7 @@ func newSkeleton(root, namespace string, in []string) (*skeleton, error) {
 	}
 	for folder, names := range there {
 		if slices.Contains(names, namespace) {
-			return nil, fmt.Errorf("%s is there already, in %s; edit it, or choose another name", namespace, folder)
+			return nil, s.again(folder)
 		}
 	}
 	for name := range s.names() {
@@ -129,6 +129,18 @@ func newSkeleton(root, namespace string, in []string) (*skeleton, error) {
 		}
 	}
 	return s, s.compare()
+}
+
+// again says what to do where the component is there already.
+func (s *skeleton) again(folder string) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s is there already, in %s. Another scope is another declaration there, in the same Register, with a function that builds it and options of its own if they differ:\n", s.Namespace, folder)
+	for _, scope := range s.Scopes {
+		name := strings.ToUpper(scope[:1]) + scope[1:]
+		fmt.Fprintf(&b, "\tcomponent.%s(info, for%s), and func for%s(s *component.%sSite, o Options) error\n", name, name, name, name)
+	}
+	fmt.Fprintf(&b, "To begin anew remove %s and %s first, or choose another name", folder, transcript(s.Namespace))
+	return errors.New(b.String())
 }
 
 // compare holds the name against those that were published: a file that uses one of them

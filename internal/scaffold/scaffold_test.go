@@ -52,6 +52,7 @@ func TestNames(t *testing.T) {
 		{"auth/basic", []string{"endpoint", "backend"}, "internal/components/auth/basic", "not published for the backend"},
 		{"telemetry/metric", []string{"service"}, "internal/components/telemetry/metric", "telemetry/metrics is published"},
 		{"qos/circuit-breaker", []string{"backend"}, "", "is there already, in internal/components/qos/circuitbreaker"},
+		{"qos/circuit-breaker", []string{"port"}, "", "\tcomponent.Service(info, forService), and func forService(s *component.ServiceSite, o Options) error\n"},
 		{"qos/Pause", []string{"backend"}, "", "is no name of a namespace"},
 		{"qos/pause/", []string{"backend"}, "", "is no name of a namespace"},
 		{"../pause", []string{"backend"}, "", "is no name of a namespace"},

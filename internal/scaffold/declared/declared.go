@@ -1,6 +1,8 @@
 package declared
 
 import (
+	"errors"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -17,14 +19,17 @@ import (
 const Folder = "internal/components"
 
 // Folders returns the folders of components below a root, each with the namespaces that
-// its sources name.
+// its sources name. A component whose name is not written out is an error: nobody would
+// find it.
 func Folders(root string) (map[string][]string, error) {
 	all := make(map[string][]string)
+	var unnamed []error
 	err := filepath.WalkDir(filepath.Join(root, Folder), func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || filepath.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") {
 			return err
 		}
-		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		places := token.NewFileSet()
+		file, err := parser.ParseFile(places, name, nil, parser.SkipObjectResolution)
 		if file == nil {
 			return err
 		}
@@ -37,11 +42,44 @@ func Folders(root string) (map[string][]string, error) {
 			if namespace, ok := Namespace(n); ok && !slices.Contains(all[folder], namespace) {
 				all[folder] = append(all[folder], namespace)
 			}
+			if at := withoutName(n); at != token.NoPos {
+				unnamed = append(unnamed, fmt.Errorf(`%s/%s:%d: Namespace is to be written out, as in Namespace: "family/name", for those who look for components in the sources`,
+					folder, filepath.Base(name), places.Position(at).Line))
+			}
 			return true
 		})
 		return nil
 	})
-	return all, err
+	return all, errors.Join(append(unnamed, err)...)
+}
+
+// withoutName returns the place of a namespace that is not written out, if a node of a
+// source is a component.Info that has one.
+func withoutName(n ast.Node) token.Pos {
+	info, isLiteral := n.(*ast.CompositeLit)
+	if !isLiteral {
+		return token.NoPos
+	}
+	of, isQualified := info.Type.(*ast.SelectorExpr)
+	if !isQualified || of.Sel.Name != "Info" {
+		return token.NoPos
+	}
+	if from, isName := of.X.(*ast.Ident); !isName || from.Name != "component" {
+		return token.NoPos
+	}
+	for _, e := range info.Elts {
+		pair, isPair := e.(*ast.KeyValueExpr)
+		if !isPair {
+			continue
+		}
+		if _, named := Namespace(pair); named {
+			return token.NoPos
+		}
+		if key, isName := pair.Key.(*ast.Ident); isName && key.Name == "Namespace" {
+			return pair.Pos()
+		}
+	}
+	return token.NoPos
 }
 
 // Namespace returns what a node of a source declares: a text behind "Namespace:" in a
