@@ -197,7 +197,8 @@ type Transport struct {
 
 	// ExpectContinueTimeout is how long to wait for 100 Continue before the
 	// body of a request is sent whose client sent Expect, if input_headers lets
-	// that pass; 0s sends bodies at once, without Expect.
+	// that pass; 0s sends bodies at once, without Expect. Clients of HTTP/2 are
+	// told to continue by the gateway.
 	ExpectContinueTimeout config.Duration `json:"expect_continue_timeout"`
 
 	// DNSCacheTTL is how often discovered hosts are looked up again; below 1s

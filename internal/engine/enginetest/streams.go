@@ -22,6 +22,7 @@ var streamCases = cases{
 	{"an answer over HTTP/2 ends before its request", streamsEndFirst},
 	{"an answer over HTTP/2 that has no body may announce one", streamsWithout},
 	{"trailers pass behind an empty body", streamsEmpty},
+	{"a client that waits to be told to continue is told so in spite of hints", streamsContinue},
 }
 
 // An answering writes the frames of the answer on a stream.
@@ -99,7 +100,8 @@ type open struct {
 	f  *http2.Framer // nil in HTTP/1.1
 	id uint32
 
-	headed func() // called behind the header of the answer; may be nil
+	headed  func()              // called behind the header of the answer; may be nil
+	interim func(status string) // called with interim answers; may be nil
 }
 
 // unfinished begins a request.
@@ -140,7 +142,15 @@ func (t *trial) answer(o *open) (p passed) {
 			p.err = fmt.Errorf("reset: %v", frame.ErrCode)
 			return p
 		case *http2.MetaHeadersFrame:
-			if status := frame.PseudoValue("status"); status != "" {
+			if status := frame.PseudoValue("status"); strings.HasPrefix(status, "1") {
+				for _, field := range frame.RegularFields() {
+					p.hints = append(p.hints, field.Value)
+				}
+				if o.interim != nil {
+					o.interim(status)
+				}
+				break
+			} else if status != "" {
 				fmt.Sscan(status, &p.status) // or 0, which no case wants
 				if o.headed != nil {
 					o.headed()
@@ -306,6 +316,42 @@ func streamsEmpty(t *trial) {
 			}
 		}
 	}
+}
+
+func streamsContinue(t *trial) {
+	d := t.open(engine.Settings{H2C: true}, func(_ context.Context, x *gateway.Exchange) error {
+		in := x.In.(gateway.Hinter)
+		in.Hint(gateway.Fields{{Name: "Link", Value: "a"}})
+		in.Hint(gateway.Fields{{Name: "Link", Value: "b"}})
+		text, err := io.ReadAll(x.In.Body())
+		answer(x, 200, string(text))
+		return err
+	})
+	w := t.dial(d.addr)
+	f := t.framer(w)
+	for i, fields := range [][]string{{"expect", "100-continue", "content-length", "3"}, {"expect", "100-continue"}, {"content-length", "3"}, nil} {
+		o := &open{w: w, f: f, id: uint32(2*i + 1)}
+		o.ask("POST", false, fields...)
+		if len(fields) == 0 || fields[0] != "expect" {
+			t.must(f.WriteData(o.id, true, []byte("one")))
+		}
+		o.interim = func(status string) {
+			if len(fields) > 0 && fields[0] == "expect" && status == "100" {
+				f.WriteData(o.id, true, []byte("one")) // the answer tells if it fails
+				fields = nil                           // once
+			}
+		}
+		if p := t.answer(o); p.status != 200 || p.text != "one" || !slices.Equal(p.hints, []string{"a", "b"}) {
+			t.Errorf("request %d: %+v", i, p)
+		}
+	}
+	w = t.dial(d.addr)
+	w.lines("POST / HTTP/1.1", "Host: h", "Expect: 100-continue", "Content-Length: 3", "")
+	if h := w.head(); h.start != "HTTP/1.1 100 Continue" {
+		t.Errorf("%q, want 100", h.start)
+	}
+	w.send("one")
+	w.want(200, "one")
 }
 
 // lower returns fields with their names as HTTP/2 has them.

@@ -87,10 +87,16 @@ func (in *inbound) AppendHeaders(dst gateway.Fields) gateway.Fields {
 var _ gateway.Hinter = (*inbound)(nil)
 
 // Hint sends an interim answer. Net/http tells a client to continue on its own, from
-// whoever reads the body, so one that waits for that is told nothing else.
+// whoever reads the body, so one that waits for that is told nothing else. In HTTP/2 it
+// does not tell who waits, and nobody is told to continue behind another interim answer:
+// there the first hint to whoever may wait comes behind a 100, for which any client is
+// ready (RFC 9110, section 15.2).
 func (in *inbound) Hint(header gateway.Fields) {
 	if !in.r.ProtoAtLeast(1, 1) || in.hints == engine.MaxHints || in.r.ContentLength != 0 && in.Header("Expect") != "" {
 		return
+	}
+	if in.hints == 0 && in.r.ProtoMajor == 2 && in.r.ContentLength != 0 {
+		in.w.WriteHeader(http.StatusContinue)
 	}
 	in.hints++
 	h := in.w.Header()
