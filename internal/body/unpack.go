@@ -7,10 +7,22 @@ import (
 	"sync"
 )
 
-// IsGzip reports whether a content coding is gzip, which has an old name, x-gzip (RFC
-// 9110, section 8.4.1.3). Letter case does not count.
-func IsGzip(coding string) bool {
-	return strings.EqualFold(coding, "gzip") || strings.EqualFold(coding, "x-gzip")
+// IsGzip reports whether gzip, which has an old name, x-gzip, is what a content is packed
+// in, and nothing else (RFC 9110, section 8.4). The codings are the values of
+// Content-Encoding, whose lines are one list. Letter case does not count.
+func IsGzip(codings ...string) (is bool) {
+	for _, line := range codings {
+		for coding := range strings.SplitSeq(line, ",") {
+			switch coding = strings.Trim(coding, " \t"); {
+			case coding == "":
+			case is || !strings.EqualFold(coding, "gzip") && !strings.EqualFold(coding, "x-gzip"):
+				return false
+			default:
+				is = true
+			}
+		}
+	}
+	return is
 }
 
 // Unpack returns the content of a stream in gzip, and owns the stream. Nothing is read

@@ -84,11 +84,21 @@ func Plain(name string) bool {
 	return true
 }
 
-// Listed reports whether a comma-separated list holds name, letter case ignored.
+// Listed reports whether a comma-separated list holds name, letter case ignored. What is in
+// quotes belongs to its element, commas too (RFC 9110, sections 5.6.1 and 5.6.4).
 func Listed(list, name string) bool {
-	for item := range strings.SplitSeq(list, ",") {
-		if strings.EqualFold(strings.Trim(item, " \t"), name) {
-			return true
+	quoted, from := false, 0
+	for i := 0; i <= len(list); i++ {
+		switch {
+		case i == len(list) || list[i] == ',' && !quoted:
+			if strings.EqualFold(strings.Trim(list[from:i], " \t"), name) {
+				return true
+			}
+			from = i + 1
+		case list[i] == '"':
+			quoted = !quoted
+		case quoted && list[i] == '\\':
+			i = min(i+1, len(list)-1)
 		}
 	}
 	return false

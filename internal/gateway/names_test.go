@@ -107,3 +107,14 @@ func TestPerHop(t *testing.T) {
 		}
 	}
 }
+
+func TestListed(t *testing.T) {
+	for list, want := range map[string]bool{
+		"a": true, " A\t": true, "b, a": true, "a,b": true, ",,a,": true, `"x", a`: true, `b;c="\\"", a`: false, `b;c="\"", a`: true,
+		"": false, ",": false, "ab": false, "a b": false, `"a"`: false, `b;x=",a,"`: false, `b;x="\",a,"`: false, `b;x=", a`: false, `"\`: false,
+	} {
+		if got := Listed(list, "a"); got != want {
+			t.Errorf("%q lists a: %t, want %t", list, got, want)
+		}
+	}
+}

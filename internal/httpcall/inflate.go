@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/gateway"
@@ -32,14 +34,100 @@ func received(x *gateway.Exchange, err error) error {
 	return err
 }
 
-// unpack makes a plain stream of an answer in gzip, where the request says so.
+// unpack makes a plain stream of an answer in gzip, where the request says so. What has
+// another coding beside, or is a part of what was packed, stays as it is.
 func unpack(x *gateway.Exchange) {
-	r := &x.Response
-	if !x.Request.Unpack || r.Body.Form() != body.Stream || !body.IsGzip(r.Header.Get("Content-Encoding")) {
+	r, q := &x.Response, &x.Request
+	if !q.Unpack {
 		return
 	}
-	r.Header.Del("Content-Encoding")
-	r.Body = body.FromStream(body.Unpack(r.Body.Reader(), unpackError), -1)
+	if tag := r.Header.Get("Etag"); r.Status == 304 && tag != "" {
+		if slices.ContainsFunc(q.Header, func(f gateway.Field) bool {
+			return f.Name == "If-None-Match" && strings.Contains(f.Value, "W/"+tag)
+		}) {
+			weaken(r.Header) // the answer that it is about was unpacked
+		}
+		return
+	}
+	var room [4]string
+	if r.Body.Form() != body.Stream || r.Body.Size() == 0 || r.Status == 206 || !body.IsGzip(r.Header.AppendValues(room[:0], contentEncoding)...) || leave(x) {
+		return
+	}
+	packed := r.Body.Reader()
+	if q.Through && r.Trailer != nil {
+		packed = &trailed{packed, r.Trailer}
+	}
+	weaken(r.Header)
+	r.Header = slices.DeleteFunc(r.Header, digests)
+	r.Header.Del(contentEncoding)
+	r.Body = body.FromStream(body.Unpack(packed, unpackError), -1)
+}
+
+const contentEncoding = "Content-Encoding"
+
+// leave reports whether an answer that passes is not to be unpacked, because it says so
+// (RFC 9110, section 7.7) and its client takes gzip. To others it would mean nothing: it
+// was the gateway that asked for gzip.
+func leave(x *gateway.Exchange) bool {
+	if !x.Request.Through || x.In == nil || !slices.ContainsFunc(x.Response.Header, func(f gateway.Field) bool {
+		return f.Name == "Cache-Control" && gateway.Listed(f.Value, "no-transform")
+	}) {
+		return false
+	}
+	return slices.ContainsFunc(x.In.AppendHeader(nil, "Accept-Encoding"), func(f gateway.Field) bool { return takesGzip(f.Value) })
+}
+
+// takesGzip reports whether a value of Accept-Encoding names gzip and does not refuse it.
+func takesGzip(v string) bool {
+	for item := range strings.SplitSeq(v, ",") {
+		coding, weight, _ := strings.Cut(item, ";")
+		if zero, weighed := strings.CutPrefix(strings.ToLower(strings.TrimSpace(weight)), "q=0"); body.IsGzip(coding) && (!weighed || strings.Trim(zero, ".0") != "") {
+			return true
+		}
+	}
+	return false
+}
+
+// weaken makes weak validators of strong ones, which are those of the packed bytes
+// (RFC 9110, section 8.8.1).
+func weaken(h gateway.Fields) {
+	for i := range h {
+		if f := &h[i]; f.Name == "Etag" && strings.HasPrefix(f.Value, `"`) {
+			f.Value = "W/" + f.Value
+		}
+	}
+}
+
+// digests reports whether a field is about the bytes of a message as they were sent (RFC
+// 9530; RFC 3230, section 4.3.2; RFC 1864).
+func digests(f gateway.Field) bool {
+	switch f.Name {
+	case "Content-Digest", "Content-Md5", "Digest", "Repr-Digest":
+		return true
+	}
+	return false
+}
+
+// A trailed stream is a packed one with trailers, of which some are about the packed bytes.
+type trailed struct {
+	io.ReadCloser
+	trailer *gateway.Fields
+}
+
+// Read reads on.
+func (t *trailed) Read(p []byte) (int, error) {
+	n, err := t.ReadCloser.Read(p)
+	if err == io.EOF {
+		weaken(*t.trailer)
+		*t.trailer = slices.DeleteFunc(*t.trailer, digests)
+	}
+	return n, err
+}
+
+// Begin asks the stream, as [body.Body.Begin] says.
+func (t *trailed) Begin(wait bool) error {
+	b := body.FromStream(t.ReadCloser, -1)
+	return b.Begin(wait)
 }
 
 // unpackError keeps the end of an empty stream and errors of the connection, and gives

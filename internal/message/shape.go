@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/body"
@@ -84,7 +85,7 @@ func (s *Shape) Leave(_ context.Context, x *gateway.Exchange, err error) error {
 	if !s.behaviour.Answered(r.Status) {
 		return gateway.BadStatus(x)
 	}
-	if compressed(r.Header.Get("Content-Encoding")) && r.Body.Size() != 0 {
+	if r.Body.Size() != 0 && slices.ContainsFunc(r.Header, func(f gateway.Field) bool { return f.Name == "Content-Encoding" && compressed(f.Value) }) {
 		return &gateway.Error{Code: gateway.CodeBackendInvalid, Public: "the answer is compressed and cannot be unpacked"}
 	}
 	if r.Complete, err = s.decode(r); err != nil {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/component"
@@ -129,7 +128,7 @@ func (in intaker) packed(x *gateway.Exchange) bool {
 	if len(codings) != 1 {
 		return false
 	}
-	return body.IsGzip(strings.TrimSpace(codings[0].Value))
+	return body.IsGzip(codings[0].Value)
 }
 
 // broken is the failure of unpacking: the client sent what it did not

@@ -149,7 +149,7 @@ func (t *trial) backends(text string, h http.HandlerFunc, f func(t *trial, d *do
 			err := next(ctx, x)
 			takes := false
 			for _, line := range x.In.AppendHeader(nil, "Te") {
-				takes = takes || strings.Contains(strings.ToLower(line.Value), "trailers")
+				takes = takes || gateway.Listed(line.Value, "trailers")
 			}
 			want := ""
 			if takes {
@@ -191,6 +191,7 @@ func trailersPass(t *trial) {
 			"HTTP/1.1":                 {t.old(d.addr, "HTTP/1.1", "TE: gzip;q=0.5, Trailers"), fields},
 			"HTTP/1.1, TE twice":       {t.old(d.addr, "HTTP/1.1", "TE: gzip", "TE: trailers"), fields},
 			"HTTP/1.1 that takes none": {t.old(d.addr, "HTTP/1.1", "TE: gzip"), nil},
+			"HTTP/1.1, in quotes":      {t.old(d.addr, "HTTP/1.1", `TE: deflate;x=", trailers,"`), nil},
 			"HTTP/1.1 that says none":  {t.old(d.addr, "HTTP/1.1"), nil},
 			"HTTP/1.0":                 {t.old(d.addr, "HTTP/1.0", "TE: trailers"), nil},
 		} {

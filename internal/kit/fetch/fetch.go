@@ -126,7 +126,7 @@ func get(ctx context.Context, c gateway.Connector, u *url.URL, o Options) (d Doc
 	switch a := &x.Response; a.Status {
 	case 200:
 		d.Type = strings.Clone(a.Header.Get("Content-Type"))
-		d.Body, err = read(&a.Body, a.Header.Get("Content-Encoding"), o.Limit)
+		d.Body, err = read(&a.Body, strings.Join(a.Header.AppendValues(nil, "Content-Encoding"), ","), o.Limit)
 		return d, nil, err
 	case 301, 302, 303, 307, 308:
 		if to := a.Header.Get("Location"); to != "" {
