@@ -150,6 +150,14 @@ func (c *Checker) checkNames(e *model.Endpoint, names []string) {
 	}
 }
 
+// Taken reports an endpoint that announces for how long answers may be kept although a
+// backend takes away what it answers with.
+func (c *Checker) Taken(e *model.Endpoint) {
+	if e.OutputEncoding != "no-op" && e.Node.GetFold("cache_ttl") != nil {
+		c.mistake(e.Node, "cache_ttl", errors.New("announces nothing, because each answer takes something away, such as a message of a queue; remove it"))
+	}
+}
+
 // Cache reports answers of an endpoint that every cache may keep for others, unless the file
 // says that this is meant. Those that are personal are for one client alone.
 func (c *Checker) Cache(e *model.Endpoint, personal bool) {

@@ -43,6 +43,7 @@ type branchPlan struct {
 	calls   int
 	demands []demand
 	pipes   []*assembled // that stand in it
+	noStore bool         // as its components say
 }
 
 func (c *compiler) endpoint(e *model.Endpoint) *Endpoint {
@@ -103,7 +104,11 @@ func (b *endpointBuilder) build() *Endpoint {
 	}
 	made := message.NewEncode(b.g.Service, e, b.g.Router.ErrorMessages)
 	made.Personal = made.Cache != "" && b.personal()
-	b.check.Cache(e, made.Personal)
+	if made.NoStore = b.taken(); !made.NoStore {
+		b.check.Cache(e, made.Personal)
+	} else if made.Cache != "" {
+		b.check.Taken(e)
+	}
 	enc := b.encode(made)
 	sel := &message.Selected{
 		Header:  message.NewHeaderSelection(e.InputHeaders, b.env.Product, &b.g.client, b.g.Service.ExpectContinueTimeout > 0, b.g.Service.Behaviour.MaxHops > 0),
@@ -194,6 +199,13 @@ func (b *endpointBuilder) personal() bool {
 		}
 	}
 	return false
+}
+
+// taken reports whether what a call is answered with is taken away by it.
+func (b *endpointBuilder) taken() bool {
+	return slices.ContainsFunc(b.real, func(bp *branchPlan) bool {
+		return bp.noStore || slices.ContainsFunc(bp.pipes, func(p *assembled) bool { return p.taken })
+	})
 }
 
 // share returns a part of the endpoint's timeout; 0 when it is the whole.
@@ -294,7 +306,7 @@ func (b *endpointBuilder) backend(i int, be *model.Backend) *branchPlan {
 	b.checkNeeds(&site.Site, be.Encoding == "no-op")
 	b.backends.Backend(site)
 	call := site.Call()
-	bp := &branchPlan{config: be, shadow: call.Shadow, calls: b.config.ConcurrentCalls, pipes: pipes}
+	bp := &branchPlan{config: be, shadow: call.Shadow, calls: b.config.ConcurrentCalls, pipes: pipes, noStore: call.NoStore}
 	if bp.shadow != nil {
 		bp.calls, bp.name = 1, site.Name()
 	}

@@ -114,7 +114,7 @@ func describe(p *plan.Plan) []Step {
 
 func (e *Endpoint) describe(s *model.Service) *EndpointPlan {
 	p := &EndpointPlan{Method: e.Method, Pattern: e.Pattern,
-		PipePlan: (&assembled{e.Config, e.plan, e.branches, e.sequential, false}).describe(s)}
+		PipePlan: (&assembled{config: e.Config, plan: e.plan, branches: e.branches, sequential: e.sequential}).describe(s)}
 	if len(e.upgrade) > 0 {
 		p.Calls += ", which may switch to " + strings.Join(e.upgrade, " or ") + ": a tunnel then"
 	}

@@ -105,7 +105,7 @@ func (c *compiler) nested(p *pipe, scope component.Scope, in *component.BackendS
 	}.Plan()
 	p.name, p.whole, p.hold = e.Endpoint, b.whole, b.hold()
 	made := &assembled{
-		config: e, plan: p.plan, branches: slices.Concat(b.real, b.shadows), sequential: site.Arrangement().Sequential, personal: b.personal(),
+		config: e, plan: p.plan, branches: slices.Concat(b.real, b.shadows), sequential: site.Arrangement().Sequential, personal: b.personal(), taken: b.taken(),
 	}
 	if in == nil {
 		c.g.pipes = append(c.g.pipes, made)
@@ -121,6 +121,7 @@ type assembled struct {
 	branches   []*branchPlan
 	sequential bool
 	personal   bool // it calls what a header or a claim of the client names
+	taken      bool // what it answers with is taken away
 }
 
 // bounded reports whether what is asked for has an end in reason.

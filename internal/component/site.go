@@ -535,6 +535,7 @@ type BackendSite struct {
 	redirects Redirects
 	reshape   func(map[string]any) map[string]any
 	shadow    *Shadow
+	noStore   bool
 	unhosted  bool
 }
 
@@ -662,6 +663,11 @@ func (s *BackendSite) Shadow(sh Shadow) error {
 	return nil
 }
 
+// NoStore states that an answer is for its request alone, such as a message that is taken
+// from a queue: the endpoint says Cache-Control: no-store, whatever cache_ttl is. Where the
+// answer is passed through, its own header does.
+func (s *BackendSite) NoStore() { s.noStore = true }
+
 // Call is what the components of a backend decided about its call.
 type Call struct {
 	Connector gateway.Connector // nil for HTTP
@@ -670,11 +676,12 @@ type Call struct {
 	Redirects Redirects
 	Reshape   func(map[string]any) map[string]any
 	Shadow    *Shadow
+	NoStore   bool
 }
 
 // Call returns what the components of the backend decided.
 func (s *BackendSite) Call() Call {
-	return Call{s.connector, s.client, s.transport, s.redirects, s.reshape, s.shadow}
+	return Call{s.connector, s.client, s.transport, s.redirects, s.reshape, s.shadow, s.noStore}
 }
 
 // A Key names a value that one component offers to others.

@@ -21,6 +21,7 @@ type Encode struct {
 	Cache    string // Cache-Control of complete answers; "" for none
 	private  string // the same of answers that are for one client only
 	Personal bool   // all of them are
+	NoStore  bool   // no answer is for another request
 	untyped  bool   // the type of an answer that is passed on is not guessed
 	messages bool   // failures carry their text
 	limit    int64  // of what XML and YAML make of any answer, in bytes; 0 is none
@@ -104,7 +105,9 @@ func (e *Encode) Leave(_ context.Context, x *gateway.Exchange, err error) error 
 	if r.Status == 0 {
 		r.Status = 200
 	}
-	if e.Cache != "" && r.Complete {
+	if e.NoStore {
+		r.Header.Set("Cache-Control", "no-store")
+	} else if e.Cache != "" && r.Complete {
 		announced := e.Cache
 		if x.Personal {
 			announced = e.private
