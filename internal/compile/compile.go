@@ -106,7 +106,7 @@ func Compile(d *config.Document, o Options) (*Generation, []*config.Problem) {
 		Report: func(p *config.Problem) { c.problems = append(c.problems, p) }}
 	c.implicit = make(map[component.Scope][]*component.Declaration)
 	for _, d := range o.Registry.All() {
-		if d.Implicit {
+		if d.Implicit == d.Scope {
 			c.implicit[d.Scope] = append(c.implicit[d.Scope], d)
 		}
 	}

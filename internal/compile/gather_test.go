@@ -32,16 +32,16 @@ func meeting(heard *[]string) *component.Registry {
 		component.Service(component.Info{Namespace: "test/hears"}, func(s *component.ServiceSite, _ struct{}) error {
 			s.Finally(func() error {
 				var errs []error
-				first := make(map[string]bool)
+				first := make(map[string]config.Pos)
 				for _, g := range component.All(s, said) {
 					*heard = append(*heard, g.Namespace()+" "+g.Value)
 					switch {
 					case g.Value == "bad":
 						errs = append(errs, g.Error("say", errors.New("is bad")))
-					case first[g.Value]:
-						g.Warn(s, "say", errors.New("is said twice"))
+					case first[g.Value].Line > 0:
+						g.Warn(s, "say", fmt.Errorf("is said at %s as well", first[g.Value]))
 					}
-					first[g.Value] = true
+					first[g.Value] = g.At()
 				}
 				return errors.Join(errs...)
 			})
@@ -88,7 +88,7 @@ func TestGather(t *testing.T) {
 		last, problem string
 	}{
 		{"a0", ""},
-		{"b0", `warning endpoints[1].backend[0].extra_config["test/says"].say: is said twice`},
+		{"b0", `warning endpoints[1].backend[0].extra_config["test/says"].say: is said at test.json:4:53 as well`},
 		{"bad", `error endpoints[1].backend[0].extra_config["test/says"].say: is bad`},
 	}
 	for _, tt := range tests {

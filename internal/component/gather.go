@@ -12,6 +12,15 @@ type Gathered[T any] struct {
 // Namespace returns the namespace of the component.
 func (g Gathered[T]) Namespace() string { return g.from.name }
 
+// At returns where the component stands, for messages to others; a zero place if the
+// configuration does not name it.
+func (g Gathered[T]) At() config.Pos {
+	if g.from.node == nil {
+		return config.Pos{}
+	}
+	return g.from.node.Pos
+}
+
 // Error returns err as one of the key of the component's options, "" for the component
 // itself, wherever it stands in the configuration. Whoever is told returns it from its
 // own build.

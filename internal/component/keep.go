@@ -17,8 +17,8 @@ type kept struct {
 }
 
 // Keep opens a resource that survives reload while its identity is unchanged:
-// the same component with the same id finds what the generation before it
-// opened. The id begins with a word for what it is, such as "pool", and holds whatever
+// the same namespace with the same id, at any of its sites, finds what is open, be it by
+// the generation before. The id begins with a word for what it is, such as "pool", and holds whatever
 // must not change: the Name of the site unless it is shared by several, and every option
 // and file that shapes it. Another type under the same id panics.
 //

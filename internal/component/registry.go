@@ -79,9 +79,9 @@ type Info struct {
 	// Namespaces of pipes are known once there is a component with such options.
 	Pipes Scope
 
-	// Implicit components are built with their defaults where the
-	// configuration does not name them.
-	Implicit bool
+	// Implicit is the scope in which the component is built with its defaults wherever
+	// the configuration does not name it; "" for none. At a backend that is every backend.
+	Implicit Scope
 }
 
 // Names returns the namespace and all of its historical names.

@@ -4,12 +4,14 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/compile"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/telemetry"
 )
 
 // Compile makes a generation of a whole configuration, JSON or YAML, and starts it; it is
@@ -47,11 +49,12 @@ type Answer struct {
 	Err    error // that observers are told of
 }
 
-// Ask sends a request of a client and reads the whole answer.
+// Ask sends a request of a client, reads the whole answer, and tells the observers.
 func Ask(t testing.TB, generation *compile.Generation, r testx.Request) Answer {
 	t.Helper()
 	x := gateway.Acquire(r.Inbound())
 	defer x.Release()
+	x.Started = time.Now()
 	err := generation.Do(t.Context(), x)
 	var text strings.Builder
 	if _, failed := x.Response.Body.WriteTo(&text); failed != nil {
@@ -60,6 +63,12 @@ func Ask(t testing.TB, generation *compile.Generation, r testx.Request) Answer {
 	header := make(gateway.Fields, len(x.Response.Header))
 	for i, f := range x.Response.Header { // which may be in memory of the exchange
 		header[i] = gateway.Field{Name: strings.Clone(f.Name), Value: strings.Clone(f.Value)}
+	}
+	if err == nil {
+		err = x.Err
+	}
+	for _, o := range generation.Observers() {
+		o.Observe(x, telemetry.Outcome{Started: x.Started, Took: time.Since(x.Started), Status: x.Response.Status, Written: int64(text.Len()), Err: err})
 	}
 	return Answer{x.Response.Status, header, text.String(), err}
 }

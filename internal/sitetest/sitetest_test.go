@@ -14,6 +14,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
 	"github.com/sluice-gateway/sluice/internal/sitetest"
+	"github.com/sluice-gateway/sluice/internal/telemetry"
 )
 
 // options of the component of these tests, which adds its word to a header.
@@ -161,11 +162,18 @@ func TestProblems(t *testing.T) {
 	}
 }
 
+// outcomes are what an observer is told.
+type outcomes []telemetry.Outcome
+
+func (o *outcomes) Observe(_ *gateway.Exchange, told telemetry.Outcome) { *o = append(*o, told) }
+
 // TestCompile asks a whole gateway.
 func TestCompile(t *testing.T) {
 	g := sitetest.New(t)
 	g.Registry = registry()
 	g.Answer = sitetest.JSON(`{"id":7,"name":"Ada"}`)
+	var seen outcomes
+	g.Env.Observers = append(g.Env.Observers, &seen)
 	generation := g.Compile(t, `
 version: 3
 dialect: sluice
@@ -180,6 +188,9 @@ extra_config: {test/mark: {word: s}}
 	}
 	if answer = sitetest.Ask(t, generation, testx.Request{Path: "/"}); answer.Status != 404 || gateway.AsError(answer.Err) == nil {
 		t.Errorf("nothing there: got %+v", answer)
+	}
+	if len(seen) != 2 || seen[0].Status != 200 || seen[0].Written != int64(len(`{"name":"Ada"}`)) || seen[1].Err == nil {
+		t.Errorf("observers are told %+v", seen)
 	}
 	if none, problems := sitetest.New(t).Check(t, `{"version":3,"timeout":true}`); none != nil || !config.HasErrors(problems) {
 		t.Errorf("a wrong configuration is compiled: %s", config.Format(problems))

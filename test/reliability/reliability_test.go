@@ -126,7 +126,7 @@ func TestReloads(t *testing.T) {
 			"extra_config":{"qos/circuit-breaker":{"interval":1,"timeout":1,"max_errors":5},"qos/ratelimit/proxy":{"max_rate":1000000,"capacity":1000000}}}]}]}`, quiet, i%2), url)
 	}
 	alive := &generations{Cond: sync.Cond{L: new(sync.Mutex)}}
-	g := startWith(t, text(0), with(component.Service(component.Info{Namespace: "test/generations", Implicit: true}, alive.build)))
+	g := startWith(t, text(0), with(component.Service(component.Info{Namespace: "test/generations", Implicit: component.InService}, alive.build)))
 	client := newClient(t)
 	stop := make(chan struct{})
 	var served atomic.Int64

@@ -181,7 +181,7 @@ type noOptions struct{}
 // registry returns all components and one that observes for o.
 func (o outcomes) registry() *component.Registry {
 	return with(component.Service(component.Info{
-		Namespace: "test/outcomes", Summary: "Observes.", Source: thisFile, Implicit: true,
+		Namespace: "test/outcomes", Summary: "Observes.", Source: thisFile, Implicit: component.InService,
 	}, func(s *component.ServiceSite, _ noOptions) error {
 		s.Observer(o)
 		return nil

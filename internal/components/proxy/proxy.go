@@ -30,7 +30,7 @@ var (
 		Summary:   "Sets how the calls of an endpoint follow each other and what is made of their answers.",
 		Source:    source,
 		Doc:       doc,
-		Implicit:  true, // limits of the namespace router hold for every endpoint
+		Implicit:  component.InEndpoint, // limits of the namespace router hold for every one; what comes to a pipe has passed them
 	}
 
 	backendInfo = component.Info{
@@ -45,9 +45,7 @@ var (
 func init() { component.Register(declarations()...) }
 
 func declarations() []component.Declaration {
-	nested := endpointInfo
-	nested.Implicit = false // what comes to a pipe has passed the limits of the endpoint
-	return append(component.Nested(nested, buildNested),
+	return append(component.Nested(endpointInfo, buildNested),
 		component.Endpoint(endpointInfo, buildEndpoint),
 		component.Backend(backendInfo, buildBackend))
 }

@@ -26,7 +26,7 @@ var (
 		Summary:   "Sets where the log goes and how its lines look.",
 		Source:    source,
 		Doc:       doc,
-		Implicit:  true,
+		Implicit:  component.InService,
 	}
 	backendInfo = component.Info{
 		Namespace: "telemetry/logging",
@@ -34,7 +34,7 @@ var (
 		Summary:   "Writes a line for each call to a backend.",
 		Source:    source,
 		Doc:       doc,
-		Implicit:  true, // the service may ask for lines of every backend
+		Implicit:  component.InBackend, // the service may ask for lines of every backend
 	}
 )
 
