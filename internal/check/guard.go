@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"reflect"
 	"slices"
 	"strings"
@@ -22,14 +23,18 @@ type guard struct {
 	namespaces map[string]string
 
 	// options are the keys of protecting options, by their letters, with the
-	// objects that have them.
+	// objects that have them: those that protect first, and then all others.
 	options map[string][]option
 
 	lacking map[string]*wanted // see lacks; nil until it is asked for
 }
 
-// An option is a key with the object that has it.
-type option struct{ key, in string }
+// An option is a key with who has it, in words, and the object that it is a key of.
+type option struct {
+	key, in string
+	object  reflect.Type
+	guards  bool
+}
 
 // A guardedName is a key of a core object, or of the options of a component, that
 // protects or filters. Its field says so, by the tag guards.
@@ -61,7 +66,7 @@ func newGuard(r *component.Registry, published map[string]string) *guard {
 	for name, current := range published {
 		g.namespaces[config.Letters(name)] = current
 	}
-	common := make(map[string]bool) // keys that others have, too
+	common := make(map[string]bool) // keys that objects of the core have, too
 	for _, s := range component.Scopes {
 		if s.Core == nil {
 			continue
@@ -77,25 +82,22 @@ func newGuard(r *component.Registry, published map[string]string) *guard {
 		for _, name := range d.Names() {
 			g.namespaces[config.Letters(name)] = d.Namespace
 		}
-		if !letsPass(d) {
-			eachKey(config.SpecOf(d.Options), func(key string) { common[key] = true })
-		}
 	}
 	add := func(in string, s *config.Spec) {
-		eachKey(s, func(key string) {
-			at := config.Letters(key)
-			if !common[key] && !slices.Contains(plainWords, key) && !slices.Contains(g.options[at], option{key, in}) {
-				g.options[at] = append(g.options[at], option{key, in})
+		eachKey(s, func(object *config.Spec, key string) {
+			if !common[key] && !slices.Contains(plainWords, key) {
+				g.add(option{key, in, object.Type, true})
 			}
 		})
 	}
 	for _, d := range r.All() {
+		s := config.SpecOf(d.Options)
 		if letsPass(d) {
-			add(d.Namespace, config.SpecOf(d.Options))
+			add(d.Namespace, s)
 		}
-		for _, f := range config.SpecOf(d.Options).Fields {
+		for _, f := range s.Fields {
 			if f.Guards == config.GuardsOption {
-				g.options[config.Letters(f.Key)] = []option{{f.Key, d.Namespace}}
+				g.add(option{f.Key, d.Namespace, s.Type, true})
 			}
 		}
 	}
@@ -105,7 +107,25 @@ func newGuard(r *component.Registry, published map[string]string) *guard {
 		delete(common, key)
 	}
 	add("client_tls", config.SpecOf(reflect.TypeFor[model.ClientTLS]()))
+	for _, d := range r.All() {
+		if letsPass(d) {
+			continue
+		}
+		eachKey(config.SpecOf(d.Options), func(object *config.Spec, key string) {
+			if len(g.options[config.Letters(key)]) > 0 && !g.guardsIn(object, key) {
+				g.add(option{key, d.Namespace, object.Type, false})
+			}
+		})
+	}
 	return g
+}
+
+// add adds an option that is not there yet.
+func (g *guard) add(o option) {
+	at := config.Letters(o.key)
+	if !slices.Contains(g.options[at], o) {
+		g.options[at] = append(g.options[at], o)
+	}
 }
 
 // plainWords are keys of protecting options that mean too little by themselves to
@@ -144,7 +164,7 @@ func (g *guard) note(at place, s *config.Spec) {
 
 // eachKey calls visit for the keys of an object, of its entries and of the objects
 // within it.
-func eachKey(s *config.Spec, visit func(key string)) {
+func eachKey(s *config.Spec, visit func(object *config.Spec, key string)) {
 	seen := make(map[*config.Spec]bool)
 	var walk func(s *config.Spec)
 	walk = func(s *config.Spec) {
@@ -154,7 +174,7 @@ func eachKey(s *config.Spec, visit func(key string)) {
 		seen[s] = true
 		walk(s.Item)
 		for _, f := range s.Fields {
-			visit(f.Key)
+			visit(s, f.Key)
 			walk(f.Spec)
 		}
 	}
@@ -218,9 +238,17 @@ func (g *guard) namespace(word string) (name string, ok bool) {
 func (g *guard) optionOf(word string) (owners, key string) {
 	var names []string
 	for _, o := range g.options[config.Letters(word)] {
-		names, key = append(names, o.in), o.key
+		if !slices.Contains(names, o.in) {
+			names = append(names, o.in)
+		}
+		key = cmp.Or(key, o.key)
 	}
 	return strings.Join(names, " or "), key
+}
+
+// guardsIn reports whether a key of an object is an option that protects.
+func (g *guard) guardsIn(object *config.Spec, key string) bool {
+	return slices.ContainsFunc(g.options[config.Letters(key)], func(o option) bool { return o.guards && o.object == object.Type })
 }
 
 // isOption reports whether a key is an option that protects. A single word, such as roles,

@@ -99,3 +99,74 @@ func TestPlaces(t *testing.T) {
 		}
 	}
 }
+
+// TestOwners names all that have a key, and heeds the one that protects by it.
+func TestOwners(t *testing.T) {
+	type limit struct {
+		Most  int `json:"most_calls" check:"min=0"`
+		Inner struct {
+			Least int `json:"least_calls"`
+		} `json:"inner"`
+	}
+	type free struct {
+		Most int `json:"most_calls"`
+	}
+	type believed struct {
+		Most int `json:"most_calls" guards:"option"`
+	}
+	service := func(name string, guards component.Guard) component.Info {
+		return component.Info{Namespace: name, Guards: guards}
+	}
+	limits := component.Service(service("qos/limit", component.Passage), func(*component.ServiceSite, limit) error { return nil })
+	frees := component.Service(service("async/free", component.Nothing), func(*component.ServiceSite, free) error { return nil })
+	believes := component.Service(service("trusting", component.Nothing), func(*component.ServiceSite, believed) error { return nil })
+	for _, tt := range []struct {
+		name   string
+		with   []component.Declaration
+		root   string
+		errors bool
+		want   string
+	}{
+		{"one that protects", []component.Declaration{limits}, `"most_calls":1`, true, "is an option of qos/limit and"},
+		{"another one that does not", []component.Declaration{limits, frees}, `"most_calls":1`, true, "is an option of qos/limit or async/free and"},
+		{"one whose key does", []component.Declaration{limits, believes, frees}, `"most_calls":1`, true, "is an option of qos/limit or trusting or async/free and"},
+		{"only one that does not", []component.Declaration{frees}, `"most_calls":1`, false, "it is an option of the namespace async/free"},
+		{"misspelt where it protects", []component.Declaration{limits, frees}, `"extra_config":{"qos/limit":{"mostCalls":1}}`, true, `did you mean "most_calls"?`},
+		{"misspelt where it does not", []component.Declaration{limits, frees}, `"extra_config":{"async/free":{"mostCalls":1}}`, false, `did you mean "most_calls"?`},
+		{"misspelt where the key does", []component.Declaration{limits, believes, frees}, `"extra_config":{"trusting":{"mostCalls":1}}`, true, `did you mean "most_calls"?`},
+	} {
+		problems := problemsOf(t, component.NewRegistry(tt.with...), `{"version":3,"dialect":"krakend","host":["http://up"],"endpoints":[{"endpoint":"/x","backend":[{"url_pattern":"/"}]}],`+tt.root+`}`)
+		if len(problems) != 1 || config.HasErrors(problems) != tt.errors || !strings.Contains(problems[0].Err.Error(), tt.want) {
+			t.Errorf("%s: want a problem with %q, an error: %t; got\n%s", tt.name, tt.want, tt.errors, config.Format(problems))
+		}
+	}
+}
+
+// TestOtherScope advises the scope of a namespace that is nearest.
+func TestOtherScope(t *testing.T) {
+	type inner struct {
+		Other bool `json:"other"`
+	}
+	type outer struct {
+		Order bool `json:"in_order"`
+	}
+	named := component.Info{Namespace: "arrange"}
+	registry := component.NewRegistry(append(component.Pipe(named, func(*component.PipeSite, outer) error { return nil }),
+		component.Backend(named, func(*component.BackendSite, inner) error { return nil }),
+		component.Service(component.Info{Namespace: "asking", Pipes: component.InAgent}, func(s *component.ServiceSite, o agent) error {
+			s.Pipe(component.InAgent, &model.Endpoint{Backend: o.Backend, ExtraConfig: o.ExtraConfig, Node: o.Node})
+			return nil
+		}))...)
+	const stray = `"extra_config":{"arrange":{"in_order":true}}`
+	for _, tt := range []struct{ endpoint, agent, want string }{
+		{stray, "", "move it into arrange of the endpoint"},
+		{"", stray, "move it into arrange of the async_agent"},
+	} {
+		more := func(members string) string { return strings.TrimSuffix(","+members, ",") }
+		problems := problemsOf(t, registry, `{"version":3,"host":["http://up"],"endpoints":[{"endpoint":"/x","backend":[{"url_pattern":"/"`+more(tt.endpoint)+`}]}],
+			"extra_config":{"asking":{"backend":[{"url_pattern":"/"`+more(tt.agent)+`}]}}}`)
+		if len(problems) != 1 || !strings.HasSuffix(problems[0].Err.Error(), tt.want) {
+			t.Errorf("want one problem that says %q, got\n%s", tt.want, config.Format(problems))
+		}
+	}
+}

@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -50,7 +51,7 @@ func (g *guard) unprotected(u *config.Unknown) error {
 		return nil // it asks for nothing
 	}
 	i := g.find(u.Key)
-	if d, err := g.otherScope(u); d != nil && (letsPass(d) || i >= 0) {
+	if passes, err := g.otherScope(u); err != nil && (passes || i >= 0) {
 		return err
 	}
 	if i >= 0 {
@@ -64,7 +65,7 @@ func (g *guard) unprotected(u *config.Unknown) error {
 	}
 	owners, option := g.optionOf(u.Key)
 	switch key, misspelt := spelling(u.Object, u.Key); {
-	case misspelt && owners != "":
+	case misspelt && g.guardsIn(u.Object, key):
 		return fmt.Errorf("unknown key %q; did you mean %q?", u.Key, key)
 	case misspelt:
 		return nil
@@ -129,26 +130,43 @@ func (g *guard) guardedKey(u *config.Unknown, k *guardedName) error {
 	return fmt.Errorf("unknown key %q, which looks like %s; write %[2]q in %s", u.Key, k.key, k.place(g.around(u.Value)))
 }
 
-// otherScope returns the declaration of the namespace that an unknown key stands in, if
-// the namespace has the key in another scope, and says so.
-func (g *guard) otherScope(u *config.Unknown) (*component.Declaration, error) {
+// otherScope says in which other scope the namespace has an unknown key that stands in
+// its options: in the nearest one around, or else in the first. Lets is whether in one of
+// them its absence lets somebody pass; nil is no such scope.
+func (g *guard) otherScope(u *config.Unknown) (lets bool, err error) {
 	if _, misspelt := spelling(u.Object, u.Key); misspelt {
-		return nil, nil
+		return false, nil
 	}
-	for _, here := range g.registry.All() {
-		if here.Options != u.Object.Type {
+	here := slices.IndexFunc(g.registry.All(), func(d *component.Declaration) bool { return d.Options == u.Object.Type })
+	if here < 0 {
+		return false, nil
+	}
+	namespace := g.registry.All()[here].Namespace
+	options := func(scope component.Scope) reflect.Type {
+		if d := g.registry.Find(scope, namespace); d != nil {
+			return d.Options
+		}
+		return nil
+	}
+	near := g.around(u.Value)
+	scope := near[max(0, slices.IndexFunc(near, func(scope component.Scope) bool { return options(scope) == u.Object.Type }))]
+	for _, s := range component.Scopes {
+		near = append(near, s.Scope)
+	}
+	for _, other := range near {
+		if t := options(other); t == nil || t == u.Object.Type {
 			continue
 		}
-		for _, there := range g.registry.All() {
-			if there.Namespace != here.Namespace || there.Scope == here.Scope {
-				continue
-			}
-			if key, ok := spelling(config.SpecOf(there.Options), u.Key); ok {
-				return there, fmt.Errorf("%q has no effect in the %s; move it into %s of the %s%s", u.Key, here.Scope, there.Namespace, there.Scope, spelled(u.Key, key))
-			}
+		key, has := spelling(config.SpecOf(options(other)), u.Key)
+		if !has {
+			continue
+		}
+		lets = lets || letsPass(g.registry.Find(other, namespace))
+		if err == nil {
+			err = fmt.Errorf("%q has no effect in the %s; move it into %s of the %s%s", u.Key, scope, namespace, other, spelled(u.Key, key))
 		}
 	}
-	return nil, nil
+	return lets, err
 }
 
 // namespaceOf says of which namespace an unknown key of a core object is an option,
