@@ -141,29 +141,19 @@ func (c *compiler) list(n *config.Node, hosts []string, to callee, asIs func(str
 
 // badHost reports a host that is wrong, unless it was not even read.
 func (c *compiler) badHost(n *config.Node, i int, host string, to callee, err error) {
-	what, instead, shown := "", to.Form, config.MaskUser(host)
+	what, instead := "", to.Form
 	if to.by != "" {
-		what, shown = " for "+to.by, maskAll(host)
+		what = " for " + to.by
 		if n == c.g.Service.Node {
 			instead += ", in the backend if others are called in another way"
 		}
 	}
 	p := n.ProblemAt(n.ItemPath("host", i), config.Error, config.CodeInvalidHost,
-		fmt.Errorf("host %s not valid%s: invalid host: %w; write %s", strconv.Quote(shown), what, err, instead))
+		fmt.Errorf("host %s not valid%s: invalid host: %w; write %s", strconv.Quote(config.MaskWrong(host)), what, err, instead))
 	known := func(q *config.Problem) bool {
 		return q.Path == p.Path && q.Severity == config.Error && (q.Code != p.Code || q.Err.Error() == p.Err.Error())
 	}
 	if !slices.ContainsFunc(c.problems, known) {
 		c.problems = append(c.problems, p)
 	}
-}
-
-// maskAll hides what stands in front of the last @ of a host: of one that is wrong it may
-// all be a password.
-func maskAll(host string) string {
-	scheme, rest, found := strings.Cut(host, "://")
-	if at := strings.LastIndexByte(rest, '@'); found && at >= 0 {
-		return config.MaskUser(scheme + "://x" + rest[at:])
-	}
-	return config.MaskUser(host)
 }

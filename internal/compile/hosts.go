@@ -122,15 +122,15 @@ func (c *compiler) callable(be *model.Backend) []string {
 		switch {
 		case !found || !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https"):
 			c.report(be.Node, key, config.Warning, config.CodeInvalidHost,
-				fmt.Errorf("host %s does not begin with http:// or https://, so it is never called; write the scheme", config.MaskUser(h)))
+				fmt.Errorf("host %s does not begin with http:// or https://, so it is never called; write the scheme", config.MaskWrong(h)))
 		case strings.Contains(authority, "@"):
 			c.report(be.Node, key, config.Error, config.CodeInvalidHost,
-				fmt.Errorf("host %s holds user information, which is not sent; remove it", config.MaskUser(h)))
+				fmt.Errorf("host %s holds user information, which is not sent; remove it", config.MaskWrong(h)))
 		case strings.ContainsAny(authority, "?#") || strings.Contains(h, "#"):
 			c.report(be.Node, key, config.Error, config.CodeInvalidHost,
-				fmt.Errorf("host %s holds a query or a fragment; write it into url_pattern", h))
+				fmt.Errorf("host %s holds a query or a fragment; write it into url_pattern", config.MaskWrong(h)))
 		case check.StrayBrace(h) != nil:
-			c.report(be.Node, key, config.Error, config.CodeInvalidHost, fmt.Errorf("host %s not valid: %w", config.MaskUser(h), check.StrayBrace(h)))
+			c.report(be.Node, key, config.Error, config.CodeInvalidHost, fmt.Errorf("host %s not valid: %w", config.MaskWrong(h), check.StrayBrace(h)))
 		default:
 			hosts = append(hosts, h)
 		}

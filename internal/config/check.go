@@ -224,7 +224,10 @@ func outOfRange(s *Spec, r Rules, size float64, what string) error {
 func (d *decoder) checkFormat(n *Node, s *Spec, format string, v reflect.Value) {
 	if s.Shape == TextShape {
 		if err := formats[format](v.String()); err != nil {
-			d.report(n.Problem(Error, CodeInvalid, fmt.Errorf("%s %w", n.describe(), err)))
+			if format != "url" { // which may hold a password, wherever it is not a URL
+				err = fmt.Errorf("%s %w", n.describe(), err)
+			}
+			d.report(n.Problem(Error, CodeInvalid, err))
 		}
 		return
 	}
@@ -237,8 +240,8 @@ func (d *decoder) checkFormat(n *Node, s *Spec, format string, v reflect.Value) 
 	}
 }
 
-// describe says what a node is, for messages of the form "got ...". Secrets
-// are not shown, long texts are cut.
+// describe says what a node is, for messages of the form "got ...". Secrets and user
+// information of URLs are not shown, long texts are cut.
 func (n *Node) describe() string {
 	const long = 60
 	switch {
@@ -251,10 +254,14 @@ func (n *Node) describe() string {
 	case n.secret:
 		return "a secret text"
 	case n.Kind == String:
-		if text := []rune(n.Text); len(text) > long {
+		shown := n.Text
+		if len(credentials(nil, shown)) > 0 {
+			shown = MaskUser(shown)
+		}
+		if text := []rune(shown); len(text) > long {
 			return strconv.Quote(string(text[:long])) + "..."
 		}
-		return strconv.Quote(n.Text)
+		return strconv.Quote(shown)
 	}
 	return n.Text
 }

@@ -214,7 +214,7 @@ func TestDecodeProblems(t *testing.T) {
 		{"unknown value, near one", `{` + k + `, "strategy": "gren"}`, `error: f.json:1:38: strategy: must be one of "red", "green" and "blue", got "gren"; did you mean "green"?`},
 		{"empty value", `{` + k + `, "strategy": ""}`, `error: f.json:1:38: strategy: must be one of "red", "green" and "blue", got ""`},
 		{"entries not unique", `{` + k + `, "hosts": ["http://h", "http://i", "http://h"]}`, `error: f.json:1:60: hosts[2]: is the same as entry [0]; remove one of them`},
-		{"no URL", `{` + k + `, "hosts": ["http://h", "h:80"]}`, `error: f.json:1:48: hosts[1]: "h:80" is not an absolute URL; write https://host/path`},
+		{"no URL", `{` + k + `, "hosts": ["http://h", "h:80"]}`, `error: f.json:1:48: hosts[1]: is not an absolute URL; write https://host/path`},
 		{"long text is cut", `{` + k + `, "strategy": "` + strings.Repeat("x", 70) + `"}`, `error: f.json:1:38: strategy: must be one of "red", "green" and "blue", got "` + strings.Repeat("x", 60) + `"...`},
 		{"not an object", `[]`, `error: f.json:1:1: must be an object, got a list; write {...}`},
 	}

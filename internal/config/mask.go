@@ -221,16 +221,19 @@ func maskError(err error, secrets []secret) error {
 	return err
 }
 
-// masked returns err with *** in place of the secret texts of n, of its items
-// and of its members.
+// masked returns err with *** in place of the secret texts of n, of its items and of its
+// members, and of user information in those that are URLs.
 func (n *Node) masked(err error) error {
 	if n == nil {
 		return err
 	}
 	var secrets []secret
 	add := func(n *Node) {
-		if n.secret && n.Text != "" {
+		switch {
+		case n.secret && n.Text != "":
 			secrets = append(secrets, secret{n.Text, placeOf(n.Text)})
+		case n.Kind == String:
+			secrets = credentials(secrets, n.Text)
 		}
 	}
 	add(n)
@@ -297,22 +300,70 @@ func (d *Document) Masker() func(string) string {
 }
 
 // MaskUser returns the text of a URL or host with *** for its user information
-// (RFC 3986, section 3.2.1), which may be a password.
+// (RFC 3986, section 3.2.1), which may be a password. A password that is not escaped may
+// look like something else: in doubt it is all hidden that stands before the last @.
 func MaskUser(host string) string {
-	scheme, rest, found := strings.Cut(host, "://")
-	if !found {
-		scheme, rest = "", host
-	} else {
-		scheme += "://"
+	if from, to := userInfo(host); from < to {
+		return host[:from] + hidden + host[to:]
 	}
-	end := strings.IndexAny(rest, "/?#")
+	return host
+}
+
+// MaskWrong is MaskUser for a text that is no URL or host although it should be one:
+// whatever stands before an @ is hidden, but for the scheme.
+func MaskWrong(host string) string {
+	from, to := schemeEnd(host), strings.LastIndexByte(host, '@')
+	if from < to {
+		return host[:from] + hidden + host[to:]
+	}
+	return host
+}
+
+// schemeEnd returns where a text goes on behind its scheme and the slashes there, be they
+// too few; 0 if it has none.
+func schemeEnd(text string) int {
+	end := strings.Index(text, "://")
 	if end < 0 {
-		end = len(rest)
+		end = strings.IndexByte(text, ':')
 	}
-	if at := strings.LastIndexByte(rest[:end], '@'); at >= 0 {
-		rest = hidden + rest[at:]
+	if end <= 0 || !strings.HasPrefix(text[end:], ":/") {
+		return 0
 	}
-	return scheme + rest
+	return len(text) - len(strings.TrimLeft(text[end+1:], "/"))
+}
+
+// userInfo returns where user information stands in the text of a URL or host, and the @
+// behind it; of one without both are 0.
+func userInfo(text string) (from, to int) {
+	from, to = schemeEnd(text), strings.LastIndexByte(text, '@')
+	authority := text[from:]
+	if end := strings.IndexAny(authority, "/?#"); end >= 0 {
+		authority = authority[:end]
+	}
+	address := strings.HasPrefix(authority, "[") && strings.HasSuffix(authority, "]")
+	if to < from || !strings.Contains(authority, "@") && (address || !strings.Contains(authority, ":")) {
+		return 0, 0 // or the @ is of the path, or of what follows
+	}
+	return from, to
+}
+
+// credentials appends to a list what of a text must not be shown because it is user
+// information of a URL: all of it, and the password alone.
+func credentials(list []secret, text string) []secret {
+	from, to := userInfo(text)
+	if from == to {
+		return list
+	}
+	info := text[from:to]
+	_, password, found := strings.Cut(info, ":")
+	if from == 0 && !found { // an address of mail, as likely
+		return list
+	}
+	list = append(list, secret{info, placeOf(info)})
+	for ; password != ""; _, password, _ = strings.Cut(password, ":") {
+		list = append(list, secret{password, placeOf(password)})
+	}
+	return list
 }
 
 // AppendShown appends a text that people see as a JSON string.
@@ -320,7 +371,7 @@ func AppendShown(dst []byte, text string, secret bool) []byte {
 	switch {
 	case secret:
 		text = hidden
-	case strings.Contains(text, "://"):
+	case schemeEnd(text) > 0:
 		text = MaskUser(text)
 	}
 	return AppendQuoted(dst, text)

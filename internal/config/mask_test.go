@@ -69,6 +69,78 @@ func TestShortSecrets(t *testing.T) {
 	}
 }
 
+// TestMaskUser hides passwords that are not escaped, too, and in texts that are no URLs.
+func TestMaskUser(t *testing.T) {
+	tests := []struct{ in, right, wrong string }{
+		{"https://idp/token", "https://idp/token", "https://idp/token"},
+		{"https://user:pw@idp/token", "https://***@idp/token", "https://***@idp/token"},
+		{"https://user:p/w@idp/token", "https://***@idp/token", "https://***@idp/token"},
+		{"https://user:p?w#@idp", "https://***@idp", "https://***@idp"},
+		{"https://user:1/w@idp", "https://***@idp", "https://***@idp"},
+		{"https://a@b:p/w@idp", "https://***@idp", "https://***@idp"},
+		{"https:///user:pw@idp", "https:///***@idp", "https:///***@idp"},
+		{"htps:/user:pw@idp/token", "htps:/***@idp/token", "htps:/***@idp/token"},
+		{"https:user:pw@idp", "***@idp", "***@idp"},
+		{"user:p/w@idp:80", "***@idp:80", "***@idp:80"},
+		{"token@idp", "***@idp", "***@idp"},
+		{"https://idp/users/@me", "https://idp/users/@me", "https://***@me"},
+		{"https://[::1]/@me", "https://[::1]/@me", "https://***@me"},
+		{"idp/@me", "idp/@me", "***@me"},
+		{"a, https://u:pw@b, https://v:pw@c", "a, https://***@c", "a, https://***@c"},
+		{"@", "@", "@"},
+		{"", "", ""},
+	}
+	for _, tt := range tests {
+		if right, wrong := MaskUser(tt.in), MaskWrong(tt.in); right != tt.right || wrong != tt.wrong {
+			t.Errorf("%q: %q, and %q of what is wrong; want %q and %q", tt.in, right, wrong, tt.right, tt.wrong)
+		}
+	}
+}
+
+// TestProblemsOfURLs has the property that no problem tells a password that stands in a
+// URL, right or wrong, whatever is wrong with it and whoever reports it.
+func TestProblemsOfURLs(t *testing.T) {
+	type options struct {
+		URL  string   `json:"url" check:"url"`
+		List []string `json:"list"`
+		Size int      `json:"size"`
+		Kind colour   `json:"kind"`
+		Net  string   `json:"net" check:"cidr"`
+	}
+	for _, url := range []string{
+		"htps:/user:hunter2/a@idp/token", "https://user:hunter2/a@idp/token", "https:user:hunter2/a@idp", "user:hunter2/a@idp:80",
+		"https://" + strings.Repeat("user", 10) + ":hunter2/a@idp/token",
+		`https://user:hunter2\"/a@idp`,
+	} {
+		n, problems := Parse("f.json", fmt.Appendf(nil, `{"url":"%[1]s","list":"%[1]s","size":"%[1]s","kind":"%[1]s","net":"%[1]s","free":["%[1]s"]}`, url))
+		if len(problems) > 0 {
+			t.Fatal(Format(problems))
+		}
+		var o options
+		ps := Decode(n.Root, &o)
+		whole := n.Root.Get("url").Text
+		password := whole[strings.Index(whole, "hunter2"):strings.LastIndex(whole, "@")]
+		for _, text := range []string{whole, password, fmt.Sprintf("%q", whole), fmt.Sprintf("parse %q: invalid port %q", whole, ":"+password)} {
+			ps = append(ps, n.Root.ProblemAt("url", Error, CodeInvalid, errors.New(text)), n.Root.ProblemAt("free", Error, CodeInvalid, errors.New(text)))
+		}
+		if len(ps) < 12 {
+			t.Errorf("%s: %d problems", url, len(ps))
+		}
+		for _, p := range ps {
+			if strings.Contains(p.Err.Error(), "hunter2") {
+				t.Errorf("%s: %v", p.Path, p.Err)
+			}
+		}
+		if text := string(n.Root.MaskedJSON()); strings.Contains(text, "hunter2") && schemeEnd(whole) > 0 {
+			t.Errorf("shown as %s", text)
+		}
+	}
+}
+
+type colour string
+
+func (colour) Enum() []string { return []string{"red", "green"} }
+
 // escape is the segment of a path.
 func escape(s string) string {
 	return strings.NewReplacer(" ", "%20", "/", "%2F", "\t", "%09").Replace(s)
