@@ -406,13 +406,22 @@ func split(placed []component.Placed) (stages, onWire []component.Placed) {
 	return stages, onWire
 }
 
-// unwired warns of stages of the wire plan of a backend that has none.
+// unwired reports stages of the wire plan of a backend that has none. What guards something
+// would leave it open; a cache that is not there opens nothing.
 func (c *compiler) unwired(be *model.Backend, onWire []component.Placed) {
-	for _, p := range onWire {
-		if n := be.ExtraConfig[p.Name]; n != nil {
-			c.problems = append(c.problems, n.Problem(config.Warning, config.CodeSuspicious,
-				errors.New("has no effect on a backend that is not called by HTTP; write it in one that is, or give this call what it needs by its own options")))
+	for i, p := range onWire {
+		n, d := be.ExtraConfig[p.Name], c.Registry.Find(component.InBackend, p.Name)
+		if n == nil || slices.ContainsFunc(onWire[:i], func(other component.Placed) bool { return other.Name == p.Name }) {
+			continue
 		}
+		severity, code := config.Warning, config.CodeMistake
+		if d.Protects() && slices.ContainsFunc(onWire, func(other component.Placed) bool {
+			return other.Name == p.Name && component.BackendPhase(other.Phase) != component.BackendCache
+		}) {
+			severity, code = config.Error, config.CodeInvalid
+		}
+		c.problems = append(c.problems, n.Problem(severity, code,
+			errors.New("has no effect on a backend that is not called by HTTP; write it in one that is, or give this call what it needs by its own options")))
 	}
 }
 

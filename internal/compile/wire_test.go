@@ -20,6 +20,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
 	"github.com/sluice-gateway/sluice/internal/model"
+	"github.com/sluice-gateway/sluice/internal/sitetest"
 )
 
 // A network is the hosts behind a gateway, in memory.
@@ -221,6 +222,41 @@ func TestWire(t *testing.T) {
 					t.Errorf("the backends got\n%s\nwant\n%s", strings.Join(seen, "\n"), strings.Join(tt.want, "\n"))
 				}
 			})
+		}
+	}
+}
+
+// TestUnwired serves no backend that is not called by HTTP without what guards it on the
+// wire, in both dialects. What guards nothing is a mistake there, and so is a cache, which
+// opens nothing where it is not.
+func TestUnwired(t *testing.T) {
+	const says = "has no effect on a backend that is not called by HTTP; write it in one that is, or give this call what it needs by its own options"
+	on := func(namespace string, guards component.Guard, phases ...component.BackendPhase) component.Declaration {
+		return component.Backend(component.Info{Namespace: namespace, Guards: guards}, func(s *component.BackendSite, _ struct{}) error {
+			for _, p := range phases {
+				s.Prompt(p, gateway.StageFunc(func(context.Context, *gateway.Exchange) error { return nil }))
+			}
+			return nil
+		})
+	}
+	g := sitetest.New(t)
+	g.Registry = component.NewRegistry(sitetest.Flow,
+		on("test/passage", component.Passage, component.BackendAttempt),
+		on("test/access", component.Access, component.BackendRewrite),
+		on("test/trust", component.Trust, component.BackendCache, component.BackendSign, component.BackendCredential),
+		on("test/stored", component.Trust, component.BackendCache),
+		on("test/spans", component.Nothing, component.BackendAttempt),
+	)
+	for dialect, mistake := range map[string]config.Severity{"krakend": config.Warning, "sluice": config.Error} {
+		for namespace, severity := range map[string]config.Severity{
+			"test/passage": config.Error, "test/access": config.Error, "test/trust": config.Error, "test/stored": mistake, "test/spans": mistake,
+		} {
+			text := `{"version":3,"dialect":"` + dialect + `","endpoints":[{"endpoint":"/x","backend":[{"url_pattern":"/1","extra_config":{"` + namespace + `":{},
+				"test/flow":{"backend":[{"url_pattern":"/2","host":["http://up"]}]}}}]}]}`
+			generation, problems := g.Check(t, text)
+			if len(problems) != 1 || problems[0].Severity != severity || problems[0].Err.Error() != says || (generation == nil) != (severity == config.Error) {
+				t.Errorf("%s, %s: served: %t\n%s", dialect, namespace, generation != nil, config.Format(problems))
+			}
 		}
 	}
 }

@@ -75,7 +75,8 @@ type BackendPhase uint8
 // The request has the whole URL that is called, base path included, and its header
 // is again what the phases before have made of it; the answer comes unpacked.
 // BackendCredential and BackendSign are left out once a redirect has led to another
-// origin. A backend that is not called by HTTP has no wire plan.
+// origin. A backend that is not called by HTTP has no wire plan: what has stages there is
+// an error on it if it guards something, and else a mistake.
 const (
 	BackendAddress    BackendPhase = iota // of the core: makes method, path and query
 	BackendAdapt                          // makes the request what the service wants, such as a body of its kind
