@@ -39,7 +39,7 @@ type Options struct {
 
 	Registry *component.Registry
 	Engines  []engine.Engine                                 // the first one serves unless the configuration names another
-	Log      slog.Handler                                    // where the log ends unless the configuration says otherwise
+	Log      slog.Handler                                    // where the log ends unless the configuration says otherwise; nil discards it
 	Stdout   telemetry.Output                                // for logs; nil discards them
 	Stderr   telemetry.Output                                // likewise
 	Product  string                                          // name and version
@@ -84,7 +84,12 @@ type Gateway struct {
 }
 
 // New returns a gateway without a configuration.
-func New(o Options) *Gateway { return &Gateway{options: o, stopping: newStopping()} }
+func New(o Options) *Gateway {
+	if o.Log == nil {
+		o.Log = slog.DiscardHandler
+	}
+	return &Gateway{options: o, stopping: newStopping()}
+}
 
 // ErrConfig says that a configuration has errors; the problems say which.
 var ErrConfig = errors.New("the configuration has errors")

@@ -103,7 +103,7 @@ func play(t testing.TB, e engine.Engine, file string, sections []section) {
 	for _, name := range []string{"A", "B", "C"} {
 		s.backends[name] = newBackend(t, s.latches)
 	}
-	hosts := map[string]string{"DEAD": testx.UnusedAddress(t)}
+	hosts := map[string]string{"DEAD": testx.UnusedAddress(t), "OWN": testx.UnusedAddress(t)}
 	for name, b := range s.backends {
 		hosts[name] = strings.TrimPrefix(b.address, "http://")
 	}
@@ -152,7 +152,11 @@ func play(t testing.TB, e engine.Engine, file string, sections []section) {
 			b.script[words[2]+" "+words[3]] = m
 			b.mu.Unlock()
 		case "request":
-			s.request(t, at, replacer.Replace(part.text))
+			address := s.address
+			if len(words) > 1 {
+				address = hosts[words[1]]
+			}
+			s.request(t, at, address, replacer.Replace(part.text))
 		case "answer":
 			s.compare(t, at, replacer.Replace(part.text))
 		case "seen":
@@ -226,7 +230,7 @@ type answer struct {
 
 // request sends a request byte by byte as the transcript writes it, with Host
 // and Content-Length added where they are missing.
-func (s *stage) request(t testing.TB, at, text string) {
+func (s *stage) request(t testing.TB, at, address, text string) {
 	t.Helper()
 	if s.address == "" {
 		t.Fatalf("%s: the gateway does not run: %v %v", at, s.started, config.Format(s.problems))
@@ -235,7 +239,7 @@ func (s *stage) request(t testing.TB, at, text string) {
 	if err != nil {
 		t.Fatalf("%s: %v", at, err)
 	}
-	conn, err := net.Dial("tcp", s.address)
+	conn, err := net.Dial("tcp", address)
 	if err != nil {
 		t.Fatalf("%s: %v", at, err)
 	}

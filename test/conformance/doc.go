@@ -7,7 +7,8 @@
 //
 //	-- config --            the configuration; $A, $B and $C are the addresses of
 //	                        scripted backends, $DEAD is one that refuses
-//	                        connections; $hostA, $hostDEAD and so on are the same
+//	                        connections, $OWN one for the gateway to listen on
+//	                        beside its own; $hostA, $hostOWN and so on are the same
 //	                        without http://, $portA and so on their ports alone.
 //	                        The file is called gateway.json, unless its name
 //	                        follows the word
@@ -25,7 +26,8 @@
 //	                        103 with it), @trailer: X-A: b (a field behind the
 //	                        body). The path * stands for every
 //	                        path without an answer of its own
-//	-- request --           request line, fields, body. Directions: @gzip: yes and
+//	-- request --           request line, fields, body; "-- request OWN --" is one
+//	                        to $OWN. Directions: @gzip: yes and
 //	                        @chunked: yes as above, @got: 10 NAME (releases NAME
 //	                        after so many bytes of the answer's body), @leave: NAME
 //	                        (closes the connection as soon as NAME is released),
@@ -55,8 +57,9 @@
 //	                        start, "starts" if it must all the same, "none" if
 //	                        there must be no problem at all
 //
-// With "@quoted: yes" a body is written as a Go string, for bytes that are no
-// text. Everything before the first section says in words what the file shows.
+// The line end in front of the next section belongs to no body. With "@quoted: yes" a
+// body is written as a Go string, for bytes that are no text and for one that ends with a
+// line: "up 1\n". Everything before the first section says in words what the file shows.
 //
 // Each key that protects or filters is shown by a transcript that goes another way
 // without it: a test takes it out and plays what names it.
