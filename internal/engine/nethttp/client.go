@@ -684,7 +684,8 @@ func (c *call) trail() error {
 	}
 	size, n := 0, count(h)
 	for name, values := range h {
-		for _, v := range values {
+		for i, v := range values {
+			values[i] = strings.TrimRight(v, " \t") // behind an empty folded line
 			if !gateway.Token(name) || !engine.ValidValue(v) {
 				return errors.New("a trailer that is no field")
 			}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"strconv"
+	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
@@ -37,6 +38,8 @@ type Body struct {
 	extra  int             // bytes of extensions or trailers so far
 	fields int             // trailers so far
 	keep   *gateway.Fields // the trailers of an answer; nil for nobody who wants them
+	kept   bool            // the last trailer was
+	folded []byte          // its value, where it stands on several lines; empty where not
 	err    error
 }
 
@@ -235,6 +238,7 @@ func (b *Body) advance() (moved bool, err error) {
 		return false, err
 	}
 	if len(text) == 0 {
+		b.unfold()
 		b.state = over
 		return true, nil
 	}
@@ -340,12 +344,17 @@ func (b *Body) trail(text string) error {
 	if b.fields++; b.extra > MaxTrailer || b.fields > MaxFields {
 		return bad("the trailers are too large")
 	}
+	if b.answer && b.fields > 1 && (text[0] == ' ' || text[0] == '\t') {
+		b.fold(trim(strings.TrimSuffix(text, "\r\n")))
+		return nil
+	}
 	l, err := cutField(text, b.answer)
 	if err != nil {
 		return err
 	}
 	if b.answer {
-		if b.keep != nil && gateway.MayTrail(l.name) {
+		b.unfold()
+		if b.kept = b.keep != nil && gateway.MayTrail(l.name); b.kept {
 			b.keep.Add(l.name, l.value)
 		}
 		return nil
@@ -354,6 +363,29 @@ func (b *Body) trail(text string) error {
 		return bad("a trailer that belongs into the header")
 	}
 	return nil
+}
+
+// fold goes on with the last trailer (RFC 9112, section 5.2).
+func (b *Body) fold(more string) {
+	b.fields--
+	if !b.kept || more == "" {
+		return
+	}
+	if len(b.folded) == 0 {
+		b.folded = append(b.folded, (*b.keep)[len(*b.keep)-1].Value...)
+	}
+	if len(b.folded) > 0 {
+		b.folded = append(b.folded, ' ')
+	}
+	b.folded = append(b.folded, more...)
+}
+
+// unfold ends the value of the last trailer.
+func (b *Body) unfold() {
+	if len(b.folded) > 0 {
+		(*b.keep)[len(*b.keep)-1].Value = string(b.folded)
+		b.folded = nil
+	}
 }
 
 // LastChunk ends a chunked body that has no trailers.

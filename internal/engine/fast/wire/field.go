@@ -160,6 +160,9 @@ func (f *framing) add(l line) error {
 		}
 		f.length, f.said = int64(n), l.value
 	case "Trailer":
+		if f.answer {
+			return nil // what comes behind the body is looked at there
+		}
 		for name := range strings.SplitSeq(l.value, ",") {
 			name = trim(name)
 			f.reframe = f.reframe || equalFold(name, "content-length") || equalFold(name, "transfer-encoding") || equalFold(name, "trailer")

@@ -81,7 +81,7 @@ func repaired(head string, l Limits) (string, error) {
 		switch name, more := strings.ToLower(trim(name)), trim(line); {
 		case name == "" || more == "":
 			return "", errFolded // nothing to go on with, or what others take for the end of the head
-		case name == "content-length" || name == "transfer-encoding" || name == "connection" || name == "trailer":
+		case name == "content-length" || name == "transfer-encoding" || name == "connection":
 			return "", bad("a folded line that frames the message")
 		default:
 			b.WriteByte(' ')

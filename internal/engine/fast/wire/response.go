@@ -46,12 +46,17 @@ func (h *ResponseHead) Parse(head, method string) error {
 		}
 		h.Fields = append(h.Fields, gateway.Field{Name: l.name, Value: l.value})
 	}
+	h.Announced, h.KeepAlive = f.length, f.persists(h.Minor)
+	if f.chunked {
+		h.Announced = -1
+	}
+	if method == "HEAD" || h.Status < 200 || h.Status == 204 || h.Status == 304 {
+		return nil // which is the first of the rules, so nothing can contradict itself
+	}
 	if err := f.check(h.Minor); err != nil {
 		return err
 	}
-	h.Announced, h.KeepAlive = f.length, f.persists(h.Minor)
 	switch {
-	case method == "HEAD" || h.Status < 200 || h.Status == 204 || h.Status == 304:
 	case f.chunked:
 		h.Length, h.Chunked = -1, true
 	default:

@@ -115,10 +115,29 @@ func TestMalformedResponses(t *testing.T) {
 		"a bad length, even to HEAD": ok + "Content-Length: x\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			if h, err := parseResponse(text, "HEAD", 1<<20); err == nil {
+			method := "HEAD"
+			if strings.Contains(name, "chunked") {
+				method = "GET"
+			}
+			if h, err := parseResponse(text, method, 1<<20); err == nil {
 				t.Errorf("%q: %+v, want an error", text, h)
 			}
 		})
+	}
+}
+
+// TestBodilessResponses: answers that have no body end with their header, whatever it says
+// (RFC 9112, section 6.3).
+func TestBodilessResponses(t *testing.T) {
+	for _, fields := range []string{"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", "Transfer-Encoding: chunked\r\nTrailer: Content-Length\r\nContent-Length: 5\r\n\r\n"} {
+		for _, tt := range []struct{ method, start string }{
+			{"HEAD", "HTTP/1.1 200 OK"}, {"GET", "HTTP/1.1 103 Early Hints"}, {"GET", "HTTP/1.1 204 No Content"}, {"GET", "HTTP/1.0 304 Not Modified"},
+		} {
+			h, err := parseResponse(tt.start+"\r\n"+fields, tt.method, 1<<20)
+			if err != nil || h.Length != 0 || h.Chunked || h.Announced != -1 {
+				t.Errorf("%s %s with %q: %+v, %v", tt.method, tt.start, fields, h, err)
+			}
+		}
 	}
 }
 
