@@ -350,6 +350,9 @@ func answerFraming(t *trial) {
 		if got := h.get("Transfer-Encoding"); (got == "chunked") != tt.chunked || got != "" && !tt.chunked {
 			t.Errorf("%s: coding %q, want chunked %t", tt.name, got, tt.chunked)
 		}
+		if tt.status == 304 && h.get("Content-Type") != "a/b" {
+			t.Errorf("%s: fields %q, want the type of a/b", tt.name, h.fields)
+		}
 		text := ""
 		if tt.method != "HEAD" {
 			text = w.content(h)
@@ -1127,7 +1130,9 @@ func shutdownDrains(t *trial) {
 	default:
 	}
 	close(leave)
-	busy.want(200, "hello")
+	if h := busy.want(200, "hello"); h.get("Connection") != "close" {
+		t.Errorf("the last answer has %q, and does not say that it is the last", h.fields)
+	}
 	busy.closed()
 	idle.closed()
 	t.must(await(t, "Shutdown", stopped))

@@ -158,6 +158,13 @@ func (s *server) drain() <-chan struct{} {
 	return s.settled
 }
 
+// drains reports whether the server is draining.
+func (s *server) drains() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.draining
+}
+
 // follow notes which connections wait for a request. For net/http one does so until
 // the whole head was read, and would be closed meanwhile.
 func (s *server) follow(conn net.Conn, state http.ConnState) {
@@ -376,6 +383,10 @@ func (a *answer) send(x *gateway.Exchange) error {
 		announced = -1
 	}
 	a.header(res.Header, announced, res.Untyped)
+	if h := a.w.Header(); res.Status == http.StatusNotModified && a.in.r.ProtoMajor == 1 && h["Content-Type"] != nil {
+		h["content-type"] = h["Content-Type"] // which net/http would leave out by its other name
+		delete(h, "Content-Type")
+	}
 	if err := a.begin(res.Status, stream == nil); err != nil {
 		return err
 	}
@@ -485,7 +496,7 @@ func (a *answer) header(fields gateway.Fields, size int64, untyped bool) {
 // it sends anything, so that the connection can be used again. It may take a
 // moment for that, no more: the deadline makes it close the connection instead.
 func (a *answer) begin(status int, complete bool) error {
-	if a.last {
+	if a.last || a.in.r.ProtoMajor == 1 && a.server.drains() {
 		a.w.Header()["Connection"] = closing
 	}
 	switch a.in.settle(complete) {
