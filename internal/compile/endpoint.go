@@ -179,13 +179,8 @@ func (b *endpointBuilder) checkNeeds(s *component.Site, raw bool) {
 // personal reports whether every answer of the endpoint is for one client only: it
 // authenticates, or calls what a header or a claim of the client names.
 func (b *endpointBuilder) personal() bool {
-	if b.site.Identified() {
+	if b.site.Authenticated() {
 		return true
-	}
-	for name := range b.config.ExtraConfig {
-		if b.env.Absent(b.site.Scope(), name).Personal {
-			return true
-		}
 	}
 	for _, bp := range b.real {
 		be := bp.config

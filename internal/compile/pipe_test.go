@@ -142,6 +142,10 @@ var nesting = component.NewRegistry(slices.Concat(
 			}))
 			return nil
 		}),
+		component.Endpoint(component.Info{Namespace: "test/key"}, func(s *component.EndpointSite, o keyed) error {
+			s.Guard(o.phase(), gateway.StageFunc(func(context.Context, *gateway.Exchange) error { return nil }))
+			return nil
+		}),
 		component.Backend(component.Info{Namespace: "test/workflow", Pipes: component.InWorkflow, Hosts: component.Verbatim}, buildWorkflow),
 		component.Service(component.Info{Namespace: "test/agents", Pipes: component.InAgent}, buildAgents),
 		component.Backend(component.Info{Namespace: "test/shadow"}, func(s *component.BackendSite, _ struct{}) error {
@@ -149,6 +153,51 @@ var nesting = component.NewRegistry(slices.Concat(
 		}),
 	},
 )...)
+
+// keyed are the options of somebody who asks for a key, and knows no claims.
+type keyed struct {
+	At string `json:"at"`
+}
+
+func (o keyed) phase() component.EndpointPhase {
+	return map[string]component.EndpointPhase{
+		"admit": component.EndpointAdmit, "authenticate": component.EndpointAuthenticate, "authorize": component.EndpointAuthorize, "limit": component.EndpointLimit,
+	}[o.At]
+}
+
+// TestAuthenticatedAnswers takes answers as those for one client wherever somebody asks who
+// that is, claims or not, and says so where every cache may keep them.
+func TestAuthenticatedAnswers(t *testing.T) {
+	const flow = `{"url_pattern":"/","extra_config":{"test/workflow":{"endpoint":"/flow","backend":[{"url_pattern":"/one"}]}}}`
+	for _, tt := range []struct {
+		at, backend string
+		want        string
+	}{
+		{"admit", `{"url_pattern":"/one"}`, "public"},
+		{"authenticate", `{"url_pattern":"/one"}`, "private"},
+		{"authorize", `{"url_pattern":"/one"}`, "private"},
+		{"limit", `{"url_pattern":"/one"}`, "public"},
+		{"authenticate", flow, "private"},
+		{"limit", flow, "public"},
+	} {
+		const document = `{"version":3,"host":["http://up"],%s"endpoints":[{"endpoint":"/x","cache_ttl":"60s","extra_config":{"test/key":{"at":%q}},"backend":[%s]}]}`
+		g, problems := compileNested(t, new(town), fmt.Sprintf(document, `"behaviour":{"personal_cache":"private"},`, tt.at, tt.backend))
+		if g == nil || len(problems) > 0 {
+			t.Fatal(config.Format(problems))
+		}
+		x := testx.Request{Method: "GET", Path: "/x"}.Exchange(t)
+		if err := g.Do(t.Context(), x); err != nil {
+			t.Fatal(err)
+		}
+		if got := x.Response.Header.Get("Cache-Control"); got != tt.want+", max-age=60" {
+			t.Errorf("%s: got %s, want %s", tt.at, got, tt.want)
+		}
+		_, problems = compileNested(t, new(town), fmt.Sprintf(document, "", tt.at, tt.backend))
+		if warned := strings.Contains(config.Format(problems), "because the endpoint authenticates"); warned != (tt.want == "private") {
+			t.Errorf("%s: without a word about caches the problems are %s", tt.at, config.Format(problems))
+		}
+	}
+}
 
 // A town is a network whose hosts do what the first part of their name says.
 type town struct{ network }

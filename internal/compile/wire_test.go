@@ -78,7 +78,7 @@ func lines(h gateway.Fields, names ...string) string {
 
 // front changes the message of the client before it is routed.
 var front = component.Service(component.Info{Namespace: "test/front"}, func(s *component.ServiceSite, _ struct{}) error {
-	s.Stage(component.ServicePlugin, gateway.StageFunc(func(_ context.Context, x *gateway.Exchange) error {
+	s.Stage(component.ServiceRewrite, gateway.StageFunc(func(_ context.Context, x *gateway.Exchange) error {
 		in := x.Edit()
 		in.SetMethod("POST")
 		in.SetPath("/x")
@@ -313,6 +313,36 @@ func TestFront(t *testing.T) {
 	}
 	if x.Endpoint != "/x" || x.Sent().Path() != "/old" {
 		t.Errorf("endpoint %s for %s", x.Endpoint, x.Sent().Path())
+	}
+}
+
+// TestRewrittenToOwnPaths finds nothing of the gateway itself behind a path that was
+// rewritten, which does not keep clients from what they ask for by its name.
+func TestRewrittenToOwnPaths(t *testing.T) {
+	registry := component.NewRegistry(component.Service(component.Info{Namespace: "test/rewrite"}, func(s *component.ServiceSite, _ struct{}) error {
+		s.Prompt(component.ServiceRewrite, gateway.StageFunc(func(_ context.Context, x *gateway.Exchange) error {
+			x.Edit().SetPath("/__" + strings.TrimPrefix(x.In.Path(), "/"))
+			return nil
+		}))
+		return nil
+	}))
+	d, _ := config.Parse("test.json", []byte(`{"version":3,"debug_endpoint":true,"echo_endpoint":true,"extra_config":{"test/rewrite":{}}}`))
+	g, problems := compile.Compile(d, compile.Options{Registry: registry, Env: &component.Env{
+		Clock: time.Now, Keeper: new(component.Keeper), Log: component.NewLog(slog.DiscardHandler),
+	}})
+	if g == nil {
+		t.Fatal(config.Format(problems))
+	}
+	defer g.Close(t.Context())
+	for path, want := range map[string]int{
+		"/health": 404, "/ready": 404, "/debug/x": 404, "/echo/x": 404,
+		"/__health": 200, "/__debug/x": 200, "/__echo/x": 200,
+	} {
+		x := testx.Request{Path: path}.Exchange(t)
+		g.Do(t.Context(), x)
+		if got := x.Response.Status; got != want {
+			t.Errorf("%s: got %d, want %d", path, got, want)
+		}
 	}
 }
 

@@ -83,6 +83,24 @@ func (s *PipeSite) Identified() bool {
 	return s.env.has(InEndpoint, s.config.ExtraConfig, Identifying)
 }
 
+// Authenticated reports whether the endpoint, that around the pipe if it stands in a
+// backend, is for those it knows: somebody there acts in [EndpointAuthenticate] or
+// [EndpointAuthorize]. Nobody has to declare it; it is known in [Site.Finally]. A
+// namespace that would authenticate and is not built counts, too.
+func (s *PipeSite) Authenticated() bool {
+	if s.outer != nil {
+		return s.outer.endpoint.Authenticated()
+	}
+	for name := range s.config.ExtraConfig {
+		if s.env.Absent(s.scope, name).Personal {
+			return true
+		}
+	}
+	return s.Identified() || s.scope == InEndpoint && slices.ContainsFunc(s.placed, func(p Placed) bool {
+		return p.Phase == uint8(EndpointAuthenticate) || p.Phase == uint8(EndpointAuthorize)
+	})
+}
+
 // Rewritten reports whether a namespace of the endpoint may make something else of
 // requests and answers; see [Info.Rewrites].
 func (s *PipeSite) Rewritten() bool { return s.env.rewrites(s.scope, s.config.ExtraConfig) }

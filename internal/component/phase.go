@@ -17,9 +17,10 @@ type ServicePhase uint8
 const (
 	ServiceObserve ServicePhase = iota // around everything: spans and what else watches the whole exchange
 	ServiceCORS                        // answers of which browsers decide who reads them, failures included
-	ServicePlugin                      // what stands in front of the gateway, its own paths included: rewrites, handlers of others
+	ServicePlugin                      // what stands in front of the gateway, its own paths included: handlers of others
 	ServiceRender                      // of the core: a failure becomes an answer
 	ServiceOwn                         // of the core: health and the like
+	ServiceRewrite                     // another path or host for endpoints: it leads to none of the gateway's own paths
 	ServiceSecure                      // which requests get to endpoints at all: by host, address, TLS
 	ServiceLimit                       // how often all may ask together
 	ServiceScript                      // scripts over all endpoints
@@ -38,7 +39,7 @@ type EndpointPhase uint8
 const (
 	EndpointObserve      EndpointPhase = iota // around the endpoint: spans and the like, whatever refuses the request
 	EndpointAdmit                             // what is refused whoever asks: addresses, agents, messages of a wrong kind
-	EndpointAuthenticate                      // who asks: fills x.Identity
+	EndpointAuthenticate                      // who asks: fills x.Identity, here and nowhere else
 	EndpointAuthorize                         // whether that one may, and what backends are told of it
 	EndpointScript                            // scripts that see the client's message
 	EndpointLimit                             // how often, counted when it is known who asks
@@ -99,7 +100,7 @@ const (
 func (p BackendPhase) OnWire() bool { return p >= BackendAttempt }
 
 var (
-	serviceNames  = []string{"observe", "cors", "plugin", "render", "own", "secure", "limit", "script", "bot"}
+	serviceNames  = []string{"observe", "cors", "plugin", "render", "own", "rewrite", "secure", "limit", "script", "bot"}
 	endpointNames = []string{
 		"observe", "admit", "authenticate", "authorize", "script", "limit", "select", "encode", "intake", "script-proxy",
 		"check", "validate", "static", "transform", "plugin", "flatmap",

@@ -57,7 +57,8 @@ type Info struct {
 	Guards Guard
 
 	// Identifies is that behind the component of an endpoint clients have a token that
-	// was verified: its claims are known, and each answer is for one client alone.
+	// was verified: its claims are known. Who authenticates without claims does not
+	// say so; see [PipeSite.Authenticated].
 	Identifies bool
 
 	// Rewrites is that the component may make something else of requests or answers than

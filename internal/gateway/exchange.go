@@ -211,7 +211,7 @@ const (
 // Identity is who asked, as established by an authenticator. Claims are in memory of
 // their own, which a shadow shares; the rest may be in that of the exchange.
 type Identity struct {
-	Name   string         // of who asks; "" if the credential names nobody
+	Name   string         // of who asks, for logs and limits; "" if the credential names nobody
 	Roles  []string       // that the credential gives
 	By     string         // namespace of the authenticator
 	Claims map[string]any // nil, bool, string, json.Number, []any, map[string]any

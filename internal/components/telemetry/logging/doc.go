@@ -49,6 +49,7 @@
 //	%{tls.client}               the common name in the certificate of the client, if one
 //	                            was verified
 //	%{header.X}                 a field of the request; in backend lines as the backend got it
+//	%{identity}                 the name of an authenticated client: the claim sub of a token
 //	%{jwt.claim}                a claim of an authenticated client
 //	%{bytes}                    of the body that was sent to the client
 //	%{requestID}                the ID of the request, which its answer and problems carry

@@ -118,6 +118,7 @@ const (
 	errorPart
 	headerPart
 	hostPart
+	identityPart
 	claimPart
 	latencyPart
 	millisPart
@@ -141,7 +142,7 @@ const (
 // lineVariables are the names of the variables, by their number. Two of them
 // end in a dot: what follows names the header or the claim.
 var lineVariables = []string{
-	bytesPart: "bytes", clientPart: "clientIP", errorPart: "error", headerPart: "header.", hostPart: "host", claimPart: "jwt.",
+	bytesPart: "bytes", clientPart: "clientIP", errorPart: "error", headerPart: "header.", hostPart: "host", identityPart: "identity", claimPart: "jwt.",
 	latencyPart: "latency", millisPart: "latencyMs", nanosPart: "latencyNs", microsPart: "latencyUs",
 	methodPart: "method", pathPart: "path", prefixPart: "prefix", protoPart: "proto", queryPart: "query", requestPart: "requestID", schemePart: "scheme",
 	statusPart: "statusCode", timePart: "time", tlsCipherPart: "tls.cipher", tlsClientPart: "tls.client", tlsVersionPart: "tls.version", uriPart: "uri",
@@ -306,6 +307,10 @@ func (l *line) text(p *part) string {
 		return l.x.Sent().Proto()
 	case tlsCipherPart, tlsClientPart, tlsVersionPart:
 		return encryption(gateway.TLSOf(l.x.Sent()), p.kind)
+	case identityPart:
+		if l.x.Identity != nil {
+			return l.x.Identity.Name
+		}
 	case claimPart:
 		return claim(l.x.Identity, p.text)
 	case errorPart:

@@ -262,7 +262,7 @@ func exchange(t testing.TB) *gateway.Exchange {
 	}.Exchange(t)
 	x.Identify()
 	x.Client = netip.MustParseAddr("2001:db8::7")
-	x.Identity = &gateway.Identity{Claims: map[string]any{
+	x.Identity = &gateway.Identity{Name: `ada "l"`, Claims: map[string]any{
 		"sub": "ada", "n": json.Number("1.0"), "admin": true, "roles": []any{"a", "b"}, "none": nil,
 	}}
 	return x
@@ -293,6 +293,7 @@ func TestAccessLog(t *testing.T) {
 		{"texts", custom(`%{method} %{path} %{host} %{scheme} %{proto} %{query} %{uri} %{header.user-agent}`),
 			`POST /a%20b api.example.com https HTTP/2.0 token=secret&x=1 /a%20b?token=secret&x=1 curl \"8\"`},
 		{"claims", custom(`%{jwt.sub} %{jwt.n} %{jwt.admin} %{jwt.roles} %{jwt.none} %{jwt.other}`), `ada 1.0 true [\"a\",\"b\"] ? ?`},
+		{"identity", custom(`%{identity}`), `ada \"l\"`},
 		{"encryption", custom(`%{tls.version} %{tls.cipher} %{tls.client}`), `TLS 1.3 TLS_AES_128_GCM_SHA256 ada \"lovelace\"`},
 		{"missing", custom(`%{header.X-None} %{error}`), `? ?`},
 		{"request", custom(`%{requestID}`), requestID},
@@ -312,12 +313,12 @@ func TestAccessLog(t *testing.T) {
 // TestUnverifiedClients tells nothing of certificates that nobody has verified, and of
 // plain connections.
 func TestUnverifiedClients(t *testing.T) {
-	w := newWorld(t, routing.Router{}, `{"level":"INFO","stdout":true,"access_log_format":"custom","access_log_custom_format":"%{tls.version} %{tls.client}"}`)
+	w := newWorld(t, routing.Router{}, `{"level":"INFO","stdout":true,"access_log_format":"custom","access_log_custom_format":"%{tls.version} %{tls.client} %{identity}"}`)
 	sent := []*x509.Certificate{{Subject: pkix.Name{CommonName: "mallory"}}}
 	for _, state := range []*tls.ConnectionState{{Version: tls.VersionTLS12, PeerCertificates: sent}, nil} {
 		w.Env.Observers[0].Observe(testx.Request{TLS: state}.Exchange(t), telemetry.Outcome{Status: 200})
 	}
-	if got, want := w.out.String(), "TLS 1.2 -\n- -\n"; got != want {
+	if got, want := w.out.String(), "TLS 1.2 - -\n- - -\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
