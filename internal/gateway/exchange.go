@@ -216,8 +216,8 @@ type Identity struct {
 	By     string         // namespace of the authenticator
 	Claims map[string]any // nil, bool, string, json.Number, []any, map[string]any
 
-	Verified string // of the credential, what was verified: the same for all its spellings
-	Header   string // canonical name of the header that holds credentials
+	Verified string // of the credential, what was verified: the same for all its spellings, another for another one of the same client
+	Header   string // canonical name of the header that holds credentials, which counts as Verified; "" where none does
 	Cookie   bool   // a cookie may hold them otherwise
 }
 

@@ -13,7 +13,8 @@
 // its limit is not called and counts as failed.
 //
 // A client is who the strategy says: an address, the value of a header, be it Host,
-// or a path parameter. A request that does not say who it is has no bucket and gets
+// a path parameter, or whom an authenticator of the endpoint found, whichever of their
+// credentials they have shown, and where. A request that does not say who it is has no bucket and gets
 // 429, and one that says it twice, in two lines of the header or with underscores for
 // its hyphens, gets 400: the limit would count by one line what a backend does for
 // the other. A credential is one client in all its spellings: letter case of the scheme,

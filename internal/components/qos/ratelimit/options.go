@@ -34,7 +34,10 @@ type EndpointOptions struct {
 
 	// Strategy is what makes a client: ip, its address, of IPv6 as many bits as
 	// behaviour.ipv6_prefix says; header, the value of a header; param, the
-	// value of a path parameter. Letter case is ignored. client_max_rate needs it.
+	// value of a path parameter; identity, who was authenticated in front of the
+	// limit: the name that the credential gives, such as the claim sub of a token, or
+	// where it gives none the credential itself, wherever it was. Letter case is
+	// ignored. client_max_rate needs it.
 	Strategy Strategy `json:"strategy" example:"\"ip\""`
 
 	// Key is the name of the header or of the parameter. With ip it is a header
@@ -62,13 +65,14 @@ type Strategy string
 
 // The strategies.
 const (
-	ByAddress Strategy = "ip"
-	ByHeader  Strategy = "header"
-	ByParam   Strategy = "param"
+	ByAddress  Strategy = "ip"
+	ByHeader   Strategy = "header"
+	ByParam    Strategy = "param"
+	ByIdentity Strategy = "identity"
 )
 
 // Enum lists the values.
-func (Strategy) Enum() []string { return []string{"ip", "header", "param"} }
+func (Strategy) Enum() []string { return []string{"ip", "header", "param", "identity"} }
 
 // Fold brings a value to the spelling of Enum.
 func (Strategy) Fold(s string) string { return strings.ToLower(s) }
@@ -88,7 +92,7 @@ func (EndpointOptions) Defaults() EndpointOptions {
 func (o EndpointOptions) Validate() error {
 	errs := []error{checkRate("max_rate", o.MaxRate), checkRate("client_max_rate", o.ClientMaxRate)}
 	if o.ClientMaxRate > 0 && o.Strategy == "" {
-		errs = append(errs, config.At("strategy", errors.New("client_max_rate needs to know who a client is; write ip, header or param")))
+		errs = append(errs, config.At("strategy", errors.New("client_max_rate needs to know who a client is; write ip, header, param or identity")))
 	}
 	if (o.Strategy == ByHeader || o.Strategy == ByParam) && o.Key == "" {
 		errs = append(errs, config.At("key", fmt.Errorf("the strategy %s needs a name; write that of the %[1]s", o.Strategy)))

@@ -88,6 +88,12 @@ func buildEndpoint(s *component.EndpointSite, o EndpointOptions) error {
 		if st.client, err = clientOf(o, s.Params(), prefix, &router); err != nil {
 			return err
 		}
+		if o.Strategy == ByIdentity {
+			s.Finally(func() error { return checkIdentity(s) })
+			if o.Key != "" {
+				s.Mistake("key", errors.New("has no effect with the strategy identity; remove it"))
+			}
+		}
 		if o.Strategy == ByAddress && o.Key != "" && router.IgnoreForwarded {
 			s.Mistake("key", errors.New("has no effect, because forwarded_by_client_ip is false and no proxy is believed; drop the key, or believe trusted_proxies"))
 		}
@@ -97,6 +103,15 @@ func buildEndpoint(s *component.EndpointSite, o EndpointOptions) error {
 	}
 	s.Guard(component.EndpointLimit, st)
 	return nil
+}
+
+// checkIdentity reports a limit for those who were authenticated where nobody is.
+func checkIdentity(s *component.EndpointSite) error {
+	if s.Authenticated() {
+		return nil
+	}
+	who := cmp.Or(s.Registry().Who(component.InEndpoint, component.Identifying), "a namespace that authenticates")
+	return config.At("strategy", fmt.Errorf("identity counts nobody, because the endpoint does not authenticate; add %s, or write ip, header or param", who))
 }
 
 // reportIdle reports options of a limit that there is not.
@@ -251,6 +266,15 @@ func clientOf(o EndpointOptions, params []string, prefix int, router *routing.Ro
 			return nil, config.At("key", fmt.Errorf("the path of the endpoint has no {%s}; %s", o.Key, remedy(params)))
 		}
 		return func(x *gateway.Exchange) (string, error) { return x.Params[i], nil }, nil
+	case ByIdentity:
+		return func(x *gateway.Exchange) (string, error) {
+			if x.Identity != nil {
+				if who := cmp.Or(x.Identity.Name, x.Identity.Verified); who != "" {
+					return who, nil
+				}
+			}
+			return "", errStranger
+		}, nil
 	}
 	if o.Key == "" {
 		return func(x *gateway.Exchange) (string, error) { return addressKey(x.Client, prefix), nil }, nil

@@ -36,6 +36,19 @@ func (f *fixture) endpoint(t testing.TB, options string) gateway.Stage {
 	return sitetest.Stage[gateway.Stage](t, f.Endpoint(t, "qos/ratelimit/router", options))
 }
 
+// behindDoor builds qos/ratelimit/router for an endpoint that authenticates.
+func (f *fixture) behindDoor(t testing.TB, options string) gateway.Stage {
+	t.Helper()
+	s := f.EndpointSite()
+	s.Guard(component.EndpointAuthenticate, gateway.StageFunc(nil))
+	s.Build(f.Registry.Find(component.InEndpoint, "qos/ratelimit/router"), sitetest.Node(t, options))
+	s.Finish()
+	if problems := s.Problems(); len(problems) > 0 {
+		t.Fatal(config.Format(problems))
+	}
+	return s.Placed()[1].Stage
+}
+
 // backend builds qos/ratelimit/proxy for the backend with the given index.
 func (f *fixture) backend(t testing.TB, i int, options string) gateway.Stage {
 	t.Helper()
@@ -167,6 +180,41 @@ func TestStrategies(t *testing.T) {
 	}
 }
 
+// TestIdentities counts who was authenticated, whatever the credential was and wherever
+// it stood.
+func TestIdentities(t *testing.T) {
+	inHeader := gateway.Identity{Name: "ann", Verified: "k1", Header: "X-Key"}
+	inQuery := gateway.Identity{Name: "ann", Verified: "k2"}
+	tests := []struct {
+		name          string
+		first, second *gateway.Identity
+		firstWant     int
+		secondWant    int
+	}{
+		{"two credentials of one client", &inHeader, &inQuery, 200, 429},
+		{"two clients", &inHeader, &gateway.Identity{Name: "bob", Verified: "k1"}, 200, 200},
+		{"one credential of nobody", &gateway.Identity{Verified: "k3"}, &gateway.Identity{Verified: "k3", Header: "X-Key"}, 200, 429},
+		{"two credentials of nobody", &gateway.Identity{Verified: "k3"}, &gateway.Identity{Verified: "k4"}, 200, 200},
+		{"nobody", nil, &gateway.Identity{By: "test/door"}, 429, 429},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			st := newFixture(t).behindDoor(t, `{"client_max_rate":1,"strategy":"identity"}`)
+			for i, id := range []*gateway.Identity{tt.first, tt.second} {
+				x := testx.Request{Query: "key=k2"}.Exchange(t)
+				x.Identity = id
+				got, want := 200, []int{tt.firstWant, tt.secondWant}[i]
+				if err := st.Enter(t.Context(), x); err != nil {
+					got = gateway.AsError(err).Status
+				}
+				if got != want {
+					t.Errorf("request %d = %d, want %d", i, got, want)
+				}
+			}
+		})
+	}
+}
+
 // TestRepeatedHeader refuses a request that names its client twice: the limit would
 // count by one line what the backend does for the other.
 func TestRepeatedHeader(t *testing.T) {
@@ -285,6 +333,7 @@ func TestEndpointOptions(t *testing.T) {
 		{"a short window", `{"max_rate":1,"every":"100ms"}`, "every", "counts as 1s", config.Warning, true},
 		{"unknown strategy", `{"client_max_rate":1,"strategy":"cookie"}`, "strategy", "cookie", config.Error, false},
 		{"no strategy", `{"client_max_rate":1}`, "strategy", "who a client is", config.Error, false},
+		{"identities of nobody", `{"client_max_rate":1,"strategy":"identity"}`, "strategy", "does not authenticate; add a namespace that authenticates", config.Error, true},
 		{"header without a name", `{"client_max_rate":1,"strategy":"header"}`, "key", "needs a name", config.Error, false},
 		{"header with an impossible name", `{"client_max_rate":1,"strategy":"header","key":"a b"}`, "key", "no header name", config.Error, false},
 		{"address header with an impossible name", `{"client_max_rate":1,"strategy":"ip","key":"a b"}`, "key", "no header name", config.Error, false},
