@@ -337,19 +337,25 @@ func (r *Race) Do(ctx context.Context, x *gateway.Exchange) error {
 		return err
 	}
 	ctx = plan.Within(ctx, x, r.Deadline)
-	runners := make([]runner, r.Calls)
+	runners, branch := make([]runner, r.Calls), &Branch{Run: r.Plan}
 	done := make(chan *runner, r.Calls)
+	x.OnRelease(func() {
+		for i := range runners {
+			if cancel := runners[i].cancel; cancel != nil {
+				cancel(nil)
+			}
+		}
+	})
 	for i := range runners {
 		payload, err := x.Request.Body.Share(0)
 		if err != nil {
 			return gateway.BodyError(err)
 		}
 		run := &runners[i]
-		run.index, run.branch = i, &Branch{Run: r.Plan}
+		run.index, run.branch = i, branch
 		run.x = NewCall(x, payload)
 		run.x.Request.Contested = true
-		run.ctx, run.cancel = context.WithCancel(ctx)
-		x.OnRelease(run.cancel)
+		run.ctx, run.cancel = context.WithCancelCause(ctx)
 	}
 	for i := range runners {
 		runners[i].begin(runners[i].ctx) // before an answer can end the others
@@ -369,7 +375,7 @@ func (r *Race) Do(ctx context.Context, x *gateway.Exchange) error {
 			winner = run
 			for i := range runners {
 				if &runners[i] != run {
-					runners[i].cancel()
+					runners[i].cancel(gateway.ErrSuperseded)
 				}
 			}
 		case run.err == nil:
@@ -395,7 +401,7 @@ type runner struct {
 	call
 	index  int
 	ctx    context.Context
-	cancel context.CancelFunc
+	cancel context.CancelCauseFunc
 }
 
 // cut reports whether the call failed because nobody waits for it any more.

@@ -3,6 +3,7 @@ package fanout
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,5 +51,29 @@ func TestRaceOrder(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestRaceLosers tells calls that were not the first that another one was, and not that
+// their client is gone.
+func TestRaceLosers(t *testing.T) {
+	var begun atomic.Int32
+	lost := make(chan string, 1)
+	race := &Race{Calls: 2, Plan: gateway.ConnectorFunc(func(ctx context.Context, x *gateway.Exchange) error {
+		if begun.Add(1) == 1 {
+			x.Response.Status, x.Response.Complete = 200, true
+			return nil
+		}
+		<-ctx.Done()
+		e := gateway.Left(ctx, ctx.Err())
+		lost <- e.Code
+		return e
+	})}
+	x := testx.Request{}.Exchange(t)
+	if err := race.Do(t.Context(), x); err != nil || x.Response.Status != 200 {
+		t.Errorf("status %d, %v", x.Response.Status, err)
+	}
+	if got := <-lost; got != gateway.CodeSuperseded {
+		t.Errorf("the other call failed with %s, want %s", got, gateway.CodeSuperseded)
 	}
 }

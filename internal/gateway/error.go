@@ -52,6 +52,7 @@ const (
 	CodeNoHost             = "no_host"             // discovery knows no host
 	CodeTimeout            = "timeout"             // the deadline passed
 	CodeClientGone         = "client_gone"         // the client went away
+	CodeSuperseded         = "superseded"          // another call that was made for the same answer was sooner
 	CodeShutdown           = "shutdown"            // the gateway stops, and did not wait any longer
 	CodeBadRequest         = "bad_request"         // the client's message cannot be used
 	CodeTooLarge           = "request_too_large"   // the client's body is larger than the limit
@@ -75,24 +76,32 @@ func Away(cause error) *Error {
 
 // ErrStopped is the cause ([context.Cause]) of a context that has ended because the
 // gateway stops and does not wait any longer. It is a [context.Canceled].
-var ErrStopped error = stopped{}
+var ErrStopped error = cut("the gateway stopped")
 
-type stopped struct{}
+// ErrSuperseded is that of a call whose answer is not waited for, because another one that
+// was made for the same answer was sooner.
+var ErrSuperseded error = cut("another call was answered sooner")
 
-func (stopped) Error() string { return "the gateway stopped" }
+type cut string
+
+func (c cut) Error() string { return string(c) }
 
 // Is makes it what code expects of a context that has ended before its time.
-func (stopped) Is(target error) bool { return target == context.Canceled }
+func (cut) Is(target error) bool { return target == context.Canceled }
 
 // Left returns the failure of an exchange that ended with err, nil if that is not
 // known, because its context has ended before its time: the client left
-// ([CodeClientGone]), or the gateway stopped ([CodeShutdown]).
+// ([CodeClientGone]), the gateway stopped ([CodeShutdown]), or another call was sooner
+// ([CodeSuperseded]).
 func Left(ctx context.Context, err error) *Error {
-	e := &Error{Code: CodeClientGone, Public: "context canceled", Err: err}
-	if errors.Is(context.Cause(ctx), ErrStopped) {
-		e.Code = CodeShutdown
+	const ended = "context canceled"
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, ErrStopped):
+		return &Error{Code: CodeShutdown, Public: ended, Err: err}
+	case errors.Is(cause, ErrSuperseded):
+		return &Error{Code: CodeSuperseded, Public: ended, Err: err}
 	}
-	return e
+	return &Error{Code: CodeClientGone, Public: ended, Err: err}
 }
 
 // Cut reports whether err says that the client left, or that the gateway did not

@@ -24,6 +24,7 @@ var coreFailures = []Failure{
 	{CodeNotAllowed, Bad, 405, "", "This path is not served by this method."},
 	{CodeTooLarge, Bad, 413, "", "The body of the request is too large."},
 	{CodeClientGone, Gone, 0, "", "The client left before the answer was whole."},
+	{CodeSuperseded, Gone, 0, "", "Another call was answered sooner."},
 	{CodeShutdown, Gone, 0, "", "The gateway stopped before the answer was whole."},
 	{CodeInternal, Internal, 0, "", "The gateway failed. The fault is not in the request."},
 	{CodeMissingValue, Internal, 0, "", "A value that the answer depends on is missing."},
