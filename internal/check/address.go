@@ -72,7 +72,7 @@ func (b *Backends) checkAddress(be *model.Backend) {
 func wholeURL(pattern string) (url, host, path string) {
 	url = strings.TrimPrefix(pattern, "/")
 	scheme, rest, found := strings.Cut(url, "://")
-	if !found || !slices.Contains([]string{"http", "https", "ws", "wss"}, strings.ToLower(scheme)) {
+	if !found || !slices.Contains([]string{"http", "https", "ws", "wss"}, gateway.Lower(scheme)) {
 		return "", "", ""
 	}
 	end := strings.IndexAny(rest, "/?")

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/model"
 )
 
@@ -50,14 +51,14 @@ func address(host string) (name string, port int) {
 	scheme, rest, _ := strings.Cut(host, "://")
 	name, _, _ = strings.Cut(rest, "/")
 	port = 80
-	if strings.EqualFold(scheme, "https") || strings.EqualFold(scheme, "wss") {
+	if scheme = gateway.Lower(scheme); scheme == "https" || scheme == "wss" {
 		port = 443
 	}
 	if colon := strings.LastIndexByte(name, ':'); colon > strings.LastIndexByte(name, ']') {
 		port, _ = strconv.Atoi(name[colon+1:])
 		name = name[:colon]
 	}
-	return strings.ToLower(strings.TrimSuffix(strings.Trim(name, "[]"), ".")), port
+	return gateway.Lower(strings.TrimSuffix(strings.Trim(name, "[]"), ".")), port
 }
 
 // listens reports whether the gateway listens on what a name or an address stands for.
@@ -77,7 +78,7 @@ func (c *Checker) listens(name string) bool {
 		return false
 	}
 	for _, own := range c.Machine() {
-		if strings.EqualFold(own, name) && (everywhere || err != nil) {
+		if gateway.Lower(own) == name && (everywhere || err != nil) {
 			return true
 		}
 		if a, bad := netip.ParseAddr(own); bad == nil && err == nil && everywhere && a.Unmap() == address {

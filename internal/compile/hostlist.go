@@ -9,6 +9,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/message"
 	"github.com/sluice-gateway/sluice/internal/model"
 )
@@ -23,9 +24,9 @@ var webSocketHosts = &component.Hosts{Form: component.HTTPHosts.Form, Read: func
 func overHTTP(host string) string {
 	scheme, rest, found := strings.Cut(host, "://")
 	switch {
-	case found && strings.EqualFold(scheme, "ws"):
+	case found && gateway.Lower(scheme) == "ws":
 		return "http://" + rest
-	case found && strings.EqualFold(scheme, "wss"):
+	case found && gateway.Lower(scheme) == "wss":
 		return "https://" + rest
 	}
 	return host

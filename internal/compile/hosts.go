@@ -120,7 +120,7 @@ func (c *compiler) callable(be *model.Backend) []string {
 		scheme, rest, found := strings.Cut(h, "://")
 		authority, _, _ := strings.Cut(rest, "/")
 		switch {
-		case !found || !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https"):
+		case !found || gateway.Lower(scheme) != "http" && gateway.Lower(scheme) != "https":
 			c.report(be.Node, key, config.Warning, config.CodeInvalidHost,
 				fmt.Errorf("host %s does not begin with http:// or https://, so it is never called; write the scheme", config.MaskWrong(h)))
 		case strings.Contains(authority, "@"):

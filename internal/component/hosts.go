@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
 // Hosts says how the texts in the key host of a backend are read, and what is wrong with
@@ -48,7 +50,7 @@ func URL(schemes ...string) *Hosts {
 		}
 		known := false
 		for _, s := range schemes {
-			known = known || strings.EqualFold(s, scheme)
+			known = known || gateway.Lower(s) == gateway.Lower(scheme)
 		}
 		if !known {
 			return "", errors.New("the scheme is not " + strings.Join(schemes, " or "))
@@ -84,7 +86,7 @@ func readHTTP(text string) (string, error) {
 	if !found {
 		scheme, rest = "http", text
 	}
-	scheme = strings.ToLower(scheme)
+	scheme = gateway.Lower(scheme)
 	if scheme != "http" && scheme != "https" {
 		return "", errors.New("the scheme is not http or https")
 	}

@@ -36,6 +36,8 @@ func TestHosts(t *testing.T) {
 		{queue, "amqp://u:p/@h:5672/vhost", "", "the port is not between 1 and 65535"},
 		{queue, "amqp://u:p@h:5672/vhost?heartbeat=5", "amqp://u:p@h:5672/vhost?heartbeat=5", ""},
 		{queue, "AMQPS://h", "AMQPS://h", ""},
+		{component.HTTPHosts, "http\u017f://h", "", "the scheme is not http or https"},
+		{queue, "amqp\u017f://h", "", "the scheme is not amqp or amqps"}, // a long s
 		{queue, "h:5672", "", "it has no scheme"},
 		{queue, "http://h", "", "the scheme is not amqp or amqps"},
 		{queue, "amqp://", "", "the name is empty"},

@@ -74,7 +74,7 @@ func spelt(address string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%q is no port; write a number up to 65535", port)
 	}
-	host = strings.ToLower(host)
+	host = gateway.Lower(host)
 	if host == "localhost" {
 		host = "127.0.0.1"
 	}

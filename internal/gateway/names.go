@@ -73,6 +73,24 @@ func Alike(a, b string) bool {
 	return true
 }
 
+// Lower returns s with its ASCII letters in lower case, s itself if they are. It is how
+// names of hosts, schemes and fields are compared, of which other letters have no case
+// (RFC 3986, section 3.2.2): to package strings, "\u0130" is an i, and another host ours.
+func Lower(s string) string {
+	for i := range len(s) {
+		if 'A' <= s[i] && s[i] <= 'Z' {
+			b := []byte(s)
+			for j := i; j < len(b); j++ {
+				if 'A' <= b[j] && b[j] <= 'Z' {
+					b[j] |= 0x20
+				}
+			}
+			return string(b)
+		}
+	}
+	return s
+}
+
 // Plain reports whether the name of a header holds letters, digits and hyphens only. Two
 // plain names are [Alike] only if letter case is all in which they differ.
 func Plain(name string) bool {

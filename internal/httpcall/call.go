@@ -26,7 +26,7 @@ func parseServer(host string) server {
 		scheme, rest = "http", host
 	}
 	authority, base, _ := strings.Cut(rest, "/")
-	s := server{scheme: strings.ToLower(scheme), authority: authority}
+	s := server{scheme: gateway.Lower(scheme), authority: authority}
 	if base = strings.TrimSuffix(base, "/"); base != "" {
 		s.base = "/" + base
 	}

@@ -14,7 +14,7 @@ type webOrigin struct{ scheme, host, port string }
 
 func originOf(scheme, authority string) webOrigin {
 	u := url.URL{Host: authority}
-	o := webOrigin{strings.ToLower(scheme), strings.ToLower(strings.TrimSuffix(u.Hostname(), ".")), u.Port()}
+	o := webOrigin{gateway.Lower(scheme), gateway.Lower(strings.TrimSuffix(u.Hostname(), ".")), u.Port()}
 	if o.port == "" {
 		if o.port = "80"; o.scheme == "https" {
 			o.port = "443"
@@ -57,10 +57,26 @@ func (f *Redirected) trusts(r *gateway.Request, to *url.URL) bool {
 	return knows && own.calls(target)
 }
 
-// sameDomain reports whether a host has the name of another one or one below it.
+// sameDomain reports whether a host is another one or has a name below its name. Below an
+// address there is nothing, and what ends in the name need not be a name itself: the zone
+// of an IPv6 address is whatever its author likes (RFC 4007, section 11), and letters
+// beyond ASCII stand for others once they are looked up (RFC 5895, section 2).
 func sameDomain(host, of string) bool {
-	above, is := strings.CutSuffix(host, of)
-	return is && of != "" && (above == "" || above[len(above)-1] == '.')
+	switch {
+	case of == "" || host == of:
+		return of != ""
+	case strings.ContainsFunc(host, unnamed):
+		return false
+	}
+	if last := of[strings.LastIndexByte(of, '.')+1:]; last == "" || '0' <= last[0] && last[0] <= '9' {
+		return false // an IPv4 address, however it is written
+	}
+	return strings.HasSuffix(host, "."+of)
+}
+
+// unnamed reports whether a character is of no name of a host.
+func unnamed(c rune) bool {
+	return !('a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '.' || c == '_')
 }
 
 // withhold removes from a request what must not reach an origin that is not the

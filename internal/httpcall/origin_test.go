@@ -9,7 +9,7 @@ import (
 )
 
 func TestRedirectTrust(t *testing.T) {
-	set, err := balance.NewStatic([]string{"http://h1.test", "https://h2.test:8443/base", "HTTP://[::1]:81"}, balance.Options{})
+	set, err := balance.NewStatic([]string{"http://h1.test", "https://h2.test:8443/base", "HTTP://[::1]:81", "http://I.test"}, balance.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,6 +38,25 @@ func TestRedirectTrust(t *testing.T) {
 		{named, "http", "h1.test", "http://test/x", false},
 		{named, "http", "h1.test", "http://h2.test/x", false},
 		{named, "https", "h1.test", "http://h1.test/x", false}, // in the clear
+		{named, "http", "h1.test", "http://A.sub.H1.TEST/x", true},
+		{named, "http", "h1.test", "http://ä.h1.test/x", false},
+		{named, "http", "h1.test", "http://a。h1.test/x", false},
+		{named, "http", "h1.test", "http://[2001:db8::5%25.h1.test]/x", false}, // a zone is no name
+		{named, "http", "h1.test", "http://[::ffff:192.0.2.5%25.h1.test]:8080/x", false},
+		{named, "http", "ip.test", "http://\u0130p.test/x", false}, // which is no i
+		{named, "http", "ip.test", "http://%C4%B0p.test/x", false},
+		{named, "http", "ip.test", "http://a.\u0130p.test/x", false},
+		{named, "http", "ok.test", "http://o\u212a.test/x", false}, // and the sign of Kelvin no k
+		{one, "http", "ip.test", "http://\u0130p.test/x", false},
+		{one, "http", "ip.test", "https://\u0130p.test/x", false},
+		{named, "http", "192.0.2.1", "https://192.0.2.1:8443/x", true},
+		{named, "http", "192.0.2.1", "http://7.192.0.2.1/x", false},
+		{named, "http", "192.0.2.1", "http://[2001:db8::5%25.192.0.2.1]/x", false},
+		{named, "http", "0x7f000001", "http://1.0x7f000001/x", false},
+		{named, "http", "[::1]:81", "http://[::1]/x", true},
+		{named, "http", "[::1]:81", "http://[2001:db8::1]/x", false},
+		{several, "http", "h1.test", "http://i.test/x", true},
+		{several, "http", "h1.test", "http://\u0130.test/x", false}, // not the one of the list
 		{one, "http", "evil.test", "http://h1.test/x", true},
 		{made, "http", "h1.test", "http://h1.test/x", true},
 		{made, "http", "h1.test", "http://h2.test/x", false},

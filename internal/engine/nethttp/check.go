@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/engine/fast/wire"
+	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
 // check cuts up the target of a request that net/http has read, and refuses what
@@ -85,7 +86,7 @@ func checkStream(w http.ResponseWriter, r *http.Request) error {
 	switch hosts := r.Header["Host"]; {
 	case len(hosts) > 1:
 		return malformed("Host is given twice")
-	case len(hosts) == 1 && !strings.EqualFold(hosts[0], r.Host):
+	case len(hosts) == 1 && gateway.Lower(hosts[0]) != gateway.Lower(r.Host):
 		return malformed("a Host other than the authority")
 	}
 	lengths := r.Header["Content-Length"]

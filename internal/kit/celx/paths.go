@@ -10,6 +10,7 @@ import (
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
 
+	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/route"
 )
 
@@ -33,7 +34,7 @@ func pathTextsOf(n ast.Expr) (p pathTexts) {
 	slices.SortStableFunc(p.texts, func(a, b string) int { return cmp.Compare(len(a), len(b)) })
 	p.texts = slices.DeleteFunc(p.texts, func(text string) bool { return text == "" })
 	for _, text := range p.texts {
-		p.small = append(p.small, lowerASCII(text))
+		p.small = append(p.small, gateway.Lower(text))
 	}
 	return p
 }
@@ -98,7 +99,7 @@ func (p *pathTexts) willing(path string) string {
 	if !p.slash && len(path) > 1 {
 		path = strings.TrimSuffix(path, "/")
 	}
-	lower := lowerASCII(path)
+	lower := gateway.Lower(path)
 	var b []byte // the path respelt
 	for t, text := range p.texts {
 		small := p.small[t]
@@ -121,22 +122,6 @@ func (p *pathTexts) willing(path string) string {
 		return path
 	}
 	return string(b)
-}
-
-// lowerASCII returns s with its ASCII letters in lower case, s itself if they are.
-func lowerASCII(s string) string {
-	for i := range len(s) {
-		if 'A' <= s[i] && s[i] <= 'Z' {
-			b := []byte(s)
-			for j := i; j < len(b); j++ {
-				if 'A' <= b[j] && b[j] <= 'Z' {
-					b[j] |= 0x20
-				}
-			}
-			return string(b)
-		}
-	}
-	return s
 }
 
 // holdsElsewhere reports whether a condition that holds for the path of an exchange holds

@@ -305,7 +305,7 @@ func hostKey(host string) (string, error) {
 	if colon := strings.LastIndexByte(host, ':'); colon > strings.LastIndexByte(host, ']') {
 		host = host[:colon]
 	}
-	if host = strings.ToLower(strings.TrimSuffix(host, ".")); host == "" {
+	if host = gateway.Lower(strings.TrimSuffix(host, ".")); host == "" {
 		return "", errStranger
 	}
 	return host, nil

@@ -203,7 +203,7 @@ func newPolicy(o Options) *policy {
 		preflightVary:   []string{origin, requestMethod, requestHeaders},
 	}
 	for _, name := range o.AllowOrigins {
-		name = strings.ToLower(name)
+		name = gateway.Lower(name)
 		prefix, suffix, isPattern := strings.Cut(name, "*")
 		switch {
 		case name == "*":
@@ -219,7 +219,7 @@ func newPolicy(o Options) *policy {
 	}
 	for _, h := range o.AllowHeaders {
 		p.anyHeader = p.anyHeader || h == "*"
-		p.headers = append(p.headers, strings.ToLower(h))
+		p.headers = append(p.headers, gateway.Lower(h))
 	}
 	exposed := make([]string, len(o.ExposeHeaders))
 	for i, h := range o.ExposeHeaders {
@@ -312,7 +312,7 @@ func (p *policy) allowsOrigin(from string) bool {
 	if p.anyOrigin {
 		return true
 	}
-	from = strings.ToLower(from)
+	from = gateway.Lower(from)
 	return slices.Contains(p.origins, from) ||
 		slices.ContainsFunc(p.patterns, func(w pattern) bool { return w.match(from) })
 }
@@ -332,7 +332,7 @@ func (p *policy) allowsHeaders(asked gateway.Fields) bool {
 	for _, f := range asked {
 		for name := range strings.SplitSeq(f.Value, ",") {
 			name = strings.Trim(name, " \t")
-			if name != "" && !slices.Contains(p.headers, strings.ToLower(name)) {
+			if name != "" && !slices.Contains(p.headers, gateway.Lower(name)) {
 				return false
 			}
 		}

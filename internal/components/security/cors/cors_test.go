@@ -214,6 +214,8 @@ func TestPatterns(t *testing.T) {
 		{"https://*.b.com", "https://a-1.x.b.com", true},
 		{"https://*.b.com", "https://X.B.com", true},
 		{"https://*.b.com", "https://xn--bcher-kva.b.com", true},
+		{"https://a.ok.com", "https://a.o\u212a.com", false}, // the sign of Kelvin
+		{"https://*.ok.com", "https://a.o\u212a.com", false},
 		{"https://*.b.com", "https://b.com", false},
 		{"https://*.b.com", "https://evil.com/.b.com", false},
 		{"https://*.b.com", "https://evil.com#.b.com", false},
