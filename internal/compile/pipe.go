@@ -51,7 +51,7 @@ func (p *pipe) Do(ctx context.Context, x *gateway.Exchange) error {
 	}
 	if err := p.plan.Do(ctx, c); err != nil {
 		fanout.PassFace(x, c, err)
-		return err
+		return plan.Inner(err)
 	}
 	x.Response.Take(&c.Response)
 	if x.Response.Status == 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -258,6 +259,61 @@ func TestUnwired(t *testing.T) {
 				t.Errorf("%s, %s: served: %t\n%s", dialect, namespace, generation != nil, config.Format(problems))
 			}
 		}
+	}
+}
+
+// TestUncalled shows that a stage which fails in front of a call says nothing of whom it
+// is to: no host is passed over, no other one is tried, be it that the stage itself has
+// reached nobody. A pipe within a backend was called, whatever fails in it.
+func TestUncalled(t *testing.T) {
+	var log strings.Builder
+	asked := 0
+	registry := component.NewRegistry(sitetest.Flow,
+		component.Backend(component.Info{Namespace: "test/token"}, func(s *component.BackendSite, _ struct{}) error {
+			s.Prompt(component.BackendCredential, gateway.StageFunc(func(context.Context, *gateway.Exchange) error {
+				asked++
+				return gateway.Away(errors.New("nobody gives tokens"))
+			}))
+			return nil
+		}),
+		component.Backend(component.Info{Namespace: "test/closed"}, func(s *component.BackendSite, _ struct{}) error {
+			s.Prompt(component.BackendLimit, gateway.StageFunc(func(context.Context, *gateway.Exchange) error {
+				asked++
+				return errors.New("not now")
+			}))
+			return nil
+		}),
+	)
+	const up, down = `"url_pattern":"/1","host":["http://up"]`, `"url_pattern":"/1","host":["http://down"]`
+	for _, tt := range []struct {
+		name, backend string
+		asked         int
+		uncalled      bool
+	}{
+		{"one host", up + `,"extra_config":{"test/token":{}}`, 1, true},
+		{"several hosts", `"url_pattern":"/1","host":["http://up","http://up2"],"extra_config":{"test/token":{}}`, 1, true},
+		{"hosts of the request", `"url_pattern":"/1","host":["http://up","http://{input_headers.X-Host}"],"disable_host_sanitize":true,"extra_config":{"test/token":{}}`, 1, true},
+		{"in front of the hosts", up + `,"extra_config":{"test/closed":{}}`, 1, true},
+		{"a call", down, 0, false},
+		{"a pipe", `"url_pattern":"/1","extra_config":{"test/flow":{"backend":[{` + up + `,"extra_config":{"test/closed":{}}}]}}`, 1, false},
+	} {
+		n := new(network)
+		d, _ := config.Parse("test.json", []byte(`{"version":3,"endpoints":[{"endpoint":"/x","method":"POST","input_headers":["X-Host"],"backend":[{`+tt.backend+`}]}]}`))
+		g, problems := compile.Compile(d, compile.Options{Registry: registry, Env: &component.Env{
+			Clock: time.Now, Keeper: new(component.Keeper), Log: component.NewLog(slog.NewTextHandler(&log, nil)),
+			Dial: func(model.Transport, *tls.Config) (gateway.Connector, error) { return n, nil },
+		}})
+		if g == nil {
+			t.Fatal(config.Format(problems))
+		}
+		log.Reset()
+		asked = 0
+		x, err := ask(t, g, testx.Request{Header: gateway.Fields{{Name: "X-Host", Value: "up"}}})
+		if err == nil || gateway.Uncalled(err) != tt.uncalled || asked != tt.asked || tt.uncalled && (len(n.seen) > 0 || log.Len() > 0) {
+			t.Errorf("%s: %v: uncalled %t; the stage ran %d times; called %q; the log says %q", tt.name, err, gateway.Uncalled(err), asked, n.seen, log.String())
+		}
+		x.Release()
+		g.Close(t.Context())
 	}
 }
 

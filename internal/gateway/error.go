@@ -67,6 +67,16 @@ const (
 // the request may be sent again, elsewhere, whatever its method.
 var ErrUnreached = errors.New("no connection was made")
 
+// Uncalled reports whether err is of a stage that has failed in front of a call, so that
+// nobody was called: it says nothing of whom the call is to.
+func Uncalled(err error) bool {
+	e, ok := errors.AsType[interface {
+		error
+		Uncalled() bool
+	}](err)
+	return ok && e.Uncalled()
+}
+
 // Away is the failure of a call to somebody who is known to be away, such as a broker whose
 // connection was lost and is not back: it fails at once, and has reached nobody. A
 // connection that the call itself could not make is [CodeBackendUnreachable].

@@ -153,7 +153,7 @@ func (t *Templated) Do(ctx context.Context, x *gateway.Exchange) error {
 		}
 		s.aim(&x.Request, path, len(t.Hosts)-1-i)
 		err = t.Next.Do(ctx, x)
-		if !errors.Is(err, gateway.ErrUnreached) {
+		if x.Request.Attempt != gateway.Unreached || !errors.Is(err, gateway.ErrUnreached) {
 			return err
 		}
 	}
@@ -251,7 +251,7 @@ func (f *Redirected) follow(x *gateway.Exchange, hasBody bool) (bool, error) {
 		r.Foreign = true
 		withhold(&r.Header)
 	}
-	r.Scheme, r.Host, r.Path, r.RawQuery, r.Others = to.Scheme, to.Host, to.EscapedPath(), to.RawQuery, 0
+	r.Scheme, r.Host, r.Path, r.RawQuery, r.Others, r.Attempt = to.Scheme, to.Host, to.EscapedPath(), to.RawQuery, 0, gateway.Unmade
 	if r.Path == "" {
 		r.Path = "/"
 	}

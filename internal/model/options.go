@@ -287,6 +287,11 @@ type Behaviour struct {
 	// max_errors.
 	BreakerThreshold BreakerThreshold `json:"breaker_threshold"`
 
+	// BreakerCounts is which failures open a breaker: all, those of components in front
+	// of the call among them, such as a rate limit of the backend, a condition on the
+	// request or a token that is not to be had, or calls, which are those of the backend.
+	BreakerCounts BreakerCounts `json:"breaker_counts"`
+
 	// IPv6Prefix is how many leading bits of an IPv6 address are one client to
 	// every limit by address. Providers hand out whole networks, mostly of 64
 	// bits, and whoever has one can send each request from another address of
@@ -651,6 +656,12 @@ type BreakerThreshold string
 
 // Enum lists the values.
 func (BreakerThreshold) Enum() []string { return []string{"more_than", "at"} }
+
+// BreakerCounts is which failures open a breaker.
+type BreakerCounts string
+
+// Enum lists the values.
+func (BreakerCounts) Enum() []string { return []string{"all", "calls"} }
 
 // Verdict is how something is taken that can be served and should not be written.
 type Verdict string

@@ -29,14 +29,14 @@ var behaviours = map[Dialect]Behaviour{
 		MergeDeadline: 85, ConcurrentDeadline: 75,
 		CompletedHeader: "X-Krakend-Completed", ProductHeader: "X-Krakend", RequestIDHeader: "-",
 		DecodedStatuses: "ok", MissingContentType: "guess", PersonalCache: "public", RedirectCredentials: "host",
-		BreakerThreshold: "more_than", IPv6Prefix: 128, WeakKeys: "warning", UnknownKeys: "warning", Mistakes: "warning", WeakTypes: "warning", MaxHops: -1,
+		BreakerThreshold: "more_than", BreakerCounts: "all", IPv6Prefix: 128, WeakKeys: "warning", UnknownKeys: "warning", Mistakes: "warning", WeakTypes: "warning", MaxHops: -1,
 	},
 	Sluice: {
 		ErrorStatus: "by_cause", ErrorBody: "problem",
 		MergeDeadline: 100, ConcurrentDeadline: 100,
 		CompletedHeader: "X-Sluice-Completed", ProductHeader: "-", RequestIDHeader: "X-Request-Id",
 		DecodedStatuses: "success", MissingContentType: "none", PersonalCache: "private", RedirectCredentials: "origin",
-		BreakerThreshold: "at", IPv6Prefix: 64, WeakKeys: "error", UnknownKeys: "error", Mistakes: "error", WeakTypes: "error", MaxHops: 16,
+		BreakerThreshold: "at", BreakerCounts: "calls", IPv6Prefix: 64, WeakKeys: "error", UnknownKeys: "error", Mistakes: "error", WeakTypes: "error", MaxHops: 16,
 	},
 }
 
@@ -205,6 +205,7 @@ func (b Behaviour) over(d Behaviour) Behaviour {
 	fill(&b.PersonalCache, d.PersonalCache)
 	fill(&b.RedirectCredentials, d.RedirectCredentials)
 	fill(&b.BreakerThreshold, d.BreakerThreshold)
+	fill(&b.BreakerCounts, d.BreakerCounts)
 	fill(&b.IPv6Prefix, d.IPv6Prefix)
 	fill(&b.WeakKeys, d.WeakKeys)
 	fill(&b.UnknownKeys, d.UnknownKeys)

@@ -140,6 +140,28 @@ func (f *Failure) Error() string {
 // Unwrap returns the error of the step.
 func (f *Failure) Unwrap() error { return f.Err }
 
+// An early error is of a step that has failed on the way in: the tail was not run, unless
+// an outer one says that it is the tail of another plan which has failed so.
+type early struct {
+	error
+	uncalled bool
+}
+
+// Unwrap returns the error.
+func (e *early) Unwrap() error { return e.error }
+
+// Uncalled is what [gateway.Uncalled] asks.
+func (e *early) Uncalled() bool { return e.uncalled }
+
+// Inner returns the failure of a connector that runs a plan of its own, for the plan that
+// it is the tail of: it was called, wherever in it the failure is.
+func Inner(err error) error {
+	if gateway.Uncalled(err) {
+		return &early{err, false}
+	}
+	return err
+}
+
 // Do runs the plan. The deadline of the plan holds until x is released,
 // because an answer that streams is read after Do has returned.
 func (p *Plan) Do(ctx context.Context, x *gateway.Exchange) error {
@@ -159,13 +181,13 @@ func (p *Plan) Do(ctx context.Context, x *gateway.Exchange) error {
 func (p *Plan) enter(ctx context.Context, x *gateway.Exchange) (n int, replied bool, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = failed(p.steps[n].name, p.steps[n].at, panicked(v))
+			err = &early{failed(p.steps[n].name, p.steps[n].at, panicked(v)), true}
 		}
 	}()
 	for n < len(p.steps) {
 		s := &p.steps[n]
 		if err := s.enter.Enter(ctx, x); err != nil {
-			return n, false, failed(s.name, s.at, ended(ctx, err))
+			return n, false, &early{failed(s.name, s.at, ended(ctx, err)), true}
 		}
 		n++
 		if x.Replied() {

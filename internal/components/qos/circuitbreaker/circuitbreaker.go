@@ -56,6 +56,7 @@ func build(s *component.BackendSite, o Options) error {
 	st := &stage{
 		breaker: b,
 		noop:    s.Config().Encoding == "no-op",
+		calls:   s.Service().Behaviour.BreakerCounts == "calls",
 		done:    component.NewSlot[func(error)](&s.Site),
 	}
 	if st.noop {
@@ -88,7 +89,7 @@ func newBreaker(o Options, failures uint32) *breaker {
 		Interval:    o.Interval.Duration(),
 		Timeout:     o.Timeout.Duration(),
 		ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= failures },
-		IsExcluded:  func(err error) bool { return err == errGivenUp },
+		IsExcluded:  func(err error) bool { return err == errGivenUp || err == errUncalled },
 		OnStateChange: func(_ string, from, to gobreaker.State) {
 			b.note(step{from, to})
 		},
@@ -147,6 +148,7 @@ var (
 // Outcomes of a call that have no error of their own.
 var (
 	errGivenUp    = errors.New("nobody waits for the answer")
+	errUncalled   = errors.New("nobody was called")
 	errIncomplete = errors.New("the answer tells about a failure")
 )
 
@@ -155,6 +157,7 @@ var (
 type stage struct {
 	breaker *breaker
 	noop    bool
+	calls   bool // failures in front of the call do not count
 	done    gateway.Slot[func(error)]
 	teller  teller
 }
@@ -186,6 +189,8 @@ func (s *stage) outcome(ctx context.Context, x *gateway.Exchange, err error) err
 	switch {
 	case err != nil && givenUp(ctx, err):
 		return errGivenUp
+	case s.calls && gateway.Uncalled(err):
+		return errUncalled
 	case err == nil && !x.Response.Complete && !s.noop:
 		return errIncomplete
 	}

@@ -8,8 +8,10 @@
 // fail, and the probe decides whether the breaker closes or opens again.
 //
 // A failure is whatever made the backend give no answer: no connection, a
-// status that is no answer, a body that cannot be decoded, a deadline, and the
-// refusal of a stage closer to the backend, such as its rate limit. An answer
+// status that is no answer, a body that cannot be decoded, or a deadline. In the dialect
+// krakend the refusal of a stage in front of the call is one, too, such as its rate limit
+// or a token that is not to be had; in the dialect sluice it does not count, as it says
+// nothing of the backend. The option behaviour.breaker_counts chooses. An answer
 // that only tells about a failure, as return_error_details makes, counts as
 // one. With no-op the gateway does not judge: every answer is a success, and the
 // breaker is reported as a mistake. A

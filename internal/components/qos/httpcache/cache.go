@@ -3,7 +3,6 @@ package httpcache
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"strconv"
 	"time"
@@ -68,7 +67,7 @@ func (c *cache) Leave(_ context.Context, x *gateway.Exchange, err error) error {
 	now := c.clock()
 	r := &x.Response
 	switch {
-	case errors.Is(err, gateway.ErrUnreached) && x.Request.Others > 0:
+	case err != nil && x.Request.Attempt == gateway.Unreached && x.Request.Others > 0:
 		return err // the next host may answer
 	case err != nil || r.Status >= 500:
 		if k.stale != nil && k.stale.excuses(now, k.rules) {
