@@ -76,7 +76,9 @@ type BackendPhase uint8
 // The request has the whole URL that is called, base path included, and its header
 // is again what the phases before have made of it; the answer comes unpacked.
 // BackendCredential and BackendSign are left out once a redirect has led to another
-// origin. A backend that is not called by HTTP has no wire plan: what has stages there is
+// origin; behaviour.redirect_credentials says which one is: in the dialect krakend another
+// port, and a name below that of the host, are not. A field of the client that a credential
+// replaces is taken out at BackendRewrite, which always runs. A backend that is not called by HTTP has no wire plan: what has stages there is
 // an error on it if it guards something, and else a mistake.
 const (
 	BackendAddress    BackendPhase = iota // of the core: makes method, path and query

@@ -64,7 +64,8 @@ const (
 )
 
 // ErrUnreached marks a call that reached nobody: no connection was made, so
-// the request may be sent again, elsewhere, whatever its method.
+// the request may be sent again, elsewhere, whatever its method. The error of a stage that
+// wraps it sends nothing elsewhere: that follows from the Attempt of the request.
 var ErrUnreached = errors.New("no connection was made")
 
 // Uncalled reports whether err is of a stage that has failed in front of a call, so that

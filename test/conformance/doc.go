@@ -48,7 +48,7 @@
 //	-- table --             a request and its answer in each line, for many of one kind:
 //	                        request line, status, fields and body, with " | "
 //	                        between them; "empty" is an empty body
-//	-- seen A --            what backend A got since the last look: request lines
+//	-- seen A --            what backend A got since the last look, with --- between requests: request lines
 //	                        with fields and body as above, @length and @proto
 //	                        among them; "none" for nothing.
 //	                        Requests whose body broke off do not count
