@@ -80,7 +80,11 @@ func (a *app) explainCommand() *cobra.Command {
 			e := gen.Explain(method, path)
 			printExplanation(a.text(), method, path, g.EngineFor(gen.Service), e)
 			if e.Endpoint == nil && !e.Own {
-				return &exitError{exitConfig, errors.New("no endpoint answers " + method + " " + path)}
+				text := "no endpoint answers " + method + " " + path
+				if len(e.First) > 0 {
+					text += " as it is sent; --send shows what becomes of it"
+				}
+				return &exitError{exitConfig, errors.New(text)}
 			}
 			return nil
 		},
@@ -95,6 +99,9 @@ func (a *app) explainCommand() *cobra.Command {
 
 func printExplanation(w io.Writer, method, path, engine string, e compile.Explanation) {
 	fmt.Fprintf(w, "%s %s: %s\nEngine: %s\n", method, path, e.Outcome, engine)
+	if len(e.First) > 0 {
+		fmt.Fprintf(w, "In front of that: %s, which may answer or ask for something else; --send shows it\n", strings.Join(e.First, ", "))
+	}
 	if len(e.Candidates) > 0 {
 		fmt.Fprintln(w, "\nRoutes that were compared:")
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)

@@ -330,26 +330,16 @@ func (b *endpointBuilder) backend(i int, be *model.Backend) *branchPlan {
 	if addr == nil || tail == nil {
 		return nil
 	}
-	shape := message.NewShape(b.g.Service, be, call.Reshape)
-	shape.Judge = b.unseen()
 	bp.demands = demands(be, addr.Pattern, b.site.Params())
 	addr.Compress = !call.Transport.DisableCompression
 	b.placed = append(append(b.placed[:0], stages...),
 		component.Placed{Phase: uint8(component.BackendAddress), Name: "address", Stage: addr, At: be.Node.Pos, Prompt: true},
-		component.Placed{Phase: uint8(component.BackendShape), Name: "shape", Stage: shape, Prompt: true,
+		component.Placed{Phase: uint8(component.BackendShape), Name: "shape", Stage: message.NewShape(b.g.Service, be, call.Reshape), Prompt: true,
 			At: cmp.Or(keyPos(be.Node, "encoding", "is_collection", "target", "allow", "deny", "mapping", "group"), be.Node.Pos)})
 	bp.plan = plan.Blueprint{Placed: b.placed, Phase: backendPhase, Tail: tail, Name: "call", At: be.Node.Pos,
 		Title: plan.Title{Subject: subject(site), Index: uint16(i), Of: plan.OfBackend}}.Plan()
 	b.backends.Add(site)
 	return bp
-}
-
-// unseen reports whether nobody sees the statuses of answers that are not decoded: a source
-// learns whether its message is done, and data has none. What an endpoint makes of such
-// answers is as it always was.
-func (b *endpointBuilder) unseen() bool {
-	scope := b.site.Scope()
-	return scope == component.InAgent || scope != component.InEndpoint && b.config.OutputEncoding != "no-op"
 }
 
 // inspect finds what else is wrong with what will not be served: the components of its

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/model"
 	"github.com/sluice-gateway/sluice/internal/plan"
@@ -17,6 +18,7 @@ type Explanation struct {
 	Outcome    string            // in words: which route wins, or why none does
 	Candidates []route.Candidate // the routes that were compared, the winner first
 	Service    []Step
+	First      []string      // namespaces in front of that which may answer, or ask for something else
 	Own        bool          // the gateway answers by itself
 	Endpoint   *EndpointPlan // nil when no endpoint answers
 }
@@ -65,9 +67,11 @@ func (g *Generation) Explain(method, target string) Explanation {
 	if m.Outcome != route.Found || method == "GET" || method == "HEAD" { // its own paths come first, by GET at least
 		if name := g.own.name(path); name != "" {
 			e.Outcome, e.Own = "the gateway answers by itself: "+name, true
+			e.First = first(e.Service, component.ServicePlugin)
 			return e
 		}
 	}
+	e.First = first(e.Service, component.ServicePlugin, component.ServiceRewrite, component.ServiceScript, component.ServiceBot)
 	switch m.Outcome {
 	case route.Found:
 		e.Outcome = fmt.Sprintf("%s %s answers", m.Value.Method, m.Value.Pattern)
@@ -89,6 +93,17 @@ func (g *Generation) Explain(method, target string) Explanation {
 		e.Outcome = "404: no endpoint has this path"
 	}
 	return e
+}
+
+// first returns the names of those that act in some phases of the service.
+func first(steps []Step, phases ...component.ServicePhase) (names []string) {
+	for _, s := range steps {
+		acts := slices.ContainsFunc(phases, func(p component.ServicePhase) bool { return p.String() == s.Phase })
+		if acts && !slices.Contains(names, s.Name) {
+			names = append(names, s.Name)
+		}
+	}
+	return names
 }
 
 // ExplainPipe says what the pipe of the service with this name does, which answers what a

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -60,7 +59,7 @@ func (g *Generation) Answer(ctx context.Context, x *gateway.Exchange, c gateway.
 // Taken returns an exchange for a message of the named source, all of which is let
 // through; see [gateway.Source]. It is the caller's, who releases it.
 func (g *Generation) Taken(source string, m gateway.Message) *gateway.Exchange {
-	m.Method, m.Path = cmp.Or(m.Method, "POST"), cmp.Or(m.Path, "/"+source)
+	m.Method, m.Path = cmp.Or(m.Method, "POST"), cmp.Or(m.Path, "/")
 	m.Header = slices.Clone(m.Header)
 	for i, f := range m.Header {
 		m.Header[i].Name = gateway.Canonical(f.Name)
@@ -79,18 +78,13 @@ func (g *Generation) Taken(source string, m gateway.Message) *gateway.Exchange {
 }
 
 // Take answers an exchange of a source in the way that c does. An error is the failure,
-// that something of the answer is missing, or that its status is no success.
+// or that something of the answer is missing.
 func (g *Generation) Take(ctx context.Context, x *gateway.Exchange, c gateway.Connector) error {
 	err := c.Do(ctx, x)
-	switch {
-	case err != nil:
-		return err
-	case !gateway.Succeeded(x.Response.Status):
-		return &gateway.Error{Code: gateway.CodeBackendStatus, Err: fmt.Errorf("the answer has the status %d", x.Response.Status)}
-	case !x.Response.Complete:
-		return cmp.Or(x.Response.Missing, error(errIncomplete))
+	if err == nil && !x.Response.Complete {
+		err = cmp.Or(x.Response.Missing, error(errIncomplete))
 	}
-	return nil
+	return err
 }
 
 // errIncomplete is an answer to a source of which nobody says what is missing.

@@ -1,7 +1,6 @@
 package compile
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -146,7 +145,6 @@ func (c *compiler) bounded(in *component.BackendSite, e *model.Endpoint) bool {
 // inherit fills in what a pipe has from the backend that it stands in.
 func (c *compiler) inherit(e *model.Endpoint, in *component.BackendSite) {
 	if in == nil {
-		e.Method = cmp.Or(e.Method, "POST") // as a message of which nothing else is said
 		e.InputHeaders, e.InputQueryStrings = everything, everything
 	} else {
 		outer, be := in.Endpoint().Config(), in.Config()

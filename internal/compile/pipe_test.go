@@ -7,14 +7,12 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/compile"
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
@@ -60,7 +58,6 @@ func buildWorkflow(s *component.BackendSite, o workflow) error {
 type agent struct {
 	Name        string                  `json:"name"`
 	Backend     []*model.Backend        `json:"backend"`
-	Output      model.OutputEncoding    `json:"output_encoding"`
 	Timeout     config.Duration         `json:"timeout"`
 	ExtraConfig map[string]*config.Node `json:"extra_config"`
 	Node        *config.Node            `json:"-"`
@@ -75,7 +72,7 @@ type agents struct {
 func buildAgents(s *component.ServiceSite, o agents) error {
 	for _, a := range o.Agents {
 		s.Source(a.Name, nil, s.Pipe(component.InAgent, &model.Endpoint{
-			Endpoint: a.Name, Backend: a.Backend, OutputEncoding: a.Output, Timeout: a.Timeout, ExtraConfig: a.ExtraConfig, Node: a.Node,
+			Endpoint: a.Name, Method: "POST", Backend: a.Backend, Timeout: a.Timeout, ExtraConfig: a.ExtraConfig, Node: a.Node,
 		}))
 	}
 	return nil
@@ -114,16 +111,6 @@ var nesting = component.NewRegistry(slices.Concat(
 	component.Nested(component.Info{Namespace: "test/fails"}, func(s *component.PipeSite, _ struct{}) error {
 		s.Stage(component.PipeValidate, gateway.StageFunc(func(context.Context, *gateway.Exchange) error {
 			return &gateway.Error{Status: 403, Code: "failing"}
-		}))
-		return nil
-	}),
-	component.Nested(component.Info{Namespace: "test/answers"}, func(s *component.PipeSite, o struct {
-		Status int `json:"status"`
-	}) error {
-		s.Stage(component.PipeValidate, gateway.StageFunc(func(_ context.Context, x *gateway.Exchange) error {
-			x.Response.Status, x.Response.Complete = o.Status, true
-			x.Reply()
-			return nil
 		}))
 		return nil
 	}),
@@ -682,39 +669,6 @@ func TestNestedShadow(t *testing.T) {
 	}
 }
 
-// TestAgentsJudge acknowledges a message for a success alone, decoded or not, and says
-// nothing of answers that nobody reads.
-func TestAgentsJudge(t *testing.T) {
-	const workflow = `"extra_config":{"test/workflow":{"endpoint":"/inner","backend":[{"url_pattern":"/inner","encoding":"no-op"}]}}`
-	for _, dialect := range []string{"krakend", "sluice"} {
-		for _, tt := range []struct{ name, agent string }{
-			{"no-op", `"backend":[{"url_pattern":"/","encoding":"no-op"}]`},
-			{"two of no-op", `"backend":[{"url_pattern":"/","encoding":"no-op"},{"url_pattern":"/","encoding":"no-op","method":"GET"}],"extra_config":{"test/writes":{}}`},
-			{"a pipe of no-op", `"output_encoding":"no-op","backend":[{"url_pattern":"/","encoding":"no-op"}]`},
-			{"a workflow of no-op", `"backend":[{"url_pattern":"/","encoding":"no-op",` + workflow + `}]`},
-			{"a stage that answers", `"backend":[{"url_pattern":"/"}],"extra_config":{"test/answers":{"status":%d}}`},
-		} {
-			for status, succeeds := range map[int]bool{200: true, 202: true, 204: true, 302: false, 404: false, 500: false} {
-				network := gateway.ConnectorFunc(func(_ context.Context, x *gateway.Exchange) error {
-					x.Response.Status, x.Response.Body = status, body.FromBytes([]byte("well"))
-					return nil
-				})
-				agent := strings.Replace(tt.agent, "%d", strconv.Itoa(status), 1)
-				g, problems := compileNested(t, network, `{"version":3,"dialect":"`+dialect+`","host":["http://up"],"endpoints":[{"endpoint":"/x","backend":[{"url_pattern":"/x"}]}],
-					"extra_config":{"test/agents":{"agents":[{"name":"one",`+agent+`}]}}}`)
-				if len(problems) > 0 {
-					t.Fatalf("%s, %s:\n%s", dialect, tt.name, config.Format(problems))
-				}
-				x := g.Taken("one", gateway.Message{})
-				if err := g.Take(t.Context(), x, g.Sources()[0].By); (err == nil) != succeeds || err != nil && gateway.AsError(err).Code != gateway.CodeBackendStatus {
-					t.Errorf("%s, %s answers %d: the message ends with %v", dialect, tt.name, status, err)
-				}
-				x.Release()
-			}
-		}
-	}
-}
-
 // TestAgents answers what a source asks by a pipe of the service: nobody has let a
 // client in, and nothing of one is there.
 func TestAgents(t *testing.T) {
@@ -737,9 +691,6 @@ func TestAgents(t *testing.T) {
 	}
 	for i, want := range []string{`{"a":1,"g":{"a":1,"b":2}}`, "teapot"} {
 		x := g.Taken("queue", gateway.Message{Header: gateway.Fields{{Name: "x-a", Value: "a"}}, Body: []byte("hello")})
-		if got := x.In.Method() + " " + x.In.Path(); got != "POST /queue" {
-			t.Errorf("logs show a message of which nothing is known as %s", got)
-		}
 		x.Record = gateway.NewRecord()
 		err := g.Take(t.Context(), x, g.Sources()[i].By)
 		got := text(t, x)
@@ -753,9 +704,6 @@ func TestAgents(t *testing.T) {
 			t.Errorf("got %s, %v, complete %t, want %s", got, err, x.Response.Complete, want)
 		}
 		x.Release()
-	}
-	if got := strings.Join(n.seen, "\n"); !strings.Contains(got, "POST up/one") || !strings.Contains(got, "GET up/two") {
-		t.Errorf("the calls are %q, want a POST where no method is written", n.seen)
 	}
 	for _, bad := range []struct{ agent, path, want string }{
 		{`{"name":"one","backend":[{"url_pattern":"/{id}"}]}`, "backend[0].url_pattern", "id"},

@@ -372,6 +372,22 @@ func TestFront(t *testing.T) {
 	}
 }
 
+// TestExplainFront tells of whoever may answer, or ask for something else, in front of
+// what a request finds as it is sent.
+func TestExplainFront(t *testing.T) {
+	const document = `{"version":3,"extra_config":{%s},"endpoints":[{"endpoint":"/x","method":"POST","backend":[{"url_pattern":"/1","host":["http://up"]}]}]}`
+	with := compileWired(t, new(network), fmt.Sprintf(document, `"test/front":{}`))
+	without := compileWired(t, new(network), fmt.Sprintf(document, ""))
+	for _, tt := range []struct{ path, want string }{{"/old", "[test/front]"}, {"/x", "[test/front]"}, {"/__health", "[]"}} {
+		if got := fmt.Sprint(with.Explain("GET", tt.path).First); got != tt.want {
+			t.Errorf("%s: got %s, want %s", tt.path, got, tt.want)
+		}
+		if got := without.Explain("GET", tt.path).First; got != nil {
+			t.Errorf("%s: without anybody in front got %v", tt.path, got)
+		}
+	}
+}
+
 // TestRewrittenToOwnPaths finds nothing of the gateway itself behind a path that was
 // rewritten, which does not keep clients from what they ask for by its name.
 func TestRewrittenToOwnPaths(t *testing.T) {
