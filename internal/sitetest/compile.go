@@ -35,9 +35,14 @@ func (g *Gateway) Compile(t testing.TB, text string) *compile.Generation {
 }
 
 // Check compiles a configuration and returns all problems; with an error among them there
-// is no generation.
+// is no generation. What was compiled before it is a generation of its own; Env is of the
+// last.
 func (g *Gateway) Check(t testing.TB, text string) (*compile.Generation, []*config.Problem) {
 	t.Helper()
+	if g.compiled {
+		g.Reload(t)
+	}
+	g.compiled = true
 	return compile.Compile(document(t, text), compile.Options{Registry: g.Registry, Env: g.Env})
 }
 

@@ -37,7 +37,8 @@ type Gateway struct {
 
 	Log Log // what is logged, at all levels, as text
 
-	service *component.ServiceSite
+	service  *component.ServiceSite
+	compiled bool // in this Env
 }
 
 // A Log holds what is written to it. It may be read while a component logs.
@@ -98,7 +99,7 @@ func New(t testing.TB) *Gateway {
 }
 
 func (g *Gateway) begin(t testing.TB, e *component.Env) {
-	g.Env, g.service = e, component.NewServiceSite(e)
+	g.Env, g.service, g.compiled = e, component.NewServiceSite(e), false
 	t.Cleanup(e.Release)
 }
 
@@ -243,7 +244,8 @@ func Stage[T gateway.Stage](t testing.TB, s Site) T {
 }
 
 // Run takes an exchange through what was placed at a site, in the order of phases, as a
-// plan does. The rest of the gateway does what rest does, nil for nothing.
+// plan does. The rest of the gateway does what rest does, nil for nothing; it is not
+// called where a stage replied, which x.Replied no longer tells then.
 func Run(ctx context.Context, t testing.TB, s Site, x *gateway.Exchange, rest gateway.ConnectorFunc) error {
 	t.Helper()
 	built(t, s)

@@ -167,6 +167,19 @@ type outcomes []telemetry.Outcome
 
 func (o *outcomes) Observe(_ *gateway.Exchange, told telemetry.Outcome) { *o = append(*o, told) }
 
+// TestCompileAgain compiles one configuration after the other, each of which is a
+// generation of its own.
+func TestCompileAgain(t *testing.T) {
+	g := sitetest.New(t)
+	g.Registry = registry()
+	for _, word := range []string{"one", "two"} {
+		generation := g.Compile(t, `{"version":3,"extra_config":{"test/mark":{"word":"`+word+`"}}}`)
+		if got := sitetest.Ask(t, generation, testx.Request{Path: "/"}).Header.Get("Word"); got != word {
+			t.Errorf("got %q, want %q", got, word)
+		}
+	}
+}
+
 // TestCompile asks a whole gateway.
 func TestCompile(t *testing.T) {
 	g := sitetest.New(t)
