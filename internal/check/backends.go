@@ -162,10 +162,10 @@ func (b *Backends) checkOutput() {
 }
 
 // checkUndecoded reports an endpoint that makes its answer of nothing: no-op passes on
-// what a backend says, if the endpoint passes it on as well. A source asks for no answer.
+// what a backend says, if the endpoint passes it on as well.
 func (b *Backends) checkUndecoded() {
 	undecoded := func(a answer) bool { return a.config.Encoding == "no-op" && !a.reshaped }
-	if b.config.OutputEncoding == "no-op" || b.site.Scope() == component.InAgent || !all(b.answers, undecoded) || b.remade(component.PipeStatic) {
+	if b.config.OutputEncoding == "no-op" || !all(b.answers, undecoded) || b.remade(component.PipeStatic) {
 		return
 	}
 	b.mistake(b.answers[0].config.Node, "encoding", errors.New(

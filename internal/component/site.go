@@ -380,10 +380,8 @@ func (s *ServiceSite) Pipe(scope Scope, e *model.Endpoint) gateway.Connector {
 // Source brings messages in beside the listener, which c answers. It runs while the
 // gateway serves, from the moment when the generation is live until another one is, or
 // the gateway is told to stop. The next generation's sources wait until it has returned,
-// so that a queue has one consumer at a time: while a message hangs nothing new is taken,
-// for as long as its timeout. Its own generation lives as long as it runs. Observers know
-// its messages by the name, as that of their endpoint, and the access log shows it as the
-// path of those that have none.
+// so that a queue has one consumer at a time, and its own lives as long as it runs. Logs
+// and observers know its messages by the name, as that of their endpoint.
 func (s *ServiceSite) Source(name string, src gateway.Source, c gateway.Connector) {
 	s.env.Sources = append(s.env.Sources, Source{name, src, c})
 }

@@ -70,7 +70,9 @@ func (e *Edited) release() {
 func (e *Edited) SetMethod(method string) { e.method = method }
 
 // SetPath replaces the path, which is escaped and begins with a slash. Endpoints are
-// found by it if that has not happened yet.
+// found by it if that has not happened yet. Where the router redirects it to the spelling
+// that is served, clients are told that of the new path: whoever hides paths from them
+// writes them as the endpoint does.
 func (e *Edited) SetPath(path string) { e.path = path }
 
 // SetRawQuery replaces the query, which comes without a question mark.

@@ -165,10 +165,6 @@ func BodyError(err error) error {
 	return &Error{Status: 400, Code: CodeBadRequest, Public: "the request body broke off", Err: err}
 }
 
-// Succeeded reports whether a status, 0 for none, stands for a success (RFC 9110, section
-// 15.3).
-func Succeeded(status int) bool { return status == 0 || status >= 200 && status < 300 }
-
 // BadStatus returns the failure of a backend whose answer, in x, has a number for its
 // status that stands for none. The client reads the number, the operator also where it
 // came from.

@@ -31,23 +31,12 @@ type Source interface {
 	// and returns. It connects again by itself, after a pause: nobody calls it a second
 	// time, and an error is why it ended before ctx did.
 	//
-	// Take answers a message and returns when that is done: nil says that it may be
-	// acknowledged, any error that it has to be given back. Nil stands for a whole answer:
-	// each backend has answered with a success, in the encoding that it is to have. In the
-	// dialect krakend only 200 and 201 are a success with data, in sluice all of 2xx, an
-	// empty body being one of no data; an answer that is a text or a list is to be declared
-	// as such, and encoding no-op asks for 2xx alone and reads nothing, in both dialects.
-	//
-	// Take is safe for concurrent use, and does not end with ctx, but with the timeout that
-	// the service has, or with the one that the source's pipe was given. When the stop of
-	// the gateway waits no longer it fails with an error that is [ErrStopped] by
-	// [errors.Is], whatever else has failed by then: nothing is known to be wrong with
-	// the message.
-	//
-	// All of the message goes to the backends as it is, as if an endpoint let everything
-	// through. Zero parts of it are empty; without a method it is a POST, without a path
-	// one to the name of the source, which the access log shows. Backends are called with
-	// a method of their own, by default POST. Names of headers may be spelt anyhow. Nothing
-	// of it may change before take returns, and nothing is kept then.
+	// Take answers a message and returns when that is done: nil stands for a whole
+	// answer, any error for none or for one of which something is missing, so that the
+	// message may be acknowledged or has to be given back. It is safe for concurrent
+	// use, and does not end with ctx. All of the message goes to the backends as it is,
+	// as if an endpoint let everything through. Zero parts of it are empty; without a
+	// method it is a POST, without a path one to "/". Names of headers may be spelt
+	// anyhow. Nothing of it may change before take returns, and nothing is kept then.
 	Run(ctx context.Context, take func(Message) error) error
 }

@@ -27,10 +27,6 @@ type Shape struct {
 	nothing    *jsonspan.Projection                // of the empty object that stands for no body
 	reshape    func(map[string]any) map[string]any // replaces allow, deny and mapping
 	group      string                              // applied after reshape
-
-	// Judge is that nobody sees the status of an answer that is not decoded: one that is
-	// no success is a failure then.
-	Judge bool
 }
 
 // NewShape compiles what a backend says of its answers; reshape takes the place of allow,
@@ -72,9 +68,6 @@ func (s *Shape) Leave(_ context.Context, x *gateway.Exchange, err error) error {
 	}
 	r := &x.Response
 	if s.encoding == "no-op" {
-		if s.Judge && !gateway.Succeeded(r.Status) {
-			return gateway.BadStatus(x)
-		}
 		// As long as nothing was sent there is a status for what fails. An answer whose
 		// type is guessed waits for its first byte in any case.
 		if err := r.Body.Begin(!r.Header.Has(ContentType) && !r.Header.Has("Content-Encoding")); err != nil {

@@ -39,6 +39,11 @@ func FuzzDotSegment(f *testing.F) {
 }
 
 func TestDotSegment(t *testing.T) {
+	for path, want := range map[string]bool{"/v2/..%5cadmin": true, "/v2/%252e%252e/admin": true, "/v2/../admin": true, "/v2/%5cadmin": false, "/v2/a..b": false} {
+		if got := DotSegment(path); got != want {
+			t.Errorf("the path %s: got %t, want %t", path, got, want)
+		}
+	}
 	for value, want := range map[string]bool{
 		"": false, "a": false, ".": true, "..": true, "...": false, "a.": false, ".a": false, "a..b": false, "1.2": false,
 		"a/..": true, "a/./b": true, `a\..`: true, "..;a": true, "a;..": false, "a;/..": true, "%2e%2E": true, "%252e.": true, "a%2f..%2fb": true, "a%5C.": true,

@@ -18,7 +18,10 @@ type Text struct {
 // Readings returns how else servers may read an escaped path than decoded once: decoded
 // until nothing is left to decode, compatible characters as one, backslashes as slashes,
 // cut where a query or a fragment would begin, segments without parameters and without
-// blanks and dots at their ends. Letter case stays. It is empty for most paths.
+// blanks and dots at their ends. What is left of no segment is left out, "." and ".."
+// too, without the segment in front of them: /x/..%5cadmin is read as /x/admin, not as
+// /admin. Variables and wildcards refuse such paths; who judges one in front of the
+// router refuses those by [DotSegment]. Letter case stays. It is empty for most paths.
 func Readings(escaped string, text Text) []string {
 	if path(escaped).traits()&(special|loose) == 0 {
 		return nil

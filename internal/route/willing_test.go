@@ -26,6 +26,8 @@ func TestReadings(t *testing.T) {
 		{"/v2/%252fadmin", false, []string{"/v2/admin"}},
 		{"/v2/%25%36%31dmin", false, []string{"/v2/admin"}},
 		{"/v2/%u0061dmin", false, []string{"/v2/admin"}},
+		{"/v2/..%5cadmin", false, []string{"/v2/admin"}}, // of which DotSegment tells
+		{"/v2/%252e%252e/admin", false, []string{"/v2/admin"}},
 		{"/v2/%5cadmin", false, []string{"/v2/admin"}},
 		{"/v2/\\admin", false, []string{"/v2/admin"}},
 		{"/v2/admin%20/x", false, []string{"/v2/admin/x"}},

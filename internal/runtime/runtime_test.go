@@ -68,7 +68,7 @@ type probeOptions struct {
 	TLS *model.ClientTLS `json:"tls"`
 }
 
-func newBench(text string) *bench { return newBenchWith(text, nil) }
+func newBench(text string) *bench { return newBenchWith(text, slog.DiscardHandler) }
 
 func newBenchWith(text string, log slog.Handler) *bench {
 	b := new(bench)

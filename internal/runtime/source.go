@@ -112,8 +112,5 @@ func (g *Gateway) answer(gen *generation, src component.Source, m gateway.Messag
 	gen.begin(x)
 	defer g.Done(x, gateway.Sent{}, nil)
 	x.Err = gen.Take(g.stopping.cut, x, src.By)
-	if x.Err != nil && g.stopping.cut.Err() != nil {
-		return fmt.Errorf("%w: %w", gateway.ErrStopped, x.Err)
-	}
 	return x.Err
 }

@@ -242,7 +242,7 @@ func TestSourcesOfPipes(t *testing.T) {
 		e := engine.Engine{Name: "test", NewServer: func(s engine.Settings) engine.Server { return newServer(s) },
 			NewClient: func(model.Transport, *tls.Config) engine.Client { return backends }}
 		b, queue := newBelted(t, slog.DiscardHandler, e)
-		const two = `"backend":[{"url_pattern":"/1","method":"GET","host":["http://up"]},{"url_pattern":"/2","method":"GET","host":["http://up"]}]`
+		const two = `"backend":[{"url_pattern":"/1","host":["http://up"]},{"url_pattern":"/2","host":["http://up"]}]`
 		b.load(t, belted(`"name":"one","takes":"2s",`+two))
 		stop := b.serve(t)
 		time.Sleep(2500 * time.Millisecond) // within the third message
