@@ -382,9 +382,6 @@ func TestDecidedOnce(t *testing.T) {
 	client := backend(func(s *component.BackendSite) error { return s.Client(nobody) })
 	connector := backend(func(s *component.BackendSite) error { return s.Connector(nobody) })
 	sequence := endpoint(func(s *component.PipeSite) error { return s.Sequence(nil) })
-	logger := func(name string) component.Declaration {
-		return service(name, func(s *component.ServiceSite, _ options) error { return s.Logger(slog.DiscardHandler) })
-	}
 	tests := []struct {
 		name string
 		a, b func(string) component.Declaration
@@ -396,7 +393,6 @@ func TestDecidedOnce(t *testing.T) {
 		{"redirects", redirects(component.Redirects{Return: true}), redirects(component.Redirects{}), "redirects"},
 		{"shadows", shadow(1), shadow(2), "nobody waits for"},
 		{"sequences", sequence, sequence, "in sequence"},
-		{"ends of the log", logger, logger, "where the log goes"},
 		{"payloads", payload(7), payload(5), "5 5"},
 		{"payloads, the other way round", payload(5), payload(7), "5 5"},
 		{"no payload, and one", payload(0), payload(5), "5 5"},

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
 )
 
 // newText returns a handler that writes lines without times.
@@ -49,6 +51,52 @@ func TestLog(t *testing.T) {
 		"level=INFO msg=five\n"
 	if fresh.String() != want {
 		t.Errorf("the new end has\n%swant\n%s", &fresh, want)
+	}
+}
+
+// TestLogEnds lets several components say where the log goes: each that is named gets all
+// lines, and the defaults of one that is not give way to them, in whatever order they are
+// built.
+func TestLogEnds(t *testing.T) {
+	tests := []struct{ built, want string }{ // "-" stands before one that is not named
+		{"", "old"},
+		{"-a", "a"},
+		{"a", "a"},
+		{"a b", "a b"},
+		{"-a b", "b"},
+		{"b -a", "b"},
+		{"b -a c", "b c"},
+	}
+	for _, tt := range tests {
+		ends := map[string]*strings.Builder{"old": {}, "a": {}, "b": {}, "c": {}}
+		env := newEnv(nil)
+		env.Log = component.NewLog(newText(ends["old"], slog.LevelInfo))
+		s := component.NewServiceSite(env)
+		for name := range strings.FieldsSeq(tt.built) {
+			n := parse(`{"x":{"limit":1}}`).Get("x")
+			name, implicit := strings.CutPrefix(name, "-")
+			if implicit {
+				n = nil
+			}
+			d := service("test/"+name, func(s *component.ServiceSite, _ options) error {
+				s.Logger(newText(ends[name], slog.LevelInfo))
+				return nil
+			})
+			s.Build(&d, n)
+		}
+		if problems := s.Problems(); len(problems) > 0 {
+			t.Errorf("%q: %s", tt.built, config.Format(problems))
+		}
+		env.Log.Logger().Info("line")
+		for name, end := range ends {
+			want := ""
+			if slices.Contains(strings.Fields(tt.want), name) {
+				want = "level=INFO msg=line\n"
+			}
+			if end.String() != want {
+				t.Errorf("%q: %s has %q, want %q", tt.built, name, end, want)
+			}
+		}
 	}
 }
 
@@ -94,9 +142,7 @@ func TestLogConcurrently(t *testing.T) {
 		})
 	}
 	for range 500 {
-		if err := component.NewServiceSite(env).Logger(slog.DiscardHandler); err != nil {
-			t.Error(err)
-		}
+		component.NewServiceSite(env).Logger(slog.DiscardHandler)
 	}
 	wg.Wait()
 }

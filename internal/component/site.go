@@ -46,7 +46,7 @@ type Env struct {
 	// in the service. What is wrong with it is reported.
 	Pipe func(scope Scope, in *BackendSite, e *model.Endpoint) gateway.Connector
 
-	// Log receives what happens; the logging component may replace its end.
+	// Log receives what happens; components may replace its end.
 	Log *Log
 
 	// Stdout and Stderr are the streams of the process, for components that log;
@@ -339,11 +339,12 @@ func (s *Site) Stated() []Need { return s.needs }
 // ServiceSite is where components of the service are attached.
 type ServiceSite struct {
 	Site
+	ends []slog.Handler // of the log, by components that are named
 }
 
 // NewServiceSite returns the site of a generation.
 func NewServiceSite(env *Env) *ServiceSite {
-	return &ServiceSite{Site{env: env}}
+	return &ServiceSite{Site: Site{env: env}}
 }
 
 // Build runs a declaration of the service with the options n, nil for the
@@ -396,14 +397,19 @@ func (s *Site) Stdout() telemetry.Output { return cmp.Or(s.env.Stdout, telemetry
 // Stderr returns the standard error, for lines of logs.
 func (s *Site) Stderr() telemetry.Output { return cmp.Or(s.env.Stderr, telemetry.Discard) }
 
-// Logger replaces the end of the log by h: from now on all lines of the
-// generation go there. Only one component may say so.
-func (s *ServiceSite) Logger(h slog.Handler) error {
-	if err := s.claim("say where the log goes"); err != nil {
-		return err
+// Logger lets the lines of the generation go to h, instead of where they went before
+// anybody said so. Of several components that the configuration names, each gets every
+// line; what the defaults of an implicit one say counts as long as none of them speaks.
+func (s *ServiceSite) Logger(h slog.Handler) {
+	if s.Declared() {
+		s.ends = append(s.ends, h)
+	} else if len(s.ends) > 0 {
+		return
+	}
+	if len(s.ends) > 1 {
+		h = slog.NewMultiHandler(s.ends...)
 	}
 	s.env.Log.redirect(h)
-	return nil
 }
 
 // PipeSite is where components of a pipe are attached: that of an endpoint, or one that

@@ -60,7 +60,8 @@ func build(s *component.ServiceSite, o Options) error {
 	}
 	if !s.Declared() {
 		describe(s, about)
-		return s.Logger(newHandler(o.Level.slog(), s.Mask(), stream(s.Stderr(), plain)))
+		s.Logger(newHandler(o.Level.slog(), s.Mask(), stream(s.Stderr(), plain)))
+		return nil
 	}
 	var sinks []func(*record) error
 	if o.Stdout {
@@ -81,7 +82,8 @@ func build(s *component.ServiceSite, o Options) error {
 	if o.CustomFormat != "" && o.Format != "custom" {
 		s.Warn("custom_format", errors.New(`has no effect without "format": "custom"; set it, or remove the pattern`))
 	}
-	return s.Logger(newHandler(o.Level.slog(), s.Mask(), sinks...))
+	s.Logger(newHandler(o.Level.slog(), s.Mask(), sinks...))
+	return nil
 }
 
 // describe sets how standard output tells of itself once the configuration goes
