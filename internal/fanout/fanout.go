@@ -3,6 +3,7 @@ package fanout
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -464,6 +465,8 @@ func (p *ShadowPlan) ended(x *gateway.Exchange, err error) {
 		return
 	case class == gateway.Refused && 0 < x.Response.Status && x.Response.Status < 500:
 		err = nil
+	case err == nil && x.Response.Status >= 500: // which is passed through
+		err = &gateway.Error{Code: gateway.CodeBackendStatus, Err: fmt.Errorf("the answer has status %d", x.Response.Status)}
 	}
 	if !p.State.failing.Is(err != nil, p.Clock) {
 		return
@@ -519,13 +522,12 @@ func (p *ShadowPlan) call(ctx context.Context, c *gateway.Exchange) {
 		span = gateway.Span{Plan: p.Title.String(), Step: "shadow", Began: r.Since(), Before: c.Request.Body.Form()}
 	}
 	err := p.Run.Do(ctx, c)
-	if r != nil {
-		span.After, span.Status, span.Err = c.Response.Body.Form(), c.Response.Status, err
-	}
+	span.After = c.Response.Body.Form()
 	if err == nil {
-		drain(&c.Response.Body)
+		err = drain(ctx, &c.Response.Body)
 	}
 	if r != nil {
+		span.Status, span.Err = c.Response.Status, err
 		span.Took = r.Since() - span.Began
 		r.Add(span)
 	}
@@ -544,12 +546,21 @@ func (s *Shadows) read(ctx context.Context, x *gateway.Exchange) ([]byte, error)
 	return payload, nil
 }
 
-// drain reads what a shadow answers, so that its connection can be used again.
-func drain(b *body.Body) {
+// drain reads what a shadow answers, so that its connection can be used again. An answer
+// that breaks off is a failure, one that goes on for long is not.
+func drain(ctx context.Context, b *body.Body) error {
 	const enough = 1 << 20
-	if b.Form() == body.Stream {
-		b.Bytes(enough) // nobody waits for the answer, nor for its error
+	if b.Form() != body.Stream {
+		return nil
 	}
+	_, err := b.Bytes(enough)
+	switch {
+	case err == nil, errors.Is(err, body.ErrTooLarge):
+		return nil
+	case errors.Is(ctx.Err(), context.Canceled):
+		return gateway.Left(ctx, err)
+	}
+	return message.AnswerError(err)
 }
 
 // note tells who looks at x where the members of an answer of the branch come from, if
