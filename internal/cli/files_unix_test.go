@@ -140,6 +140,19 @@ func TestSendReading(t *testing.T) {
 	if out, err := shell.CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "GET /__health: 200") {
 		t.Errorf("a body through a pipe: %v\n%s", err, out)
 	}
+	ends, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket, peer := os.NewFile(uintptr(ends[0]), "socket"), os.NewFile(uintptr(ends[1]), "peer")
+	defer socket.Close()
+	io.WriteString(peer, "through a socket")
+	peer.Close()
+	shell = exec.Command(program, "explain", "-c", "gateway.json", "--send", "--data", "@-", "/__health")
+	shell.Stdin = socket
+	if out, err := shell.CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "GET /__health: 200") {
+		t.Errorf("a body through a socket: %v\n%s", err, out)
+	}
 	if err := syscall.Mkfifo("pipe", 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -147,9 +160,23 @@ func TestSendReading(t *testing.T) {
 		p := &process{cmd: exec.Command(program, "explain", "-c", "gateway.json", "--send", "--data", "@pipe", "/__health")}
 		p.cmd.Stdout, p.cmd.Stderr = p, p
 		p.start(t)
-		f, err := os.OpenFile("pipe", os.O_WRONLY, 0) // waits until the program reads
-		if err != nil {
-			t.Fatal(err)
+		opened := make(chan *os.File)
+		go func() {
+			f, err := os.OpenFile("pipe", os.O_WRONLY, 0) // waits until the program reads
+			if err != nil {
+				t.Error(err)
+			}
+			opened <- f
+		}()
+		var f *os.File
+		select {
+		case f = <-opened:
+		case <-p.ended:
+			r, err := os.OpenFile("pipe", os.O_RDONLY|syscall.O_NONBLOCK, 0) // so that the writer does not wait for ever
+			if err == nil {
+				defer r.Close()
+			}
+			f = <-opened
 		}
 		p.signal(t, s)
 		if code := p.wait(t); code != exitUsage || p.log() != "sluice: stopped before pipe was read\n" {

@@ -26,11 +26,14 @@ type request struct {
 func (r request) message(ctx context.Context) (gateway.Inbound, error) {
 	payload := []byte(r.data)
 	if name, isFile := strings.CutPrefix(r.data, "@"); isFile {
-		if name == "-" {
-			name = "/dev/stdin"
-		}
 		var err error
-		if payload, err = config.ReadDocument(ctx, name); ctx.Err() != nil {
+		if name == "-" {
+			name = "the standard input"
+			payload, err = config.ReadInput(ctx)
+		} else {
+			payload, err = config.ReadDocument(ctx, name)
+		}
+		if ctx.Err() != nil {
 			return nil, fmt.Errorf("stopped before %s was read", name)
 		} else if err != nil {
 			return nil, err

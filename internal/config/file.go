@@ -89,6 +89,25 @@ func ReadDocument(ctx context.Context, name string) ([]byte, error) {
 	return data, err
 }
 
+// ReadInput returns what comes on the standard input until that ends, or ctx: a read that
+// goes on then dies with the process, which is about to end. The error is an
+// [*fs.PathError], or that of ctx.
+func ReadInput(ctx context.Context) ([]byte, error) {
+	var data []byte
+	read := make(chan error, 1)
+	go func() {
+		var err error
+		data, err = readAtMost(os.Stdin, largestDocument)
+		read <- err
+	}()
+	select {
+	case err := <-read:
+		return data, err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
 // openDocument opens a file for reading. To open a pipe is to wait for a writer: when
 // ctx ends before there is one, this process is that writer for a moment, as often as
 // it takes, because nobody can see whether the other goroutine waits already.
