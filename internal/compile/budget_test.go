@@ -32,6 +32,8 @@ func rest(ctx context.Context, d time.Duration) error {
 // A waiter is a component of the service that waits for as long as each part of it says.
 type waiter struct {
 	in, out, around, within time.Duration
+	fails                   bool  // the backend
+	lost                    bool  // there is no endpoint
 	blind                   bool  // it does not look at its context while it waits, and goes on
 	ended                   error // of the context, as a blind one has found it
 }
@@ -89,6 +91,8 @@ func TestServiceTimeout(t *testing.T) {
 		{"all of the way in", ``, waiter{around: 20 * second, in: 20 * second}, 504, 30 * second, "test/waiter"},
 		{"in front of the router, and blind", ``, waiter{in: 40 * second, blind: true}, 504, 40 * second, "do not end with it"},
 		{"behind the answer, and blind", ``, waiter{out: 40 * second, blind: true}, 200, 40 * second, "do not end with it"},
+		{"behind a failure, and blind", ``, waiter{out: 40 * second, blind: true, fails: true}, 500, 40 * second, "do not end with it"},
+		{"behind no endpoint, and blind", ``, waiter{out: 40 * second, blind: true, lost: true}, 404, 40 * second, "do not end with it"},
 		{"another limit", `"service_timeout":"2s",`, waiter{in: time.Hour}, 504, 2 * second, "test/waiter"},
 		{"no limit", `"service_timeout":"0s",`, waiter{in: 50 * time.Minute}, 200, 50 * time.Minute, ""},
 	}
@@ -110,6 +114,9 @@ func TestServiceTimeout(t *testing.T) {
 							if err := rest(ctx, w.within); err != nil {
 								return err
 							}
+							if w.fails {
+								return errors.New("broken")
+							}
 							return answer(x, `{}`)
 						}))
 					}),
@@ -120,12 +127,16 @@ func TestServiceTimeout(t *testing.T) {
 					*w = tt.waits
 					ctx, cancel := context.WithCancel(t.Context()) // as engines have it
 					began := time.Now()
-					x := gateway.Acquire(testx.Request{Path: "/x"}.Inbound())
+					path := "/x"
+					if tt.waits.lost {
+						path = "/nowhere"
+					}
+					x := gateway.Acquire(testx.Request{Path: path}.Inbound())
 					err := g.Do(ctx, x)
 					if took := time.Since(began); x.Response.Status != tt.status || took != tt.took || (err != nil) != (tt.status != 200) {
 						t.Errorf("status %d, %v, after %v; want %d after %v", x.Response.Status, err, took, tt.status, tt.took)
 					}
-					if want := gateway.Timeout; tt.status != 200 && gateway.ClassOf(err) != want {
+					if want := gateway.Timeout; tt.status != 200 && !tt.waits.fails && !tt.waits.lost && gateway.ClassOf(err) != want {
 						t.Errorf("observers are told %v", err)
 					}
 					x.Release()

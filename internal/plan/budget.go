@@ -28,6 +28,7 @@ type Budget struct {
 	spent  bool      // it has ended by its own time
 	done   chan struct{}
 	err    error
+	within error       // of the last turn of an endpoint
 	timer  *time.Timer // nil until somebody waits
 	stop   func() bool // ends looking at the context of the exchange
 }
@@ -47,10 +48,12 @@ func (b *Budget) pause() (spent bool) {
 	return b.spent
 }
 
-// restart ends a pause. With the last one the time begins anew.
-func (b *Budget) restart() {
+// restart ends the turn of an endpoint, and with it a pause. With the last one the time
+// begins anew.
+func (b *Budget) restart(failure error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.within = failure
 	if b.paused--; b.paused > 0 {
 		return
 	}
@@ -153,9 +156,9 @@ var errSpent = errors.New("components of the service took longer than service_ti
 type Paused struct{ gateway.Connector }
 
 // Do runs the endpoint.
-func (p Paused) Do(ctx context.Context, x *gateway.Exchange) error {
+func (p Paused) Do(ctx context.Context, x *gateway.Exchange) (err error) {
 	if b, ok := ctx.Value(budgetKey{}).(*Budget); ok {
-		defer b.restart()
+		defer func() { b.restart(err) }()
 		if b.pause() {
 			return &gateway.Error{Code: gateway.CodeTimeout, Public: "context deadline exceeded", Err: errSpent}
 		}
@@ -194,7 +197,7 @@ func (s *ServiceTime) End(b *Budget, x *gateway.Exchange) {
 	switch {
 	case !late:
 		log.Info("components of the service end in time again")
-	case failed && !errors.Is(failure, errSpent):
+	case failed && failure.Err != b.within && !errors.Is(b.within, failure) && !errors.Is(failure, errSpent):
 		log.Warn("a component of the service takes longer than service_timeout, so its requests fail",
 			"component", failure.Step, "at", failure.At.String(), "service_timeout", s.Limit)
 	default: // which one is not known
