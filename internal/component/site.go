@@ -70,6 +70,7 @@ type Env struct {
 
 	Hooks
 	Observers []telemetry.Observer
+	told      map[string]Health // all of Health by name
 	shared    map[any]any
 	gathered  map[any]any // lists of Gathered
 	release   []func()
@@ -223,11 +224,13 @@ func (s *Site) Health(name string, critical bool, state func() (text string, ok 
 	if s.node != nil {
 		h.At = s.node.Pos
 	}
-	for _, other := range s.env.Health {
-		if other.Name == name {
-			return fmt.Errorf("%s tells the health of %q, as %s does%s; choose another name for one of the two", s.name, name, other.by, at(other.At))
-		}
+	if other, told := s.env.told[name]; told {
+		return fmt.Errorf("%s tells the health of %q, as %s does%s; choose another name for one of the two", s.name, name, other.by, at(other.At))
 	}
+	if s.env.told == nil {
+		s.env.told = make(map[string]Health)
+	}
+	s.env.told[name] = h
 	s.env.Health = append(s.env.Health, h)
 	return nil
 }

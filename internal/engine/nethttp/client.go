@@ -411,7 +411,7 @@ func (c *call) connected(info httptrace.GotConnInfo) {
 		switch {
 		case c.stage.Load() == late: // nothing must be sent
 			if !streams {
-				info.Conn.Close() // for what writes to it does not ask whether the call goes on
+				socket(info.Conn).Close() // for what writes to it does not ask whether the call goes on
 			}
 			c.cancel()
 			return
@@ -432,7 +432,7 @@ func (c *call) connected(info httptrace.GotConnInfo) {
 		below = p.Conn
 	}
 	if q, ok := below.(*quiet); ok && info.Reused && !q.still() {
-		info.Conn.Close()
+		socket(info.Conn).Close()
 	}
 }
 
@@ -455,7 +455,8 @@ func (c *call) time() {
 	c.trace.GotFirstResponseByte = c.watch.Hear
 }
 
-// socket returns the connection below TLS.
+// socket returns the connection below TLS. To close that waits for nobody; TLS would say
+// goodbye to a peer that may not read.
 func socket(conn net.Conn) net.Conn {
 	for {
 		encrypted, ok := conn.(*tls.Conn)
