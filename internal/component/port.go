@@ -38,30 +38,29 @@ func (s *ServiceSite) Serve(name, address string, c gateway.Connector) error {
 	if s.node != nil {
 		p.At = s.node.Pos
 	}
-	if svc := s.env.Service; svc.Port > 0 {
-		own, err := spelt(net.JoinHostPort(svc.ListenIP, strconv.Itoa(svc.Port)))
-		if err == nil && p.Meets(own) {
-			place := ""
-			if n := svc.Node.GetFold("port"); n != nil {
-				place = " at " + n.Pos.String()
-			}
-			return fmt.Errorf("%s is where the endpoints are served, by the key port%s; choose another port for one of the two", address, place)
+	if svc := s.env.Service; svc.Port > 0 && p.Meets(net.JoinHostPort(svc.ListenIP, strconv.Itoa(svc.Port))) {
+		var place config.Pos
+		if n := svc.Node.GetFold("port"); n != nil {
+			place = n.Pos
 		}
+		return fmt.Errorf("%s is where the endpoints are served, by the key port%s; choose another port for one of the two", address, at(place))
 	}
 	for _, other := range s.env.Ports {
 		if p.Meets(other.Address) {
-			return fmt.Errorf("%s is taken by %s at %s; choose another port for one of the two", address, other.Name, other.At)
+			return fmt.Errorf("%s is taken by %s%s; choose another port for one of the two", address, other.Name, at(other.At))
 		}
 	}
 	s.env.Ports = append(s.env.Ports, p)
 	return nil
 }
 
-// Meets reports whether only one can be open of the port and one at another address,
-// which is spelt as that of a port. One that is 0 stands for any that is free.
+// Meets reports whether only one can be open of the port and one at another address. A 0
+// stands for any that is free, so that two of them meet only if their hosts are the same:
+// the ports of a gateway are told apart by their addresses.
 func (p *Port) Meets(address string) bool {
+	address, err := spelt(address)
 	one, other := strings.LastIndexByte(p.Address, ':'), strings.LastIndexByte(address, ':')
-	return p.Address == address || p.Address[one:] == address[other:] && (one == 0 || other == 0) && p.Address[one:] != ":0"
+	return err == nil && (p.Address == address || p.Address[one:] == address[other:] && (one == 0 || other == 0) && p.Address[one:] != ":0")
 }
 
 // spelt returns an address of a listener in the one way in which all are spelt.

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
@@ -39,22 +40,40 @@ func (g *Gateway) open(ctx context.Context, next *compilation) (opened []*port, 
 		if was := g.ports[p.Address]; was != nil && !was.failed.Load() {
 			continue
 		}
-		var lc net.ListenConfig
-		l, err := lc.Listen(ctx, "tcp", p.Address)
+		l, err := g.listenAt(ctx, &p)
 		if err != nil {
 			for _, o := range opened {
 				o.l.Close()
-			}
-			for address := range g.ports {
-				if p.Meets(address) {
-					err = fmt.Errorf("%w, by the gateway itself, which listens at %s; restart it to change that", err, address)
-				}
 			}
 			return nil, fmt.Errorf("%s: %s: %w", p.At, p.Name, err)
 		}
 		opened = append(opened, &port{g: g, address: p.Address, l: l})
 	}
 	return opened, nil
+}
+
+// listenAt opens the listener of p. Some systems would open it beside one for all addresses
+// of the machine, so it is the gateway that looks for its own.
+func (g *Gateway) listenAt(ctx context.Context, p *component.Port) (net.Listener, error) {
+	if own := g.meets(p); own != "" {
+		return nil, fmt.Errorf("%s is in use by the gateway itself, which listens at %s; restart it to change that", p.Address, own)
+	}
+	var lc net.ListenConfig
+	return lc.Listen(ctx, "tcp", p.Address)
+}
+
+// meets returns at which address the gateway listens that p would have to share, "" if
+// it is at none.
+func (g *Gateway) meets(p *component.Port) string {
+	if g.listens != nil && p.Meets(g.listens.String()) {
+		return g.listens.String()
+	}
+	for address, open := range g.ports {
+		if !open.failed.Load() && p.Meets(address) {
+			return address
+		}
+	}
+	return ""
 }
 
 // serve lets what was opened answer, and closes what no generation needs any more.

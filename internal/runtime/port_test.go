@@ -102,6 +102,17 @@ func TestTwoPorts(t *testing.T) {
 	if _, err := b.Load(t.Context()); err == nil || !strings.Contains(err.Error(), "by the gateway itself, which listens at "+address+"; restart it") {
 		t.Errorf("an address that cannot be opened beside the other: %v", err)
 	}
+	host, own, _ := net.SplitHostPort(testx.UnusedAddress(t))
+	b.load(t, strings.Replace(belted(``), `"version":3`, `"version":3,"listen_ip":"`+host+`","port":`+own, 1))
+	l, err := b.Listen(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	b.set(belted(`"port":"` + l.Addr().String() + `"`))
+	if _, err := b.Load(t.Context()); err == nil || !strings.Contains(err.Error(), "by the gateway itself, which listens at "+l.Addr().String()+"; restart it") {
+		t.Errorf("an address where the endpoints are still served: %v", err)
+	}
 	if len(servers) != 1 {
 		t.Errorf("%d servers were made for one address", len(servers))
 	}
@@ -127,6 +138,15 @@ func TestPortThatFails(t *testing.T) {
 	}
 	first.end <- errors.New("the listener broke")
 	log.wait("a port is closed")
+	other, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.set(belted(`"port":"` + address + `"`))
+	if _, err := b.Load(t.Context()); err == nil || strings.Contains(err.Error(), "by the gateway itself") {
+		t.Errorf("an address that somebody else has taken since: %v", err)
+	}
+	other.Close()
 	b.load(t, belted(`"port":"`+address+`"`))
 	select {
 	case <-servers:

@@ -74,13 +74,14 @@ type Gateway struct {
 	retiring sync.WaitGroup // what ends by itself, or when the gateway closes
 	stopping stopping
 
-	mu     sync.Mutex // one load at a time
-	closed bool
-	takes  bool             // sources run
-	taking *sources         // those of the live generation, nil if none have run
-	ports  map[string]*port // that are open, by address
-	read   watch.Files      // what the live configuration is made from
-	tried  watch.Files      // and the last one that was to be loaded
+	mu      sync.Mutex // one load at a time
+	closed  bool
+	takes   bool             // sources run
+	taking  *sources         // those of the live generation, nil if none have run
+	listens net.Addr         // for the endpoints; nil before Listen
+	ports   map[string]*port // that are open, by address
+	read    watch.Files      // what the live configuration is made from
+	tried   watch.Files      // and the last one that was to be loaded
 }
 
 // New returns a gateway without a configuration.
@@ -402,7 +403,14 @@ func (g *Gateway) EngineFor(s *model.Service) string { return g.engine(s).Name }
 func (g *Gateway) Listen(ctx context.Context) (net.Listener, error) {
 	s := g.Service()
 	var lc net.ListenConfig
-	return lc.Listen(ctx, "tcp", net.JoinHostPort(s.ListenIP, strconv.Itoa(s.Port)))
+	l, err := lc.Listen(ctx, "tcp", net.JoinHostPort(s.ListenIP, strconv.Itoa(s.Port)))
+	if err != nil {
+		return nil, err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.listens = l.Addr()
+	return l, nil
 }
 
 // Serve answers clients from l, and runs the sources, until ctx is done. Then it goes on
