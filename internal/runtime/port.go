@@ -83,7 +83,7 @@ func (g *Gateway) serve(gen *generation, opened []*port) {
 			g.ports = make(map[string]*port)
 		}
 		if was := g.ports[p.address]; was != nil {
-			g.retiring.Go(was.stop)
+			g.drained.Go(was.stop)
 		}
 		g.ports[p.address] = p
 		p.server = g.engine(gen.Service).NewServer(engine.Settings{
@@ -102,7 +102,7 @@ func (g *Gateway) serve(gen *generation, opened []*port) {
 	for address, p := range g.ports {
 		if gen.port(address) == nil {
 			delete(g.ports, address)
-			g.retiring.Go(p.stop)
+			g.drained.Go(p.stop)
 		}
 	}
 }

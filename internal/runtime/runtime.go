@@ -72,6 +72,7 @@ type Gateway struct {
 	tls      atomic.Pointer[tls.Config]
 	draining atomic.Bool
 	retiring sync.WaitGroup // what ends by itself, or when the gateway closes
+	drained  sync.WaitGroup // ports that nobody needs any more
 	stopping stopping
 
 	mu      sync.Mutex // one load at a time

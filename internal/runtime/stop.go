@@ -83,9 +83,11 @@ func (g *Gateway) close(ctx context.Context) {
 		g.stopping.begin(gateway.ErrStopped)
 	})()
 	for _, p := range g.ports {
-		g.retiring.Go(p.stop)
+		g.drained.Go(p.stop)
 	}
 	if live := g.live.Load(); live != nil {
+		live.users.Add(1) // which ports ask to their end, those too that a reload has dropped
+		g.retiring.Go(func() { g.drained.Wait(); live.Release() })
 		g.retire(live)
 	}
 	ended := make(chan struct{})

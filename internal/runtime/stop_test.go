@@ -18,6 +18,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/engine/fast"
 	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 	"github.com/sluice-gateway/sluice/internal/runtime"
 )
 
@@ -188,4 +189,36 @@ func TestDrainBesideSource(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestStopBesidePort asks at ports while they drain, one of which was dropped by a reload:
+// the generation that answers there is closed behind them.
+func TestStopBesidePort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, dropped := range []bool{false, true} {
+			b, _ := newBelted(t, slog.DiscardHandler, engine.Engine{})
+			b.load(t, belted(`"port":"`+testx.UnusedAddress(t)+`","name":"one"`))
+			h := b.server.handler()
+			b.server.stop = func(context.Context) error {
+				time.Sleep(time.Second)
+				x := gateway.Acquire(testx.Request{Path: "/late"}.Inbound())
+				if err := h.Do(context.Background(), x); err != nil || (x.Response.Status == 200) == dropped {
+					t.Errorf("a request while the port drains: status %d, %v", x.Response.Status, err)
+				}
+				h.Done(x, gateway.Sent{Status: 200}, nil)
+				b.note("the port ends")
+				return nil
+			}
+			want := "the port ends, one closes"
+			if dropped {
+				b.load(t, belted(`"name":"two"`))
+				synctest.Wait()
+				want = "one closes, the port ends, two closes"
+			}
+			b.Close()
+			if got := b.noted(); got != want {
+				t.Errorf("dropped %t: %s, want %s", dropped, got, want)
+			}
+		}
+	})
 }
