@@ -352,8 +352,9 @@ func (b *Body) Share(limit int64) (Body, error) {
 // Close closes an unread stream, gives pooled memory back and leaves the body
 // empty. It may be called more than once.
 func (b *Body) Close() {
-	if b.stream != nil {
-		b.stream.Close() // nothing is lost: the bytes were not wanted
+	if s := b.stream; s != nil {
+		b.stream = nil // closed once, even if it panics
+		s.Close()      // nothing is lost: the bytes were not wanted
 	}
 	if b.object != nil {
 		free(b.object)

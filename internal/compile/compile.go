@@ -115,7 +115,9 @@ func Compile(d *config.Document, o Options) (*Generation, []*config.Problem) {
 	c.env.Pipe = c.pipe
 	if svc.Node != nil {
 		c.broken = brokenEndpoints(problems)
-		c.compile()
+		if err := c.safely(); err != nil {
+			c.problems = append(c.problems, svc.Node.Problem(config.Error, config.CodeInvalid, err))
+		}
 	}
 	c.env.Pipe = nil // which would keep all of this
 	c.problems = c.check.Policy(d, c.problems)
@@ -126,7 +128,7 @@ func Compile(d *config.Document, o Options) (*Generation, []*config.Problem) {
 	})
 	d.Mask(c.problems)
 	if config.HasErrors(c.problems) {
-		o.Env.Release()
+		discard(o.Env)
 		return nil, c.problems
 	}
 	return c.g, c.problems
@@ -157,6 +159,14 @@ func brokenEndpoints(problems []*config.Problem) map[int]bool {
 
 func (c *compiler) report(n *config.Node, key string, sev config.Severity, code string, err error) {
 	c.problems = append(c.problems, n.ProblemAt(key, sev, code, err))
+}
+
+// safely is compile for those who go on if what a component has written panics where
+// nobody knows whose it is, such as at the reading of hosts.
+func (c *compiler) safely() (err error) {
+	defer gateway.Recover("", &err)
+	c.compile()
+	return nil
 }
 
 func (c *compiler) compile() {

@@ -475,11 +475,26 @@ func (f lineFunc) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
+// panicking is a stream of somebody who has made a mistake.
+type panicking struct{}
+
+func (panicking) Read([]byte) (int, error) { panic("trouble") }
+func (panicking) Close() error             { return nil }
+
 // TestShadowTrouble shows that whatever a shadow does is nobody's trouble.
 func TestShadowTrouble(t *testing.T) {
 	for name, trouble := range map[string]func(x *gateway.Exchange) error{
 		"fails":  func(*gateway.Exchange) error { return errors.New("trouble") },
 		"panics": func(*gateway.Exchange) error { panic("trouble") },
+		"panics at the reading": func(x *gateway.Exchange) error {
+			x.Response.Body = body.FromStream(panicking{}, -1)
+			x.Response.Status = 200
+			return nil
+		},
+		"panics at the end": func(x *gateway.Exchange) error {
+			x.OnRelease(func() { panic("trouble") })
+			return answer(x, `{}`)
+		},
 		"breaks off": func(x *gateway.Exchange) error {
 			x.Response.Body = body.FromStream(io.NopCloser(iotest.ErrReader(io.ErrUnexpectedEOF)), -1)
 			x.Response.Status = 200
@@ -506,7 +521,7 @@ func TestShadowTrouble(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log strings.Builder
-			calls, done := 0, make(chan struct{})
+			calls := 0
 			endpoint := withShadow
 			if strings.HasSuffix(name, "passed through") {
 				endpoint = `"output_encoding":"no-op",` + withShadow
@@ -515,7 +530,6 @@ func TestShadowTrouble(t *testing.T) {
 				if x.Request.Path != "/shadow" {
 					return answer(x, `{"a":1}`)
 				}
-				x.OnRelease(func() { done <- struct{}{} })
 				if calls++; calls == 3 {
 					return answer(x, `{}`)
 				}
@@ -527,12 +541,16 @@ func TestShadowTrouble(t *testing.T) {
 					t.Errorf("%s, %v", got, err)
 				}
 				x.Release()
-				<-done
+				g.Settle()
 			}
 			if err := g.Close(t.Context()); err != nil {
 				t.Error(err)
 			}
-			lines := []string{`WARN msg="shadow calls fail" place="POST /x backend 1" error=`, `INFO msg="shadow calls are answered again" place="POST /x backend 1"`}
+			level := "WARN"
+			if name == "fails" || name == "breaks off, passed through" || strings.HasPrefix(name, "panics") { // a fault of ours
+				level = "ERROR"
+			}
+			lines := []string{level + ` msg="shadow calls fail" place="POST /x backend 1" error=`, `INFO msg="shadow calls are answered again" place="POST /x backend 1"`}
 			if name == "finds nothing" || name == "is long, passed through" || strings.HasPrefix(name, "is asked") {
 				lines = nil
 			}

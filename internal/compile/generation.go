@@ -15,7 +15,6 @@ import (
 	"github.com/sluice-gateway/sluice/internal/message"
 	"github.com/sluice-gateway/sluice/internal/plan"
 	"github.com/sluice-gateway/sluice/internal/route"
-	"github.com/sluice-gateway/sluice/internal/telemetry"
 )
 
 // Do answers an exchange: it finds out who asks, runs the service plan, and
@@ -105,13 +104,20 @@ func (g *Generation) Sources() []component.Source { return g.env.Sources }
 func (g *Generation) Ports() []component.Port { return g.env.Ports }
 
 // Observers returns who wants to know how exchanges end.
-func (g *Generation) Observers() []telemetry.Observer { return g.env.Observers }
+func (g *Generation) Observers() []component.Observer { return g.env.Observers }
 
 // Logger returns the log of the generation.
 func (g *Generation) Logger() *slog.Logger { return g.env.Log.Logger() }
 
 // Discard gives back what was kept for a generation that is not started.
-func (g *Generation) Discard() { g.env.Release() }
+func (g *Generation) Discard() { discard(g.env) }
+
+// discard gives back what was kept. That somebody panics is told in the log.
+func discard(env *component.Env) {
+	if err := env.Release(); err != nil {
+		env.Log.Logger().Error("giving back what was kept", "error", err)
+	}
+}
 
 // Start runs what components registered for the start, in the order in which
 // they were built. An error is that of the first that failed; those that were
@@ -147,9 +153,7 @@ func (g *Generation) Cut() { g.shadows.Cut() }
 // gives back what was kept.
 func (g *Generation) Close(ctx context.Context) error {
 	g.Settle()
-	err := g.env.Close(ctx)
-	g.env.Release()
-	return err
+	return errors.Join(g.env.Close(ctx), g.env.Release())
 }
 
 // route is the tail of the service plan: it finds the endpoint and runs its

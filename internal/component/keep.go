@@ -1,6 +1,12 @@
 package component
 
-import "sync"
+import (
+	"errors"
+	"strings"
+	"sync"
+
+	"github.com/sluice-gateway/sluice/internal/gateway"
+)
 
 // A Keeper holds what survives a reload: counters, breakers, connection
 // pools, key sets. The zero Keeper is ready to use and safe for concurrent
@@ -50,11 +56,12 @@ func KeepIn[T any](env *Env, name string, open func() (T, func(), error)) (T, er
 		k.kept[name] = e
 	}
 	e.users++
-	env.release = append(env.release, func() { k.release(name, e) })
+	env.release = append(env.release, func() error { return k.release(name, e) })
 	return e.value.(T), nil
 }
 
-func (k *Keeper) release(name string, e *kept) {
+// release ends one use. An error is that of a panic of who closes.
+func (k *Keeper) release(name string, e *kept) (err error) {
 	k.mu.Lock()
 	e.users--
 	last := e.users == 0
@@ -63,14 +70,20 @@ func (k *Keeper) release(name string, e *kept) {
 	}
 	k.mu.Unlock()
 	if last && e.close != nil {
+		by, _, _ := strings.Cut(name, "\x00")
+		defer gateway.Recover(by, &err)
 		e.close()
 	}
+	return nil
 }
 
-// Release gives back what was kept for the generation. It is called once.
-func (e *Env) Release() {
+// Release gives back what was kept for the generation, all of it, whoever panics. It is
+// called once.
+func (e *Env) Release() error {
+	var errs []error
 	for _, f := range e.release {
-		f()
+		errs = append(errs, f())
 	}
 	e.release = nil
+	return errors.Join(errs...)
 }

@@ -69,11 +69,11 @@ type Env struct {
 	Health  []Health
 
 	Hooks
-	Observers []telemetry.Observer
+	Observers []Observer
 	told      map[string]Health // all of Health by name
 	shared    map[any]any
 	gathered  map[any]any // lists of Gathered
-	release   []func()
+	release   []func() error
 }
 
 // A Source is a source of exchanges with what answers them.
@@ -81,6 +81,19 @@ type Source struct {
 	Name string
 	gateway.Source
 	By gateway.Connector
+}
+
+// An Observer is one with the name of who registered it.
+type Observer struct {
+	Name string // namespace
+	telemetry.Observer
+}
+
+// Tell tells the observer how an exchange ended. An error is that it panicked.
+func (o Observer) Tell(x *gateway.Exchange, how telemetry.Outcome) (err error) {
+	defer gateway.Recover(o.Name, &err)
+	o.Observe(x, how)
+	return nil
 }
 
 // Health is the state of something that the gateway depends on.
@@ -207,9 +220,10 @@ func (s *Site) OnClose(f Hook) { s.env.OnClose(s.signed(f)) }
 // runs. The options it does without: they are of the document, which a generation lets go of.
 func (s *Site) signed(f Hook) Hook {
 	name := s.name
-	return func(ctx context.Context) error {
+	return func(ctx context.Context) (err error) {
 		s.name = name
 		defer func() { s.name = "" }()
+		defer gateway.Recover(name, &err)
 		return f(ctx)
 	}
 }
@@ -317,10 +331,14 @@ func (s *Site) build(d *Declaration, n *config.Node, run func() error) {
 	s.run(owner{d.Namespace, n, d.Protects()}, run)
 }
 
-// run runs what is an owner's own.
+// run runs what is an owner's own. A panic is an error of it like others.
 func (s *Site) run(o owner, f func() error) {
 	s.owner = o
-	if err := f(); err != nil {
+	err := func() (err error) {
+		defer gateway.Recover(o.name, &err)
+		return f()
+	}()
+	if err != nil {
 		n := o.node
 		if n == nil {
 			n = s.env.Service.Node
@@ -371,7 +389,7 @@ func (s *ServiceSite) Around(p ServicePhase, f Around) { s.put(Placed{Phase: uin
 // Observer registers an observer of all exchanges that clients and sources have brought:
 // it is told of each how it ended.
 func (s *ServiceSite) Observer(o telemetry.Observer) {
-	s.env.Observers = append(s.env.Observers, o)
+	s.env.Observers = append(s.env.Observers, Observer{s.name, o})
 }
 
 // Pipe is [BackendSite.Pipe] for what stands in no backend: requests that a source makes,

@@ -111,7 +111,12 @@ func (t *Tunnel) blame(why error) {
 // leaves the other direction its turn: there may be bytes on their way.
 func (t *Tunnel) carry(to, from Duplex, toCode, fromCode string, written *int64) {
 	p := smallPieces.Get().(*[]byte)
-	defer func() { putPiece(p) }()
+	defer func() {
+		putPiece(p)
+		if v := recover(); v != nil {
+			t.end(gateway.Panicked(v))
+		}
+	}()
 	for {
 		n, err := from.Read(*p)
 		sent := 0

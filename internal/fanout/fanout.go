@@ -1,9 +1,11 @@
 package fanout
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -456,23 +458,27 @@ func (p *ShadowPlan) join() bool {
 	return true
 }
 
-// ended tells how a call of x went: that calls fail, and that they no longer do, is one
-// line each. A status below 500 is an answer, such as that something is not there, and
+// ended tells how a call went that has ended with a status: that calls fail, and that they no
+// longer do, is one line each. A status below 500 is an answer, such as that something is not there, and
 // what the client did wrong, or who ended the call, says nothing of the shadow.
-func (p *ShadowPlan) ended(x *gateway.Exchange, err error) {
+func (p *ShadowPlan) ended(status int, err error) {
 	switch class := gateway.ClassOf(err); {
 	case class == gateway.Bad, class == gateway.Gone:
 		return
-	case class == gateway.Refused && 0 < x.Response.Status && x.Response.Status < 500:
+	case class == gateway.Refused && 0 < status && status < 500:
 		err = nil
-	case err == nil && x.Response.Status >= 500: // which is passed through
-		err = &gateway.Error{Code: gateway.CodeBackendStatus, Err: fmt.Errorf("the answer has status %d", x.Response.Status)}
+	case err == nil && status >= 500: // which is passed through
+		err = &gateway.Error{Code: gateway.CodeBackendStatus, Err: fmt.Errorf("the answer has status %d", status)}
 	}
 	if !p.State.failing.Is(err != nil, p.Clock) {
 		return
 	}
 	if err != nil {
-		p.Log.Logger().Warn("shadow calls fail", "place", p.Place, "error", err)
+		level := slog.LevelWarn
+		if gateway.AsError(err).Code == gateway.CodeInternal { // a fault of ours
+			level = slog.LevelError
+		}
+		p.Log.Logger().Log(context.Background(), level, "shadow calls fail", "place", p.Place, "error", err)
 		return
 	}
 	p.Log.Logger().Info("shadow calls are answered again", "place", p.Place)
@@ -515,7 +521,6 @@ func (s *Shadows) start(ctx context.Context, x *gateway.Exchange) error {
 // call makes one of them, of which whoever looks at the request hears as a whole, too.
 func (p *ShadowPlan) call(ctx context.Context, c *gateway.Exchange) {
 	defer p.State.running.Add(-1)
-	defer c.Release()
 	r := c.Record
 	var span gateway.Span
 	if r != nil {
@@ -531,7 +536,11 @@ func (p *ShadowPlan) call(ctx context.Context, c *gateway.Exchange) {
 		span.Took = r.Since() - span.Began
 		r.Add(span)
 	}
-	p.ended(c, err)
+	var end gateway.End
+	status := c.Response.Status
+	c.Pin = &end
+	c.Release()
+	p.ended(status, cmp.Or(err, end.Err))
 }
 
 // read returns the body of the client's request.
@@ -548,12 +557,13 @@ func (s *Shadows) read(ctx context.Context, x *gateway.Exchange) ([]byte, error)
 
 // drain reads what a shadow answers, so that its connection can be used again. An answer
 // that breaks off is a failure, one that goes on for long is not.
-func drain(ctx context.Context, b *body.Body) error {
+func drain(ctx context.Context, b *body.Body) (err error) {
+	defer gateway.Recover("", &err)
 	const enough = 1 << 20
 	if b.Form() != body.Stream {
 		return nil
 	}
-	_, err := b.Bytes(enough)
+	_, err = b.Bytes(enough)
 	switch {
 	case err == nil, errors.Is(err, body.ErrTooLarge):
 		return nil

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
@@ -51,8 +52,15 @@ type Exchange struct {
 	inline    [8]string // room for Params
 }
 
-// A Pin is something that must live as long as an exchange.
-type Pin interface{ Release() }
+// A Pin is something that must live as long as an exchange, and is told what went wrong
+// when that was released.
+type Pin interface{ Release(err error) }
+
+// An End is a pin that keeps what it is told.
+type End struct{ Err error }
+
+// Release keeps the error.
+func (e *End) Release(err error) { e.Err = err }
 
 // Request is what travels towards the backend.
 type Request struct {
@@ -269,36 +277,61 @@ func (x *Exchange) SetParam(i int, value string) {
 func (x *Exchange) OnRelease(f func()) { x.onRelease = append(x.onRelease, f) }
 
 // Release takes the exchange and its children back. Neither they nor anything
-// reachable from them may be used afterwards.
+// reachable from them may be used afterwards. If streams or functions panic, everything else
+// is done all the same, and the pin is told; without one the panic goes on.
 func (x *Exchange) Release() {
-	for _, c := range x.children {
-		c.Release()
+	pin := x.Pin
+	switch err := x.release(); {
+	case pin != nil:
+		pin.Release(err)
+	case err != nil:
+		panic(err)
 	}
-	x.Request.Body.Close()
-	x.Response.Body.Close()
-	for i := len(x.onRelease) - 1; i >= 0; i-- {
-		x.onRelease[i]()
-	}
+}
+
+// release is Release without the pin.
+func (x *Exchange) release() error {
+	err := x.end()
 	if e, ok := x.In.(*Edited); ok && x.Parent == nil {
 		e.release()
 	}
-	clear(x.onRelease)
 	clear(x.slots)
-	clear(x.children)
 	clear(x.Request.Query)
 	clear(x.Request.Pairs)
 	clear(x.Request.Header)
 	clear(x.Response.Header)
-	children, slots, onRelease := x.children[:0], x.slots[:0], x.onRelease[:0]
+	children, slots, onRelease := x.children, x.slots[:0], x.onRelease
 	query, pairs, header, answered := x.Request.Query[:0], x.Request.Pairs[:0], x.Request.Header[:0], x.Response.Header[:0]
-	pin := x.Pin
 	*x = Exchange{} // a composite of what is kept would be made beside x and copied
 	x.children, x.slots, x.onRelease = children, slots, onRelease
 	x.Request.Query, x.Request.Pairs, x.Request.Header, x.Response.Header = query, pairs, header, answered
 	pool.Put(x)
-	if pin != nil {
-		pin.Release()
+	return err
+}
+
+// end ends what belongs to the exchange, each part once. Behind a panic it goes on with
+// what is left.
+func (x *Exchange) end() (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = errors.Join(err, Panicked(v), x.end())
+		}
+	}()
+	for _, c := range x.children {
+		if failed := c.release(); failed != nil {
+			err = errors.Join(err, failed)
+		}
 	}
+	clear(x.children)
+	x.children = x.children[:0]
+	x.Request.Body.Close()
+	x.Response.Body.Close()
+	for n := len(x.onRelease); n > 0; n = len(x.onRelease) {
+		f := x.onRelease[n-1]
+		x.onRelease[n-1], x.onRelease = nil, x.onRelease[:n-1]
+		f()
+	}
+	return err
 }
 
 // Reply ends the way in: the answer is in x.Response and no further stage or

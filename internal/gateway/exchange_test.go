@@ -45,7 +45,7 @@ type arrived struct {
 // A pin counts how often it was released.
 type pin int
 
-func (p *pin) Release() { *p++ }
+func (p *pin) Release(error) { *p++ }
 
 // used returns an exchange all of whose fields were set, and children of it.
 func used(t *testing.T) *Exchange {
@@ -70,6 +70,57 @@ func used(t *testing.T) *Exchange {
 	x.Child()
 	x.Reply()
 	return x
+}
+
+// TestReleasePanics ends all of an exchange whatever panics, and tells its pin, or whoever
+// releases one that has none.
+func TestReleasePanics(t *testing.T) {
+	begin := func() (*Exchange, *[]string) {
+		x, log := Acquire(nil), new([]string)
+		child := x.Child()
+		child.OnRelease(func() { panic("the child") })
+		child.Response.Body = body.FromStream(trouble{log}, -1)
+		x.Request.Body = body.FromStream(trouble{log}, -1)
+		x.OnRelease(func() { *log = append(*log, "first") })
+		x.OnRelease(func() { panic("the second") })
+		x.OnRelease(func() { *log = append(*log, "third") })
+		return x, log
+	}
+	want := []string{"closed", "closed", "third", "first"}
+	x, log := begin()
+	var end End
+	x.Pin = &end
+	x.Release()
+	if !slices.Equal(*log, want) {
+		t.Errorf("done: %q, want %q", *log, want)
+	}
+	for _, part := range []string{"the child", "the second", "closing"} {
+		if end.Err == nil || !strings.Contains(end.Err.Error(), "panic: "+part) || AsError(end.Err).Code != CodeInternal {
+			t.Errorf("the pin is told %v, want %q in it", end.Err, part)
+		}
+	}
+	x, log = begin()
+	func() {
+		defer func() {
+			if v := recover(); v == nil {
+				t.Error("nobody is told")
+			}
+		}()
+		x.Release()
+	}()
+	if !slices.Equal(*log, want) {
+		t.Errorf("without a pin: done %q, want %q", *log, want)
+	}
+}
+
+// A trouble is a stream that panics when it is closed.
+type trouble struct{ log *[]string }
+
+func (trouble) Read([]byte) (int, error) { panic("reading") }
+
+func (s trouble) Close() error {
+	*s.log = append(*s.log, "closed")
+	panic("closing")
 }
 
 // TestRelease shows that nothing of an exchange survives but room for the next

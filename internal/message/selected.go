@@ -98,11 +98,7 @@ func Buffer(ctx context.Context, b *body.Body, limit int64) error {
 	}
 	size, stream, buf := b.Size(), b.Reader(), body.NewBuffer()
 	read := make(chan error, 1)
-	go func() {
-		err := buf.ReadAll(stream, size, limit)
-		stream.Close()
-		read <- err
-	}()
+	go func() { read <- readAll(buf, stream, size, limit) }()
 	select {
 	case err := <-read:
 		if err != nil {
@@ -120,4 +116,12 @@ func Buffer(ctx context.Context, b *body.Body, limit int64) error {
 		}
 		return gateway.BodyError(ctx.Err())
 	}
+}
+
+// readAll reads a stream to its end and closes it. Stages may have made it.
+func readAll(buf *body.Buffer, stream io.ReadCloser, size, limit int64) (err error) {
+	defer gateway.Recover("", &err)
+	err = buf.ReadAll(stream, size, limit)
+	stream.Close()
+	return err
 }

@@ -78,7 +78,7 @@ func (c *planCall) begin() (sent bool) {
 	p := c.plan
 	defer func() {
 		if v := recover(); v != nil {
-			c.err, sent = failed(p.name, p.at, panicked(v)), true
+			c.err, sent = failed(p.name, p.at, gateway.Panicked(v)), true
 		}
 	}()
 	c.tail, sent = Begin(c.ctx, p.tail, c.x)

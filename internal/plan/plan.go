@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -181,7 +180,7 @@ func (p *Plan) Do(ctx context.Context, x *gateway.Exchange) error {
 func (p *Plan) enter(ctx context.Context, x *gateway.Exchange) (n int, replied bool, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = &early{failed(p.steps[n].name, p.steps[n].at, panicked(v)), true}
+			err = &early{failed(p.steps[n].name, p.steps[n].at, gateway.Panicked(v)), true}
 		}
 	}()
 	for n < len(p.steps) {
@@ -202,7 +201,7 @@ func (p *Plan) enter(ctx context.Context, x *gateway.Exchange) (n int, replied b
 func (p *Plan) answer(ctx context.Context, x *gateway.Exchange, begun gateway.Pending) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = failed(p.name, p.at, panicked(v))
+			err = failed(p.name, p.at, gateway.Panicked(v))
 		}
 	}()
 	return failedCall(p.name, p.at, ended(ctx, Finish(ctx, p.tail, x, begun)), x)
@@ -214,7 +213,7 @@ func (p *Plan) out(ctx context.Context, x *gateway.Exchange, n int, err error) (
 	defer func() {
 		if v := recover(); v != nil {
 			s := &p.steps[n]
-			result = p.out(ctx, x, n, failed(s.name, s.at, panicked(v)))
+			result = p.out(ctx, x, n, failed(s.name, s.at, gateway.Panicked(v)))
 		}
 	}()
 	for n > 0 {
@@ -228,12 +227,6 @@ func (p *Plan) out(ctx context.Context, x *gateway.Exchange, n int, err error) (
 		}
 	}
 	return err
-}
-
-// panicked makes an error of a panic, so that one request dies and not the
-// gateway.
-func panicked(v any) error {
-	return &gateway.Error{Code: gateway.CodeInternal, Err: fmt.Errorf("panic: %v\n%s", v, debug.Stack())}
 }
 
 // ended makes the failure of an error that is the end of ctx, which is what stages and

@@ -35,7 +35,7 @@ func (g *Gateway) pin() *generation {
 		if gen == g.live.Load() {
 			return gen
 		}
-		gen.Release()
+		gen.leave()
 	}
 }
 
@@ -48,8 +48,28 @@ func (gen *generation) begin(x *gateway.Exchange) {
 	}
 }
 
-// Release gives the generation back.
-func (gen *generation) Release() {
+// Release gives the generation back for an exchange that was released, which ended with
+// err: nobody else tells of that.
+func (gen *generation) Release(err error) {
+	if err != nil {
+		gen.blame(err)
+	}
+	gen.leave()
+}
+
+// blame tells of a fault of the gateway, or of a component: the first at ERROR, since one
+// of each request would fill the log.
+func (gen *generation) blame(fault error, facts ...any) {
+	facts = append(facts, "error", fault)
+	if gen.faulty.CompareAndSwap(false, true) {
+		gen.Logger().Error("a fault of the gateway itself; please report it, further ones of this configuration are told at DEBUG only", facts...)
+		return
+	}
+	gen.Logger().Debug("a fault of the gateway itself", facts...)
+}
+
+// leave ends one use of the generation.
+func (gen *generation) leave() {
 	if gen.users.Add(-1) == 0 && gen.ended.CompareAndSwap(false, true) {
 		close(gen.idle)
 	}

@@ -75,7 +75,9 @@ type Gateway struct {
 	drained  sync.WaitGroup // ports that nobody needs any more
 	stopping stopping
 
-	mu      sync.Mutex // one load at a time
+	loading chan struct{} // holds one load at a time, for as long as others make and start it
+
+	mu      sync.Mutex // held for moments only
 	closed  bool
 	takes   bool             // sources run
 	taking  *sources         // those of the live generation, nil if none have run
@@ -90,7 +92,7 @@ func New(o Options) *Gateway {
 	if o.Log == nil {
 		o.Log = slog.DiscardHandler
 	}
-	return &Gateway{options: o, stopping: newStopping()}
+	return &Gateway{options: o, loading: make(chan struct{}, 1), stopping: newStopping()}
 }
 
 // ErrConfig says that a configuration has errors; the problems say which.
@@ -253,15 +255,45 @@ func (c *compilation) check(s *model.Service) []*config.Problem {
 // Load compiles the configuration, starts it beside the live one and swaps. A
 // configuration with errors, or one that does not start, leaves everything as
 // it was; then the error is ErrConfig or that of the start. After Close it is
-// ErrClosed. Sources of the configuration run as long as the gateway serves.
+// ErrClosed. Sources of the configuration run as long as the gateway serves. When ctx ends,
+// Load gives up a moment later, even if a component does not look at that.
 func (g *Gateway) Load(ctx context.Context) ([]*config.Problem, error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.closed {
+	select {
+	case g.loading <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	type outcome struct {
+		problems []*config.Problem
+		err      error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		problems, err := g.load(ctx)
+		<-g.loading
+		done <- outcome{problems, err}
+	}()
+	select {
+	case o := <-done:
+		return o.problems, o.err
+	case <-ctx.Done():
+	}
+	select {
+	case o := <-done:
+		return o.problems, o.err
+	case <-time.After(moment):
+		return nil, ctx.Err()
+	}
+}
+
+// load is Load in its turn. What is made and started by others is done without the lock, so
+// that whoever hangs there does not keep the gateway from stopping.
+func (g *Gateway) load(ctx context.Context) ([]*config.Problem, error) {
+	if g.isClosed() {
 		return nil, ErrClosed
 	}
 	compiled, problems := g.compile(ctx)
-	g.tried = compiled.files
+	g.try(compiled.files)
 	if err := ctx.Err(); err != nil {
 		if compiled.Generation != nil {
 			compiled.Discard()
@@ -278,9 +310,39 @@ func (g *Gateway) Load(ctx context.Context) ([]*config.Problem, error) {
 		}
 		return problems, err
 	}
+	if err := g.swap(ctx, compiled); err != nil {
+		return problems, errors.Join(err, compiled.Close(context.WithoutCancel(ctx)))
+	}
+	return problems, nil
+}
+
+func (g *Gateway) isClosed() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.closed
+}
+
+// try notes what the configuration that is to be loaded is made from.
+func (g *Gateway) try(files watch.Files) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.tried = files
+}
+
+// swap makes a configuration that has started the live one. On an error nothing has
+// changed.
+func (g *Gateway) swap(ctx context.Context, compiled *compilation) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err // nobody waits for it any more
+	}
+	if g.closed {
+		return ErrClosed
+	}
 	opened, err := g.open(ctx, compiled)
 	if err != nil {
-		return problems, errors.Join(err, compiled.Close(ctx))
+		return err
 	}
 	g.tls.Store(compiled.tls)
 	g.read = compiled.files
@@ -293,7 +355,7 @@ func (g *Gateway) Load(ctx context.Context) ([]*config.Problem, error) {
 	if old != nil {
 		g.retire(old)
 	}
-	return problems, nil
+	return nil
 }
 
 // Files returns what the live configuration is made from, and the last one that was
@@ -311,8 +373,6 @@ func (g *Gateway) Files() watch.Files {
 // reports whether they hold other certificates or authorities. On an error the
 // old ones stay.
 func (g *Gateway) RenewTLS() (renewed bool, err error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	s := g.Service()
 	if s.TLS == nil || s.TLS.Disabled {
 		return false, nil
@@ -320,6 +380,11 @@ func (g *Gateway) RenewTLS() (renewed bool, err error) {
 	next, err := tlsx.Server(s.TLS)
 	if err != nil {
 		return false, err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.Service() != s {
+		return false, nil // another configuration has just brought its own
 	}
 	was := g.tls.Swap(next)
 	same := slices.EqualFunc(was.Certificates, next.Certificates, func(a, b tls.Certificate) bool {
@@ -363,7 +428,7 @@ func (g *Gateway) fixed(next *model.Service) []*config.Problem {
 // retire ends a generation that is no longer live, after its last request. Only
 // a gateway that stops may not wait so long.
 func (g *Gateway) retire(gen *generation) {
-	gen.Release()
+	gen.leave()
 	g.retiring.Go(func() {
 		defer context.AfterFunc(g.stopping.cut, gen.Cut)()
 		select {
@@ -501,7 +566,9 @@ func (g *Gateway) Done(x *gateway.Exchange, sent gateway.Sent, err error) {
 			o.Err = x.Err
 		}
 		for _, observer := range observers {
-			observer.Observe(x, o)
+			if err := observer.Tell(x, o); err != nil {
+				gen.blame(err, "endpoint", x.Endpoint, "request_id", x.ID())
+			}
 		}
 	}
 }
@@ -514,9 +581,8 @@ func (gen *generation) tell(x *gateway.Exchange, status int, err error) {
 		return
 	}
 	facts := []any{"method", x.Sent().Method(), "endpoint", x.Endpoint, "status", status, "request_id", x.ID()}
-	if fault := faultOf(cmp.Or(x.Err, x.Response.Missing), err); fault != nil && gen.faulty.CompareAndSwap(false, true) {
-		gen.Logger().Error("a fault of the gateway itself; please report it, further ones of this configuration are told at DEBUG only",
-			append(facts, "error", fault)...)
+	if fault := faultOf(cmp.Or(x.Err, x.Response.Missing), err); fault != nil {
+		gen.blame(fault, facts...)
 		return
 	}
 	gen.Logger().Debug("request failed", append(facts, "error", failure)...)

@@ -766,35 +766,44 @@ type panicking struct{}
 
 func (panicking) Observe(*gateway.Exchange, telemetry.Outcome) { panic("observer") }
 
-// TestObserverPanics shows that an observer cannot keep a generation alive.
+// TestObserverPanics shows that an observer neither keeps a generation alive nor is the
+// trouble of whoever ends an exchange, that the others are told all the same, and that one
+// line says so.
 func TestObserverPanics(t *testing.T) {
 	var closed atomic.Bool
+	var log strings.Builder
+	other := new(probe)
 	g := runtime.New(runtime.Options{
 		Load: func(context.Context, func(string)) (*config.Document, []*config.Problem) {
 			return config.Parse("gateway.json", []byte(`{"version":3,"extra_config":{"test/bad":{}}}`))
 		},
 		Registry: component.NewRegistry(component.Service(component.Info{Namespace: "test/bad"}, func(s *component.ServiceSite, _ struct{}) error {
 			s.Observer(panicking{})
+			s.Observer(other)
 			s.OnClose(func(context.Context) error { closed.Store(true); return nil })
 			return nil
 		})),
-		Log: slog.DiscardHandler,
+		Log: slog.NewTextHandler(&log, nil),
 	})
 	if _, err := g.Load(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	x := gateway.Acquire(testx.Request{}.Inbound())
-	if err := g.Do(t.Context(), x); err != nil {
-		t.Fatal(err)
-	}
-	func() {
-		defer func() { recover() }()
+	for range 2 {
+		x := gateway.Acquire(testx.Request{}.Inbound())
+		if err := g.Do(t.Context(), x); err != nil {
+			t.Fatal(err)
+		}
 		g.Done(x, gateway.Sent{}, nil)
-		t.Error("Done hides a panic")
-	}()
+	}
 	g.Close()
 	if !closed.Load() {
 		t.Error("the generation is not closed")
+	}
+	if len(other.outcomes) != 2 {
+		t.Errorf("the other observer is told of %d exchanges, want 2", len(other.outcomes))
+	}
+	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "level=ERROR") || !strings.Contains(got, "test/bad: panic: observer") {
+		t.Errorf("the log says %q, want the panic once", got)
 	}
 }
 

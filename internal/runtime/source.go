@@ -2,8 +2,6 @@ package runtime
 
 import (
 	"context"
-	"fmt"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -46,7 +44,7 @@ func (g *Gateway) run(gen *generation, before *sources) *sources {
 	}
 	gen.users.Add(1) // it is live, so it has not ended
 	g.retiring.Go(func() {
-		defer gen.Release()
+		defer gen.leave()
 		defer close(s.done)
 		defer end()
 		if before != nil {
@@ -92,11 +90,7 @@ func (g *Gateway) consume(ctx context.Context, gen *generation, src component.So
 		return // others have taken its place before it could begin
 	}
 	err := func() (err error) {
-		defer func() {
-			if v := recover(); v != nil {
-				err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
-			}
-		}()
+		defer gateway.Recover("", &err)
 		return src.Run(ctx, func(m gateway.Message) error { return g.answer(gen, src, m) })
 	}()
 	if ctx.Err() == nil {

@@ -87,7 +87,7 @@ func (g *Gateway) close(ctx context.Context) {
 	}
 	if live := g.live.Load(); live != nil {
 		live.users.Add(1) // which ports ask to their end, those too that a reload has dropped
-		g.retiring.Go(func() { g.drained.Wait(); live.Release() })
+		g.retiring.Go(func() { g.drained.Wait(); live.leave() })
 		g.retire(live)
 	}
 	ended := make(chan struct{})

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"errors"
 
 	"github.com/sluice-gateway/sluice/internal/compile"
 	"github.com/sluice-gateway/sluice/internal/config"
@@ -29,6 +30,8 @@ func (g *Gateway) Try(ctx context.Context, in gateway.Inbound, take func(*gatewa
 	x.Response.Body.Close()
 	gen.Settle()
 	look(gen.Generation, x, err)
+	var end gateway.End
+	x.Pin = &end
 	x.Release()
-	return problems, gen.Close(ctx)
+	return problems, errors.Join(end.Err, gen.Close(ctx))
 }

@@ -73,7 +73,10 @@ func Ask(t testing.TB, generation *compile.Generation, r testx.Request) Answer {
 		err = x.Err
 	}
 	for _, o := range generation.Observers() {
-		o.Observe(x, telemetry.Outcome{Started: x.Started, Took: time.Since(x.Started), Status: x.Response.Status, Written: int64(text.Len()), Err: err})
+		outcome := telemetry.Outcome{Started: x.Started, Took: time.Since(x.Started), Status: x.Response.Status, Written: int64(text.Len()), Err: err}
+		if failed := o.Tell(x, outcome); failed != nil {
+			t.Errorf("an observer: %v", failed)
+		}
 	}
 	return Answer{x.Response.Status, header, text.String(), err}
 }

@@ -100,7 +100,11 @@ func New(t testing.TB) *Gateway {
 
 func (g *Gateway) begin(t testing.TB, e *component.Env) {
 	g.Env, g.service, g.compiled = e, component.NewServiceSite(e), false
-	t.Cleanup(e.Release)
+	t.Cleanup(func() {
+		if err := e.Release(); err != nil {
+			t.Errorf("giving back what was kept: %v", err)
+		}
+	})
 }
 
 func (g *Gateway) answer(ctx context.Context, x *gateway.Exchange) error {

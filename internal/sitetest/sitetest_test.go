@@ -186,7 +186,7 @@ func TestCompile(t *testing.T) {
 	g.Registry = registry()
 	g.Answer = sitetest.JSON(`{"id":7,"name":"Ada"}`)
 	var seen outcomes
-	g.Env.Observers = append(g.Env.Observers, &seen)
+	g.Env.Observers = append(g.Env.Observers, component.Observer{Observer: &seen})
 	generation := g.Compile(t, `
 version: 3
 dialect: sluice

@@ -525,6 +525,8 @@ func brokenUploads(t *trial) {
 		{"an error, unknown size", breaking("hel", errBroken), -1, gateway.CodeBadRequest},
 		{"an error of the gateway", breaking("hel", mine), -1, gateway.CodeTooLarge},
 		{"too short", strings.NewReader("hel"), 5, gateway.CodeBadRequest},
+		{"a panic, known size", panickingBody{}, 5, gateway.CodeInternal},
+		{"a panic, unknown size", panickingBody{}, -1, gateway.CodeInternal},
 	}
 	for _, tt := range tests {
 		t.named(tt.name, func(t *trial) {

@@ -610,6 +610,8 @@ func brokenAnswers(t *trial) {
 		}
 		if o := await(t, "the end of the exchange", d.done); o.err == nil {
 			t.Errorf("%s: no error", tt.name)
+		} else if e, ok := errors.AsType[*gateway.Error](o.err); tt.stream == (panickingBody{}) && (!ok || e.Code != gateway.CodeInternal) {
+			t.Errorf("%s: %v, want a fault of ours", tt.name, o.err)
 		}
 		if !w.closed.Load() {
 			t.Errorf("%s: the stream was not closed", tt.name)

@@ -16,9 +16,9 @@ import (
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
-// errInterrupted stands for the outcome of an exchange until it is known. It
-// is seen by observers only if the handler or a body panicked.
-var errInterrupted = errors.New("interrupted by a panic")
+// errInterrupted stands for the outcome of an exchange until it is known. It is seen by
+// observers only if the handler or a body has ended its goroutine.
+var errInterrupted = errors.New("interrupted")
 
 // An answer is on its way to the client.
 type answer struct {

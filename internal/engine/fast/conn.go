@@ -265,7 +265,14 @@ func (c *conn) converse() {
 	x := gateway.Acquire(&c.inbound)
 	x.Started = c.started
 	a.err = errInterrupted
-	defer func() { h.Done(x, a.sent, engine.Ended(a.err, c.cut.Load())) }()
+	defer func() {
+		if v := recover(); v != nil {
+			c.server.log(fmt.Errorf("panic serving %s: %v", c.socket.RemoteAddr(), v))
+			c.leave()
+			a.err = gateway.Panicked(v)
+		}
+		h.Done(x, a.sent, engine.Ended(a.err, c.cut.Load()))
+	}()
 	if err := h.Do(c.ctx.Load(), x); err != nil {
 		a.err = err
 		return

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/engine/fast/wire"
+	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
 const (
@@ -46,11 +47,7 @@ func (u *upload) run() {
 	defer close(u.done)
 	piece := pieces.Get().(*[pieceSize]byte)
 	defer pieces.Put(piece)
-	send := u.sized
-	if u.left < 0 {
-		send = u.chunked
-	}
-	sent, err := send(piece[:])
+	sent, err := u.send(piece[:])
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.sent, u.err = sent, err
@@ -60,6 +57,15 @@ func (u *upload) run() {
 	case sent && !u.answered && u.limit > 0:
 		u.link.stream.SetReadDeadline(time.Now().Add(u.limit))
 	}
+}
+
+// send sends what is read, which a stage may have made.
+func (u *upload) send(p []byte) (sent bool, err error) {
+	defer gateway.Recover("", &err)
+	if u.left < 0 {
+		return u.chunked(p)
+	}
+	return u.sized(p)
 }
 
 // sized sends a body of known size. It reports whether all of it was written;

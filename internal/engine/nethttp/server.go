@@ -254,9 +254,9 @@ func (a *answer) uncount() {
 	}
 }
 
-// errInterrupted stands for the outcome of an exchange until it is known. It
-// is seen by observers only if the handler or a body panicked.
-var errInterrupted = errors.New("interrupted by a panic")
+// errInterrupted stands for the outcome of an exchange until it is known. It is seen by
+// observers only if the handler or a body has ended its goroutine.
+var errInterrupted = errors.New("interrupted")
 
 // ServeHTTP turns one request into an exchange and the exchange into the
 // answer.
@@ -274,6 +274,10 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	out.last = !out.counted
 	defer out.uncount()
 	defer func() {
+		if v := recover(); v != nil {
+			s.http.ErrorLog.Printf("panic serving %s: %v", r.RemoteAddr, v)
+			out.err = gateway.Panicked(v)
+		}
 		started, until := x.Started, x.Until
 		s.handler.Done(x, out.sent, engine.Ended(out.err, s.cut.Load()))
 		if !out.stalled() {
@@ -617,9 +621,7 @@ func (a *answer) end() {
 		return
 	}
 	a.in.stop(0)
-	if a.err != errInterrupted { // net/http logs a panic and closes the connection
-		a.abort()
-	}
+	a.abort()
 }
 
 // abort ends the connection, or the stream of HTTP/2, in the middle of the

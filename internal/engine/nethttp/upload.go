@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"sync"
+
+	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
 // keepLimit is how much of a stream is kept that a backend of HTTP/2 may refuse: what
@@ -67,7 +69,7 @@ func (s *requestStream) Read(p []byte) (int, error) {
 	}
 	s.started, s.reading = true, true
 	s.mu.Unlock()
-	n, err := s.stream.Read(p)
+	n, err := s.pull(p)
 	if s.left >= 0 {
 		if s.left -= int64(n); err == io.EOF && s.left > 0 {
 			err = io.ErrUnexpectedEOF
@@ -78,6 +80,12 @@ func (s *requestStream) Read(p []byte) (int, error) {
 	s.reading, s.err = false, err
 	s.remember(p[:n])
 	return n, err
+}
+
+// pull reads the stream, which a stage may have made, on a goroutine of the transport.
+func (s *requestStream) pull(p []byte) (n int, err error) {
+	defer gateway.Recover("", &err)
+	return s.stream.Read(p)
 }
 
 // keep makes the stream one that can be repeated as long as it is short. It is to be

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -242,7 +241,7 @@ func (w *writer) run(h http.Handler, r *http.Request) {
 		case v == http.ErrAbortHandler:
 			w.finish(&gateway.Error{Code: gateway.CodeBackendAborted, Public: "connection broken", Err: http.ErrAbortHandler})
 		case v != nil:
-			w.finish(&gateway.Error{Code: gateway.CodeInternal, Err: fmt.Errorf("panic: %v\n%s", v, debug.Stack())})
+			w.finish(gateway.Panicked(v))
 		case !returned:
 			w.finish(&gateway.Error{Code: gateway.CodeInternal, Err: errors.New("the handler has ended its goroutine")})
 		}
