@@ -232,7 +232,7 @@ func answerEcho(x *gateway.Exchange) error {
 	for _, f := range x.In.AppendHeaders(nil) {
 		e.Headers[f.Name] = append(e.Headers[f.Name], f.Value)
 	}
-	if in := x.In.Body(); in != nil {
+	if in := x.TakeBody(); in != nil {
 		text, err := io.ReadAll(io.LimitReader(in, maxEcho))
 		if err != nil {
 			return gateway.BodyError(err)

@@ -120,6 +120,13 @@ type Placed struct {
 // An Around returns a connector that runs next as often as it likes, on another
 // exchange or not at all. Next is the part of the plan that is further in. It is
 // called once for each plan, when that is put together.
+//
+// When a run is over x.Request is again what it was before, but for the host that was
+// called and whether it was reached; with a further run on the exchange the rest becomes
+// what it was, too, and the answer is gone. So it is the same request again, and only what
+// is made of x.Request between two runs is in the second. A body that was not in memory
+// when a run began has gone with it: next fails then. Whoever means to run it again states
+// [Site.Needs] with Raw for the request, at an endpoint or a backend.
 type Around func(next gateway.Connector) gateway.Connector
 
 // Site is what all sites have in common.

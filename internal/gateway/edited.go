@@ -58,6 +58,13 @@ func (x *Exchange) Sent() Inbound {
 	return x.In
 }
 
+// clone returns a message that changes by itself.
+func (e *Edited) clone() *Edited {
+	c := *e
+	c.header, c.wrote = slices.Clone(e.header), slices.Clone(e.wrote)
+	return &c
+}
+
 // release takes the memory back.
 func (e *Edited) release() {
 	clear(e.header)

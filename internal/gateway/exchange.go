@@ -47,7 +47,9 @@ type Exchange struct {
 	children  []*Exchange
 	slots     []any
 	onRelease []func()
+	turn      *turn // that runs, nil if none can run again
 	replied   bool
+	taken     bool      // the body of In is somebody's
 	ownParams bool      // Params is of x alone
 	inline    [8]string // room for Params
 }

@@ -37,7 +37,7 @@ func (s *Selected) Enter(ctx context.Context, x *gateway.Exchange) error {
 	if len(s.Upgrade) > 0 {
 		s.Upgrade.offer(x)
 	}
-	in := x.In.Body()
+	in := x.TakeBody()
 	if in == nil {
 		return nil
 	}

@@ -50,7 +50,7 @@ func (b Blueprint) Plan() *Plan {
 		}
 		p.place(b.steps(rest[i+1:]))
 		s := b.step(&rest[i])
-		p = &Plan{tail: &surrounded{around(p), p, s}, name: s.name, at: s.at, phase: b.Phase, title: b.Title}
+		p = &Plan{tail: &surrounded{around(again{p}), p, s}, name: s.name, at: s.at, phase: b.Phase, title: b.Title}
 		rest = rest[:i]
 	}
 	p.place(b.steps(rest))
@@ -81,6 +81,19 @@ type surrounded struct {
 	gateway.Connector
 	inner *Plan
 	step  step // that it is
+}
+
+// Do runs what stands around, for which each run of the plan is the same request.
+func (s *surrounded) Do(ctx context.Context, x *gateway.Exchange) error {
+	return x.Surround(s.inner, func() error { return s.Connector.Do(ctx, x) })
+}
+
+// again runs the plan that is surrounded.
+type again struct{ plan *Plan }
+
+// Do runs the plan.
+func (a again) Do(ctx context.Context, x *gateway.Exchange) error {
+	return x.Run(a.plan, func() error { return a.plan.Do(ctx, x) })
 }
 
 // A Plan runs its steps inwards, its tail, then its steps outwards. It is made of a

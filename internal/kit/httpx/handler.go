@@ -109,7 +109,7 @@ func request(x *gateway.Exchange) (*http.Request, *upload, error) {
 	switch {
 	case method == "":
 		method, host, path, query, header = x.In.Method(), x.In.Host(), x.In.Path(), x.In.RawQuery(), x.In.AppendHeaders(nil)
-		in, length = x.In.Body(), x.In.Length()
+		in, length = x.TakeBody(), x.In.Length()
 	case q.Body.Arrived():
 		raw, err := q.Body.Bytes(0)
 		if err != nil {
