@@ -11,7 +11,7 @@ import (
 // those that reading it found: everywhere under a strict dialect, unknown keys in the
 // settings of TLS always, and wherever a protection would be lost. Those of components
 // that protect are errors already. It changes the problems, and returns them with those
-// that are so grave for their loss alone.
+// that are problems only because a protection would be lost.
 func (c *Checker) Policy(d *config.Document, problems []*config.Problem) []*config.Problem {
 	problems = c.protect(d, problems)
 	behaviour := c.Env.Service.Behaviour

@@ -128,7 +128,7 @@ endpoints:
       - {url_pattern: /plain}
       - {url_pattern: /seen, extra_config: {proxy: {shadow: true}}}
       - {url_pattern: /gone, host: ["http://`+testx.UnusedAddress(t)+`"], extra_config: {proxy: {shadow: true}}}
-      - {url_pattern: /hang, extra_config: {proxy: {shadow: true, shadow_timeout: 50ms}}}
+      - {url_pattern: /hang, extra_config: {proxy: {shadow: true, shadow_timeout: 1s}}}
 `)
 	tests := []struct {
 		name   string

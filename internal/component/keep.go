@@ -24,9 +24,10 @@ type kept struct {
 
 // Keep opens a resource that survives reload while its identity is unchanged:
 // the same namespace with the same id, at any of its sites, finds what is open, be it by
-// the generation before. The id begins with a word for what it is, such as "pool", and holds whatever
-// must not change: the Name of the site unless it is shared by several, and every option
-// and file that shapes it, a secret among them as its hash. Another type under the same id panics.
+// the generation before. The id begins with a word for what it is, such as "pool", and
+// holds whatever must not change: the Name of the site unless it is shared by several, and
+// every option and file that shapes it, a secret among them as its hash. Another type under
+// the same id panics.
 //
 // The resource is closed when the last generation that uses it ends, so it holds nothing
 // of one: no logger, no site, no exchange. These come with each call, or from OnStart

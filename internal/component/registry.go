@@ -150,9 +150,9 @@ func Backend[O any](i Info, build func(*BackendSite, O) error) Declaration {
 	return declare(i, InBackend, build)
 }
 
-// declare declares a component that is built with its options, unless these, or the hosts
-// that it calls, are wrong. An option is, which an unknown key and null are where the component protects. Whatever is wrong
-// becomes a problem of the site at the place of the key.
+// declare declares a component that is built with its options, unless one of these, or a
+// host that it calls, is wrong. Where the component protects, unknown keys and null are
+// wrong, too. Whatever is becomes a problem of the site at the place of the key.
 func declare[S site, O any](i Info, scope Scope, build func(S, O) error) Declaration {
 	return Declaration{Info: i, Scope: scope, Options: reflect.TypeFor[O](), build: func(at site) error {
 		s := at.base()

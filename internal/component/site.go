@@ -196,10 +196,9 @@ func (s *Site) TLS(key string, c *model.ClientTLS) (*tls.Config, error) {
 	return settings, config.At(key, err)
 }
 
-// ReadFile returns what a file holds that the options name, as [config.ReadFile]
-// does. The generation is
-// made from it: a gateway that watches its configuration reloads when it changes,
-// or when it appears.
+// ReadFile returns what a file holds that the options name, as [config.ReadFile] does. The
+// generation is made from it: a gateway that watches its configuration reloads when it
+// changes, or when it appears.
 func (s *Site) ReadFile(name string) ([]byte, error) {
 	if s.env.SkipFiles {
 		return nil, config.ErrSkipped
@@ -211,8 +210,8 @@ func (s *Site) ReadFile(name string) ([]byte, error) {
 }
 
 // OnStart registers work for the start of the generation, before it serves.
-// An error keeps the generation from going live, so a service that is away is none: tell
-// [Site.Health]. The context is that of the start: it
+// An error keeps the generation from going live, so do not return one because a service is
+// away: tell [Site.Health]. The context is that of the start: it
 // ends when the start is given up, and must not be kept. What goes on afterwards has a
 // context of its own, which ends in OnClose.
 func (s *Site) OnStart(f Hook) { s.env.OnStart(s.signed(f)) }

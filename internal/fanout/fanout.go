@@ -382,7 +382,7 @@ func (r *Race) Do(ctx context.Context, x *gateway.Exchange) error {
 				}
 			}
 		case run.err == nil:
-			if details == nil || run.index < details.index { // whoever came first
+			if details == nil || run.index < details.index { // of the first backend, whoever came first
 				details = run
 			}
 		case failed == nil, failed.cut() && !run.cut(), failed.cut() == run.cut() && run.index < failed.index:
@@ -518,7 +518,8 @@ func (s *Shadows) start(ctx context.Context, x *gateway.Exchange) error {
 	return nil
 }
 
-// call makes one of them, of which whoever looks at the request hears as a whole, too.
+// call makes the call of one shadow. Who looks at the request is told of it as a whole, and
+// of its steps.
 func (p *ShadowPlan) call(ctx context.Context, c *gateway.Exchange) {
 	defer p.State.running.Add(-1)
 	r := c.Record

@@ -9,8 +9,8 @@ import (
 
 // A Record is everything that happened to an exchange, for somebody who looks: an
 // explanation of a request, or a trace with details. An exchange and the calls that are
-// made for it share one, shadows included, which may outlive the exchange. Exchanges that nobody looks at have none, and pay nothing for
-// it.
+// made for it share one, shadows included, which may outlive the exchange. Exchanges that
+// nobody looks at have none, and pay nothing for it.
 type Record struct {
 	began time.Time
 

@@ -9,8 +9,8 @@ import (
 
 // A Connector answers an exchange: it reads x.Request and fills x.Response.
 //
-// An answer of bytes is decoded by what the backend says of it, and has a Status: 0 is that
-// of no answer, as 404 is. One of data is shaped likewise, target, filters and all, unless
+// An answer of bytes is decoded by what the backend says of it, and has a Status: 0 says
+// that there is no answer, and fails as 404 does. One of data is shaped likewise, target, filters and all, unless
 // it is Final; whoever makes data says whether it is Complete, and needs no Status.
 //
 // Do returns promptly once ctx is done: whoever calls several connectors waits

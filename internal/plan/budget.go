@@ -24,7 +24,7 @@ type Budget struct {
 
 	mu     sync.Mutex
 	paused int       // turns of endpoints that last
-	ends   time.Time // of the time, when it is not paused
+	ends   time.Time // when the time is over, unless it is paused
 	spent  bool      // it has ended by its own time
 	done   chan struct{}
 	err    error

@@ -49,9 +49,15 @@ func (j *journal) String() string {
 }
 
 // wait waits until the journal says something.
-func (j *journal) wait(text string) {
+func (j *journal) wait(t testing.TB, text string) {
+	t.Helper()
+	latest := time.After(time.Minute)
 	for !strings.Contains(j.String(), text) {
-		<-j.more
+		select {
+		case <-j.more:
+		case <-latest:
+			t.Fatalf("the journal does not say %q: %s", text, j)
+		}
 	}
 }
 
@@ -137,7 +143,7 @@ func TestPortThatFails(t *testing.T) {
 		t.Error("a reload opens a port that is served")
 	}
 	first.end <- errors.New("the listener broke")
-	log.wait("a port is closed")
+	log.wait(t, "a port is closed")
 	other, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)

@@ -13,8 +13,8 @@ import (
 const moment = 300 * time.Millisecond
 
 // stopping is what a stop that does not wait any longer goes through: contexts that end
-// one after the other, and never while everything ends in time. They are those of what
-// no request, and no call of the gateway's owner, is the cause of.
+// one after the other, and not at all if everything ends in time. They are for what has no
+// context of a request, nor one from the owner of the gateway.
 type stopping struct {
 	begin context.CancelCauseFunc
 	cut   context.Context // ends what is in flight: shadows, messages, exchanges at ports

@@ -14,8 +14,9 @@ import (
 
 // A quiet connection is one to a backend that knows whether the transport waits for bytes on
 // it: then nothing whole is left of what that has read, no more than a piece of a record of
-// TLS, and whatever comes is found by a look at the socket. The transport puts a connection among the idle ones before it looks for what nobody asked
-// for, be that in its own memory, in that of TLS or on the socket.
+// TLS, and whatever comes is found by a look at the socket. The transport puts a connection
+// among the idle ones before it looks for what nobody asked for, be that in its own memory,
+// in that of TLS or on the socket.
 //
 // One goroutine reads at a time.
 type quiet struct {

@@ -10,8 +10,8 @@
 // [Handler] is a connector over an http.Handler. The answer streams from the first Flush
 // on, or once it does not fit into a few kilobytes; one that is smaller arrives whole,
 // with its length. A panic is a failure of the exchange, or, behind the beginning of the
-// answer, a body that breaks off. Its Close belongs into OnClose of the site, in front of
-// the end of what the handler uses.
+// answer, a body that breaks off. Its Close belongs into an OnClose of the site that is
+// registered behind that of what the handler uses, because closers run backwards.
 //
 // Trailers of answers pass in both.
 //

@@ -21,7 +21,8 @@ const (
 )
 
 // Files are the names of files that something was made from, each with a sum of its
-// content, or of its beginning if it is larger than any that is read. The sum is zero for what could not be read or is no file.
+// content, or of its beginning if it is larger than any that is read. The sum is zero for
+// what could not be read or is no file.
 type Files map[string][sha256.Size]byte
 
 // Note adds a file with what it holds now. Whoever notes a file before reading it
