@@ -204,11 +204,15 @@ func (b *Body) write() ([]byte, error) {
 }
 
 // Project turns the message into an object by p and leaves the body in the
-// form Spans. The error is that of reading, or one of package jsonspan.
+// form Spans. The error is that of reading, [ErrTooLarge] for more than limit bytes in
+// whatever form (limit <= 0: all), or one of package jsonspan.
 func (b *Body) Project(p *jsonspan.Projection, limit int64) error {
 	raw, err := b.Bytes(limit)
 	if err != nil {
 		return err
+	}
+	if limit > 0 && int64(len(raw)) > limit {
+		return ErrTooLarge
 	}
 	o := objects.Get().(*jsonspan.Object)
 	if err := p.Apply(o, raw); err != nil {

@@ -244,7 +244,8 @@ func TestProjectErrors(t *testing.T) {
 	}{
 		{"broken text", FromBytes([]byte(`{"a":`)), whole, nil},
 		{"no text", FromBytes(nil), whole, nil},
-		{"another shape", FromBytes([]byte(text)), list, jsonspan.ErrShape},
+		{"another shape", FromBytes([]byte(`{}`)), list, jsonspan.ErrShape},
+		{"too large in memory", FromBytes([]byte(text)), whole, ErrTooLarge},
 		{"too large", FromStream(stream(text), -1), whole, ErrTooLarge},
 		{"a stream that breaks off", FromStream(&source{Reader: iotest.ErrReader(io.ErrUnexpectedEOF)}, -1), whole, io.ErrUnexpectedEOF},
 	}

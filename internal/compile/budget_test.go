@@ -1,6 +1,7 @@
 package compile_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -32,10 +33,11 @@ func rest(ctx context.Context, d time.Duration) error {
 // A waiter is a component of the service that waits for as long as each part of it says.
 type waiter struct {
 	in, out, around, within time.Duration
-	fails                   bool  // the backend
-	lost                    bool  // there is no endpoint
-	blind                   bool  // it does not look at its context while it waits, and goes on
-	ended                   error // of the context, as a blind one has found it
+	most                    time.Duration // of the rest; 0 is an hour
+	fails                   bool          // the backend
+	lost                    bool          // there is no endpoint
+	blind                   bool          // it does not look at its context while it waits, and goes on
+	ended                   error         // of the context, as a blind one has found it
 }
 
 func (w *waiter) rest(ctx context.Context, d time.Duration) error {
@@ -65,7 +67,7 @@ func (w *waiter) surround(next gateway.Connector) gateway.Connector {
 		if err := rest(ctx, w.around); err != nil {
 			return err
 		}
-		ctx, cancel := context.WithTimeout(ctx, time.Hour)
+		ctx, cancel := context.WithTimeout(ctx, cmp.Or(w.most, time.Hour))
 		defer cancel()
 		return next.Do(ctx, x)
 	})
@@ -84,6 +86,9 @@ func TestServiceTimeout(t *testing.T) {
 	}{
 		{"nobody waits long", ``, waiter{in: 29 * second, out: 29 * second, within: second}, 200, 59 * second, ""},
 		{"an endpoint that takes its time", ``, waiter{in: 20 * second, out: 20 * second, around: 5 * second, within: 40 * second}, 200, 85 * second, ""},
+		{"a shorter time of what stands around", ``, waiter{most: 20 * second, within: 40 * second}, 504, 20 * second, ""},
+		{"one that is longer than that of the service", `"service_timeout":"2s",`, waiter{most: 20 * second, within: 40 * second}, 504, 20 * second, ""},
+		{"the same", `"service_timeout":"20s",`, waiter{most: 20 * second, within: 40 * second}, 504, 20 * second, ""},
 		{"in front of the router", ``, waiter{in: time.Hour}, 504, 30 * second, "test/waiter"},
 		{"in front of the router, in the other dialect", `"dialect":"krakend",`, waiter{in: time.Hour}, 500, 30 * second, "test/waiter"},
 		{"behind the answer", ``, waiter{out: time.Hour, within: 40 * second}, 504, 70 * second, "test/waiter"},

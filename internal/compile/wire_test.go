@@ -329,6 +329,7 @@ func TestData(t *testing.T) {
 		{"group", `,"target":"t.c","group":"g"`, `{"g":{"d":"x"}}`},
 		{"a collection", `,"is_collection":true`, `{"t":{"a":true,"b":false,"c":{"d":"x"}}}`},
 		{"other encodings", `,"encoding":"xml","target":"t.c"`, `{"d":"x"}`},
+		{"as large as it may be", `,"max_response_bytes":40`, `{"t":{"a":true,"b":false,"c":{"d":"x"}}}`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -341,6 +342,21 @@ func TestData(t *testing.T) {
 				t.Errorf("got %s, status %d, complete %t; want the whole %s", got, x.Response.Status, x.Response.Complete, tt.want)
 			}
 		})
+	}
+}
+
+// TestDataLimit holds what a connector answers with to max_response_bytes, too: data, and
+// bytes of any encoding. The network's own answer has 13 bytes.
+func TestDataLimit(t *testing.T) {
+	for _, backend := range []string{
+		`"max_response_bytes":39,"extra_config":{"test/data":{}}`,
+		`"max_response_bytes":12`, `"max_response_bytes":12,"encoding":"yaml"`, `"max_response_bytes":12,"encoding":"string"`,
+	} {
+		x, err := ask(t, wire(t, new(network), `{"url_pattern":"/1","host":["http://up"],`+backend+`}`), testx.Request{})
+		if err == nil || gateway.AsError(err).Code != gateway.CodeBackendTooLarge {
+			t.Errorf("%s: %v", backend, err)
+		}
+		x.Release()
 	}
 }
 

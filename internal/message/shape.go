@@ -78,7 +78,7 @@ func (s *Shape) Leave(_ context.Context, x *gateway.Exchange, err error) error {
 	}
 	if form := r.Body.Form(); form == body.Spans || form == body.Tree {
 		if r.Final {
-			return nil
+			return s.final(&r.Body)
 		}
 		return s.data(&r.Body)
 	}
@@ -161,6 +161,9 @@ func (s *Shape) decode(r *gateway.Response) (complete bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if s.limit > 0 && int64(len(raw)) > s.limit { // which came in memory
+		return false, body.ErrTooLarge
+	}
 	switch s.encoding {
 	case "json", "fast-json", "safejson":
 		null := jsonspan.KindOf(raw) == jsonspan.KindNull
@@ -182,10 +185,25 @@ func (s *Shape) decode(r *gateway.Response) (complete bool, err error) {
 
 // data shapes an answer that comes decoded.
 func (s *Shape) data(b *body.Body) error {
-	if err := b.Project(s.nothing, 0); err != nil {
+	if err := b.Project(s.nothing, s.limit); err != nil {
 		return s.refused(err)
 	}
 	return s.finish(b)
+}
+
+// final leaves data as it is, within the limit.
+func (s *Shape) final(b *body.Body) error {
+	if s.limit <= 0 {
+		return nil
+	}
+	raw, err := b.Bytes(0)
+	if err == nil && int64(len(raw)) > s.limit {
+		err = body.ErrTooLarge
+	}
+	if err != nil {
+		return s.refused(err)
+	}
+	return nil
 }
 
 // project replaces b by what a projection makes of text.

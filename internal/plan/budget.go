@@ -74,16 +74,10 @@ func (b *Budget) release() {
 	}
 }
 
-// Deadline returns when the context ends.
-func (b *Budget) Deadline() (time.Time, bool) {
-	at, ok := b.Context.Deadline()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.paused == 0 && (!ok || b.ends.Before(at)) {
-		return b.ends, true
-	}
-	return at, ok
-}
+// Deadline returns when the context of the exchange ends. The time of the budget is no
+// deadline, for a pause puts it off: package context would leave out the later deadline of a
+// context that is derived.
+func (b *Budget) Deadline() (time.Time, bool) { return b.Context.Deadline() }
 
 // Done returns a channel that is closed when the context ends.
 func (b *Budget) Done() <-chan struct{} {
