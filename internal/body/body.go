@@ -314,9 +314,12 @@ func TreeLimit(limit int64) int64 {
 	return 4 * max(limit, 32<<20)
 }
 
-// SetTree replaces the body by a tree.
+// SetTree replaces the body by a tree; nil is an object without members.
 func (b *Body) SetTree(tree map[string]any) {
 	b.Close()
+	if tree == nil {
+		tree = make(map[string]any)
+	}
 	*b = Body{form: Tree, tree: tree}
 }
 

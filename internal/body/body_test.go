@@ -525,3 +525,14 @@ func TestValue(t *testing.T) {
 		t.Errorf("after a change: %v, then %v, %v", first, second, err)
 	}
 }
+
+// TestNoTree shows that a tree of nothing is an object without members, however it is
+// written.
+func TestNoTree(t *testing.T) {
+	var b Body
+	b.SetTree(nil)
+	tree, err := b.Tree(0)
+	if text, failed := b.Bytes(0); string(text) != "{}" || tree == nil || err != nil || failed != nil {
+		t.Errorf("%s, %v, %v, %v", text, tree, err, failed)
+	}
+}

@@ -56,6 +56,7 @@ type Generation struct {
 	pipes       []*assembled // of the service; nil once the generation has started
 	allow       string       // what OPTIONS * answers
 	client      message.ClientAddress
+	taken       message.HeaderSelection // of what sources bring
 	own         *own
 	rendering   *message.Rendering
 	serviceTime *plan.ServiceTime // nil where no stage of the service waits
@@ -176,6 +177,7 @@ func (c *compiler) compile() {
 	c.g.Router, _ = component.Shared(c.env, routing.Key)
 	c.g.Service.UseH2C = c.g.Service.UseH2C || c.g.Router.UseH2C // its old place
 	c.g.client = message.NewClientAddress(c.g.Router)
+	c.g.taken = message.NewHeaderSelection(everything, c.env.Product, &c.g.client, c.g.Service.ExpectContinueTimeout > 0, c.g.Service.Behaviour.MaxHops > 0)
 	c.g.rendering = &message.Rendering{
 		Problem:   c.g.Service.Behaviour.ErrorBody == "problem",
 		ByCause:   c.g.Service.Behaviour.ErrorStatus == "by_cause",

@@ -67,7 +67,8 @@ func (g *Generation) Taken(source string, m gateway.Message) *gateway.Exchange {
 	x := gateway.Acquire(m.Inbound())
 	x.Endpoint = source
 	r := &x.Request
-	r.Method, r.Header = m.Method, append(r.Header, m.Header...)
+	r.Method = m.Method
+	g.taken.Choose(x)
 	message.SelectQuery(r, m.RawQuery, &message.Selection{All: true})
 	if len(m.Body) > 0 {
 		r.Body = body.FromBytes(m.Body)

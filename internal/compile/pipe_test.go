@@ -689,6 +689,16 @@ func TestAgents(t *testing.T) {
 	if p, found = g.ExplainPipe("three"); found {
 		t.Errorf("nobody's pipe is explained as %+v", p)
 	}
+	var header gateway.Fields
+	for _, name := range []string{"X-B", "Proxy", "content_length", "Transfer_Encoding", "X_Forwarded_For", "HTTP2-Settings", "Expect", "X-Real-Ip", "", "x-a"} {
+		header = append(header, gateway.Field{Name: name, Value: "1"})
+	}
+	header = append(header, gateway.Field{Name: "connection", Value: "http2-settings, x-b"})
+	x := g.Taken("queue", gateway.Message{Header: header})
+	if got := x.Request.Header; len(got) != 1 || got[0].Name != "X-A" {
+		t.Errorf("of a message pass %v, want X-A alone", got)
+	}
+	x.Release()
 	for i, want := range []string{`{"a":1,"g":{"a":1,"b":2}}`, "teapot"} {
 		x := g.Taken("queue", gateway.Message{Header: gateway.Fields{{Name: "x-a", Value: "a"}}, Body: []byte("hello")})
 		x.Record = gateway.NewRecord()

@@ -9,17 +9,19 @@ import (
 // Suggest returns the known word that was probably meant by word. It is the
 // one at the smallest Damerau-Levenshtein distance; of several the first.
 // Letter case and the difference between max_size, max-size and maxSize do not
-// count. The distance may be a third of the word, and 3 at most.
+// count. The distance may be a third of the word, and 3 at most. Words above 256 bytes are
+// like no other.
 //
 // Source: Damerau (1964), in the variant that edits no substring twice.
 func Suggest(word string, known []string) (string, bool) {
+	const longest = 256
 	plain := plainWord(word)
 	length := len([]rune(plain))
 	limit := min(3, max(1, length/3))
 	best, found := "", false
 	for _, k := range known {
-		if k == word {
-			continue
+		if k == word || len(k) > longest || len(word) > longest {
+			continue // nobody reads what is so long
 		}
 		if d := distance(plain, plainWord(k)); d <= limit && d < length {
 			best, found = k, true

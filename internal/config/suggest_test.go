@@ -1,13 +1,14 @@
 package config_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/sluice-gateway/sluice/internal/config"
 )
 
 func TestSuggest(t *testing.T) {
-	known := []string{"max_errors", "max_error_age", "interval", "role", "roles", "timeout", "url", "qos/ratelimit/router", "größe"}
+	known := []string{"max_errors", "max_error_age", "interval", "role", "roles", "timeout", "url", "qos/ratelimit/router", "größe", strings.Repeat("a", 4<<20) + "b", strings.Repeat("c", 300)}
 	tests := []struct{ word, want string }{
 		{"max_erors", "max_errors"},
 		{"maxErrors", "max_errors"},
@@ -26,6 +27,8 @@ func TestSuggest(t *testing.T) {
 		{"ab", ""},
 		{"", ""},
 		{"something", ""},
+		{strings.Repeat("a", 4<<20), ""}, // which the whole table of distances would take minutes for
+		{strings.Repeat("b", 1<<20), ""},
 	}
 	for _, tt := range tests {
 		got, found := config.Suggest(tt.word, known)

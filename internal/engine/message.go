@@ -14,6 +14,12 @@ func Sendable(f gateway.Field) bool {
 	return !gateway.PerHop(f.Name) && gateway.Token(f.Name) && ValidValue(f.Value)
 }
 
+// Hints reports whether something of a hint may be sent: else it says nothing.
+func Hints(header gateway.Fields) bool { return slices.ContainsFunc(header, Hintable) }
+
+// Hintable reports whether a field of a hint may be sent.
+func Hintable(f gateway.Field) bool { return Sendable(f) && !gateway.Completes(f.Name) }
+
 // MaxHints is how many hints a server sends before an answer at most; see [gateway.Hinter].
 const MaxHints = 16
 

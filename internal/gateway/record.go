@@ -17,6 +17,7 @@ type Record struct {
 	mu      sync.Mutex
 	spans   []Span
 	members []Member
+	index   map[string]int // of members, by name
 }
 
 // A Span is a step on its way in or out, or what a plan runs around.
@@ -64,12 +65,14 @@ func (r *Record) Add(s Span) {
 func (r *Record) Merged(name, from string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for i := range r.members {
-		if r.members[i].Name == name {
-			r.members[i].From = from
-			return
-		}
+	if i, known := r.index[name]; known {
+		r.members[i].From = from
+		return
 	}
+	if r.index == nil {
+		r.index = make(map[string]int)
+	}
+	r.index[name] = len(r.members)
 	r.members = append(r.members, Member{name, from})
 }
 

@@ -56,7 +56,10 @@ func (s *HeaderSelection) reserved(name string) bool {
 // connection alone. A name that is alike counts as the same, as it does for many
 // servers.
 func reserved(name string) bool {
-	if name[0] == 'X' {
+	switch {
+	case name == "": // which no client can send, but a stage
+		return true
+	case name[0] == 'X':
 		return gateway.Alike(name, forwardedFor) || gateway.Alike(name, forwardedHost) || gateway.Alike(name, forwardedVia)
 	}
 	return gateway.Withheld(name)
@@ -74,6 +77,21 @@ func among(list []string, name string) bool {
 // the request. What stages have set is not the client's: neither does it take a proxy
 // to write it, nor can the client take it away.
 func (s *HeaderSelection) fill(x *gateway.Exchange) {
+	s.Choose(x)
+	h := x.Request.Header
+	if h.Has(userAgent) {
+		h.Add(forwardedVia, s.product)
+	} else {
+		h.Add(userAgent, s.product)
+	}
+	h.Add(forwardedFor, x.Client.String())
+	h.Add(forwardedHost, x.In.Host())
+	x.Request.Header = h
+}
+
+// Choose puts the selected fields into the request, without those of the gateway: for what
+// no client has sent.
+func (s *HeaderSelection) Choose(x *gateway.Exchange) {
 	h := x.Request.Header
 	if s.All {
 		h = x.In.AppendHeaders(h)
@@ -86,15 +104,7 @@ func (s *HeaderSelection) fill(x *gateway.Exchange) {
 	if s.wary && slices.ContainsFunc(h, s.vouched) && !s.proxies.believes(x.In) {
 		h = slices.DeleteFunc(h, func(f gateway.Field) bool { return s.vouched(f) && !x.Wrote(f.Name) })
 	}
-	h = withoutNamed(h, x.In, x.Wrote)
-	if h.Has(userAgent) {
-		h.Add(forwardedVia, s.product)
-	} else {
-		h.Add(userAgent, s.product)
-	}
-	h.Add(forwardedFor, x.Client.String())
-	h.Add(forwardedHost, x.In.Host())
-	x.Request.Header = h
+	x.Request.Header = withoutNamed(h, x.In, x.Wrote)
 }
 
 // vouched reports whether a field passes from trusted proxies only.

@@ -71,6 +71,18 @@ func TestHeaderSelection(t *testing.T) {
 	}
 }
 
+// TestNoName withholds a field without a name, which only a stage can set.
+func TestNoName(t *testing.T) {
+	s := NewHeaderSelection([]string{"*"}, "Sluice 0", &ClientAddress{}, false, false)
+	x := gateway.Acquire(testx.Request{Header: header("X-One", "1")}.Inbound())
+	defer x.Release()
+	x.Edit().SetHeader("", "2")
+	s.Choose(x)
+	if !slices.Equal(x.Request.Header, header("X-One", "1")) {
+		t.Errorf("got %v", x.Request.Header)
+	}
+}
+
 func TestHeaderFilter(t *testing.T) {
 	before := header("X-One", "1", "User-Agent", "mine", "X-Forwarded-Via", "Sluice 0", "X-Two", "2", "X-One", "3", "X-Forwarded-For", "198.51.100.7", "X-Forwarded-Host", "gateway.test")
 	forwarded := header("X-Forwarded-For", "198.51.100.7", "X-Forwarded-Host", "gateway.test")

@@ -322,6 +322,7 @@ func streamsContinue(t *trial) {
 	d := t.open(engine.Settings{H2C: true}, func(_ context.Context, x *gateway.Exchange) error {
 		in := x.In.(gateway.Hinter)
 		in.Hint(gateway.Fields{{Name: "Link", Value: "a"}})
+		in.Hint(gateway.Fields{{Name: "Connection", Value: "close"}, {Name: "X-Krakend-Completed", Value: "true"}}) // of which nothing is left
 		in.Hint(gateway.Fields{{Name: "Link", Value: "b"}})
 		text, err := io.ReadAll(x.In.Body())
 		answer(x, 200, string(text))

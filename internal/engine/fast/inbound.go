@@ -104,7 +104,7 @@ var _ gateway.Hinter = (*inbound)(nil)
 
 // Hint sends an interim answer. A client that does not take it has left.
 func (in *inbound) Hint(header gateway.Fields) {
-	if in.head.Minor == 0 || in.head.Expect || in.hints == engine.MaxHints {
+	if in.head.Minor == 0 || in.head.Expect || in.hints == engine.MaxHints || !engine.Hints(header) {
 		return
 	}
 	in.hints++
@@ -112,7 +112,7 @@ func (in *inbound) Hint(header gateway.Fields) {
 	defer buf.Free()
 	buf.B = appendStatus(buf.B, 1, http.StatusEarlyHints)
 	for _, f := range header {
-		if engine.Sendable(f) && !gateway.Completes(f.Name) {
+		if engine.Hintable(f) {
 			buf.B = appendField(buf.B, f)
 		}
 	}

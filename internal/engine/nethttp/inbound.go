@@ -92,7 +92,7 @@ var _ gateway.Hinter = (*inbound)(nil)
 // there the first hint to whoever may wait comes behind a 100, for which any client is
 // ready (RFC 9110, section 15.2).
 func (in *inbound) Hint(header gateway.Fields) {
-	if !in.r.ProtoAtLeast(1, 1) || in.hints == engine.MaxHints || in.r.ContentLength != 0 && in.Header("Expect") != "" {
+	if !in.r.ProtoAtLeast(1, 1) || in.hints == engine.MaxHints || !engine.Hints(header) || in.r.ContentLength != 0 && in.Header("Expect") != "" {
 		return
 	}
 	if in.hints == 0 && in.r.ProtoMajor == 2 && in.r.ContentLength != 0 {
@@ -101,7 +101,7 @@ func (in *inbound) Hint(header gateway.Fields) {
 	in.hints++
 	h := in.w.Header()
 	for _, f := range header {
-		if engine.Sendable(f) && !gateway.Completes(f.Name) {
+		if engine.Hintable(f) {
 			h[f.Name] = append(h[f.Name], f.Value)
 		}
 	}
