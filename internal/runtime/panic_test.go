@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -30,6 +31,7 @@ type faulty struct {
 	*runtime.Gateway
 	text   atomic.Pointer[string]
 	log    strings.Builder
+	mu     sync.Mutex
 	closed []string
 	hang   chan struct{} // what hangs goes on when it is closed
 	server *server
@@ -58,7 +60,12 @@ func (f *faulty) build(s *component.ServiceSite, o faultyOptions) error {
 		}
 		return nil
 	}
-	s.OnClose(func(context.Context) error { f.closed = append(f.closed, o.At); return nil })
+	s.OnClose(func(context.Context) error {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.closed = append(f.closed, o.At)
+		return nil
+	})
 	s.Finally(func() error { return here("Finally") })
 	s.OnStart(func(context.Context) error { return here("OnStart") })
 	s.OnClose(func(context.Context) error { return here("OnClose") })
