@@ -38,7 +38,7 @@ func TestOptionsOfAll(t *testing.T) {
 			t.Errorf("%d more endpoints: Allow is %q, want %q", more, got, want)
 		}
 	}
-	if costs[0] != costs[1] {
+	if !testx.Race && costs[0] != costs[1] { // whose pools drop things at random
 		t.Errorf("the answer takes %v allocations for one endpoint and %v for many", costs[0], costs[1])
 	}
 }
