@@ -119,10 +119,7 @@ func (b *backend) answer(w http.ResponseWriter, r *http.Request, m message) {
 	if !slices.Contains(names, "Content-Type") {
 		w.Header()["Content-Type"] = nil
 	}
-	status, err := strconv.Atoi(m.first)
-	if err != nil {
-		status = 200
-	}
+	status, _ := strconv.Atoi(m.first)
 	w.WriteHeader(status)
 	if cut, err := strconv.Atoi(m.direction("cut")); err == nil {
 		w.Write(body[:cut])

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -100,7 +101,7 @@ func (*said) Format(func(dst []byte, r slog.Record) []byte) {}
 // play plays a transcript, which is in a file, on an engine.
 func play(t testing.TB, e engine.Engine, file string, sections []section) {
 	s := &stage{engine: e, backends: make(map[string]*backend), latches: new(latches)}
-	for _, name := range []string{"A", "B", "C"} {
+	for _, name := range backends {
 		s.backends[name] = newBackend(t, s.latches)
 	}
 	hosts := map[string]string{"DEAD": testx.UnusedAddress(t), "OWN": testx.UnusedAddress(t)}
@@ -112,7 +113,8 @@ func play(t testing.TB, e engine.Engine, file string, sections []section) {
 		_, port, _ := net.SplitHostPort(host)
 		names = append(names, "$"+name, "http://"+host, "$host"+name, host, "$port"+name, port)
 	}
-	replacer := strings.NewReplacer(names...)
+	dir := t.TempDir()
+	replacer := strings.NewReplacer(append(names, "$DIR", filepath.ToSlash(dir))...)
 	s.latches.expand = replacer.Replace
 	var environ []string
 	t.Cleanup(func() {
@@ -142,10 +144,15 @@ func play(t testing.TB, e engine.Engine, file string, sections []section) {
 			environ = nil
 		case "environment":
 			environ = strings.Fields(replacer.Replace(part.text))
+		case "file":
+			name := filepath.Join(dir, words[1])
+			if err := cmp.Or(os.MkdirAll(filepath.Dir(name), 0o700), os.WriteFile(name, []byte(replacer.Replace(part.text)), 0o600)); err != nil {
+				t.Fatalf("%s: %v", at, err)
+			}
 		case "backend":
 			m, err := parseMessage(part.text)
-			if err != nil || len(words) != 4 {
-				t.Fatalf("%s: %q: %v", at, part.name, err)
+			if err != nil {
+				t.Fatalf("%s: %v", at, err)
 			}
 			b := s.backends[words[1]]
 			b.mu.Lock()
@@ -163,8 +170,6 @@ func play(t testing.TB, e engine.Engine, file string, sections []section) {
 			compareSeen(t, at, s.backends[words[1]].take(), replacer.Replace(part.text))
 		case "problems":
 			compareProblems(t, at, s, part.text)
-		default:
-			t.Fatalf("%s: unknown section %q", at, part.name)
 		}
 	}
 }
@@ -173,7 +178,12 @@ func play(t testing.TB, e engine.Engine, file string, sections []section) {
 // and text and with these variables of the environment.
 func (s *stage) start(t testing.TB, name, text string, environ []string) {
 	t.Helper()
-	readFile := func(string) ([]byte, error) { return []byte(text), nil }
+	readFile := func(file string) ([]byte, error) {
+		if file == name {
+			return []byte(text), nil
+		}
+		return config.ReadFile(file)
+	}
 	g := runtime.New(runtime.Options{
 		Load: func(ctx context.Context, _ func(string)) (*config.Document, []*config.Problem) {
 			d, problems := config.Load(ctx, name, config.LoadOptions{Environ: environ, ReadFile: readFile})

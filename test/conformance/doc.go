@@ -14,6 +14,9 @@
 //	                        follows the word
 //	-- environment --       variables for the next configuration, KEY=VALUE, with
 //	                        blanks or line ends between them
+//	-- file NAME --         a file in a folder of the transcript, which $DIR names;
+//	                        it is written when its turn comes, so in front of the
+//	                        configuration that reads it
 //	-- backend A GET /x --  an answer of backend A: status, fields, body. Fields
 //	                        that begin with @ are directions: @delay: 50ms,
 //	                        @hang: yes, @reset: yes, @cut: 10 (break off after so
@@ -40,8 +43,7 @@
 //	                        X-Request-Id and left out. A body is compared as JSON if the answer is
 //	                        JSON, unless "@exact: yes" asks for the bytes; no
 //	                        blank line leaves the body alone; "@broken: yes" is an
-//	                        answer that must break off; "@within: 1s" limits the
-//	                        time until the answer was whole; "@has: text" is a part
+//	                        answer that must break off; "@has: text" is a part
 //	                        of the body, as often as needed; "@hint: LINK" and
 //	                        "@trailer: X-A: b" are all that came in front of the
 //	                        answer and behind its body, sorted, "none" for nothing

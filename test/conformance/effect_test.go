@@ -64,9 +64,8 @@ func TestKeysHaveEffect(t *testing.T) {
 	}
 }
 
-// exempt are keys whose effect no answer shows: it is on the log, in memory, over time,
-// from a file, or towards a provider by TLS. Their values are the tests that show it, each
-// behind its folder.
+// exempt are keys whose effect no answer shows: it is on the log, in memory, over time, or
+// towards a provider by TLS. Their values are the tests that show it, each behind its folder.
 var exempt = map[string]string{
 	"router.use_h2c":            "test/framing http2Configuration",        // of its tests with h2c
 	"router.disable_gzip":       "internal/components/router TestOptions", // it says what is the case
