@@ -13,9 +13,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/internal/balance"
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/httpcall"
 	"github.com/sluice-gateway/sluice/internal/kit/tlsx"
 	"github.com/sluice-gateway/sluice/internal/model"
 	"github.com/sluice-gateway/sluice/internal/plan"
@@ -249,14 +251,33 @@ func Stage[T gateway.Stage](t testing.TB, s Site) T {
 
 // Run takes an exchange through what was placed at a site, in the order of phases, as a
 // plan does. The rest of the gateway does what rest does, nil for nothing; it is not
-// called where a stage replied, which x.Replied no longer tells then.
+// called where a stage replied, which x.Replied no longer tells then. Stages of the wire
+// plan see the URL that is called, base path included: that of the first host of the
+// backend, unless the test has set x.Request.Host.
 func Run(ctx context.Context, t testing.TB, s Site, x *gateway.Exchange, rest gateway.ConnectorFunc) error {
 	t.Helper()
 	built(t, s)
 	if rest == nil {
 		rest = func(context.Context, *gateway.Exchange) error { return nil }
 	}
-	return plan.Of(s.Placed(), rest).Do(ctx, x)
+	b, ok := s.(*component.BackendSite)
+	if !ok || x.Request.Host != "" || len(b.Config().Host) == 0 {
+		return plan.Of(s.Placed(), rest).Do(ctx, x)
+	}
+	var stages, onWire []component.Placed
+	for _, p := range s.Placed() {
+		if component.BackendPhase(p.Phase).OnWire() {
+			onWire = append(onWire, p)
+		} else {
+			stages = append(stages, p)
+		}
+	}
+	set, err := balance.NewStatic(b.Config().Host[:1], balance.Options{Clock: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	says := httpcall.Reporter{Log: component.NewLog(slog.DiscardHandler)}
+	return plan.Of(stages, httpcall.NewDirect(set.First(), plan.Of(onWire, rest), says)).Do(ctx, x)
 }
 
 func built(t testing.TB, s Site) {

@@ -110,6 +110,36 @@ func TestSites(t *testing.T) {
 	}
 }
 
+// TestURL shows stages the URL of the call where the gateway shows it, and lets a test
+// say another.
+func TestURL(t *testing.T) {
+	var seen []string
+	look := gateway.StageFunc(func(_ context.Context, x *gateway.Exchange) error {
+		seen = append(seen, x.Request.Scheme+"://"+x.Request.Host+x.Request.Path)
+		return nil
+	})
+	g := sitetest.New(t)
+	g.Config.Backend[0].Host = []string{"https://one.test:8443/base/", "http://two.test"}
+	g.Registry = component.NewRegistry(component.Backend(component.Info{Namespace: "test/look"}, func(s *component.BackendSite, _ struct{}) error {
+		s.Prompt(component.BackendSign, look)
+		s.Prompt(component.BackendStatus, look)
+		return nil
+	}))
+	s := g.Backend(t, "test/look", "{}")
+	x := testx.Request{Path: "/a"}.Exchange(t)
+	other := testx.Request{Path: "/a"}.Exchange(t)
+	other.Request.Scheme, other.Request.Host = "http", "other.test"
+	for _, x := range []*gateway.Exchange{x, other} {
+		if err := sitetest.Run(t.Context(), t, s, x, nil); err != nil {
+			t.Error(err)
+		}
+	}
+	want := []string{":///a", "https://one.test:8443/base/a", "http://other.test/a", "http://other.test/a"}
+	if !slices.Equal(seen, want) {
+		t.Errorf("stages see %q, want %q", seen, want)
+	}
+}
+
 // TestLog reads the log while a component writes there.
 func TestLog(t *testing.T) {
 	g := sitetest.New(t)
