@@ -1,0 +1,332 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/change"
+)
+
+// A Peer is what connections of type T lead to.
+type Peer[T any] interface {
+	// Dial connects. It returns promptly once ctx is done, and the connection does not
+	// depend on ctx. Whoever notices that it is of no use any more calls lost, which
+	// may be done at any time, by several and more than once.
+	Dial(ctx context.Context, lost func(cause error)) (connection T, err error)
+
+	// Close ends a connection. What it has accepted goes out first, if it was not
+	// lost. It returns promptly once ctx is done.
+	Close(ctx context.Context, connection T)
+}
+
+// Options say how a connection is kept up.
+type Options struct {
+	// Name is what the log calls the peer: its address, without secrets.
+	Name string
+
+	// Backoff is how the pauses between attempts grow.
+	Backoff Backoff
+
+	// Retries is how many more attempts may fail behind one that has failed, before
+	// there are no more; 0 or less is no end.
+	Retries int
+
+	// Timeout is how long an attempt may take, and 0 is DefaultTimeout.
+	Timeout time.Duration
+}
+
+var errEnded = errors.New("the connection has ended")
+
+// DefaultTimeout is how long an attempt to connect may take.
+const DefaultTimeout = 10 * time.Second
+
+const (
+	steady  = 5 * time.Second // that a connection lasts if the attempts before it are to be forgotten
+	goodbye = 5 * time.Second // that the end of a connection may take
+)
+
+// State is where a connection is.
+type State uint8
+
+// The states.
+const (
+	Idle       State = iota // nobody has started it
+	Connecting              // it is not there yet, or was lost
+	Ready
+	Failed // there are no more attempts, until somebody asks for it
+	Closed
+)
+
+// String returns the state in a word.
+func (s State) String() string {
+	return [...]string{"idle", "connecting", "ready", "failed", "closed"}[s]
+}
+
+// A Conn is a connection that is kept up: made in the background, and made again when
+// it was lost. It is safe for concurrent use. It survives reloads in [component.Keep],
+// whose closer is Close.
+type Conn[T any] struct {
+	o    Options
+	peer Peer[T]
+	live atomic.Pointer[link[T]] // nil unless Ready
+
+	mu     sync.Mutex
+	state  State
+	cause  error         // why it is not ready; nil if nothing is known
+	turned chan struct{} // closed when the state turns into another
+	asked  chan struct{} // of size 1: somebody wants one that has failed
+
+	stop context.CancelFunc
+	over chan struct{} // closed when nothing is left behind
+
+	telling sync.Mutex     // held while a log is written to
+	logs    []*slog.Logger // of those who have started and not left
+	said    change.State
+	given   bool // that it has failed is said
+}
+
+// link is a connection as it was made.
+type link[T any] struct {
+	value T
+	lost  chan error // of size 1
+}
+
+func (l *link[T]) lose(cause error) {
+	if cause == nil {
+		cause = errEnded
+	}
+	select {
+	case l.lost <- cause:
+	default: // somebody was faster
+	}
+}
+
+// New returns a connection that nobody has started. The caller closes it.
+func New[T any](o Options, p Peer[T]) *Conn[T] {
+	if o.Timeout <= 0 {
+		o.Timeout = DefaultTimeout
+	}
+	return &Conn[T]{o: o, peer: p, turned: make(chan struct{}), asked: make(chan struct{}, 1)}
+}
+
+// Start begins to connect, if nobody has, and waits for nothing. Until leave is called,
+// the log is told when the peer is away and when it is back, a line each; of several
+// logs the one that came last.
+func (c *Conn[T]) Start(log *slog.Logger) (leave func()) {
+	own := slog.New(log.Handler()) // which differs from that of others
+	c.telling.Lock()
+	c.logs = append(c.logs, own)
+	c.telling.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == Idle {
+		var ctx context.Context
+		ctx, c.stop = context.WithCancel(context.Background())
+		c.over = make(chan struct{})
+		c.turn(Connecting, nil)
+		go c.run(ctx)
+	}
+	return func() {
+		c.telling.Lock()
+		defer c.telling.Unlock()
+		c.logs = slices.DeleteFunc(c.logs, func(l *slog.Logger) bool { return l == own })
+	}
+}
+
+// Get returns the connection, which the caller may use until its exchange ends, or at
+// once the failure of a call whose peer is away ([gateway.Away]).
+func (c *Conn[T]) Get() (T, error) {
+	if l := c.live.Load(); l != nil {
+		return l.value, nil
+	}
+	select {
+	case c.asked <- struct{}{}:
+	default:
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var none T
+	return none, gateway.Away(c.away())
+}
+
+// away says why the connection is not there. The caller holds the lock.
+func (c *Conn[T]) away() error {
+	if c.cause == nil {
+		return fmt.Errorf("%s is not connected yet", c.o.Name)
+	}
+	return fmt.Errorf("%s is away: %w", c.o.Name, c.cause)
+}
+
+// Wait returns the connection as soon as it is there, or an error once it has failed or
+// is closed, or ctx is done.
+func (c *Conn[T]) Wait(ctx context.Context) (T, error) {
+	var none T
+	for {
+		if l := c.live.Load(); l != nil {
+			return l.value, nil
+		}
+		c.mu.Lock()
+		state, turned, away := c.state, c.turned, c.away()
+		c.mu.Unlock()
+		if state == Failed || state == Closed {
+			return none, away
+		}
+		select {
+		case <-turned:
+		case <-ctx.Done():
+			return none, ctx.Err()
+		}
+	}
+}
+
+// State returns where the connection is.
+func (c *Conn[T]) State() State {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state
+}
+
+// Health is what health paths tell of the connection.
+func (c *Conn[T]) Health() (text string, ok bool) {
+	s := c.State()
+	return s.String(), s == Ready
+}
+
+// Close ends the connection, and returns when nothing of it is left. It may be called
+// more than once.
+func (c *Conn[T]) Close() {
+	c.mu.Lock()
+	if c.state == Idle {
+		c.turn(Closed, nil)
+	}
+	stop, over := c.stop, c.over
+	c.mu.Unlock()
+	if stop != nil {
+		stop()
+		<-over
+	}
+}
+
+// turn changes the state. The caller holds the lock.
+func (c *Conn[T]) turn(s State, cause error) {
+	c.state, c.cause = s, cause
+	close(c.turned)
+	c.turned = make(chan struct{})
+}
+
+// run keeps the connection up until ctx is done.
+func (c *Conn[T]) run(ctx context.Context) {
+	defer close(c.over)
+	for attempt, pause := 0, false; ; attempt++ {
+		if pause && !sleep(ctx, c.o.Backoff.Pause(attempt)) {
+			break
+		}
+		pause = true
+		l, err := c.dial(ctx)
+		if err == nil {
+			began := time.Now()
+			err = c.hold(ctx, l)
+			if time.Since(began) >= steady {
+				attempt = -1
+			}
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		if c.o.Retries <= 0 || attempt < c.o.Retries {
+			c.set(Connecting, err)
+			c.tell(Connecting, err)
+			continue
+		}
+		select {
+		case <-c.asked: // while there was hope
+		default:
+		}
+		c.set(Failed, err)
+		c.tell(Failed, err)
+		select {
+		case <-c.asked:
+			c.set(Connecting, err)
+			attempt, pause = -1, false
+		case <-ctx.Done():
+		}
+	}
+	c.set(Closed, nil)
+}
+
+func (c *Conn[T]) set(s State, cause error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.turn(s, cause)
+}
+
+// dial makes one attempt.
+func (c *Conn[T]) dial(ctx context.Context) (*link[T], error) {
+	ctx, cancel := context.WithTimeout(ctx, c.o.Timeout)
+	defer cancel()
+	l := &link[T]{lost: make(chan error, 1)}
+	var err error
+	l.value, err = c.peer.Dial(ctx, l.lose)
+	return l, err
+}
+
+// hold lends the connection until it is lost, which it returns the cause of, or ctx is
+// done, and ends it.
+func (c *Conn[T]) hold(ctx context.Context, l *link[T]) (cause error) {
+	c.live.Store(l)
+	c.set(Ready, nil)
+	c.tell(Ready, nil)
+	select {
+	case cause = <-l.lost:
+	case <-ctx.Done():
+	}
+	c.live.Store(nil)
+	if cause != nil {
+		c.set(Connecting, cause)
+		c.tell(Connecting, cause)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
+	defer cancel()
+	c.peer.Close(ctx, l.value)
+	return cause
+}
+
+// tell writes a line if the state is another than was said.
+func (c *Conn[T]) tell(s State, cause error) {
+	c.telling.Lock()
+	defer c.telling.Unlock()
+	say := c.said.Is(s != Ready, time.Now) // before anything else, so that it knows
+	if len(c.logs) == 0 {
+		return
+	}
+	log := c.logs[len(c.logs)-1]
+	switch {
+	case s == Failed && !c.given:
+		c.given = true
+		log.Error("peer is away, and no more attempts are made until it is asked for", "peer", c.o.Name, "cause", cause)
+	case s == Connecting && say:
+		log.Warn("peer is away, calls fail until it is back", "peer", c.o.Name, "cause", cause)
+	case s == Ready && say:
+		c.given = false
+		log.Info("peer is back", "peer", c.o.Name)
+	}
+}
+
+// sleep reports whether d has passed before ctx was done.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

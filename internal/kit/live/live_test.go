@@ -1,0 +1,306 @@
+package live
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sluice-gateway/sluice/internal/gateway"
+)
+
+// peer is a Peer whose attempts end as it is told; its connections are numbers.
+type peer struct {
+	mu     sync.Mutex
+	began  time.Time
+	down   error // why attempts fail
+	hangs  bool  // attempts do not end by themselves
+	at     []time.Duration
+	lost   func(error) // of the last connection
+	closed []int
+}
+
+func (p *peer) Dial(ctx context.Context, lost func(error)) (int, error) {
+	p.mu.Lock()
+	p.at = append(p.at, time.Since(p.began))
+	n, down, hangs := len(p.at), p.down, p.hangs
+	p.lost = lost
+	p.mu.Unlock()
+	if hangs {
+		<-ctx.Done()
+		return 0, ctx.Err()
+	}
+	return n, down
+}
+
+func (p *peer) Close(_ context.Context, n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = append(p.closed, n)
+}
+
+func (p *peer) be(down error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.down = down
+}
+
+func (p *peer) lose(cause error) {
+	p.mu.Lock()
+	lost := p.lost
+	p.mu.Unlock()
+	lost(cause)
+}
+
+// attempts returns when there was one, in whole seconds.
+func (p *peer) attempts() []int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var at []int
+	for _, d := range p.at {
+		at = append(at, int(d/time.Second))
+	}
+	return at
+}
+
+// lines returns the log and a function that takes what is written there: level and
+// message of each line.
+func lines() (*slog.Logger, func() []string) {
+	var b bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}}))
+	return log, func() []string {
+		defer b.Reset()
+		return strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
+	}
+}
+
+var errDown = errors.New("refused")
+
+// opened starts a connection within a bubble.
+func opened(t *testing.T, o Options, p *peer) (c *Conn[int], log func() []string) {
+	p.began = time.Now()
+	o.Name = "amqp://broker:5672"
+	c = New(o, p)
+	l, log := lines()
+	leave := c.Start(l)
+	t.Cleanup(func() {
+		leave()
+		c.Close()
+		if s := c.State(); s != Closed {
+			t.Errorf("state %v, want closed", s)
+		}
+	})
+	synctest.Wait()
+	return c, log
+}
+
+func wait(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+func TestAttempts(t *testing.T) {
+	tests := []struct {
+		name    string
+		options Options
+		hangs   bool
+		lasts   time.Duration
+		want    []int // seconds
+		state   State
+	}{
+		{"once a second", Options{}, false, 3500 * time.Millisecond, []int{0, 1, 2, 3}, Connecting},
+		{"linear", Options{Backoff: Linear}, false, 11 * time.Second, []int{0, 1, 3, 6, 10}, Connecting},
+		{"exponential", Options{Backoff: Exponential}, false, 31 * time.Second, []int{0, 2, 6, 14, 30}, Connecting},
+		{"a minute at most", Options{Backoff: Exponential}, false, 200 * time.Second, []int{0, 2, 6, 14, 30, 62, 122, 182}, Connecting},
+		{"no more than two behind the first", Options{Retries: 2}, false, time.Hour, []int{0, 1, 2}, Failed},
+		{"those that hang", Options{Timeout: 5 * time.Second}, true, 13 * time.Second, []int{0, 6, 12}, Connecting},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := &peer{down: errDown, hangs: tt.hangs}
+				c, _ := opened(t, tt.options, p)
+				wait(tt.lasts)
+				if got := p.attempts(); !slices.Equal(got, tt.want) {
+					t.Errorf("attempts at %v, want %v", got, tt.want)
+				}
+				if c.State() != tt.state {
+					t.Errorf("state %v, want %v", c.State(), tt.state)
+				}
+			})
+		})
+	}
+}
+
+func TestJitter(t *testing.T) {
+	for _, b := range []Backoff{LinearJitter, ExponentialJitter} {
+		for i := range 200 {
+			plain := Backoff(strings.TrimSuffix(string(b), "-jitter")).Pause(i)
+			if got := b.Pause(i); got < plain*66/100 || got > min(plain*134/100, time.Minute) {
+				t.Fatalf("%s: pause %d is %v, and %v without jitter", b, i, got, plain)
+			}
+		}
+	}
+}
+
+// TestAway: whoever asks for a peer that is away hears it at once, the log says it once.
+func TestAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &peer{down: errDown}
+		c, log := opened(t, Options{}, p)
+		now := time.Now()
+		_, err := c.Get()
+		e := gateway.AsError(err)
+		if e.Code != gateway.CodeBackendAway || !errors.Is(err, errDown) || !errors.Is(err, gateway.ErrUnreached) || time.Now() != now {
+			t.Errorf("error %v after %v", err, time.Since(now))
+		}
+		wait(time.Minute)
+		want := []string{`level=WARN msg="peer is away, calls fail until it is back" peer=amqp://broker:5672 cause=refused`}
+		if got := log(); !slices.Equal(got, want) {
+			t.Errorf("log %q, want %q", got, want)
+		}
+		p.be(nil)
+		if n, err := c.Wait(t.Context()); n == 0 || err != nil {
+			t.Errorf("Wait: %d, %v", n, err)
+		}
+		synctest.Wait()
+		if text, ok := c.Health(); text != "ready" || !ok {
+			t.Errorf("health %q, %v", text, ok)
+		}
+		if got, want := log(), []string{`level=INFO msg="peer is back" peer=amqp://broker:5672`}; !slices.Equal(got, want) {
+			t.Errorf("log %q, want %q", got, want)
+		}
+	})
+}
+
+// TestLost: what was lost is closed, and made again without a question.
+func TestLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := new(peer)
+		c, log := opened(t, Options{Retries: 1}, p)
+		for i := range 3 { // each lasts long enough for the attempts before it to be forgotten
+			wait(time.Minute)
+			p.lose(errDown)
+			p.lose(errDown) // by two who noticed
+			synctest.Wait()
+			if _, err := c.Get(); !errors.Is(err, errDown) {
+				t.Errorf("error %v", err)
+			}
+			if n, err := c.Wait(t.Context()); n != i+2 || err != nil {
+				t.Errorf("Wait: %d, %v", n, err)
+			}
+		}
+		synctest.Wait()
+		if want := []int{1, 2, 3}; !slices.Equal(p.closed, want) {
+			t.Errorf("closed %v, want %v", p.closed, want)
+		}
+		if got := log(); len(got) != 6 {
+			t.Errorf("log %q, want six lines", got)
+		}
+		wait(time.Second) // not long enough
+		p.lose(nil)
+		wait(2 * time.Second)
+		p.lose(nil)
+		wait(time.Hour)
+		if c.State() != Failed {
+			t.Errorf("state %v, want failed", c.State())
+		}
+	})
+}
+
+// TestAsked: one that has failed is tried again when somebody asks for it, and that is
+// said once.
+func TestAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &peer{down: errDown}
+		c, log := opened(t, Options{Retries: 1}, p)
+		wait(time.Hour)
+		if _, err := c.Wait(t.Context()); !errors.Is(err, errDown) {
+			t.Errorf("error %v", err)
+		}
+		if got := log(); len(got) != 2 || !strings.HasPrefix(got[1], `level=ERROR msg="peer is away, and no more attempts`) {
+			t.Errorf("log %q", got)
+		}
+		for range 3 {
+			c.Get()
+			wait(time.Minute)
+		}
+		if got := log(); got[0] != "" {
+			t.Errorf("log %q, want nothing new", got)
+		}
+		if got, want := p.attempts(), 8; len(got) != want {
+			t.Errorf("attempts at %v, want %d", got, want)
+		}
+		p.be(nil)
+		c.Get()
+		synctest.Wait()
+		if n, err := c.Get(); n != 9 || err != nil {
+			t.Errorf("Get: %d, %v", n, err)
+		}
+	})
+}
+
+// TestLogs: the log that came last is told, and one whose owner has left is not.
+func TestLogs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := new(peer)
+		c, first := opened(t, Options{}, p)
+		log, second := lines()
+		leave := c.Start(log)
+		p.lose(errDown)
+		synctest.Wait()
+		leave()
+		wait(time.Minute)
+		if got := second(); len(got) != 1 || !strings.HasPrefix(got[0], "level=WARN") {
+			t.Errorf("second log %q", got)
+		}
+		if got := first(); len(got) != 1 || !strings.HasPrefix(got[0], "level=INFO") {
+			t.Errorf("first log %q", got)
+		}
+	})
+}
+
+// TestClose: in every state, more than once, and by several.
+func TestClose(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		peer *peer
+		o    Options
+	}{
+		{"ready", &peer{}, Options{}},
+		{"hanging", &peer{hangs: true}, Options{}},
+		{"pausing", &peer{down: errDown}, Options{}},
+		{"failed", &peer{down: errDown}, Options{Retries: 1}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, _ := opened(t, tt.o, tt.peer)
+				wait(5 * time.Second)
+				now := time.Now()
+				var wg sync.WaitGroup
+				for range 3 {
+					wg.Go(c.Close)
+				}
+				wg.Wait()
+				if _, err := c.Get(); err == nil || time.Now() != now {
+					t.Errorf("Get: %v after %v", err, time.Since(now))
+				}
+				if _, err := c.Wait(t.Context()); err == nil {
+					t.Error("Wait: no error")
+				}
+			})
+		})
+	}
+	New(Options{}, new(peer)).Close() // that nobody has started
+}
