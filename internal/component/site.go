@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"time"
 
@@ -63,6 +64,10 @@ type Env struct {
 
 	// SkipFiles is that no file is read that the options of components name.
 	SkipFiles bool
+
+	// Getenv returns a variable of the environment, "" if it is not set; nil stands for
+	// [os.Getenv].
+	Getenv func(name string) string
 
 	Sources []Source
 	Ports   []Port
@@ -208,6 +213,20 @@ func (s *Site) ReadFile(name string) ([]byte, error) {
 	}
 	return config.ReadFile(name)
 }
+
+// Getenv returns a variable of the environment, "" if it is not set: for what has its place
+// there by a convention older than the configuration, such as the address of a broker. It is
+// read in build. It may be a secret, which no mask knows.
+func (s *Site) Getenv(name string) string {
+	if s.env.Getenv == nil {
+		return os.Getenv(name)
+	}
+	return s.env.Getenv(name)
+}
+
+// Elsewhere reports whether the configuration is judged for another machine, whose files and
+// variables nobody knows here. Nothing is started then.
+func (s *Site) Elsewhere() bool { return s.env.SkipFiles }
 
 // OnStart registers work for the start of the generation, before it serves.
 // An error keeps the generation from going live, so do not return one because a service is

@@ -58,6 +58,9 @@ type Options struct {
 	// that of the gateway.
 	SkipFiles bool
 
+	// Getenv returns a variable of the environment; nil stands for [os.Getenv].
+	Getenv func(name string) string
+
 	// Adjust changes the service after it was resolved, for flags that win
 	// over the file; nil changes nothing.
 	Adjust func(*model.Service)
@@ -137,6 +140,7 @@ func (g *Gateway) compile(ctx context.Context) (*compilation, []*config.Problem)
 		TLS:     next.clientTLS,
 
 		SkipFiles: g.options.SkipFiles,
+		Getenv:    g.options.Getenv,
 	}
 	clients := make(map[model.Transport]gateway.Connector) // most backends have the same settings
 	env.Dial = func(t model.Transport, c *tls.Config) (gateway.Connector, error) {

@@ -123,7 +123,7 @@ func (g *Gateway) Reload(t testing.TB) *component.Env {
 	g.begin(t, &component.Env{
 		Service: before.Service, Registry: before.Registry, Missing: before.Missing, Product: before.Product,
 		Clock: before.Clock, Keeper: before.Keeper, Dial: before.Dial, TLS: before.TLS, Pipe: before.Pipe,
-		Log: before.Log, Stdout: before.Stdout, Stderr: before.Stderr, Mask: before.Mask, Reads: before.Reads, SkipFiles: before.SkipFiles,
+		Log: before.Log, Stdout: before.Stdout, Stderr: before.Stderr, Mask: before.Mask, Reads: before.Reads, SkipFiles: before.SkipFiles, Getenv: before.Getenv,
 	})
 	return before
 }

@@ -203,6 +203,7 @@ func (s *stage) start(t testing.TB, name, text string, environ []string) {
 		Stderr:   &s.said,
 		Product:  "Sluice 0",
 		Missing:  published.Absent,
+		Getenv:   func(name string) string { return variable(environ, name) },
 
 		Published: published.Namespaces,
 	})
@@ -225,6 +226,16 @@ func (s *stage) start(t testing.TB, name, text string, environ []string) {
 		}
 		s.stop = nil
 	}
+}
+
+// variable returns the value of a variable, "" if it is not set.
+func variable(environ []string, name string) string {
+	for _, v := range environ {
+		if value, found := strings.CutPrefix(v, name+"="); found {
+			return value
+		}
+	}
+	return ""
 }
 
 // An answer is what the client got.

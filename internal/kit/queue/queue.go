@@ -1,0 +1,91 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/sluice-gateway/sluice/internal/gateway"
+)
+
+// A Message is what a broker carries. One that is published belongs to the caller all the
+// time: a driver copies what it keeps beyond the end of Publish, which may come before the
+// broker's word if the time is over. One that was received belongs to whoever received it,
+// as long as he likes; nobody else changes or keeps it.
+type Message struct {
+	// Body is the payload, as it is. It may be empty or nil, which is the same.
+	Body []byte
+
+	// Attributes travel beside the body in the way that the broker has for that, names and
+	// values plain. Each name occurs once. Those of a message that is published are
+	// canonical names of header fields; those of one that was received are spelt as they
+	// came.
+	Attributes gateway.Fields
+
+	// Key says which messages belong together: the key of a record, a routing key, the
+	// group of a FIFO queue. "" is none.
+	Key string
+
+	// Redelivered is how often the message was delivered before, as far as the broker
+	// tells: 1 if it says no more than that it was.
+	Redelivered int
+}
+
+// Lasting is what is kept up over reloads.
+type Lasting interface {
+	// Start begins to connect, if nobody has, and waits for nothing. Until leave is called
+	// the log is told when the broker is away and when it is back.
+	Start(log *slog.Logger) (leave func())
+
+	// Health is the state in a word, such as "ready", and whether messages can go through.
+	Health() (text string, ok bool)
+}
+
+// A Publisher hands messages to a broker. It is safe for concurrent use.
+type Publisher interface {
+	Lasting
+
+	// Publish returns nil when the broker has taken the message. See the errors in the
+	// comment of the package.
+	Publish(ctx context.Context, m *Message) error
+}
+
+// A Subscriber hands out messages of a broker. It is safe for concurrent use. It has one
+// method more than three, because requests give up where sources wait.
+type Subscriber interface {
+	Lasting
+
+	// Receive returns the next message, waiting for it if need be. See the errors in the
+	// comment of the package: with one of them no message was taken.
+	Receive(ctx context.Context) (Delivery, error)
+
+	// Wait returns nil when the broker is there, or an error when ctx is done or nobody
+	// tries any longer.
+	Wait(ctx context.Context) error
+}
+
+// A Delivery is a message that was received and is to be ended once.
+type Delivery interface {
+	// Message returns the message, always the same.
+	Message() *Message
+
+	// Ack ends the delivery: the broker may forget the message.
+	Ack(ctx context.Context) error
+
+	// Nack ends the delivery: the broker delivers the message again if requeue is set,
+	// and otherwise drops it, or does with it what it does with dead letters. A broker
+	// that has no such word, as NATS core, has forgotten the message before: that is nil.
+	Nack(ctx context.Context, requeue bool) error
+}
+
+// Refused is the failure of a message that the broker does not want: of one without a
+// queue, for instance, or of a client that may not publish there.
+func Refused(cause error) error {
+	return &gateway.Error{Code: gateway.CodeBackendStatus, Public: "the broker refused the message", Err: fmt.Errorf("the broker refused the message: %w", cause)}
+}
+
+// Lost is the failure of a message whose connection has ended before the broker gave its
+// word: it may have it or not.
+func Lost(cause error) error {
+	return &gateway.Error{Code: gateway.CodeBackendAborted, Public: "the connection ended before the broker took the message", Err: fmt.Errorf("the connection ended before the broker took the message: %w", cause)}
+}
