@@ -107,8 +107,9 @@ type Server interface {
 //   - An error wraps [gateway.ErrUnreached] if and only if no connection was
 //     made, so that nothing of the request can have reached anyone. The body
 //     of the request is then unread, and the call may be made again.
-//   - x.Request.Body is read, never closed. A stream is not closed either; a
-//     read of it that blocks may outlive a call that ctx has ended.
+//   - x.Request.Body is read, never closed. A stream is not closed either. A call whose
+//     ctx ends, or whose backend gives up, does not wait for a read of it that blocks,
+//     which may outlive the call.
 //   - Redirects, compression and statuses are left to the caller.
 //   - A body of known size travels with Content-Length, another one chunked;
 //     POST, PUT and PATCH without a body say so with Content-Length: 0. A

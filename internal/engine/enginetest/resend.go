@@ -24,6 +24,8 @@ import (
 var resendCases = cases{
 	{"a stream that a backend of HTTP/2 has not processed is sent again", unprocessedStreams},
 	{"a stream that a backend of HTTP/2 may have processed is not sent again", processedStreams},
+	{"a stream that is not processed is sent again though its client stalls", unprocessedStalls},
+	{"a call whose backend gives up does not wait for a client that stalls", abortedStalls},
 }
 
 // A refuser is a backend of HTTP/2. It answers a stream for /first as it should; of
@@ -34,6 +36,7 @@ type refuser struct {
 	waits   int         // bytes
 	end     func(f *http2.Framer, id uint32) error
 	streams atomic.Int64
+	second  chan struct{} // gets one when a second stream begins; nil for nobody who waits
 }
 
 func (r *refuser) serve(w *wire) {
@@ -72,6 +75,9 @@ func (r *refuser) serve(w *wire) {
 			s := &stream{method: frame.PseudoValue("method")}
 			if frame.PseudoValue("path") != "/first" {
 				s.first = r.streams.Add(1) == 1
+				if !s.first && r.second != nil {
+					r.second <- struct{}{}
+				}
 			}
 			streams[id] = s
 		case *http2.PingFrame:
@@ -151,26 +157,33 @@ func (u unanswered) String() string {
 	return fmt.Sprintf("%s %s of %d %s", u.scheme, u.method, u.size, kind)
 }
 
-// refused calls a backend that ends the first stream, and returns the answer and how
-// many streams there were.
-func (t *trial) refused(u unanswered, end func(*http2.Framer, uint32) error) (answer string, streams int64, err error) {
+// refusing starts a backend, and returns a client with a connection to it and a call.
+func (t *trial) refusing(r *refuser, scheme string) (c engine.Client, x *gateway.Exchange) {
 	t.Helper()
-	r := &refuser{waits: min(u.size, 1<<16-1), end: end} // as much as everybody may send
-	var c engine.Client
-	if u.scheme == "http" {
+	if scheme == "http" {
 		c = t.client(model.Transport{H2C: true})
 	} else {
 		server, client := t.identity()
 		r.server, c = server, t.tlsClient(client)
 	}
 	b := t.backend(r.serve)
-	x := t.call(b.addr)
-	x.Request.Scheme, x.Request.Path = u.scheme, "/first"
+	x = t.call(b.addr)
+	x.Request.Scheme, x.Request.Path = scheme, "/first"
 	if got := t.get(c, x); got != "GET 0 true" {
 		t.Fatalf("the first answer is %q", got)
 	}
 	x = t.call(b.addr)
-	x.Request.Scheme, x.Request.Method = u.scheme, u.method
+	x.Request.Scheme = scheme
+	return c, x
+}
+
+// refused calls a backend that ends the first stream, and returns the answer and how
+// many streams there were.
+func (t *trial) refused(u unanswered, end func(*http2.Framer, uint32) error) (answer string, streams int64, err error) {
+	t.Helper()
+	r := &refuser{waits: min(u.size, 1<<16-1), end: end} // as much as everybody may send
+	c, x := t.refusing(r, u.scheme)
+	x.Request.Method = u.method
 	switch {
 	case u.stream:
 		size := int64(-1)
@@ -236,6 +249,102 @@ func processedStreams(t *trial) {
 			t.wantFailure(err, gateway.CodeBackendAborted, false)
 			if streams != 1 || strings.Contains(err.Error(), "canceled") {
 				t.Errorf("%s, %v: %d streams, %v, want one and why", tt.name, tt.unanswered, streams, err)
+			}
+		}
+	}
+}
+
+// stalling gives x a body that begins with these bytes, which are read before anything
+// else happens, and does not go on before the end of the case or more is written.
+func (t *trial) stalling(x *gateway.Exchange, size int64, begin []byte) *io.PipeWriter {
+	from, to := io.Pipe()
+	x.Request.Body = body.FromStream(from, size)
+	begun := make(chan struct{})
+	go func() {
+		defer close(begun)
+		to.Write(begin) // what the backend waits for tells if it fails
+	}()
+	t.Cleanup(func() {
+		to.Close()
+		from.Close()
+		<-begun
+	})
+	return to
+}
+
+func unprocessedStalls(t *trial) {
+	for name, end := range map[string]func(*http2.Framer, uint32) error{
+		"REFUSED_STREAM": reset(http2.ErrCodeRefusedStream),
+		"GOAWAY":         goAway(false),
+	} {
+		for _, scheme := range []string{"https", "http"} {
+			for _, size := range []int64{-1, 40_000} {
+				r := &refuser{waits: 5000, end: end, second: make(chan struct{}, 1)}
+				c, x := t.refusing(r, scheme)
+				x.Request.Method = "POST"
+				all := numbered(40_000)
+				more := t.stalling(x, size, all[:5000])
+				go func() {
+					select {
+					case <-r.second:
+						more.Write(all[5000:])
+						more.Close()
+					case <-t.Context().Done():
+					}
+				}()
+				if got := t.get(c, x); got != "POST 40000 true" || r.streams.Load() != 2 {
+					t.Errorf("%s, %s, size %d: %q after %d streams", name, scheme, size, got, r.streams.Load())
+				}
+			}
+		}
+	}
+}
+
+func abortedStalls(t *trial) {
+	for name, end := range map[string]func(*http2.Framer, uint32) error{
+		"INTERNAL_ERROR":              reset(http2.ErrCodeInternal),
+		"CANCEL":                      reset(http2.ErrCodeCancel),
+		"PROTOCOL_ERROR":              reset(http2.ErrCodeProtocol),
+		"a stream that GOAWAY counts": goAway(true),
+	} {
+		for _, scheme := range []string{"https", "http"} {
+			c, x := t.refusing(&refuser{waits: 5, end: end}, scheme)
+			x.Request.Method = "POST"
+			t.stalling(x, -1, numbered(5))
+			t.named(name+" over "+scheme, func(t *trial) {
+				t.wantFailure(c.Do(t.context(), x), gateway.CodeBackendAborted, false)
+			})
+		}
+	}
+	server, trusting := t.identity()
+	server.NextProtos = nil
+	for name, end := range map[string]func(w *wire){
+		"the end":           func(w *wire) { w.Conn.Close() },
+		"a reset":           (*wire).reset,
+		"what is no answer": func(w *wire) { w.send("no answer\r\n\r\n") },
+	} {
+		for _, size := range []int64{-1, 10} {
+			take := func(w *wire) {
+				w.head()
+				if size < 0 {
+					w.line()
+				}
+				w.exactly(5)
+			}
+			for scheme, b := range map[string]*backend{
+				"http": t.backend(func(w *wire) { take(w); end(w) }),
+				"https": t.backend(func(w *wire) {
+					take(newWire(w.t, tls.Server(w.Conn, server), w.exit))
+					end(w)
+				}),
+			} {
+				t.named(fmt.Sprintf("%s over HTTP/1.1, %s, size %d", name, scheme, size), func(t *trial) {
+					x := t.call(b.addr)
+					x.Request.Scheme, x.Request.Method = scheme, "POST"
+					t.stalling(x, size, numbered(5))
+					err := t.tlsClient(trusting).Do(t.context(), x)
+					t.wantFailure(err, gateway.CodeBackendAborted, false)
+				})
 			}
 		}
 	}

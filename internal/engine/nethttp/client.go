@@ -190,7 +190,7 @@ func (c *client) Do(ctx context.Context, x *gateway.Exchange) error {
 		call.end()
 		return err
 	}
-	res, err := c.roundTrip(ctx, &x.Request, call, r)
+	res, err := call.roundTrip(&x.Request, r)
 	call.hints.end()
 	call.body.settle()
 	if err == nil {
@@ -216,45 +216,19 @@ func (c *client) Do(ctx context.Context, x *gateway.Exchange) error {
 	return engine.Failure(ctx, err, call.stage.Load() == reached && !errors.Is(err, gateway.ErrUnreached))
 }
 
-// roundTrip calls the transport. The transport returns only when nobody reads
-// the body of the request any more, and a read from a client that stalls may
-// take for ever; so for a stream it runs beside the caller, who leaves when ctx
-// is done. The goroutine then ends with that read.
-func (c *client) roundTrip(ctx context.Context, q *gateway.Request, call *call, r *http.Request) (*http.Response, error) {
+// roundTrip calls the transport. It asks once more where that has lost the answer.
+func (c *call) roundTrip(q *gateway.Request, r *http.Request) (*http.Response, error) {
 	if r.Header["Upgrade"] != nil && q.Session == nil {
-		return c.upgrades.RoundTrip(r)
+		return c.client.upgrades.RoundTrip(r)
 	}
-	if call.body.stream == nil {
-		res, err := call.transport.RoundTrip(r)
-		if lost(err) && q.Repeatable() {
-			if r.Body != nil {
-				r.Body, _ = call.body.again() // which is always possible from memory
-			}
-			res, err = call.transport.RoundTrip(r)
+	res, err := c.transport.RoundTrip(r)
+	if lost(err) && c.body.stream == nil && q.Repeatable() {
+		if r.Body != nil {
+			r.Body, _ = c.body.again() // which is always possible from memory
 		}
-		return res, err
+		res, err = c.transport.RoundTrip(r)
 	}
-	type outcome struct {
-		res *http.Response
-		err error
-	}
-	done := make(chan outcome)
-	go func() {
-		res, err := call.transport.RoundTrip(r)
-		select {
-		case done <- outcome{res, err}:
-		case <-ctx.Done():
-			if res != nil {
-				res.Body.Close()
-			}
-		}
-	}()
-	select {
-	case o := <-done:
-		return o.res, o.err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	return res, err
 }
 
 // lost reports whether the transport has lost an answer without a body: it puts
@@ -431,8 +405,11 @@ func (c *call) connected(info httptrace.GotConnInfo) {
 		p.used.Store(true)
 		below = p.Conn
 	}
-	if q, ok := below.(*quiet); ok && info.Reused && !q.still() {
-		socket(info.Conn).Close()
+	if q, ok := below.(*quiet); ok {
+		c.body.carry(q)
+		if info.Reused && !q.still() {
+			socket(info.Conn).Close()
+		}
 	}
 }
 
@@ -567,14 +544,9 @@ func (c *call) answer(res *http.Response, to *gateway.Response) error {
 	return nil
 }
 
-// leave gives up what is left of res. For the streams of HTTP/2 the transport waits until
-// nobody reads the body of the request any more, and a client that has its answer may take
-// its time with that: nobody else waits for it.
+// leave gives up what is left of res.
 func (c *call) leave(res *http.Response) {
-	if c.body.end() {
-		go res.Body.Close()
-		return
-	}
+	c.body.end()     // or the transport would wait for who reads it
 	res.Body.Close() // an error says that the call is over
 }
 

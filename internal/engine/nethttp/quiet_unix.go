@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -34,6 +35,8 @@ type quiet struct {
 	closed  bool
 	came    bool          // something that nobody has taken, as see has found
 	waiting chan struct{} // closed when one of them is; nil while nobody asks
+
+	carries atomic.Pointer[requestStream] // what has to learn that it is closed; nil for nobody
 }
 
 // hush returns a connection that knows whether it is quiet, if it can.
@@ -103,7 +106,17 @@ func (q *quiet) Close() error {
 	q.closed = true
 	q.tell()
 	q.mu.Unlock()
+	if s := q.carries.Load(); s != nil {
+		s.lose(q)
+	}
 	return q.TCPConn.Close()
+}
+
+// over reports whether it is closed.
+func (q *quiet) over() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.closed
 }
 
 // settling is how long the transport may take to look for more behind an answer.
