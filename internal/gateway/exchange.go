@@ -162,6 +162,10 @@ type Response struct {
 	Final    bool // the data in it is as it is meant: not to be shaped, and an answer even if it is empty
 	Failed   bool // a backend is missing from it, not even described
 
+	// Receipt is the status of an answer that has no data, such as that a message was
+	// taken; 0 for every other answer. See [Response.Acknowledge].
+	Receipt int
+
 	// Trailer holds fields that come behind the body (RFC 9110, section 6.5). Whoever
 	// makes the body appends them before its end is read; what is there then is sent, as
 	// far as the client takes it and [MayTrail] allows it. Nil stands for a body
@@ -196,6 +200,15 @@ func (r *Response) Take(from *Response) {
 	}
 	*r = *from
 	r.Header, from.Body = header, body.Body{}
+}
+
+// Acknowledge makes an answer that is complete and has no data. Where no data comes to
+// it, of another backend or of a stage, it is the answer of the endpoint, with the status and
+// the text null, or no body where the status has none. Nothing of it is shaped or grouped.
+func (r *Response) Acknowledge(status int) {
+	r.Body.Close()
+	r.Body, _ = body.NewObject()
+	r.Status, r.Receipt, r.Complete, r.Final = status, status, true, true
 }
 
 // AddTrailer adds a field that comes behind the body, to those that the body may bring.

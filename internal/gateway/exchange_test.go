@@ -405,7 +405,7 @@ func TestSetParam(t *testing.T) {
 // there of header and trailer stays, and the body has one owner.
 func TestTake(t *testing.T) {
 	from := Response{
-		Status: 201, Header: Fields{{"B", "2"}}, Body: body.FromBytes([]byte("{}")), Complete: true, Final: true, Mark: MarkComplete,
+		Status: 201, Header: Fields{{"B", "2"}}, Body: body.FromBytes([]byte("{}")), Complete: true, Final: true, Receipt: 202, Mark: MarkComplete,
 		Failed: true, Untyped: true, Missing: errors.New("one is"), Upgrade: "websocket",
 		Trailer: &Fields{{"D", "4"}},
 	}

@@ -89,19 +89,29 @@ func (e *Encode) Leave(_ context.Context, x *gateway.Exchange, err error) error 
 		return nil // bytes for the client already
 	}
 	r.Complete = r.Complete && (r.Final || r.Body.Len() > 0)
+	bare := r.Receipt != 0 && r.Body.Len() == 0
+	if bare {
+		r.Status = r.Receipt
+	}
 	output := e.output
 	if output == codec.Negotiated {
 		output = codec.Negotiate(accept(x.In))
 		r.Header.Add("Vary", "Accept")
 	}
-	buf := body.NewBuffer()
-	if buf.B, err = e.append(buf.B, &r.Body, output); err != nil {
-		buf.Free()
-		return e.public(AnswerError(err))
+	if bare && (r.Status == 204 || r.Status == 205) {
+		r.Body.Close()
+	} else {
+		buf := body.NewBuffer()
+		if bare && output == codec.JSON {
+			buf.B = append(buf.B, "null"...)
+		} else if buf.B, err = e.append(buf.B, &r.Body, output); err != nil {
+			buf.Free()
+			return e.public(AnswerError(err))
+		}
+		r.Body.Close()
+		r.Body = body.FromBuffer(buf)
+		r.Header.Set(ContentType, output.ContentType())
 	}
-	r.Body.Close()
-	r.Body = body.FromBuffer(buf)
-	r.Header.Set(ContentType, output.ContentType())
 	if r.Status == 0 {
 		r.Status = 200
 	}

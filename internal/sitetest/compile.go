@@ -57,10 +57,16 @@ type Answer struct {
 // Ask sends a request of a client, reads the whole answer, and tells the observers.
 func Ask(t testing.TB, generation *compile.Generation, r testx.Request) Answer {
 	t.Helper()
+	return AskIn(t.Context(), t, generation, r)
+}
+
+// AskIn is Ask of a client that leaves when ctx ends.
+func AskIn(ctx context.Context, t testing.TB, generation *compile.Generation, r testx.Request) Answer {
+	t.Helper()
 	x := gateway.Acquire(r.Inbound())
 	defer x.Release()
 	x.Started = time.Now()
-	err := generation.Do(t.Context(), x)
+	err := generation.Do(ctx, x)
 	var text strings.Builder
 	if _, failed := x.Response.Body.WriteTo(&text); failed != nil {
 		t.Errorf("the body of the answer: %v", failed)

@@ -34,7 +34,8 @@ type Address struct {
 	Backoff live.Backoff
 	Retries int // as [live.Options] has them
 
-	// Envelope asks for the form of messages that was written before; see [Driver].
+	// Envelope asks for the form of messages that was written before; see
+	// [Address.HasEnvelope].
 	Envelope bool
 
 	key    string // of the options
@@ -69,6 +70,9 @@ func NewAddress(s *component.Site, site, key, host, rest string) (*Address, erro
 
 // String returns the address for people: without its parameters, which may be secrets.
 func (a *Address) String() string { return a.Scheme + "://" + a.Path }
+
+// HasEnvelope reports whether the driver has an old form of messages, for Envelope.
+func (a *Address) HasEnvelope() bool { return a.driver.Envelope }
 
 // Only returns an error if the address has other parameters than these, or one of them
 // twice that is not among the repeated.

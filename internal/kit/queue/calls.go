@@ -1,0 +1,90 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+)
+
+// Produce answers the calls of a backend by publishing: the body of the request as it is, and
+// its header, the first value of each name. The answer has no data and the status; see
+// [gateway.Response.Acknowledge]. The error is one of the build.
+func Produce(s *component.BackendSite, p Publisher, status int) error {
+	once(s, "a message is published")
+	s.NoStore()
+	s.Needs(body.Raw, body.Empty)
+	return s.Connector(&producer{p, status})
+}
+
+// once reports calls that are made several times.
+func once(s *component.BackendSite, what string) {
+	if n := s.Endpoint().Config().ConcurrentCalls; n > 1 {
+		s.Warn("", fmt.Errorf("%s for each of %d concurrent_calls; remove that key from the endpoint", what, n))
+	}
+}
+
+type producer struct {
+	to     Publisher
+	status int
+}
+
+// Do publishes.
+func (p *producer) Do(ctx context.Context, x *gateway.Exchange) error {
+	payload, err := x.Request.Body.Bytes(0)
+	if err != nil {
+		return gateway.BodyError(err)
+	}
+	var room [16]gateway.Field
+	m := Message{Body: payload, Attributes: AppendFirst(room[:0], x.Request.Header)}
+	if err := p.to.Publish(ctx, &m); err != nil {
+		return err
+	}
+	x.Response.Acknowledge(p.status)
+	return nil
+}
+
+// AppendFirst appends the first field of each name to dst, in order, and returns it.
+func AppendFirst(dst, header gateway.Fields) gateway.Fields {
+	begin := len(dst)
+	for _, f := range header {
+		if !dst[begin:].Has(f.Name) {
+			dst = append(dst, f)
+		}
+	}
+	return dst
+}
+
+// lastWord is how long the end of a delivery may take if the time of its request is over.
+const lastWord = time.Second
+
+// Settle ends a delivery whose message has been used with this error, and returns the error
+// from there on. A good one is acknowledged; that nobody can be told so is a failure, because
+// the message comes again. One that cannot be used is dropped or requeued, as discard has it.
+// One that nobody waits for any more is requeued in any case, and so is one whose time
+// was over before it was used.
+func Settle(ctx context.Context, d Delivery, err error, discard bool) error {
+	if err == nil && errors.Is(ctx.Err(), context.Canceled) {
+		err = ctx.Err() // nobody is there to be answered
+	}
+	last, cancel := ctx, context.CancelFunc(func() {})
+	if until, limited := ctx.Deadline(); ctx.Err() != nil || limited && time.Until(until) < lastWord {
+		last, cancel = context.WithTimeout(context.WithoutCancel(ctx), lastWord)
+	}
+	defer cancel()
+	if err == nil {
+		if err := d.Ack(last); err != nil {
+			return Lost(fmt.Errorf("acknowledging: %w", err))
+		}
+		return nil
+	}
+	unused := ctx.Err() != nil || gateway.Cut(err)
+	if failed := d.Nack(last, unused || !discard); failed != nil {
+		return errors.Join(err, fmt.Errorf("giving the message back: %w", failed))
+	}
+	return err
+}

@@ -1,0 +1,190 @@
+package queue_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/queue"
+	"github.com/sluice-gateway/sluice/internal/kit/queue/queuetest"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/sitetest"
+)
+
+type produce struct {
+	Status int `json:"status"`
+}
+
+// address returns that of a backend, whose queue is orders.
+func address(s *component.BackendSite) *queue.Address {
+	a, err := queue.NewAddress(&s.Site, s.Name(), "", s.Config().Host[0], "orders")
+	if err != nil {
+		panic(err)
+	}
+	return a
+}
+
+func init() {
+	component.Register(
+		component.Backend(component.Info{Namespace: "test/produce", Hosts: &component.Hosts{Read: queue.ReadHost(queue.Publishing)}},
+			func(s *component.BackendSite, o produce) error {
+				p, err := queue.OpenPublisher(&s.Site, address(s))
+				if err != nil {
+					return err
+				}
+				return queue.Produce(s, p, o.Status)
+			}))
+}
+
+const inSluice = `"dialect": "sluice",`
+
+// asking returns a gateway whose endpoint /x has one backend of the namespace, and more keys.
+func asking(t *testing.T, b *queuetest.Broker, dialect, endpoint, backend, namespace, options string) (*sitetest.Gateway, func(ctx context.Context, r testx.Request) sitetest.Answer) {
+	t.Helper()
+	g := sitetest.New(t)
+	generation := g.Compile(t, fmt.Sprintf(`{"version": 3, %s "endpoints": [{"endpoint": "/x", "method": "POST", "timeout": "10s", %s
+		"backend": [{"url_pattern": "/orders", "host": [%q], %s "extra_config": {%q: {%s}}}]}]}`, dialect, endpoint, b.Host(), backend, namespace, options))
+	return g, func(ctx context.Context, r testx.Request) sitetest.Answer {
+		r.Method, r.Path = "POST", "/x"
+		return sitetest.AskIn(ctx, t, generation, r)
+	}
+}
+
+func completed(a sitetest.Answer) string {
+	return a.Header.Get("X-Sluice-Completed") + a.Header.Get("X-Krakend-Completed")
+}
+
+// TestProduce: an answer comes when the message is taken, and has no data.
+func TestProduce(t *testing.T) {
+	const status = `"status": 200`
+	tests := []struct {
+		name, dialect, endpoint, backend, options string
+		want                                      sitetest.Answer
+		completed                                 string
+	}{
+		{"krakend", "", "", "", status, sitetest.Answer{Status: 200, Text: "null"}, "true"},
+		{"sluice", inSluice, "", "", status, sitetest.Answer{Status: 200, Text: "null"}, "true"},
+		{"another status", inSluice, "", "", `"status": 202`, sitetest.Answer{Status: 202, Text: "null"}, "true"},
+		{"without a body", inSluice, "", "", `"status": 204`, sitetest.Answer{Status: 204}, "true"},
+		{"what shapes data has none", inSluice, "", `"group": "g", "allow": ["a"],`, status, sitetest.Answer{Status: 200, Text: "null"}, "true"},
+		{"a collection", inSluice, `"output_encoding": "json-collection",`, `"is_collection": true,`, status, sitetest.Answer{Status: 200, Text: "[]"}, "true"},
+		{"no-op", inSluice, `"output_encoding": "no-op",`, `"encoding": "no-op",`, `"status": 201`, sitetest.Answer{Status: 201}, "false"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := queuetest.New(t)
+			_, ask := asking(t, b, tt.dialect, tt.endpoint, tt.backend, "test/produce", tt.options)
+			got := ask(t.Context(), testx.Request{Body: "hello", Header: gateway.Fields{{Name: "Content-Type", Value: "text/plain"}}})
+			if got.Status != tt.want.Status || got.Text != tt.want.Text || got.Err != nil || completed(got) != tt.completed {
+				t.Errorf("got %d %q, %v, complete %q; want %d %q", got.Status, got.Text, got.Err, completed(got), tt.want.Status, tt.want.Text)
+			}
+			ms := b.Queue("orders")
+			if len(ms) != 1 || string(ms[0].Body) != "hello" || ms[0].Attributes.Get("Content-Type") != "text/plain" || !ms[0].Attributes.Has("X-Forwarded-For") {
+				t.Errorf("published %v", ms)
+			}
+		})
+	}
+}
+
+// TestProduceFails: what is not taken is a failure, each of its kind.
+func TestProduceFails(t *testing.T) {
+	tests := []struct {
+		name    string
+		judge   func(context.Context, *queue.Message) error
+		krakend int
+		sluice  int
+	}{
+		{"away", nil, 500, 503},
+		{"refused", func(context.Context, *queue.Message) error { return queue.Refused(errors.New("no exchange")) }, 500, 502},
+		{"lost", func(context.Context, *queue.Message) error { return queue.Lost(errors.New("cut")) }, 500, 502},
+		{"slow", func(ctx context.Context, _ *queue.Message) error { <-ctx.Done(); return ctx.Err() }, 500, 504},
+	}
+	for _, tt := range tests {
+		for dialect, want := range map[string]int{"": tt.krakend, inSluice: tt.sluice} {
+			synctest.Test(t, func(t *testing.T) {
+				b := queuetest.New(t)
+				_, ask := asking(t, b, dialect, "", "", "test/produce", `"status": 200`)
+				b.Judge(tt.judge)
+				if tt.judge == nil {
+					b.Lose(errors.New("cut"))
+				}
+				if got := ask(t.Context(), testx.Request{Body: "hello"}); got.Status != want || completed(got) != "false" {
+					t.Errorf("%s: got %d, complete %q; want %d", tt.name, got.Status, completed(got), want)
+				}
+			})
+		}
+	}
+}
+
+// TestSettle: a delivery ends by what became of it.
+func TestSettle(t *testing.T) {
+	b := queuetest.New(t)
+	b.Put("orders", queue.Message{Body: []byte(`{"id":1}`)})
+	g := sitetest.New(t)
+	s := g.EndpointSite()
+	a, err := queue.NewAddress(&s.Site, "x", "", b.Host(), "orders")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sub, err := queue.OpenSubscriber(&s.Site, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name     string
+		ended    bool
+		err      error
+		discard  bool
+		requeued int
+		fails    bool
+	}{
+		{"gone before the acknowledgement", true, nil, true, 1, true},
+		{"gone before it was used", true, context.Canceled, true, 1, true},
+		{"of no use", false, errors.New("garbage"), false, 1, true},
+		{"good", false, nil, true, 0, false},
+	}
+	for _, tt := range tests {
+		d, err := sub.Receive(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, leave := context.WithCancel(t.Context())
+		if tt.ended {
+			leave()
+		}
+		err = queue.Settle(ctx, d, tt.err, tt.discard)
+		leave()
+		if n := len(b.Queue("orders")); n != tt.requeued || (err != nil) != tt.fails || b.Held() != 0 {
+			t.Errorf("%s: %v, %d requeued, %d held", tt.name, err, n, b.Held())
+		}
+	}
+}
+
+// TestConsumeUnacknowledged: a message that cannot be acknowledged comes again, so that the
+// client does not get it now.
+func TestConsumeUnacknowledged(t *testing.T) {
+	b := queuetest.New(t)
+	g := sitetest.New(t)
+	_, sub := opened(t, g, b)
+	b.Put("orders", queue.Message{})
+	d, err := sub.Receive(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Lose(errors.New("cut"))
+	if err := queue.Settle(t.Context(), d, nil, true); gateway.AsError(err).Code != gateway.CodeBackendAborted {
+		t.Errorf("Settle: %v", err)
+	}
+}
+
+// TestAppendFirst: a name occurs once, with its first value.
+func TestAppendFirst(t *testing.T) {
+	got := queue.AppendFirst(gateway.Fields{{Name: "A", Value: "0"}}, gateway.Fields{{Name: "A", Value: "1"}, {Name: "B", Value: "2"}, {Name: "A", Value: "3"}})
+	if want := "[{A 0} {A 1} {B 2}]"; fmt.Sprint(got) != want {
+		t.Errorf("got %v, want %s", got, want)
+	}
+}
