@@ -394,6 +394,17 @@ func TestDump(t *testing.T) {
 	}
 }
 
+// TestSecrets tells nobody what is a secret by nature, though the file has it in clear.
+func TestSecrets(t *testing.T) {
+	t.Chdir(filepath.Join(testdata, "../../../test/misspell/testdata/samples"))
+	for _, args := range []string{"check -d", "check -dd", "check -ddd", "check --format json", "explain /partners/7/orders"} {
+		got := invoke(t, append(strings.Fields(args), "-c", "encrypted-keys.yaml")...)
+		if strings.Contains(got.stdout+got.stderr, "AQEBAQ") || strings.Contains(got.stdout+got.stderr, "HXQRRTL") {
+			t.Errorf("sluice %s tells a secret:\n%s%s", args, got.stdout, got.stderr)
+		}
+	}
+}
+
 // TestDumpAll shows every key of the samples that has an effect, at its place and with
 // what it means, and nothing that the file does not say and that has no default.
 func TestDumpAll(t *testing.T) {
@@ -472,6 +483,10 @@ func differences(at string, written, shown *config.Node, s *config.Spec, loose b
 			f := find(s, m.Key)
 			switch {
 			case f == nil || f.Rules.Idle: // a comment, or a key that changes nothing
+			case f.Secret == config.IsSecret:
+				if got := string(shown.Get(f.Key).JSON()); got != `"***"` {
+					all = append(all, at+"."+f.Key+" is a secret, and shown as "+got)
+				}
 			case f.Key == "extra_config" && s.Scope != "":
 				for _, n := range m.Value.Members {
 					if d := component.Default.Find(component.Scope(s.Scope), n.Key); d != nil {

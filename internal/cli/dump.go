@@ -17,7 +17,7 @@ import (
 
 // dump prints what a configuration means, in one of three depths, the last of which
 // is the whole of it as a document. Values that came from the environment or from files
-// are masked.
+// are masked, and so are secrets.
 func dump(w io.Writer, s *model.Service, depth int, indent string) error {
 	if depth > 2 {
 		return dumpAll(w, s, indent)

@@ -91,6 +91,7 @@ func Compile(d *config.Document, o Options) (*Generation, []*config.Problem) {
 	if o.Machine != nil {
 		o.Machine = sync.OnceValue(o.Machine)
 	}
+	d.Hide(model.Root(), o.Registry.Options)
 	svc, problems := model.Resolve(d)
 	if o.Adjust != nil {
 		o.Adjust(svc)

@@ -251,7 +251,9 @@ func (n *Node) describe() string {
 		return "a list"
 	case n.Kind == Object:
 		return "an object"
-	case n.secret:
+	case n.Secret() && n.Kind == Number:
+		return "a secret number"
+	case n.Secret():
 		return "a secret text"
 	case n.Kind == String:
 		shown := n.Text

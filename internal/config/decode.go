@@ -77,13 +77,15 @@ func (d *decoder) reject(n *Node, code string, err error) bool {
 
 // weak reports whether scalars are converted: in core objects, and where a text
 // comes from outside the document and cannot be of another type.
-func (d *decoder) weak(n *Node) bool { return d.loose || n.secret || n.outside && n.Kind != Bool }
+func (d *decoder) weak(n *Node) bool {
+	return d.loose || n.hides == byReference || n.outside && n.Kind != Bool
+}
 
 // converted warns of a value of another type, or of another spelling, that was
 // taken for what it seems to mean. A reference is a text by necessity, and so is a
 // variable of the environment.
 func (d *decoder) converted(n *Node, code string, err error) {
-	if !n.secret && !n.outside && !d.muted {
+	if n.hides != byReference && !n.outside && !d.muted {
 		d.report(n.Problem(Warning, code, err))
 	}
 }
@@ -336,7 +338,7 @@ func (d *decoder) text(n *Node, s *Spec, v reflect.Value) bool {
 		hint = h.Hint(written)
 	}
 	switch {
-	case n.secret:
+	case n.Secret():
 	case hint != "":
 		message += "; " + hint
 	case found:
@@ -349,7 +351,7 @@ func (d *decoder) duration(n *Node, s *Spec, v reflect.Value) bool {
 	switch {
 	case n.Kind == String:
 		length, err := parseDuration(n.Text)
-		if err != nil && n.secret {
+		if err != nil && n.Secret() {
 			err = Coded(CodeBadDuration, `a secret text is no duration; store one such as "1m30s"`)
 		}
 		v.SetInt(int64(length))
@@ -385,7 +387,7 @@ func (d *decoder) size(n *Node, s *Spec, v reflect.Value) bool {
 		return d.int(n, s, v)
 	}
 	size, err := parseSize(n.Text)
-	if err != nil && n.secret {
+	if err != nil && n.Secret() {
 		err = Coded(CodeWrongType, `a secret text is no size; store one such as "1MB"`)
 	}
 	v.SetInt(int64(size))
@@ -430,7 +432,7 @@ func (d *decoder) list(n *Node, s *Spec, v reflect.Value) bool {
 // inList returns what to write where a value stands for a list of itself.
 func inList(n *Node, item *Spec) string {
 	switch {
-	case n.Kind == Object || n.secret:
+	case n.Kind == Object || n.Secret():
 		return "it in brackets: [...]"
 	case item.Shape == TextShape && n.Kind != String:
 		return "[" + strconv.Quote(n.Text) + "]"
@@ -480,7 +482,7 @@ func namesIn(n *Node) []string {
 	var texts, names []string
 	for _, m := range n.Members {
 		switch v := m.Value; {
-		case IsComment(m.Key) || v.secret:
+		case IsComment(m.Key) || v.Secret():
 		case v.Kind == String:
 			texts = append(texts, v.Text)
 		case v.Kind == Object && len(v.Members) > 0:
@@ -489,7 +491,7 @@ func namesIn(n *Node) []string {
 			}
 		case v.Kind == Array:
 			for _, item := range v.Items {
-				if item.Kind == String && !item.secret {
+				if item.Kind == String && !item.Secret() {
 					names = append(names, m.Key+"."+item.Text)
 				}
 			}
@@ -508,7 +510,7 @@ func flat(n *Node) []string {
 	var texts []string
 	for _, item := range n.Items {
 		switch {
-		case item.secret:
+		case item.Secret():
 		case item.Kind == Array:
 			texts = append(texts, flat(item)...)
 		case item.Kind == Object:
@@ -680,7 +682,9 @@ func (d *decoder) wrongType(n *Node, s *Spec) bool {
 // where that is clear, otherwise an example, that of the key if it has one.
 func (s *Spec) instead(n *Node, example string) string {
 	switch {
-	case n.secret:
+	case n.Secret() && n.Kind == Number && s.Shape == TextShape:
+		return "it in quotes"
+	case n.Secret():
 	case n.Kind == Array && s.Shape == TextShape && s.Enum != nil && len(n.Items) > 1:
 		return "one of them, and repeat the object for each of the others"
 	case n.Kind == String:

@@ -75,6 +75,13 @@
 // The guards tag of a field is a [Guarding]: the key is looked for where it is misspelt or
 // stands in the wrong place.
 //
+// # Secrets
+//
+// The secret tag of a field says that its texts, those of a list or map among them, are
+// secrets: secret:"true". They are masked like what a reference inserts, however they are
+// written, in dumps, messages and logs; see [Document.Hide]. A key whose name sounds like
+// one and that is none says secret:"false", a test asks for one of the two.
+//
 // # Examples
 //
 // The example tag of a field is a value as JSON. Schemas carry it, and messages

@@ -21,7 +21,7 @@ type Document struct {
 	Root *Node
 	File string
 
-	inserted []insertion      // what references stand for
+	inserted []insertion      // what references stand for, and what stands at keys that are secrets
 	unread   []string         // paths of texts with references to files that were not read
 	literal  map[*Node]string // of texts with references or escapes: what was not inserted
 	found    []*Problem       // while it was parsed

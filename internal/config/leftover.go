@@ -108,8 +108,8 @@ func (s *Spec) member(key string) *Spec {
 	case s.Shape == ListShape: // one that stands for a list of one
 		return s.Item.member(key)
 	case s.Shape == ObjectShape:
-		if i := s.field(key, true); i >= 0 {
-			return s.Fields[i].Spec
+		if f := s.fieldOf(key); f != nil {
+			return f.Spec
 		}
 		if s.Rest != nil {
 			return s.Rest.Spec.member(key)

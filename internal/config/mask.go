@@ -230,7 +230,7 @@ func (n *Node) masked(err error) error {
 	var secrets []secret
 	add := func(n *Node) {
 		switch {
-		case n.secret && n.Text != "":
+		case n.Secret() && n.Text != "":
 			secrets = append(secrets, secret{n.Text, placeOf(n.Text)})
 		case n.Kind == String:
 			secrets = credentials(secrets, n.Text)
@@ -254,7 +254,7 @@ type insertion struct {
 	url         bool // it is a part of the URL that a backend is called by
 }
 
-// Mask replaces what references stand for by *** in the texts of problems that speak
+// Mask replaces what references stand for, and what is a secret, by *** in the texts of problems that speak
 // of it. What looks like a common word or is very short is masked in the problems of
 // the text that holds it, elsewhere it would be found where nobody meant it.
 func (d *Document) Mask(ps []*Problem) {
@@ -275,12 +275,13 @@ func within(path, outer string) bool {
 	return found && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
-// Masker returns a function that replaces by *** what references stand for in a
-// text of the log, or nil if there is nothing to replace. It knows the values that
+// Masker returns a function that replaces by *** what references stand for, and secrets,
+// in a text of the log, or nil if there is nothing to replace. It knows the values that
 // were inserted where a document holds credentials, in url_pattern and below
-// extra_config; hosts, ports and the like are what operators must hear of. A value
-// that is a word is found as a whole word only. One that is shorter than four bytes
-// is found in quotes, and where it stands in a URL if a url_pattern holds it.
+// extra_config, and those at keys that are secrets; hosts, ports and the like are what
+// operators must hear of. A value that is a word is found as a whole word only. One that
+// is shorter than four bytes is found in quotes, and where it stands in a URL if a
+// url_pattern holds it.
 func (d *Document) Masker() func(string) string {
 	var secrets []secret
 	for _, i := range d.inserted {

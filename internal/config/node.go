@@ -27,12 +27,21 @@ func (k Kind) String() string {
 	return [...]string{"null", "boolean", "number", "string", "array", "object"}[k]
 }
 
+// hiding is why a value must not be shown.
+type hiding uint8
+
+const (
+	shown       hiding = iota // it may be
+	byKey                     // it stands at a key that is a secret
+	byReference               // one stood in it, so that it cannot be of another type than a text
+)
+
 // A Node is one value of a document. It does not change once the document is
-// loaded and overridden, and is then safe for concurrent use. A nil node is an
-// absent value; every method works on it.
+// loaded and overridden and its secrets are hidden, and is then safe for concurrent
+// use. A nil node is an absent value; every method works on it.
 type Node struct {
 	Kind    Kind
-	secret  bool
+	hides   hiding
 	reused  bool  // an alias puts it into other places, too
 	outside bool  // it comes from the environment, where everything is text
 	index   int32 // among the Items or Members of parent
@@ -72,7 +81,7 @@ func (n *Node) Masked(key string, texts ...string) []string {
 	v := n.GetFold(key)
 	shown := slices.Clone(texts)
 	for i := range shown {
-		if v.Secret() || v != nil && i < len(v.Items) && v.Items[i].secret {
+		if v.Secret() || v != nil && i < len(v.Items) && v.Items[i].Secret() {
 			shown[i] = hidden
 		}
 	}
@@ -120,9 +129,9 @@ func (n *Node) Reused() bool { return n != nil && n.reused }
 // Written reports whether there is a value: n is neither nil nor null.
 func (n *Node) Written() bool { return n != nil && n.Kind != Null }
 
-// Secret reports whether the text of n comes, in whole or in part, from a
-// ${env:...} or ${file:...} reference and must not be shown.
-func (n *Node) Secret() bool { return n != nil && n.secret }
+// Secret reports whether n must not be shown: its text comes, in whole or in part, from a
+// ${env:...} or ${file:...} reference, or it stands at a key that is a secret.
+func (n *Node) Secret() bool { return n != nil && n.hides != shown }
 
 // Path returns the place of n in its document. Keys that are identifiers are
 // written plainly, others quoted in brackets:
@@ -280,10 +289,13 @@ func (n *Node) appendJSON(dst []byte, mask bool) []byte {
 	}
 	switch n.Kind {
 	case Bool, Number:
+		if mask && n.Secret() {
+			return AppendShown(dst, n.Text, true)
+		}
 		return append(dst, n.Text...)
 	case String:
 		if mask {
-			return AppendShown(dst, n.Text, n.secret)
+			return AppendShown(dst, n.Text, n.Secret())
 		}
 		return AppendQuoted(dst, n.Text)
 	case Array:

@@ -102,7 +102,7 @@ func (e *expander) expand(n *Node) {
 		keep(before)
 		b.WriteString(value)
 		literal.WriteString(inserted)
-		n.secret = true
+		n.hides = byReference
 		rest, replaced = after, true
 	}
 	n.Text = b.String()

@@ -61,6 +61,7 @@ type Field struct {
 	Was     string       // a name that it had once and that is not read any more
 	Example string       // of the value, as JSON; "" for none
 	Guards  Guarding     // what depends on the key
+	Secret  Secrecy      // whether its value may be shown
 	Name    string       // Go name
 	Owner   reflect.Type // the struct that declares it
 	Spec    *Spec
@@ -84,6 +85,15 @@ const (
 	// GuardsAccess is that a list names those who may ask: an endpoint that has none
 	// lets in whom others with one keep out.
 	GuardsAccess Guarding = "access"
+)
+
+// A Secrecy is the value of the tag secret of a key, "" where nothing is said of it.
+type Secrecy string
+
+// The secrecies.
+const (
+	IsSecret  Secrecy = "true"  // its texts are masked wherever a configuration is shown, however they are written
+	NotSecret Secrecy = "false" // its name sounds like that of a secret, and it is none
 )
 
 // embedded is a struct whose fields are flattened into those of another.
@@ -137,6 +147,14 @@ func (s *Spec) Settable(key string) (scalarOrList, ok bool) {
 // scalar reports whether values are neither lists nor objects.
 func (s *Spec) scalar() bool { return BoolShape <= s.Shape && s.Shape <= SizeShape }
 
+// HoldsTexts reports whether values are texts, or lists or maps of them.
+func (s *Spec) HoldsTexts() bool {
+	if s.Shape == ListShape || s.Shape == MapShape {
+		s = s.Item
+	}
+	return s.Shape == TextShape && s.Enum == nil
+}
+
 // HasComments reports whether keys that begin with @, $, _ or # are comments in
 // values of an object or a map. Where the values of a map are scalars or
 // anything, a comment could not be told from data, and every key is data.
@@ -159,6 +177,14 @@ func (s *Spec) field(key string, fold bool) int {
 		}
 	}
 	return -1
+}
+
+// fieldOf returns the field that a key of any letter case names, nil for none.
+func (s *Spec) fieldOf(key string) *Field {
+	if i := s.field(key, true); i >= 0 {
+		return &s.Fields[i]
+	}
+	return nil
 }
 
 var (
@@ -301,12 +327,18 @@ func (r specReader) readFields(s *Spec, t reflect.Type, index []int) {
 		default:
 			field := Field{
 				Key: key, Was: f.Tag.Get("was"), Example: f.Tag.Get("example"), Guards: Guarding(f.Tag.Get("guards")),
-				Name: f.Name, Owner: t, Spec: r.read(f.Type), index: at,
+				Secret: Secrecy(f.Tag.Get("secret")), Name: f.Name, Owner: t, Spec: r.read(f.Type), index: at,
 			}
 			switch field.Guards {
 			case "", GuardsKey, GuardsList, GuardsObject, GuardsOption, GuardsAccess:
 			default:
 				panic(fmt.Sprintf("config: the guards tag of %s.%s: %q is no guarding", t, f.Name, field.Guards))
+			}
+			switch {
+			case field.Secret != "" && field.Secret != IsSecret && field.Secret != NotSecret:
+				panic(fmt.Sprintf("config: the secret tag of %s.%s: %q is neither true nor false", t, f.Name, field.Secret))
+			case field.Secret == IsSecret && !field.Spec.HoldsTexts():
+				panic(fmt.Sprintf("config: the secret tag of %s.%s: only texts, and lists and maps of them, are secrets", t, f.Name))
 			}
 			field.Rules = readRules(t, f, field.Spec)
 			s.defaulted = s.defaulted || f.Type.Kind() == reflect.Struct && field.Spec.defaulted

@@ -469,10 +469,10 @@ type ServerTLS struct {
 	Keys []KeyPair `json:"keys"`
 
 	// PublicKey is the file of one more certificate, PEM.
-	PublicKey string `json:"public_key"`
+	PublicKey string `json:"public_key" secret:"false"`
 
 	// PrivateKey is the file of the key of public_key, PEM.
-	PrivateKey string `json:"private_key"`
+	PrivateKey string `json:"private_key" secret:"false"`
 
 	TLSLimits
 
@@ -504,10 +504,10 @@ func (t *ServerTLS) Files() []string {
 // KeyPair is a certificate with its key.
 type KeyPair struct {
 	// PublicKey is the file of the certificate chain, PEM.
-	PublicKey string `json:"public_key" check:"required"`
+	PublicKey string `json:"public_key" check:"required" secret:"false"`
 
 	// PrivateKey is the file of the key, PEM.
-	PrivateKey string `json:"private_key" check:"required"`
+	PrivateKey string `json:"private_key" check:"required" secret:"false"`
 }
 
 // ClientTLS configures TLS towards backends.
@@ -542,7 +542,7 @@ type ClientCert struct {
 	Certificate string `json:"certificate" check:"required"`
 
 	// PrivateKey is the file of the key, PEM.
-	PrivateKey string `json:"private_key" check:"required"`
+	PrivateKey string `json:"private_key" check:"required" secret:"false"`
 }
 
 // TLSLimits bounds what is negotiated.

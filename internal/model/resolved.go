@@ -12,8 +12,8 @@ import (
 // MaskedJSON returns a resolved service as a document in compact JSON, in the order of
 // its type: every key that has an effect, with its value, and no other. Keys that are
 // not written and whose default is nothing have none, nor have comments, and those
-// that are accepted for what they once did. Texts that hold references are masked,
-// and so is the user information of URLs.
+// that are accepted for what they once did. Texts that hold references or stand at keys that
+// are secrets are masked, and so is the user information of URLs.
 //
 // options gives the options of a namespace of a scope, nil if it does nothing.
 func (s *Service) MaskedJSON(options config.Options) []byte {

@@ -35,7 +35,7 @@ type Field struct {
 	Min, Max *float64
 
 	// Wanted and Object are the rules of these names of check tags.
-	Required, NonEmpty, Unique, Deprecated, Wanted, Object, Unsigned bool
+	Required, NonEmpty, Unique, Deprecated, Wanted, Object, Unsigned, Secret bool
 
 	Bits    int            // of a whole number
 	Example string         // of the value, as JSON; may be empty
@@ -234,6 +234,7 @@ func (d *describer) field(field config.Field, v reflect.Value) Field {
 	r := field.Rules
 	f.Min, f.Max, f.Format = r.Min, r.Max, r.Format
 	f.Required, f.NonEmpty, f.Unique, f.Deprecated = r.Required, r.NonEmpty, r.Unique, r.Deprecated
+	f.Secret = field.Secret == config.IsSecret
 	f.Wanted, f.Object, f.Example = r.Wanted, r.Object, field.Example
 	// The default of an object is told key by key.
 	if !start.IsZero() && field.Spec.Shape != config.ObjectShape {

@@ -88,6 +88,9 @@ func (f Field) boundsCell() string {
 	if f.NonEmpty {
 		parts = append(parts, "not empty")
 	}
+	if f.Secret {
+		parts = append(parts, "secret, never shown")
+	}
 	unit := ""
 	switch f.Shape {
 	case config.TextShape:

@@ -47,11 +47,11 @@ type Options struct {
 	// SecretURL is the secret behind an encrypted jwk_local_path: base64key://
 	// and the base64url of 32 bytes. Secrets of key services (awskms,
 	// azurekeyvault, gcpkms, hashivault) are refused.
-	SecretURL string `json:"secret_url"`
+	SecretURL string `json:"secret_url" secret:"true"`
 
 	// CypherKey is the key of an encrypted jwk_local_path, itself encrypted
 	// with the secret of secret_url, in base64.
-	CypherKey string `json:"cypher_key"`
+	CypherKey string `json:"cypher_key" secret:"true"`
 
 	// JWKLocalCA is a file with certificates of authorities, PEM, that vouch
 	// for the host of jwk_url in addition to those of the system.
@@ -91,7 +91,7 @@ type Options struct {
 
 	// RolesKey is the claim with the roles: a list of texts, or one text with
 	// spaces between them. The empty text stands for roles.
-	RolesKey string `json:"roles_key"`
+	RolesKey string `json:"roles_key" secret:"false"`
 
 	// RolesKeyIsNested reads the dots of a roles_key that does not begin with
 	// http as steps into objects. Otherwise the whole is the name of one claim.
@@ -103,7 +103,7 @@ type Options struct {
 
 	// ScopesKey is the claim with the scopes: a list of texts, or one text with
 	// spaces between them. Dots are steps into objects.
-	ScopesKey string `json:"scopes_key"`
+	ScopesKey string `json:"scopes_key" secret:"false"`
 
 	// ScopesMatcher says whether any of scopes is enough or all are needed.
 	ScopesMatcher Matcher `json:"scopes_matcher"`
@@ -122,7 +122,7 @@ type Options struct {
 
 	// CookieKey is the cookie that holds the token when the header is absent.
 	// Without this key it is access_token; the empty text looks at no cookie.
-	CookieKey *string `json:"cookie_key"`
+	CookieKey *string `json:"cookie_key" secret:"false"`
 
 	// AuthHeaderName is the header that holds the token.
 	AuthHeaderName string `json:"auth_header_name"`

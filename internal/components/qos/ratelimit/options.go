@@ -48,7 +48,7 @@ type EndpointOptions struct {
 	// asks for, without letter case and port. Authorization counts each credential
 	// once, however it is spelt; behind auth/validator the header of the token
 	// counts the token that was verified.
-	Key string `json:"key"`
+	Key string `json:"key" secret:"false"`
 
 	// NumShards has no effect: the counters are spread over locks as needed.
 	NumShards int `json:"num_shards" check:"min=0,idle"`

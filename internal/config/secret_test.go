@@ -1,0 +1,99 @@
+package config
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// concealed are options with secrets.
+type concealed struct {
+	Password string            `json:"password" secret:"true"`
+	Tokens   []string          `json:"tokens" secret:"true" check:"min=2"`
+	Headers  map[string]string `json:"headers" secret:"true"`
+	Key      string            `json:"key" secret:"false"`
+	Users    []concealed       `json:"users"`
+}
+
+// concealing is the root of a configuration with an extra_config.
+type concealing struct {
+	ExtraConfig map[string]*Node `json:"extra_config"`
+}
+
+func (concealing) Scope() string { return "service" }
+
+// TestHide masks what is a secret by nature in dumps, in messages and in the log, wherever
+// it stands and whatever is wrong with it. It stays of the type that it is written in.
+func TestHide(t *testing.T) {
+	const plain = "hunter2-secret"
+	tests := []struct {
+		options, shown string
+		says           string // a problem of decoding; "" for none
+	}{
+		{`{"password":"hunter2-secret"}`, `{"password":"***"}`, ""},
+		{`{"PASSWORD":"hunter2-secret"}`, `{"PASSWORD":"***"}`, `unknown key "PASSWORD"`},
+		{`{"pasword":"hunter2-secret"}`, `{"pasword":"***"}`, `did you mean "password"?`},
+		{`{"password":["hunter2-secret"]}`, `{"password":["***"]}`, `must be a text, got a list; write "text"`},
+		{`{"password":{"a":"hunter2-secret"}}`, `{"password":{"a":"***"}}`, `must be a text, got an object; write "text"`},
+		{`{"password":4711081547}`, `{"password":"***"}`, "must be a text, got a secret number; write it in quotes"},
+		{`{"tokens":["hunter2-secret","${env:T}"]}`, `{"tokens":["***","***"]}`, ""},
+		{`{"tokens":["hunter2-secret"]}`, `{"tokens":["***"]}`, "must have at least 2 entries, has 1"},
+		{`{"tokens":"hunter2-secret"}`, `{"tokens":"***"}`, `must be a list of texts, got a secret text; write ["a", "b"]`},
+		{`{"headers":{"X-Key":"hunter2-secret"}}`, `{"headers":{"X-Key":"***"}}`, ""},
+		{`{"users":[{"password":"hunter2-secret"}]}`, `{"users":[{"password":"***"}]}`, ""},
+		{`{"users":{"password":"hunter2-secret"}}`, `{"users":{"password":"***"}}`, "must be a list of objects, got an object"},
+		{`{"key":"X-Key","@password":"x"}`, `{"key":"X-Key","@password":"***"}`, ""},
+	}
+	for _, tt := range tests {
+		d, problems := Parse("f.json", []byte(`{"extra_config":{"known":`+tt.options+`}}`))
+		if problems = append(problems, d.ExpandReferences(LoadOptions{Environ: []string{"T=another-secret"}})...); len(problems) > 0 {
+			t.Fatal(Format(problems))
+		}
+		d.Hide(SpecOf(reflect.TypeFor[concealing]()), func(_, namespace string) *Spec {
+			if namespace != "known" {
+				return nil
+			}
+			return SpecOf(reflect.TypeFor[concealed]())
+		})
+		n := d.Root.Get("extra_config").Get("known")
+		if got := string(n.MaskedJSON()); got != tt.shown {
+			t.Errorf("%s: shown as %s, want %s", tt.options, got, tt.shown)
+		}
+		problems = Decode(n, new(concealed))
+		if got := Format(problems); (got == "") != (tt.says == "") || !strings.Contains(got, tt.says) || strings.Contains(got, plain) || strings.Contains(got, "4711081547") {
+			t.Errorf("%s: says %q, want %q", tt.options, got, tt.says)
+		}
+		said := &Problem{Err: errors.New("cannot log in with hunter2-secret")}
+		if d.Mask([]*Problem{said}); strings.Contains(tt.options, plain) && said.Err.Error() != "cannot log in with ***" {
+			t.Errorf("%s: a problem elsewhere says %v", tt.options, said.Err)
+		}
+		if mask := d.Masker(); strings.Contains(tt.options, plain) && mask("GET /hunter2-secret") != "GET /***" {
+			t.Errorf("%s: the log tells it", tt.options)
+		}
+	}
+}
+
+// TestSecretTag lets nobody believe that what is no text is masked.
+func TestSecretTag(t *testing.T) {
+	for name, typ := range map[string]reflect.Type{
+		"a number": reflect.TypeFor[struct {
+			N int `json:"n" secret:"true"`
+		}](),
+		"an object": reflect.TypeFor[struct {
+			O struct{} `json:"o" secret:"true"`
+		}](),
+		"another spelling": reflect.TypeFor[struct {
+			S string `json:"s" secret:"yes"`
+		}](),
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: it may be", name)
+				}
+			}()
+			SpecOf(typ)
+		}()
+	}
+}
