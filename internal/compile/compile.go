@@ -78,10 +78,12 @@ type compiler struct {
 	roots    map[*component.Hosts]*hostList               // the hosts of the root, as they were read
 	check    check.Checker
 	problems []*config.Problem
-	placed   []component.Placed // of the plan that is being put together
-	pipes    []*assembled       // of the backend that is being built
-	built    bool               // the components of the service are there
-	later    []func()           // to be done then
+	wrong    map[string][]*config.Problem // see errors
+	looked   int                          // how many problems are in wrong, or are no errors
+	placed   []component.Placed           // of the plan that is being put together
+	pipes    []*assembled                 // of the backend that is being built
+	built    bool                         // the components of the service are there
+	later    []func()                     // to be done then
 }
 
 // Compile makes a generation of a document. It returns every problem, sorted
@@ -122,7 +124,7 @@ func Compile(d *config.Document, o Options) (*Generation, []*config.Problem) {
 		}
 	}
 	c.env.Pipe = nil // which would keep all of this
-	c.problems = c.check.Policy(d, c.problems)
+	c.problems = c.check.Policy(d, config.Foremost(c.problems))
 	c.problems = d.Judge(c.problems)
 	config.Sort(c.problems)
 	c.problems = slices.CompactFunc(c.problems, func(a, b *config.Problem) bool { // what many share is looked at many times
@@ -130,6 +132,10 @@ func Compile(d *config.Document, o Options) (*Generation, []*config.Problem) {
 	})
 	d.Mask(c.problems)
 	if config.HasErrors(c.problems) {
+		if len(c.problems) >= config.Enough {
+			c.problems = slices.Insert(config.Foremost(c.problems), 0, &config.Problem{At: config.Pos{File: d.File}, Code: config.CodeInvalid,
+				Err: fmt.Errorf("nobody looks for more than these %d problems; mend them first", config.Enough)})
+		}
 		discard(o.Env)
 		return nil, c.problems
 	}
@@ -242,6 +248,9 @@ func (c *compiler) routes() {
 		DisableMethodNotAllowed:      r.NoMethodNotAllowed && !r.AutoOptions,
 	})
 	for i, e := range c.g.Service.Endpoints {
+		if c.enough() {
+			break
+		}
 		place := c.claim(table, e)
 		if c.broken[i] {
 			c.inspect(e)
@@ -273,6 +282,26 @@ func (c *compiler) methods() {
 		}
 		return e.Config
 	})
+}
+
+// enough reports whether there are so many problems, an Error among them, that nobody
+// wants more.
+func (c *compiler) enough() bool {
+	return len(c.problems) >= config.Enough && len(c.errors()) > 0
+}
+
+// errors returns the errors so far, by their paths.
+func (c *compiler) errors() map[string][]*config.Problem {
+	if c.wrong == nil {
+		c.wrong = make(map[string][]*config.Problem)
+	}
+	for _, p := range c.problems[c.looked:] {
+		if p.Severity == config.Error {
+			c.wrong[p.Path] = append(c.wrong[p.Path], p)
+		}
+	}
+	c.looked = len(c.problems)
+	return c.wrong
 }
 
 // claim routes an endpoint that is not compiled yet, and returns the place for it. It

@@ -151,10 +151,8 @@ func (c *compiler) badHost(n *config.Node, i int, host string, to callee, err er
 	}
 	p := n.ProblemAt(n.ItemPath("host", i), config.Error, config.CodeInvalidHost,
 		fmt.Errorf("host %s not valid%s: invalid host: %w; write %s", strconv.Quote(config.MaskWrong(host)), what, err, instead))
-	known := func(q *config.Problem) bool {
-		return q.Path == p.Path && q.Severity == config.Error && (q.Code != p.Code || q.Err.Error() == p.Err.Error())
-	}
-	if !slices.ContainsFunc(c.problems, known) {
+	known := func(q *config.Problem) bool { return q.Code != p.Code || q.Err.Error() == p.Err.Error() }
+	if !slices.ContainsFunc(c.errors()[p.Path], known) {
 		c.problems = append(c.problems, p)
 	}
 }

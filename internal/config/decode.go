@@ -65,9 +65,17 @@ type decoder struct {
 	example  string // of the key that is being decoded, as JSON; may be empty
 	muted    bool   // conversions are told already
 	problems []*Problem
+	failed   bool // one of them is an Error
 }
 
-func (d *decoder) report(p *Problem) { d.problems = append(d.problems, p) }
+// report keeps problems, as long as they are not [Enough].
+func (d *decoder) report(ps ...*Problem) {
+	if d.failed && len(d.problems) >= Enough {
+		return
+	}
+	d.problems = append(d.problems, ps...)
+	d.failed = d.failed || HasErrors(ps)
+}
 
 // reject reports an error of n and returns false.
 func (d *decoder) reject(n *Node, code string, err error) bool {
@@ -99,6 +107,7 @@ func (d *decoder) convertedType(n *Node, s *Spec) {
 // whether v itself could be read; problems of keys within an object do not
 // count.
 func (d *decoder) value(n *Node, s *Spec, rules Rules, v reflect.Value) (ok bool) {
+	before := len(d.problems)
 	if v.Kind() == reflect.Pointer {
 		if s.Type == nodeType {
 			if rules.Object && n.Kind != Object {
@@ -140,26 +149,26 @@ func (d *decoder) value(n *Node, s *Spec, rules Rules, v reflect.Value) (ok bool
 	case CustomShape:
 		err := v.Addr().Interface().(nodeUnmarshaler).UnmarshalNode(n)
 		ps := n.Problems(Error, CodeInvalid, err)
-		d.problems = append(d.problems, ps...)
+		d.report(ps...)
 		ok = !HasErrors(ps)
 	}
 	if ok {
 		ok = d.check(n, s, rules, v)
 	}
 	if ok && s.validates {
-		ok = d.validate(n, v)
+		ok = d.validate(n, v, before)
 	}
 	return ok || s.Shape == ObjectShape && n.Kind == Object
 }
 
-// validate calls the Validate of v's type.
-func (d *decoder) validate(n *Node, v reflect.Value) (ok bool) {
+// validate calls the Validate of v's type. Before v there were so many problems.
+func (d *decoder) validate(n *Node, v reflect.Value, before int) (ok bool) {
 	err := v.Addr().Interface().(validator).Validate()
 	ps := n.Problems(Error, CodeInvalid, err)
 	for _, p := range ps {
 		// A method of an embedded struct may be called twice: for itself and
 		// as a method of the outer struct.
-		if !slices.ContainsFunc(d.problems, func(q *Problem) bool {
+		if !slices.ContainsFunc(d.problems[before:], func(q *Problem) bool {
 			return q.Path == p.Path && q.At == p.At && q.Err.Error() == p.Err.Error()
 		}) {
 			d.report(p)
@@ -355,8 +364,7 @@ func (d *decoder) duration(n *Node, s *Spec, v reflect.Value) bool {
 			err = Coded(CodeBadDuration, `a secret text is no duration; store one such as "1m30s"`)
 		}
 		v.SetInt(int64(length))
-		ps := n.Problems(Error, CodeBadDuration, err)
-		d.problems = append(d.problems, ps...)
+		d.report(n.Problems(Error, CodeBadDuration, err)...)
 		return err == nil
 	case n.Kind == Number && d.loose:
 		// Compatibility: a bare number counts nanoseconds.
@@ -391,7 +399,7 @@ func (d *decoder) size(n *Node, s *Spec, v reflect.Value) bool {
 		err = Coded(CodeWrongType, `a secret text is no size; store one such as "1MB"`)
 	}
 	v.SetInt(int64(size))
-	d.problems = append(d.problems, n.Problems(Error, CodeWrongType, err)...)
+	d.report(n.Problems(Error, CodeWrongType, err)...)
 	return err == nil
 }
 
@@ -563,6 +571,7 @@ func (d *decoder) entry(m Member, s *Spec, v reflect.Value) bool {
 }
 
 func (d *decoder) object(n *Node, s *Spec, v reflect.Value) bool {
+	before := len(d.problems)
 	if n.Kind != Object {
 		return d.wrongType(n, s)
 	}
@@ -608,7 +617,7 @@ func (d *decoder) object(n *Node, s *Spec, v reflect.Value) bool {
 	}
 	for _, e := range s.embedded {
 		if ok && e.spec.validates {
-			ok = d.validate(n, v.FieldByIndex(e.index))
+			ok = d.validate(n, v.FieldByIndex(e.index), before)
 		}
 	}
 	return ok

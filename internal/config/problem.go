@@ -209,6 +209,34 @@ func HasErrors(ps []*Problem) bool {
 	return slices.ContainsFunc(ps, func(p *Problem) bool { return p.Severity == Error })
 }
 
+// Enough is how many problems are kept, and looked for, where one is an Error: nobody
+// reads so many, and whatever else there is, the configuration is not used.
+const Enough = 10_000
+
+// Foremost returns at most [Enough] of the problems, if one is an Error: errors before
+// others, and the first of them, in their order. ps is changed.
+func Foremost(ps []*Problem) []*Problem {
+	errs := 0
+	for _, p := range ps {
+		if p.Severity == Error {
+			errs++
+		}
+	}
+	if errs == 0 || len(ps) <= Enough {
+		return ps
+	}
+	errs = min(errs, Enough)
+	others := Enough - errs
+	return slices.DeleteFunc(ps, func(p *Problem) bool {
+		left := &others
+		if p.Severity == Error {
+			left = &errs
+		}
+		*left--
+		return *left < 0
+	})
+}
+
 // Strict returns the problems with warnings raised to errors: those of the
 // given codes, or all of them when no code is given. ps is not changed.
 func Strict(ps []*Problem, codes ...string) []*Problem {

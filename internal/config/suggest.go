@@ -16,14 +16,18 @@ import (
 func Suggest(word string, known []string) (string, bool) {
 	const longest = 256
 	plain := plainWord(word)
-	length := len([]rune(plain))
+	length := utf8.RuneCountInString(plain)
 	limit := min(3, max(1, length/3))
 	best, found := "", false
 	for _, k := range known {
 		if k == word || len(k) > longest || len(word) > longest {
 			continue // nobody reads what is so long
 		}
-		if d := distance(plain, plainWord(k)); d <= limit && d < length {
+		other := plainWord(k)
+		if more := utf8.RuneCountInString(other) - length; more > limit || -more > limit {
+			continue // whatever the letters are
+		}
+		if d := distance(plain, other); d <= limit && d < length {
 			best, found = k, true
 			limit = d - 1
 		}

@@ -11,8 +11,10 @@ import (
 	"github.com/sluice-gateway/sluice/internal/yamlx"
 )
 
-// maxAliasNodes bounds what the aliases of a YAML document may grow to.
-const maxAliasNodes = 1_000_000
+// aliasNodes returns how many values the aliases of a YAML document of so many bytes may
+// stand for: a hundred thousand and two for each byte, a million at most. All of them are
+// looked at as if they were written out.
+func aliasNodes(bytes int) int { return min(100_000+2*bytes, 1_000_000) }
 
 // parseYAML reads one YAML document. The root is nil when the syntax is wrong
 // or a value has no counterpart in JSON.
@@ -27,7 +29,7 @@ const maxAliasNodes = 1_000_000
 // ones, which are no problems of their own.
 func parseYAML(file string, data []byte) (root *Node, problems, aliased []*Problem) {
 	b := yamlBuilder{
-		file: file, data: data, left: maxAliasNodes,
+		file: file, data: data, left: aliasNodes(len(data)),
 		open: make(map[*yaml.Node]bool), built: make(map[*yaml.Node]*Node),
 	}
 	loader, err := yaml.NewLoader(bytes.NewReader(yamlx.Readable(data)))
@@ -115,7 +117,7 @@ func (b *yamlBuilder) follow() bool {
 	}
 	b.left--
 	if b.left == -1 {
-		b.fail(b.aliases[0], "the aliases of the file expand to more than %d values; write fewer", maxAliasNodes)
+		b.fail(b.aliases[0], "the aliases of the file expand to more than %d values; write fewer", aliasNodes(len(b.data)))
 	}
 	return b.left >= 0
 }
