@@ -13,10 +13,10 @@
 // or a token that is not to be had; in the dialect sluice it does not count, as it says
 // nothing of the backend. The option behaviour.breaker_counts chooses. An answer
 // that only tells about a failure, as return_error_details makes, counts as
-// one. With no-op the gateway does not judge: every answer is a success, and the
-// breaker is reported as a mistake. A
-// call that was given up because its client left, or because another answer
-// was faster, does not count either way.
+// one. With no-op the gateway does not judge: every answer is a success, and failures of
+// connection and time alone count, which is reported as a warning. A call that was given
+// up because its client left, or because another answer was faster, does not count either
+// way.
 //
 // The log has one line when a breaker opens, with the failure that made it, and one
 // when it is closed again.
