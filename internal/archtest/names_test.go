@@ -61,6 +61,13 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// TestAfter finds components that come after one that nobody has, or after each other.
+func TestAfter(t *testing.T) {
+	for _, err := range component.Default.Misordered(func(name string) bool { return published.Namespaces()[name] != "" }) {
+		t.Error(err)
+	}
+}
+
 // spells returns whether a text names a namespace. A single word is one of the language,
 // too, so it counts where it can be nothing else.
 func spells(name string) func(text string) bool {

@@ -75,6 +75,32 @@ func TestRegistry(t *testing.T) {
 	}
 }
 
+// TestMisordered finds names that nobody has, and circles, in what components come after.
+func TestMisordered(t *testing.T) {
+	after := func(name string, after ...string) component.Declaration {
+		return component.Service(component.Info{Namespace: name, After: after}, func(*component.ServiceSite, options) error { return nil })
+	}
+	backend := component.Backend(component.Info{Namespace: "b"}, func(*component.BackendSite, options) error { return nil })
+	for _, tt := range []struct {
+		name string
+		ds   []component.Declaration
+		want []string
+	}{
+		{"one after another", []component.Declaration{after("a", "c"), after("b", "a", "c"), after("c")}, nil},
+		{"a family that it is of", []component.Declaration{after("x/a", "x/"), after("x/b")}, nil},
+		{"one that is known otherwise", []component.Declaration{after("a", "planned")}, nil},
+		{"a misspelt name", []component.Declaration{after("a", "bb"), after("b")}, []string{`a comes after "bb", which nothing of the scope service is called`}},
+		{"a family of nobody", []component.Declaration{after("a", "y/"), after("x/b")}, []string{`a comes after "y/", which nothing`}},
+		{"one of another scope", []component.Declaration{after("a", "b"), backend}, []string{`a comes after "b", which nothing`}},
+		{"a circle", []component.Declaration{after("a", "b"), after("b", "x/"), after("x/c", "a"), after("d", "a")}, []string{"a, b, x/c, a come after each other;"}},
+	} {
+		errs := component.NewRegistry(tt.ds...).Misordered(func(name string) bool { return name == "planned" })
+		if !slices.EqualFunc(errs, tt.want, func(err error, want string) bool { return strings.HasPrefix(err.Error(), want) }) {
+			t.Errorf("%s: %q, want %q", tt.name, errs, tt.want)
+		}
+	}
+}
+
 func TestRegistryDuplicates(t *testing.T) {
 	tests := []struct {
 		name string

@@ -12,25 +12,46 @@ type Hook func(context.Context) error
 type Hooks struct {
 	start   []Hook
 	close   []closer
-	started int // how many of start have succeeded
+	latest  map[starter]int // how many of start there were with the last one of each
+	begun   bool            // no more work for the start
+	started int             // how many of start have succeeded
+}
+
+// A starter is a component at one site.
+type starter struct {
+	at   *Site
+	name string
 }
 
 // A closer is work for the end that is due once the first hooks of the start have
-// succeeded, which are those that were registered before it.
+// succeeded, the last of which is of the same component; none if it has none.
 type closer struct {
 	Hook
 	after int
 }
 
-// OnStart is [Site.OnStart] for the core, which has no site.
-func (h *Hooks) OnStart(f Hook) { h.start = append(h.start, f) }
+func (h *Hooks) onStart(by starter, f Hook) {
+	if h.begun {
+		panic("component: OnStart is called when the start has begun, so the work would never be done")
+	}
+	h.start = append(h.start, f)
+	if h.latest == nil {
+		h.latest = make(map[starter]int)
+	}
+	h.latest[by] = len(h.start)
+}
 
-// OnClose is [Site.OnClose] for the core.
-func (h *Hooks) OnClose(f Hook) { h.close = append(h.close, closer{f, len(h.start)}) }
+func (h *Hooks) onClose(by starter, f Hook) {
+	h.close = append(h.close, closer{f, h.latest[by]}) // 0 in a hook of the start: what it has opened is closed
+}
+
+// OnClose is [Site.OnClose] for the core, which has no site.
+func (h *Hooks) OnClose(f Hook) { h.close = append(h.close, closer{f, 0}) }
 
 // Start runs the work for the start, up to the first that fails. It is called once.
 func (h *Hooks) Start(ctx context.Context) error {
-	for _, f := range h.start[h.started:] {
+	h.begun, h.latest = true, nil
+	for _, f := range h.start {
 		if err := f(ctx); err != nil {
 			return err
 		}

@@ -245,6 +245,52 @@ func (r *Registry) Options(scope, namespace string) *config.Spec {
 // and scope.
 func (r *Registry) All() []*Declaration { return r.known }
 
+// Misordered says which names in After nobody has, of components of the scope or among
+// those known otherwise, and which components come after each other, so that one of
+// them is built too early.
+func (r *Registry) Misordered(known func(namespace string) bool) []error {
+	var errs []error
+	behind := make(map[*Declaration][]*Declaration)
+	for _, d := range r.all {
+		one := *d
+		for _, name := range d.After {
+			found := known(name)
+			one.After = []string{name}
+			for _, other := range r.all {
+				if other.Scope == d.Scope && one.Follows(other.Namespace) {
+					behind[d], found = append(behind[d], other), true
+				}
+			}
+			if !found {
+				errs = append(errs, fmt.Errorf("%s comes after %q, which nothing of the scope %s is called; write the name of a namespace, or of a family with a slash at the end", d.Namespace, name, d.Scope))
+			}
+		}
+	}
+	done := make(map[*Declaration]bool)
+	var visit func(path []*Declaration, d *Declaration)
+	visit = func(path []*Declaration, d *Declaration) {
+		if i := slices.Index(path, d); i >= 0 {
+			var names []string
+			for _, on := range append(path[i:len(path):len(path)], d) {
+				names = append(names, on.Namespace)
+			}
+			errs = append(errs, fmt.Errorf("%s come after each other; take one of them out of After", strings.Join(names, ", ")))
+			return
+		}
+		if done[d] {
+			return
+		}
+		for _, other := range behind[d] {
+			visit(append(path, d), other)
+		}
+		done[d] = true
+	}
+	for _, d := range r.all {
+		visit(nil, d)
+	}
+	return errs
+}
+
 // Default is the registry that Register fills.
 var Default = NewRegistry()
 

@@ -233,13 +233,14 @@ func (s *Site) Elsewhere() bool { return s.env.SkipFiles }
 // away: tell [Site.Health]. The context is that of the start: it
 // ends when the start is given up, and must not be kept. What goes on afterwards has a
 // context of its own, which ends in OnClose.
-func (s *Site) OnStart(f Hook) { s.env.OnStart(s.signed(f)) }
+func (s *Site) OnStart(f Hook) { s.env.onStart(starter{s, s.name}, s.signed(f)) }
 
 // OnClose registers work for the end of the generation, after its last
-// exchange. Closers run in the opposite order. One that stands behind an OnStart, on the
-// next line, runs if that has succeeded: not if the start failed there or before.
+// exchange. Closers run in the opposite order. One that stands behind an OnStart of the
+// component, on the next line, runs if that has succeeded: not if the start failed there or
+// before. One without, or within an OnStart, runs in any case.
 // The context is that of the end: at a stop it ends when nobody waits any longer.
-func (s *Site) OnClose(f Hook) { s.env.OnClose(s.signed(f)) }
+func (s *Site) OnClose(f Hook) { s.env.onClose(starter{s, s.name}, s.signed(f)) }
 
 // signed returns f with the name of the component that registers it at the site while it
 // runs. The options it does without: they are of the document, which a generation lets go of.
