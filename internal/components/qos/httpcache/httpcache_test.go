@@ -59,6 +59,9 @@ type reply struct {
 	breaks bool // the body breaks off after the text
 	raw    bool // the body is in memory already
 	length bool // the length is announced
+
+	attempt gateway.Attempt // what became of it
+	others  int             // hosts that are left
 }
 
 func fields(lines []string) gateway.Fields {
@@ -106,6 +109,7 @@ func run(t testing.TB, c *cache, a ask, r reply) result {
 		got.sent = slices.Clone(x.Request.Header)
 		x.Request.Host, x.Request.Path = "a:80", "/base/x" // as the connector does
 		x.Request.Header.Set("Authorization", "of the gateway")
+		x.Request.Attempt, x.Request.Others = r.attempt, r.others
 		if err = r.err; err == nil {
 			r.fill(x)
 		}
@@ -423,6 +427,33 @@ func TestRenewal(t *testing.T) {
 	}
 	if got := run(t, c, ask{}, reply{text: "b"}); !got.called || len(got.sent) != 0 {
 		t.Errorf("after no-store: got called %v with %v, want a plain call", got.called, got.sent)
+	}
+}
+
+// TestStaleWaitsForHosts asks several hosts: a stale answer stands in for the last of them,
+// or for a failure behind which no other is asked, such as of a stage between the cache and
+// the host that has reached nobody itself.
+func TestStaleWaitsForHosts(t *testing.T) {
+	unreached := fmt.Errorf("%w: no route", gateway.ErrUnreached)
+	for _, tt := range []struct {
+		name    string
+		attempt gateway.Attempt
+		others  int
+		want    string // "" for the failure
+	}{
+		{"another host may answer", gateway.Unreached, 1, ""},
+		{"no host is left", gateway.Unreached, 0, "a"},
+		{"a stage has reached nobody", gateway.Unmade, 1, "a"},
+		{"the host was reached", gateway.Reached, 1, "a"},
+	} {
+		w := newWorld(t)
+		c := w.cache(t, `{}`)
+		run(t, c, ask{}, reply{header: []string{"Cache-Control: max-age=10, stale-if-error=30"}, text: "a"})
+		w.now = w.now.Add(20 * time.Second)
+		got := run(t, c, ask{}, reply{err: unreached, attempt: tt.attempt, others: tt.others})
+		if got.text != tt.want || (got.err != nil) != (tt.want == "") {
+			t.Errorf("%s: %q, %v, want %q or the failure", tt.name, got.text, got.err, tt.want)
+		}
 	}
 }
 
