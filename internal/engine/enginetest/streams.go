@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
@@ -23,6 +24,7 @@ var streamCases = cases{
 	{"an answer over HTTP/2 that has no body may announce one", streamsWithout},
 	{"trailers pass behind an empty body", streamsEmpty},
 	{"a client that waits to be told to continue is told so in spite of hints", streamsContinue},
+	{"what a connection holds of answers that its client does not take is bounded", streamsBounded},
 }
 
 // An answering writes the frames of the answer on a stream.
@@ -353,6 +355,119 @@ func streamsContinue(t *trial) {
 	}
 	w.send("one")
 	w.want(200, "one")
+}
+
+// A sender is a backend of HTTP/2 that sends as much of endless answers as it may.
+type sender struct {
+	streams int   // that are expected
+	most    int64 // bytes that it does not expect to send
+	sent    int64 // bytes so far
+	spent   int   // streams that have sent as much as everybody may send at first
+	mu      sync.Mutex
+	over    chan struct{} // closed when all are spent, or too much was sent
+}
+
+func (s *sender) serve(conn io.ReadWriter) {
+	preface := make([]byte, len(http2.ClientPreface))
+	if _, err := io.ReadFull(conn, preface); err != nil {
+		return
+	}
+	f := http2.NewFramer(conn, conn)
+	f.WriteSettings() // the next read tells if it fails
+	const frame = 16 << 10
+	piece := make([]byte, frame)
+	initial, all := int64(65535), int64(65535)
+	type stream struct{ window, sent int64 }
+	streams := make(map[uint32]*stream)
+	for {
+		got, err := f.ReadFrame()
+		if err != nil {
+			return
+		}
+		switch got := got.(type) {
+		case *http2.SettingsFrame:
+			if got.IsAck() {
+				break
+			}
+			if v, ok := got.Value(http2.SettingInitialWindowSize); ok {
+				for _, st := range streams {
+					st.window += int64(v) - initial
+				}
+				initial = int64(v)
+			}
+			f.WriteSettingsAck()
+		case *http2.PingFrame:
+			f.WritePing(true, got.Data)
+		case *http2.HeadersFrame:
+			header(f, got.StreamID, false, ":status", "200", "content-type", "text/plain")
+			streams[got.StreamID] = &stream{window: initial}
+		case *http2.WindowUpdateFrame:
+			if st := streams[got.StreamID]; st != nil {
+				st.window += int64(got.Increment)
+			} else if got.StreamID == 0 {
+				all += int64(got.Increment)
+			}
+		}
+		for id, st := range streams {
+			for n := min(st.window, all, frame); n > 0 && s.count(st.sent < initial && st.sent+n >= initial, n); n = min(st.window, all, frame) {
+				f.WriteData(id, false, piece[:n])
+				st.window, all, st.sent = st.window-n, all-n, st.sent+n
+			}
+		}
+	}
+}
+
+// count counts n bytes, the last of the first for a stream if spent says so. It reports
+// whether they are to be sent.
+func (s *sender) count(spent bool, n int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	over := s.spent >= s.streams || s.sent > s.most
+	s.sent += n
+	if spent {
+		s.spent++
+	}
+	if !over && (s.spent >= s.streams || s.sent > s.most) {
+		close(s.over)
+	}
+	return s.sent <= s.most
+}
+
+// streamsBounded asks on one connection for as many answers as a client may, and takes
+// nothing of them. The sum is that of the windows that backends get, and of what was copied
+// already.
+func streamsBounded(t *trial) {
+	server, trusting := t.identity()
+	for _, scheme := range []string{"https", "http"} {
+		const streams = engine.MaxStreams
+		s := &sender{streams: streams, most: streams * (engine.StreamWindow + 64<<10), over: make(chan struct{})}
+		b := t.backend(func(w *wire) {
+			if scheme == "http" {
+				s.serve(w.Conn)
+				return
+			}
+			s.serve(tls.Server(w.Conn, server))
+		})
+		c := t.client(model.Transport{H2C: true})
+		if scheme == "https" {
+			c = t.tlsClient(trusting)
+		}
+		d := t.open(engine.Settings{H2C: true}, through(c, scheme, b.addr))
+		w := t.dial(d.addr)
+		f := t.framer(w)
+		for id := range uint32(streams) {
+			o := &open{w: w, f: f, id: 2*id + 1}
+			o.ask("GET", true)
+		}
+		await(t, "the windows to be spent", s.over)
+		s.mu.Lock()
+		if s.sent > s.most || s.most > 100<<20 {
+			t.Errorf("%s: more than %d bytes of %d answers", scheme, s.most, streams)
+		}
+		s.mu.Unlock()
+		d.close(t)
+		b.close()
+	}
 }
 
 // lower returns fields with their names as HTTP/2 has them.

@@ -108,7 +108,7 @@ func (c *client) newTransport(t model.Transport, s *tls.Config) *http.Transport 
 		ResponseHeaderTimeout:  time.Duration(t.ResponseHeaderTimeout),
 		ExpectContinueTimeout:  time.Duration(t.ExpectContinueTimeout),
 		Protocols:              new(http.Protocols),
-		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
+		HTTP2:                  &http.HTTP2Config{MaxReceiveBufferPerStream: engine.StreamWindow, SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
 	}
 	if t.MaxIdleConnectionsPerHost == 0 {
 		transport.MaxIdleConnsPerHost = model.DefaultIdlePerHost
@@ -292,44 +292,55 @@ func (c *call) request(ctx context.Context, x *gateway.Exchange, proxy func(*url
 	if in, ok := x.In.(gateway.Hinter); ok && q.Through {
 		c.hints.to, c.trace.Got1xxResponse = in, c.hints.add
 	}
-	if c.dialBy = engine.DialBy(ctx, q); !c.dialBy.IsZero() {
-		ctx = context.WithValue(ctx, callKey{}, c)
-	}
-	shakes := q.Scheme == "https" || c.prior() || proxy != nil // a connection is not ready when it is there
-	if shakes && (!c.dialBy.IsZero() || c.once && q.Body.Size() == 0) {
-		ctx, c.cancel = context.WithCancel(ctx)
-	}
-	if shakes && !c.dialBy.IsZero() {
-		c.timer = time.AfterFunc(time.Until(c.dialBy), c.giveUp)
-	}
-	header := c.header(q)
-	if q.Through && q.Upgrade == "" && engine.WantsTrailers(x.In) {
-		header["Te"] = trailers
-	}
+	ctx = c.limit(ctx, q, proxy != nil)
 	r := (&http.Request{
 		Method: q.Method,
 		URL:    &c.url,
-		Header: header,
+		Header: c.header(q),
 		Proto:  "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}).WithContext(httptrace.WithClientTrace(ctx, &c.trace))
-	r.ContentLength = q.Body.Size()
-	switch size := r.ContentLength; {
-	case size == 0:
-		return r, nil
-	case q.Body.Form() == body.Stream:
-		stream := q.Body.Reader()
-		q.Body = body.FromStream(stream, size) // ours to read, not to close
-		c.body.stream, c.body.left = stream, size
+	if q.Through && q.Upgrade == "" && engine.WantsTrailers(x.In) {
+		r.Header["Te"] = trailers
+	}
+	return r, c.load(r, &q.Body)
+}
+
+// limit returns the context of the call, which ends when there is no connection in time. A
+// connection that has to shake hands is not ready when it is there, and one to a proxy.
+func (c *call) limit(ctx context.Context, q *gateway.Request, proxied bool) context.Context {
+	if c.dialBy = engine.DialBy(ctx, q); !c.dialBy.IsZero() {
+		ctx = context.WithValue(ctx, callKey{}, c)
+	}
+	if q.Scheme != "https" && !c.prior() && !proxied {
+		return ctx
+	}
+	if !c.dialBy.IsZero() || c.once && q.Body.Size() == 0 {
+		ctx, c.cancel = context.WithCancel(ctx)
+	}
+	if !c.dialBy.IsZero() {
+		c.timer = time.AfterFunc(time.Until(c.dialBy), c.giveUp)
+	}
+	return ctx
+}
+
+// load gives r its body. The error is a *[gateway.Error].
+func (c *call) load(r *http.Request, b *body.Body) error {
+	switch r.ContentLength = b.Size(); {
+	case r.ContentLength == 0:
+		return nil
+	case b.Form() == body.Stream:
+		stream := b.Reader()
+		*b = body.FromStream(stream, r.ContentLength) // ours to read, not to close
+		c.body.stream, c.body.left = stream, r.ContentLength
 	default:
-		raw, err := q.Body.Bytes(0)
+		raw, err := b.Bytes(0)
 		if err != nil {
-			return nil, gateway.BodyError(err)
+			return gateway.BodyError(err)
 		}
-		c.body.raw = raw
-		r.ContentLength = int64(len(raw))
+		c.body.raw, r.ContentLength = raw, int64(len(raw))
 	}
 	r.Body, r.GetBody = &c.body, c.again
-	return r, nil
+	return nil
 }
 
 // trailers are the values of TE to a backend whose client takes trailers.

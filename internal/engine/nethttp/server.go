@@ -82,10 +82,12 @@ func NewServer(s engine.Settings) engine.Server {
 		MaxHeaderBytes:    s.MaxHeaderBytes,
 		ErrorLog:          log.New(&errorLog{s.ErrorLog}, "", 0),
 		Protocols:         new(http.Protocols),
-		HTTP2:             &http.HTTP2Config{MaxReadFrameSize: http2Frame, WriteByteTimeout: s.StallTimeout},
-		BaseContext:       func(net.Listener) context.Context { return base },
-		ConnContext:       withPeer,
-		ConnState:         srv.follow,
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: engine.MaxStreams, MaxReadFrameSize: http2Frame, WriteByteTimeout: s.StallTimeout,
+		},
+		BaseContext: func(net.Listener) context.Context { return base },
+		ConnContext: withPeer,
+		ConnState:   srv.follow,
 
 		DisableGeneralOptionsHandler: true,
 	}
@@ -386,11 +388,7 @@ func (a *answer) send(x *gateway.Exchange) error {
 	if bodiless || head && size == 0 && res.Status != http.StatusResetContent {
 		announced = -1
 	}
-	a.header(res.Header, announced, res.Untyped)
-	if h := a.w.Header(); res.Status == http.StatusNotModified && a.in.r.ProtoMajor == 1 && h["Content-Type"] != nil {
-		h["content-type"] = h["Content-Type"] // which net/http would leave out by its other name
-		delete(h, "Content-Type")
-	}
+	a.header(res, announced)
 	if err := a.begin(res.Status, stream == nil); err != nil {
 		return err
 	}
@@ -401,27 +399,32 @@ func (a *answer) send(x *gateway.Exchange) error {
 	case size == 0 && (!trails || res.Status == http.StatusResetContent):
 		a.sent.Status = res.Status
 		return a.trail(res, size)
-	case stream == nil:
-		if err := a.write(raw, res.Status); err != nil {
-			return err
-		}
-		return a.trail(res, size)
+	case stream != nil:
+		return a.stream(x, stream, size, trails)
 	}
+	if err := a.write(raw, res.Status); err != nil {
+		return err
+	}
+	return a.trail(res, size)
+}
+
+// stream sends a body as it comes, of the given size, -1 if it is unknown, and its trailers.
+// With trails it reads what is behind a known size, too.
+func (a *answer) stream(x *gateway.Exchange, from io.Reader, size int64, trails bool) error {
+	res := &x.Response
 	if t := res.Header.Get("Content-Type"); strings.HasPrefix(t, "text/event-stream") || strings.HasPrefix(t, "application/grpc") {
 		if err := a.flush(res.Status); err != nil {
 			return err
 		}
 	}
-	if !x.Until.IsZero() {
+	if limit := a.server.http.WriteTimeout; !x.Until.IsZero() && (limit == 0 || x.Until.Before(x.Started.Add(limit))) {
 		conn := http.NewResponseController(a.w)
-		if limit := a.server.http.WriteTimeout; limit == 0 || x.Until.Before(x.Started.Add(limit)) {
-			a.by = x.Until
-			conn.SetWriteDeadline(x.Until) // fails on a broken connection, as writing will
-			defer conn.SetWriteDeadline(time.Time{})
-		}
+		a.by = x.Until
+		conn.SetWriteDeadline(x.Until) // fails on a broken connection, as writing will
+		defer conn.SetWriteDeadline(time.Time{})
 	}
 	if size != 0 {
-		if err := a.copy(stream, size, res.Status); err != nil {
+		if err := a.copy(from, size, res.Status); err != nil {
 			return err
 		}
 	}
@@ -429,7 +432,7 @@ func (a *answer) send(x *gateway.Exchange) error {
 		if err := a.flush(res.Status); err != nil {
 			return err
 		}
-		if n, err := stream.Read(make([]byte, 1)); n > 0 || err != io.EOF {
+		if n, err := from.Read(make([]byte, 1)); n > 0 || err != io.EOF {
 			return &gateway.Error{Code: gateway.CodeBackendAborted, Err: cmp.Or(err, io.ErrUnexpectedEOF)}
 		}
 	}
@@ -468,9 +471,9 @@ func payload(b *body.Body) (raw []byte, stream io.ReadCloser, size int64, err er
 
 // header fills the header of the answer. size is announced unless it is
 // negative. The values of all fields share one array. A type that is missing is not
-// guessed where untyped or the answer says so.
-func (a *answer) header(fields gateway.Fields, size int64, untyped bool) {
-	h := a.w.Header()
+// guessed where the answer says so.
+func (a *answer) header(res *gateway.Response, size int64) {
+	h, fields, untyped := a.w.Header(), res.Header, res.Untyped
 	values := make([]string, 0, len(fields)+1)
 	for _, f := range fields {
 		if !engine.Sendable(f) {
@@ -490,6 +493,10 @@ func (a *answer) header(fields gateway.Fields, size int64, untyped bool) {
 	if size >= 0 {
 		values = append(values, strconv.FormatInt(size, 10))
 		h["Content-Length"] = values[len(values)-1:]
+	}
+	if res.Status == http.StatusNotModified && a.in.r.ProtoMajor == 1 && h["Content-Type"] != nil {
+		h["content-type"] = h["Content-Type"] // which net/http would leave out by its other name
+		delete(h, "Content-Type")
 	}
 }
 

@@ -72,7 +72,7 @@ func (a *answer) tunnel(res *gateway.Response) error {
 
 // switchTo sends the header of an answer that switches protocols.
 func (a *answer) switchTo(conn net.Conn, res *gateway.Response) error {
-	a.header(res.Header, -1, false)
+	a.header(res, -1)
 	h := a.w.Header()
 	h["Connection"], h["Upgrade"] = upgrading, []string{res.Upgrade}
 	if h["Date"] == nil {
