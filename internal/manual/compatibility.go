@@ -58,6 +58,9 @@ func Rows(r *component.Registry, proof func(namespace, key string) string) []Row
 		for _, name := range published.Names(scope) {
 			n := published.Scopes()[scope][name]
 			root := specOf(r, scope, name)
+			if !writable(r, s.Scope) {
+				root = nil
+			}
 			keys := sortedKeys(n.Keys)
 			if len(keys) == 0 {
 				keys = []string{""} // the namespace itself
@@ -83,6 +86,19 @@ func Rows(r *component.Registry, proof func(namespace, key string) string) []Row
 		}
 	}
 	return rows
+}
+
+// writable reports whether a file as it was published can have namespaces of a scope: an
+// object of the core has it, or the options of a published namespace that is built.
+func writable(r *component.Registry, scope component.Scope) bool {
+	for _, s := range component.Scopes {
+		if s.Scope == scope && s.Core != nil {
+			return true
+		}
+	}
+	return slices.ContainsFunc(r.All(), func(d *component.Declaration) bool {
+		return d.Pipes == scope && published.Has(string(d.Scope), d.Namespace)
+	})
 }
 
 // specOf returns what decodes a namespace in a scope, nil if nothing does.

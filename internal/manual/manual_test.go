@@ -272,6 +272,29 @@ func TestCompatibility(t *testing.T) {
 	}
 }
 
+// TestCompatibilityOfPipes counts what was published for the pipes of a namespace when that
+// namespace is built: pipes of another one are in no file that was written before.
+func TestCompatibilityOfPipes(t *testing.T) {
+	type nothing struct{}
+	proxy := component.Pipe(component.Info{Namespace: "proxy"}, func(*component.PipeSite, struct {
+		Sequential bool `json:"sequential"`
+	}) error {
+		return nil
+	})
+	for namespace, want := range map[string]State{"": NotYet, "test/flow": NotYet, "workflow": Works} {
+		r := component.NewRegistry(proxy...)
+		if namespace != "" {
+			r = component.NewRegistry(append(proxy, component.Backend(component.Info{Namespace: namespace, Pipes: component.InWorkflow},
+				func(*component.BackendSite, nothing) error { return nil }))...)
+		}
+		for _, row := range Rows(r, func(string, string) string { return "" }) {
+			if row.Scope == "workflow" && row.Namespace == "proxy" && row.Key == "sequential" && row.State != want {
+				t.Errorf("with %q: proxy in a workflow works: %v, want %v", namespace, row.State, want)
+			}
+		}
+	}
+}
+
 // TestOldNames keeps the historical names that components declare and those that
 // were published the same.
 func TestOldNames(t *testing.T) {
