@@ -68,7 +68,7 @@ func (e *End) Release(err error) { e.Err = err }
 type Request struct {
 	Method   string
 	Scheme   string   // "http" or "https"
-	Host     string   // authority: name or address, with port if not the default
+	Host     string   // authority as the configuration writes it; behind a redirect elsewhere in lower case, with a port if not the default
 	Path     string   // escaped, begins with "/"
 	RawQuery string   // as it will be sent, without "?"
 	Query    Fields   // the client's parameters that were let through, decoded

@@ -251,7 +251,7 @@ func (f *Redirected) follow(x *gateway.Exchange, hasBody bool) (bool, error) {
 		r.Foreign = true
 		withhold(&r.Header)
 	}
-	r.Scheme, r.Host, r.Path, r.RawQuery, r.Others, r.Attempt = to.Scheme, to.Host, to.EscapedPath(), to.RawQuery, 0, gateway.Unmade
+	r.Scheme, r.Host, r.Path, r.RawQuery, r.Others, r.Attempt = to.Scheme, redirectedHost(r, to), to.EscapedPath(), to.RawQuery, 0, gateway.Unmade
 	if r.Path == "" {
 		r.Path = "/"
 	}

@@ -25,6 +25,21 @@ func originOf(scheme, authority string) webOrigin {
 
 func (s *server) origin() webOrigin { return originOf(s.scheme, s.authority) }
 
+// redirectedHost returns the authority that a redirect leads to: as it is if that is the
+// origin of the request, else in lower case and with no port that is the default (RFC 9110,
+// section 4.2.3), so that two texts are equal if the hosts are.
+func redirectedHost(r *gateway.Request, to *url.URL) string {
+	o := originOf(to.Scheme, to.Host)
+	if o == originOf(r.Scheme, r.Host) {
+		return r.Host
+	}
+	host := gateway.Lower(to.Host)
+	if port := to.Port(); port == "" || originOf(to.Scheme, "").port == port {
+		host = strings.TrimSuffix(host, ":"+port)
+	}
+	return host
+}
+
 // A caller is a connector that knows the hosts of its backend.
 type caller interface {
 	calls(o webOrigin) bool // whether one of them has the origin

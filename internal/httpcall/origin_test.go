@@ -86,3 +86,28 @@ func TestWithhold(t *testing.T) {
 		t.Errorf("left: %v", h)
 	}
 }
+
+// TestRedirectHost calls one host by one text, however redirects spell it.
+func TestRedirectHost(t *testing.T) {
+	for _, tt := range []struct{ scheme, host, to, want string }{
+		{"http", "up.test", "http://UP.test:80/b", "up.test"},
+		{"http", "Up.test:80", "http://up.test/b", "Up.test:80"}, // as the configuration has it
+		{"http", "up.test:81", "/b", "up.test:81"},
+		{"http", "up.test", "https://UP.test:443/b", "up.test"},
+		{"http", "up.test", "https://up.test:80/b", "up.test:80"},
+		{"https", "up.test", "//Other.test:/b", "other.test"},
+		{"http", "up.test", "http://Other.test:8080", "other.test:8080"},
+		{"http", "up.test", "http://[2001:DB8::1]:80/b", "[2001:db8::1]"},
+		{"http", "up.test", "http://[::80]/b", "[::80]"},
+	} {
+		x := gateway.Acquire(nil)
+		x.Request.Method, x.Request.Scheme, x.Request.Host, x.Request.Path = "GET", tt.scheme, tt.host, "/a"
+		x.Response.Status = 302
+		x.Response.Header.Set("Location", tt.to)
+		again, err := new(Redirected).follow(x, false)
+		if x.Request.Host != tt.want || !again || err != nil {
+			t.Errorf("%s://%s to %s: the host is %q, followed: %t, %v; want %q", tt.scheme, tt.host, tt.to, x.Request.Host, again, err, tt.want)
+		}
+		x.Release()
+	}
+}
