@@ -39,8 +39,12 @@ func (b *Backends) Placeholders(be *model.Backend, shadow bool, key string, text
 func (b *Backends) noResult(p template.Part, shadow bool) string {
 	switch {
 	case !b.site.Arrangement().Sequential || len(b.config.Backend) == 1:
+		if around := b.sequenceAround(p.Index); around != nil {
+			return fmt.Sprintf("{%s} has a value here only if the sequence around it propagates it, so this backend always fails; write %s %s", p.Text,
+				b.Env.Registry.Write(around.Scope(), "sequential_propagated_params", fmt.Sprintf("[%q]", p.Text)), on(around))
+		}
 		return "{resp…} has a value in a sequence only, so this backend always fails; write " +
-			b.Env.Registry.Write(component.InEndpoint, "sequential", "true") + " on the endpoint"
+			b.Env.Registry.Write(b.site.Scope(), "sequential", "true") + " " + on(b.site)
 	case shadow:
 		return "a shadow is called before there is any answer, so {resp…} has no value here and the call always fails; remove the placeholder"
 	case b.pending > 1: // an earlier backend is wrong, and its answer is nobody's yet
@@ -54,6 +58,26 @@ func (b *Backends) noResult(p template.Part, shadow bool) string {
 		return fmt.Sprintf("{%s} never has a value, because %s, so this backend always fails; %s", p.Text, why, remedy)
 	}
 	return ""
+}
+
+// sequenceAround returns the next pipe around that is a sequence in which a call has
+// answered as the index says before this pipe is asked; nil if there is none.
+func (b *Backends) sequenceAround(index int) *component.PipeSite {
+	for outer := b.site.Outer(); outer != nil; outer = outer.Endpoint().Outer() {
+		e := outer.Endpoint()
+		if e.Arrangement().Sequential && slices.Index(e.Config().Backend, outer.Config()) > index {
+			return e
+		}
+	}
+	return nil
+}
+
+// on says where the options of a pipe stand.
+func on(s *component.PipeSite) string {
+	if s.Scope() == component.InEndpoint {
+		return "on the endpoint"
+	}
+	return "in the extra_config around it"
 }
 
 // earlier names the answers that the next backend may use.

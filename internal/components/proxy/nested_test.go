@@ -39,6 +39,44 @@ func TestNested(t *testing.T) {
 	}
 }
 
+// TestNestedResults says how a call within a pipe gets a value of an answer: by a sequence of
+// its own, or by one around it that propagates the value.
+func TestNestedResults(t *testing.T) {
+	tests := []struct{ name, around, within, before, want string }{
+		{"no sequence", ``, ``, `{"url_pattern":"/one"},`, `in a sequence only, so this backend always fails; write "proxy": {"sequential": true} in the extra_config around it`},
+		{"its own", ``, `"sequential":true`, `{"url_pattern":"/one"},`, ``},
+		{"the one around", `"sequential":true`, ``, ``, `write "proxy": {"sequential_propagated_params": ["resp0_a"]} on the endpoint`},
+		{"the one around, with others", `"sequential":true`, ``, `{"url_pattern":"/one"},`, `write "proxy": {"sequential_propagated_params": ["resp0_a"]} on the endpoint`},
+		{"the one around, which propagates it", `"sequential":true,"sequential_propagated_params":["resp0_a"]`, ``, ``, ``},
+	}
+	for _, tt := range tests {
+		g := sitetest.New(t)
+		g.Registry = component.NewRegistry(append(declarations(), sitetest.Flow)...)
+		called := ""
+		g.Answer = gateway.ConnectorFunc(func(ctx context.Context, x *gateway.Exchange) error {
+			if strings.HasPrefix(x.Request.Path, "/of/") {
+				called = x.Request.Path
+			}
+			return sitetest.JSON(`{"a":1}`).Do(ctx, x)
+		})
+		generation, problems := g.Check(t, `{"version":3,"dialect":"sluice","host":["http://up"],"endpoints":[{"endpoint":"/x","extra_config":{"proxy":{`+tt.around+`}},
+			"backend":[{"url_pattern":"/zero"},{"url_pattern":"/outer","group":"g","extra_config":{"test/flow":{
+			"extra_config":{"proxy":{`+tt.within+`}},"backend":[`+tt.before+`{"url_pattern":"/of/{resp0_a}","group":"of"}]}}}]}]}`)
+		switch {
+		case tt.want != "":
+			if text := config.Format(problems); generation != nil || !strings.Contains(text, tt.want) {
+				t.Errorf("%s: served: %t; want %q in\n%s", tt.name, generation != nil, tt.want, text)
+			}
+		case generation == nil:
+			t.Errorf("%s: %s", tt.name, config.Format(problems))
+		default:
+			if got := sitetest.Ask(t, generation, testx.Request{Path: "/x"}); got.Status != 200 || called != "/of/1" {
+				t.Errorf("%s: got %d %s, %v; called was %q", tt.name, got.Status, got.Text, got.Err, called)
+			}
+		}
+	}
+}
+
 // TestNestedIntake unpacks what the request that comes to a pipe says to be in gzip:
 // that of the client, unless the endpoint has unpacked it.
 func TestNestedIntake(t *testing.T) {
