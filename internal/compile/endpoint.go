@@ -428,9 +428,13 @@ func (b *endpointBuilder) newAddress(i int, be *model.Backend, shadow bool) *mes
 		return nil
 	}
 	if err != nil {
+		at := ""
+		if b.site.Scope() == component.InEndpoint { // the place of others is in front of it
+			at = fmt.Sprintf(" endpoint: %s %s, backend: %d.", b.config.Method, b.config.Endpoint, i)
+		}
 		b.report(be.Node, "url_pattern", config.Error, config.CodeUndefinedVariable, fmt.Errorf(
-			"%w! endpoint: %s %s, backend: %d. input: [%s]; %suse a variable of the endpoint, {respN_field}, {JWT.claim}, {input_headers.Name} or {input_query_strings.name}",
-			err, b.config.Method, b.config.Endpoint, i, strings.Join(b.site.Params(), " "), meantParam(err, b.site.Params())))
+			"%w!%s input: [%s]; %suse a variable of the endpoint, {respN_field}, {JWT.claim}, {input_headers.Name} or {input_query_strings.name}",
+			err, at, strings.Join(b.site.Params(), " "), meantParam(err, b.site.Params())))
 		return nil
 	}
 	b.backends.Placeholders(be, shadow, "url_pattern", t.Path, t.Query)

@@ -16,9 +16,9 @@ import (
 	"github.com/sluice-gateway/sluice/internal/plan"
 )
 
-// How much pipes within pipes may ask for: that many stand within each other, and one
-// request may call a backend that many times at once, all concurrent_calls around it
-// multiplied. An endpoint alone may do the latter, too.
+// How much pipes within pipes may ask for: that many stand within each other, the endpoint
+// around them not counted, and one request may call a backend that many times at once, all
+// concurrent_calls around it multiplied. An endpoint alone may do the latter, too.
 const (
 	maxNested = 8
 	maxCalls  = 100
@@ -128,12 +128,14 @@ type assembled struct {
 func (c *compiler) bounded(in *component.BackendSite, e *model.Endpoint) bool {
 	depth, calls := 1, max(e.ConcurrentCalls, 1)
 	for ; in != nil; in = in.Endpoint().Outer() {
-		depth++
+		if in.Endpoint().Scope() != component.InEndpoint {
+			depth++
+		}
 		calls = min(calls*max(in.Endpoint().Config().ConcurrentCalls, 1), maxCalls+1)
 	}
 	switch {
 	case depth > maxNested:
-		c.report(e.Node, "", config.Error, config.CodeInvalid, fmt.Errorf("stands within %d others, and no more than %d may; call backends of the outer ones", depth-1, maxNested-1))
+		c.report(e.Node, "", config.Error, config.CodeInvalid, fmt.Errorf("stands within %d others, and no more than %d stand in each other; call backends of the outer ones", depth-1, maxNested))
 	case calls > maxCalls:
 		c.report(e.Node, "concurrent_calls", config.Error, config.CodeOutOfRange, fmt.Errorf("with those around it each backend is called more than %d times at once; write a smaller number here or in the endpoint", maxCalls))
 	default:

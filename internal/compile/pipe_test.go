@@ -148,6 +148,19 @@ var nesting = component.NewRegistry(slices.Concat(
 		}),
 		component.Backend(component.Info{Namespace: "test/workflow", Pipes: component.InWorkflow, Hosts: component.Verbatim}, buildWorkflow),
 		component.Service(component.Info{Namespace: "test/agents", Pipes: component.InAgent}, buildAgents),
+		component.Backend(component.Info{Namespace: "test/each", Pipes: component.InWorkflow, Hosts: component.Verbatim}, func(s *component.BackendSite, o workflow) error {
+			for _, b := range o.Backend {
+				s.Pipe(component.InWorkflow, &model.Endpoint{Endpoint: "each", Backend: []*model.Backend{b}, Node: o.Node})
+			}
+			return s.Connector(gateway.ConnectorFunc(func(context.Context, *gateway.Exchange) error { return nil }))
+		}),
+		component.Backend(component.Info{Namespace: "test/counter"}, func(s *component.BackendSite, _ struct{}) error {
+			count, err := component.Keep(&s.Site, "count\x00"+s.Name(), func() (*int, func(), error) { return new(int), nil, nil })
+			if *count++; *count > 1 {
+				err = errors.New("counts what another one has counted")
+			}
+			return err
+		}),
 		component.Backend(component.Info{Namespace: "test/shadow"}, func(s *component.BackendSite, _ struct{}) error {
 			return s.Shadow(component.Shadow{Most: 2})
 		}),
@@ -488,12 +501,25 @@ func TestPipeAround(t *testing.T) {
 	}
 }
 
+// TestNestedNames gives the backends of several pipes in the same options names of their own,
+// so that what they keep is theirs.
+func TestNestedNames(t *testing.T) {
+	counted := func(path string) string {
+		return `{"url_pattern":"` + path + `","extra_config":{"test/counter":{}}}`
+	}
+	g, problems := compileNested(t, new(town), `{"version":3,"host":["http://up"],"endpoints":[{"endpoint":"/x","backend":[{"url_pattern":"/","extra_config":{
+		"test/each":{"endpoint":"/each","backend":[`+counted("/a")+`,`+counted("/b")+`]}}}]}]}`)
+	if g == nil {
+		t.Error(config.Format(problems))
+	}
+}
+
 // TestNestedProblems reports what is wrong in a pipe where it stands, and what has no
 // place in one.
 func TestNestedProblems(t *testing.T) {
 	const flow = `endpoints[0].backend[0].extra_config["test/workflow"]`
 	deep := `{"endpoint":"/i","backend":[{"url_pattern":"/"}]}`
-	for range 8 {
+	for range 8 { // and what is around them
 		deep = `{"endpoint":"/i","backend":[{"url_pattern":"/","extra_config":{"test/workflow":` + deep + `}}]}`
 	}
 	many := `{"endpoint":"/i","concurrent_calls":20,"backend":[{"url_pattern":"/"}]}`
@@ -501,7 +527,7 @@ func TestNestedProblems(t *testing.T) {
 	tests := []struct{ name, flow, path, want string }{
 		{"no backend", `{"endpoint":"/i","backend":[]}`, flow + ".backend", "no backend"},
 		{"no object", `5`, flow, "must be an object"},
-		{"no such parameter", `{"endpoint":"/i","backend":[{"url_pattern":"/"},{"url_pattern":"/{nobody}"}]}`, flow + ".backend[1].url_pattern", "nobody"},
+		{"no such parameter", `{"endpoint":"/i","backend":[{"url_pattern":"/"},{"url_pattern":"/{nobody}"}]}`, flow + ".backend[1].url_pattern", "undefined output param 'nobody'! input: [id]; "},
 		{"a door", `{"endpoint":"/i","extra_config":{"test/door":{}},"backend":[{"url_pattern":"/"}]}`, flow + `.extra_config["test/door"]`, "has no effect in the workflow; move it to the extra_config of the endpoint"},
 		{"nobody's namespace", `{"endpoint":"/i","extra_config":{"test/pipd":{}},"backend":[{"url_pattern":"/"}]}`, flow + `.extra_config["test/pipd"]`, `did you mean "test/piped"?`},
 		{"a namespace of the backend within", `{"endpoint":"/i","backend":[{"url_pattern":"/","extra_config":{"test/piped":{}}}]}`, flow + `.backend[0].extra_config["test/piped"]`, "has no effect in the backend"},
@@ -516,7 +542,7 @@ func TestNestedProblems(t *testing.T) {
 		{"a key in another letter case", `{"endpoint":"/i","Backend":[{"URL_pattern":"/"}]}`, flow + ".Backend[0].URL_pattern", "letter case"},
 		{"what is left over", `{"endpoint":"/i","backend":[{"url_pattern":"/","group":"${GROUP}"}]}`, flow + ".backend[0].group", "nobody fills in"},
 		{"an old name", `{"endpoint":"/i","extra_config":{"test/in-order":{}},"backend":[{"url_pattern":"/"}]}`, flow + `.extra_config["test/in-order"]`, "old name of test/sequence"},
-		{"too many within each other", deep, flow + strings.Repeat(`.backend[0].extra_config["test/workflow"]`, 7), "stands within 8 others"},
+		{"too many within each other", deep, flow + strings.Repeat(`.backend[0].extra_config["test/workflow"]`, 8), "stands within 8 others, and no more than 8 "},
 		{"too many calls", many, flow + `.backend[0].extra_config["test/workflow"].concurrent_calls`, "more than 100 times"},
 	}
 	for _, tt := range tests {

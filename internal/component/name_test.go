@@ -9,7 +9,7 @@ import (
 
 func TestNames(t *testing.T) {
 	doc, problems := config.Parse("gateway.json", []byte(`{
-		"endpoints": [{}, {"backend": [{"extra_config": {"workflow": {}}}]}],
+		"endpoints": [{}, {"backend": [{"extra_config": {"workflow": {"backend": [{}, {}]}}}]}],
 		"async_agent": [{}]
 	}`))
 	if config.HasErrors(problems) {
@@ -32,14 +32,19 @@ func TestNames(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			backends := []*model.Backend{{}, {}}
+			backend := tt.want + " backend 1"
+			if written := tt.node.Get("backend"); tt.node == nested { // each in a pipe of its own
+				backends = []*model.Backend{{Node: written.Items[0]}, {Node: written.Items[1]}}
+				backend = tt.want + ".backend[1]"
+			}
 			e := &model.Endpoint{Method: "GET", Endpoint: tt.endpoint, Backend: backends, Node: tt.node}
 			env := &Env{Service: new(model.Service)}
 			es := NewEndpointSite(env, NewServiceSite(env), e, nil)
 			if got := es.Name(); got != tt.want {
 				t.Errorf("Endpoint = %q, want %q", got, tt.want)
 			}
-			if got := NewBackendSite(env, &es.PipeSite, backends[1]).Name(); got != tt.want+" backend 1" {
-				t.Errorf("Backend = %q, want %q", got, tt.want+" backend 1")
+			if got := NewBackendSite(env, &es.PipeSite, backends[1]).Name(); got != backend {
+				t.Errorf("Backend = %q, want %q", got, backend)
 			}
 		})
 	}
