@@ -33,6 +33,9 @@ func (c *Checker) Backends(s *component.PipeSite) Backends {
 	return Backends{Checker: c, config: s.Config(), site: s}
 }
 
+// called returns what operators call the pipe.
+func (b *Backends) called() string { return b.Env.Registry.Called(b.site.Scope(), b.config.Node) }
+
 // Backend reports what the url_pattern, the method and the keys that shape the answer of
 // a backend say and cannot mean, once its components are built.
 func (b *Backends) Backend(s *component.BackendSite) {
@@ -92,8 +95,8 @@ func (b *Backends) Together() bool {
 	}
 	if writes := b.writes(); writes != nil {
 		return fail("backend", config.CodeSeveralWrites, fmt.Errorf(
-			"%s %s writes through %s; a write cannot be undone when another call fails: make the endpoint sequential with its only write in last place, or lift the rule with %s",
-			e.Method, e.Endpoint, strings.Join(writes, ", "), b.Env.Registry.Write(component.InEndpoint, "allow_multiple_writes", "true")))
+			"%s %s writes through %s; a write cannot be undone when another call fails: make the %s sequential with its only write in last place, or lift the rule with %s",
+			e.Method, e.Endpoint, strings.Join(writes, ", "), b.called(), b.Env.Registry.Write(b.site.Scope(), "allow_multiple_writes", "true")))
 	}
 	if e.ConcurrentCalls > 1 && slices.ContainsFunc(b.answers, func(a answer) bool { return a.config.Method != "GET" && a.config.Method != "HEAD" }) {
 		b.report(e.Node, "concurrent_calls", config.Warning, config.CodeSuspicious,
@@ -168,8 +171,8 @@ func (b *Backends) checkUndecoded() {
 	if b.config.OutputEncoding == "no-op" || !all(b.answers, undecoded) || b.remade(component.PipeStatic) {
 		return
 	}
-	b.mistake(b.answers[0].config.Node, "encoding", errors.New(
-		`no-op decodes nothing, so every answer of this endpoint is empty, whatever the service says; write "output_encoding": "no-op" in the endpoint to pass the answer on, or an encoding that decodes, such as json`))
+	b.mistake(b.answers[0].config.Node, "encoding", fmt.Errorf(
+		`no-op decodes nothing, so every answer of this %[1]s is empty, whatever the service says; write "output_encoding": "no-op" in the %[1]s to pass the answer on, or an encoding that decodes, such as json`, b.called()))
 }
 
 // remade reports whether something else may be made of the answer: by a stage in one of

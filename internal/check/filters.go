@@ -56,7 +56,7 @@ func (b *Backends) checkRaw(be *model.Backend) {
 		}
 		instead := "choose an encoding that decodes"
 		if b.config.OutputEncoding == "no-op" {
-			instead = "write another output_encoding in the endpoint, such as json"
+			instead = "write another output_encoding in the " + b.called() + ", such as json"
 		}
 		b.mistake(be.Node, key.name, fmt.Errorf(
 			"has no effect with encoding no-op, which passes the answer as it is; %s", instead))

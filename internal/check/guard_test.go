@@ -160,7 +160,7 @@ func TestOtherScope(t *testing.T) {
 	const stray = `"extra_config":{"arrange":{"in_order":true}}`
 	for _, tt := range []struct{ endpoint, agent, want string }{
 		{stray, "", "move it into arrange of the endpoint"},
-		{"", stray, "move it into arrange of the async_agent"},
+		{"", stray, "move it into arrange of the pipe of asking"},
 	} {
 		more := func(members string) string { return strings.TrimSuffix(","+members, ",") }
 		problems := problemsOf(t, registry, `{"version":3,"host":["http://up"],"endpoints":[{"endpoint":"/x","backend":[{"url_pattern":"/"`+more(tt.endpoint)+`}]}],

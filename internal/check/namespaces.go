@@ -52,18 +52,18 @@ func (c *Checker) unknown(scope component.Scope, name string, n *config.Node) {
 	severity, code := config.Error, config.CodeUnknownNamespace
 	var err error
 	missing := func(scope component.Scope) bool { return c.Env.Missing != nil && c.Env.Missing(scope, name) != nil }
-	works := scopesWhere(func(scope component.Scope) bool { return c.Env.Registry.Find(scope, name) != nil })
+	works := scopesWhere(c.Env.Registry, n, func(scope component.Scope) bool { return c.Env.Registry.Find(scope, name) != nil })
 	switch {
 	case missing(scope):
 		code = config.CodeUnsupported
-		if err = c.unbuilt(scope, name, works); c.Without {
+		if err = c.unbuilt(scope, name, n, works); c.Without {
 			severity = config.Warning
 		}
 	case works != "":
-		err = fmt.Errorf("namespace %s has no effect in the %s; move it to the extra_config of the %s", name, scope, works)
-	case scopesWhere(missing) != "":
+		err = fmt.Errorf("namespace %s has no effect in the %s; move it to the extra_config of the %s", name, c.Env.Registry.Called(scope, n), works)
+	case scopesWhere(c.Env.Registry, n, missing) != "":
 		err = fmt.Errorf("namespace %s has no effect in the %s, and is not supported yet in the %s; move it there and start with --allow-unsupported to run without what it does",
-			name, scope, scopesWhere(missing))
+			name, c.Env.Registry.Called(scope, n), scopesWhere(c.Env.Registry, n, missing))
 	default:
 		err = c.nobodys(scope, name, n)
 	}
@@ -72,11 +72,11 @@ func (c *Checker) unknown(scope component.Scope, name string, n *config.Node) {
 
 // unbuilt says of a namespace that it is not built yet in a scope; it works in others, or
 // in none.
-func (c *Checker) unbuilt(scope component.Scope, name, works string) error {
+func (c *Checker) unbuilt(scope component.Scope, name string, n *config.Node, works string) error {
 	open := c.Env.Absent(scope, name).Open
 	switch {
 	case works != "":
-		err := fmt.Errorf("namespace %s not supported yet in the %s; move it to the extra_config of the %s", name, scope, works)
+		err := fmt.Errorf("namespace %s not supported yet in the %s; move it to the extra_config of the %s", name, c.Env.Registry.Called(scope, n), works)
 		if c.Without {
 			err = fmt.Errorf("%w; the gateway runs without what it does%s", err, open)
 		}
@@ -106,12 +106,13 @@ func (c *Checker) nobodys(scope component.Scope, name string, n *config.Node) er
 	return fmt.Errorf("unknown namespace %q; write one that the reference lists, or begin its name with @ if it is a comment", name)
 }
 
-// scopesWhere returns the scopes for which f holds, in words.
-func scopesWhere(f func(component.Scope) bool) string {
+// scopesWhere returns the objects for whose scopes f holds, in words; one that n stands in is
+// called by its namespace.
+func scopesWhere(r *component.Registry, n *config.Node, f func(component.Scope) bool) string {
 	var scopes []string
 	for _, s := range component.Scopes {
 		if f(s.Scope) {
-			scopes = append(scopes, string(s.Scope))
+			scopes = append(scopes, r.Called(s.Scope, n))
 		}
 	}
 	return strings.Join(scopes, " or ")

@@ -58,7 +58,7 @@ func (g *guard) unprotected(u *config.Unknown) error {
 		return g.guardedKey(u, &g.guarded[i])
 	}
 	if name, ok := g.namespace(u.Key); ok {
-		return fmt.Errorf("the namespace %q has no effect here; move it into the extra_config of the %s%s", u.Key, g.scopes(name, u.Object), spelled(u.Key, name))
+		return fmt.Errorf("the namespace %q has no effect here; move it into the extra_config of the %s%s", u.Key, g.scopes(name, u), spelled(u.Key, name))
 	}
 	if within := withinTLS(u); within != "" {
 		return fmt.Errorf("unknown key %q; move it into %s", u.Key, within)
@@ -163,7 +163,7 @@ func (g *guard) otherScope(u *config.Unknown) (lets bool, err error) {
 		}
 		lets = lets || letsPass(g.registry.Find(other, namespace))
 		if err == nil {
-			err = fmt.Errorf("%q has no effect in the %s; move it into %s of the %s%s", u.Key, scope, namespace, other, spelled(u.Key, key))
+			err = fmt.Errorf("%q has no effect in the %s; move it into %s of the %s%s", u.Key, g.registry.Called(scope, u.Value), namespace, g.registry.Called(other, u.Value), spelled(u.Key, key))
 		}
 	}
 	return lets, err
@@ -271,12 +271,12 @@ func spelled(was, name string) string {
 
 // scopes returns where a namespace works, in words: the object that it was found
 // in, if that is one of them.
-func (g *guard) scopes(name string, object *config.Spec) string {
+func (g *guard) scopes(name string, u *config.Unknown) string {
 	works := func(scope component.Scope) bool { return g.registry.Find(scope, name) != nil }
-	if here := component.Scope(object.Scope); works(here) {
-		return string(here)
+	if here := component.Scope(u.Object.Scope); works(here) {
+		return g.registry.Called(here, u.Value)
 	}
-	if found := scopesWhere(works); found != "" {
+	if found := scopesWhere(g.registry, u.Value, works); found != "" {
 		return found
 	}
 	return "object that it is for"

@@ -90,7 +90,11 @@ func (c *compiler) nested(p *pipe, scope component.Scope, in *component.BackendS
 	switch e.OutputEncoding {
 	case "json", "no-op":
 	default:
-		c.report(e.Node, "output_encoding", config.Warning, config.CodeMistake, fmt.Errorf("%s has no effect here, where the answer is data; write it in the endpoint", e.OutputEncoding))
+		instead := "write it in the endpoint"
+		if in == nil {
+			instead = "remove it"
+		}
+		c.report(e.Node, "output_encoding", config.Warning, config.CodeMistake, fmt.Errorf("%s has no effect here, where the answer is data; %s", e.OutputEncoding, instead))
 	}
 	site := component.NewPipeSite(c.env, scope, in, e)
 	c.build(scope, e.Node, e.ExtraConfig, site.Build)

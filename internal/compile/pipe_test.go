@@ -528,7 +528,7 @@ func TestNestedProblems(t *testing.T) {
 		{"no backend", `{"endpoint":"/i","backend":[]}`, flow + ".backend", "no backend"},
 		{"no object", `5`, flow, "must be an object"},
 		{"no such parameter", `{"endpoint":"/i","backend":[{"url_pattern":"/"},{"url_pattern":"/{nobody}"}]}`, flow + ".backend[1].url_pattern", "undefined output param 'nobody'! input: [id]; "},
-		{"a door", `{"endpoint":"/i","extra_config":{"test/door":{}},"backend":[{"url_pattern":"/"}]}`, flow + `.extra_config["test/door"]`, "has no effect in the workflow; move it to the extra_config of the endpoint"},
+		{"a door", `{"endpoint":"/i","extra_config":{"test/door":{}},"backend":[{"url_pattern":"/"}]}`, flow + `.extra_config["test/door"]`, "has no effect in the pipe of test/workflow; move it to the extra_config of the endpoint"},
 		{"nobody's namespace", `{"endpoint":"/i","extra_config":{"test/pipd":{}},"backend":[{"url_pattern":"/"}]}`, flow + `.extra_config["test/pipd"]`, `did you mean "test/piped"?`},
 		{"a namespace of the backend within", `{"endpoint":"/i","backend":[{"url_pattern":"/","extra_config":{"test/piped":{}}}]}`, flow + `.backend[0].extra_config["test/piped"]`, "has no effect in the backend"},
 		{"no options", `{"endpoint":"/i","backend":[{"url_pattern":"/","extra_config":{"test/workflow":null}}]}`, flow + `.backend[0].extra_config["test/workflow"]`, "null is no options"},
@@ -743,8 +743,11 @@ func TestAgents(t *testing.T) {
 	}
 	for _, bad := range []struct{ agent, path, want string }{
 		{`{"name":"one","backend":[{"url_pattern":"/{id}"}]}`, "backend[0].url_pattern", "id"},
-		{`{"name":"one","backend":[{"url_pattern":"/"}],"extra_config":{"test/door":{}}}`, `extra_config["test/door"]`, "has no effect in the async_agent"},
+		{`{"name":"one","backend":[{"url_pattern":"/"}],"extra_config":{"test/door":{}}}`, `extra_config["test/door"]`, "has no effect in the pipe of test/agents"},
 		{`{"name":"one","backend":[]}`, "backend", "no backend"},
+		{`{"name":"one","backend":[{"url_pattern":"/{resp0_id}"},{"url_pattern":"/"}]}`, "backend[0].url_pattern", "\"sequential\": true in the extra_config around it"},
+		{`{"name":"one","backend":[{"url_pattern":"/","encoding":"no-op"},{"url_pattern":"/","encoding":"no-op"}]}`, "backend[0].encoding", "every answer of this pipe of test/agents is empty"},
+		{`{"name":"one","backend":[{"url_pattern":"/","method":"PUT"},{"url_pattern":"/","method":"PUT"}]}`, "backend", "make the pipe of test/agents sequential"},
 	} {
 		g, problems := compileNested(t, n, `{"version":3,"host":["http://up"],"extra_config":{"test/agents":{"agents":[`+bad.agent+`]}}}`)
 		path := `extra_config["test/agents"].agents[0].` + bad.path

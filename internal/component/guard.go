@@ -143,6 +143,42 @@ func (r *Registry) Write(scope Scope, key, value string) string {
 	return option
 }
 
+// Called returns what operators call an object of a scope: endpoint, backend, or the pipe of
+// the namespace in whose options it stands, unless the scope has its name. That is the one
+// that n stands in, the object or a value within it; n may be nil, or somewhere else.
+func (r *Registry) Called(scope Scope, n *config.Node) string {
+	pipe := func(namespace string) string {
+		if namespace == string(scope) {
+			return namespace
+		}
+		return "pipe of " + namespace
+	}
+	var holders []string
+	for _, d := range r.All() {
+		if d.Pipes == scope && !slices.Contains(holders, d.Namespace) {
+			holders = append(holders, d.Namespace)
+		}
+	}
+	for n != nil && holders != nil {
+		owner, key := n.Owner()
+		if _, extra := owner.Owner(); strings.EqualFold(extra, "extra_config") {
+			for _, d := range r.All() {
+				if d.Pipes == scope && slices.Contains(d.Names(), key) {
+					return pipe(d.Namespace)
+				}
+			}
+		}
+		n = owner
+	}
+	switch len(holders) {
+	case 0:
+		return string(scope)
+	case 1:
+		return pipe(holders[0])
+	}
+	return "pipe of a namespace such as " + holders[0]
+}
+
 // holder returns the first namespace of a scope that has an option, "" if none has.
 func (r *Registry) holder(scope Scope, key string) string {
 	if r == nil {
