@@ -25,6 +25,7 @@ import (
 var serverCases = cases{
 	{"a request is seen as it was sent", requestsAsSent},
 	{"fields are grouped by name and sorted", fieldsGrouped},
+	{"no field is added to a request", fieldsAsSent},
 	{"what clients in the field send is served", fieldRequests},
 	{"line ends before a request are skipped, up to a few", lineEndsSkipped},
 	{"CONNECT is refused", connectRefused},
@@ -104,6 +105,25 @@ func requestsAsSent(t *trial) {
 	for _, tt := range tests {
 		w.lines(tt.start, "Host: h.test:81", "")
 		w.want(200, tt.want+" secure=false length=0")
+	}
+}
+
+// fieldsAsSent: what a client says in the words of HTTP/1.0 nobody translates.
+func fieldsAsSent(t *trial) {
+	d := t.open(engine.Settings{}, func(_ context.Context, x *gateway.Exchange) error {
+		answer(x, 200, fmt.Sprint(x.In.AppendHeaders(nil)))
+		return nil
+	})
+	w := t.dial(d.addr)
+	for _, tt := range []struct{ fields, want string }{
+		{"Pragma: no-cache", "[{Pragma no-cache}]"},
+		{"Cache-Control: no-cache\r\nPragma: no-cache", "[{Cache-Control no-cache} {Pragma no-cache}]"},
+		{"Pragma: no-cache\r\ncache-control:", "[{Cache-Control } {Pragma no-cache}]"},
+		{"Pragma: no-cache\r\nPragma: x", "[{Pragma no-cache} {Pragma x}]"},
+		{"X-A: b", "[{X-A b}]"},
+	} {
+		w.lines("GET / HTTP/1.1", "Host: h", tt.fields, "")
+		w.want(200, tt.want)
 	}
 }
 
@@ -515,6 +535,17 @@ func oldClients(t *trial) {
 			t.Errorf("Connection %q, want keep-alive", h.get("Connection"))
 		}
 		w.content(h)
+	}
+
+	for _, connection := range []string{"keep-alive, close", "close, keep-alive", "keep-alive\r\nConnection: CLOSE", "Close\r\nConnection: keep-alive"} {
+		w = t.dial(d.addr)
+		w.send("GET /a HTTP/1.0\r\nHost: h\r\nConnection: " + connection + "\r\n\r\nGET /b HTTP/1.0\r\n\r\n")
+		if h := w.head(); h.get("Connection") != "close" {
+			t.Errorf("Connection %q to a client of %q, want close", h.get("Connection"), connection)
+		}
+		if text, _ := w.rest(); text != "GET /a| HTTP/1.0 host=h secure=false length=0" {
+			t.Errorf("behind %q: %q, want one answer", connection, text)
+		}
 	}
 
 	w = t.dial(d.addr)

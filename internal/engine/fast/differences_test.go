@@ -50,6 +50,7 @@ func TestDifferences(t *testing.T) {
 		{"103 with a length beside chunked, which both take", "HTTP/1.1 103 Early Hints\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n" + okHead + "Content-Length: 5\r\n\r\nhello", "200 hello []", "200 hello []"},
 		{"304 with chunked in HTTP/1.0, which both take", "HTTP/1.0 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n", "304  []", "304  []"},
 		{"a control character in a trailer, which both refuse", okHead + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-A: b\x01\r\n\r\n", refused, refused},
+		{"Pragma alone", okHead + "Pragma: no-cache\r\nContent-Length: 5\r\n\r\nhello", "200 hello [{Pragma no-cache}]", "200 hello [{Cache-Control no-cache} {Pragma no-cache}]"},
 		{"a field that Connection names beside close", okHead + "Connection: close, X-Hop\r\nX-Hop: 1\r\nContent-Length: 5\r\n\r\nhello", "200 hello []", "200 hello [{X-Hop 1}]"},
 	}
 	for _, tt := range tests {

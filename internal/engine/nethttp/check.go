@@ -14,7 +14,7 @@ import (
 )
 
 // check cuts up the target of a request that net/http has read, and refuses what
-// net/http reads laxer than package wire does. The error is a [*wire.Error] or a
+// net/http reads laxer than package wire does. What net/http has added is taken out. The error is a [*wire.Error] or a
 // [*lengthError].
 //
 // Requests of HTTP/2 have the same rules, for they go on as HTTP/1: what is no
@@ -31,6 +31,8 @@ func check(w http.ResponseWriter, r *http.Request) (t wire.Target, err error) {
 		if err := checkStream(w, r); err != nil {
 			return t, err
 		}
+	} else if v := sieveOf(r); v != nil && v.plain {
+		delete(r.Header, "Cache-Control")
 	}
 	if t.Authority == "" {
 		t.Authority = r.Host

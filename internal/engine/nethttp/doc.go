@@ -42,7 +42,8 @@
 // a body has come with the head: where the type of an answer is known, and so its first
 // byte is not waited for, what is no chunk breaks the answer off and has no status. Behind
 // a body it takes trailers that end in a line feed alone, and none of more than 4 KB in
-// all; and it refuses an answer that announces a trailer by which it would be framed. This
+// all; and it refuses an answer that announces a trailer by which it would be framed. To an
+// answer that says Pragma: no-cache and has no Cache-Control it adds one. This
 // list is complete, and held by a test of package fast.
 //
 // Nor can it let a connection rest behind an answer, as the other engine does where a

@@ -234,12 +234,23 @@ func (s *server) enter(r *http.Request) bool {
 		s.running++
 		return true
 	}
-	if p, ok := r.Context().Value(peerKey{}).(*peer); ok {
-		if c, ok := p.conn.(interface{ unwrap() *sieve }); ok {
-			c.unwrap().last = true
-		}
+	if v := sieveOf(r); v != nil {
+		v.last = true
 	}
 	return false
+}
+
+// sieveOf returns the sieve of the connection that a request came on; nil for HTTP/2.
+func sieveOf(r *http.Request) *sieve {
+	p, ok := r.Context().Value(peerKey{}).(*peer)
+	if !ok {
+		return nil
+	}
+	c, ok := p.conn.(interface{ unwrap() *sieve })
+	if !ok {
+		return nil
+	}
+	return c.unwrap()
 }
 
 // uncount ends what enter began, if it has not ended yet.
@@ -273,7 +284,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := gateway.Acquire(in)
 	out := answer{server: s, w: w, in: in, err: errInterrupted}
 	out.counted = s.enter(r)
-	out.last = !out.counted
+	out.last = !out.counted || r.Close && r.ProtoMajor == 1
 	defer out.uncount()
 	defer func() {
 		if v := recover(); v != nil {

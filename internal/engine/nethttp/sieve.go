@@ -33,6 +33,7 @@ type sieve struct {
 
 	head     wire.RequestHead
 	body     wire.Body
+	plain    bool  // the head has no Cache-Control, which net/http makes of a Pragma
 	left     int64 // of a body of known length
 	phase    phase
 	lineEnds int    // how many may still come before the head
@@ -221,6 +222,7 @@ func (v *sieve) pass() error {
 	for _, f := range h.Fields {
 		b = append(append(append(append(b, f.Name...), ':'), f.Value...), "\r\n"...)
 	}
+	v.plain = !h.Fields.Has("Cache-Control")
 	v.lineEnds = wire.MaxLineEnds
 	switch {
 	case h.Chunked:
