@@ -448,11 +448,13 @@ func (s study) read(room []byte) study {
 	return s
 }
 
-// reads reports whether what readers make of the path of s, which r serves, may lead
-// elsewhere. A route without variables is what it says.
-func (t *tree) reads(r *route, s study) bool {
-	return (r.wild || len(r.names) > 0) && (s.kinds != 0 || t.odd)
-}
+// fixed reports whether the route is what it says, however it is read: it has no
+// variables.
+func (r *route) fixed() bool { return !r.wild && len(r.names) == 0 }
+
+// reads reports whether what readers make of the path of s may lead elsewhere than to
+// the route with variables that serves it.
+func (t *tree) reads(s study) bool { return s.kinds != 0 || t.odd }
 
 // ambiguous reports whether a reading of the path, which r serves, leads to another
 // route of the tree. Routes that fit the path as it is written are none of them: they

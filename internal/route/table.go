@@ -299,11 +299,11 @@ func (t *Table[T]) tree(method string) *tree {
 // what it has read itself.
 func (t *Table[T]) lookup(tree *tree, p path, read study, room []byte) (served, study) {
 	s := tree.root.lookup(p)
-	if s.route == nil {
+	if s.route == nil || s.route.fixed() {
 		return s, read
 	}
 	read = read.of(s.path)
-	if tree.reads(s.route, read) {
+	if tree.reads(read) {
 		read = read.read(room)
 		if s.route.wild && read.dots || tree.ambiguous(s.route, read, &t.literals) && !t.refusesAny(s) {
 			return served{elsewhere: true}, read
