@@ -67,18 +67,19 @@ func (d *deadline) Done() <-chan struct{} {
 // if the timer is late: a socket with the same deadline may have ended before.
 func (d *deadline) Err() error {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	ended := d.parent.Err()
-	switch {
-	case d.waited != nil:
-		ended = d.waited.Err()
-	case d.over:
-		return context.Canceled
+	waited, over := d.waited, d.over
+	d.mu.Unlock()
+	if waited == nil {
+		if over {
+			return context.Canceled
+		}
+		waited = d.parent
 	}
-	if ended == nil && time.Until(d.at) <= 0 {
+	err := waited.Err()
+	if err == nil && time.Until(d.at) <= 0 {
 		return context.DeadlineExceeded
 	}
-	return ended
+	return err
 }
 
 // Value returns the value of the parent. Package context finds the context that

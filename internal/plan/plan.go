@@ -217,7 +217,10 @@ func (p *Plan) answer(ctx context.Context, x *gateway.Exchange, begun gateway.Pe
 			err = failed(p.name, p.at, gateway.Panicked(v))
 		}
 	}()
-	return failedCall(p.name, p.at, ended(ctx, Finish(ctx, p.tail, x, begun)), x)
+	if err = Finish(ctx, p.tail, x, begun); err == nil {
+		return nil
+	}
+	return failedCall(p.name, p.at, ended(ctx, err), x)
 }
 
 // out lets the first n stages leave. One that panics leaves the others their

@@ -35,8 +35,9 @@ func (c *exchangeContext) Value(any) any { return nil }
 // the server has cut the connection.
 func (c *exchangeContext) Err() error {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.err
+	err := c.err
+	c.mu.Unlock()
+	return err
 }
 
 // Done returns a channel that is closed when the context ends.
