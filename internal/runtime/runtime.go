@@ -531,7 +531,10 @@ func (g *Gateway) Do(ctx context.Context, x *gateway.Exchange) error {
 	gen.begin(x)
 	err := gen.Generation.Do(ctx, x)
 	x.Err = err
-	failure := cmp.Or(err, x.Response.Missing) // an answer may do without what nobody waited for
+	failure := err
+	if failure == nil {
+		failure = x.Response.Missing // an answer may do without what nobody waited for
+	}
 	switch {
 	case failure == nil:
 	case errors.Is(ctx.Err(), context.Canceled):
@@ -580,10 +583,10 @@ func (g *Gateway) Done(x *gateway.Exchange, sent gateway.Sent, err error) {
 // tell puts the failure of an exchange, which ends with err for its engine, into the log,
 // once: the access log may be off, observers may not say why, and of ports there are none.
 func (gen *generation) tell(x *gateway.Exchange, status int, err error) {
-	failure := cmp.Or(err, x.Err, x.Response.Missing)
-	if failure == nil {
+	if err == nil && x.Err == nil && x.Response.Missing == nil {
 		return
 	}
+	failure := cmp.Or(err, x.Err, x.Response.Missing)
 	facts := []any{"method", x.Sent().Method(), "endpoint", x.Endpoint, "status", status, "request_id", x.ID()}
 	if fault := faultOf(cmp.Or(x.Err, x.Response.Missing), err); fault != nil {
 		gen.blame(fault, facts...)
