@@ -75,7 +75,10 @@ type host struct {
 func (h *host) doubt(now time.Time) { h.doubted.Store(int64(now.Sub(h.made) + carelessFor)) }
 
 // careless reports whether the backend has done so of late.
-func (h *host) careless(now time.Time) bool { return now.Sub(h.made) < time.Duration(h.doubted.Load()) }
+func (h *host) careless(now time.Time) bool {
+	doubted := h.doubted.Load() // 0 for most, for whom no time is looked at
+	return doubted != 0 && now.Sub(h.made) < time.Duration(doubted)
+}
 
 // take gives k a connection that has been idle, and reports false if there is
 // none. A connection that may be broken is looked at first, if that matters

@@ -171,7 +171,7 @@ func (t *transport) extend() {
 
 // push writes all of p to the socket.
 func (t *transport) push(p []byte) (int, error) {
-	t.put = operation{try: t.put.try, p: p, at: -1}
+	t.put.p, t.put.n, t.put.at, t.put.err = p, 0, -1, nil
 	err := t.raw.Write(t.put.try)
 	t.put.p = nil
 	if err == nil {
