@@ -25,15 +25,19 @@ type guard struct {
 	// options are the keys of protecting options, by their letters, with the
 	// objects that have them: those that protect first, and then all others.
 	options map[string][]option
+	common  map[string]bool // keys that objects of the core have, too
 
-	lacking map[string]*wanted // see lacks; nil until it is asked for
+	root  *config.Node // the document; nil if it is none
+	found *found       // see protecting; nil until it is asked for
 }
 
 // An option is a key with who has it, in words, and the object that it is a key of.
 type option struct {
-	key, in string
-	object  reflect.Type
-	guards  bool
+	key, in  string
+	object   reflect.Type
+	guards   bool
+	anywhere bool         // looked for in all documents
+	options  reflect.Type // otherwise in those that use the component with these options
 }
 
 // A guardedName is a key of a core object, or of the options of a component, that
@@ -60,20 +64,19 @@ func called(scope component.Scope) string {
 }
 
 // newGuard returns a guard. published are namespaces that are known besides those
-// of the registry, with the names of today as values; it may be nil.
-func newGuard(r *component.Registry, published map[string]string) *guard {
-	g := &guard{registry: r, namespaces: make(map[string]string), options: make(map[string][]option)}
+// of the registry, with the names of today as values; it may be nil, as may the document.
+func newGuard(root *config.Node, r *component.Registry, published map[string]string) *guard {
+	g := &guard{root: root, registry: r, namespaces: make(map[string]string), options: make(map[string][]option), common: make(map[string]bool)}
 	for name, current := range published {
 		g.namespaces[config.Letters(name)] = current
 	}
-	common := make(map[string]bool) // keys that objects of the core have, too
 	for _, s := range component.Scopes {
 		if s.Core == nil {
 			continue
 		}
 		core := config.SpecOf(s.Core)
 		for _, key := range core.Known() {
-			common[key] = true
+			g.common[key] = true
 		}
 		g.note(place{s.Scope, false, called(s.Scope)}, core)
 	}
@@ -83,41 +86,53 @@ func newGuard(r *component.Registry, published map[string]string) *guard {
 			g.namespaces[config.Letters(name)] = d.Namespace
 		}
 	}
-	add := func(in string, s *config.Spec) {
-		eachKey(s, func(object *config.Spec, key string) {
-			if !common[key] && !slices.Contains(plainWords, key) {
-				g.add(option{key, in, object.Type, true})
+	add := func(in string, s *config.Spec, options reflect.Type) {
+		eachKey(s, func(object *config.Spec, f config.Field) {
+			if !g.plain(f) {
+				g.add(option{f.Key, in, object.Type, true, options == nil || telling(f), options})
 			}
 		})
 	}
 	for _, d := range r.All() {
 		s := config.SpecOf(d.Options)
 		if letsPass(d) {
-			add(d.Namespace, s)
+			add(d.Namespace, s, d.Options)
+			continue
 		}
 		for _, f := range s.Fields {
-			if f.Guards == config.GuardsOption {
-				g.add(option{f.Key, d.Namespace, s.Type, true})
+			if telling(f) {
+				g.add(option{f.Key, d.Namespace, s.Type, true, true, d.Options})
 			}
 		}
 	}
-	add("tls", config.SpecOf(reflect.TypeFor[model.ServerTLS]()))
-	delete(common, "client_tls") // options have its keys
+	add("tls", config.SpecOf(reflect.TypeFor[model.ServerTLS]()), nil)
+	delete(g.common, "client_tls") // options have its keys
 	for _, key := range config.SpecOf(reflect.TypeFor[model.ClientTLS]()).Known() {
-		delete(common, key)
+		delete(g.common, key)
 	}
-	add("client_tls", config.SpecOf(reflect.TypeFor[model.ClientTLS]()))
+	add("client_tls", config.SpecOf(reflect.TypeFor[model.ClientTLS]()), nil)
 	for _, d := range r.All() {
 		if letsPass(d) {
 			continue
 		}
-		eachKey(config.SpecOf(d.Options), func(object *config.Spec, key string) {
-			if len(g.options[config.Letters(key)]) > 0 && !g.guardsIn(object, key) {
-				g.add(option{key, d.Namespace, object.Type, false})
+		eachKey(config.SpecOf(d.Options), func(object *config.Spec, f config.Field) {
+			if len(g.options[config.Letters(f.Key)]) > 0 && !g.guardsIn(object, f.Key) {
+				g.add(option{f.Key, d.Namespace, object.Type, false, false, d.Options})
 			}
 		})
 	}
 	return g
+}
+
+// telling reports whether the name of an option alone says that something is protected.
+func telling(f config.Field) bool {
+	return f.Guards == config.GuardsOption || f.Guards == config.GuardsAccess
+}
+
+// plain reports whether the name of an option means too little by itself to be recognised
+// where it is not expected.
+func (g *guard) plain(f config.Field) bool {
+	return f.Guards == config.GuardsBeside || g.common[f.Key]
 }
 
 // add adds an option that is not there yet.
@@ -126,12 +141,6 @@ func (g *guard) add(o option) {
 	if !slices.Contains(g.options[at], o) {
 		g.options[at] = append(g.options[at], o)
 	}
-}
-
-// plainWords are keys of protecting options that mean too little by themselves to
-// be recognised where they are not expected.
-var plainWords = []string{
-	"cache", "debug", "disabled", "every", "interval", "key", "keys", "leeway", "max_age", "name", "shared", "strategy", "timeout",
 }
 
 // letsPass reports whether the absence of an option of d lets somebody pass.
@@ -164,7 +173,7 @@ func (g *guard) note(at place, s *config.Spec) {
 
 // eachKey calls visit for the keys of an object, of its entries and of the objects
 // within it.
-func eachKey(s *config.Spec, visit func(object *config.Spec, key string)) {
+func eachKey(s *config.Spec, visit func(object *config.Spec, f config.Field)) {
 	seen := make(map[*config.Spec]bool)
 	var walk func(s *config.Spec)
 	walk = func(s *config.Spec) {
@@ -174,7 +183,7 @@ func eachKey(s *config.Spec, visit func(object *config.Spec, key string)) {
 		seen[s] = true
 		walk(s.Item)
 		for _, f := range s.Fields {
-			visit(s, f.Key)
+			visit(s, f)
 			walk(f.Spec)
 		}
 	}
@@ -234,16 +243,23 @@ func (g *guard) namespace(word string) (name string, ok bool) {
 }
 
 // optionOf returns the objects that have a key of this name, in words, and how it is
-// spelled there.
-func (g *guard) optionOf(word string) (owners, key string) {
+// spelled there; "" where it protects nothing. Anywhere is whether it does in documents
+// that use none of them, too.
+func (g *guard) optionOf(word string) (owners, key string, anywhere bool) {
 	var names []string
+	protects := false
 	for _, o := range g.options[config.Letters(word)] {
 		if !slices.Contains(names, o.in) {
 			names = append(names, o.in)
 		}
 		key = cmp.Or(key, o.key)
+		anywhere = anywhere || o.anywhere
+		protects = protects || o.guards && (o.anywhere || g.protecting().used[o.options])
 	}
-	return strings.Join(names, " or "), key
+	if !protects {
+		return "", "", false
+	}
+	return strings.Join(names, " or "), key, anywhere
 }
 
 // guardsIn reports whether a key of an object is an option that protects.
@@ -254,7 +270,11 @@ func (g *guard) guardsIn(object *config.Spec, key string) bool {
 // isOption reports whether a key is an option that protects. A single word, such as roles,
 // says too little where anything may stand.
 func (g *guard) isOption(key string) bool {
-	return strings.Contains(key, "_") && len(g.options[config.Letters(key)]) > 0
+	if !strings.Contains(key, "_") {
+		return false
+	}
+	owners, _, _ := g.optionOf(key)
+	return owners != ""
 }
 
 // isFilter reports whether a member is a guarded key with a value that suits it.

@@ -103,7 +103,7 @@ func TestPlaces(t *testing.T) {
 // TestOwners names all that have a key, and heeds the one that protects by it.
 func TestOwners(t *testing.T) {
 	type limit struct {
-		Most  int `json:"most_calls" check:"min=0"`
+		Most  int `json:"most_calls" check:"min=0" guards:"option"`
 		Inner struct {
 			Least int `json:"least_calls"`
 		} `json:"inner"`
@@ -137,6 +137,49 @@ func TestOwners(t *testing.T) {
 	} {
 		problems := problemsOf(t, component.NewRegistry(tt.with...), `{"version":3,"dialect":"krakend","host":["http://up"],"endpoints":[{"endpoint":"/x","backend":[{"url_pattern":"/"}]}],`+tt.root+`}`)
 		if len(problems) != 1 || config.HasErrors(problems) != tt.errors || !strings.Contains(problems[0].Err.Error(), tt.want) {
+			t.Errorf("%s: want a problem with %q, an error: %t; got\n%s", tt.name, tt.want, tt.errors, config.Format(problems))
+		}
+	}
+}
+
+// TestPlainOptions looks for an option of a component that protects in documents that use
+// it: to others its name says nothing.
+func TestPlainOptions(t *testing.T) {
+	type rule struct {
+		Words []string `json:"words"`
+	}
+	type closed struct {
+		Body  string `json:"body"`
+		Rules []rule `json:"rules"`
+		Name  string `json:"name" check:"required"` // that of a core option, too
+		Key   string `json:"key" guards:"beside"`
+		Last  string `json:"last" check:"required" guards:"beside"`
+	}
+	registry := component.NewRegistry(component.Endpoint(component.Info{Namespace: "security/closed", Guards: component.Access},
+		func(*component.EndpointSite, closed) error { return nil }))
+	const all, some = `{"body":"b","name":"n","last":"l"}`, `{"name":"n","last":"l"}`
+	const there = `endpoints[0].extra_config["security/closed"]`
+	for _, tt := range []struct {
+		name, options, stray string // "" is a document without the namespace
+		errors               bool
+		want                 string
+	}{
+		{"a document without it", "", `"body":"x"`, false, "unknown key"},
+		{"a document without it, within", "", `"rules":[]`, false, "unknown key"},
+		{"a document with it", all, `"body":"x"`, true, `"body" is an option of security/closed and has no effect here; move it there`},
+		{"one that lacks it", some, `"Body":"x"`, true, `"Body" has no effect here; move it into ` + there + ` and write "body"`},
+		{"a key within", all, `"words":["x"]`, true, `"words" is an option of security/closed`},
+		{"a plain word", all, `"key":"x"`, false, "unknown key"},
+		{"a plain word that is missing", `{"name":"n"}`, `"last":"x"`, true, `"last" has no effect here; move it into ` + there},
+		{"one of the core that is missing", `{"last":"l"}`, `"name":"x"`, true, `"name" has no effect here; move it into ` + there},
+	} {
+		extra := ""
+		if tt.options != "" {
+			extra = `"extra_config":{"security/closed":` + tt.options + `},`
+		}
+		problems := problemsOf(t, registry, `{"version":3,"host":["http://up"],"endpoints":[{"endpoint":"/x",`+extra+`"backend":[{"url_pattern":"/"}]},{"endpoint":"/y",`+tt.stray+`,"backend":[{"url_pattern":"/"}]}]}`)
+		problems = slices.DeleteFunc(problems, func(p *config.Problem) bool { return p.Path == there+".last" || p.Path == there+".name" })
+		if len(problems) != 1 || config.HasErrors(problems) != tt.errors || !strings.HasPrefix(problems[0].Err.Error(), tt.want) {
 			t.Errorf("%s: want a problem with %q, an error: %t; got\n%s", tt.name, tt.want, tt.errors, config.Format(problems))
 		}
 	}

@@ -88,7 +88,7 @@ func (c *Checker) protections() *guard {
 		if c.Published != nil {
 			published = c.Published()
 		}
-		c.guarding = newGuard(c.Env.Registry, published)
+		c.guarding = newGuard(c.Env.Service.Node, c.Env.Registry, published)
 	}
 	return c.guarding
 }

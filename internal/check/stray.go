@@ -63,17 +63,17 @@ func (g *guard) unprotected(u *config.Unknown) error {
 	if within := withinTLS(u); within != "" {
 		return fmt.Errorf("unknown key %q; move it into %s", u.Key, within)
 	}
-	owners, option := g.optionOf(u.Key)
 	switch key, misspelt := spelling(u.Object, u.Key); {
 	case misspelt && g.guardsIn(u.Object, key):
 		return fmt.Errorf("unknown key %q; did you mean %q?", u.Key, key)
 	case misspelt:
 		return nil
-	case owners != "":
-		return fmt.Errorf("%q is an option of %s and has no effect here; move it there%s", u.Key, owners, spelled(u.Key, option))
 	}
-	if places, key := g.wanted(u.Value, u.Key); places != "" {
+	switch owners, places, key := g.belongs(u.Value, u.Key); {
+	case places != "":
 		return fmt.Errorf("%q has no effect here; move it into %s%s", u.Key, places, spelled(u.Key, key))
+	case owners != "":
+		return fmt.Errorf("%q is an option of %s and has no effect here; move it there%s", u.Key, owners, spelled(u.Key, key))
 	}
 	if name, key := g.beside(u); name != "" {
 		return fmt.Errorf("%q is an option of %s and has no effect here; move it there%s", u.Key, name, spelled(u.Key, key))
@@ -227,11 +227,11 @@ func (g *guard) misplaced(n *config.Node, key string) error {
 	if name, ok := g.namespace(key); ok {
 		return fmt.Errorf("unknown namespace %q; did you mean %q?", key, name)
 	}
-	if owners, option := g.optionOf(key); owners != "" {
-		return fmt.Errorf("%q is an option of %s; move it there%s", key, owners, spelled(key, option))
-	}
-	if places, option := g.wanted(n, key); places != "" {
+	switch owners, places, option := g.belongs(n, key); {
+	case places != "":
 		return fmt.Errorf("%q is no namespace; move it into %s%s", key, places, spelled(key, option))
+	case owners != "":
+		return fmt.Errorf("%q is an option of %s; move it there%s", key, owners, spelled(key, option))
 	}
 	return nil
 }
@@ -285,26 +285,42 @@ func (g *guard) scopes(name string, u *config.Unknown) string {
 // few is how many places are named where a key may be missing.
 const few = 3
 
-// wanted is where options that protect lack a key: those that guard less without it, or
-// not at all. No more places are kept than tell that there are more than few.
+// found is what a document has of components that protect.
+type found struct {
+	used    map[reflect.Type]bool // the components, by their options
+	lacking map[string]*wanted    // what their options lack, by the letters of the key
+}
+
+// wanted is where options that protect lack a key. No more places are kept than tell that
+// there are more than few.
 type wanted struct {
 	key  string                          // as it is spelled there
 	all  []*config.Node                  // the options, in the order of the document
 	near map[*config.Node][]*config.Node // the same by the endpoint that they stand in, or by the root if they are its own
 }
 
+// belongs returns where a word belongs, which names an option that protects: the objects
+// that have it, or, where its name tells less, the places in the document that lack it;
+// all in words, with how it is spelled there.
+func (g *guard) belongs(n *config.Node, word string) (owners, places, key string) {
+	owners, key, anywhere := g.optionOf(word)
+	if anywhere {
+		return owners, "", key
+	}
+	if places, key := g.wanted(n, word); places != "" {
+		return "", places, key
+	}
+	return owners, "", key
+}
+
 // wanted returns the namespaces of the document that lack the key which a word names,
 // in words, and how it is spelled there: those around n if there are any, otherwise all.
-// Then even a plain word tells what is meant.
 func (g *guard) wanted(n *config.Node, word string) (places, key string) {
-	root, own := endpointOf(n)
-	if g.lacking == nil {
-		g.lacking = g.lacks(root)
-	}
-	w := g.lacking[config.Letters(word)]
+	w := g.protecting().lacking[config.Letters(word)]
 	if w == nil {
 		return "", ""
 	}
+	_, own := endpointOf(n)
 	options := w.near[own]
 	if len(options) == 0 {
 		options = w.all
@@ -319,44 +335,60 @@ func (g *guard) wanted(n *config.Node, word string) (places, key string) {
 	return strings.Join(paths, " or "), w.key
 }
 
-// lacks returns what the options of a document that protect lack, by the letters of the
-// key.
-func (g *guard) lacks(root *config.Node) map[string]*wanted {
-	lacking := make(map[string]*wanted)
+// protecting returns what the document has of components that protect. A plain word is
+// lacking where the options themselves complain of it.
+func (g *guard) protecting() *found {
+	if g.found != nil {
+		return g.found
+	}
+	g.found = &found{make(map[reflect.Type]bool), make(map[string]*wanted)}
+	if g.root == nil {
+		return g.found
+	}
 	add := func(list []*config.Node, options *config.Node) []*config.Node {
 		if len(list) > few {
 			return list
 		}
 		return append(list, options)
 	}
-	config.Objects(root, model.Root(), g.registry.Options, func(scope string, object *config.Node) {
+	config.Objects(g.root, model.Root(), g.registry.Options, func(scope string, object *config.Node) {
 		extra := object.GetFold("extra_config")
 		if extra == nil {
 			return
 		}
 		for _, m := range extra.Members {
 			d := g.registry.Find(component.Scope(scope), m.Key)
-			if d == nil || !letsPass(d) || m.Value.Kind != config.Object {
+			if d == nil || !letsPass(d) {
 				continue
 			}
-			for _, f := range config.SpecOf(d.Options).Fields {
-				if m.Value.Get(f.Key).Written() || !needed(f, m.Value) {
+			g.found.used[d.Options] = true
+			if m.Value.Kind != config.Object {
+				continue
+			}
+			s := config.SpecOf(d.Options)
+			_, problems := config.DecodeAs(s, m.Value)
+			missing := func(key string) bool {
+				path := m.Value.Path() + "." + key
+				return slices.ContainsFunc(problems, func(p *config.Problem) bool { return p.Severity == config.Error && p.Path == path })
+			}
+			for _, f := range s.Fields {
+				if m.Value.Get(f.Key).Written() || g.plain(f) && !missing(f.Key) {
 					continue
 				}
 				letters := config.Letters(f.Key)
-				w := lacking[letters]
+				w := g.found.lacking[letters]
 				if w == nil {
 					w = &wanted{near: make(map[*config.Node][]*config.Node)}
-					lacking[letters] = w
+					g.found.lacking[letters] = w
 				}
 				w.key, w.all = f.Key, add(w.all, m.Value)
-				if _, own := endpointOf(object); own != root || object == root {
+				if root, own := endpointOf(object); own != root || object == root {
 					w.near[own] = add(w.near[own], m.Value)
 				}
 			}
 		}
 	})
-	return lacking
+	return g.found
 }
 
 // endpointOf returns the root of the document that n is of, and the endpoint that n is or
@@ -371,18 +403,4 @@ func endpointOf(n *config.Node) (root, endpoint *config.Node) {
 		return root, root
 	}
 	return root, endpoint
-}
-
-// needed reports whether the options n guard less, or not at all, without a key.
-func needed(f config.Field, n *config.Node) bool {
-	switch f.Key {
-	case "every": // in the shortest window there is, far more is let through
-		return true
-	case "strategy":
-		return n.Get("client_max_rate") != nil
-	case "key":
-		strategy := n.Get("strategy")
-		return strategy != nil && !strings.EqualFold(strategy.Text, "ip")
-	}
-	return f.Rules.Required
 }

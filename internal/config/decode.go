@@ -52,12 +52,12 @@ func decode[T any](n *Node, into *T, loose bool) []*Problem {
 	return d.problems
 }
 
-// DecodeAs returns what n holds as a value of s.Type; what is wrong is left as the
-// defaults have it.
-func DecodeAs(s *Spec, n *Node) reflect.Value {
-	v := reflect.New(s.Type).Elem()
-	new(decoder).value(n, s, Rules{}, v)
-	return v
+// DecodeAs returns what n, which is not null, holds as a value of s.Type; what is wrong is
+// left as the defaults have it, and reported.
+func DecodeAs(s *Spec, n *Node) (reflect.Value, []*Problem) {
+	v, d := reflect.New(s.Type).Elem(), new(decoder)
+	d.value(n, s, Rules{}, v)
+	return v, d.problems
 }
 
 type decoder struct {

@@ -73,7 +73,8 @@
 // # Keys that protect
 //
 // The guards tag of a field is a [Guarding]: the key is looked for where it is misspelt or
-// stands in the wrong place.
+// stands in the wrong place. Without one, an option of a component that guards something is
+// looked for in the documents that use the component.
 //
 // # Secrets
 //

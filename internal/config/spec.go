@@ -80,7 +80,11 @@ const (
 	GuardsKey    Guarding = "key"    // anywhere, in any spelling
 	GuardsList   Guarding = "list"   // the same, and a list under that name is always meant for it
 	GuardsObject Guarding = "object" // the same of an object
-	GuardsOption Guarding = "option" // by its name, in whatever place
+	GuardsOption Guarding = "option" // by its name, in whatever place of any document
+
+	// GuardsBeside is that the name, such as cache or key, tells little: the key is looked
+	// for beside its namespace, and where that complains that it is missing.
+	GuardsBeside Guarding = "beside"
 
 	// GuardsAccess is that a list names those who may ask: an endpoint that has none
 	// lets in whom others with one keep out.
@@ -330,7 +334,7 @@ func (r specReader) readFields(s *Spec, t reflect.Type, index []int) {
 				Secret: Secrecy(f.Tag.Get("secret")), Name: f.Name, Owner: t, Spec: r.read(f.Type), index: at,
 			}
 			switch field.Guards {
-			case "", GuardsKey, GuardsList, GuardsObject, GuardsOption, GuardsAccess:
+			case "", GuardsKey, GuardsList, GuardsObject, GuardsOption, GuardsBeside, GuardsAccess:
 			default:
 				panic(fmt.Sprintf("config: the guards tag of %s.%s: %q is no guarding", t, f.Name, field.Guards))
 			}

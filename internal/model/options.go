@@ -462,11 +462,11 @@ type Plugin struct {
 // ServerTLS configures TLS towards clients.
 type ServerTLS struct {
 	// Disabled serves plain HTTP all the same.
-	Disabled bool `json:"disabled"`
+	Disabled bool `json:"disabled" guards:"beside"`
 
 	// Keys lists certificates with their keys; the name that the client asks
 	// for chooses, the first is the fallback.
-	Keys []KeyPair `json:"keys"`
+	Keys []KeyPair `json:"keys" guards:"beside"`
 
 	// PublicKey is the file of one more certificate, PEM.
 	PublicKey string `json:"public_key" secret:"false"`

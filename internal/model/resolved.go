@@ -118,7 +118,7 @@ func (r resolved) namespaces(dst []byte, scope string, names []string, extra map
 		s, n := r.options(scope, name), extra[name]
 		v := config.DefaultsOf(s)
 		if n.Written() {
-			v = config.DecodeAs(s, n) // as it was before, without errors
+			v, _ = config.DecodeAs(s, n) // as it was before, without errors
 		}
 		members.key(name)
 		members.dst = r.append(members.dst, s, v, n)

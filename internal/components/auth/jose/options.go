@@ -33,11 +33,11 @@ type Options struct {
 	// JWKURL is the address of the JWK set with the keys of the provider. It
 	// begins with https://, or with http:// together with
 	// disable_jwk_security.
-	JWKURL string `json:"jwk_url" example:"\"https://id.example.com/jwks.json\""`
+	JWKURL string `json:"jwk_url" example:"\"https://id.example.com/jwks.json\"" guards:"option"`
 
 	// JWKLocalPath is a file with a JWK set, relative to the working
 	// directory. It is read at the start and wins over jwk_url.
-	JWKLocalPath string `json:"jwk_local_path"`
+	JWKLocalPath string `json:"jwk_local_path" guards:"option"`
 
 	// DisableJWKSecurity allows a jwk_url that begins with http://, and does
 	// not verify the certificate of one that begins with https://. For
@@ -68,7 +68,7 @@ type Options struct {
 
 	// Cache keeps the keys of jwk_url in memory. Without it the set is
 	// downloaded for every request.
-	Cache bool `json:"cache" example:"true"`
+	Cache bool `json:"cache" example:"true" guards:"beside"`
 
 	// CacheDuration is how long keys are kept, in seconds; 0 stands for 900.
 	// While the provider does not answer, they are kept for as long again.
@@ -81,10 +81,10 @@ type Options struct {
 	FailedJWKKeyCooldown config.Duration `json:"failed_jwk_key_cooldown"`
 
 	// Issuer is what iss must be, to the letter.
-	Issuer *string `json:"issuer" check:"min=1" example:"\"https://id.example.com\""`
+	Issuer *string `json:"issuer" check:"min=1" example:"\"https://id.example.com\"" guards:"option"`
 
 	// Audience lists what aud must hold, all of it, to the letter.
-	Audience []string `json:"audience" example:"[\"shop\"]"`
+	Audience []string `json:"audience" example:"[\"shop\"]" guards:"option"`
 
 	// Roles lists roles of which the token must hold one.
 	Roles []string `json:"roles" guards:"access"`
@@ -133,7 +133,7 @@ type Options struct {
 	KeyIdentifyStrategy jwk.Strategy `json:"key_identify_strategy"`
 
 	// Leeway is how far exp, nbf and iat may be off. Below 1s it is 1s.
-	Leeway config.Duration `json:"leeway"`
+	Leeway config.Duration `json:"leeway" guards:"beside"`
 
 	// RequireExp refuses tokens without exp, which never expire.
 	RequireExp bool `json:"require_exp"`

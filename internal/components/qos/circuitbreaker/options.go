@@ -6,7 +6,7 @@ import "github.com/sluice-gateway/sluice/internal/config"
 type Options struct {
 	// Interval is the window, in seconds, in which failures are counted. The
 	// count restarts when the window ends; 0 never restarts it.
-	Interval config.Seconds `json:"interval" check:"required" example:"60"`
+	Interval config.Seconds `json:"interval" check:"required" example:"60" guards:"beside"`
 
 	// Timeout is how many seconds an open breaker waits before it lets a probe
 	// through; 0 stands for 60.
@@ -16,7 +16,7 @@ type Options struct {
 	// dialect krakend one more opens it; in the dialect sluice this many do.
 	// The option behaviour.breaker_threshold chooses. With 0 the first failure
 	// opens it.
-	MaxErrors int `json:"max_errors" check:"required,min=0,max=1000000" example:"5"`
+	MaxErrors int `json:"max_errors" check:"required,min=0,max=1000000" example:"5" guards:"option"`
 
 	// Name labels the breaker in the log; without it endpoint and backend do.
 	Name string `json:"name"`

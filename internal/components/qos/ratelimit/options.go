@@ -13,7 +13,7 @@ import (
 type EndpointOptions struct {
 	// MaxRate is how many requests of all clients together the endpoint takes
 	// in every window; 0 is no limit. More are answered with 503.
-	MaxRate float64 `json:"max_rate" check:"min=0" example:"100"`
+	MaxRate float64 `json:"max_rate" check:"min=0" example:"100" guards:"option"`
 
 	// Capacity is how many requests may come at once after a quiet time. 0
 	// stands for the whole requests per second that max_rate allows, at least
@@ -22,7 +22,7 @@ type EndpointOptions struct {
 
 	// ClientMaxRate is how many requests of one client the endpoint takes in
 	// every window; 0 is no limit. More are answered with 429.
-	ClientMaxRate float64 `json:"client_max_rate" check:"min=0" example:"5"`
+	ClientMaxRate float64 `json:"client_max_rate" check:"min=0" example:"5" guards:"option"`
 
 	// ClientCapacity is how many requests of one client may come at once after
 	// a quiet time. 0 stands for the whole requests per second that
@@ -38,7 +38,7 @@ type EndpointOptions struct {
 	// limit: the name that the credential gives, such as the claim sub of a token, or
 	// where it gives none the credential itself, wherever it was. Letter case is
 	// ignored. client_max_rate needs it.
-	Strategy Strategy `json:"strategy" example:"\"ip\""`
+	Strategy Strategy `json:"strategy" example:"\"ip\"" guards:"beside"`
 
 	// Key is the name of the header or of the parameter. With ip it is a header
 	// to read the address from, as a proxy of router.trusted_proxies wrote it: the
@@ -48,7 +48,7 @@ type EndpointOptions struct {
 	// asks for, without letter case and port. Authorization counts each credential
 	// once, however it is spelt; behind auth/validator the header of the token
 	// counts the token that was verified.
-	Key string `json:"key" secret:"false"`
+	Key string `json:"key" secret:"false" guards:"beside"`
 
 	// NumShards has no effect: the counters are spread over locks as needed.
 	NumShards int `json:"num_shards" check:"min=0,idle"`
@@ -104,7 +104,7 @@ func (o EndpointOptions) Validate() error {
 type BackendOptions struct {
 	// MaxRate is how many calls to the backend are made in every window; 0 is
 	// no limit. Further calls fail without being made.
-	MaxRate float64 `json:"max_rate" check:"required,min=0" example:"100"`
+	MaxRate float64 `json:"max_rate" check:"required,min=0" example:"100" guards:"option"`
 
 	// Capacity is how many calls may be made at once after a quiet time. 0
 	// stands for the whole calls per second that max_rate allows, at least 1.

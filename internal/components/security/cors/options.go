@@ -19,7 +19,7 @@ type Options struct {
 	// origin; beside credentials, which browsers refuse there, write https://* and
 	// http://*. An origin has no path, and no port that is usual for its scheme.
 	// Letter case is ignored.
-	AllowOrigins []string `json:"allow_origins" example:"[\"https://shop.example.com\"]"`
+	AllowOrigins []string `json:"allow_origins" example:"[\"https://shop.example.com\"]" guards:"option"`
 
 	// AllowMethods lists the methods that pages of other origins may use. An
 	// empty list stands for those that need no preflight: GET, HEAD and POST.
@@ -37,7 +37,7 @@ type Options struct {
 	// MaxAge is how long browsers may remember the answer of a preflight, in
 	// whole seconds; below 1s it is not announced, and browsers use their
 	// default of five seconds.
-	MaxAge config.Duration `json:"max_age"`
+	MaxAge config.Duration `json:"max_age" guards:"beside"`
 
 	// AllowCredentials lets pages of other origins send cookies and read the
 	// answers to them. It has no effect with an origin of *, for which browsers
@@ -56,7 +56,7 @@ type Options struct {
 	OptionsSuccessStatus int `json:"options_success_status" check:"min=200,max=299"`
 
 	// Debug logs why a permission was given or not, at debug level.
-	Debug bool `json:"debug"`
+	Debug bool `json:"debug" guards:"beside"`
 }
 
 // Method is a method that pages of other origins may use; letter case is

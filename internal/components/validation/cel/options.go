@@ -17,7 +17,7 @@ type Options []Check
 type Check struct {
 	// CheckExpr is an expression in the Common Expression Language that must
 	// be true, such as 'X-Api-Key' in req_headers.
-	CheckExpr string `json:"check_expr" check:"required" example:"\"'X-Api-Key' in req_headers\""`
+	CheckExpr string `json:"check_expr" check:"required" example:"\"'X-Api-Key' in req_headers\"" guards:"option"`
 
 	// Status is the status of the answer when the condition does not hold.
 	// Absent, it is in the dialect sluice 403 for conditions on requests and
