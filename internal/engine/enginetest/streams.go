@@ -24,6 +24,7 @@ var streamCases = cases{
 	{"an answer over HTTP/2 that has no body may announce one", streamsWithout},
 	{"trailers pass behind an empty body", streamsEmpty},
 	{"a client that waits to be told to continue is told so in spite of hints", streamsContinue},
+	{"an answer over HTTP/2 that is not well-formed is none", streamsMalformed},
 	{"what a connection holds of answers that its client does not take is bounded", streamsBounded},
 }
 
@@ -355,6 +356,129 @@ func streamsContinue(t *trial) {
 	}
 	w.send("one")
 	w.want(200, "one")
+}
+
+// streamsMalformed: RFC 9113, sections 8.1.1, 8.2 and 8.3. A length that is none the transport
+// drops before anybody sees it: streams end by themselves.
+func streamsMalformed(t *trial) {
+	head := func(last bool, fields ...string) answering {
+		return func(f *http2.Framer, id uint32) { header(f, id, last, fields...) }
+	}
+	body := func(text string, fields ...string) answering {
+		return func(f *http2.Framer, id uint32) {
+			header(f, id, false, fields...)
+			f.WriteData(id, true, []byte(text))
+		}
+	}
+	many := []string{":status", "200"}
+	for range 2000 {
+		many = append(many, "a", "b")
+	}
+	for name, tt := range map[string]struct {
+		answer answering
+		want   string // "" for none
+	}{
+		"no status":                    {head(true, "x-a", "b"), ""},
+		"a status that is no number":   {head(true, ":status", "2x0"), ""},
+		"a status of two digits":       {head(true, ":status", "20"), ""},
+		"a status of four digits":      {head(true, ":status", "2000"), ""},
+		"a status with a sign":         {head(true, ":status", "+20"), ""},
+		"a status below 100":           {head(true, ":status", "099"), ""},
+		"two statuses":                 {head(true, ":status", "200", ":status", "404"), ""},
+		"a status behind a field":      {head(true, "x-a", "b", ":status", "200"), ""},
+		"a pseudo-field of requests":   {head(true, ":status", "200", ":path", "/"), ""},
+		"a name with a capital":        {head(true, ":status", "200", "X-A", "b"), ""},
+		"a name with a colon":          {head(true, ":status", "200", "x:a", "b"), ""},
+		"a name with a space":          {head(true, ":status", "200", "x-a ", "b"), ""},
+		"a value with a line end":      {head(true, ":status", "200", "x-a", "b\r\nx-b: c"), ""},
+		"a value with a null byte":     {head(true, ":status", "200", "x-a", "b\x00"), ""},
+		"too many fields":              {head(true, many...), ""},
+		"a large field":                {head(true, ":status", "200", "x-a", strings.Repeat("b", 2<<20)), ""},
+		"a switch of protocols":        {head(true, ":status", "101"), ""},
+		"a hint that ends the answer":  {head(true, ":status", "103", "link", "a"), ""},
+		"a length that is no number":   {body("hello", ":status", "200", "content-length", "5x"), "200 hello []"},
+		"a length with a sign":         {body("hello", ":status", "200", "content-length", "+5"), "200 hello []"},
+		"a length twice":               {body("hello", ":status", "200", "content-length", "5", "content-length", "5"), "200 hello []"},
+		"two lengths":                  {body("hello", ":status", "200", "content-length", "5", "content-length", "6"), "200 hello []"},
+		"more than announced":          {body("hello", ":status", "200", "content-length", "4"), ""},
+		"less than announced":          {body("hello", ":status", "200", "content-length", "6"), ""},
+		"a coding that HTTP/2 has not": {body("hello", ":status", "200", "transfer-encoding", "chunked"), "200 hello []"},
+		"fields of the connection":     {body("hello", ":status", "200", "connection", "x-a", "keep-alive", "1", "x-a", "b"), "200 hello [{X-A b}]"},
+		"a status in the trailers": {func(f *http2.Framer, id uint32) {
+			header(f, id, false, ":status", "200")
+			f.WriteData(id, false, []byte("hello"))
+			header(f, id, true, ":status", "404")
+		}, ""},
+		"trailers that do not end it": {func(f *http2.Framer, id uint32) {
+			header(f, id, false, ":status", "200")
+			f.WriteData(id, false, []byte("hello"))
+			header(f, id, false, "x-a", "b")
+		}, ""},
+		"data in front of the header": {func(f *http2.Framer, id uint32) {
+			f.WriteData(id, false, []byte("hello"))
+			header(f, id, true, ":status", "200")
+		}, ""},
+		"half, and no error": {func(f *http2.Framer, id uint32) {
+			header(f, id, false, ":status", "200")
+			f.WriteData(id, false, []byte("hello"))
+			f.WriteRSTStream(id, http2.ErrCodeNo)
+		}, ""},
+		"half, and the end of it all": {func(f *http2.Framer, id uint32) {
+			header(f, id, false, ":status", "200")
+			f.WriteData(id, false, []byte("hello"))
+			f.WriteGoAway(0, http2.ErrCodeInternal, nil)
+		}, ""},
+		"half, and a window of nothing": {func(f *http2.Framer, id uint32) {
+			header(f, id, false, ":status", "200")
+			f.WriteData(id, false, []byte("hello"))
+			f.WriteRawFrame(http2.FrameWindowUpdate, 0, id, make([]byte, 4))
+		}, ""},
+		"a promise that nobody asked for": {func(f *http2.Framer, id uint32) {
+			f.WritePushPromise(http2.PushPromiseParam{StreamID: id, PromiseID: 2, BlockFragment: block(":method", "GET", ":path", "/"), EndHeaders: true})
+			header(f, id, true, ":status", "200")
+		}, ""},
+		"padding longer than its frame": {func(f *http2.Framer, id uint32) {
+			header(f, id, false, ":status", "200")
+			f.WriteRawFrame(http2.FrameData, http2.FlagDataPadded|http2.FlagDataEndStream, id, []byte{200, 'a'})
+		}, ""},
+		"padding": {func(f *http2.Framer, id uint32) {
+			header(f, id, false, ":status", "200")
+			f.WriteDataPadded(id, true, []byte("hello"), make([]byte, 100))
+		}, "200 hello []"},
+		"a going away, and the answer": {func(f *http2.Framer, id uint32) {
+			f.WriteGoAway(id, http2.ErrCodeNo, nil)
+			header(f, id, false, ":status", "200")
+			f.WriteData(id, true, []byte("hello"))
+		}, "200 hello []"},
+		"a header in pieces": {func(f *http2.Framer, id uint32) {
+			b := block(":status", "200", "x-a", "b")
+			f.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: b[:1], EndStream: true})
+			for i := range b[1:] {
+				f.WriteContinuation(id, i == len(b)-2, b[i+1:i+2])
+			}
+		}, "200  [{X-A b}]"},
+		"another frame within a header": {func(f *http2.Framer, id uint32) {
+			b := block(":status", "200")
+			f.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: b})
+			f.WriteData(id, true, nil)
+		}, ""},
+	} {
+		b := t.backend(func(w *wire) { tt.answer.serve(w.Conn) })
+		c := t.client(model.Transport{H2C: true})
+		x, got := t.call(b.addr), ""
+		if err := c.Do(t.context(), x); err == nil {
+			if text, err := x.Response.Body.Bytes(0); err == nil {
+				got = fmt.Sprintf("%d %s %.100v", x.Response.Status, text, x.Response.Header)
+			} else if code := gateway.AsError(err).Code; code == gateway.CodeTimeout {
+				t.Errorf("%s: the answer does not end", name)
+			}
+		} else if code := gateway.AsError(err).Code; code != gateway.CodeBackendAborted && code != gateway.CodeBackendInvalid {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
 }
 
 // A sender is a backend of HTTP/2 that sends as much of endless answers as it may.

@@ -575,7 +575,7 @@ func (c *call) speaks(res *http.Response) bool {
 
 // odd tells what package wire refuses in the head of an answer and net/http takes.
 func odd(res *http.Response) error {
-	if res.StatusCode < 100 {
+	if res.StatusCode < 100 || res.StatusCode > 999 {
 		return errors.New("no status")
 	}
 	if !engine.ValidValue(res.Status) {
