@@ -78,7 +78,7 @@ var layers = map[string][]string{
 	"gateway":   {"body"},
 	"config":    {"yamlx"},
 	"telemetry": {"gateway"},
-	"component": {"body", "config", "gateway", "model", "telemetry"},
+	"component": {"body", "config", "gateway", "model", "telemetry", "template"},
 	"codec":     {"jsonspan", "yamlx"},
 	"flatmap":   {},
 	"pathlint":  {"jsonspan"},

@@ -8,25 +8,26 @@ import (
 	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/jsonspan"
 	"github.com/sluice-gateway/sluice/internal/model"
 	"github.com/sluice-gateway/sluice/internal/template"
 )
 
-// Placeholders reports placeholders that never have a value, in the texts at a key of a
-// backend that was judged and is not added yet, be it a shadow or not: a backend whose address holds one
-// always fails.
-func (b *Backends) Placeholders(be *model.Backend, shadow bool, key string, texts ...template.Text) {
+// Placeholders reports placeholders that never have a value, in the texts at a key of n, which
+// is a backend or an option of it: one that was judged and is not added yet, be it a shadow or
+// not. A backend whose address holds one always fails.
+func (b *Backends) Placeholders(n *config.Node, shadow bool, key string, texts ...template.Text) {
 	for _, t := range texts {
 		for _, p := range t.Parts() {
 			switch p.From {
 			case template.FromResult:
 				if why := b.noResult(p, shadow); why != "" {
-					b.mistake(be.Node, key, errors.New(why))
+					b.mistake(n, key, errors.New(why))
 				}
 			case template.FromClaim:
 				if !b.site.Identified() {
-					b.mistake(be.Node, key, fmt.Errorf("{JWT.…} has a value behind %s only, so this backend always fails; add that to the endpoint",
+					b.mistake(n, key, fmt.Errorf("{JWT.…} has a value behind %s only, so this backend always fails; add that to the endpoint",
 						b.Env.Registry.Who(component.InEndpoint, component.Identifying)))
 				}
 			}

@@ -3,11 +3,14 @@ package compile_test
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/template"
 )
 
 // TestNoStore lets no cache keep what a call has taken away, be it one of several or in a
@@ -53,5 +56,112 @@ func TestNoStore(t *testing.T) {
 		if err := g.Do(t.Context(), x); err != nil || x.Response.Header.Get("Cache-Control") != tt.cache {
 			t.Errorf("%s: Cache-Control is %q, want %q; error %v", tt.name, x.Response.Header.Get("Cache-Control"), tt.cache, err)
 		}
+	}
+}
+
+// TestPersonal announces for one client alone what a component asks by a header or a claim of
+// the client, as if url_pattern held it, and says of a text what is said of that.
+func TestPersonal(t *testing.T) {
+	type options struct {
+		Key string `json:"key"`
+	}
+	r := component.NewRegistry(
+		component.Backend(component.Info{Namespace: "test/key", Hosts: component.Verbatim}, func(s *component.BackendSite, o options) error {
+			key, err := s.Template("key", o.Key, template.InText)
+			if err != nil {
+				return err
+			}
+			return s.Connector(gateway.ConnectorFunc(func(_ context.Context, x *gateway.Exchange) error {
+				text, err := key.Append(nil, x)
+				if err != nil {
+					return err
+				}
+				x.Response.Body.SetTree(map[string]any{"key": string(text)})
+				x.Response.Complete = true
+				return nil
+			}))
+		}),
+		component.Backend(component.Info{Namespace: "test/reads", Hosts: component.Verbatim}, func(s *component.BackendSite, _ struct{}) error {
+			s.Personal()
+			return s.Connector(gateway.ConnectorFunc(func(_ context.Context, x *gateway.Exchange) error {
+				return answer(x, `{"for":"`+x.In.Header("X-Who")+`"}`)
+			}))
+		}),
+		component.Endpoint(component.Info{Namespace: "test/who", Identifies: true}, func(*component.EndpointSite, struct{}) error { return nil }),
+		component.Endpoint(component.Info{Namespace: "test/sequence"}, func(s *component.EndpointSite, _ struct{}) error { return s.Sequence(nil) }),
+		component.Backend(component.Info{Namespace: "test/shadow"}, func(s *component.BackendSite, _ struct{}) error {
+			return s.Shadow(component.Shadow{Most: 1})
+		}),
+		component.Backend(component.Info{Namespace: "test/workflow", Pipes: component.InWorkflow, Hosts: component.Verbatim}, buildWorkflow))
+	key := func(text string) string {
+		return `{"url_pattern":"/","group":"k","extra_config":{"test/key":{"key":"` + text + `"}}}`
+	}
+	in := func(backend string) string {
+		return `{"url_pattern":"/","extra_config":{"test/workflow":{"endpoint":"/x","backend":[` + backend + `]}}}`
+	}
+	const (
+		reads   = `{"url_pattern":"/","extra_config":{"test/reads":{}}}`
+		plain   = `{"url_pattern":"/p"}`
+		public  = "public, max-age=60"
+		private = "private, max-age=60"
+	)
+	tests := []struct{ name, extra, backends, cache, problem string }{
+		{"a parameter", "", key("u:{id}"), public, ""},
+		{"a header", "", key("u:{input_headers.X-Who}"), private, ""},
+		{"a header in a pipe", "", plain + "," + in(in(key("u:{input_headers.X-Who}"))), private, ""},
+		{"a header that a component reads", "", plain + "," + reads, private, ""},
+		{"the same in pipes", "", in(in(reads)), private, ""},
+		{"a header of a shadow", "", plain + `,{"url_pattern":"/","extra_config":{"test/shadow":{},"test/key":{"key":"{input_headers.X-Who}"}}}`, public, ""},
+		{"a claim of nobody", "", key("{JWT.sub}"), "", `endpoints[0].backend[0].extra_config["test/key"].key: {JWT.…} has a value behind test/who only`},
+		{"a claim", `"test/who":{}`, key("{JWT.sub}"), "", ""},
+		{"what names nothing", "", key("{ids}"), "", `endpoints[0].backend[0].extra_config["test/key"].key: {ids} names nothing; did you mean {id}? else use a variable of the endpoint,`},
+		{"an answer of no sequence", "", plain + "," + key("{resp0_a}"), "", `endpoints[0].backend[1].extra_config["test/key"].key: {resp…} has a value in a sequence only`},
+		{"the answer of a later call", `"test/sequence":{}`, key("{resp1_a}") + "," + plain, "", `endpoints[0].backend[0].extra_config["test/key"].key: {resp1_…} is not the answer of an earlier backend`},
+		{"an earlier answer", `"test/sequence":{}`, plain + "," + key("{resp0_a}"), public, ""},
+	}
+	for _, tt := range tests {
+		for dialect, severity := range map[string]string{"krakend": "warning", "sluice": "error"} {
+			g, problems := compileMeeting(t, r, `{"version":3,"dialect":"`+dialect+`","cache_ttl":"60s","host":["http://up"],"endpoints":[
+				{"endpoint":"/x/{id}","input_headers":["X-Who"],"extra_config":{`+tt.extra+`},"backend":[`+tt.backends+`]}]}`)
+			if tt.problem != "" {
+				want := severity + " " + tt.problem
+				if strings.Contains(tt.problem, "names nothing") {
+					want = "error " + tt.problem
+				}
+				if !slices.ContainsFunc(problems, func(p *config.Problem) bool {
+					return strings.HasPrefix(p.Severity.String()+" "+p.Path+": "+p.Err.Error(), want)
+				}) {
+					t.Errorf("%s, %s: want %s, got\n%s", tt.name, dialect, want, config.Format(problems))
+				}
+				continue
+			}
+			if g == nil {
+				t.Errorf("%s, %s: %s", tt.name, dialect, config.Format(problems))
+				continue
+			}
+			want := tt.cache
+			if dialect == "krakend" && want != "" {
+				want = public // and says so
+				if warned := slices.ContainsFunc(problems, func(p *config.Problem) bool { return p.Path == "cache_ttl" || p.Path == "endpoints[0].cache_ttl" }); warned != (tt.cache == private) {
+					t.Errorf("%s, %s: %s", tt.name, dialect, config.Format(problems))
+				}
+			}
+			if want == "" {
+				continue
+			}
+			x := testx.Request{Path: "/x/7", Header: gateway.Fields{{Name: "X-Who", Value: "ann"}}}.Exchange(t)
+			if err := g.Do(t.Context(), x); err != nil || x.Response.Header.Get("Cache-Control") != want {
+				t.Errorf("%s, %s: Cache-Control is %q, want %q; error %v", tt.name, dialect, x.Response.Header.Get("Cache-Control"), want, err)
+			}
+		}
+	}
+	// Without the header there is no whole answer, so nobody is called.
+	g, problems := compileMeeting(t, r, `{"version":3,"host":["http://up"],"endpoints":[{"endpoint":"/x/{id}","input_headers":["X-Who"],"backend":[`+plain+`,`+key("{input_headers.X-Who}")+`]}]}`)
+	if g == nil {
+		t.Fatal(config.Format(problems))
+	}
+	x := testx.Request{Path: "/x/7"}.Exchange(t)
+	if err := g.Do(t.Context(), x); x.Response.Status != 400 {
+		t.Errorf("without the header: status %d, error %v; want 400", x.Response.Status, err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/httpcall"
 	"github.com/sluice-gateway/sluice/internal/message"
@@ -11,16 +12,16 @@ import (
 	"github.com/sluice-gateway/sluice/internal/template"
 )
 
-// A demand is a value that the client must send because a backend's address is
-// made of it.
+// A demand is a value that the client must send because a backend's address, or
+// what else its call is made of, holds it.
 type demand struct {
 	template.Part
 	where template.Place
 }
 
-// demands returns what the client must send for a backend with this pattern
-// and these hosts.
-func demands(be *model.Backend, t *message.URLPattern, params []string) []demand {
+// demands returns what the client must send for a backend with this pattern,
+// these hosts, and these texts of its components.
+func demands(be *model.Backend, t *message.URLPattern, written []component.Written, params []string) []demand {
 	var all []demand
 	add := func(t template.Text) {
 		for _, p := range t.Parts() {
@@ -31,6 +32,9 @@ func demands(be *model.Backend, t *message.URLPattern, params []string) []demand
 	}
 	add(t.Path)
 	add(t.Query)
+	for _, t := range written {
+		add(t.Text)
+	}
 	for _, h := range be.Host {
 		t, err := httpcall.ParseHostTemplate(h, params)
 		if err != nil {

@@ -35,15 +35,16 @@ type Endpoint struct {
 
 // branchPlan is a compiled backend with what explanations say of it.
 type branchPlan struct {
-	config  *model.Backend
-	plan    *plan.Plan
-	wire    *plan.Plan        // of the attempts; nil if there is none
-	shadow  *component.Shadow // nil for a call that counts
-	name    string            // of a shadow
-	calls   int
-	demands []demand
-	pipes   []*assembled // that stand in it
-	noStore bool         // as its components say
+	config   *model.Backend
+	plan     *plan.Plan
+	wire     *plan.Plan        // of the attempts; nil if there is none
+	shadow   *component.Shadow // nil for a call that counts
+	name     string            // of a shadow
+	calls    int
+	demands  []demand
+	pipes    []*assembled // that stand in it
+	noStore  bool         // as its components say
+	personal bool
 }
 
 func (c *compiler) endpoint(e *model.Endpoint) *Endpoint {
@@ -184,7 +185,7 @@ func (b *endpointBuilder) personal() bool {
 	}
 	for _, bp := range b.real {
 		be := bp.config
-		if slices.ContainsFunc(bp.pipes, func(p *assembled) bool { return p.personal }) {
+		if bp.personal || slices.ContainsFunc(bp.pipes, func(p *assembled) bool { return p.personal }) {
 			return true
 		}
 		for _, text := range append([]string{be.URLPattern}, be.Host...) {
@@ -301,7 +302,7 @@ func (b *endpointBuilder) backend(i int, be *model.Backend) *branchPlan {
 	b.checkNeeds(&site.Site, be.Encoding == "no-op")
 	b.backends.Backend(site)
 	call := site.Call()
-	bp := &branchPlan{config: be, shadow: call.Shadow, calls: b.config.ConcurrentCalls, pipes: pipes, noStore: call.NoStore}
+	bp := &branchPlan{config: be, shadow: call.Shadow, calls: b.config.ConcurrentCalls, pipes: pipes, noStore: call.NoStore, personal: call.Personal}
 	if bp.shadow != nil {
 		bp.calls, bp.name = 1, site.Name()
 	}
@@ -327,10 +328,15 @@ func (b *endpointBuilder) backend(i int, be *model.Backend) *branchPlan {
 		}
 	}
 	addr := b.newAddress(i, be, bp.shadow != nil)
+	for _, t := range call.Written {
+		if t.Node != nil {
+			b.backends.Placeholders(t.Node, bp.shadow != nil, t.Key, t.Text)
+		}
+	}
 	if addr == nil || tail == nil {
 		return nil
 	}
-	bp.demands = demands(be, addr.Pattern, b.site.Params())
+	bp.demands = demands(be, addr.Pattern, call.Written, b.site.Params())
 	addr.Compress = !call.Transport.DisableCompression
 	b.placed = append(append(b.placed[:0], stages...),
 		component.Placed{Phase: uint8(component.BackendAddress), Name: "address", Stage: addr, At: be.Node.Pos, Prompt: true},
@@ -364,25 +370,6 @@ func subject(s *component.BackendSite) string {
 		return s.Config().URLPattern
 	}
 	return s.Config().URLPattern + " of " + s.Endpoint().Config().Endpoint
-}
-
-// meantParam asks whether a placeholder that names nothing is a variable of the endpoint, or
-// the only one.
-func meantParam(err error, params []string) string {
-	of, found := errors.AsType[template.Undefined](err)
-	if !found {
-		return ""
-	}
-	name := string(of)
-	near, found := config.Suggest(name, params)
-	if !found && len(params) == 1 && !strings.Contains(name, ".") {
-		a, b := config.Letters(name), config.Letters(params[0])
-		near, found = params[0], strings.HasSuffix(a, b) || strings.HasSuffix(b, a)
-	}
-	if !found {
-		return ""
-	}
-	return fmt.Sprintf("did you mean {%s}? else ", near)
 }
 
 func backendPhase(p uint8) string { return component.BackendPhase(p).String() }
@@ -423,7 +410,8 @@ func (c *compiler) unwired(be *model.Backend, onWire []component.Placed) {
 // newAddress compiles the url_pattern and the filters of a backend.
 func (b *endpointBuilder) newAddress(i int, be *model.Backend, shadow bool) *message.Address {
 	t, err := message.ParseURLPattern(be.URLPattern, b.site.Params())
-	if err != nil && !errors.As(err, new(template.Undefined)) {
+	name, undefined := errors.AsType[template.Undefined](err)
+	if err != nil && !undefined {
 		b.report(be.Node, "url_pattern", config.Error, config.CodeInvalidPath, err)
 		return nil
 	}
@@ -433,17 +421,17 @@ func (b *endpointBuilder) newAddress(i int, be *model.Backend, shadow bool) *mes
 			at = fmt.Sprintf(" endpoint: %s %s, backend: %d.", b.config.Method, b.config.Endpoint, i)
 		}
 		b.report(be.Node, "url_pattern", config.Error, config.CodeUndefinedVariable, fmt.Errorf(
-			"%w!%s input: [%s]; %suse a variable of the endpoint, {respN_field}, {JWT.claim}, {input_headers.Name} or {input_query_strings.name}",
-			err, at, strings.Join(b.site.Params(), " "), meantParam(err, b.site.Params())))
+			"%w!%s input: [%s]; %s",
+			err, at, strings.Join(b.site.Params(), " "), component.Placeholders(name, b.site.Params())))
 		return nil
 	}
-	b.backends.Placeholders(be, shadow, "url_pattern", t.Path, t.Query)
+	b.backends.Placeholders(be.Node, shadow, "url_pattern", t.Path, t.Query)
 	for i, h := range be.Host {
 		if !strings.Contains(h, "{") {
 			continue
 		}
 		if host, err := httpcall.ParseHostTemplate(h, b.site.Params()); err == nil { // else it is reported where hosts are compiled
-			b.backends.Placeholders(be, shadow, be.Node.ItemPath("host", i), host.Server, host.Base)
+			b.backends.Placeholders(be.Node, shadow, be.Node.ItemPath("host", i), host.Server, host.Base)
 		}
 	}
 	a := message.NewAddress(be.Method, t, strings.HasSuffix(b.config.Endpoint, "/*"))

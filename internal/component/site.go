@@ -588,7 +588,9 @@ type BackendSite struct {
 	redirects Redirects
 	reshape   func(map[string]any) map[string]any
 	shadow    *Shadow
+	written   []Written
 	noStore   bool
+	personal  bool
 	unhosted  bool
 }
 
@@ -721,6 +723,13 @@ func (s *BackendSite) Shadow(sh Shadow) error {
 // answer is passed through, its own header does.
 func (s *BackendSite) NoStore() { s.noStore = true }
 
+// Personal states that what is asked depends on who asks, by a header of the client or a
+// claim of its token: the endpoint announces its answers as ones for a single client, as
+// personal_cache has it. Whoever puts such a value into a call says so, unless it is in a text
+// of [BackendSite.Template]. Of Authorization, Cookie and the like, where endpoints let them
+// through, the core knows.
+func (s *BackendSite) Personal() { s.personal = true }
+
 // Call is what the components of a backend decided about its call.
 type Call struct {
 	Connector gateway.Connector // nil for HTTP
@@ -730,11 +739,13 @@ type Call struct {
 	Reshape   func(map[string]any) map[string]any
 	Shadow    *Shadow
 	NoStore   bool
+	Personal  bool
+	Written   []Written // texts with placeholders
 }
 
 // Call returns what the components of the backend decided.
 func (s *BackendSite) Call() Call {
-	return Call{s.connector, s.client, s.transport, s.redirects, s.reshape, s.shadow, s.noStore}
+	return Call{s.connector, s.client, s.transport, s.redirects, s.reshape, s.shadow, s.noStore, s.personal, s.written}
 }
 
 // A Key names a value that one component offers to others.

@@ -38,7 +38,8 @@ type Exchange struct {
 	Err     error     // why the answer is a failure, for observers; nil for a good one
 
 	// Personal says that backends see credentials of the client, so that a cache must
-	// not keep the answer for others.
+	// not keep the answer for others. The core sets it on the exchange of an endpoint alone;
+	// components say s.Personal at their site.
 	Personal bool
 
 	Record *Record // of those who look at what happens; nil as a rule

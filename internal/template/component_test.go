@@ -30,9 +30,9 @@ func components() *component.Registry {
 			return nil
 		}),
 		component.Backend(component.Info{Namespace: "test/key"}, func(s *component.BackendSite, o options) error {
-			key, err := template.Parse(o.Key, template.InHeader, s.Params())
+			key, err := s.Template("key", o.Key, template.InHeader)
 			if err != nil {
-				return config.At("key", fmt.Errorf("%w; use a parameter of the path or {JWT.claim}", err))
+				return err
 			}
 			s.Prompt(component.BackendLimit, gateway.StageFunc(func(_ context.Context, x *gateway.Exchange) error {
 				value, err := key.Append(nil, x)

@@ -27,7 +27,7 @@ const (
 
 // A Part is a literal or a placeholder of a text.
 type Part struct {
-	Text  string // the literal, ready to send, or the placeholder as written
+	Text  string // the literal, ready to send, or what stands within the braces of the placeholder
 	Index int    // of the parameter or of the earlier call
 	From  Origin
 	*source
