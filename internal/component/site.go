@@ -293,7 +293,8 @@ type Need struct {
 // Needs states the most decoded forms that the stages of the component look
 // at: of the request's body, and of the response's. It decodes nothing, which a stage does
 // itself, within a limit, by a method of the body. From Raw on, EndpointSelect reads the
-// client's whole body into memory, for what comes behind it; above Raw, an answer that is
+// client's whole body into memory, within max_body_bytes or what counts without it, for what
+// comes behind it: there Bytes(0) reads no more than that. Above Raw, an answer that is
 // passed through makes the configuration wrong. At the service it has no effect.
 func (s *Site) Needs(request, response body.Form) {
 	s.needs = append(s.needs, Need{s.name, request, response, s.node})

@@ -120,7 +120,7 @@ func TestMistakes(t *testing.T) {
 							name = plain.name
 						}
 						if problems := run(t.Context(), name, m.text, dialect); !config.HasErrors(problems) {
-							t.Errorf("%s, %s: %s: %s lets it through:\n%s", s.name, m.key.value.Path(), m.what, dialect, config.Format(problems))
+							t.Errorf("%s, %s: %s: %s lets it through:\n%s%s", s.name, m.key.value.Path(), m.what, dialect, config.Format(problems), cure(m))
 						}
 					}
 					mu.Lock()
@@ -156,6 +156,15 @@ func TestMistakes(t *testing.T) {
 	if total == 0 || guards == 0 || rate < 99.5 {
 		t.Errorf("%.2f %% of the mistakes are found, want 99.5 %%", rate)
 	}
+}
+
+// cure says what makes the gateway look for a key that was moved.
+func cure(m mistake) string {
+	if !strings.HasPrefix(m.what, "moved") {
+		return ""
+	}
+	return "an option is looked for elsewhere if its component has Guards of component.Passage or Access and " +
+		"its name is no common word, or if its field has the tag guards:\"option\"\n"
 }
 
 // spellings returns the sample with a key in other spellings of its name.
