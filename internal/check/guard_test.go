@@ -130,6 +130,7 @@ func TestOwners(t *testing.T) {
 		{"one that protects", []component.Declaration{limits}, `"most_calls":1`, true, "is an option of qos/limit and"},
 		{"another one that does not", []component.Declaration{limits, frees}, `"most_calls":1`, true, "is an option of qos/limit or async/free and"},
 		{"one whose key does", []component.Declaration{limits, believes, frees}, `"most_calls":1`, true, "is an option of qos/limit or trusting or async/free and"},
+		{"among namespaces", []component.Declaration{limits}, `"extra_config":{"Most-Calls":1}`, true, `is an option of qos/limit; move it there and write "most_calls"`},
 		{"only one that does not", []component.Declaration{frees}, `"most_calls":1`, false, "it is an option of the namespace async/free"},
 		{"misspelt where it protects", []component.Declaration{limits, frees}, `"extra_config":{"qos/limit":{"mostCalls":1}}`, true, `did you mean "most_calls"?`},
 		{"misspelt where it does not", []component.Declaration{limits, frees}, `"extra_config":{"async/free":{"mostCalls":1}}`, false, `did you mean "most_calls"?`},
@@ -196,6 +197,7 @@ func TestOtherScope(t *testing.T) {
 	named := component.Info{Namespace: "arrange"}
 	registry := component.NewRegistry(append(component.Pipe(named, func(*component.PipeSite, outer) error { return nil }),
 		component.Backend(named, func(*component.BackendSite, inner) error { return nil }),
+		component.Service(component.Info{Namespace: "another"}, func(*component.ServiceSite, inner) error { return nil }), // of the same type
 		component.Service(component.Info{Namespace: "asking", Pipes: component.InAgent}, func(s *component.ServiceSite, o agent) error {
 			s.Pipe(component.InAgent, &model.Endpoint{Backend: o.Backend, ExtraConfig: o.ExtraConfig, Node: o.Node})
 			return nil

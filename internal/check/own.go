@@ -41,24 +41,10 @@ func (c *Checker) Unbalanced(be *model.Backend) {
 
 // isOwn reports whether a host is an address on which the gateway listens.
 func (c *Checker) isOwn(host string) bool {
-	name, port := address(host)
-	return port != 0 && port == c.Env.Service.Port && c.listens(name)
-}
-
-// address returns the name of a host, in lower case and without brackets, and its port, 0
-// for one that is no number.
-func address(host string) (name string, port int) {
 	scheme, rest, _ := strings.Cut(host, "://")
-	name, _, _ = strings.Cut(rest, "/")
-	port = 80
-	if scheme = gateway.Lower(scheme); scheme == "https" || scheme == "wss" {
-		port = 443
-	}
-	if colon := strings.LastIndexByte(name, ':'); colon > strings.LastIndexByte(name, ']') {
-		port, _ = strconv.Atoi(name[colon+1:])
-		name = name[:colon]
-	}
-	return gateway.Lower(strings.TrimSuffix(strings.Trim(name, "[]"), ".")), port
+	authority, _, _ := strings.Cut(rest, "/")
+	o := gateway.OriginOf(scheme, authority)
+	return o.Port == strconv.Itoa(c.Env.Service.Port) && c.listens(o.Name)
 }
 
 // listens reports whether the gateway listens on what a name or an address stands for.

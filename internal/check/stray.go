@@ -137,31 +137,28 @@ func (g *guard) otherScope(u *config.Unknown) (lets bool, err error) {
 	if _, misspelt := spelling(u.Object, u.Key); misspelt {
 		return false, nil
 	}
-	here := slices.IndexFunc(g.registry.All(), func(d *component.Declaration) bool { return d.Options == u.Object.Type })
-	if here < 0 {
-		return false, nil
+	scope := g.scopeOf(u.Value)
+	object, _ := u.Value.Owner()
+	_, name := object.Owner()
+	here := g.registry.Find(scope, name)
+	if here == nil || here.Options != u.Object.Type {
+		return false, nil // it stands deeper within the options, or in none
 	}
-	namespace := g.registry.All()[here].Namespace
-	options := func(scope component.Scope) reflect.Type {
-		if d := g.registry.Find(scope, namespace); d != nil {
-			return d.Options
-		}
-		return nil
-	}
+	namespace := here.Namespace
 	near := g.around(u.Value)
-	scope := near[max(0, slices.IndexFunc(near, func(scope component.Scope) bool { return options(scope) == u.Object.Type }))]
 	for _, s := range component.Scopes {
 		near = append(near, s.Scope)
 	}
 	for _, other := range near {
-		if t := options(other); t == nil || t == u.Object.Type {
+		d := g.registry.Find(other, namespace)
+		if d == nil || d.Options == nil || d.Options == u.Object.Type {
 			continue
 		}
-		key, has := spelling(config.SpecOf(options(other)), u.Key)
+		key, has := spelling(config.SpecOf(d.Options), u.Key)
 		if !has {
 			continue
 		}
-		lets = lets || letsPass(g.registry.Find(other, namespace))
+		lets = lets || letsPass(d)
 		if err == nil {
 			err = fmt.Errorf("%q has no effect in the %s; move it into %s of the %s%s", u.Key, g.registry.Called(scope, u.Value), namespace, g.registry.Called(other, u.Value), spelled(u.Key, key))
 		}

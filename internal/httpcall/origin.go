@@ -9,32 +9,18 @@ import (
 	"github.com/sluice-gateway/sluice/internal/message"
 )
 
-// A webOrigin is what URLs of one server have in common: RFC 6454, section 4.
-type webOrigin struct{ scheme, host, port string }
-
-func originOf(scheme, authority string) webOrigin {
-	u := url.URL{Host: authority}
-	o := webOrigin{gateway.Lower(scheme), gateway.Lower(strings.TrimSuffix(u.Hostname(), ".")), u.Port()}
-	if o.port == "" {
-		if o.port = "80"; o.scheme == "https" {
-			o.port = "443"
-		}
-	}
-	return o
-}
-
-func (s *server) origin() webOrigin { return originOf(s.scheme, s.authority) }
+func (s *server) origin() gateway.Origin { return gateway.OriginOf(s.scheme, s.authority) }
 
 // redirectedHost returns the authority that a redirect leads to: as it is if that is the
 // origin of the request, else in lower case and with no port that is the default (RFC 9110,
 // section 4.2.3), so that two texts are equal if the hosts are.
 func redirectedHost(r *gateway.Request, to *url.URL) string {
-	o := originOf(to.Scheme, to.Host)
-	if o == originOf(r.Scheme, r.Host) {
+	o := gateway.OriginOf(to.Scheme, to.Host)
+	if o == gateway.OriginOf(r.Scheme, r.Host) {
 		return r.Host
 	}
 	host := gateway.Lower(to.Host)
-	if port := to.Port(); port == "" || originOf(to.Scheme, "").port == port {
+	if port := to.Port(); port == "" || gateway.OriginOf(to.Scheme, "").Port == port {
 		host = strings.TrimSuffix(host, ":"+port)
 	}
 	return host
@@ -42,30 +28,30 @@ func redirectedHost(r *gateway.Request, to *url.URL) string {
 
 // A caller is a connector that knows the hosts of its backend.
 type caller interface {
-	calls(o webOrigin) bool // whether one of them has the origin
+	calls(o gateway.Origin) bool // whether one of them has the origin
 }
 
-func (b *Balanced) calls(o webOrigin) bool {
+func (b *Balanced) calls(o gateway.Origin) bool {
 	return b.Hosts.Hosts().Some(func(address string) bool {
 		s := parseServer(address)
 		return s.origin() == o
 	})
 }
 
-func (d *Direct) calls(o webOrigin) bool { return d.server.origin() == o }
+func (d *Direct) calls(o gateway.Origin) bool { return d.server.origin() == o }
 
 // trusts reports whether a redirect to a URL may take the credentials of the request
 // along: it stays with the origin, leads to another host of the backend, or only begins
 // to encrypt, on the usual ports; or it stays with the name of the host, or below it,
 // where that is enough. It never may where it ends encrypting.
 func (f *Redirected) trusts(r *gateway.Request, to *url.URL) bool {
-	from, target := originOf(r.Scheme, r.Host), originOf(to.Scheme, to.Host)
+	from, target := gateway.OriginOf(r.Scheme, r.Host), gateway.OriginOf(to.Scheme, to.Host)
 	switch {
-	case from.scheme == "https" && target.scheme != "https":
+	case from.Scheme == "https" && target.Scheme != "https":
 		return false
-	case from == target, from.port == "80" && target == webOrigin{"https", from.host, "443"}:
+	case from == target, from.Port == "80" && target == gateway.Origin{Scheme: "https", Name: from.Name, Port: "443"}:
 		return true
-	case f.Named && sameDomain(target.host, from.host):
+	case f.Named && sameDomain(target.Name, from.Name):
 		return true
 	}
 	own, knows := f.First.(caller)
