@@ -80,9 +80,9 @@ func (c *Checker) usesPlugins() bool {
 	return asks
 }
 
-// checkEndpoints says that there are none.
+// checkEndpoints says that there are none, nor a source that brings anything in.
 func (c *Checker) checkEndpoints() {
-	if s := c.Env.Service; len(s.Endpoints) == 0 && len(s.AsyncAgent) == 0 {
+	if s := c.Env.Service; len(s.Endpoints) == 0 && len(s.AsyncAgent) == 0 && len(c.Env.Sources) == 0 {
 		c.report(s.Node, "endpoints", config.Warning, config.CodeSuspicious,
 			errors.New("there are no endpoints, so the gateway serves its own paths only; add one"))
 	}

@@ -150,11 +150,11 @@ func (c *Checker) checkNames(e *model.Endpoint, names []string) {
 	}
 }
 
-// Taken reports an endpoint that announces for how long answers may be kept although a
-// backend takes away what it answers with.
+// Taken reports an endpoint that announces for how long answers may be kept although that of
+// a backend is for its request alone.
 func (c *Checker) Taken(e *model.Endpoint) {
 	if e.OutputEncoding != "no-op" && e.Node.GetFold("cache_ttl") != nil {
-		c.mistake(e.Node, "cache_ttl", errors.New("announces nothing, because each answer takes something away, such as a message of a queue; remove it"))
+		c.mistake(e.Node, "cache_ttl", errors.New("announces nothing, because what a backend answers is for its request alone, such as a message of a queue; remove it"))
 	}
 }
 

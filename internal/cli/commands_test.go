@@ -66,6 +66,7 @@ func TestUsage(t *testing.T) {
 		{"demo now", `unexpected argument "now"`},
 		{"explain -c gateway.json", "no path; write the one to explain, such as /v1/products"},
 		{"explain -c gateway.json x", `"x" is no path; a path begins with a slash`},
+		{"explain -c gateway.json --send async/queue", `"async/queue" is no path, and the request of a client alone can be sent;`},
 		{"explain -c gateway.json GET /x /y", `unexpected argument "/y"; write [METHOD] PATH`},
 		{"init a b", `unexpected argument "b"; write one FILE`},
 		{"init gateway.json", "gateway.json would not be read as YAML, which is what has comments; name the file .yaml or .yml"},

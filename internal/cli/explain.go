@@ -50,7 +50,10 @@ func (a *app) explainCommand() *cobra.Command {
 			}
 			named := !strings.HasPrefix(path, "/")
 			noPath := &exitError{exitUsage, fmt.Errorf("%q is no path; a path begins with a slash", path)}
-			if named && (sends || len(args) == 2) {
+			if named && sends {
+				return &exitError{exitUsage, fmt.Errorf("%q is no path, and the request of a client alone can be sent; a path begins with a slash, and the NAME of a source is explained without --send", path)}
+			}
+			if named && len(args) == 2 {
 				return noPath
 			}
 			o := a.options(from)
@@ -126,6 +129,9 @@ func printPipe(w io.Writer, indent string, p *compile.PipePlan) {
 	fmt.Fprintf(w, "%scalls: %s\n", indent, p.Calls)
 	for i, b := range p.Backends {
 		fmt.Fprintf(w, "\n%sBackend %d, %s: %s %s", indent, i, b.At, b.Method, b.Pattern)
+		if b.By != "" {
+			fmt.Fprintf(w, ", by %s", b.By)
+		}
 		if b.Calls > 1 {
 			fmt.Fprintf(w, ", %d calls at once, the first good one wins", b.Calls)
 		}
@@ -138,7 +144,7 @@ func printPipe(w io.Writer, indent string, p *compile.PipePlan) {
 			fmt.Fprintf(w, "\n%s  Pipe %s, %s, timeout %v:\n", indent, inner.Name, inner.At, inner.Timeout)
 			printPipe(w, indent+"    ", &inner)
 		}
-		if len(b.Pipes) == 0 {
+		if len(b.Pipes) == 0 && len(b.Hosts) > 0 {
 			fmt.Fprintf(w, "%s  hosts: %s\n", indent, strings.Join(b.Hosts, ", "))
 		}
 	}

@@ -45,6 +45,7 @@ type branchPlan struct {
 	pipes    []*assembled // that stand in it
 	noStore  bool         // as its components say
 	personal bool
+	by       string
 }
 
 func (c *compiler) endpoint(e *model.Endpoint) *Endpoint {
@@ -302,7 +303,7 @@ func (b *endpointBuilder) backend(i int, be *model.Backend) *branchPlan {
 	b.checkNeeds(&site.Site, be.Encoding == "no-op")
 	b.backends.Backend(site)
 	call := site.Call()
-	bp := &branchPlan{config: be, shadow: call.Shadow, calls: b.config.ConcurrentCalls, pipes: pipes, noStore: call.NoStore, personal: call.Personal}
+	bp := &branchPlan{config: be, shadow: call.Shadow, calls: b.config.ConcurrentCalls, pipes: pipes, noStore: call.NoStore, personal: call.Personal, by: call.By}
 	if bp.shadow != nil {
 		bp.calls, bp.name = 1, site.Name()
 	}

@@ -52,6 +52,7 @@ type BackendPlan struct {
 	Method, Pattern string
 	At              config.Pos
 	Hosts           []string
+	By              string // the namespace that calls, or answers, in another way than the gateway; "" for none
 	Shadow          bool
 	Calls           int // at once
 	Steps           []Step
@@ -149,6 +150,7 @@ func (a *assembled) describe(s *model.Service) PipePlan {
 		described := BackendPlan{
 			Method: b.config.Method, Pattern: n.Masked("url_pattern", b.config.URLPattern)[0], At: n.Pos,
 			Hosts:  b.config.HostsFrom(s).Masked("host", b.config.Host...),
+			By:     b.by,
 			Shadow: b.shadow != nil, Calls: b.calls, Steps: append(describe(b.plan), describe(b.wire)...),
 		}
 		for _, inner := range b.pipes {

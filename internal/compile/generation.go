@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -58,7 +59,7 @@ func (g *Generation) Answer(ctx context.Context, x *gateway.Exchange, c gateway.
 // Taken returns an exchange for a message of the named source, all of which is let
 // through; see [gateway.Source]. It is the caller's, who releases it.
 func (g *Generation) Taken(source string, m gateway.Message) *gateway.Exchange {
-	m.Method, m.Path = cmp.Or(m.Method, "POST"), cmp.Or(m.Path, "/")
+	m.Method, m.Path = cmp.Or(m.Method, "POST"), cmp.Or(m.Path, (&url.URL{Path: "/" + source}).EscapedPath())
 	m.Header = slices.Clone(m.Header)
 	for i, f := range m.Header {
 		m.Header[i].Name = gateway.Canonical(f.Name)

@@ -569,6 +569,9 @@ func TestNestedExplained(t *testing.T) {
 	if len(e.Backends) != 2 || len(e.Backends[0].Pipes) != 1 || len(e.Backends[1].Pipes) != 0 {
 		t.Fatalf("got %+v", e)
 	}
+	if e.Backends[0].By != "test/workflow" || e.Backends[1].By != "" {
+		t.Errorf("the backends are called by %q and %q; want test/workflow and nobody", e.Backends[0].By, e.Backends[1].By)
+	}
 	p := e.Backends[0].Pipes[0]
 	var steps []string
 	for _, s := range p.Steps {
@@ -705,6 +708,9 @@ func TestAgents(t *testing.T) {
 	if g == nil {
 		t.Fatal(config.Format(problems))
 	}
+	if slices.ContainsFunc(problems, func(p *config.Problem) bool { return p.Path == "endpoints" }) {
+		t.Errorf("a source is served, and the problems are\n%s", config.Format(problems))
+	}
 	p, found := g.ExplainPipe("one")
 	if len(p.Steps) != 1 || p.Steps[0].Name != "test/piped" || len(p.Backends) != 2 || p.Backends[0].Pattern != "/one" || p.Backends[0].Hosts[0] != "http://up" {
 		t.Errorf("the pipe is explained as %+v, %t", p, found)
@@ -725,6 +731,13 @@ func TestAgents(t *testing.T) {
 		t.Errorf("of a message pass %v, want X-A alone", got)
 	}
 	x.Release()
+	for name, want := range map[string]string{"async/queue": "/async/queue", "the belt?": "/the%20belt%3F"} {
+		x := g.Taken(name, gateway.Message{})
+		if path := x.In.Path(); path != want {
+			t.Errorf("a message of %s has the path %s, want %s", name, path, want)
+		}
+		x.Release()
+	}
 	for i, want := range []string{`{"a":1,"g":{"a":1,"b":2}}`, "teapot"} {
 		x := g.Taken("queue", gateway.Message{Header: gateway.Fields{{Name: "x-a", Value: "a"}}, Body: []byte("hello")})
 		x.Record = gateway.NewRecord()

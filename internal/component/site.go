@@ -420,8 +420,9 @@ func (s *ServiceSite) Observer(o telemetry.Observer) {
 }
 
 // Pipe is [BackendSite.Pipe] for what stands in no backend: requests that a source makes,
-// which have no parameters and of which everything is let through. The pipe is there
-// when the service is built.
+// which have no parameters and of which everything is let through. Backends that name no
+// method have the one of e, or else GET: where messages have bodies, e says POST. The pipe
+// is there when the service is built.
 func (s *ServiceSite) Pipe(scope Scope, e *model.Endpoint) gateway.Connector {
 	return s.env.Pipe(scope, nil, e)
 }
@@ -742,11 +743,12 @@ type Call struct {
 	NoStore   bool
 	Personal  bool
 	Written   []Written // texts with placeholders
+	By        string    // the namespace of the connector or client; "" for none
 }
 
 // Call returns what the components of the backend decided.
 func (s *BackendSite) Call() Call {
-	return Call{s.connector, s.client, s.transport, s.redirects, s.reshape, s.shadow, s.noStore, s.personal, s.written}
+	return Call{s.connector, s.client, s.transport, s.redirects, s.reshape, s.shadow, s.noStore, s.personal, s.written, s.claims[call]}
 }
 
 // A Key names a value that one component offers to others.

@@ -285,7 +285,7 @@ func (r *resolver) pipe(e *Endpoint) {
 
 func (r *resolver) backend(e *Endpoint, b *Backend) {
 	if b.URLPattern == "" {
-		r.report(b.Node, "url_pattern", config.Warning, config.CodeDefaultUsed, errors.New(`no url_pattern, so "/" is called; write the path of the service`))
+		r.report(b.Node, "url_pattern", config.Warning, config.CodeDefaultUsed, errors.New(`no url_pattern, so "/" stands for it; write the path of the service, or "/" where no path is called`))
 	}
 	if !strings.HasPrefix(b.URLPattern, "/") {
 		b.URLPattern = "/" + b.URLPattern
