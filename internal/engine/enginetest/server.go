@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -1173,67 +1172,53 @@ func shutdownDrains(t *trial) {
 	d.stopped <- nil // for the end of the case
 }
 
-// shutdownAnswers has clients that ask on one connection as fast as they can, until an
-// answer says that it is the last. Who has not had the chance to ask in time, as the
-// machine was busy, has lost no request.
+// shutdownAnswers has clients that go on asking, each at a pace of its own, until an answer
+// says that it is the last. The clock is not the machine's, so that nobody asks late who
+// meant to ask in time.
 func shutdownAnswers(t *trial) {
-	const rounds, clients, asked = 10, 8, 5
-	lost := 0
-	for range rounds {
-		d := t.open(engine.Settings{}, reply(200, "hello", "Content-Type", "a/b"))
-		var going, over, noting sync.WaitGroup
-		var failed atomic.Int64
-		stopped := make(chan struct{})
-		noting.Go(func() {
-			for {
-				select {
-				case <-d.done: // or there are too many
-				case <-stopped:
-					return
-				}
-			}
-		})
-		for range clients {
-			w := t.dial(d.addr)
-			going.Add(1)
-			warm := sync.OnceFunc(going.Done)
+	synctest.Test(t.T, func(tt *testing.T) {
+		l := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+		d := &door{server: t.NewServer(engine.Settings{}), do: reply(200, "hello"), done: make(chan outcome, 100), stopped: make(chan error, 1)}
+		go func() { d.stopped <- d.server.Serve(l, d) }()
+		var over sync.WaitGroup
+		for _, pauses := range [][]time.Duration{
+			{0, 0, 0, 0, 19 * time.Millisecond},                                   // in a hurry until now
+			{37 * time.Millisecond, 19 * time.Millisecond},                        // nothing is known of it yet
+			{28 * time.Millisecond, 28 * time.Millisecond, 40 * time.Millisecond}, // takes its time
+			{9 * time.Millisecond},
+			{2 * time.Millisecond},
+		} {
+			client, server := net.Pipe()
+			l.conns <- server
 			over.Go(func() {
-				defer warm()
-				before := time.Now() // the last request but this one
-				for n := 1; ; n++ {
-					now := time.Now()
-					w.send(get)
-					sent := time.Now()
-					if !w.more() {
-						if sent.Sub(before) < engine.Patience(0) {
-							failed.Add(1)
-						}
+				defer client.Close()
+				in := bufio.NewReader(client)
+				for n := 0; ; n++ {
+					io.WriteString(client, get)
+					res, err := http.ReadResponse(in, nil)
+					if err != nil {
+						tt.Errorf("pauses of %v: request %d is lost: %v", pauses, n, err)
 						return
 					}
-					before = now
-					if h := w.head(); w.content(h) != "hello" {
-						t.Errorf("answer %q", h)
-					} else if h.get("Connection") == "close" {
+					if text, err := io.ReadAll(res.Body); string(text) != "hello" || err != nil {
+						tt.Errorf("pauses of %v: answer %d is %q, %v", pauses, n, text, err)
+					}
+					if res.Close {
 						return
 					}
-					if n == asked {
-						warm()
-					}
+					time.Sleep(pauses[n%len(pauses)])
 				}
 			})
 		}
-		going.Wait()
-		if err := d.server.Shutdown(t.context()); err != nil {
-			t.Error(err)
+		time.Sleep(57 * time.Millisecond)
+		if err := d.server.Shutdown(tt.Context()); err != nil {
+			tt.Error(err)
 		}
 		over.Wait()
-		close(stopped)
-		noting.Wait()
-		lost += int(failed.Load())
-	}
-	if lost > 0 {
-		t.Errorf("%d of %d clients lost a request", lost, rounds*clients)
-	}
+		if err := <-d.stopped; err != nil {
+			tt.Error(err)
+		}
+	})
 }
 
 // shutdownLeaves has clients that have sent nothing, one request, or the beginning of
