@@ -37,21 +37,21 @@ type Exchange struct {
 	Pin     Pin       // what is held for its sake, nil for nothing; Release lets go of it at the end
 	Err     error     // why the answer is a failure, for observers; nil for a good one
 
+	Record *Record // of those who look at what happens; nil as a rule
+
 	// Personal says that backends see credentials of the client, so that a cache must
 	// not keep the answer for others. The core sets it on the exchange of an endpoint alone;
 	// components say s.Personal at their site.
 	Personal bool
 
-	Record *Record // of those who look at what happens; nil as a rule
-
 	trace     trace
+	replied   bool
+	taken     bool // the body of In is somebody's
+	ownParams bool // Params is of x alone
 	children  []*Exchange
 	slots     []any
 	onRelease []func()
-	turn      *turn // that runs, nil if none can run again
-	replied   bool
-	taken     bool      // the body of In is somebody's
-	ownParams bool      // Params is of x alone
+	turn      *turn     // that runs, nil if none can run again
 	inline    [8]string // room for Params
 }
 
@@ -82,12 +82,12 @@ type Request struct {
 	// answer cancels the others: the end of the context is likely, and noticed at once.
 	Contested bool
 
+	// Attempt is what is known of the host that is called, as its client has found.
+	Attempt Attempt
+
 	// Others is how many hosts are left to be asked if no connection to this one
 	// can be made. They share the time that is left for making one.
 	Others int
-
-	// Attempt is what is known of the host that is called, as its client has found.
-	Attempt Attempt
 
 	// Timing is filled by the engine that makes the call, for whoever wants to know; nil
 	// as a rule. It must be empty, and outlive the body of the answer.

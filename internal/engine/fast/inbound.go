@@ -23,10 +23,10 @@ var _ gateway.Secured = (*inbound)(nil)
 // An inbound is a [gateway.Inbound]: the request that a connection is serving.
 type inbound struct {
 	c      *conn
-	secure bool
 	head   wire.RequestHead
 	body   *requestBody // nil when the request has none
-	hints  int          // that were sent
+	hints  int32        // that were sent
+	secure bool
 }
 
 // begin makes the body of the request whose head was read.

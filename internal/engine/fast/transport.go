@@ -27,18 +27,18 @@ type transport struct {
 	in     wire.Reader
 	stream net.Conn        // the socket, or TLS over it
 	raw    syscall.RawConn // of the socket; nil where there is none
-	direct bool            // the stream is the socket, and the system can be asked
 
 	receive operation // into the buffer of in
 	look    operation // into memory of others, without waiting
 	put     operation // from memory of others
-	first   [1]byte   // of a message, where the system cannot be asked
 
 	stall   time.Duration // how long the other end may take nothing; 0 for no limit
 	writeBy time.Time     // the deadline that is set for writing; zero for none
 	until   time.Time     // when what is sent must have gone out; zero for no limit of its own
 	limited bool          // that is the deadline of the stream
 	waited  bool          // the other end did not take what was sent as fast as it came
+	direct  bool          // the stream is the socket, and the system can be asked
+	first   [1]byte       // of a message, where the system cannot be asked
 }
 
 // An operation on a socket: what package net calls when it may be worth it, and
