@@ -132,7 +132,7 @@ func telling(f config.Field) bool {
 // plain reports whether the name of an option means too little by itself to be recognised
 // where it is not expected.
 func (g *guard) plain(f config.Field) bool {
-	return f.Guards == config.GuardsBeside || g.common[f.Key]
+	return f.Guards == config.GuardsBeside || g.common[f.Key] && !telling(f)
 }
 
 // add adds an option that is not there yet.

@@ -396,9 +396,9 @@ func TestDump(t *testing.T) {
 
 // TestSecrets tells nobody what is a secret by nature, though the file has it in clear.
 func TestSecrets(t *testing.T) {
-	t.Chdir(filepath.Join(testdata, "../../../test/misspell/testdata/samples"))
+	t.Chdir(filepath.Join(testdata, "../../../internal/components/auth/jose/testdata"))
 	for _, args := range []string{"check -d", "check -dd", "check -ddd", "check --format json", "explain /partners/7/orders"} {
-		got := invoke(t, append(strings.Fields(args), "-c", "encrypted-keys.yaml")...)
+		got := invoke(t, append(strings.Fields(args), "-c", "auth-validator-encrypted.yaml")...)
 		if strings.Contains(got.stdout+got.stderr, "AQEBAQ") || strings.Contains(got.stdout+got.stderr, "HXQRRTL") {
 			t.Errorf("sluice %s tells a secret:\n%s%s", args, got.stdout, got.stderr)
 		}
@@ -408,6 +408,7 @@ func TestSecrets(t *testing.T) {
 // TestDumpAll shows every key of the samples that has an effect, at its place and with
 // what it means, and nothing that the file does not say and that has no default.
 func TestDumpAll(t *testing.T) {
+	t.Setenv("USERS_KEY", "k") // of a sample
 	t.Chdir(filepath.Join(testdata, "../../../test/misspell/testdata/samples"))
 	var names []string
 	for _, pattern := range []string{"*.json", "*.yaml", "*.toml"} {
@@ -417,8 +418,8 @@ func TestDumpAll(t *testing.T) {
 		}
 		names = append(names, some...)
 	}
-	if len(names) < 30 {
-		t.Fatalf("%d samples, want 30", len(names))
+	if len(names) < 25 {
+		t.Fatalf("%d samples, want 25", len(names))
 	}
 	for _, name := range names {
 		text, err := os.ReadFile(name)

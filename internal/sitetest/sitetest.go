@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -287,7 +288,8 @@ func built(t testing.TB, s Site) {
 	}
 }
 
-// Node parses options, nil for "". Text that is no JSON is YAML, be it in braces.
+// Node parses options, nil for "". Text that is no JSON is YAML, be it in braces. References
+// are replaced: ${env:NAME} by what t.Setenv has set, ${file:NAME} from the folder of the test.
 func Node(t testing.TB, text string) *config.Node {
 	t.Helper()
 	if text == "" {
@@ -303,6 +305,9 @@ func document(t testing.TB, text string) *config.Document {
 		name = "test.json"
 	}
 	d, problems := config.Parse(name, []byte(text))
+	if d != nil {
+		problems = append(problems, d.ExpandReferences(config.LoadOptions{Environ: os.Environ()})...)
+	}
 	if d == nil || config.HasErrors(problems) {
 		t.Fatalf("%s\n%s", text, config.Format(problems))
 	}

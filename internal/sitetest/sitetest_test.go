@@ -3,6 +3,7 @@ package sitetest_test
 import (
 	"context"
 	"errors"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -237,5 +238,34 @@ extra_config: {test/mark: {word: s}}
 	}
 	if none, problems := sitetest.New(t).Check(t, `{"version":3,"timeout":true}`); none != nil || !config.HasErrors(problems) {
 		t.Errorf("a wrong configuration is compiled: %s", config.Format(problems))
+	}
+}
+
+// TestReferences replaces references as a start does, at a site and in a configuration.
+func TestReferences(t *testing.T) {
+	t.Setenv("MARK", "from the environment")
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("mark.txt", []byte("from a file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for reference, want := range map[string]string{"${env:MARK}": "from the environment", "${file:mark.txt}": "from a file"} {
+		g := sitetest.New(t)
+		g.Registry, g.Env.Registry = registry(), registry()
+		x := testx.Request{}.Exchange(t)
+		if err := sitetest.Run(t.Context(), t, g.Backend(t, "test/mark", "word: "+reference), x, nil); err != nil || words(x.Request.Header) != want {
+			t.Errorf("%s at a site: %q, %v; want %q", reference, words(x.Request.Header), err, want)
+		}
+		g = sitetest.New(t)
+		g.Registry, g.Env.Registry = registry(), registry()
+		g.Answer = gateway.ConnectorFunc(func(ctx context.Context, x *gateway.Exchange) error {
+			if got := words(x.Request.Header); got != want {
+				t.Errorf("%s in a configuration: %q, want %q", reference, got, want)
+			}
+			return sitetest.JSON(`{}`).Do(ctx, x)
+		})
+		document := `{"version": 3, "host": ["http://up"], "endpoints": [{"endpoint": "/", "backend": [{"url_pattern": "/", "extra_config": {"test/mark": {"word": "` + reference + `"}}}]}]}`
+		if got := sitetest.Ask(t, g.Compile(t, document), testx.Request{Path: "/"}); got.Status != 200 {
+			t.Errorf("%s: status %d, %v", reference, got.Status, got.Err)
+		}
 	}
 }

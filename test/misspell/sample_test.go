@@ -2,10 +2,13 @@ package misspell
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -24,8 +27,8 @@ import (
 
 const folder = "testdata/samples"
 
-// up is the root of the repository, seen from folder.
-const up = "../../../../"
+// up is the root of the repository.
+const up = "../../"
 
 // A sample is a configuration that is right.
 type sample struct {
@@ -34,17 +37,20 @@ type sample struct {
 }
 
 // samples returns all samples. From then on relative names, also those in the
-// samples, start in their folder.
+// samples, start in a folder with all that stands beside a sample.
 func samples(t *testing.T) []sample {
 	t.Helper()
-	t.Chdir(folder)
 	components, err := declared.Folders(up)
 	if err != nil {
 		t.Fatal(err)
 	}
-	patterns := []string{"*.json", "*.yaml", "*.toml"}
+	beside := t.TempDir()
+	gather(t, beside, folder)
+	patterns := []string{folder + "/*.json", folder + "/*.yaml", folder + "/*.toml"}
 	for _, folder := range slices.Sorted(maps.Keys(components)) {
-		patterns = append(patterns, up+declared.Sample(folder, "*")) // for their pages of the manual
+		pattern := up + declared.Sample(folder, "*") // for their pages of the manual
+		patterns = append(patterns, pattern)
+		gather(t, beside, filepath.Dir(pattern))
 	}
 	var all []sample
 	for _, pattern := range patterns {
@@ -64,7 +70,49 @@ func samples(t *testing.T) []sample {
 			all = append(all, sample{filepath.Base(name), string(text), d.Root})
 		}
 	}
+	t.Chdir(beside)
 	return all
+}
+
+// gather links what stands in the folder of samples from another folder.
+func gather(t *testing.T, into, from string) {
+	t.Helper()
+	from, err := filepath.Abs(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = filepath.WalkDir(from, func(name string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // a component without a sample
+		}
+		if err != nil {
+			return err
+		}
+		as := filepath.Join(into, strings.TrimPrefix(name, from))
+		switch {
+		case !entry.IsDir():
+			return os.Symlink(name, as)
+		case entry.Name() == "fuzz":
+			return filepath.SkipDir
+		}
+		return os.MkdirAll(as, 0o700)
+	})
+	if err != nil {
+		t.Fatalf("files that samples of different folders may need have different names: %v", err)
+	}
+}
+
+// reference finds the variables that a text refers to.
+var reference = regexp.MustCompile(`\$\{env:(\w+)\}`)
+
+// variables gives the variables that a text refers to a value each, which is long enough for a
+// secret; that of mutants is a number.
+func variables(text string) []string {
+	var environ []string
+	for _, m := range reference.FindAllStringSubmatch(text, -1) {
+		environ = append(environ, m[1]+"=0123456789abcdef0123456789abcdef")
+	}
+	return append(environ, "MUTANT=7")
 }
 
 // check returns what sluice check --lint reports of a text.
@@ -81,7 +129,7 @@ func run(ctx context.Context, name, text string, environ ...string) []*config.Pr
 func compile(ctx context.Context, name, text string, raise func([]*config.Problem) []*config.Problem, environ ...string) []*config.Problem {
 	g := runtime.New(runtime.Options{
 		Load: func(ctx context.Context, _ func(string)) (*config.Document, []*config.Problem) {
-			d, problems := config.Load(ctx, name, config.LoadOptions{ReadFile: func(file string) ([]byte, error) {
+			d, problems := config.Load(ctx, name, config.LoadOptions{Environ: variables(text), ReadFile: func(file string) ([]byte, error) {
 				if file == name {
 					return []byte(text), nil
 				}

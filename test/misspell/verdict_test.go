@@ -101,7 +101,6 @@ func TestExamples(t *testing.T) {
 // schema refuses. A mutation of a key is made once, in the first sample that has
 // it; the race detector, which is after something else, sees every fifth.
 func TestVerdict(t *testing.T) {
-	t.Setenv("MUTANT", "7") // for references
 	s, _ := publishedSchema(t)
 	all := samples(t)
 	var mu sync.Mutex
