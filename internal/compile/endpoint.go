@@ -338,7 +338,7 @@ func (b *endpointBuilder) backend(i int, be *model.Backend) *branchPlan {
 		return nil
 	}
 	bp.demands = demands(be, addr.Pattern, call.Written, b.site.Params())
-	addr.Compress = !call.Transport.DisableCompression
+	addr.Compress = call.Connector == nil && !call.Transport.DisableCompression
 	b.placed = append(append(b.placed[:0], stages...),
 		component.Placed{Phase: uint8(component.BackendAddress), Name: "address", Stage: addr, At: be.Node.Pos, Prompt: true},
 		component.Placed{Phase: uint8(component.BackendShape), Name: "shape", Stage: message.NewShape(b.g.Service, be, call.Reshape), Prompt: true,

@@ -40,9 +40,6 @@ func (p *pipe) Do(ctx context.Context, x *gateway.Exchange) error {
 	x.Request.Body = body.Body{}
 	c := fanout.NewCall(x, payload)
 	c.Endpoint, c.Results, c.Request.Upgrade, c.Request.Through = p.name, nil, "", x.Request.Through
-	if x.Request.Unpack {
-		c.Request.Header.Del("Accept-Encoding") // which is what the backend around it wants
-	}
 	if p.whole {
 		if err := message.Buffer(ctx, &c.Request.Body, p.hold); err != nil {
 			return err
