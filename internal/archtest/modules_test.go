@@ -14,6 +14,7 @@ import (
 var testModules = []string{
 	"github.com/go-json-experiment/json",
 	"github.com/miekg/dns",
+	"github.com/nats-io/nats-server/v2",
 	"github.com/rs/cors",
 	"github.com/santhosh-tekuri/jsonschema/v6",
 	"go.uber.org/goleak",

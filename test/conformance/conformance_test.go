@@ -32,6 +32,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/engine/fast"
 	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
+	"github.com/sluice-gateway/sluice/internal/kit/nats/natstest"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
 	"github.com/sluice-gateway/sluice/internal/model"
 	"github.com/sluice-gateway/sluice/internal/published"
@@ -112,6 +113,9 @@ func play(t testing.TB, e engine.Engine, file string, sections []section) {
 	for name, host := range hosts {
 		_, port, _ := net.SplitHostPort(host)
 		names = append(names, "$"+name, "http://"+host, "$host"+name, host, "$port"+name, port)
+	}
+	if slices.ContainsFunc(sections, func(s section) bool { return strings.Contains(s.text, "$NATS") }) {
+		names = append(names, "$NATS", natstest.Start(t, natstest.Options{}).URL)
 	}
 	dir := t.TempDir()
 	replacer := strings.NewReplacer(append(names, "$DIR", filepath.ToSlash(dir))...)
@@ -260,6 +264,9 @@ func (s *stage) request(t testing.TB, at, address, text string) {
 	if err != nil {
 		t.Fatalf("%s: %v", at, err)
 	}
+	if m.direction("ready") != "" {
+		s.ready(t, at)
+	}
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
 		t.Fatalf("%s: %v", at, err)
@@ -312,6 +319,27 @@ func (s *stage) request(t testing.TB, at, address, text string) {
 		return
 	}
 	s.last = s.readAnswer(conn, &m)
+}
+
+// ready waits until the gateway says that it is, as it does not before what is critical is
+// there.
+func (s *stage) ready(t testing.TB, at string) {
+	t.Helper()
+	status := 0
+	for end := time.Now().Add(patience); status != http.StatusOK && time.Now().Before(end); {
+		answer, err := http.Get("http://" + s.address + "/__ready")
+		if err != nil {
+			t.Fatalf("%s: %v", at, err)
+		}
+		answer.Body.Close()
+		if status = answer.StatusCode; status != http.StatusOK {
+			<-time.After(5 * time.Millisecond)
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
+	if status != http.StatusOK {
+		t.Fatalf("%s: the gateway does not get ready: %d", at, status)
+	}
 }
 
 func (s *stage) readAnswer(conn net.Conn, m *message) *answer {

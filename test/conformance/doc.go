@@ -8,8 +8,9 @@
 //	-- config --            the configuration; $A, $B and $C are the addresses of
 //	                        scripted backends, $DEAD is one that refuses
 //	                        connections, $OWN one for the gateway to listen on
-//	                        beside its own; $hostA, $hostOWN and so on are the same
-//	                        without http://, $portA and so on their ports alone.
+//	                        beside its own, $NATS that of a NATS server; $hostA,
+//	                        $hostOWN and so on are the same without http://,
+//	                        $portA and so on their ports alone.
 //	                        The file is called gateway.json, unless its name
 //	                        follows the word
 //	-- environment --       variables for the next configuration, KEY=VALUE, with
@@ -35,7 +36,9 @@
 //	                        after so many bytes of the answer's body), @leave: NAME
 //	                        (closes the connection as soon as NAME is released),
 //	                        @end: yes (sends no more after what is written), @pad:
-//	                        9000 (a field X-Pad of so many bytes)
+//	                        9000 (a field X-Pad of so many bytes), @ready: yes
+//	                        (waits until /__ready is 200, so until what is
+//	                        critical is there)
 //	-- answer --            status, fields that must be there with these values,
 //	                        and the body. "Name:" alone is a field that must not
 //	                        be there, "Name: ~ expression" one whose value matches.

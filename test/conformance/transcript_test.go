@@ -80,7 +80,7 @@ var kinds = map[string]kind{
 	"backend": {words: []string{"A, B or C", "a method", "a path"}, first: "a status such as 200", form: statusLine,
 		directions: []string{"chunked", "cut", "delay", "gone", "gzip", "hang", "hint", "pause", "quoted", "release", "reset", "trailer", "wait"}},
 	"request": {words: []string{"OWN"}, spare: 1, first: "a request line such as GET /a", form: requestLine,
-		directions: []string{"chunked", "end", "got", "gzip", "leave", "pad", "quoted"}},
+		directions: []string{"chunked", "end", "got", "gzip", "leave", "pad", "quoted", "ready"}},
 	"answer": {first: "a status such as 200", form: statusLine, directions: []string{"broken", "exact", "has", "hint", "quoted", "trailer"}},
 	"seen": {words: []string{"A, B or C"}, first: "a request line such as GET /a, or none alone", form: requestLine,
 		directions: []string{"length", "proto", "quoted"}},

@@ -3,6 +3,7 @@ package all // made by make generate of the folders that there are
 import (
 	_ "github.com/sluice-gateway/sluice/internal/components/auth/jose"
 	_ "github.com/sluice-gateway/sluice/internal/components/backend/httpbackend"
+	_ "github.com/sluice-gateway/sluice/internal/components/backend/pubsub"
 	_ "github.com/sluice-gateway/sluice/internal/components/proxy"
 	_ "github.com/sluice-gateway/sluice/internal/components/qos/circuitbreaker"
 	_ "github.com/sluice-gateway/sluice/internal/components/qos/httpcache"

@@ -11,17 +11,18 @@
 //	a, err := queue.NewAddress(&s.Site, s.Name(), "topic_url", s.Config().Host[0], o.TopicURL)
 //	a.Server, a.Backoff, a.Retries = o.Server, o.BackoffStrategy, o.MaxRetries
 //	p, err := queue.OpenPublisher(&s.Site, a)
-//	err = queue.Attend(&s.Site, s.Name(), o.Critical, p)
-//	return queue.Produce(s, p, o.SuccessStatusCode)
+//	err = queue.Produce(s, p, o.SuccessStatusCode)
+//	return queue.Attend(&s.Site, "name of it at health paths", o.Critical, p)
 //
 // Errors of these are errors of the build, placed at their keys. Attend starts what was
 // opened with the generation, leaves it with it, and tells the health paths; whoever opens
 // something in another way, such as an agent with options of its own, uses Attend alone.
 // Nobody closes anything: [component.Keep] does.
 //
-// [Produce] is the connector that answers a backend by publishing. Whoever writes one of his
-// own makes the answer of a message that was taken by [gateway.Response.Acknowledge]. Who
-// takes messages ends deliveries by [Settle] in the Leave of a stage at BackendAdapt.
+// [Produce] and [Consume] are the connectors: what answers a backend by publishing, and by
+// taking a message. Whoever writes one of his own makes the answer of a message that was
+// taken by [gateway.Response.Acknowledge], and ends deliveries by [Settle] in the Leave of a
+// stage at BackendAdapt, as Consume does.
 //
 //   - Publish returns nil when the broker has taken the message, and not before. Every
 //     error is one for the client: [gateway.Away] at once if the broker is known to be

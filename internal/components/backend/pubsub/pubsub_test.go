@@ -1,0 +1,133 @@
+package pubsub
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/queue"
+	"github.com/sluice-gateway/sluice/internal/kit/queue/queuetest"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/sitetest"
+)
+
+// gatewayOf returns a configuration with an endpoint for each namespace of the package.
+func gatewayOf(b *queuetest.Broker, publisher, subscriber string) string {
+	return fmt.Sprintf(`{"version": 3, "dialect": "sluice", "endpoints": [
+		{"endpoint": "/orders", "method": "POST", "input_headers": ["X-A"], "backend": [{"url_pattern": "/p", "host": [%[1]q],
+			"extra_config": {"backend/pubsub/publisher": {"topic_url": "orders"%[2]s}}}]},
+		{"endpoint": "/orders", "backend": [{"url_pattern": "/s", "host": [%[1]q],
+			"extra_config": {"backend/pubsub/subscriber": {"subscription_url": "orders"%[3]s}}}]}]}`, b.Host(), publisher, subscriber)
+}
+
+// TestAttributes: what has passed input_headers is published, the first value of each name,
+// with what the gateway adds.
+func TestAttributes(t *testing.T) {
+	b := queuetest.New(t)
+	g := sitetest.New(t).Compile(t, gatewayOf(b, "", ""))
+	header := gateway.Fields{{Name: "X-A", Value: "1"}, {Name: "X-A", Value: "2"}, {Name: "X-B", Value: "3"}, {Name: "User-Agent", Value: "x"}}
+	if got := sitetest.Ask(t, g, testx.Request{Method: "POST", Path: "/orders", Query: "q=1", Header: header, Body: "hello"}); got.Status != 200 {
+		t.Fatal(got)
+	}
+	ms := b.Queue("orders")
+	if len(ms) != 1 || string(ms[0].Body) != "hello" {
+		t.Fatalf("published %v", ms)
+	}
+	var names []string
+	for _, f := range ms[0].Attributes {
+		names = append(names, f.Name)
+	}
+	slices.Sort(names)
+	if want := []string{"Sluice-Hops", "User-Agent", "X-A", "X-Forwarded-For", "X-Forwarded-Host"}; !slices.Equal(names, want) || ms[0].Attributes.Get("X-A") != "1" {
+		t.Errorf("attributes %v, want %v", ms[0].Attributes, want)
+	}
+}
+
+// TestReload: what was opened lives as long as its options are the same.
+func TestReload(t *testing.T) {
+	b, g := queuetest.New(t), sitetest.New(t)
+	g.Compile(t, gatewayOf(b, "", ""))
+	g.Compile(t, gatewayOf(b, `, "success_status_code": 202`, `, "nack_discard": false`))
+	if opened, _ := b.Open(); opened != 2 {
+		t.Errorf("opened %d behind the first reload, want 2", opened)
+	}
+	g.Compile(t, gatewayOf(b, `, "max_retries": 3`, ""))
+	if opened, _ := b.Open(); opened != 3 {
+		t.Errorf("opened %d behind the second one, want 3", opened)
+	}
+}
+
+// TestHealth: each backend has a state of its own, and the gateway may depend on it.
+func TestHealth(t *testing.T) {
+	b, g := queuetest.New(t), sitetest.New(t)
+	g.Compile(t, gatewayOf(b, `, "critical": true`, ""))
+	b.Lose(errors.New("cut"))
+	var got []string
+	for _, h := range g.Env.Health {
+		text, ok := h.State()
+		got = append(got, fmt.Sprint(strings.Replace(h.Name, b.Host(), "mem://", 1), " ", h.Critical, " ", text, " ", ok))
+	}
+	slices.Sort(got)
+	want := []string{"mem://orders of GET /orders backend 0 false connecting false", "mem://orders of POST /orders backend 0 true connecting false"}
+	if !slices.Equal(got, want) {
+		t.Errorf("health %q, want %q", got, want)
+	}
+}
+
+// TestNackDiscard: a message of no use is dropped unless the options say otherwise.
+func TestNackDiscard(t *testing.T) {
+	for options, dropped := range map[string]int{"": 1, `, "nack_discard": true`: 1, `, "nack_discard": false`: 0} {
+		b := queuetest.New(t)
+		g := sitetest.New(t).Compile(t, gatewayOf(b, "", options))
+		b.Put("orders", queue.Message{Body: []byte("garbage")})
+		if got := sitetest.Ask(t, g, testx.Request{Path: "/orders"}); got.Status != 502 {
+			t.Errorf("%s: %v", options, got)
+		}
+		if d, q := len(b.Dropped("orders")), len(b.Queue("orders")); d != dropped || q != 1-dropped {
+			t.Errorf("%s: %d dropped, %d requeued", options, d, q)
+		}
+	}
+}
+
+func TestOptions(t *testing.T) {
+	tests := []struct {
+		namespace, options string
+		want               []string // beginnings of problems
+	}{
+		{"publisher", `topic_url: orders`, nil},
+		{"publisher", `{}`, []string{"error topic_url: missing"}},
+		{"publisher", `topic_url: ""`, []string{"error topic_url: "}},
+		{"publisher", `{topic_url: orders, success_status_code: 300}`, []string{"error success_status_code: must be between 200 and 299"}},
+		{"publisher", `{topic_url: orders, backoff_strategy: never}`, []string{"error backoff_strategy: "}},
+		{"publisher", `{topic_url: orders, max_retries: -1}`, []string{"error max_retries: "}},
+		{"publisher", `{topic_url: "orders?a=1"}`, []string{`error topic_url: unknown parameter "a"; mem:// has none here`}},
+		{"publisher", `{topic_url: "{order}"}`, []string{"warning topic_url: placeholders are not filled in here"}},
+		{"subscriber", `subscription_url: orders`, nil},
+		{"subscriber", `{}`, []string{"error subscription_url: missing"}},
+		{"subscriber", `{subscription_url: orders, empty_status_code: 600}`, []string{"error empty_status_code: must be between 200 and 599"}},
+		{"subscriber", `{subscription_url: "orders?a=1"}`, []string{`error subscription_url: unknown parameter "a"`}},
+	}
+	for _, tt := range tests {
+		g := sitetest.New(t)
+		g.Config.Backend[0].Host = []string{queuetest.New(t).Host()}
+		got := sitetest.Problems(g.Backend(t, "backend/pubsub/"+tt.namespace, tt.options))
+		if !slices.EqualFunc(got, tt.want, strings.HasPrefix) {
+			t.Errorf("%s: got %q, want %q", tt.options, got, tt.want)
+		}
+	}
+}
+
+// TestConcurrentCalls: what is done once for each of them is told.
+func TestConcurrentCalls(t *testing.T) {
+	for namespace, options := range map[string]string{"publisher": `topic_url: orders`, "subscriber": `subscription_url: orders`} {
+		g := sitetest.New(t)
+		g.Config.Backend[0].Host, g.Config.ConcurrentCalls = []string{queuetest.New(t).Host()}, 3
+		got := sitetest.Problems(g.Backend(t, "backend/pubsub/"+namespace, options))
+		if len(got) != 1 || !strings.Contains(got[0], "for each of 3 concurrent_calls") {
+			t.Errorf("%s: %q", namespace, got)
+		}
+	}
+}

@@ -1,0 +1,274 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	client "github.com/nats-io/nats.go"
+
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/change"
+	"github.com/sluice-gateway/sluice/internal/kit/live"
+	"github.com/sluice-gateway/sluice/internal/kit/queue"
+)
+
+func init() {
+	queue.Register(queue.Driver{Scheme: "nats", Host: checkHost, Publisher: openPublisher, Subscriber: openSubscriber, Envelope: true})
+}
+
+// What a subscriber holds that nobody has taken, at most.
+const (
+	most      = 16 << 10 // messages
+	mostBytes = 64 << 20
+)
+
+// where returns the servers of an address.
+func where(a *queue.Address) (*server, error) {
+	text, err := a.Broker(variable, example, func(text string) error { _, err := servers(text); return err })
+	if err != nil {
+		return nil, err
+	}
+	urls, err := servers(text)
+	return &server{urls: urls}, err
+}
+
+// A publisher publishes to one subject.
+type publisher struct {
+	*live.Conn[*link]
+	subject  string
+	envelope bool
+}
+
+func openPublisher(s *component.Site, a *queue.Address) (queue.Publisher, error) {
+	to, err := where(a)
+	err = errors.Join(err, checkSubject(a.Path, false), a.Only([]string{"natsv2"}, nil))
+	if err != nil {
+		return nil, err
+	}
+	to.product = s.Product()
+	id := "connection " + queue.ID(append(to.urls, a.Retry(), to.product)...)
+	c, err := component.Keep(s, id, func() (*live.Conn[*link], func(), error) {
+		c := live.New(a.Live(public(to.urls)), to)
+		return c, c.Close, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &publisher{c, a.Path, a.Envelope}, nil
+}
+
+// patience is how long the word of the server may take where nobody says so.
+const patience = 30 * time.Second
+
+// Publish sends the message and waits for the word of the server.
+func (p *publisher) Publish(ctx context.Context, m *queue.Message) error {
+	l, err := p.Get()
+	if err != nil {
+		return err
+	}
+	out := client.Msg{Subject: p.subject, Data: m.Body}
+	switch {
+	case p.envelope:
+		out.Data = appendEnvelope(nil, m.Attributes, m.Body)
+	case len(m.Attributes) > 0:
+		out.Header = make(client.Header, len(m.Attributes))
+		values := make([]string, len(m.Attributes))
+		for i, f := range m.Attributes {
+			values[i] = f.Value
+			out.Header[f.Name] = values[i : i+1 : i+1]
+		}
+	}
+	switch err := l.PublishMsg(&out); {
+	case errors.Is(err, client.ErrMaxPayload):
+		return gateway.TooLarge("the max_payload of the broker", l.MaxPayload())
+	case errors.Is(err, client.ErrConnectionClosed): // and nothing was sent
+		return gateway.Away(errLost)
+	case errors.Is(err, client.ErrHeadersNotSupported):
+		return queue.Refused(err)
+	case err != nil:
+		return queue.Lost(err)
+	}
+	if _, limited := ctx.Deadline(); !limited {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, patience)
+		defer cancel()
+	}
+	if err := l.FlushWithContext(ctx); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return queue.Lost(err)
+	}
+	if err := l.refusal(ctx, p.subject); err != nil {
+		if ctx.Err() != nil {
+			return err
+		}
+		return queue.Refused(err)
+	}
+	return nil
+}
+
+var errLost = errors.New("the connection was lost")
+
+// A subscriber hears one subject.
+type subscriber struct {
+	*live.Conn[*link]
+	held  chan *delivery
+	bytes atomic.Int64 // of what is held
+
+	dropping change.State // whether messages are dropped, because nobody takes them
+
+	mu   sync.Mutex
+	logs []*slog.Logger
+}
+
+func openSubscriber(s *component.Site, a *queue.Address) (queue.Subscriber, error) {
+	from, err := where(a)
+	err = errors.Join(err, checkSubject(a.Path, true), a.Only([]string{"natsv2", "queue"}, nil))
+	if err != nil {
+		return nil, err
+	}
+	from.product, from.subject, from.group = s.Product(), a.Path, a.Query.Get("queue")
+	if a.Query.Has("queue") {
+		if err := checkSubject(from.group, false); err != nil {
+			return nil, errors.New("the queue is the name of a group, in the letters of a subject")
+		}
+	}
+	id := "subscription " + queue.ID(append(from.urls, a.Retry(), from.product, from.subject, from.group, a.Site)...)
+	return component.Keep(s, id, func() (*subscriber, func(), error) {
+		sub := &subscriber{held: make(chan *delivery, most)}
+		from.take = sub.take
+		sub.Conn = live.New(a.Live(public(from.urls)), from)
+		return sub, sub.Close, nil
+	})
+}
+
+// Start begins to connect, and keeps the log.
+func (s *subscriber) Start(log *slog.Logger) (leave func()) {
+	own := slog.New(log.Handler())
+	s.mu.Lock()
+	s.logs = append(s.logs, own)
+	s.mu.Unlock()
+	gone := s.Conn.Start(log)
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.logs = slices.DeleteFunc(s.logs, func(l *slog.Logger) bool { return l == own })
+		gone()
+	}
+}
+
+// take holds a message that has come, or drops it if there are too many.
+func (s *subscriber) take(m *client.Msg) {
+	d := &delivery{of: s, size: int64(m.Size())}
+	for name, values := range m.Header {
+		if len(values) > 0 {
+			d.m.Attributes.Add(name, values[0])
+		}
+	}
+	d.m.Body = m.Data
+	if len(d.m.Attributes) == 0 {
+		if attributes, body, err := openEnvelope(m.Data); err == nil {
+			d.m.Attributes, d.m.Body = attributes, body
+		}
+	}
+	s.hold(d)
+}
+
+// hold puts a delivery behind those that are held.
+func (s *subscriber) hold(d *delivery) {
+	if s.bytes.Add(d.size) <= mostBytes {
+		select {
+		case s.held <- d:
+			return
+		default:
+		}
+	}
+	s.bytes.Add(-d.size)
+	s.tell(true)
+}
+
+// tell writes a line if it is news that messages are dropped, or are not any more.
+func (s *subscriber) tell(dropping bool) {
+	if !s.dropping.Is(dropping, time.Now) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case len(s.logs) == 0:
+	case dropping:
+		s.logs[len(s.logs)-1].Warn("messages are dropped, more than are held have come and nobody takes them", "held", len(s.held))
+	default:
+		s.logs[len(s.logs)-1].Info("messages are held again")
+	}
+}
+
+// Receive returns a message that is held, or the next one.
+func (s *subscriber) Receive(ctx context.Context) (queue.Delivery, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	select {
+	case d := <-s.held:
+		return s.hand(d), nil
+	default:
+	}
+	l, err := s.Get()
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case d := <-s.held:
+		return s.hand(d), nil
+	case <-l.lost:
+		return nil, gateway.Away(errLost)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Wait waits until the server is there.
+func (s *subscriber) Wait(ctx context.Context) error {
+	_, err := s.Conn.Wait(ctx)
+	return err
+}
+
+// hand notes that a delivery is not held any more.
+func (s *subscriber) hand(d *delivery) *delivery {
+	s.bytes.Add(-d.size)
+	if s.dropping.Bad() {
+		s.tell(false)
+	}
+	return d
+}
+
+// A delivery is a message that the broker has forgotten.
+type delivery struct {
+	of    *subscriber
+	m     queue.Message
+	size  int64
+	ended atomic.Bool
+}
+
+// Message returns the message.
+func (d *delivery) Message() *queue.Message { return &d.m }
+
+// Ack does nothing more.
+func (d *delivery) Ack(context.Context) error { d.ended.Store(true); return nil }
+
+// Nack holds the message again, or forgets it.
+func (d *delivery) Nack(_ context.Context, requeue bool) error {
+	if !d.ended.Swap(true) && requeue {
+		m := d.m
+		m.Redelivered++
+		d.of.hold(&delivery{of: d.of, m: m, size: d.size})
+	}
+	return nil
+}

@@ -1,0 +1,597 @@
+package nats_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	client "github.com/nats-io/nats.go"
+	"go.uber.org/goleak"
+
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/nats/natstest"
+	"github.com/sluice-gateway/sluice/internal/kit/queue"
+	_ "github.com/sluice-gateway/sluice/internal/kit/queue/drivers"
+	"github.com/sluice-gateway/sluice/internal/sitetest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// ends are those of a gateway, opened one after the other.
+type ends struct {
+	*sitetest.Gateway
+	server string
+	n      int
+}
+
+func newEnds(t *testing.T, server string) *ends {
+	e := &ends{Gateway: sitetest.New(t), server: server}
+	e.Env.Getenv = func(name string) string {
+		if name == "NATS_SERVER_URL" {
+			return server
+		}
+		return ""
+	}
+	return e
+}
+
+// address returns what the options say, as those of a site of its own.
+func (e *ends) address(t *testing.T, rest string) *queue.Address {
+	t.Helper()
+	e.n++
+	a, err := queue.NewAddress(&e.EndpointSite().Site, fmt.Sprint("site ", e.n), "url", "nats://", rest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// attend starts l; it ends with the test.
+func (e *ends) attend(t *testing.T, l queue.Lasting) {
+	t.Helper()
+	t.Cleanup(l.Start(e.Env.Log.Logger()))
+}
+
+func (e *ends) publisher(t *testing.T, rest string, more ...func(*queue.Address)) queue.Publisher {
+	t.Helper()
+	a := e.address(t, rest)
+	for _, f := range more {
+		f(a)
+	}
+	p, err := queue.OpenPublisher(&e.EndpointSite().Site, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.attend(t, p)
+	return p
+}
+
+func (e *ends) subscriber(t *testing.T, rest string) queue.Subscriber {
+	t.Helper()
+	s, err := queue.OpenSubscriber(&e.EndpointSite().Site, e.address(t, rest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.attend(t, s)
+	if err := s.Wait(within(t, time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func within(t *testing.T, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// ready waits until messages go through.
+func ready(t *testing.T, l queue.Lasting) {
+	t.Helper()
+	natstest.Wait(t, func() error {
+		if text, ok := l.Health(); !ok {
+			return errors.New(text)
+		}
+		return nil
+	})
+}
+
+func code(err error) string {
+	if err == nil {
+		return ""
+	}
+	return gateway.AsError(err).Code
+}
+
+// TestPublish: who listens gets the exact body, and attributes as headers, plain.
+func TestPublish(t *testing.T) {
+	s := natstest.Start(t, natstest.Options{})
+	p := newEnds(t, s.URL).publisher(t, "orders.created?natsv2")
+	ready(t, p)
+	sub := s.Listen(t, "orders.*")
+	body := []byte("{\"id\":1}\x00\xff")
+	for _, m := range []queue.Message{
+		{Body: body, Attributes: gateway.Fields{{Name: "X-Path", Value: "a b/c%2F"}, {Name: "User-Agent", Value: "x"}}},
+		{Body: body},
+		{},
+	} {
+		if err := p.Publish(within(t, time.Minute), &m); err != nil {
+			t.Fatal(err)
+		}
+		got, err := sub.NextMsg(time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(got.Data) != string(m.Body) || got.Subject != "orders.created" || len(got.Header) != len(m.Attributes) ||
+			got.Header.Get("X-Path") != m.Attributes.Get("X-Path") || got.Header.Get("User-Agent") != m.Attributes.Get("User-Agent") {
+			t.Errorf("got %q %v %q, want %v", got.Subject, got.Header, got.Data, m)
+		}
+	}
+}
+
+// TestReceive: both forms of messages are understood, and those of a group are shared out.
+func TestReceive(t *testing.T) {
+	s := natstest.Start(t, natstest.Options{})
+	e := newEnds(t, s.URL)
+	all, one, two := e.subscriber(t, "orders"), e.subscriber(t, "orders?queue=g"), e.subscriber(t, "orders?queue=g&natsv2")
+	old := e.publisher(t, "orders", func(a *queue.Address) { a.Envelope = true })
+	now := e.publisher(t, "orders")
+	ready(t, old)
+	ready(t, now)
+	raw := s.Listen(t, "orders")
+	const n = 100
+	for i := range n {
+		p := old
+		if i%2 == 0 {
+			p = now
+		}
+		if err := p.Publish(within(t, time.Minute), &queue.Message{Body: fmt.Append(nil, i), Attributes: gateway.Fields{{Name: "N", Value: fmt.Sprint(i)}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range n {
+		d, err := all.Receive(within(t, time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m := d.Message(); string(m.Body) != fmt.Sprint(i) || m.Attributes.Get("N") != fmt.Sprint(i) {
+			t.Fatalf("received %q %v, want %d", m.Body, m.Attributes, i)
+		}
+		if err := d.Ack(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if m, err := raw.NextMsg(time.Minute); err != nil || (len(m.Data) > 3) != (i%2 == 1) {
+			t.Fatalf("sent %q, %v", m.Data, err)
+		}
+	}
+	got := make(chan string)
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	var wg sync.WaitGroup
+	for _, sub := range []queue.Subscriber{one, two} {
+		wg.Go(func() {
+			for {
+				d, err := sub.Receive(ctx)
+				if err != nil {
+					return
+				}
+				got <- string(d.Message().Body)
+			}
+		})
+	}
+	seen := make(map[string]int)
+	for range n {
+		seen[<-got]++
+	}
+	stop()
+	wg.Wait()
+	if len(seen) != n {
+		t.Errorf("the group got %d messages, want each once of %d", len(seen), n)
+	}
+}
+
+// TestGiveBack: a message that is given back is there for the next who asks, one that nobody
+// waited for long enough, too.
+func TestGiveBack(t *testing.T) {
+	s := natstest.Start(t, natstest.Options{})
+	sub := newEnds(t, s.URL).subscriber(t, "orders")
+	ctx, leave := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	for range 10 {
+		wg.Go(func() {
+			if d, err := sub.Receive(ctx); !errors.Is(err, context.Canceled) {
+				t.Errorf("who left got %v, %v", d, err)
+			}
+		})
+	}
+	leave()
+	wg.Wait()
+	c := s.Client(t)
+	if err := errors.Join(c.Publish("orders", []byte("a")), c.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		d, err := sub.Receive(within(t, time.Minute))
+		if err != nil || string(d.Message().Body) != "a" || d.Message().Redelivered != i {
+			t.Fatalf("received %v, %v", d, err)
+		}
+		if err := errors.Join(d.Nack(t.Context(), i < 2), d.Nack(t.Context(), true)); err != nil {
+			t.Error(err)
+		}
+	}
+	if d, err := sub.Receive(within(t, time.Millisecond)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("received %v, %v", d, err)
+	}
+}
+
+// TestAway: a server that is down at the start or goes away is told of at once, by publishers
+// and by those who wait, and found again.
+func TestAway(t *testing.T) {
+	s := natstest.Start(t, natstest.Options{})
+	s.Stop()
+	e := newEnds(t, s.URL)
+	p := e.publisher(t, "orders")
+	if err := p.Publish(t.Context(), new(queue.Message)); code(err) != gateway.CodeBackendAway {
+		t.Errorf("down at the start: %v", err)
+	}
+	s.Restart()
+	ready(t, p)
+	sub := e.subscriber(t, "orders")
+	waits := make(chan error)
+	go func() { _, err := sub.Receive(context.Background()); waits <- err }()
+	for range 3 {
+		s.Stop()
+		if err := <-waits; code(err) != gateway.CodeBackendAway {
+			t.Errorf("who waited: %v", err)
+		}
+		natstest.Wait(t, func() error {
+			if err := p.Publish(t.Context(), new(queue.Message)); code(err) != gateway.CodeBackendAway {
+				return fmt.Errorf("while it is away: %w", err)
+			}
+			return nil
+		})
+		s.Restart()
+		natstest.Wait(t, func() error { // both may still have to notice
+			if err := p.Publish(within(t, time.Minute), &queue.Message{Body: []byte("back")}); err != nil {
+				return err
+			}
+			_, err := sub.Receive(within(t, 100*time.Millisecond))
+			return err
+		})
+		for err := error(nil); err == nil; { // what was published before
+			_, err = sub.Receive(within(t, time.Millisecond))
+		}
+		go func() { _, err := sub.Receive(context.Background()); waits <- err }()
+	}
+	s.Cut()
+	if err := <-waits; code(err) != gateway.CodeBackendAway {
+		t.Errorf("who waited: %v", err)
+	}
+	if log := e.Log.String(); strings.Count(log, "peer is away") < 4 || !strings.Contains(log, "peer is back") {
+		t.Errorf("log:\n%s", log)
+	}
+}
+
+// TestHeldWhileAway: what has come before the server went is still handed out.
+func TestHeldWhileAway(t *testing.T) {
+	s := natstest.Start(t, natstest.Options{})
+	sub := newEnds(t, s.URL).subscriber(t, "orders")
+	c := s.Client(t)
+	if err := errors.Join(c.Publish("orders", []byte("a")), c.Publish("orders", []byte("b")), c.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	if d, err := sub.Receive(within(t, time.Minute)); err != nil || string(d.Message().Body) != "a" {
+		t.Fatalf("received %v, %v", d, err)
+	}
+	d, err := sub.Receive(within(t, time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Stop()
+	natstest.Wait(t, func() error {
+		if text, ok := sub.Health(); ok {
+			return errors.New(text)
+		}
+		return nil
+	})
+	if err := d.Nack(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	if d, err := sub.Receive(t.Context()); err != nil || string(d.Message().Body) != "b" {
+		t.Errorf("received %v, %v", d, err)
+	}
+	if _, err := sub.Receive(t.Context()); code(err) != gateway.CodeBackendAway {
+		t.Errorf("nothing is held: %v", err)
+	}
+}
+
+// TestSlow: a server that says nothing costs no more than the time of the request.
+func TestSlow(t *testing.T) {
+	s := natstest.Start(t, natstest.Options{})
+	p := newEnds(t, s.URL).publisher(t, "orders")
+	ready(t, p)
+	s.Hold()
+	err := p.Publish(within(t, 10*time.Millisecond), &queue.Message{Body: []byte("a")})
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Publish: %v", err)
+	}
+	s.Resume()
+	if err := p.Publish(within(t, time.Minute), &queue.Message{Body: []byte("b")}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRefused: what the server does not take is no success, whoever else publishes.
+func TestRefused(t *testing.T) {
+	s := natstest.Start(t, natstest.Options{MaxPayload: 1000, Users: []*server.User{{
+		Username: "u", Password: "secret",
+		Permissions: &server.Permissions{Publish: &server.SubjectPermission{Allow: []string{"free.>"}}, Subscribe: &server.SubjectPermission{Deny: []string{"closed"}}},
+	}}})
+	e := newEnds(t, strings.Replace(s.URL, "//", "//u:secret@", 1))
+	free := e.publisher(t, "free.orders")
+	ready(t, free)
+	var wg sync.WaitGroup
+	for i := range 20 {
+		p := e.publisher(t, fmt.Sprint("closed.", i%4))
+		wg.Go(func() {
+			if err := p.Publish(within(t, time.Minute), new(queue.Message)); code(err) != gateway.CodeBackendStatus {
+				t.Errorf("closed.%d: %v", i%4, err)
+			}
+		})
+		wg.Go(func() {
+			if err := free.Publish(within(t, time.Minute), new(queue.Message)); err != nil {
+				t.Errorf("free: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	err := free.Publish(within(t, time.Minute), &queue.Message{Body: make([]byte, 1001)})
+	if e := gateway.AsError(err); e.Status != 413 {
+		t.Errorf("too large: %v", err)
+	}
+	sub, err := queue.OpenSubscriber(&e.EndpointSite().Site, e.address(t, "closed"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.attend(t, sub)
+	natstest.Wait(t, func() error {
+		if log := e.Log.String(); !strings.Contains(log, "Permissions Violation for Subscription") {
+			return errors.New(log)
+		}
+		return nil
+	})
+	if _, err := sub.Receive(t.Context()); code(err) != gateway.CodeBackendAway {
+		t.Errorf("Receive: %v", err)
+	}
+	if log := e.Log.String(); strings.Contains(log, "secret") || !strings.Contains(log, "peer="+s.URL) {
+		t.Errorf("log:\n%s", log)
+	}
+}
+
+// TestGarbage: a server that is none is away.
+func TestGarbage(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for i := 0; ; i++ {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			fmt.Fprint(c, []string{"HTTP/1.1 400 Bad Request\r\n\r\n", "INFO {\r\n", "INFO {}\r\n+OK\r\nMSG a b c d\r\n", "\x00\xff\r\n"}[i%4])
+			c.Close()
+		}
+	})
+	t.Cleanup(func() { l.Close(); wg.Wait() })
+	e := newEnds(t, "nats://u:secret@"+l.Addr().String())
+	p := e.publisher(t, "orders")
+	natstest.Wait(t, func() error {
+		if log := e.Log.String(); !strings.Contains(log, "peer is away") {
+			return errors.New(log)
+		}
+		return nil
+	})
+	if err := p.Publish(t.Context(), new(queue.Message)); code(err) != gateway.CodeBackendAway || strings.Contains(err.Error(), "secret") {
+		t.Errorf("Publish: %v", err)
+	}
+	if log := e.Log.String(); strings.Contains(log, "secret") {
+		t.Errorf("log:\n%s", log)
+	}
+}
+
+// TestShared: publishers of a server share a connection, subscribers do not.
+func TestShared(t *testing.T) {
+	s := natstest.Start(t, natstest.Options{})
+	e := newEnds(t, s.URL)
+	for range 3 {
+		ready(t, e.publisher(t, "orders"))
+		ready(t, e.publisher(t, "invoices"))
+	}
+	e.subscriber(t, "orders")
+	e.subscriber(t, "orders")
+	if n := s.Connections(); n != 3 {
+		t.Errorf("%d connections, want 3", n)
+	}
+}
+
+// TestMany: of 10,000 messages, which several publish while connections are cut, each that
+// was published without an error is at a subscriber.
+func TestMany(t *testing.T) {
+	const n, workers = 10_000, 20
+	s := natstest.Start(t, natstest.Options{})
+	sub := s.Listen(t, "orders")
+	p := newEnds(t, s.URL).publisher(t, "orders")
+	ready(t, p)
+	var mu sync.Mutex
+	taken, told := make(map[string]bool), 0
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			for i := range next {
+				body := fmt.Sprint(i)
+				err := p.Publish(within(t, time.Minute), &queue.Message{Body: []byte(body), Attributes: gateway.Fields{{Name: "N", Value: body}}})
+				mu.Lock()
+				if err == nil {
+					taken[body] = true
+				} else {
+					told++
+				}
+				mu.Unlock()
+				if code(err) == gateway.CodeBackendAway {
+					ready(t, p)
+				}
+			}
+		})
+	}
+	for i := range n {
+		next <- i
+		if i%1000 == 500 {
+			s.Cut()
+		}
+	}
+	close(next)
+	wg.Wait()
+	got := make(map[string]bool)
+	for {
+		m, err := sub.NextMsg(time.Second)
+		if errors.Is(err, client.ErrTimeout) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[string(m.Data)] = true
+	}
+	lost := 0
+	for body := range taken {
+		if !got[body] {
+			lost++
+		}
+	}
+	if lost > 0 || told == 0 || len(taken) < n/2 {
+		t.Errorf("%d were taken, %d failed, %d of those taken are nowhere", len(taken), told, lost)
+	}
+}
+
+// TestReload: a reload keeps the connection and what has come; the end sends what was taken.
+func TestReload(t *testing.T) {
+	s := natstest.Start(t, natstest.Options{})
+	e := newEnds(t, s.URL)
+	open := func() (queue.Publisher, queue.Subscriber) {
+		site := &e.EndpointSite().Site
+		a, err := queue.NewAddress(site, "site", "url", "nats://", "orders")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := queue.OpenPublisher(site, a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sub, err := queue.OpenSubscriber(site, a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(queue.Attend(site, "p", false, p), queue.Attend(site, "s", false, sub)); err != nil {
+			t.Fatal(err)
+		}
+		e.Start(t)
+		return p, sub
+	}
+	p, sub := open()
+	ready(t, p)
+	ready(t, sub)
+	if err := p.Publish(within(t, time.Minute), &queue.Message{Body: []byte("before")}); err != nil {
+		t.Fatal(err)
+	}
+	waits := make(chan string)
+	go func() {
+		for range 2 {
+			d, err := sub.Receive(context.Background())
+			if err != nil {
+				waits <- err.Error()
+				return
+			}
+			waits <- string(d.Message().Body)
+		}
+	}()
+	if got := <-waits; got != "before" {
+		t.Error(got)
+	}
+	before := e.Env
+	e.Reload(t)
+	p2, sub2 := open()
+	if err := errors.Join(before.Close(t.Context()), before.Release()); err != nil {
+		t.Fatal(err)
+	}
+	if n := s.Connections(); n != 2 || sub2 != sub {
+		t.Errorf("%d connections behind the reload, want 2", n)
+	}
+	if err := p2.Publish(within(t, time.Minute), &queue.Message{Body: []byte("behind")}); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-waits; got != "behind" {
+		t.Error(got)
+	}
+	if err := errors.Join(e.Env.Close(t.Context()), e.Env.Release()); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Publish(t.Context(), new(queue.Message)); code(err) != gateway.CodeBackendAway {
+		t.Errorf("behind the end: %v", err)
+	}
+	natstest.Wait(t, func() error {
+		if n := s.Connections(); n != 0 {
+			return fmt.Errorf("%d connections behind the end", n)
+		}
+		return nil
+	})
+}
+
+// TestMistakes: what is wrong with an address or the environment is said without secrets.
+func TestMistakes(t *testing.T) {
+	tests := []struct{ server, rest, want string }{
+		{"nats://a", "orders created", "a subject holds no blanks"},
+		{"nats://a", "orders..created", "one of them is empty"},
+		{"nats://a", "orders.*", "wildcards are for subscriptions"},
+		{"nats://a", "orders?qeue=g", `unknown parameter "qeue"`},
+		{"nats://a", "orders?queue=g", `unknown parameter "queue"; nats:// knows natsv2 here`},
+		{"", "orders", "nobody says where the broker is; set the variable NATS_SERVER_URL, such as nats://queue.internal:4222"},
+		{"http://u:secret@a", "orders", "the variable NATS_SERVER_URL: the scheme of a server is nats, tls, ws, wss"},
+		{"nats://u:secret@a:b%", "orders", "the variable NATS_SERVER_URL: it is no address of a server"},
+		{"nats://u:secret@a/b", "orders", "the variable NATS_SERVER_URL: nothing stands behind name and port"},
+		{"u:secret@a, tls://b:4222", "orders", ""},
+	}
+	for _, tt := range tests {
+		e := newEnds(t, tt.server)
+		_, err := queue.OpenPublisher(&e.EndpointSite().Site, e.address(t, tt.rest))
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "secret")) {
+			t.Errorf("%s, %s: %v; want %s", tt.server, tt.rest, err, tt.want)
+		}
+	}
+	for rest, want := range map[string]string{
+		"orders.>":             "",
+		"orders.*.created":     "",
+		"orders.>.created":     "> is the last word",
+		"orders?queue":         "the queue is the name of a group",
+		"orders?queue=a%20b":   "the queue is the name of a group",
+		"orders?queue=a&natv2": `unknown parameter "natv2"; did you mean "natsv2"?`,
+	} {
+		e := newEnds(t, "nats://a")
+		_, err := queue.OpenSubscriber(&e.EndpointSite().Site, e.address(t, rest))
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v; want %s", rest, err, want)
+		}
+	}
+	if _, err := queue.ReadHost(queue.Publishing)("nats://queue.internal:4222"); err == nil || !strings.Contains(err.Error(), "NATS_SERVER_URL") {
+		t.Errorf("an address as host: %v", err)
+	}
+}

@@ -1,0 +1,82 @@
+package queue
+
+import (
+	"context"
+	"errors"
+
+	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+)
+
+// codeEmpty is the failure of a request that no message came for.
+const codeEmpty = "queue_empty"
+
+// Failures are those that a component declares which uses [Consume].
+var Failures = []gateway.Failure{
+	{Code: codeEmpty, Class: gateway.Timeout, Others: "that of `empty_status_code`", Detail: "There was no message before the time for this was over."},
+}
+
+// Consuming is how the messages of a subscription answer calls.
+type Consuming struct {
+	Discard bool // what cannot be used is not requeued
+	Empty   int  // status of an answer for which there was no message; 0 lets the dialect decide
+}
+
+// Consume answers the calls of a backend with a message each, which is acknowledged once it
+// is decoded, shaped and checked: see [Settle]. A Content-Type among its attributes says what
+// the bytes are. The component declares [Failures]. The error is one of the build.
+func Consume(s *component.BackendSite, sub Subscriber, o Consuming) error {
+	once(s, "a message is taken")
+	s.NoStore()
+	c := &consumer{sub, o, component.NewSlot[Delivery](&s.Site)}
+	s.Stage(component.BackendAdapt, c)
+	return s.Connector(c)
+}
+
+type consumer struct {
+	from  Subscriber
+	o     Consuming
+	taken gateway.Slot[Delivery]
+}
+
+// Enter forgets what a run before has taken.
+func (c *consumer) Enter(_ context.Context, x *gateway.Exchange) error {
+	if _, taken := c.taken.Get(x); taken {
+		c.taken.Set(x, nil)
+	}
+	return nil
+}
+
+// Do takes a message.
+func (c *consumer) Do(ctx context.Context, x *gateway.Exchange) error {
+	d, err := c.from.Receive(ctx)
+	r := &x.Response
+	switch {
+	case err == nil:
+		c.taken.Set(x, d)
+		m := d.Message()
+		r.Status, r.Body = 200, body.FromBytes(m.Body)
+		for _, f := range m.Attributes {
+			if gateway.Canonical(f.Name) == "Content-Type" && gateway.Carried(f.Value) {
+				r.Header.Set("Content-Type", f.Value)
+			}
+		}
+		return nil
+	case !errors.Is(err, context.DeadlineExceeded):
+		return err
+	case 200 <= c.o.Empty && c.o.Empty < 300:
+		r.Acknowledge(c.o.Empty)
+		return nil
+	}
+	return &gateway.Error{Status: c.o.Empty, Code: codeEmpty, Public: "there was no message in time", Err: err}
+}
+
+// Leave ends the delivery by what became of it.
+func (c *consumer) Leave(ctx context.Context, x *gateway.Exchange, err error) error {
+	d, _ := c.taken.Get(x)
+	if d == nil {
+		return err
+	}
+	return Settle(ctx, d, err, c.o.Discard)
+}

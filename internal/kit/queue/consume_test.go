@@ -1,0 +1,127 @@
+package queue_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/queue"
+	"github.com/sluice-gateway/sluice/internal/kit/queue/queuetest"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/sitetest"
+)
+
+type consume struct {
+	Requeue bool `json:"requeue"`
+	Empty   int  `json:"empty"`
+}
+
+func init() {
+	component.Register(
+		component.Backend(component.Info{Namespace: "test/consume", Hosts: &component.Hosts{Read: queue.ReadHost(queue.Subscribing)}, Failures: queue.Failures},
+			func(s *component.BackendSite, o consume) error {
+				sub, err := queue.OpenSubscriber(&s.Site, address(s))
+				if err != nil {
+					return err
+				}
+				return queue.Consume(s, sub, queue.Consuming{Discard: !o.Requeue, Empty: o.Empty})
+			}))
+}
+
+// TestConsume: a message is acknowledged once it is decoded, and not before.
+func TestConsume(t *testing.T) {
+	tests := []struct {
+		name, dialect, endpoint, backend, options string
+		message                                   string
+		status                                    int
+		text                                      string
+		requeued, dropped                         int
+	}{
+		{"data", inSluice, "", `"allow": ["id"],`, "", `{"id":1,"x":2}`, 200, `{"id":1}`, 0, 0},
+		{"bytes", inSluice, `"output_encoding": "no-op",`, `"encoding": "no-op",`, "", `hello`, 200, `hello`, 0, 0},
+		{"text", inSluice, "", `"encoding": "string",`, "", `hello`, 200, `{"content":"hello"}`, 0, 0},
+		{"garbage is dropped", "", "", "", "", `{`, 500, "", 0, 1},
+		{"or requeued", "", "", "", `"requeue": true`, `{`, 500, "", 1, 0},
+		{"so is what is too large", "", "", `"max_response_bytes": 3,`, "", `{"id":1}`, 500, "", 0, 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := queuetest.New(t)
+			_, ask := asking(t, b, tt.dialect, tt.endpoint, tt.backend, "test/consume", tt.options)
+			b.Put("orders", queue.Message{Body: []byte(tt.message), Attributes: gateway.Fields{{Name: "content-type", Value: "text/plain"}}})
+			got := ask(t.Context(), testx.Request{})
+			if got.Status != tt.status || got.Text != tt.text {
+				t.Errorf("got %d %q, %v; want %d %q", got.Status, got.Text, got.Err, tt.status, tt.text)
+			}
+			if tt.status == 200 && got.Header.Get("Cache-Control") != "no-store" && tt.backend[:10] != `"encoding"` {
+				t.Errorf("Cache-Control %q", got.Header.Get("Cache-Control"))
+			}
+			if q, d := len(b.Queue("orders")), len(b.Dropped("orders")); q != tt.requeued || d != tt.dropped || b.Held() != 0 {
+				t.Errorf("%d requeued, %d dropped, %d held; want %d, %d and none", q, d, b.Held(), tt.requeued, tt.dropped)
+			}
+		})
+	}
+}
+
+// TestConsumeNothing: that no message came is a failure, or an answer.
+func TestConsumeNothing(t *testing.T) {
+	tests := []struct {
+		dialect, options string
+		status           int
+		text, completed  string
+	}{
+		{"", "", 500, "", "false"},
+		{"", `"empty": 204`, 204, "", "true"},
+		{"", `"empty": 404`, 404, "", "false"},
+		{inSluice, `"empty": 200`, 200, "null", "true"},
+		{inSluice, "", 504, `{"type":"about:blank","title":"Gateway Timeout","status":504,"code":"queue_empty","detail":"There was no message before the time for this was over."`, "false"},
+	}
+	for _, tt := range tests {
+		synctest.Test(t, func(t *testing.T) {
+			_, ask := asking(t, queuetest.New(t), tt.dialect, "", "", "test/consume", tt.options)
+			began := time.Now()
+			got := ask(t.Context(), testx.Request{})
+			if took := time.Since(began); took != 10*time.Second {
+				t.Errorf("%s: took %v", tt.options, took)
+			}
+			if len(got.Text) > len(tt.text) && tt.text != "" {
+				got.Text = got.Text[:len(tt.text)] // in front of the ID
+			}
+			if got.Status != tt.status || got.Text != tt.text || completed(got) != tt.completed {
+				t.Errorf("%s: got %d %q, complete %q; want %d %q", tt.options, got.Status, got.Text, completed(got), tt.status, tt.text)
+			}
+		})
+	}
+}
+
+// TestConsumeLeaves: a client that leaves takes no message along, whether it waits for one
+// or has one that is not decoded yet.
+func TestConsumeLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := queuetest.New(t)
+		_, ask := asking(t, b, "", "", "", "test/consume", "")
+		ctx, leave := context.WithCancel(t.Context())
+		answers := make(chan sitetest.Answer, 3)
+		go func() { answers <- ask(ctx, testx.Request{}) }()
+		synctest.Wait()
+		leave()
+		if got := <-answers; gateway.AsError(got.Err).Code != gateway.CodeClientGone {
+			t.Errorf("of who left: %v", got.Err)
+		}
+		for range 3 {
+			go func() { answers <- ask(t.Context(), testx.Request{}) }()
+		}
+		synctest.Wait()
+		b.Put("orders", queue.Message{Body: []byte(`{"id":1}`)}, queue.Message{Body: []byte(`{"id":2}`)}, queue.Message{Body: []byte(`{"id":3}`)})
+		got := make(map[string]bool)
+		for range 3 {
+			got[(<-answers).Text] = true
+		}
+		if len(got) != 3 || !got[`{"id":1}`] {
+			t.Errorf("three who waited got %v", got)
+		}
+	})
+}
