@@ -51,6 +51,7 @@ func (b *Backends) checkAddress(be *model.Backend) {
 		}
 		b.mistake(be.Node, "url_pattern", fmt.Errorf("%s begins or ends with a blank, which is sent as %%20; write %s, or the escape if it is meant", pattern, instead))
 	}
+	b.checkAsterisk(be)
 	if url, host, path := wholeURL(be.URLPattern); url != "" {
 		b.mistake(be.Node, "url_pattern", fmt.Errorf(
 			"%s is a whole URL, and its path alone belongs here; write \"host\": [%q] and \"url_pattern\": %q", config.MaskUser(url), config.MaskUser(host), path))
@@ -66,6 +67,32 @@ func (b *Backends) checkAddress(be *model.Backend) {
 	default:
 		b.mistake(be.Node, "method", fmt.Errorf("no service knows the method %q; write GET, POST, PUT, PATCH or DELETE", be.Method))
 	}
+}
+
+// checkAsterisk reports a url_pattern that ends as the path of a wildcard endpoint does.
+// The rest of the client's path is put behind it by itself.
+func (b *Backends) checkAsterisk(be *model.Backend) {
+	path, query, asked := strings.Cut(be.URLPattern, "?")
+	without, ends := strings.CutSuffix(path, "/*")
+	if !ends {
+		return
+	}
+	instead := "it without"
+	if !be.Node.GetFold("url_pattern").Secret() {
+		if without == "" {
+			without = "/"
+		}
+		if asked {
+			without += "?" + query
+		}
+		instead = strconv.Quote(without)
+	}
+	if strings.HasSuffix(b.config.Endpoint, "/*") {
+		b.mistake(be.Node, "url_pattern", fmt.Errorf("the asterisk is sent as it is, and the rest of the path comes behind it; write %s, and the rest follows", instead))
+		return
+	}
+	b.report(be.Node, "url_pattern", config.Warning, config.CodeSuspicious,
+		fmt.Errorf("the asterisk is sent as it is; write %s, or %%2A if it is meant", instead))
 }
 
 // wholeURL takes a url_pattern apart that is a URL with scheme and host.

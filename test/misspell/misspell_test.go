@@ -34,7 +34,7 @@ type mistake struct {
 
 // instead is how a message says what to write: behind a semicolon, or by naming
 // what is allowed.
-var instead = regexp.MustCompile(`; |must be (one of|between) |\(want: `)
+var instead = regexp.MustCompile(`; |must be (one of|between) |must have (between|at least|at most) |or (more|less), got |\(want: `)
 
 // dialects are the environments that choose one.
 var dialects = []string{"SLUICE_DIALECT=krakend", "SLUICE_DIALECT=sluice"}
