@@ -42,10 +42,10 @@ func (b *Backends) noResult(p template.Part, shadow bool) string {
 	case !b.site.Arrangement().Sequential || len(b.config.Backend) == 1:
 		if around := b.sequenceAround(p.Index); around != nil {
 			return fmt.Sprintf("{%s} has a value here only if the sequence around it propagates it, so this backend always fails; write %s %s", p.Text,
-				b.Env.Registry.Write(around.Scope(), "sequential_propagated_params", fmt.Sprintf("[%q]", p.Text)), on(around))
+				b.Env.Registry.Write(around.Scope(), "sequential_propagated_params", fmt.Sprintf("[%q]", p.Text)), b.on(around))
 		}
 		return "{resp…} has a value in a sequence only, so this backend always fails; write " +
-			b.Env.Registry.Write(b.site.Scope(), "sequential", "true") + " " + on(b.site)
+			b.Env.Registry.Write(b.site.Scope(), "sequential", "true") + " " + b.on(b.site)
 	case shadow:
 		return "a shadow is called before there is any answer, so {resp…} has no value here and the call always fails; remove the placeholder"
 	case b.pending > 1: // an earlier backend is wrong, and its answer is nobody's yet
@@ -74,11 +74,11 @@ func (b *Backends) sequenceAround(index int) *component.PipeSite {
 }
 
 // on says where the options of a pipe stand.
-func on(s *component.PipeSite) string {
+func (b *Backends) on(s *component.PipeSite) string {
 	if s.Scope() == component.InEndpoint {
 		return "on the endpoint"
 	}
-	return "in the extra_config around it"
+	return "in the extra_config of the " + b.Env.Registry.Called(s.Scope(), s.Config().Node)
 }
 
 // earlier names the answers that the next backend may use.

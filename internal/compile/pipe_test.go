@@ -758,7 +758,7 @@ func TestAgents(t *testing.T) {
 		{`{"name":"one","backend":[{"url_pattern":"/{id}"}]}`, "backend[0].url_pattern", "id"},
 		{`{"name":"one","backend":[{"url_pattern":"/"}],"extra_config":{"test/door":{}}}`, `extra_config["test/door"]`, "has no effect in the pipe of test/agents"},
 		{`{"name":"one","backend":[]}`, "backend", "no backend"},
-		{`{"name":"one","backend":[{"url_pattern":"/{resp0_id}"},{"url_pattern":"/"}]}`, "backend[0].url_pattern", "\"sequential\": true in the extra_config around it"},
+		{`{"name":"one","backend":[{"url_pattern":"/{resp0_id}"},{"url_pattern":"/"}]}`, "backend[0].url_pattern", "\"sequential\": true in the extra_config of the pipe of test/agents"},
 		{`{"name":"one","backend":[{"url_pattern":"/","encoding":"no-op"},{"url_pattern":"/","encoding":"no-op"}]}`, "backend[0].encoding", "every answer of this pipe of test/agents is empty"},
 		{`{"name":"one","backend":[{"url_pattern":"/","method":"PUT"},{"url_pattern":"/","method":"PUT"}]}`, "backend", "make the pipe of test/agents sequential"},
 	} {

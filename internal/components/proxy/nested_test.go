@@ -43,7 +43,7 @@ func TestNested(t *testing.T) {
 // its own, or by one around it that propagates the value.
 func TestNestedResults(t *testing.T) {
 	tests := []struct{ name, around, within, before, want string }{
-		{"no sequence", ``, ``, `{"url_pattern":"/one"},`, `in a sequence only, so this backend always fails; write "proxy": {"sequential": true} in the extra_config around it`},
+		{"no sequence", ``, ``, `{"url_pattern":"/one"},`, `in a sequence only, so this backend always fails; write "proxy": {"sequential": true} in the extra_config of the pipe of test/flow`},
 		{"its own", ``, `"sequential":true`, `{"url_pattern":"/one"},`, ``},
 		{"the one around", `"sequential":true`, ``, ``, `write "proxy": {"sequential_propagated_params": ["resp0_a"]} on the endpoint`},
 		{"the one around, with others", `"sequential":true`, ``, `{"url_pattern":"/one"},`, `write "proxy": {"sequential_propagated_params": ["resp0_a"]} on the endpoint`},
