@@ -77,9 +77,11 @@ type BackendPhase uint8
 // is again what the phases before have made of it; the answer comes unpacked.
 // BackendCredential and BackendSign are left out once a redirect has led to another
 // origin; behaviour.redirect_credentials says which one is: in the dialect krakend another
-// port, and a name below that of the host, are not. A field of the client that a credential
-// replaces is taken out at BackendRewrite, which always runs. A backend that is not called by HTTP has no wire plan: what has stages there is
-// an error on it if it guards something, and else a mistake.
+// port, and a name below that of the host, are not, and a host that the backend lists never
+// is. Who is stricter looks at Hops, and keeps the first Host in a slot, which lasts. A field
+// of the client that a credential replaces is taken out at BackendRewrite, which always runs.
+// A backend that is not called by HTTP has no wire plan: what has stages there is an error on
+// it if it guards something, and else a mistake.
 const (
 	BackendAddress    BackendPhase = iota // of the core: makes method, path and query
 	BackendAdapt                          // makes the request what the service wants, such as a body of its kind

@@ -330,8 +330,8 @@ func (s *Site) put(p Placed) {
 	s.placed = append(s.placed, p)
 }
 
-// NewSlot reserves typed state on each exchange of the plan. It panics at the site of
-// the service once there are endpoints.
+// NewSlot reserves typed state on each exchange of the plan, which lasts as long as that,
+// over attempts and redirects. It panics at the site of the service once there are endpoints.
 func NewSlot[T any](s *Site) gateway.Slot[T] {
 	if s.numbered {
 		panic("component: a slot of the service is reserved when endpoints have theirs")
@@ -646,6 +646,12 @@ func (s *BackendSite) Endpoint() *PipeSite { return s.endpoint }
 // The connector answers the request of the backend as an endpoint answers what it has
 // let through, with data, which the backend shapes like any other. All that it makes
 // dies with the exchange that it is given, and its time is within that of the context.
+//
+// A nil error is no success yet: without Complete something is missing from the answer, and
+// in a pipe of no-op, which one in a backend of no-op is where e does not say otherwise, the
+// status is what the service has sent. The body of the request is there once; who runs pipes
+// one after another does so by [gateway.Exchange.Run]. Several pipes of the same Endpoint and
+// Node have one name; their backends have names of their own.
 func (s *BackendSite) Pipe(scope Scope, e *model.Endpoint) gateway.Connector {
 	return s.env.Pipe(scope, s, e)
 }

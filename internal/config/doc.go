@@ -73,8 +73,15 @@
 // # Keys that protect
 //
 // The guards tag of a field is a [Guarding]: the key is looked for where it is misspelt or
-// stands in the wrong place. Without one, an option of a component that guards something is
-// looked for in the documents that use the component.
+// stands in the wrong place. Without one, an option of a component that lets somebody pass
+// where it lacks something is looked for in the documents that use the component.
+//
+//	key        anywhere, in any spelling
+//	list       the same, and a list under that name is always meant for it
+//	object     the same of an object
+//	option     by its name, in whatever place of any document
+//	beside     beside its namespace, since the name tells little
+//	access     its list names those who may ask
 //
 // # Secrets
 //

@@ -425,7 +425,8 @@ type Backend struct {
 	// SDScheme is the scheme of discovered hosts; empty stands for http.
 	SDScheme Scheme `json:"sd_scheme"`
 
-	// Balance is how one of several hosts is chosen that are called by HTTP.
+	// Balance is how one of several hosts is chosen that are called by HTTP: round-robin,
+	// one after the other, which is the default, or random.
 	Balance Balance `json:"balance"`
 
 	// DisableHostSanitize takes hosts that are called by HTTP as they are written, and
