@@ -58,9 +58,12 @@ new:
 	@echo "write what make component C=$(C) lists; CONTRIBUTING.md helps"
 
 # All that concerns one component, in a line each: make component C=qos/pause. What
-# staticcheck says is there once make check has built it.
+# staticcheck says is there once make bin/staticcheck or make check has built it.
 component:
 	@go run ./internal/scaffold component '$(C)'
+
+$(BIN)/staticcheck:
+	GOBIN=$(CURDIR)/$(BIN) go install $(STATICCHECK)
 
 check: build
 	@unformatted=$$(gofmt -l cmd internal test); test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
