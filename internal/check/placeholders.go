@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -28,7 +29,7 @@ func (b *Backends) Placeholders(n *config.Node, shadow bool, key string, texts .
 			case template.FromClaim:
 				if !b.site.Identified() {
 					b.mistake(n, key, fmt.Errorf("{JWT.…} has a value behind %s only, so this backend always fails; add that to the endpoint",
-						b.Env.Registry.Who(component.InEndpoint, component.Identifying)))
+						cmp.Or(b.Env.Registry.Who(component.InEndpoint, component.Identifying), "a component that verifies tokens")))
 				}
 			}
 		}

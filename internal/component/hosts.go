@@ -35,7 +35,8 @@ var (
 	// Scheme is http.
 	NamePort = &Hosts{"name:port", readNamePort}
 
-	// Verbatim is any text, or none: the component judges it, or needs no host.
+	// Verbatim is any text, or none: the component judges it, or needs no host. Nothing is
+	// said of one that is written for nothing.
 	Verbatim = &Hosts{Form: "any text"}
 )
 

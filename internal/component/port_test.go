@@ -75,6 +75,13 @@ func TestHealthNames(t *testing.T) {
 	backend.Build(new(component.Backend(other, func(s *component.BackendSite, _ struct{}) error {
 		return errors.Join(tell(s, "c"), tell(s, "b"), tell(s, "a"))
 	})), options("\n\n"))
+	again := component.NewBackendSite(env, &endpoint.PipeSite, &model.Backend{})
+	again.Build(new(component.Backend(other, func(s *component.BackendSite, _ struct{}) error {
+		return s.Health("c", true, well)
+	})), options("\n\n\n"))
+	if p := again.Problems(); len(p) > 0 || len(env.Health) != 3 || !env.Health[2].Critical {
+		t.Errorf("one thing of two backends: %v, %+v; want it once, and critical", p, env.Health)
+	}
 	var got []string
 	for _, p := range slices.Concat(service.Problems(), endpoint.Problems(), backend.Problems()) {
 		got = append(got, p.Error())

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/compile"
+	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
@@ -85,6 +86,15 @@ func AskIn(ctx context.Context, t testing.TB, generation *compile.Generation, r 
 		}
 	}
 	return Answer{x.Response.Status, header, text.String(), err}
+}
+
+// Deliver hands a message of a source, which is one of the generation's Sources, to its pipe,
+// and returns what the source is told: nil for a whole answer.
+func Deliver(t testing.TB, generation *compile.Generation, source component.Source, m gateway.Message) error {
+	t.Helper()
+	x := generation.Taken(source.Name, m)
+	defer x.Release()
+	return generation.Take(t.Context(), x, source.By)
 }
 
 // JSON answers calls with status 200 and a text.

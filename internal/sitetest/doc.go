@@ -22,6 +22,11 @@
 //	g.Answer = sitetest.JSON(`{"id":7}`)
 //	answer := sitetest.Ask(t, g.Compile(t, document), testx.Request{Path: "/users/7"})
 //
+// Deliver hands a message to the pipe of one of Sources(), whose Run a test may call with it:
+// a context that ends is the stop, and a reload is another Compile of the same Gateway, whose
+// source finds what was kept. That the runtime runs one of the two at a time, and waits for
+// it, is tested there.
+//
 // Both replace references: ${env:NAME} by what t.Setenv has set, ${file:NAME} by a file of the
 // folder of the test. Both know the components that the test imports, as a rule the one that it belongs to,
 // and those that it registers by component.Register from an init of its own, in place of

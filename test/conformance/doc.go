@@ -22,8 +22,9 @@
 //	                        that begin with @ are directions: @delay: 50ms,
 //	                        @hang: yes, @reset: yes, @cut: 10 (break off after so
 //	                        many bytes of the body), @gzip: yes, @chunked: yes,
-//	                        @wait: NAME (until another answer says @release: NAME;
-//	                        several names wait for each of them),
+//	                        @wait: NAME (until another answer says @release: NAME,
+//	                        which lets one that waits go; several names wait for
+//	                        each of them),
 //	                        @pause: 10 NAME (the same after so many bytes of the
 //	                        body), @gone: NAME (releases NAME when the gateway
 //	                        gives up on the call), @hint: LINK (an interim answer
