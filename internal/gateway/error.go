@@ -167,12 +167,13 @@ func BodyError(err error) error {
 
 // BadStatus returns the failure of a backend whose answer, in x, has a number for its
 // status that stands for none. The client reads the number, the operator also where it
-// came from.
+// came from, if that was called by HTTP.
 func BadStatus(x *Exchange) *Error {
 	q := &x.Request
-	return &Error{
-		Code:   CodeBackendStatus,
-		Public: fmt.Sprintf("invalid status code %d", x.Response.Status),
-		Err:    fmt.Errorf("invalid status code %d [%s]: %s://%s%s", x.Response.Status, q.Method, q.Scheme, q.Host, q.Path),
+	public := fmt.Sprintf("invalid status code %d", x.Response.Status)
+	err := errors.New(public)
+	if q.Host != "" {
+		err = fmt.Errorf("%s [%s]: %s://%s%s", public, q.Method, q.Scheme, q.Host, q.Path)
 	}
+	return &Error{Code: CodeBackendStatus, Public: public, Err: err}
 }

@@ -22,6 +22,20 @@ func TestErrorText(t *testing.T) {
 	}
 }
 
+// TestBadStatus names the URL where there is one, and none where a component has answered.
+func TestBadStatus(t *testing.T) {
+	x := Acquire(nil)
+	defer x.Release()
+	x.Request.Method, x.Request.Path, x.Response.Status = "GET", "/a", 404
+	if got, want := BadStatus(x).Error(), "backend_status: invalid status code 404"; got != want {
+		t.Errorf("without a host: %q, want %q", got, want)
+	}
+	x.Request.Scheme, x.Request.Host = "http", "up"
+	if got, want := BadStatus(x).Error(), "backend_status: invalid status code 404 [GET]: http://up/a"; got != want {
+		t.Errorf("with a host: %q, want %q", got, want)
+	}
+}
+
 func TestAsError(t *testing.T) {
 	cause := errors.New("cause")
 	e := &Error{Status: 418, Code: "teapot", Err: cause}
