@@ -161,10 +161,13 @@ func (s *Server) Resume() {
 	}
 }
 
+// Direct returns the address of the server itself.
+func (s *Server) Direct() string { return "nats://" + s.direct }
+
 // Client returns a connection to the server that does not go through the proxy.
 func (s *Server) Client(t testing.TB, o ...client.Option) *client.Conn {
 	t.Helper()
-	c, err := client.Connect("nats://"+s.direct, o...)
+	c, err := client.Connect(s.Direct(), o...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,207 @@
+package brokers
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	client "github.com/nats-io/nats.go"
+
+	"github.com/sluice-gateway/sluice/internal/engine/fast"
+	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
+	"github.com/sluice-gateway/sluice/internal/kit/nats/natstest"
+)
+
+// A helper is a second process, in which the broker and the clients of a benchmark run, so
+// that what this one takes is the gateway's alone.
+type helper struct {
+	in  io.Writer
+	out *bufio.Reader
+}
+
+const helps = "SLUICE_TEST_HELPER"
+
+// newHelper starts a helper and returns what it says first, the address of its broker.
+func newHelper(b *testing.B, broker string) (h *helper, address string) {
+	b.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^TestHelper$", "-test.v=false")
+	cmd.Env = append(os.Environ(), helps+"="+broker)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		in.Close()
+		cmd.Wait() // it has failed if a benchmark has
+	})
+	h = &helper{in, bufio.NewReader(out)}
+	return h, h.line(b)
+}
+
+func (h *helper) line(b *testing.B) string {
+	b.Helper()
+	line, err := h.out.ReadString('\n')
+	if err != nil {
+		b.Fatal(err)
+	}
+	return strings.TrimSpace(line)
+}
+
+// load lets the clients post n messages of 1 KB.
+func (h *helper) load(b *testing.B, url string, n int) {
+	b.Helper()
+	fmt.Fprintln(h.in, url, n)
+	if line := h.line(b); line != "done" {
+		b.Fatal(line)
+	}
+}
+
+// TestHelper is the helper, where this process is one.
+func TestHelper(t *testing.T) {
+	if os.Getenv(helps) != "nats" {
+		return
+	}
+	s := natstest.Start(t, natstest.Options{})
+	fmt.Println(s.Direct())
+	message := bytes.Repeat([]byte("x"), 1<<10)
+	transport := &http.Transport{MaxIdleConnsPerHost: 64}
+	defer transport.CloseIdleConnections()
+	c := http.Client{Transport: transport}
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		var url string
+		var n int64
+		if _, err := fmt.Sscan(in.Text(), &url, &n); err != nil {
+			t.Fatal(err)
+		}
+		var failed atomic.Pointer[string]
+		var wg sync.WaitGroup
+		var sent atomic.Int64
+		for range 16 {
+			wg.Go(func() {
+				for sent.Add(1) <= n && failed.Load() == nil {
+					res, err := c.Post(url, "application/octet-stream", bytes.NewReader(message))
+					if err == nil {
+						_, err = io.Copy(io.Discard, res.Body)
+						res.Body.Close()
+					}
+					if err == nil && res.StatusCode != 200 {
+						err = fmt.Errorf("status %d", res.StatusCode)
+					}
+					if err != nil {
+						text := err.Error()
+						failed.Store(&text)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if text := failed.Load(); text != nil {
+			fmt.Println(*text)
+			continue
+		}
+		fmt.Println("done")
+	}
+}
+
+// cpu returns the time that this process has taken.
+func cpu(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkNATSPublish publishes messages of 1 KB that clients post: by the gateway, on each
+// engine, and by a plain handler with the library of the driver. The figure is CPU per
+// message, of the process that publishes alone.
+func BenchmarkNATSPublish(b *testing.B) {
+	for _, way := range []struct {
+		name  string
+		start func(b *testing.B, nats string) (url string)
+	}{
+		{"plain", plainNATS},
+		{fast.Engine.Name, func(b *testing.B, nats string) string {
+			r := start(b, fast.Engine, map[string]string{"NATS_SERVER_URL": nats}, overNATS)
+			r.ready(b)
+			return r.url + "/orders"
+		}},
+		{nethttp.Engine.Name, func(b *testing.B, nats string) string {
+			r := start(b, nethttp.Engine, map[string]string{"NATS_SERVER_URL": nats}, overNATS)
+			r.ready(b)
+			return r.url + "/orders"
+		}},
+	} {
+		b.Run(way.name, func(b *testing.B) {
+			h, nats := newHelper(b, "nats")
+			url := way.start(b, nats)
+			h.load(b, url, 1000)
+			b.ResetTimer()
+			before := cpu(b)
+			h.load(b, url, b.N)
+			b.ReportMetric(float64(cpu(b)-before)/float64(b.N), "cpu-ns/op")
+		})
+	}
+}
+
+// plainNATS is how one writes it by hand: a handler that publishes the body with the header,
+// and waits for the server.
+func plainNATS(b *testing.B, nats string) string {
+	c, err := client.Connect(nats)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(c.Close)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), 10*time.Second)
+		defer cancel()
+		body, err := io.ReadAll(r.Body)
+		m := client.NewMsg("orders")
+		m.Data = body
+		for name, values := range r.Header {
+			m.Header[name] = values[:1]
+		}
+		m.Header.Set("X-Forwarded-For", r.RemoteAddr)
+		m.Header.Set("X-Forwarded-Host", r.Host)
+		if err == nil {
+			err = c.PublishMsg(m)
+		}
+		if err == nil {
+			err = c.FlushWithContext(ctx)
+		}
+		if err != nil {
+			http.Error(w, err.Error(), 502)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		io.WriteString(w, "null")
+	})}
+	var wg sync.WaitGroup
+	wg.Go(func() { server.Serve(l) })
+	b.Cleanup(func() { server.Close(); wg.Wait() })
+	return "http://" + l.Addr().String()
+}
