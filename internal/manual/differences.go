@@ -98,5 +98,13 @@ var differences = []difference{
 	{"RSA keys below 2,048 bits, HMAC keys shorter than the digest", "used", "used with a warning, at start or in the log; `behaviour.weak_keys` refuses them, as the dialect sluice does", "RFC 7518, sections 3.2 and 3.3"},
 	{"patterns of `matches()` in `validation/cel`", "any text, the client's too", "written out in the expression, else an error at start; `dynamic_patterns` allows others, within bounds", "a pattern that a client chooses costs seconds and hundreds of megabytes"},
 	{"what a `validation/cel` condition costs", "no limit", "`cost_limit`, a million unless it says otherwise; what costs more does not hold", "one request must not hold a processor"},
+	{"several namespaces in a backend that make its call, such as a publisher and a subscriber", "the outermost counts, the others are connected for nothing", "error at start", "what is written is meant"},
+	{"`backend/pubsub/*` with an unknown scheme, an address that cannot be read, or a variable that is missing", "a line in the log, then plain HTTP to a host such as `nats://`: 500 for each request", "error at start with the place", "nothing fails open"},
+	{"a broker of `backend/pubsub/*` that is away at the start or later", "500 until the process is started anew", "calls fail at once until it is back, `/__health` and, with `critical`, `/__ready` tell of it", "nobody has to restart what mends itself"},
+	{"`disable_host_sanitize` of a backend that is not called by HTTP", "needed, else the start ends or every call fails", "not needed", "there is one reading of such a host"},
+	{"a message that was published", "`null` with `X-Krakend-Completed: false`", "the same with `true`; `success_status_code` says another status", "nothing is missing"},
+	{"messages to NATS", "without `natsv2` an envelope that only Go reads; with it header values are escaped", "body and header values as they are; `legacy_envelope` writes the envelope, subscribers read both", "consumers in other languages get what was sent"},
+	{"a message of `backend/pubsub/subscriber` that cannot be decoded", "neither acknowledged nor given back, so that it blocks its place until the gateway is restarted", "dropped, or left to the dead letters of the broker; `\"nack_discard\": false` delivers it again", "one bad message must not stop the queue"},
+	{"that no message comes for `backend/pubsub/subscriber`", "500", "the same, unless `empty_status_code` says otherwise", "an empty queue may be no failure"},
 	{"token without `exp`", "accepted for ever", "the same, with a note at start; `require_exp` refuses it", "opt-in, as files rely on it"},
 }
