@@ -194,7 +194,7 @@ func plainNATS(b *testing.B, nats string) string {
 			err = c.FlushWithContext(ctx)
 		}
 		if err != nil {
-			http.Error(w, err.Error(), 502)
+			http.Error(w, err.Error(), http.StatusBadGateway)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
