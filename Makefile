@@ -22,18 +22,20 @@ build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $(BIN)/sluice ./cmd/sluice
 
 # The servers that our own is tested beside, and a tool that attacks it slowly.
-# Without them their tests are skipped, which says so.
+# Without them their tests are skipped, which says so. Without the broker, tests of
+# what talks to it fail.
 NEIGHBOURS := nginx haproxy apache2 slowhttptest
+BROKERS    := rabbitmq-server
 
 deps:
-	@PATH="$$PATH:/usr/sbin"; missing=; for p in $(NEIGHBOURS); do command -v $$p >/dev/null || missing="$$missing $$p"; done; \
+	@PATH="$$PATH:/usr/sbin"; missing=; for p in $(NEIGHBOURS) $(BROKERS); do command -v $$p >/dev/null || missing="$$missing $$p"; done; \
 	if test -z "$$missing"; then exit 0; fi; \
 	if ! command -v apt-get >/dev/null || test "$$(id -u)" != 0; then \
-		echo "deps: not installed:$$missing; their tests will be skipped. As root on Debian, make deps installs them."; exit 0; \
+		echo "deps: not installed:$$missing; their tests will be skipped, those of $(BROKERS) fail. As root on Debian, make deps installs them."; exit 0; \
 	fi; \
 	echo "deps: installing$$missing"; \
 	apt-get update -q && apt-get install -y -q --no-install-recommends $$missing || \
-		echo "deps: cannot install$$missing; their tests will be skipped"
+		echo "deps: cannot install$$missing; their tests will be skipped, those of $(BROKERS) fail"
 
 # Everything that must hold before a change is sent. Nothing in it hangs on
 # chance: fuzz targets replay their seeds and what they once found, no test

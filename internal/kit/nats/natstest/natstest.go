@@ -2,30 +2,20 @@ package natstest
 
 import (
 	"fmt"
-	"io"
-	"net"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	client "github.com/nats-io/nats.go"
+
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
 
 // A Server is a NATS server behind a proxy.
 type Server struct {
+	*testx.Proxy
 	URL    string // through the proxy
 	direct string
-	own    *server.Server
-
-	listener net.Listener
-	wg       sync.WaitGroup
-
-	mu     sync.Mutex
-	conns  map[net.Conn]bool
-	down   bool          // connections are refused by closing them
-	held   chan struct{} // closed unless what the server says is held back
-	closed bool
 }
 
 // Options are those of a server.
@@ -41,124 +31,17 @@ func Start(t testing.TB, o Options) *Server {
 		t.Fatal(err)
 	}
 	own.Start()
-	if !own.ReadyForConnections(time.Minute) {
-		t.Fatal("the NATS server does not start")
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &Server{own: own, direct: own.Addr().String(), listener: l, conns: make(map[net.Conn]bool), held: make(chan struct{})}
-	close(s.held)
-	s.URL = "nats://" + l.Addr().String()
-	s.wg.Go(s.accept)
 	t.Cleanup(func() {
-		s.mu.Lock()
-		s.closed = true
-		s.mu.Unlock()
-		l.Close()
-		s.Resume()
-		s.Cut()
-		s.wg.Wait()
 		own.Shutdown()
 		own.WaitForShutdown()
 	})
+	if !own.ReadyForConnections(time.Minute) {
+		t.Fatal("the NATS server does not start")
+	}
+	s := &Server{direct: own.Addr().String()}
+	s.Proxy = testx.NewProxy(t, s.direct)
+	s.URL = "nats://" + s.Address
 	return s
-}
-
-func (s *Server) accept() {
-	for {
-		c, err := s.listener.Accept()
-		if err != nil {
-			return
-		}
-		s.mu.Lock()
-		down := s.down || s.closed
-		if !down {
-			s.conns[c] = true
-		}
-		s.mu.Unlock()
-		if down {
-			c.Close()
-			continue
-		}
-		s.wg.Go(func() { s.serve(c) })
-	}
-}
-
-func (s *Server) serve(c net.Conn) {
-	defer func() {
-		c.Close()
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.conns, c)
-	}()
-	up, err := net.Dial("tcp", s.direct)
-	if err != nil {
-		return
-	}
-	defer up.Close()
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	wg.Go(func() {
-		io.Copy(up, c)
-		up.Close()
-	})
-	defer c.Close()
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := up.Read(buf)
-		s.mu.Lock()
-		held := s.held
-		s.mu.Unlock()
-		<-held
-		if _, failed := c.Write(buf[:n]); err != nil || failed != nil {
-			return
-		}
-	}
-}
-
-// Cut ends all connections through the proxy; others may be made at once.
-func (s *Server) Cut() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for c := range s.conns {
-		c.(*net.TCPConn).SetLinger(0)
-		c.Close()
-	}
-}
-
-// Stop ends all connections and refuses others, as a server that is killed.
-func (s *Server) Stop() {
-	s.mu.Lock()
-	s.down = true
-	s.mu.Unlock()
-	s.Cut()
-}
-
-// Restart takes connections again.
-func (s *Server) Restart() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.down = false
-}
-
-// Hold keeps back what the server says, until Resume.
-func (s *Server) Hold() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.held = make(chan struct{})
-}
-
-// Resume lets the server be heard again.
-func (s *Server) Resume() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	select {
-	case <-s.held:
-	default:
-		close(s.held)
-	}
 }
 
 // Direct returns the address of the server itself.
@@ -204,11 +87,4 @@ func Wait(t testing.TB, f func() error) {
 		<-time.After(5 * time.Millisecond)
 	}
 	t.Fatal(fmt.Errorf("after a minute: %w", err))
-}
-
-// Connections returns how many connections go through the proxy.
-func (s *Server) Connections() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.conns)
 }

@@ -1,0 +1,633 @@
+package amqp_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	client "github.com/rabbitmq/amqp091-go"
+
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/amqp"
+	"github.com/sluice-gateway/sluice/internal/kit/amqp/amqptest"
+	"github.com/sluice-gateway/sluice/internal/kit/queue"
+	"github.com/sluice-gateway/sluice/internal/sitetest"
+)
+
+// ends opens publishers and subscribers of a gateway.
+type ends struct {
+	*sitetest.Gateway
+	url string
+}
+
+func newEnds(t *testing.T, url string) *ends { return &ends{sitetest.New(t), url} }
+
+func (e *ends) broker(t *testing.T) *amqp.Broker {
+	t.Helper()
+	b, err := amqp.NewBroker(&e.EndpointSite().Site, e.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// attend starts l; it ends with the test.
+func (e *ends) attend(t *testing.T, l queue.Lasting) {
+	t.Helper()
+	t.Cleanup(l.Start(e.Env.Log.Logger()))
+}
+
+func (e *ends) publisher(t *testing.T, o amqp.Publishing) *amqp.Publisher {
+	t.Helper()
+	p, err := e.broker(t).Publisher(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.attend(t, p)
+	return p
+}
+
+func (e *ends) subscriber(t *testing.T, o amqp.Subscribing) *amqp.Subscriber {
+	t.Helper()
+	s, err := e.broker(t).Subscriber("site "+t.Name(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.attend(t, s)
+	return s
+}
+
+func within(t *testing.T, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// ready waits until messages go through.
+func ready(t *testing.T, l queue.Lasting) {
+	t.Helper()
+	amqptest.Wait(t, func() error {
+		if text, ok := l.Health(); !ok {
+			return errors.New(text)
+		}
+		return nil
+	})
+}
+
+func code(err error) string {
+	if err == nil {
+		return ""
+	}
+	return gateway.AsError(err).Code
+}
+
+func durable(name string) amqp.Topology {
+	return amqp.Topology{Exchange: name, Queue: name, Keys: []string{"#"}, Durable: true}
+}
+
+func exchange(name string) amqp.Topology { return amqp.Topology{Exchange: name, Durable: true} }
+
+// TestSend: a queue has what was sent, property by property.
+func TestSend(t *testing.T) {
+	s := amqptest.Start(t)
+	take := s.Queue(t, "send", "send")
+	now := time.Unix(1_700_000_000, 0)
+	m := amqp.Message{
+		Body: []byte("{\"id\":1}\x00\xff"), Key: "orders.created", Type: "application/json", Expiration: "60000", ReplyTo: "replies",
+		ID: "id1", Priority: 5, Time: now, Header: gateway.Fields{{Name: "X-A", Value: "1"}, {Name: "X-B", Value: ""}, {Name: "X-A", Value: "2"}},
+	}
+	for _, lists := range []bool{false, true} {
+		for _, persistent := range []bool{false, true} {
+			p := newEnds(t, s.URL).publisher(t, amqp.Publishing{Topology: exchange("send"), Persistent: persistent, Lists: lists})
+			ready(t, p)
+			if err := p.Send(within(t, time.Minute), &m); err != nil {
+				t.Fatal(err)
+			}
+			d := take()
+			if d == nil {
+				t.Fatal("nothing is there")
+			}
+			want := `map[X-A:1 X-B:]`
+			if lists {
+				want = `map[X-A:[1 2] X-B:[]]`
+			}
+			if got := fmt.Sprint(map[string]any(d.Headers)); got != want {
+				t.Errorf("headers %s, want %s", got, want)
+			}
+			if string(d.Body) != string(m.Body) || d.RoutingKey != m.Key || d.ContentType != m.Type || d.Expiration != m.Expiration || d.ReplyTo != m.ReplyTo ||
+				d.MessageId != m.ID || d.Priority != m.Priority || !d.Timestamp.Equal(now) || (d.DeliveryMode == client.Persistent) != persistent {
+				t.Errorf("persistent %t: got %+v", persistent, d)
+			}
+		}
+	}
+	p := newEnds(t, s.URL).publisher(t, amqp.Publishing{Topology: exchange("send")})
+	ready(t, p)
+	if err := p.Send(within(t, time.Minute), new(amqp.Message)); err != nil {
+		t.Fatal(err)
+	}
+	if d := take(); d == nil || len(d.Body) != 0 || d.RoutingKey != "" {
+		t.Errorf("an empty message: %+v", d)
+	}
+}
+
+// TestTooLong: what does not fit into a frame is refused, and disturbs nobody.
+func TestTooLong(t *testing.T) {
+	s := amqptest.Start(t)
+	take := s.Queue(t, "long", "long")
+	p := newEnds(t, s.URL).publisher(t, amqp.Publishing{Topology: exchange("long"), Lists: true})
+	ready(t, p)
+	long, large := strings.Repeat("x", 256), strings.Repeat("x", 140_000)
+	for _, tt := range []struct {
+		m      amqp.Message
+		status int
+	}{
+		{amqp.Message{Key: long}, 400},
+		{amqp.Message{ID: long}, 400},
+		{amqp.Message{ReplyTo: long}, 400},
+		{amqp.Message{Expiration: long}, 400},
+		{amqp.Message{Type: long}, 400},
+		{amqp.Message{Header: gateway.Fields{{Name: long, Value: "1"}}}, 431},
+		{amqp.Message{Header: gateway.Fields{{Name: "X", Value: large}}}, 431},
+		{amqp.Message{Key: long[1:], ID: long[1:], Header: gateway.Fields{{Name: long[1:], Value: large[:130_000]}}}, 0},
+		{amqp.Message{Body: []byte(large)}, 0},
+	} {
+		err := p.Send(within(t, time.Minute), &tt.m)
+		if tt.status == 0 && err != nil || tt.status != 0 && (err == nil || gateway.AsError(err).Status != tt.status) {
+			t.Errorf("%d: %v", tt.status, err)
+		}
+	}
+	if a, b := take(), take(); a == nil || b == nil || string(b.Body) != large {
+		t.Errorf("got %v, %v", a, b)
+	}
+}
+
+// TestReturned: what gets to no queue is refused if it is mandatory, and nothing else is,
+// also of equal messages and beside others.
+func TestReturned(t *testing.T) {
+	s := amqptest.Start(t)
+	ch := s.Channel(t)
+	s.Queue(t, "returned", "returned")
+	if err := errors.Join(ch.QueueUnbind("returned", "#", "returned", nil), ch.QueueBind("returned", "good", "returned", false, nil)); err != nil {
+		t.Fatal(err)
+	}
+	e := newEnds(t, s.URL)
+	mandatory := e.publisher(t, amqp.Publishing{Topology: exchange("returned"), Mandatory: true})
+	plain := e.publisher(t, amqp.Publishing{Topology: exchange("returned")})
+	ready(t, mandatory)
+	ready(t, plain)
+	var wg sync.WaitGroup
+	for i := range 400 {
+		wg.Go(func() {
+			m := amqp.Message{Body: fmt.Append(nil, i%7), Key: "good"}
+			want := ""
+			if i%2 == 1 {
+				m.Key, want = "bad", gateway.CodeBackendStatus
+			}
+			err := mandatory.Send(within(t, time.Minute), &m)
+			if code(err) != want || err != nil && !strings.Contains(err.Error(), "312 NO_ROUTE") {
+				t.Errorf("%s: %v", m.Key, err)
+			}
+			if err := plain.Send(within(t, time.Minute), &m); err != nil {
+				t.Errorf("%s, not mandatory: %v", m.Key, err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := s.Count(t, "returned"); n != 400 {
+		t.Errorf("%d messages in the queue, want 400", n)
+	}
+}
+
+// TestNack: what the broker refuses is no success.
+func TestNack(t *testing.T) {
+	s := amqptest.Start(t)
+	ch := s.Channel(t)
+	_, err := ch.QueueDeclare("full", false, false, false, false, client.Table{"x-max-length": int32(1), "x-overflow": "reject-publish"})
+	err = errors.Join(err, ch.ExchangeDeclare("full", "topic", true, false, false, false, nil), ch.QueueBind("full", "#", "full", false, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newEnds(t, s.URL).publisher(t, amqp.Publishing{Topology: exchange("full")})
+	ready(t, p)
+	if err := p.Send(within(t, time.Minute), new(amqp.Message)); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Send(within(t, time.Minute), new(amqp.Message)); code(err) != gateway.CodeBackendStatus {
+		t.Errorf("into a full queue: %v", err)
+	}
+}
+
+// TestReceive: a message comes with its properties, and is ended once.
+func TestReceive(t *testing.T) {
+	s := amqptest.Start(t)
+	e := newEnds(t, s.URL)
+	sub := e.subscriber(t, amqp.Subscribing{Topology: durable("receive")})
+	p := e.publisher(t, amqp.Publishing{Topology: exchange("receive"), Lists: true})
+	if err := sub.Wait(within(t, time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	ready(t, p)
+	err := p.Send(within(t, time.Minute), &amqp.Message{Body: []byte("hello"), Key: "a.b", Type: "text/plain", Header: gateway.Fields{{Name: "X-A", Value: "1"}, {Name: "X-A", Value: "2"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		d, err := sub.Receive(within(t, time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := d.Message()
+		if string(m.Body) != "hello" || m.Key != "a.b" || m.Attributes.Get("X-A") != "1" || m.Attributes.Get("Content-Type") != "text/plain" || len(m.Attributes) != 2 || m.Redelivered != min(i, 1) {
+			t.Errorf("received %+v", m)
+		}
+		if i < 2 {
+			err = d.Nack(t.Context(), true)
+		} else {
+			err = d.Ack(t.Context())
+		}
+		if err != nil || d.Ack(t.Context()) == nil || d.Nack(t.Context(), true) == nil {
+			t.Errorf("ended with %v, and again", err)
+		}
+	}
+	if d, err := sub.Receive(within(t, 50*time.Millisecond)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("nothing is there: %v, %v", d, err)
+	}
+}
+
+// TestDeadLetters: what is given back for good goes where the topology says, and quorum
+// queues count what comes again.
+func TestDeadLetters(t *testing.T) {
+	s := amqptest.Start(t)
+	take := s.Queue(t, "dead", "dead")
+	ch := s.Channel(t)
+	if _, err := ch.QueueDeclare("counted", true, false, false, false, client.Table{"x-queue-type": "quorum"}); err != nil {
+		t.Fatal(err)
+	}
+	e := newEnds(t, s.URL)
+	o := amqp.Subscribing{Topology: durable("alive")}
+	o.Topology.DeadLetters = "dead"
+	alive, counted := e.subscriber(t, o), e.subscriber(t, amqp.Subscribing{Topology: amqp.Topology{Queue: "counted"}, Existing: true})
+	ready(t, alive)
+	s.Put(t, "alive", client.Publishing{Body: []byte("poison")})
+	s.Put(t, "counted", client.Publishing{Body: []byte("x")})
+	d, err := alive.Receive(within(t, time.Minute))
+	if err == nil {
+		err = d.Nack(t.Context(), false)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	amqptest.Wait(t, func() error {
+		if d := take(); d == nil || string(d.Body) != "poison" {
+			return fmt.Errorf("in the dead letters: %v", d)
+		}
+		return nil
+	})
+	ready(t, counted)
+	for i := range 4 {
+		d, err := counted.Receive(within(t, time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := d.Message().Redelivered; n != i || len(d.Message().Attributes) > 0 {
+			t.Errorf("delivery %d: redelivered %d, %v", i, n, d.Message().Attributes)
+		}
+		if err := d.Nack(t.Context(), i < 3); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestAutoAck: what is received is gone, and what nobody has received is not.
+func TestAutoAck(t *testing.T) {
+	s := amqptest.Start(t)
+	e := newEnds(t, s.URL)
+	sub := e.subscriber(t, amqp.Subscribing{Topology: durable("auto"), AutoAck: true, Prefetch: 1})
+	ready(t, sub)
+	s.Put(t, "auto", client.Publishing{Body: []byte("1")}, client.Publishing{Body: []byte("2")}, client.Publishing{Body: []byte("3")})
+	d, err := sub.Receive(within(t, time.Minute))
+	if err != nil || string(d.Message().Body) != "1" || errors.Join(d.Ack(t.Context()), d.Nack(t.Context(), true)) != nil {
+		t.Fatalf("received %v, %v", d, err)
+	}
+	amqptest.Wait(t, func() error { // the broker has heard of it, and sends the next
+		if n := s.Count(t, "auto"); n != 1 {
+			return fmt.Errorf("%d messages are left", n)
+		}
+		return nil
+	})
+	s.Cut()
+	var got []string
+	amqptest.Wait(t, func() error {
+		d, err := sub.Receive(within(t, time.Second))
+		if err == nil {
+			got = append(got, string(d.Message().Body))
+		}
+		if len(got) < 2 {
+			return fmt.Errorf("got %v, %v", got, err)
+		}
+		return nil
+	})
+	if fmt.Sprint(got) != "[2 3]" {
+		t.Errorf("got %v behind the cut", got)
+	}
+}
+
+// TestPrefetch: the broker keeps what goes beyond.
+func TestPrefetch(t *testing.T) {
+	s := amqptest.Start(t)
+	e := newEnds(t, s.URL)
+	for prefetch, ahead := range map[int]int{0: amqp.DefaultPrefetch, 3: 3} {
+		name := fmt.Sprint("prefetch", prefetch)
+		sub := e.subscriber(t, amqp.Subscribing{Topology: durable(name), Prefetch: prefetch})
+		ready(t, sub)
+		s.Put(t, name, make([]client.Publishing, 15)...)
+		amqptest.Wait(t, func() error {
+			if n := s.Count(t, name); n != 15-ahead {
+				return fmt.Errorf("%d messages are left, want %d", n, 15-ahead)
+			}
+			return nil
+		})
+	}
+}
+
+// TestAway: a broker that is down at the start or goes away is told of at once, by publishers
+// and by those who wait, and found again.
+func TestAway(t *testing.T) {
+	s := amqptest.Start(t)
+	s.Stop()
+	e := newEnds(t, strings.Replace(s.URL, "guest:guest", "guest:g%75est", 1))
+	p := e.publisher(t, amqp.Publishing{Topology: exchange("away")})
+	sub := e.subscriber(t, amqp.Subscribing{Topology: durable("away")})
+	if err := p.Send(t.Context(), new(amqp.Message)); code(err) != gateway.CodeBackendAway {
+		t.Errorf("down at the start: %v", err)
+	}
+	if _, err := sub.Receive(t.Context()); code(err) != gateway.CodeBackendAway {
+		t.Errorf("down at the start: %v", err)
+	}
+	s.Restart()
+	for range 2 {
+		ready(t, p)
+		ready(t, sub)
+		waits := make(chan error)
+		go func() { _, err := sub.Receive(context.Background()); waits <- err }()
+		s.Stop()
+		if err := <-waits; code(err) != gateway.CodeBackendAway {
+			t.Errorf("who waited: %v", err)
+		}
+		amqptest.Wait(t, func() error {
+			if err := p.Send(t.Context(), new(amqp.Message)); code(err) != gateway.CodeBackendAway {
+				return fmt.Errorf("while it is away: %w", err)
+			}
+			return nil
+		})
+		s.Restart()
+	}
+	ready(t, p)
+	ready(t, sub)
+	if err := p.Send(within(t, time.Minute), new(amqp.Message)); err != nil {
+		t.Error(err)
+	}
+	if _, err := sub.Receive(within(t, time.Minute)); err != nil {
+		t.Error(err)
+	}
+	log := e.Env.Log
+	if text := e.Log.String(); strings.Count(text, "peer is away") < 4 || !strings.Contains(text, "peer is back") || strings.Contains(text, "g%75est") || strings.Contains(text, "guest") {
+		t.Errorf("log %v:\n%s", log, text)
+	}
+}
+
+// TestHeld: what comes ahead and was not received when the connection was lost is not handed
+// out, since it comes again; what was received and not ended comes again, and says so.
+func TestHeld(t *testing.T) {
+	s := amqptest.Start(t)
+	sub := newEnds(t, s.URL).subscriber(t, amqp.Subscribing{Topology: durable("held")})
+	ready(t, sub)
+	s.Put(t, "held", client.Publishing{Body: []byte("1")}, client.Publishing{Body: []byte("2")})
+	first, err := sub.Receive(within(t, time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Cut()
+	amqptest.Wait(t, func() error {
+		if text, ok := sub.Health(); ok {
+			return errors.New(text)
+		}
+		return nil
+	})
+	if err := first.Ack(t.Context()); err == nil {
+		t.Error("an acknowledgement that nobody hears")
+	}
+	ready(t, sub)
+	for _, want := range []string{"1", "2"} {
+		d, err := sub.Receive(within(t, time.Minute))
+		if err != nil || string(d.Message().Body) != want || d.Message().Redelivered != 1 {
+			t.Fatalf("received %v, %v; want %s", d, err, want)
+		}
+		if err := d.Ack(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestSlow: a broker that says nothing costs no more than the time of the request, and what
+// it says late is not lost on others.
+func TestSlow(t *testing.T) {
+	s := amqptest.Start(t)
+	p := newEnds(t, s.URL).publisher(t, amqp.Publishing{Topology: exchange("slow"), Mandatory: true})
+	ready(t, p)
+	s.Hold()
+	for range 3 {
+		if err := p.Send(within(t, 10*time.Millisecond), new(amqp.Message)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Send: %v", err)
+		}
+	}
+	s.Resume()
+	if err := p.Send(within(t, time.Minute), new(amqp.Message)); code(err) != gateway.CodeBackendStatus {
+		t.Errorf("that nobody gets: %v", err)
+	}
+}
+
+// TestRefusedTopology: what the broker does not agree to is on the log and in the health, and
+// concerns nobody else.
+func TestRefusedTopology(t *testing.T) {
+	s := amqptest.Start(t)
+	if err := s.Channel(t).ExchangeDeclare("other", "fanout", true, false, false, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	e := newEnds(t, s.URL)
+	good := e.publisher(t, amqp.Publishing{Topology: exchange("good")})
+	for _, tt := range []struct {
+		name, want string
+		l          queue.Lasting
+	}{
+		{"another type", "PRECONDITION_FAILED", e.publisher(t, amqp.Publishing{Topology: exchange("other")})},
+		{"no exchange", "NOT_FOUND - no exchange 'nowhere'", e.publisher(t, amqp.Publishing{Topology: exchange("nowhere"), Existing: true})},
+		{"no queue", "NOT_FOUND - no queue 'nowhere'", e.subscriber(t, amqp.Subscribing{Topology: amqp.Topology{Queue: "nowhere"}, Existing: true})},
+	} {
+		amqptest.Wait(t, func() error {
+			if log := e.Log.String(); !strings.Contains(log, tt.want) {
+				return fmt.Errorf("%s: log:\n%s", tt.name, log)
+			}
+			return nil
+		})
+		if text, ok := tt.l.Health(); ok {
+			t.Errorf("%s: %s", tt.name, text)
+		}
+	}
+	ready(t, good)
+	if err := good.Send(within(t, time.Minute), new(amqp.Message)); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDeleted: a queue that is deleted ends the subscription, which declares it again.
+func TestDeleted(t *testing.T) {
+	s := amqptest.Start(t)
+	sub := newEnds(t, s.URL).subscriber(t, amqp.Subscribing{Topology: durable("deleted")})
+	ready(t, sub)
+	waits := make(chan error)
+	go func() { _, err := sub.Receive(context.Background()); waits <- err }()
+	if _, err := s.Channel(t).QueueDelete("deleted", false, false, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-waits; code(err) != gateway.CodeBackendAway {
+		t.Errorf("who waited: %v", err)
+	}
+	ready(t, sub)
+	s.Put(t, "deleted", client.Publishing{})
+	if _, err := sub.Receive(within(t, time.Minute)); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestGarbage: a server that is none is away, and a password that does not fit is said.
+func TestGarbage(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for i := 0; ; i++ {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			fmt.Fprint(c, []string{"HTTP/1.1 400 Bad Request\r\n\r\n", "AMQP\x00\x00\x09\x01", "\x01\x00\x00\xff\xff\xff\xff", "\x01\x00\x00\x00\x00\x00\x04\x00\x0a\x00\x0a\xce"}[i%4])
+			c.Close()
+		}
+	})
+	t.Cleanup(func() { l.Close(); wg.Wait() })
+	s := amqptest.Start(t)
+	for url, want := range map[string]string{
+		"amqp://user:secret@" + l.Addr().String():                "peer is away",
+		strings.Replace(s.URL, "guest:guest", "guest:secret", 1): "username or password not allowed",
+		s.URL + "secret": "secret", // a virtual host is none
+	} {
+		e := newEnds(t, url)
+		p := e.publisher(t, amqp.Publishing{Topology: exchange("garbage")})
+		amqptest.Wait(t, func() error {
+			if log := e.Log.String(); !strings.Contains(log, want) {
+				return fmt.Errorf("%s: log:\n%s", want, log)
+			}
+			return nil
+		})
+		if err := p.Send(t.Context(), new(amqp.Message)); code(err) != gateway.CodeBackendAway || want != "secret" && strings.Contains(err.Error()+e.Log.String(), "secret") {
+			t.Errorf("%s: %v\n%s", want, err, e.Log.String())
+		}
+	}
+}
+
+// TestKept: what is equal is one, over a reload too, and the end lets go of everything.
+func TestKept(t *testing.T) {
+	s := amqptest.Start(t)
+	e := newEnds(t, s.URL)
+	open := func() (*amqp.Publisher, *amqp.Subscriber) {
+		p, err := e.broker(t).Publisher(amqp.Publishing{Topology: exchange("kept")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := e.broker(t).Publisher(amqp.Publishing{Topology: exchange("kept")})
+		if err != nil || again != p {
+			t.Fatal("equal publishers are two")
+		}
+		sub, err := e.broker(t).Subscriber("a", amqp.Subscribing{Topology: durable("kept")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		site := &e.EndpointSite().Site
+		if err := errors.Join(queue.Attend(site, "p", false, p), queue.Attend(site, "s", false, sub)); err != nil {
+			t.Fatal(err)
+		}
+		e.Start(t)
+		return p, sub
+	}
+	p, sub := open()
+	ready(t, p)
+	ready(t, sub)
+	if err := p.Send(within(t, time.Minute), new(amqp.Message)); err != nil {
+		t.Fatal(err)
+	}
+	d, err := sub.Receive(within(t, time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := e.Env
+	e.Reload(t)
+	p2, sub2 := open()
+	if err := errors.Join(before.Close(t.Context()), before.Release()); err != nil {
+		t.Fatal(err)
+	}
+	if n := s.Connections(); n != 2 || p2 != p || sub2 != sub {
+		t.Errorf("%d connections behind the reload, want 2", n)
+	}
+	if err := d.Ack(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := errors.Join(e.Env.Close(t.Context()), e.Env.Release()); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Send(t.Context(), new(amqp.Message)); code(err) != gateway.CodeBackendAway {
+		t.Errorf("behind the end: %v", err)
+	}
+	amqptest.Wait(t, func() error {
+		if n := s.Connections(); n != 0 {
+			return fmt.Errorf("%d connections behind the end", n)
+		}
+		return nil
+	})
+}
+
+// TestAddresses: what is wrong with an address is said without secrets.
+func TestAddresses(t *testing.T) {
+	for address, want := range map[string]string{
+		"amqp://user:secret@a":                          "",
+		"amqps://user:secret@a:5671/v?heartbeat=5":      "",
+		"amqp://a/%2F":                                  "",
+		"user:secret@a":                                 "the scheme of a broker",
+		"http://user:secret@a":                          "the scheme of a broker is amqp or amqps",
+		"amqp://user:secret@":                           "the name of the broker is missing",
+		"amqp://user:sec%ret@a":                         "it is no address",
+		"amqp://user:secret@a/v/secret":                 "one name, that of the virtual host",
+		"amqp://user:secret@a:99999999999":              "a number among the port",
+		"amqp://user:secret@a?heartbeat=secret":         "a number among the port",
+		"amqp://user:secret@a?hartbeat=secret":          `unknown parameter "hartbeat"`,
+		"amqps://user:secret@a?cacertfile=secret":       `the parameter "cacertfile" has no place here`,
+		"amqps://user:secret@a?auth_mechanism=secret":   "auth_mechanism is plain",
+		"amqps://user:secret@a?heartbeat=1&heartbeat=2": "occurs twice",
+	} {
+		err := amqp.Check(address)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret")) {
+			t.Errorf("%s: %v; want %s", address, err, want)
+		}
+	}
+	b, err := amqp.NewBroker(&sitetest.New(t).EndpointSite().Site, "amqps://user:secret@a/x%2Fy")
+	if err != nil || b.String() != "amqps://a:5671/x%2Fy" {
+		t.Errorf("%v, %v", b, err)
+	}
+}

@@ -1,0 +1,274 @@
+package amqp
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	client "github.com/rabbitmq/amqp091-go"
+
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/kit/live"
+	"github.com/sluice-gateway/sluice/internal/kit/queue"
+)
+
+// A Broker is where connections lead.
+type Broker struct {
+	// Backoff and Retries are as [live.Options] has them.
+	Backoff live.Backoff
+	Retries int
+
+	site    *component.Site
+	address string
+	public  string // without secrets
+	id      string // of the connections' settings, secrets among them
+	dialer  net.Dialer
+	config  client.Config
+}
+
+// parameters are what may stand in the query of an address.
+var parameters = []string{"auth_mechanism", "channel_max", "connection_timeout", "heartbeat", "server_name_indication"}
+
+// files are those that RabbitMQ knows beside; they are for TLS.
+var files = []string{"cacertfile", "certfile", "keyfile", "verify", "fail_if_no_peer_cert", "depth", "password"}
+
+const form = "write amqp://user:password@name:5672/vhost, with % escaped as %25 and the like"
+
+// parse takes an address apart. The error shows nothing of it, which may hold secrets.
+func parse(text string) (a client.URI, err error) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return a, errors.New("it is no address of a broker; " + form)
+	case u.Scheme != "amqp" && u.Scheme != "amqps":
+		return a, errors.New("the scheme of a broker is amqp or amqps; " + form)
+	case u.Hostname() == "":
+		return a, errors.New("the name of the broker is missing; " + form)
+	case strings.Contains(strings.TrimPrefix(u.EscapedPath(), "/"), "/"):
+		return a, errors.New("behind the port stands one name, that of the virtual host; write a slash in it as %2F")
+	}
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return a, errors.New("the parameters behind the ? cannot be read; write name=value with & between them")
+	}
+	for name, values := range query {
+		switch {
+		case slices.Contains(files, name):
+			return a, fmt.Errorf("the parameter %q has no place here; what concerns TLS stands in client_tls of the service", name)
+		case !slices.Contains(parameters, name):
+			return a, fmt.Errorf("unknown parameter %q; there are %s", name, strings.Join(parameters, ", "))
+		case len(values) > 1 && name != "auth_mechanism":
+			return a, fmt.Errorf("the parameter %q occurs twice; keep one", name)
+		}
+	}
+	for _, m := range query["auth_mechanism"] {
+		if !slices.Contains([]string{"plain", "amqplain", "external"}, strings.ToLower(m)) {
+			return a, errors.New("auth_mechanism is plain, amqplain or external")
+		}
+	}
+	if a, err = client.ParseURI(text); err != nil {
+		return a, errors.New("a number among the port and the parameters is none, or too large; " + form)
+	}
+	return a, nil
+}
+
+// Check says what is wrong with the address of a broker, without secrets.
+func Check(address string) error {
+	_, err := parse(address)
+	return err
+}
+
+// public returns the address without what is secret in it.
+func public(a client.URI) string {
+	return a.Scheme + "://" + net.JoinHostPort(a.Host, strconv.Itoa(a.Port)) + "/" + strings.TrimPrefix(url.PathEscape(a.Vhost), "%2F")
+}
+
+// NewBroker reads the address of a broker. Connections are made by the settings of the
+// service: dialer_timeout and its like, and client_tls for amqps. The error is one of the
+// build, about the address, and shows no secret.
+func NewBroker(s *component.Site, address string) (*Broker, error) {
+	a, err := parse(address)
+	if err != nil {
+		return nil, err
+	}
+	t := s.Service().Transport
+	b := &Broker{site: s, address: address, public: public(a)}
+	b.dialer = net.Dialer{Timeout: time.Duration(t.DialerTimeout), KeepAlive: time.Duration(t.DialerKeepAlive), FallbackDelay: time.Duration(t.DialerFallbackDelay)}
+	product, version, _ := strings.Cut(s.Product(), "/")
+	b.config.Properties = client.Table{"product": product, "version": version, "connection_name": s.Product()}
+	parts := []string{address, s.Product(), fmt.Sprint(t.DialerTimeout, t.DialerKeepAlive, t.DialerFallbackDelay)}
+	if a.Scheme == "amqps" {
+		settings, err := s.TLS("", t.ClientTLS)
+		if err != nil {
+			return nil, err
+		}
+		if settings == nil {
+			settings = &tls.Config{MinVersion: tls.VersionTLS12}
+		}
+		b.config.TLSClientConfig = settings.Clone()
+		b.config.TLSClientConfig.ServerName = a.Host
+		if a.ServerName != "" {
+			b.config.TLSClientConfig.ServerName = a.ServerName
+		}
+		text, err := json.Marshal(t.ClientTLS)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, string(text))
+		if t.ClientTLS != nil {
+			for _, name := range t.ClientTLS.Files() {
+				data, err := s.ReadFile(name)
+				if err != nil && !errors.Is(err, config.ErrSkipped) {
+					return nil, err
+				}
+				parts = append(parts, string(data))
+			}
+		}
+	}
+	b.id = queue.ID(parts...)
+	return b, nil
+}
+
+// String returns the address without secrets.
+func (b *Broker) String() string { return b.public }
+
+// key returns the id of what is kept, which is of this kind and shaped by o.
+func (b *Broker) key(kind string, o ...any) string {
+	return kind + " " + queue.ID(b.id, string(b.Backoff), strconv.Itoa(b.Retries), fmt.Sprintf("%+q", o))
+}
+
+// options are those of a connection for what people know by name.
+func (b *Broker) options(name string) live.Options {
+	return live.Options{Name: b.public + " " + name, Backoff: b.Backoff, Retries: b.Retries}
+}
+
+// A session is a connection with its channel.
+type session struct {
+	raw   net.Conn
+	conn  *client.Connection
+	ch    *client.Channel
+	stop  func() bool // lets the connection outlive the attempt
+	lost  chan struct{}
+	cause error // why, before lost is closed
+}
+
+// dial connects and opens a channel. Until stop is called the end of ctx ends both, and the
+// caller ends them if there is an error behind.
+func (b *Broker) dial(ctx context.Context) (*session, error) {
+	var raw net.Conn
+	var stop func() bool
+	c := b.config
+	c.Properties = client.Table{}
+	for name, value := range b.config.Properties {
+		c.Properties[name] = value
+	}
+	if c.TLSClientConfig != nil {
+		c.TLSClientConfig = c.TLSClientConfig.Clone()
+	}
+	c.Dial = func(network, address string) (net.Conn, error) {
+		nc, err := b.dialer.DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		raw = stuck{nc}
+		stop = context.AfterFunc(ctx, func() { nc.Close() })
+		return raw, nil
+	}
+	conn, err := client.DialConfig(b.address, c)
+	if err == nil {
+		var ch *client.Channel
+		if ch, err = conn.Channel(); err == nil {
+			return &session{raw: raw, conn: conn, ch: ch, stop: stop, lost: make(chan struct{})}, nil
+		}
+	}
+	if raw != nil {
+		stop()
+		raw.Close()
+	}
+	if ctx.Err() != nil {
+		err = fmt.Errorf("%w: %w", ctx.Err(), err)
+	}
+	return nil, err
+}
+
+// end closes the connection, and is back once ctx is done at the latest.
+func (s *session) end(ctx context.Context) {
+	stop := context.AfterFunc(ctx, func() { s.raw.Close() })
+	defer stop()
+	s.conn.Close() // nobody is left who would be told
+}
+
+// lose notes that the connection is of no use any more.
+func (s *session) lose(cause error, lost func(error)) {
+	if cause == nil {
+		cause = errEnded
+	}
+	s.cause = cause
+	close(s.lost)
+	lost(cause)
+}
+
+var errEnded = errors.New("the connection has ended")
+
+// patience is how long the word of the broker may take where nobody says so.
+const patience = 30 * time.Second
+
+// A stuck connection is one that gives up when the peer takes nothing for so long.
+type stuck struct{ net.Conn }
+
+// Write writes, within patience.
+func (s stuck) Write(b []byte) (int, error) {
+	if err := s.SetWriteDeadline(time.Now().Add(patience)); err != nil {
+		return 0, err
+	}
+	return s.Conn.Write(b)
+}
+
+// A Topology is what is declared when a connection is made. What has no name is not.
+type Topology struct {
+	Exchange string // of the type topic
+	Queue    string
+	Keys     []string // by which the queue is bound to the exchange
+
+	Durable   bool // both survive a restart of the broker
+	Delete    bool // both go with their last user
+	Exclusive bool // the queue is for this connection alone, and the exchange takes no messages of publishers
+	NoWait    bool // the broker does not answer, and ends the channel if it does not agree
+
+	// DeadLetters is the exchange that gets what the queue drops; "" is none.
+	DeadLetters string
+}
+
+// declare makes it so.
+func (t Topology) declare(ch *client.Channel) error {
+	if t.Exchange != "" {
+		if err := ch.ExchangeDeclare(t.Exchange, client.ExchangeTopic, t.Durable, t.Delete, t.Exclusive, t.NoWait, nil); err != nil {
+			return fmt.Errorf("declaring the exchange %q: %w", t.Exchange, err)
+		}
+	}
+	if t.Queue == "" {
+		return nil
+	}
+	var args client.Table
+	if t.DeadLetters != "" {
+		args = client.Table{"x-dead-letter-exchange": t.DeadLetters}
+	}
+	if _, err := ch.QueueDeclare(t.Queue, t.Durable, t.Delete, t.Exclusive, t.NoWait, args); err != nil {
+		return fmt.Errorf("declaring the queue %q: %w", t.Queue, err)
+	}
+	for _, key := range t.Keys {
+		if err := ch.QueueBind(t.Queue, key, t.Exchange, t.NoWait, nil); err != nil {
+			return fmt.Errorf("binding the queue %q by %q: %w", t.Queue, key, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,41 @@
+// Package amqp is what the gateway knows of RabbitMQ and of whoever else speaks AMQP 0-9-1:
+// publishers that wait for the word of the broker, subscribers whose deliveries are ended
+// once, and the driver rabbit:// of package queue.
+//
+// A [Broker] is read from its address in build, and opens a [Publisher] or a [Subscriber] of
+// package queue, which survive reloads while nothing of what shapes them has changed. Each
+// has a connection of its own with one channel, kept up by kit/live: whatever the broker
+// holds against one, such as an exchange that exists with another type, ends a channel and
+// leaves the others alone; a broker that is short of memory stops connections that publish,
+// and acknowledgements go on; and what is exclusive is so for one user. Publishers with equal
+// options share one.
+//
+//	b, err := amqp.NewBroker(&s.Site, s.Config().Host[0])
+//	sub, err := b.Subscriber(s.Name(), amqp.Subscribing{Topology: amqp.Topology{Exchange: "orders", Queue: "q", Keys: []string{"#"}}})
+//	err = queue.Attend(&s.Site, name, critical, sub)
+//
+// # Publishers
+//
+// The channel is in confirm mode, and Send returns when the broker has confirmed the message:
+// it is in every queue that it was routed to then, and on disk if it is persistent and the
+// queue durable. A message that is mandatory and has no queue comes back, which is a refusal;
+// so is a nack. One goroutine writes, so that whoever publishes waits no longer than its
+// context allows, be the broker as slow as it likes. While the broker says that it is
+// blocked, publishing fails at once.
+//
+// # Subscribers
+//
+// The broker hands out as many messages ahead as Prefetch allows. A delivery is ended by Ack
+// or Nack, once; the broker hears of it before the call returns, as far as a socket tells,
+// and does not answer. What was not ended when a connection is lost is delivered again, with
+// [queue.Message.Redelivered] as the broker counts it: quorum queues do, others say no more
+// than that it was.
+//
+// # Trust
+//
+// A text that is too long for its place in a frame would end the connection of all who
+// publish there. Send refuses it in front of that.
+//
+// Sources: AMQP 0-9-1 (www.rabbitmq.com, resources/specs), and RabbitMQ's own pages on
+// confirms, consumer prefetch, blocked connections and the URI of a broker.
+package amqp

@@ -1,0 +1,70 @@
+package amqp
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/kit/queue"
+)
+
+func init() {
+	queue.Register(queue.Driver{Scheme: "rabbit", Host: checkHost, Publisher: openPublisher, Subscriber: openSubscriber})
+}
+
+const (
+	variable = "RABBIT_SERVER_URL"
+	example  = "amqp://queue.internal:5672/"
+)
+
+// where returns the broker of an address, whose path is the name of an exchange or a queue.
+func where(s *component.Site, a *queue.Address) (*Broker, error) {
+	text, err := a.Broker(variable, example, Check)
+	if err == nil && len(a.Path) > short {
+		err = errors.New("a name has 255 bytes at most")
+	}
+	if err = errors.Join(err, a.Only(nil, nil)); err != nil {
+		return nil, err
+	}
+	b, err := NewBroker(s, text)
+	if err != nil {
+		return nil, queue.Environment(err)
+	}
+	b.Backoff, b.Retries = a.Backoff, a.Retries
+	return b, nil
+}
+
+// openPublisher publishes to an exchange, persistently. What gets to no queue is refused.
+func openPublisher(s *component.Site, a *queue.Address) (queue.Publisher, error) {
+	b, err := where(s, a)
+	if err != nil {
+		return nil, err
+	}
+	p, err := b.Publisher(Publishing{Topology: Topology{Exchange: a.Path}, Existing: true, Mandatory: true, Persistent: true})
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// openSubscriber reads a queue.
+func openSubscriber(s *component.Site, a *queue.Address) (queue.Subscriber, error) {
+	b, err := where(s, a)
+	if err != nil {
+		return nil, err
+	}
+	sub, err := b.Subscriber(a.Site, Subscribing{Topology: Topology{Queue: a.Path}, Existing: true})
+	if err != nil {
+		return nil, err
+	}
+	return sub, nil
+}
+
+// checkHost says what is wrong behind the scheme of a host: a part of a name may stand there,
+// and no address of a server.
+func checkHost(after string) error {
+	if strings.ContainsAny(after, ":/") {
+		return errors.New("the address of the broker stands in " + variable + " or in the option server; write rabbit:// alone")
+	}
+	return nil
+}

@@ -1,0 +1,399 @@
+package amqp
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	client "github.com/rabbitmq/amqp091-go"
+
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/live"
+	"github.com/sluice-gateway/sluice/internal/kit/queue"
+)
+
+// Publishing says where a publisher publishes to.
+type Publishing struct {
+	Topology Topology // whose exchange it is
+	Existing bool     // nothing is declared; that the exchange is there is looked at
+
+	Mandatory  bool // what gets to no queue is refused
+	Immediate  bool // so is what nobody waits for; RabbitMQ does not know that, and ends the connection
+	Persistent bool // messages survive a restart of the broker in durable queues
+	Lists      bool // headers are lists of texts, else texts
+}
+
+// A Message is what is published. It belongs to the caller.
+type Message struct {
+	Body       []byte
+	Key        string // the routing key
+	Header     gateway.Fields
+	Type       string // of the content
+	Expiration string // milliseconds; "" is none
+	ReplyTo    string
+	ID         string
+	Priority   uint8
+	Time       time.Time // zero is none
+}
+
+// A Publisher publishes to an exchange. It is a [queue.Publisher].
+type Publisher struct {
+	*live.Conn[*sender]
+	o Publishing
+}
+
+// Publisher opens a publisher. The error is one of the build.
+func (b *Broker) Publisher(o Publishing) (*Publisher, error) {
+	return component.Keep(b.site, b.key("publisher", o), func() (*Publisher, func(), error) {
+		own := *b
+		own.site = nil
+		c := live.New(b.options("exchange "+o.Topology.Exchange), &publication{&own, o})
+		return &Publisher{c, o}, c.Close, nil
+	})
+}
+
+// A publication is the live.Peer of a publisher.
+type publication struct {
+	*Broker
+	Publishing
+}
+
+// most is how many messages may wait for the broker's word.
+const most = 1 << 16
+
+// A sender is a connection that messages go by.
+type sender struct {
+	*session
+	o       Publishing
+	outbox  chan *letter
+	settle  chan struct{} // received from when what has come back before is noted
+	blocked atomic.Pointer[string]
+	wg      sync.WaitGroup
+	closing chan struct{}
+
+	open []*letter // that may wait for the broker's word, oldest first; of the one who writes
+
+	mu   sync.Mutex
+	seed maphash.Seed
+	due  map[uint64][]*letter // what may come back, by what is in it, oldest first
+}
+
+// A letter is a message on its way.
+type letter struct {
+	key  string
+	out  client.Publishing
+	sent chan struct{} // closed when word and err are there
+	word *client.DeferredConfirmation
+	err  error
+
+	sum  uint64
+	back string // why it has come back
+}
+
+// Dial connects, declares and asks for confirms.
+func (p *publication) Dial(ctx context.Context, lost func(cause error)) (*sender, error) {
+	s, err := p.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.stop()
+	if err := p.prepare(s.ch); err != nil {
+		s.end(ctx)
+		return nil, err
+	}
+	l := &sender{session: s, o: p.Publishing, outbox: make(chan *letter), settle: make(chan struct{}),
+		closing: make(chan struct{}), seed: maphash.MakeSeed(), due: make(map[uint64][]*letter)}
+	closes := s.ch.NotifyClose(make(chan *client.Error, 1))
+	returns := s.ch.NotifyReturn(make(chan client.Return))
+	blocks := s.conn.NotifyBlocked(make(chan client.Blocking))
+	l.wg.Go(func() { l.listen(returns, blocks, closes, lost) })
+	l.wg.Go(l.write)
+	return l, nil
+}
+
+func (p *publication) prepare(ch *client.Channel) error {
+	switch name := p.Topology.Exchange; {
+	case !p.Existing:
+		if err := p.Topology.declare(ch); err != nil {
+			return err
+		}
+	case name != "":
+		if err := ch.ExchangeDeclarePassive(name, client.ExchangeTopic, false, false, false, false, nil); err != nil {
+			return fmt.Errorf("looking for the exchange %q: %w", name, err)
+		}
+	}
+	if err := ch.Confirm(false); err != nil {
+		return fmt.Errorf("asking for confirms: %w", err)
+	}
+	return nil
+}
+
+// Close ends the connection. Whoever waits for the broker's word is told that there is none.
+func (p *publication) Close(ctx context.Context, l *sender) {
+	close(l.closing)
+	l.end(ctx)
+	l.wg.Wait()
+}
+
+// listen takes what the broker says by itself, until the connection has ended. What comes
+// back it has noted before it takes anything else: a return is in front of the confirm of
+// its message.
+func (l *sender) listen(returns <-chan client.Return, blocks <-chan client.Blocking, closes <-chan *client.Error, lost func(error)) {
+	for returns != nil || blocks != nil {
+		select {
+		case r, ok := <-returns:
+			if !ok {
+				returns = nil
+				if e := <-closes; e != nil { // which was said before
+					l.lose(e, lost)
+				} else {
+					l.lose(nil, lost)
+				}
+				continue
+			}
+			l.returned(&r)
+		case b, ok := <-blocks:
+			switch {
+			case !ok:
+				blocks = nil
+			case b.Active:
+				l.blocked.Store(&b.Reason)
+			default:
+				l.blocked.Store(nil)
+			}
+		case l.settle <- struct{}{}:
+		}
+	}
+}
+
+// write publishes letters, one after the other.
+func (l *sender) write() {
+	for {
+		select {
+		case m := <-l.outbox:
+			l.publish(m)
+			close(m.sent)
+		case <-l.closing:
+			return
+		case <-l.lost:
+			return
+		}
+	}
+}
+
+var errFull = fmt.Errorf("the broker has not confirmed %d messages", most)
+
+func (l *sender) publish(m *letter) {
+	for len(l.open) > 0 && l.settled(l.open[0]) {
+		l.open = l.open[1:]
+	}
+	if len(l.open) >= most {
+		m.err = gateway.Away(errFull)
+		return
+	}
+	returnable := l.o.Mandatory || l.o.Immediate
+	if returnable {
+		l.mu.Lock()
+		m.sum = l.sum(m.key, &m.out.MessageId, m.out.Body)
+		l.due[m.sum] = append(l.due[m.sum], m)
+		l.mu.Unlock()
+	}
+	var err error
+	m.word, err = l.ch.PublishWithDeferredConfirm(l.o.Topology.Exchange, m.key, l.o.Mandatory, l.o.Immediate, m.out)
+	m.out = client.Publishing{}
+	switch {
+	case errors.Is(err, client.ErrClosed): // and not all of it was sent
+		m.err = gateway.Away(errEnded)
+	case err != nil:
+		m.err = queue.Lost(err)
+	default:
+		l.open = append(l.open, m)
+		return
+	}
+	l.forget(m)
+}
+
+// settled reports whether the broker has said what became of a letter.
+func (l *sender) settled(m *letter) bool {
+	select {
+	case <-m.word.Done():
+		l.forget(m)
+		return true
+	default:
+		return false
+	}
+}
+
+func (l *sender) sum(key string, id *string, body []byte) uint64 {
+	var h maphash.Hash
+	h.SetSeed(l.seed)
+	for _, part := range []string{key, *id} {
+		h.WriteString(part)
+		h.WriteByte(0)
+	}
+	h.Write(body)
+	return h.Sum64()
+}
+
+// returned notes that a letter has come back. The broker does not say which; letters that
+// are equal come back for the same reason, the oldest first.
+func (l *sender) returned(r *client.Return) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	sum := l.sum(r.RoutingKey, &r.MessageId, r.Body)
+	if equal := l.due[sum]; len(equal) > 0 {
+		equal[0].back = fmt.Sprintf("%d %s", r.ReplyCode, r.ReplyText)
+		l.drop(sum, 0)
+	}
+}
+
+// forget is for a letter that cannot come back any more.
+func (l *sender) forget(m *letter) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if i := slices.Index(l.due[m.sum], m); i >= 0 {
+		l.drop(m.sum, i)
+	}
+}
+
+// drop removes one of equal letters. The caller holds the lock.
+func (l *sender) drop(sum uint64, i int) {
+	equal := l.due[sum]
+	copy(equal[1:i+1], equal) // the oldest goes, as a rule
+	equal[0] = nil
+	if equal = equal[1:]; len(equal) > 0 {
+		l.due[sum] = equal
+		return
+	}
+	delete(l.due, sum)
+}
+
+// Health is the state of the connection; one that the broker has blocked takes nothing.
+func (p *Publisher) Health() (text string, ok bool) {
+	if l, err := p.Get(); err == nil && l.blocked.Load() != nil {
+		return "blocked", false
+	}
+	return p.Conn.Health()
+}
+
+// Publish sends a message of package queue.
+func (p *Publisher) Publish(ctx context.Context, m *queue.Message) error {
+	return p.Send(ctx, &Message{Body: m.Body, Key: m.Key, Header: m.Attributes, Type: m.Attributes.Get("Content-Type")})
+}
+
+// Send returns nil when the broker has confirmed the message. The errors are those of
+// [queue.Publisher].
+func (p *Publisher) Send(ctx context.Context, m *Message) error {
+	l, err := p.Get()
+	if err != nil {
+		return err
+	}
+	if why := l.blocked.Load(); why != nil {
+		return gateway.Away(fmt.Errorf("the broker takes no messages now: %s", *why))
+	}
+	letter, err := l.seal(m)
+	if err != nil {
+		return err
+	}
+	if _, limited := ctx.Deadline(); !limited {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, patience)
+		defer cancel()
+	}
+	select {
+	case l.outbox <- letter:
+	case <-l.lost:
+		return gateway.Away(l.cause)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-letter.sent: // as it always is, once the socket takes it
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if letter.err != nil {
+		return letter.err
+	}
+	select {
+	case <-letter.word.Done():
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	switch {
+	case !letter.word.Acked() && !l.ch.IsClosed():
+		return queue.Refused(errors.New("it says nack"))
+	case !letter.word.Acked():
+		<-l.lost // which is being said
+		return queue.Lost(l.cause)
+	case l.o.Mandatory || l.o.Immediate:
+		select {
+		case <-l.settle:
+		case <-l.lost:
+		}
+		l.mu.Lock()
+		back := letter.back
+		l.mu.Unlock()
+		if back != "" {
+			return queue.Refused(errors.New("it has come back: " + back))
+		}
+	}
+	return nil
+}
+
+// short is how long texts may be that have a length of one byte in a frame.
+const short = 255
+
+// seal makes a copy of a message, if it can be sent.
+func (l *sender) seal(m *Message) (*letter, error) {
+	for _, s := range []struct{ name, text string }{
+		{"routing key", m.Key}, {"type", m.Type}, {"expiration", m.Expiration}, {"address for replies", m.ReplyTo}, {"ID", m.ID},
+	} {
+		if len(s.text) > short {
+			return nil, &gateway.Error{Status: 400, Code: gateway.CodeBadRequest, Public: "the " + s.name + " of the message is too long",
+				Err: fmt.Errorf("the %s has %d bytes, and %d fit in", s.name, len(s.text), short)}
+		}
+	}
+	size := len(m.Type) + len(m.Expiration) + len(m.ReplyTo) + len(m.ID) + 64
+	header := make(client.Table, len(m.Header))
+	for _, f := range m.Header {
+		size += len(f.Name) + len(f.Value) + 16
+		if len(f.Name) > short {
+			return nil, tooMuch(fmt.Errorf("a name of a header has %d bytes, and %d fit in", len(f.Name), short))
+		}
+		before, again := header[f.Name]
+		switch {
+		case l.o.Lists && again:
+			header[f.Name] = append(before.([]any), strings.Clone(f.Value))
+		case l.o.Lists:
+			header[strings.Clone(f.Name)] = []any{strings.Clone(f.Value)}
+		case !again:
+			header[strings.Clone(f.Name)] = strings.Clone(f.Value)
+		}
+	}
+	if limit := l.conn.Config.FrameSize - 8; limit > 0 && size > limit {
+		return nil, tooMuch(fmt.Errorf("the headers have %d bytes, and %d fit into a frame of the broker", size, limit))
+	}
+	out := client.Publishing{
+		Headers: header, ContentType: strings.Clone(m.Type), DeliveryMode: client.Transient, Priority: m.Priority,
+		ReplyTo: strings.Clone(m.ReplyTo), Expiration: strings.Clone(m.Expiration), MessageId: strings.Clone(m.ID),
+		Timestamp: m.Time, Body: bytes.Clone(m.Body),
+	}
+	if l.o.Persistent {
+		out.DeliveryMode = client.Persistent
+	}
+	return &letter{key: strings.Clone(m.Key), out: out, sent: make(chan struct{})}, nil
+}
+
+// tooMuch is the failure of a header that no frame holds.
+func tooMuch(err error) error {
+	return &gateway.Error{Status: 431, Code: gateway.CodeBadRequest, Public: "the header is too large for a message", Err: err}
+}

@@ -1,0 +1,3 @@
+package drivers
+
+import _ "github.com/sluice-gateway/sluice/internal/kit/amqp"
