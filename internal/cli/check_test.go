@@ -598,6 +598,7 @@ func TestWithoutConnectors(t *testing.T) {
 	connectors := []string{"backend/lambda", "backend/amqp/consumer", "backend/amqp/producer", "backend/pubsub/publisher",
 		"backend/pubsub/subscriber", "backend/grpc", "backend/soap", "backend/graphql", "backend/static-filesystem",
 		"plugin/http-client", "workflow", "ai/llm", "github.com/devopsfaith/krakend-amqp/consume"}
+	connectors = slices.DeleteFunc(connectors, func(name string) bool { return component.Default.Find(component.InBackend, name) != nil })
 	for i, name := range connectors {
 		endpoints = append(endpoints, fmt.Sprintf(endpoint, i, "", backend.URL, fmt.Sprintf("%q: {}", name)))
 	}
