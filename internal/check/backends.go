@@ -26,6 +26,8 @@ type Backends struct {
 type answer struct {
 	config   *model.Backend
 	reshaped bool // a component decides what it holds
+	method   string
+	writes   bool
 }
 
 // Backends returns who judges the backends of a pipe.
@@ -60,7 +62,8 @@ func (b *Backends) Add(s *component.BackendSite) {
 	if b.answers == nil {
 		b.answers = make([]answer, 0, len(b.config.Backend))
 	}
-	b.answers = append(b.answers, answer{s.Config(), reshaped(s)})
+	method, writes := s.Method()
+	b.answers = append(b.answers, answer{s.Config(), reshaped(s), method, writes})
 }
 
 // reshaped reports whether a component decides what the answer of a backend holds.
@@ -98,7 +101,7 @@ func (b *Backends) Together() bool {
 			"%s %s writes through %s; a write cannot be undone when another call fails: make the %s sequential with its only write in last place, or lift the rule with %s",
 			e.Method, e.Endpoint, strings.Join(writes, ", "), b.called(), b.Env.Registry.Write(b.site.Scope(), "allow_multiple_writes", "true")))
 	}
-	if e.ConcurrentCalls > 1 && slices.ContainsFunc(b.answers, func(a answer) bool { return a.config.Method != "GET" && a.config.Method != "HEAD" }) {
+	if e.ConcurrentCalls > 1 && slices.ContainsFunc(b.answers, func(a answer) bool { return a.writes && a.method != "HEAD" }) {
 		b.report(e.Node, "concurrent_calls", config.Warning, config.CodeSuspicious,
 			fmt.Errorf("each write is sent %d times; keep concurrent_calls for calls that may be repeated", e.ConcurrentCalls))
 	}
@@ -114,8 +117,8 @@ func (b *Backends) writes() (calls []string) {
 	}
 	ordered := a.Sequential
 	for i, answer := range b.answers {
-		if be := answer.config; be.Method != "GET" {
-			calls = append(calls, fmt.Sprintf("backend[%d] %s %s", slices.Index(b.config.Backend, be), be.Method, be.URLPattern))
+		if be := answer.config; answer.writes {
+			calls = append(calls, fmt.Sprintf("backend[%d] %s %s", slices.Index(b.config.Backend, be), answer.method, be.URLPattern))
 			ordered = ordered && i == len(b.answers)-1
 		}
 	}

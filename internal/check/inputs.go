@@ -74,13 +74,13 @@ func (b *Backends) Inputs(be *model.Backend, fixed *message.FixedNames) {
 }
 
 // noteFixed says which parameters of the client stay behind for those that url_pattern
-// makes of a token.
+// makes of a token, and for those of a component.
 func (b *Backends) noteFixed(be *model.Backend, fixed *message.FixedNames) {
 	note := func(n *config.Node, list []string) {
 		for i, name := range list {
 			if name != "" && name != "*" && fixed.Takes(name) {
 				b.report(n, n.ItemPath("input_query_strings", i), config.Note, config.CodeNote, fmt.Errorf(
-					"the parameter %q of the client stays behind, because url_pattern makes one of the token", name))
+					"the parameter %q of the client stays behind, because url_pattern makes one of the token, or a namespace of the backend has one of its own", name))
 			}
 		}
 	}

@@ -33,7 +33,7 @@ func (b *Backends) checkUpgrade() bool {
 // checkTunnelled reports what keeps a backend from being the end of a tunnel.
 func (b *Backends) checkTunnelled(s *component.BackendSite) {
 	be := s.Config()
-	if be.Method != "GET" {
+	if method, _ := s.Method(); method != "GET" {
 		b.failUpgrade(be.Node, "method", "an upgrade is asked for with GET; write GET")
 	}
 	if s.Call().Connector != nil {

@@ -40,6 +40,7 @@ type branchPlan struct {
 	wire     *plan.Plan        // of the attempts; nil if there is none
 	shadow   *component.Shadow // nil for a call that counts
 	name     string            // of a shadow
+	method   string            // of the call
 	calls    int
 	demands  []demand
 	pipes    []*assembled // that stand in it
@@ -328,7 +329,8 @@ func (b *endpointBuilder) backend(i int, be *model.Backend) *branchPlan {
 			b.check.Unbalanced(be)
 		}
 	}
-	addr := b.newAddress(i, be, bp.shadow != nil)
+	bp.method, _ = site.Method()
+	addr := b.newAddress(i, be, bp, call.OwnQuery)
 	for _, t := range call.Written {
 		if t.Node != nil {
 			b.backends.Placeholders(t.Node, bp.shadow != nil, t.Key, t.Text)
@@ -409,7 +411,8 @@ func (c *compiler) unwired(be *model.Backend, onWire []component.Placed) {
 }
 
 // newAddress compiles the url_pattern and the filters of a backend.
-func (b *endpointBuilder) newAddress(i int, be *model.Backend, shadow bool) *message.Address {
+func (b *endpointBuilder) newAddress(i int, be *model.Backend, bp *branchPlan, own []string) *message.Address {
+	shadow := bp.shadow != nil
 	t, err := message.ParseURLPattern(be.URLPattern, b.site.Params())
 	name, undefined := errors.AsType[template.Undefined](err)
 	if err != nil && !undefined {
@@ -435,9 +438,10 @@ func (b *endpointBuilder) newAddress(i int, be *model.Backend, shadow bool) *mes
 			b.backends.Placeholders(be.Node, shadow, be.Node.ItemPath("host", i), host.Server, host.Base)
 		}
 	}
-	a := message.NewAddress(be.Method, t, strings.HasSuffix(b.config.Endpoint, "/*"))
+	a := message.NewAddress(bp.method, t, strings.HasSuffix(b.config.Endpoint, "/*"))
 	a.Decodes, a.Trace = be.Encoding != "no-op", b.g.Router.ForwardTrace
 	a.Queries, a.Query = len(be.InputQueryStrings) > 0, message.NewSelection(be.InputQueryStrings, false)
+	a.Fixed.Own(own)
 	b.backends.Inputs(be, &a.Fixed)
 	a.Header = message.NewHeaderFilter(be.InputHeaders, b.env.Product, b.g.Service.Behaviour.MaxHops > 0)
 	return a

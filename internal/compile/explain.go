@@ -148,7 +148,7 @@ func (a *assembled) describe(s *model.Service) PipePlan {
 	for _, b := range a.branches {
 		n := b.config.Node
 		described := BackendPlan{
-			Method: b.config.Method, Pattern: n.Masked("url_pattern", b.config.URLPattern)[0], At: n.Pos,
+			Method: b.method, Pattern: n.Masked("url_pattern", b.config.URLPattern)[0], At: n.Pos,
 			Hosts:  b.config.HostsFrom(s).Masked("host", b.config.Host...),
 			By:     b.by,
 			Shadow: b.shadow != nil, Calls: b.calls, Steps: append(describe(b.plan), describe(b.wire)...),

@@ -602,6 +602,9 @@ type BackendSite struct {
 	noStore   bool
 	personal  bool
 	unhosted  bool
+	method    string   // "" for that of the configuration
+	writes    bool     // counts where there is a method
+	own       []string // names of parameters of the query
 }
 
 // Redirects is what is done with a 3xx answer of a backend.
@@ -746,6 +749,26 @@ func (s *BackendSite) NoStore() { s.noStore = true }
 // through, the core knows.
 func (s *BackendSite) Personal() { s.personal = true }
 
+// SetMethod makes the call one of this method, whatever the configuration says, which writes
+// or does not: a read may well be a POST. Only one component may say so.
+func (s *BackendSite) SetMethod(method string, writes bool) error {
+	s.method, s.writes = method, writes
+	return s.claim("choose the method of the call")
+}
+
+// Method returns the method of the call, and whether it writes: every method does but GET,
+// unless a component has said otherwise. It is known in [Site.Finally].
+func (s *BackendSite) Method() (method string, writes bool) {
+	if s.method != "" {
+		return s.method, s.writes
+	}
+	return s.config.Method, s.config.Method != "GET"
+}
+
+// OwnQuery states that the query of the call may have parameters with these names of the
+// component alone: those of the client stay behind, however a service may spell them.
+func (s *BackendSite) OwnQuery(names ...string) { s.own = append(s.own, names...) }
+
 // Call is what the components of a backend decided about its call.
 type Call struct {
 	Connector gateway.Connector // nil for HTTP
@@ -758,11 +781,12 @@ type Call struct {
 	Personal  bool
 	Written   []Written // texts with placeholders
 	By        string    // the namespace of the connector or client; "" for none
+	OwnQuery  []string  // parameters of the query that no client brings
 }
 
 // Call returns what the components of the backend decided.
 func (s *BackendSite) Call() Call {
-	return Call{s.connector, s.client, s.transport, s.redirects, s.reshape, s.shadow, s.noStore, s.personal, s.written, s.claims[call]}
+	return Call{s.connector, s.client, s.transport, s.redirects, s.reshape, s.shadow, s.noStore, s.personal, s.written, s.claims[call], s.own}
 }
 
 // A Key names a value that one component offers to others.

@@ -13,8 +13,9 @@ import (
 // of the client that a service may read as it does not join it, because of two with one
 // name some read the first, some the last, some both.
 
-// FixedNames are the names of parameters with values of a token in the query of a
-// template, as [nameKey] compares them.
+// FixedNames are the names of parameters that no client may bring, as [nameKey] compares
+// them: those with values of a token in the query of a template, and those that a component
+// keeps for itself.
 type FixedNames struct {
 	names  []string // whole ones
 	within []string // what stands in front of a bracket of one: it would replace the whole
@@ -58,7 +59,7 @@ func namesOf(query template.Text) (f FixedNames) {
 // written returns the names of a query that was made of the template: values are
 // escaped, so it has as many pairs.
 func (f *FixedNames) written(query string) *FixedNames {
-	known, i := new(FixedNames), 0
+	known, i := &FixedNames{names: slices.Clip(f.names), within: slices.Clip(f.within)}, 0
 	for pair := range pairsOf(query) {
 		if i < len(f.later) && f.later[i] {
 			name, _, _ := strings.Cut(pair, "=")
@@ -95,6 +96,13 @@ func (f *FixedNames) add(name string) {
 		if key[i] == '[' {
 			f.within = append(f.within, strings.ReplaceAll(key[:i], "[", "_"))
 		}
+	}
+}
+
+// Own adds names that a component keeps for itself, as they are written in a query.
+func (f *FixedNames) Own(names []string) {
+	for _, name := range names {
+		f.add(name)
 	}
 }
 

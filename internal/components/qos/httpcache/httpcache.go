@@ -59,6 +59,12 @@ func build(s *component.BackendSite, o Options) error {
 	if slices.ContainsFunc(b.Host, func(h string) bool { return strings.Contains(h, "{") }) {
 		origin = "" // each request has its own
 	}
+	s.Finally(func() error {
+		if method, _ := s.Method(); !safe(method) && !o.Shared {
+			s.Warn("", fmt.Errorf("keeps nothing, because the backend is called by %s and answers to GET alone are kept; remove it, or call the backend by GET", method))
+		}
+		return nil
+	})
 	behaviour, passes := &s.Service().Behaviour, b.Encoding == "no-op"
 	s.Prompt(component.BackendCache, &cache{
 		store:  st,

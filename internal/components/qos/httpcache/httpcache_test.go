@@ -820,8 +820,8 @@ func TestSurvivesReload(t *testing.T) {
 }
 
 func TestBuild(t *testing.T) {
-	host := &model.Backend{Host: []string{"http://{input_headers.X}"}}
-	plain := &model.Backend{Host: []string{"http://a"}}
+	host := &model.Backend{Method: "GET", Host: []string{"http://{input_headers.X}"}}
+	plain := &model.Backend{Method: "GET", Host: []string{"http://a"}}
 	tests := []struct {
 		name     string
 		backend  *model.Backend
