@@ -4,6 +4,7 @@ import (
 	_ "github.com/sluice-gateway/sluice/internal/components/auth/jose"
 	_ "github.com/sluice-gateway/sluice/internal/components/backend/graphql"
 	_ "github.com/sluice-gateway/sluice/internal/components/backend/httpbackend"
+	_ "github.com/sluice-gateway/sluice/internal/components/backend/lambda"
 	_ "github.com/sluice-gateway/sluice/internal/components/backend/pubsub"
 	_ "github.com/sluice-gateway/sluice/internal/components/proxy"
 	_ "github.com/sluice-gateway/sluice/internal/components/qos/circuitbreaker"
