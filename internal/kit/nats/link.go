@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"strings"
@@ -19,9 +20,11 @@ const probe = 20 * time.Second
 type server struct {
 	urls    []string
 	product string
+	tls     *tls.Config
 
 	subject, group string // of a subscription; "" for none
 	take           func(*client.Msg)
+	slow           func() // the library has dropped messages
 }
 
 // A link is a connection to a server.
@@ -42,9 +45,15 @@ func (s *server) Dial(ctx context.Context, lost func(cause error)) (*link, error
 	d := &dialer{ctx: ctx}
 	defer d.done()
 	o := client.Options{
-		Servers: s.urls, Name: s.product, SkipHostLookup: true, AllowReconnect: false,
+		Servers: s.urls, Name: s.product, TLSConfig: s.tls.Clone(), SkipHostLookup: true, AllowReconnect: false,
 		CustomDialer: d, PingInterval: probe, MaxPingsOut: 2, PermissionErrOnSubscribe: true,
-		AsyncErrorCB: func(_ *client.Conn, _ *client.Subscription, err error) { l.note(err) },
+		AsyncErrorCB: func(_ *client.Conn, _ *client.Subscription, err error) {
+			if errors.Is(err, client.ErrSlowConsumer) {
+				s.slow()
+				return
+			}
+			l.note(err)
+		},
 		ClosedCB: func(c *client.Conn) {
 			l.cause = c.LastError()
 			close(l.lost)

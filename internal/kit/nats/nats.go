@@ -22,20 +22,26 @@ func init() {
 	queue.Register(queue.Driver{Scheme: "nats", Host: checkHost, Publisher: openPublisher, Subscriber: openSubscriber, Envelope: true})
 }
 
-// What a subscriber holds that nobody has taken, at most.
+// What a subscriber holds that nobody has taken, at most; and what the library holds of a
+// rush that has not come to it yet.
 const (
 	most      = 16 << 10 // messages
 	mostBytes = 64 << 20
 )
 
-// where returns the servers of an address.
-func where(a *queue.Address) (*server, error) {
+// where returns the servers of an address, and what makes a connection to them another one.
+func where(s *component.Site, a *queue.Address) (to *server, id []string, err error) {
 	text, err := a.Broker(variable, example, func(text string) error { _, err := servers(text); return err })
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	urls, err := servers(text)
-	return &server{urls: urls}, err
+	to = &server{product: s.Product()}
+	if to.urls, err = servers(text); err != nil {
+		return nil, nil, err
+	}
+	secure, secureID, err := a.TLS()
+	to.tls = secure
+	return to, append([]string{a.Retry(), to.product, secureID}, to.urls...), err
 }
 
 // A publisher publishes to one subject.
@@ -46,14 +52,14 @@ type publisher struct {
 }
 
 func openPublisher(s *component.Site, a *queue.Address) (queue.Publisher, error) {
-	to, err := where(a)
-	err = errors.Join(err, checkSubject(a.Path, false), a.Only([]string{"natsv2"}, nil))
+	if err := errors.Join(checkSubject(a.Path, false), a.Only([]string{"natsv2"}, nil)); err != nil {
+		return nil, err
+	}
+	to, id, err := where(s, a)
 	if err != nil {
 		return nil, err
 	}
-	to.product = s.Product()
-	id := "connection " + queue.ID(append(to.urls, a.Retry(), to.product)...)
-	c, err := component.Keep(s, id, func() (*live.Conn[*link], func(), error) {
+	c, err := component.Keep(s, "connection "+queue.ID(id...), func() (*live.Conn[*link], func(), error) {
 		c := live.New(a.Live(public(to.urls)), to)
 		return c, c.Close, nil
 	})
@@ -129,21 +135,21 @@ type subscriber struct {
 }
 
 func openSubscriber(s *component.Site, a *queue.Address) (queue.Subscriber, error) {
-	from, err := where(a)
-	err = errors.Join(err, checkSubject(a.Path, true), a.Only([]string{"natsv2", "queue"}, nil))
+	if err := errors.Join(checkSubject(a.Path, true), a.Only([]string{"natsv2", "queue"}, nil)); err != nil {
+		return nil, err
+	}
+	group := a.Query.Get("queue")
+	if a.Query.Has("queue") && checkSubject(group, false) != nil {
+		return nil, errors.New("the queue is the name of a group, in the letters of a subject")
+	}
+	from, id, err := where(s, a)
 	if err != nil {
 		return nil, err
 	}
-	from.product, from.subject, from.group = s.Product(), a.Path, a.Query.Get("queue")
-	if a.Query.Has("queue") {
-		if err := checkSubject(from.group, false); err != nil {
-			return nil, errors.New("the queue is the name of a group, in the letters of a subject")
-		}
-	}
-	id := "subscription " + queue.ID(append(from.urls, a.Retry(), from.product, from.subject, from.group, a.Site)...)
-	return component.Keep(s, id, func() (*subscriber, func(), error) {
+	from.subject, from.group = a.Path, group
+	return component.Keep(s, "subscription "+queue.ID(append(id, a.Path, group, a.Site)...), func() (*subscriber, func(), error) {
 		sub := &subscriber{held: make(chan *delivery, most)}
-		from.take = sub.take
+		from.take, from.slow = sub.take, func() { sub.tell(true) }
 		sub.Conn = live.New(a.Live(public(from.urls)), from)
 		return sub, sub.Close, nil
 	})

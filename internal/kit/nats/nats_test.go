@@ -311,6 +311,65 @@ func TestHeldWhileAway(t *testing.T) {
 	}
 }
 
+// TestHeld: what nobody takes is held within bounds, and the log says what is dropped.
+func TestHeld(t *testing.T) {
+	s := natstest.Start(t, natstest.Options{})
+	e := newEnds(t, s.URL)
+	sub := e.subscriber(t, "orders")
+	c := s.Client(t)
+	for range 16<<10 + 100 {
+		if err := c.Publish("orders", []byte("a")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	says := func(text string) {
+		t.Helper()
+		natstest.Wait(t, func() error {
+			if log := e.Log.String(); !strings.Contains(log, text) {
+				return errors.New(log)
+			}
+			return nil
+		})
+	}
+	says("messages are dropped, more than are held have come and nobody takes them")
+	if _, err := sub.Receive(within(t, time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	says("messages are held again")
+	for range 16<<10 - 1 {
+		if _, err := sub.Receive(within(t, time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	large := make([]byte, 1<<20)
+	for range 100 {
+		if err := c.Publish("orders", large); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	natstest.Wait(t, func() error {
+		if log := e.Log.String(); strings.Count(log, "messages are dropped") < 2 {
+			return errors.New(log)
+		}
+		return nil
+	})
+	for held := 0; held < 60; {
+		d, err := sub.Receive(within(t, time.Minute))
+		if err != nil {
+			t.Fatalf("%d of 1 MiB were held, %v", held, err)
+		}
+		if len(d.Message().Body) == len(large) {
+			held++
+		}
+	}
+}
+
 // TestSlow: a server that says nothing costs no more than the time of the request.
 func TestSlow(t *testing.T) {
 	s := natstest.Start(t, natstest.Options{})

@@ -2,7 +2,9 @@ package queue
 
 import (
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -14,6 +16,8 @@ import (
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/kit/live"
+	"github.com/sluice-gateway/sluice/internal/kit/tlsx"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 // An Address is where messages go to or come from: the host of a backend, with what the
@@ -30,6 +34,9 @@ type Address struct {
 	// Server is where the broker is, as the options say; "" if they leave that to the
 	// environment. It may hold secrets; see [Address.Broker].
 	Server string
+
+	// ClientTLS is what the options say of TLS, at client_tls; nil leaves it to the root.
+	ClientTLS *model.ClientTLS
 
 	Backoff live.Backoff
 	Retries int // as [live.Options] has them
@@ -128,6 +135,36 @@ func (a *Address) Serverless() error {
 		return Environment(config.At("server", fmt.Errorf("%s:// is not told where its service is; remove it", a.Scheme)))
 	}
 	return nil
+}
+
+// TLS returns the settings of TLS towards the broker, which are of the caller, and a text
+// for an [ID] that is another one for others. It is for drivers whose broker may want TLS.
+func (a *Address) TLS() (settings *tls.Config, id string, err error) {
+	c := a.ClientTLS
+	if c != nil {
+		settings, err = a.at.TLS("client_tls", c)
+	} else {
+		c = a.at.Service().ClientTLS // which was judged at the root
+		settings, err = tlsx.Client(c)
+	}
+	if err != nil {
+		return nil, "", Environment(err)
+	}
+	text, err := json.Marshal(c)
+	if err != nil {
+		return nil, "", err
+	}
+	parts := []string{string(text)}
+	if c != nil && !c.SkipFiles {
+		for _, name := range c.Files() {
+			data, err := config.ReadFile(name)
+			if err != nil {
+				return nil, "", Environment(err)
+			}
+			parts = append(parts, string(data))
+		}
+	}
+	return settings, ID(parts...), nil
 }
 
 // Live returns the options of a connection to the broker, which people know by name.

@@ -9,7 +9,7 @@
 // host and of what the options say, and opened:
 //
 //	a, err := queue.NewAddress(&s.Site, s.Name(), "topic_url", s.Config().Host[0], o.TopicURL)
-//	a.Server, a.Backoff, a.Retries = o.Server, o.BackoffStrategy, o.MaxRetries
+//	a.Server, a.ClientTLS, a.Backoff, a.Retries = o.Server, o.ClientTLS, o.BackoffStrategy, o.MaxRetries
 //	p, err := queue.OpenPublisher(&s.Site, a)
 //	err = queue.Produce(s, p, o.SuccessStatusCode)
 //	return queue.Attend(&s.Site, "name of it at health paths", o.Critical, p)
@@ -50,12 +50,12 @@
 // subscription, one of [Environment] about variables and credentials. What is wrong with a
 // host by itself is said by Host of the driver, at the line of the host. [Address.Only]
 // refuses parameters that nobody knows; [Address.Broker] is the address that stands in the
-// options or in a variable.
+// options or in a variable, and [Address.TLS] what they say of TLS.
 //
 // What they return lives as long as a generation wants it. They open it by [component.Keep]
 // at the site, so that a reload finds the same thing again, and its Close is what they
 // give to Keep. The id is a word and an [ID] of all that shapes it: the broker, its
-// secrets, [Address.Retry]; for a subscriber the address and Name of the site too, since two
+// secrets, [Address.Retry], the text of Address.TLS; for a subscriber the address and Name of the site too, since two
 // endpoints that read the same subject get each message both, unless the broker shares
 // messages out by the name of a group. A connection that several publishers share is kept by
 // itself, each publisher then being a small value with a pointer to it. Connections

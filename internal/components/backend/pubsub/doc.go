@@ -34,8 +34,8 @@
 // or that a check of the backend refuses, is dropped; with "nack_discard": false
 // it comes again. So does one whose client has left before it was decoded.
 //
-// Requests that wait beside each other get a message each. That none came is a failure, or
-// the answer that empty_status_code says.
+// Requests that wait beside each other get a message each. That none came is a failure, for a
+// breaker too, or the answer that empty_status_code says.
 //
 // # While the broker is away
 //

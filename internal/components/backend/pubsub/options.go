@@ -1,6 +1,9 @@
 package pubsub
 
-import "github.com/sluice-gateway/sluice/internal/kit/live"
+import (
+	"github.com/sluice-gateway/sluice/internal/kit/live"
+	"github.com/sluice-gateway/sluice/internal/model"
+)
 
 // PublisherOptions configures backend/pubsub/publisher.
 type PublisherOptions struct {
@@ -19,6 +22,9 @@ type PublisherOptions struct {
 	// Server is where the broker is, such as nats://queue.internal:4222, in place of the
 	// variable of the environment that its driver reads.
 	Server string `json:"server" check:"nonempty"`
+
+	// ClientTLS configures TLS towards the broker, in the place of client_tls at the root.
+	ClientTLS *model.ClientTLS `json:"client_tls" guards:"object"`
 
 	// BackoffStrategy is how the pauses between attempts to connect grow: by a second
 	// (linear), to the double (exponential), with a third more or less (-jitter), or not
@@ -57,6 +63,9 @@ type SubscriberOptions struct {
 	// Server is where the broker is, such as nats://queue.internal:4222, in place of the
 	// variable of the environment that its driver reads.
 	Server string `json:"server" check:"nonempty"`
+
+	// ClientTLS configures TLS towards the broker, in the place of client_tls at the root.
+	ClientTLS *model.ClientTLS `json:"client_tls" guards:"object"`
 
 	// BackoffStrategy is how the pauses between attempts to connect grow, as in
 	// backend/pubsub/publisher.

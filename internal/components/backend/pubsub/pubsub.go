@@ -47,7 +47,7 @@ func buildPublisher(s *component.BackendSite, o PublisherOptions) error {
 	if err != nil {
 		return err
 	}
-	a.Server, a.Backoff, a.Retries, a.Envelope = o.Server, o.BackoffStrategy, o.MaxRetries, o.LegacyEnvelope
+	a.Server, a.ClientTLS, a.Backoff, a.Retries, a.Envelope = o.Server, o.ClientTLS, o.BackoffStrategy, o.MaxRetries, o.LegacyEnvelope
 	if a.Envelope && !a.HasEnvelope() {
 		return config.At("legacy_envelope", errors.New("messages of "+a.Scheme+":// have no envelope; remove it"))
 	}
@@ -66,7 +66,7 @@ func buildSubscriber(s *component.BackendSite, o SubscriberOptions) error {
 	if err != nil {
 		return err
 	}
-	a.Server, a.Backoff, a.Retries = o.Server, o.BackoffStrategy, o.MaxRetries
+	a.Server, a.ClientTLS, a.Backoff, a.Retries = o.Server, o.ClientTLS, o.BackoffStrategy, o.MaxRetries
 	sub, err := queue.OpenSubscriber(&s.Site, a)
 	if err != nil {
 		return err
