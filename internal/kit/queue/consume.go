@@ -29,27 +29,27 @@ type Consuming struct {
 func Consume(s *component.BackendSite, sub Subscriber, o Consuming) error {
 	once(s, "a message is taken")
 	s.NoStore()
-	c := &consumer{sub, o, component.NewSlot[Delivery](&s.Site)}
+	c := &consumer{from: sub, o: o, taken: component.NewSlot[Delivery](&s.Site)}
 	s.Stage(component.BackendAdapt, c)
 	return s.Connector(c)
 }
 
 type consumer struct {
+	gateway.LeaveOnly
 	from  Subscriber
 	o     Consuming
 	taken gateway.Slot[Delivery]
 }
 
-// Enter forgets what a run before has taken.
-func (c *consumer) Enter(_ context.Context, x *gateway.Exchange) error {
-	if _, taken := c.taken.Get(x); taken {
-		c.taken.Set(x, nil)
-	}
-	return nil
-}
+// errAgain is why a message is not used that a run before this one has taken.
+var errAgain = errors.New("another message is taken instead")
 
-// Do takes a message.
+// Do takes a message, and gives back what a run before has taken on the same exchange.
 func (c *consumer) Do(ctx context.Context, x *gateway.Exchange) error {
+	if before, _ := c.taken.Get(x); before != nil {
+		c.taken.Set(x, nil)
+		Settle(ctx, before, errAgain, false) // which tells what it was told
+	}
 	d, err := c.from.Receive(ctx)
 	r := &x.Response
 	switch {
@@ -78,5 +78,6 @@ func (c *consumer) Leave(ctx context.Context, x *gateway.Exchange, err error) er
 	if d == nil {
 		return err
 	}
+	c.taken.Set(x, nil) // whoever stands around may run this again
 	return Settle(ctx, d, err, c.o.Discard)
 }

@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -63,6 +64,38 @@ func TestConsume(t *testing.T) {
 				t.Errorf("%d requeued, %d dropped, %d held; want %d, %d and none", q, d, b.Held(), tt.requeued, tt.dropped)
 			}
 		})
+	}
+}
+
+// TestConsumeAgain: who runs the call again takes another message, and the one before is
+// given back.
+func TestConsumeAgain(t *testing.T) {
+	for phase, want := range map[component.BackendPhase]string{component.BackendAddress: `{"id":2}`, component.BackendScript: `{"id":1}`} {
+		b := queuetest.New(t)
+		g := sitetest.New(t)
+		g.Registry = component.NewRegistry(append([]component.Declaration{
+			component.Backend(component.Info{Namespace: "test/again"}, func(s *component.BackendSite, _ struct{}) error {
+				s.Around(phase, func(next gateway.Connector) gateway.Connector {
+					return gateway.ConnectorFunc(func(ctx context.Context, x *gateway.Exchange) error {
+						if err := next.Do(ctx, x); err != nil {
+							return err
+						}
+						return next.Do(ctx, x)
+					})
+				})
+				return nil
+			}),
+		}, *component.Default.Find(component.InBackend, "test/consume"))...)
+		generation := g.Compile(t, fmt.Sprintf(`{"version": 3, "endpoints": [{"endpoint": "/x", "backend": [{"url_pattern": "/orders", "host": [%q],
+			"extra_config": {"test/consume": {}, "test/again": {}}}]}]}`, b.Host()))
+		b.Put("orders", queue.Message{Body: []byte(`{"id":1}`)}, queue.Message{Body: []byte(`{"id":2}`)})
+		if got := sitetest.Ask(t, generation, testx.Request{Path: "/x"}); got.Text != want {
+			t.Errorf("%s: %q, %v; want %s", phase, got.Text, got.Err, want)
+		}
+		left := map[string]int{`{"id":1}`: 1, `{"id":2}`: 0}[want]
+		if n := len(b.Queue("orders")); b.Held() != 0 || n != left {
+			t.Errorf("%s: %d held, %d left; want %d", phase, b.Held(), n, left)
+		}
 	}
 }
 
