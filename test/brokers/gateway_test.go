@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,11 +28,10 @@ func onBoth(t *testing.T, f func(t *testing.T, e engine.Engine)) {
 	}
 }
 
-// A running gateway, with a configuration that may be exchanged.
+// A running gateway.
 type running struct {
 	*runtime.Gateway
 	url    string
-	config atomic.Pointer[string]
 	client *http.Client
 	stop   func() error // drains it; the test's end does so otherwise
 }
@@ -42,16 +40,11 @@ type running struct {
 // sluice.
 const quiet = `"version":3,"dialect":"sluice","extra_config":{"telemetry/logging":{"level":"CRITICAL"},"router":{"disable_access_log":true}},`
 
-// start runs a gateway with a configuration until the test ends. The environment is of
-// names and values.
-func start(t testing.TB, e engine.Engine, environment map[string]string, text string) *running {
-	t.Helper()
-	r := &running{client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
-	t.Cleanup(r.client.CloseIdleConnections)
-	r.config.Store(&text)
-	r.Gateway = runtime.New(runtime.Options{
+// newGateway returns a gateway that has loaded nothing.
+func newGateway(e engine.Engine, environment map[string]string, text string) *runtime.Gateway {
+	return runtime.New(runtime.Options{
 		Load: func(context.Context, func(string)) (*config.Document, []*config.Problem) {
-			return config.Parse("gateway.json", []byte(*r.config.Load()))
+			return config.Parse("gateway.json", []byte(text))
 		},
 		Registry: component.Default,
 		Engines:  []engine.Engine{e},
@@ -59,6 +52,14 @@ func start(t testing.TB, e engine.Engine, environment map[string]string, text st
 		Product:  "Sluice 0",
 		Getenv:   func(name string) string { return environment[name] },
 	})
+}
+
+// start runs a gateway with a configuration until the test ends. The environment is of
+// names and values.
+func start(t testing.TB, e engine.Engine, environment map[string]string, text string) *running {
+	t.Helper()
+	r := &running{Gateway: newGateway(e, environment, text), client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
+	t.Cleanup(r.client.CloseIdleConnections)
 	if problems, err := r.Load(t.Context()); err != nil {
 		t.Fatalf("%v\n%s", err, config.Format(problems))
 	}

@@ -8,8 +8,11 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/sluice-gateway/sluice/internal/compile"
 	"github.com/sluice-gateway/sluice/internal/engine"
+	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/nats/natstest"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
 
 const overNATS = `{` + quiet + `"endpoints": [
@@ -151,6 +154,23 @@ func TestNATSAway(t *testing.T) {
 		}
 		if status, text := r.ask("GET", "/orders", ""); status != 200 {
 			t.Errorf("back: %d %s", status, text)
+		}
+	})
+}
+
+// TestNATSTry: a single message waits for the connection a moment, and not for ever.
+func TestNATSTry(t *testing.T) {
+	onBoth(t, func(t *testing.T, e engine.Engine) {
+		s := natstest.Start(t, natstest.Options{})
+		for _, want := range []int{200, 503} {
+			in := testx.Request{Method: "POST", Path: "/orders", Body: "{}"}.Inbound()
+			status := 0
+			_, err := newGateway(e, map[string]string{"NATS_SERVER_URL": s.URL}, overNATS).Try(t.Context(), in,
+				func(x *gateway.Exchange) { status = x.Response.Status }, func(*compile.Generation, *gateway.Exchange, error) {})
+			if err != nil || status != want {
+				t.Errorf("status %d, %v; want %d", status, err, want)
+			}
+			s.Stop()
 		}
 	})
 }
