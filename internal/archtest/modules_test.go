@@ -13,6 +13,7 @@ import (
 // beside those of the program.
 var testModules = []string{
 	"github.com/go-json-experiment/json",
+	"github.com/graphql-go/graphql",
 	"github.com/miekg/dns",
 	"github.com/nats-io/nats-server/v2",
 	"github.com/rs/cors",

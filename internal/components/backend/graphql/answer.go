@@ -77,7 +77,8 @@ func (f *failing) Leave(_ context.Context, x *gateway.Exchange, err error) error
 func readable(h *gateway.Fields) bool {
 	media, _, _ := strings.Cut(h.Get("Content-Type"), ";")
 	media = strings.ToLower(strings.TrimSpace(media))
-	return !h.Has("Content-Encoding") && (media == "" || media == "application/json" || strings.HasSuffix(media, "+json"))
+	coding := h.Get("Content-Encoding")
+	return (coding == "" || strings.EqualFold(coding, "identity")) && (media == "" || media == mediaType || strings.HasSuffix(media, "+json"))
 }
 
 // text returns the beginning of a text within a value; "" if there is none.

@@ -13,11 +13,13 @@
 // # What is sent
 //
 // By POST, a body {"query": ..., "operationName": ..., "variables": {...}}, without what is
-// empty, with the type application/json; by GET, parameters of these names behind those of
-// url_pattern and input_query_strings. Parameters of the client that a server may read as one
-// of the three stay behind, by either method: some servers believe the URL more than the
-// body, and the document would be the client's. What the client says of its own body, such as
-// Content-Encoding, stays behind as well.
+// empty; by GET, parameters of these names behind those of url_pattern and
+// input_query_strings. Parameters of the client that a server may read as one of the three,
+// or as extensions, stay behind, by either method: some servers believe the URL more than the
+// body, and the document would be the client's. The Content-Type is application/json, by GET,
+// too, without which some servers take a request for one that a browser was made to send. Where
+// the answer is decoded, Accept is the same. What the client says of its own body, such as
+// Content-Encoding, stays behind.
 //
 // The call is one by HTTP like others: hosts are balanced, breakers, limits, conditions and
 // signatures act as they do elsewhere, and the answer is shaped by target, allow, mapping and
@@ -43,7 +45,7 @@
 //
 // qos/http-cache keeps answers to GET alone, and a warning says so where an operation is sent
 // by POST. By GET each document with its values is a URL, and kept as such if the server
-// allows it.
+// allows it, be it an answer with errors.
 //
 // # Redirects
 //

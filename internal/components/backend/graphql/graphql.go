@@ -68,13 +68,14 @@ func build(s *component.BackendSite, o Options) error {
 	if err := s.SetMethod(method, op.writes(o.Type)); err != nil {
 		return err
 	}
-	s.OwnQuery(parameters[:]...)
+	s.OwnQuery(parameters...)
+	s.OwnQuery("extensions") // which may ask for another document, by its hash
 	if o.Type == ofBody {
 		s.Needs(body.Raw, body.Empty)
 	}
 	noop := s.Config().Encoding == "no-op"
 	call := newCall(text, o, method == "GET", vars)
-	call.plain = noop && o.ErrorsAsFailure
+	call.decodes, call.plain = !noop, noop && o.ErrorsAsFailure
 	s.Prompt(component.BackendAdapt, call)
 	if o.ErrorsAsFailure {
 		return placeErrors(s, noop)
@@ -130,7 +131,7 @@ func judge(s *component.BackendSite, o Options, op *operation) {
 	for query != "" {
 		var found bool
 		var name string
-		if _, name, _, query, found = template.CutPair(query); found && slices.Contains(parameters[:], name) {
+		if _, name, _, query, found = template.CutPair(query); found && slices.Contains(parameters, name) {
 			s.Mistake("", fmt.Errorf("the url_pattern has the parameter %s, and the operation is sent with one of that name, of which the server may read either; remove it there", name))
 		}
 	}
@@ -166,7 +167,7 @@ func (op *operation) writes(from Type) bool {
 // parameters are the names of what is sent, in a query as in a body.
 //
 // Source: GraphQL over HTTP, draft, Request Parameters.
-var parameters = [...]string{"query", "operationName", "variables"}
+var parameters = []string{"query", "operationName", "variables"}
 
 // A call makes a request of GraphQL of what the endpoint lets through.
 type call struct {
@@ -176,6 +177,7 @@ type call struct {
 	fromBody bool
 	whole    []byte // the body or the query, where it is always the same
 	query    string // the same of a query
+	decodes  bool   // the answer is
 	plain    bool   // an answer that is passed through has to be readable
 }
 
@@ -205,10 +207,7 @@ const longest = 64 << 10
 // Enter replaces body and query of the request.
 func (c *call) Enter(_ context.Context, x *gateway.Exchange) error {
 	r := &x.Request
-	about(&r.Header)
-	if c.plain && !r.Unpack {
-		r.Header.Del("Accept-Encoding")
-	}
+	c.describe(r)
 	if c.whole != nil {
 		r.Body.Close()
 		if c.get {
@@ -216,7 +215,6 @@ func (c *call) Enter(_ context.Context, x *gateway.Exchange) error {
 			return nil
 		}
 		r.Body = body.FromBytes(c.whole)
-		r.Header.Set("Content-Type", "application/json")
 		return nil
 	}
 	buf := body.NewBuffer()
@@ -235,7 +233,6 @@ func (c *call) Enter(_ context.Context, x *gateway.Exchange) error {
 		return nil
 	}
 	r.Body = body.FromBuffer(buf)
-	r.Header.Set("Content-Type", "application/json")
 	return nil
 }
 
@@ -243,12 +240,25 @@ func tooLong(size int) error {
 	return &gateway.Error{Status: 413, Code: gateway.CodeTooLarge, Public: "the variables are too large", Err: fmt.Errorf("they have %d bytes, and %d are sent by GET at most", size, longest)}
 }
 
-// about removes what the client says of its body.
-func about(h *gateway.Fields) {
-	for _, name := range [...]string{"Content-Type", "Content-Encoding", "Content-Language", "Content-Location", "Content-Range", "Content-Md5", "Content-Digest", "Repr-Digest", "Digest"} {
+// describe replaces what the client says of its body, and of the answers that it takes: the
+// gateway is the one who reads what it decodes. Servers that guard against forged requests of
+// browsers take no GET without a type.
+func (c *call) describe(r *gateway.Request) {
+	h := &r.Header
+	for _, name := range [...]string{"Content-Encoding", "Content-Language", "Content-Location", "Content-Range", "Content-Md5", "Content-Digest", "Repr-Digest", "Digest"} {
 		h.Del(name)
 	}
+	h.Set("Content-Type", mediaType)
+	if c.decodes {
+		h.Set("Accept", mediaType)
+	}
+	if c.plain && !r.Unpack {
+		h.Del("Accept-Encoding")
+	}
 }
+
+// mediaType is that of requests and answers.
+const mediaType = "application/json"
 
 // joined returns a query with more behind it.
 func joined(query, more string) string {

@@ -50,6 +50,7 @@ func TestRequest(t *testing.T) {
 		{"deep, a float", `"type":"query","interpolate":"deep","query":"query($n:Float!){a(n:$n)}","variables":{"n":"{id}"}`, "1e400", "", `1e400`},
 		{"deep, a boolean", `"type":"query","interpolate":"deep","query":"query($n:Boolean=true){a(n:$n)}","variables":{"n":"{id}"}`, "true", "", `true`},
 		{"deep, no boolean", `"type":"query","interpolate":"deep","query":"query($n:Boolean){a(n:$n)}","variables":{"n":"{id}"}`, "null", "", `"null"`},
+		{"deep, a text that looks like a number", `"type":"query","interpolate":"deep","query":"query($n:String){a(n:$n)}","variables":{"n":"{id}"}`, "1234e3", "", `"1234e3"`},
 		{"deep, an identifier", `"type":"query","interpolate":"deep","query":"query($n:ID){a(n:$n)}","variables":{"n":"{id}"}`, "7", "", `"7"`},
 		{"deep, a list", `"type":"query","interpolate":"deep","query":"query($n:[Int]){a(n:$n)}","variables":{"n":"{id}"}`, "7", "", `"7"`},
 		{"a body of blanks", `"type":"mutation"`, "", " ", "!400"},
