@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -24,7 +25,14 @@ func placeErrors(s *component.BackendSite, passes bool) error {
 		return config.At("errors_as_failure", fmt.Errorf("answers of GraphQL are JSON, which the encoding %s does not read; write json", b.Encoding))
 	}
 	s.Needs(body.Empty, body.Raw)
-	s.Prompt(component.BackendStatus, &failing{behaviour: &s.Service().Behaviour, limit: b.MaxResponseBytes.Held(), passes: passes})
+	f := &failing{behaviour: &s.Service().Behaviour, limit: b.MaxResponseBytes.Held(), passes: passes}
+	s.Prompt(component.BackendStatus, f)
+	s.Finally(func() error {
+		if slices.ContainsFunc(s.Placed(), func(p component.Placed) bool { return p.Phase == uint8(component.BackendCache) }) {
+			s.Prompt(component.BackendCredential, f) // a cache does not keep what fails further in
+		}
+		return nil
+	})
 	return nil
 }
 

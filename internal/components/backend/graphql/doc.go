@@ -45,7 +45,7 @@
 //
 // qos/http-cache keeps answers to GET alone, and a warning says so where an operation is sent
 // by POST. By GET each document with its values is a URL, and kept as such if the server
-// allows it, be it an answer with errors.
+// allows it; with errors_as_failure an answer that fails is not.
 //
 // # Redirects
 //

@@ -77,6 +77,12 @@ func build(s *component.BackendSite, o Options) error {
 	call := newCall(text, o, method == "GET", vars)
 	call.decodes, call.plain = !noop, noop && o.ErrorsAsFailure
 	s.Prompt(component.BackendAdapt, call)
+	s.Finally(func() error {
+		if c := s.Call(); c.Connector != nil {
+			return fmt.Errorf("the operation is sent by HTTP, and %s calls the backend in another way; keep one of the two namespaces", c.By)
+		}
+		return nil
+	})
 	if o.ErrorsAsFailure {
 		return placeErrors(s, noop)
 	}
