@@ -78,7 +78,8 @@ func Settle(ctx context.Context, d Delivery, err error, discard bool) error {
 	defer cancel()
 	if err == nil {
 		if err := d.Ack(last); err != nil {
-			return Lost(fmt.Errorf("acknowledging: %w", err))
+			return &gateway.Error{Code: gateway.CodeBackendAborted, Public: "the message could not be acknowledged",
+				Err: fmt.Errorf("the message comes again, because it could not be acknowledged: %w", err)}
 		}
 		return nil
 	}

@@ -176,7 +176,8 @@ func TestConsumeUnacknowledged(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.Lose(errors.New("cut"))
-	if err := queue.Settle(t.Context(), d, nil, true); gateway.AsError(err).Code != gateway.CodeBackendAborted {
+	if err := queue.Settle(t.Context(), d, nil, true); err == nil || gateway.AsError(err).Code != gateway.CodeBackendAborted ||
+		gateway.AsError(err).Public != "the message could not be acknowledged" {
 		t.Errorf("Settle: %v", err)
 	}
 }
