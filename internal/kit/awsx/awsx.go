@@ -33,7 +33,11 @@ import (
 type Account struct {
 	Config aws.Config
 
-	// ID is another one for another Config, and tells nothing of it.
+	// Endpoint is the base URL that the options name. Clients set it themselves, because
+	// they find another one in the environment; nil leaves it to that.
+	Endpoint *string
+
+	// ID is another one for another account, and tells nothing of it.
 	ID string
 }
 
@@ -174,20 +178,22 @@ func (e *environment) open(calls, fetches gateway.Connector, region, endpoint st
 	}
 	c.HTTPClient = httpx.Client(calls)
 	c.Credentials = &keys{c.Credentials}
+	a := &Account{}
 	if endpoint != "" {
-		c.BaseEndpoint = aws.String(endpoint)
+		a.Endpoint = &endpoint
 	}
 	switch {
 	case c.Region != "":
 		if err := CheckRegion(c.Region); err != nil {
 			return nil, fmt.Errorf("the region: %w", err)
 		}
-	case c.BaseEndpoint != nil:
+	case c.BaseEndpoint != nil || endpoint != "":
 		c.Region = anywhere
 	default:
 		return nil, ErrRegion
 	}
-	return &Account{Config: c}, nil
+	a.Config = c
+	return a, nil
 }
 
 // keys are credentials, with errors of the gateway.

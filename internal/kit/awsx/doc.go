@@ -9,7 +9,11 @@
 //
 //	a, err := awsx.Open(&s.Site, *s.Transport(), o.Region, o.Endpoint)
 //	client, err := component.Keep(&s.Site, "client "+a.ID, func() (*sqs.Client, func(), error) {
-//		return sqs.NewFromConfig(a.Config), nil, nil
+//		return sqs.NewFromConfig(a.Config, func(to *sqs.Options) {
+//			if a.Endpoint != nil {
+//				to.BaseEndpoint = a.Endpoint
+//			}
+//		}), nil, nil
 //	})
 //
 // Calls go over the connections of the gateway, with its settings of TLS and its forward

@@ -92,6 +92,9 @@ func open(s *component.BackendSite, o Options) (*sdk.Client, error) {
 	}
 	return component.Keep(&s.Site, "client "+a.ID+" "+strconv.Itoa(o.MaxRetries), func() (*sdk.Client, func(), error) {
 		return sdk.NewFromConfig(a.Config, func(to *sdk.Options) {
+			if a.Endpoint != nil {
+				to.BaseEndpoint = a.Endpoint
+			}
 			if o.MaxRetries >= 0 {
 				to.RetryMaxAttempts = o.MaxRetries + 1
 			}

@@ -389,6 +389,15 @@ func TestAway(t *testing.T) {
 	}
 }
 
+// TestEndpoint: the endpoint of the options wins over that of the environment.
+func TestEndpoint(t *testing.T) {
+	t.Setenv("AWS_ENDPOINT_URL_LAMBDA", "http://"+testx.UnusedAddress(t))
+	s, _ := answering(t, says(200, "", `{}`))
+	if got := asking(t, s, "", `"endpoint": "/x",`, "", `"function_name": "f"`)(t.Context(), testx.Request{Path: "/x"}); got.Status != 200 {
+		t.Errorf("status %d; %v", got.Status, got.Err)
+	}
+}
+
 // TestCut: an answer that breaks off is none.
 func TestCut(t *testing.T) {
 	s, _ := answering(t, func(w http.ResponseWriter, _ *http.Request) {

@@ -6,6 +6,13 @@
 //
 //	host            topic_url                subscription_url             where the broker is
 //	nats://         subject                  subject, ?queue=group        NATS_SERVER_URL
+//	awssqs://queue  ?region=                 ?region=, waittime=, raw=    AWS
+//	awssns:///arn   ?region=                 none; subscribe a queue      AWS
+//
+// A queue of SQS is its URL without https://, such as
+// awssqs://sqs.eu-west-1.amazonaws.com/123456789012/orders, a topic of SNS its ARN; each may
+// be cut anywhere between the two halves. AWS is found by its region, and its credentials by the chain of the SDK;
+// the option server is the base URL of what stands in for it.
 //
 // The key url_pattern names the backend in logs, nothing else; disable_host_sanitize is not
 // needed. What is wrong with an address, or with what the environment says, stops the start.

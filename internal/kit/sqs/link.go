@@ -1,0 +1,138 @@
+//go:build !slim
+
+package sqs
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/awsx"
+	"github.com/sluice-gateway/sluice/internal/kit/queue"
+)
+
+// A peer is a queue or a topic. It is a live.Peer.
+type peer struct {
+	queues *sqs.Client // nil for a topic
+	topics *sns.Client // nil for a queue
+	name   string      // the URL of the queue, the ARN of the topic
+}
+
+// A link is a queue or a topic that was there when somebody looked.
+type link struct {
+	*peer
+	letters bool // the queue has dead letters
+
+	ctx  context.Context // of what receives
+	stop context.CancelFunc
+	mu   sync.Mutex // held while work begins, and while ctx ends
+	work sync.WaitGroup
+
+	once  sync.Once
+	gone  chan struct{} // closed when the link is lost
+	cause error         // why, before gone is closed
+	lost  func(error)
+}
+
+// Dial looks whether the queue or the topic is there, and the credentials are. Who may use
+// it and not look at it is refused the answer, which is one.
+func (p *peer) Dial(ctx context.Context, lost func(error)) (*link, error) {
+	l := &link{peer: p, gone: make(chan struct{}), lost: lost}
+	var err error
+	if p.topics != nil {
+		_, err = p.topics.GetTopicAttributes(ctx, &sns.GetTopicAttributesInput{TopicArn: &p.name}, onceSNS)
+	} else {
+		var out *sqs.GetQueueAttributesOutput
+		out, err = p.queues.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &p.name, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameRedrivePolicy}}, onceSQS)
+		if err == nil {
+			l.letters = out.Attributes[string(types.QueueAttributeNameRedrivePolicy)] != ""
+		}
+	}
+	if err != nil {
+		err = awsx.Failed(ctx, err)
+		if r, refused := errors.AsType[*awsx.Refusal](err); !refused || !unseen(r) {
+			return nil, err
+		}
+	}
+	l.ctx, l.stop = context.WithCancel(context.Background())
+	return l, nil
+}
+
+// unseen reports whether a refusal says that one may not look.
+func unseen(r *awsx.Refusal) bool {
+	return r.Code == "AccessDenied" || r.Code == "AccessDeniedException" || r.Code == "AuthorizationError" || r.Code == "AuthorizationErrorException"
+}
+
+// Close ends what receives.
+func (p *peer) Close(_ context.Context, l *link) {
+	l.mu.Lock()
+	l.stop()
+	l.mu.Unlock()
+	l.work.Wait()
+}
+
+// begin runs f beside, and reports whether it does: not behind Close.
+func (l *link) begin(f func()) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ctx.Err() != nil {
+		return false
+	}
+	l.work.Go(f)
+	return true
+}
+
+// lose notes that the link is of no use any more.
+func (l *link) lose(cause error) {
+	l.once.Do(func() {
+		l.cause = cause
+		close(l.gone)
+		l.lost(cause)
+	})
+}
+
+// failed returns the failure of a call; sent is that it may have brought a message there.
+func (l *link) failed(ctx context.Context, err error, sent bool) error {
+	err = awsx.Failed(ctx, err)
+	e, ok := errors.AsType[*gateway.Error](err)
+	if !ok {
+		return err // the time is over
+	}
+	if r, refused := errors.AsType[*awsx.Refusal](err); refused {
+		if sent && r.Status >= 500 {
+			return queue.Lost(r)
+		}
+		return queue.Refused(r)
+	}
+	l.lose(e)
+	switch {
+	case errors.Is(e, gateway.ErrUnreached):
+		return gateway.Away(e)
+	case sent:
+		return queue.Lost(e)
+	}
+	return gateway.Away(e)
+}
+
+// patience is how long a call may take where nobody says so.
+const patience = 30 * time.Second
+
+// onceSQS and onceSNS let a call be made once: whoever calls knows what became of it.
+func onceSQS(o *sqs.Options) { o.RetryMaxAttempts = 1 }
+
+func onceSNS(o *sns.Options) { o.RetryMaxAttempts = 1 }
+
+// text returns nil for "".
+func text(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return aws.String(s)
+}

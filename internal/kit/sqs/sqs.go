@@ -1,0 +1,212 @@
+//go:build !slim
+
+package sqs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/awsx"
+	"github.com/sluice-gateway/sluice/internal/kit/live"
+	"github.com/sluice-gateway/sluice/internal/kit/queue"
+)
+
+func init() {
+	queue.Register(queue.Driver{Scheme: "awssqs", Publisher: openQueue, Subscriber: openSubscriber})
+	queue.Register(queue.Driver{Scheme: "awssns", Publisher: openTopic, Instead: "subscribe a queue to the topic and write awssqs://"})
+}
+
+// The longest messages, in bytes with their attributes (quotas of SQS and SNS).
+const (
+	longestSQS = 1 << 20
+	longestSNS = 256 << 10
+)
+
+var (
+	topic      = regexp.MustCompile(`^/?(arn:aws[a-z-]*:sns:([a-z0-9-]+):[0-9]{12}:[a-zA-Z0-9_-]{1,256}(\.fifo)?)$`)
+	queueURL   = regexp.MustCompile(`^[a-zA-Z0-9.-]+(:[0-9]+)?(/[a-zA-Z0-9_.-]+)+$`)
+	queueHosts = regexp.MustCompile(`^sqs\.([a-z0-9-]+)\.amazonaws\.com`)
+)
+
+// account opens that of an address whose region may stand in the address itself.
+func account(s *component.Site, a *queue.Address, own string, waits bool) (*awsx.Account, string, error) {
+	region := own
+	if a.Query.Has("region") {
+		region = a.Query.Get("region")
+		if err := awsx.CheckRegion(region); err != nil {
+			return nil, "", fmt.Errorf("the parameter region: %w", err)
+		}
+	}
+	if a.Server != "" {
+		if !strings.HasPrefix(a.Server, "http://") && !strings.HasPrefix(a.Server, "https://") || strings.ContainsAny(a.Server, "@?# ") {
+			return nil, "", queue.Environment(config.At("server", errors.New("it is the base URL of what stands in for AWS; write one such as http://localhost:4566, or remove it")))
+		}
+	}
+	_, secure, err := a.TLS()
+	if err != nil {
+		return nil, "", queue.Environment(err)
+	}
+	t := s.Service().Transport
+	if a.ClientTLS != nil {
+		t.ClientTLS = a.ClientTLS
+	}
+	if waits { // for messages, as long as AWS does
+		t.ResponseHeaderTimeout = 0
+	}
+	to, err := awsx.Open(s, t, region, a.Server)
+	switch {
+	case errors.Is(err, awsx.ErrRegion):
+		return nil, "", errors.New("nobody says in which region it is; write ?region=eu-west-1, or set the variable AWS_REGION")
+	case err != nil:
+		return nil, "", queue.Environment(err)
+	}
+	return to, queue.ID(to.ID, secure, a.Path, a.Retry()), nil
+}
+
+func queues(to *awsx.Account) *sqs.Client {
+	return sqs.NewFromConfig(to.Config, func(o *sqs.Options) {
+		if to.Endpoint != nil {
+			o.BaseEndpoint = to.Endpoint
+		}
+	})
+}
+
+func topics(to *awsx.Account) *sns.Client {
+	return sns.NewFromConfig(to.Config, func(o *sns.Options) {
+		if to.Endpoint != nil {
+			o.BaseEndpoint = to.Endpoint
+		}
+	})
+}
+
+// readQueue returns the URL of a queue, and the region that it tells, "" for none.
+func readQueue(a *queue.Address) (name, region string, err error) {
+	if !queueURL.MatchString(a.Path) {
+		return "", "", errors.New("it is no queue; write awssqs:// with its URL, without https://, as in awssqs://sqs.eu-west-1.amazonaws.com/123456789012/orders")
+	}
+	if m := queueHosts.FindStringSubmatch(a.Path); m != nil {
+		region = m[1]
+	}
+	return "https://" + a.Path, region, nil
+}
+
+// A publisher publishes to a queue or a topic.
+type publisher struct {
+	*live.Conn[*link]
+	fits int
+	send func(l *link, ctx context.Context, m *queue.Message) error
+}
+
+func openQueue(s *component.Site, a *queue.Address) (queue.Publisher, error) {
+	name, own, err := readQueue(a)
+	if err = errors.Join(err, a.Only([]string{"region", "waittime", "raw"}, nil)); err != nil {
+		return nil, err
+	}
+	to, id, err := account(s, a, own, false)
+	if err != nil {
+		return nil, err
+	}
+	return component.Keep(s, "queue "+id, func() (*publisher, func(), error) {
+		c := live.New(a.Live(a.String()), &peer{queues: queues(to), name: name})
+		return &publisher{c, longestSQS, (*link).sendSQS}, c.Close, nil
+	})
+}
+
+func openTopic(s *component.Site, a *queue.Address) (queue.Publisher, error) {
+	m := topic.FindStringSubmatch(a.Path)
+	if m == nil {
+		return nil, errors.New("it is no topic; write awssns:/// with its ARN, as in awssns:///arn:aws:sns:eu-west-1:123456789012:orders")
+	}
+	if err := a.Only([]string{"region"}, nil); err != nil {
+		return nil, err
+	}
+	to, id, err := account(s, a, m[2], false)
+	if err != nil {
+		return nil, err
+	}
+	return component.Keep(s, "topic "+id, func() (*publisher, func(), error) {
+		c := live.New(a.Live(a.String()), &peer{topics: topics(to), name: m[1]})
+		return &publisher{c, longestSNS, (*link).sendSNS}, c.Close, nil
+	})
+}
+
+// Publish sends the message and waits for the word of AWS.
+func (p *publisher) Publish(ctx context.Context, m *queue.Message) error {
+	l, err := p.Get()
+	if err != nil {
+		return err
+	}
+	size := len(m.Body)
+	for _, f := range m.Attributes {
+		size += len(f.Name) + len("String") + len(f.Value)
+	}
+	if size > p.fits {
+		return gateway.TooLarge("what AWS takes in a message", int64(p.fits))
+	}
+	if _, limited := ctx.Deadline(); !limited {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, patience)
+		defer cancel()
+	}
+	if err := p.send(l, ctx, m); err != nil {
+		return l.failed(ctx, err, true)
+	}
+	return nil
+}
+
+// mostWait is how long AWS waits for messages at most.
+const mostWait = 20 * time.Second
+
+// readWait returns what the parameter waittime says.
+func readWait(a *queue.Address) (time.Duration, error) {
+	if !a.Query.Has("waittime") {
+		return mostWait, nil
+	}
+	d, err := time.ParseDuration(a.Query.Get("waittime"))
+	if err != nil || d < 0 || d > mostWait || d%time.Second != 0 {
+		return 0, errors.New("the parameter waittime is whole seconds, 20s at most; write one such as 20s")
+	}
+	return d, nil
+}
+
+// readRaw returns what the parameter raw says.
+func readRaw(a *queue.Address) (bool, error) {
+	if !a.Query.Has("raw") {
+		return false, nil
+	}
+	raw, err := strconv.ParseBool(a.Query.Get("raw"))
+	if err != nil {
+		return false, errors.New("the parameter raw is true or false")
+	}
+	return raw, nil
+}
+
+func openSubscriber(s *component.Site, a *queue.Address) (queue.Subscriber, error) {
+	name, own, err := readQueue(a)
+	wait, wrong := readWait(a)
+	raw, wrongRaw := readRaw(a)
+	if err = errors.Join(err, wrong, wrongRaw, a.Only([]string{"region", "waittime", "raw"}, nil)); err != nil {
+		return nil, err
+	}
+	to, id, err := account(s, a, own, true)
+	if err != nil {
+		return nil, err
+	}
+	// The queue shares its messages out, whoever reads it, so those who read it share this.
+	return component.Keep(s, fmt.Sprint("subscription ", id, " ", wait, " ", raw), func() (*subscriber, func(), error) {
+		sub := &subscriber{wait: wait, raw: raw}
+		sub.Conn = live.New(a.Live(a.String()), &peer{queues: queues(to), name: name})
+		return sub, sub.Close, nil
+	})
+}
