@@ -7,10 +7,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 
 	"github.com/sluice-gateway/sluice/internal/component"
 	_ "github.com/sluice-gateway/sluice/internal/components/all"
@@ -18,8 +21,18 @@ import (
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/engine/fast"
 	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
+	"github.com/sluice-gateway/sluice/internal/kit/amqp/amqptest"
 	"github.com/sluice-gateway/sluice/internal/runtime"
 )
+
+func TestMain(m *testing.M) {
+	status := amqptest.Main(m)
+	if err := goleak.Find(); err != nil && status == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		status = 1
+	}
+	os.Exit(status)
+}
 
 // onBoth runs f for each engine.
 func onBoth(t *testing.T, f func(t *testing.T, e engine.Engine)) {

@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/sluice-gateway/sluice/internal/compile"
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/gateway"
@@ -174,5 +172,3 @@ func TestNATSTry(t *testing.T) {
 		}
 	})
 }
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

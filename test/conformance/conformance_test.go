@@ -21,6 +21,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,12 +33,16 @@ import (
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/engine/fast"
 	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
+	"github.com/sluice-gateway/sluice/internal/kit/amqp/amqptest"
 	"github.com/sluice-gateway/sluice/internal/kit/nats/natstest"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
 	"github.com/sluice-gateway/sluice/internal/model"
 	"github.com/sluice-gateway/sluice/internal/published"
 	"github.com/sluice-gateway/sluice/internal/runtime"
 )
+
+// runs counts the runs of transcripts that share a server.
+var runs atomic.Int64
 
 // TestMain has many transcripts play at once, however few processors there are:
 // most of their time is waiting.
@@ -46,7 +51,12 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", "12"); err != nil {
 		panic(err)
 	}
-	goleak.VerifyTestMain(m)
+	status := amqptest.Main(m)
+	if err := goleak.Find(); err != nil && status == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		status = 1
+	}
+	os.Exit(status)
 }
 
 // TestTranscripts plays every transcript on every engine.
@@ -116,6 +126,9 @@ func play(t testing.TB, e engine.Engine, file string, sections []section) {
 	}
 	if slices.ContainsFunc(sections, func(s section) bool { return strings.Contains(s.text, "$NATS") }) {
 		names = append(names, "$NATS", natstest.Start(t, natstest.Options{}).URL)
+	}
+	if slices.ContainsFunc(sections, func(s section) bool { return strings.Contains(s.text, "$RABBIT") }) {
+		names = append(names, "$RABBIT", amqptest.Start(t).URL, "$RUN", fmt.Sprint("run", runs.Add(1)))
 	}
 	dir := t.TempDir()
 	replacer := strings.NewReplacer(append(names, "$DIR", filepath.ToSlash(dir))...)

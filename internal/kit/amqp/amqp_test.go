@@ -29,7 +29,7 @@ func newEnds(t *testing.T, url string) *ends { return &ends{sitetest.New(t), url
 
 func (e *ends) broker(t *testing.T) *amqp.Broker {
 	t.Helper()
-	b, err := amqp.NewBroker(&e.EndpointSite().Site, e.url)
+	b, err := amqp.NewBroker(&e.EndpointSite().Site, e.url, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -613,6 +613,9 @@ func TestAddresses(t *testing.T) {
 		"http://user:secret@a":                          "the scheme of a broker is amqp or amqps",
 		"amqp://user:secret@":                           "the name of the broker is missing",
 		"amqp://user:sec%ret@a":                         "it is no address",
+		"amqp://user:1/secret@a":                        "it holds an @ or a #",
+		"amqp://user:1?secret@a":                        "it holds an @ or a #",
+		"amqp://user:1#secret@a":                        "it holds an @ or a #",
 		"amqp://user:secret@a/v/secret":                 "one name, that of the virtual host",
 		"amqp://user:secret@a:99999999999":              "a number among the port",
 		"amqp://user:secret@a?heartbeat=secret":         "a number among the port",
@@ -626,7 +629,7 @@ func TestAddresses(t *testing.T) {
 			t.Errorf("%s: %v; want %s", address, err, want)
 		}
 	}
-	b, err := amqp.NewBroker(&sitetest.New(t).EndpointSite().Site, "amqps://user:secret@a/x%2Fy")
+	b, err := amqp.NewBroker(&sitetest.New(t).EndpointSite().Site, "amqps://user:secret@a/x%2Fy", nil)
 	if err != nil || b.String() != "amqps://a:5671/x%2Fy" {
 		t.Errorf("%v, %v", b, err)
 	}

@@ -2,8 +2,6 @@ package amqp
 
 import (
 	"context"
-	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -19,6 +17,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/kit/live"
 	"github.com/sluice-gateway/sluice/internal/kit/queue"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 // A Broker is where connections lead.
@@ -49,6 +48,9 @@ func parse(text string) (a client.URI, err error) {
 	switch {
 	case err != nil:
 		return a, errors.New("it is no address of a broker; " + form)
+	case u.Fragment != "" || strings.Contains(u.EscapedPath()+u.RawQuery, "@"):
+		// of a password, as a rule
+		return a, errors.New("it holds an @ or a # where none can stand; write / ? # @ in a password as %2F %3F %23 %40")
 	case u.Scheme != "amqp" && u.Scheme != "amqps":
 		return a, errors.New("the scheme of a broker is amqp or amqps; " + form)
 	case u.Hostname() == "":
@@ -63,7 +65,7 @@ func parse(text string) (a client.URI, err error) {
 	for name, values := range query {
 		switch {
 		case slices.Contains(files, name):
-			return a, fmt.Errorf("the parameter %q has no place here; what concerns TLS stands in client_tls of the service", name)
+			return a, fmt.Errorf("the parameter %q has no place here; what concerns TLS stands in client_tls", name)
 		case !slices.Contains(parameters, name):
 			return a, fmt.Errorf("unknown parameter %q; there are %s", name, strings.Join(parameters, ", "))
 		case len(values) > 1 && name != "auth_mechanism":
@@ -93,9 +95,9 @@ func public(a client.URI) string {
 }
 
 // NewBroker reads the address of a broker. Connections are made by the settings of the
-// service: dialer_timeout and its like, and client_tls for amqps. The error is one of the
-// build, about the address, and shows no secret.
-func NewBroker(s *component.Site, address string) (*Broker, error) {
+// service: dialer_timeout and its like, and for amqps what the options say at client_tls, or
+// with nil the root. The error is one of the build, and shows no secret.
+func NewBroker(s *component.Site, address string, o *model.ClientTLS) (*Broker, error) {
 	a, err := parse(address)
 	if err != nil {
 		return nil, err
@@ -106,33 +108,20 @@ func NewBroker(s *component.Site, address string) (*Broker, error) {
 	product, version, _ := strings.Cut(s.Product(), "/")
 	b.config.Properties = client.Table{"product": product, "version": version, "connection_name": s.Product()}
 	parts := []string{address, s.Product(), fmt.Sprint(t.DialerTimeout, t.DialerKeepAlive, t.DialerFallbackDelay)}
-	if a.Scheme == "amqps" {
-		settings, err := s.TLS("", t.ClientTLS)
+	switch {
+	case a.Scheme == "amqps":
+		settings, id, err := queue.TLS(s, o)
 		if err != nil {
 			return nil, err
 		}
-		if settings == nil {
-			settings = &tls.Config{MinVersion: tls.VersionTLS12}
-		}
-		b.config.TLSClientConfig = settings.Clone()
-		b.config.TLSClientConfig.ServerName = a.Host
+		settings.ServerName = a.Host
 		if a.ServerName != "" {
-			b.config.TLSClientConfig.ServerName = a.ServerName
+			settings.ServerName = a.ServerName
 		}
-		text, err := json.Marshal(t.ClientTLS)
-		if err != nil {
-			return nil, err
-		}
-		parts = append(parts, string(text))
-		if t.ClientTLS != nil {
-			for _, name := range t.ClientTLS.Files() {
-				data, err := s.ReadFile(name)
-				if err != nil && !errors.Is(err, config.ErrSkipped) {
-					return nil, err
-				}
-				parts = append(parts, string(data))
-			}
-		}
+		b.config.TLSClientConfig = settings
+		parts = append(parts, id)
+	case o != nil:
+		return nil, config.At("client_tls", errors.New("the address is one without TLS; write amqps:// there"))
 	}
 	b.id = queue.ID(parts...)
 	return b, nil

@@ -10,7 +10,7 @@
 // and acknowledgements go on; and what is exclusive is so for one user. Publishers with equal
 // options share one.
 //
-//	b, err := amqp.NewBroker(&s.Site, s.Config().Host[0])
+//	b, err := amqp.NewBroker(&s.Site, s.Config().Host[0], o.ClientTLS)
 //	sub, err := b.Subscriber(s.Name(), amqp.Subscribing{Topology: amqp.Topology{Exchange: "orders", Queue: "q", Keys: []string{"#"}}})
 //	err = queue.Attend(&s.Site, name, critical, sub)
 //

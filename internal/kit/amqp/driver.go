@@ -26,7 +26,7 @@ func where(s *component.Site, a *queue.Address) (*Broker, error) {
 	if err = errors.Join(err, a.Only(nil, nil)); err != nil {
 		return nil, err
 	}
-	b, err := NewBroker(s, text)
+	b, err := NewBroker(s, text, a.ClientTLS)
 	if err != nil {
 		return nil, queue.Environment(err)
 	}

@@ -137,29 +137,37 @@ func (a *Address) Serverless() error {
 	return nil
 }
 
-// TLS returns the settings of TLS towards the broker, which are of the caller, and a text
-// for an [ID] that is another one for others. It is for drivers whose broker may want TLS.
+// TLS is [TLS] by the options of the address. It is for drivers whose broker may want TLS.
 func (a *Address) TLS() (settings *tls.Config, id string, err error) {
-	c := a.ClientTLS
-	if c != nil {
-		settings, err = a.at.TLS("client_tls", c)
-	} else {
-		c = a.at.Service().ClientTLS // which was judged at the root
-		settings, err = tlsx.Client(c)
-	}
-	if err != nil {
+	if settings, id, err = TLS(a.at, a.ClientTLS); err != nil {
 		return nil, "", Environment(err)
 	}
-	text, err := json.Marshal(c)
+	return settings, id, nil
+}
+
+// TLS returns the settings of TLS towards a broker, which are of the caller, and a text
+// for an [ID] that is another one for others. O is what the options say at client_tls; nil
+// leaves it to the root. The error is one of the build.
+func TLS(s *component.Site, o *model.ClientTLS) (settings *tls.Config, id string, err error) {
+	if o != nil {
+		settings, err = s.TLS("client_tls", o)
+	} else {
+		o = s.Service().ClientTLS // which was judged at the root
+		settings, err = tlsx.Client(o)
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	text, err := json.Marshal(o)
 	if err != nil {
 		return nil, "", err
 	}
 	parts := []string{string(text)}
-	if c != nil && !c.SkipFiles {
-		for _, name := range c.Files() {
+	if o != nil && !o.SkipFiles {
+		for _, name := range o.Files() {
 			data, err := config.ReadFile(name)
 			if err != nil {
-				return nil, "", Environment(err)
+				return nil, "", err
 			}
 			parts = append(parts, string(data))
 		}

@@ -15,10 +15,19 @@ import (
 // its header, the first value of each name. The answer has no data and the status; see
 // [gateway.Response.Acknowledge]. The error is one of the build.
 func Produce(s *component.BackendSite, p Publisher, status int) error {
+	return ProduceBy(s, status, func(ctx context.Context, x *gateway.Exchange, payload []byte) error {
+		var room [16]gateway.Field
+		return p.Publish(ctx, &Message{Body: payload, Attributes: AppendFirst(room[:0], x.Request.Header)})
+	})
+}
+
+// ProduceBy is Produce for messages that the component makes of the exchange itself. What
+// publish returns is what Publish of a [Publisher] would.
+func ProduceBy(s *component.BackendSite, status int, publish func(ctx context.Context, x *gateway.Exchange, payload []byte) error) error {
 	once(s, "a message is published")
 	s.NoStore()
 	s.Needs(body.Raw, body.Empty)
-	return s.Connector(&producer{p, status})
+	return s.Connector(&producer{publish, status})
 }
 
 // once reports calls that are made several times.
@@ -29,8 +38,8 @@ func once(s *component.BackendSite, what string) {
 }
 
 type producer struct {
-	to     Publisher
-	status int
+	publish func(ctx context.Context, x *gateway.Exchange, payload []byte) error
+	status  int
 }
 
 // Do publishes.
@@ -39,9 +48,7 @@ func (p *producer) Do(ctx context.Context, x *gateway.Exchange) error {
 	if err != nil {
 		return gateway.BodyError(err)
 	}
-	var room [16]gateway.Field
-	m := Message{Body: payload, Attributes: AppendFirst(room[:0], x.Request.Header)}
-	if err := p.to.Publish(ctx, &m); err != nil {
+	if err := p.publish(ctx, x, payload); err != nil {
 		return err
 	}
 	x.Response.Acknowledge(p.status)

@@ -1,0 +1,215 @@
+package amqp
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/amqp"
+	"github.com/sluice-gateway/sluice/internal/kit/live"
+	"github.com/sluice-gateway/sluice/internal/kit/queue"
+	"github.com/sluice-gateway/sluice/internal/model"
+	"github.com/sluice-gateway/sluice/internal/template"
+)
+
+//go:embed options.go
+var source string
+
+//go:embed doc.go
+var doc string
+
+var hosts = &component.Hosts{Form: "amqp://user:password@name:5672/vhost, or amqps://", Read: func(text string) (string, error) {
+	return text, amqp.Check(text)
+}}
+
+var consumer = component.Info{
+	Namespace: "backend/amqp/consumer",
+	Aliases:   []string{"github.com/devopsfaith/krakend-amqp/consume"},
+	Summary:   "Answers each request with a message of a RabbitMQ queue.",
+	Source:    source,
+	Doc:       doc,
+	Hosts:     hosts,
+	Failures:  queue.Failures,
+}
+
+var producer = component.Info{
+	Namespace: "backend/amqp/producer",
+	Aliases:   []string{"github.com/devopsfaith/krakend-amqp/produce"},
+	Summary:   "Publishes requests as messages to a RabbitMQ exchange.",
+	Source:    source,
+	Doc:       doc,
+	Hosts:     hosts,
+}
+
+func init() {
+	component.Register(component.Backend(consumer, buildConsumer), component.Backend(producer, buildProducer))
+}
+
+// open returns the broker of the backend.
+func open(s *component.BackendSite, o *model.ClientTLS, b live.Backoff, retries int) (*amqp.Broker, error) {
+	host := s.Config().Host
+	if len(host) > 1 {
+		s.Mistake("", errors.New("the first host alone is used; write one"))
+	}
+	broker, err := amqp.NewBroker(&s.Site, host[0], o)
+	if err != nil {
+		return nil, err
+	}
+	broker.Backoff, broker.Retries = b, retries
+	return broker, nil
+}
+
+func buildConsumer(s *component.BackendSite, o ConsumerOptions) error {
+	b, err := open(s, o.ClientTLS, o.BackoffStrategy, o.MaxRetries)
+	if err != nil {
+		return err
+	}
+	if o.PrefetchSize > 0 {
+		s.Mistake("prefetch_size", errors.New("RabbitMQ takes no such limit and ends the connection; write prefetch_count alone"))
+	}
+	sub, err := b.Subscriber(s.Name(), amqp.Subscribing{
+		Topology: amqp.Topology{
+			Exchange: o.Exchange, Queue: o.Name, Keys: o.RoutingKey,
+			Durable: o.Durable, Delete: o.Delete, Exclusive: o.Exclusive, NoWait: o.NoWait,
+		},
+		Prefetch: o.PrefetchCount, PrefetchSize: o.PrefetchSize, NoLocal: o.NoLocal, AutoAck: o.AutoAck,
+	})
+	if err != nil {
+		return err
+	}
+	if err := queue.Consume(s, sub, queue.Consuming{Discard: o.NackDiscard, Empty: o.EmptyStatusCode}); err != nil {
+		return err
+	}
+	return queue.Attend(&s.Site, "amqp queue "+o.Name+" of "+s.Name(), o.Critical, sub)
+}
+
+func buildProducer(s *component.BackendSite, o ProducerOptions) error {
+	b, err := open(s, o.ClientTLS, o.BackoffStrategy, o.MaxRetries)
+	if err != nil {
+		return err
+	}
+	o.report(s)
+	t := amqp.Topology{Exchange: o.Exchange, Durable: o.Durable, Delete: o.Delete, Exclusive: o.Exclusive, NoWait: o.NoWait}
+	if o.DeclareQueue {
+		t.Queue, t.Keys = o.Name, []string{"#"}
+		if o.StaticRoutingKey {
+			t.Keys = []string{o.RoutingKey}
+		}
+	}
+	persistent := o.Durable
+	if o.Persistent != nil {
+		persistent = *o.Persistent
+	}
+	p, err := b.Publisher(amqp.Publishing{Topology: t, Mandatory: o.Mandatory, Immediate: o.Immediate, Persistent: persistent, Lists: true})
+	if err != nil {
+		return err
+	}
+	m := &maker{clock: s.Clock(), to: p, static: o.RoutingKey}
+	if !o.StaticRoutingKey {
+		m.static = ""
+		err = m.take(s, "routing_key", o.RoutingKey, &m.key)
+	}
+	err = errors.Join(err,
+		m.take(s, "exp_key", o.ExpKey, &m.expiration), m.take(s, "reply_to_key", o.ReplyToKey, &m.replyTo),
+		m.take(s, "msg_id_key", o.MsgIDKey, &m.id), m.take(s, "priority_key", o.PriorityKey, &m.priority))
+	if err != nil {
+		return err
+	}
+	if err := queue.ProduceBy(s, o.SuccessStatusCode, m.publish); err != nil {
+		return err
+	}
+	return queue.Attend(&s.Site, "amqp exchange "+o.Exchange+" of "+s.Name(), o.Critical, p)
+}
+
+// report says what cannot be meant.
+func (o ProducerOptions) report(s *component.BackendSite) {
+	useless := func(key string, set bool) {
+		if set {
+			s.Mistake(key, errors.New("nothing is sent to a producer; remove it"))
+		}
+	}
+	useless("no_local", o.NoLocal)
+	useless("prefetch_count", o.PrefetchCount > 0)
+	useless("prefetch_size", o.PrefetchSize > 0)
+	if o.Exclusive {
+		s.Mistake("exclusive", errors.New("the exchange is declared as internal, and RabbitMQ lets nobody publish there; remove it"))
+	}
+	if o.Immediate {
+		s.Mistake("immediate", errors.New("RabbitMQ does not know it and ends the connection, which fails each request; write mandatory"))
+	}
+	if o.StaticRoutingKey && strings.ContainsAny(o.RoutingKey, "{}") {
+		s.Mistake("routing_key", errors.New("placeholders are not filled in here; write the name of a parameter, without static_routing_key"))
+	}
+}
+
+// A maker makes messages of requests.
+type maker struct {
+	clock  component.Clock
+	to     *amqp.Publisher
+	static string // the routing key, unless it is a parameter
+
+	key, expiration, replyTo, id, priority template.Text
+}
+
+// take compiles the name of a parameter, whose first letter may be another case.
+func (m *maker) take(s *component.BackendSite, key, name string, t *template.Text) (err error) {
+	if name == "" {
+		return nil
+	}
+	for _, n := range append(alike(s.Params(), name), lower(name), name) {
+		if _, err := template.Parse("{"+n+"}", template.InText, s.Params()); err == nil {
+			*t, err = s.Template(key, "{"+n+"}", template.InText)
+			return err
+		}
+	}
+	advice := "write the name of one, without braces"
+	if key == "routing_key" {
+		advice += ", or static_routing_key beside it for that text"
+	}
+	s.Mistake(key, fmt.Errorf("%q names no parameter of the endpoint, so nothing is sent for it; %s", name, advice))
+	return nil
+}
+
+// alike returns the parameters that are called by the name.
+func alike(params []string, name string) (found []string) {
+	for _, p := range params {
+		if p != "" && lower(p) == lower(name) {
+			found = append(found, p)
+		}
+	}
+	return found
+}
+
+// lower returns a name with its first letter in lower case.
+func lower(name string) string { return strings.ToLower(name[:1]) + name[1:] }
+
+// publish sends the request as a message.
+func (m *maker) publish(ctx context.Context, x *gateway.Exchange, payload []byte) error {
+	out := amqp.Message{Body: payload, Key: m.static, Header: x.Request.Header, Type: x.Request.Header.Get("Content-Type"), Time: m.clock()}
+	var priority string
+	for _, p := range []struct {
+		from *template.Text
+		to   *string
+	}{{&m.key, &out.Key}, {&m.expiration, &out.Expiration}, {&m.replyTo, &out.ReplyTo}, {&m.id, &out.ID}, {&m.priority, &priority}} {
+		if len(p.from.Parts()) == 0 {
+			continue
+		}
+		value, err := p.from.Append(nil, x)
+		if err != nil {
+			return err
+		}
+		*p.to = string(value)
+	}
+	if _, err := strconv.ParseUint(out.Expiration, 10, 32); err != nil && out.Expiration != "" {
+		return &gateway.Error{Status: 400, Code: gateway.CodeBadRequest, Public: "the expiration is no number of milliseconds", Err: errors.New("the expiration is no number")}
+	}
+	if n, err := strconv.ParseUint(priority, 10, 8); err == nil {
+		out.Priority = uint8(n)
+	}
+	return m.to.Send(ctx, &out)
+}

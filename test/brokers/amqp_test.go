@@ -1,0 +1,258 @@
+package brokers
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	client "github.com/rabbitmq/amqp091-go"
+
+	"github.com/sluice-gateway/sluice/internal/engine"
+	"github.com/sluice-gateway/sluice/internal/kit/amqp/amqptest"
+)
+
+// overAMQP has queues and exchanges with the name NAME at the broker URL.
+const overAMQP = `{` + quiet + `"endpoints": [
+	{"endpoint": "/orders", "method": "POST", "timeout": "10s", "backend": [{"url_pattern": "/", "host": ["URL"],
+		"extra_config": {"backend/amqp/producer": {"name": "NAME", "exchange": "NAME", "routing_key": "k", "static_routing_key": true, "durable": true, "declare_queue": true, "mandatory": true, "critical": true}}}]},
+	{"endpoint": "/short", "method": "POST", "timeout": "20ms", "backend": [{"url_pattern": "/", "host": ["URL"],
+		"extra_config": {"backend/amqp/producer": {"name": "NAME", "exchange": "NAME", "routing_key": "k", "static_routing_key": true, "durable": true, "declare_queue": true, "mandatory": true, "critical": true}}}]},
+	{"endpoint": "/orders", "timeout": "1m", "backend": [{"url_pattern": "/", "host": ["URL"],
+		"extra_config": {"backend/amqp/consumer": {"name": "NAME-out", "exchange": "NAME-out", "routing_key": ["#"], "durable": true, "critical": true}}}]}]}`
+
+// overRabbit has an exchange and a queue with the name NAME, which are there.
+const overRabbit = `{` + quiet + `"endpoints": [
+	{"endpoint": "/raw", "method": "POST", "timeout": "10s", "backend": [{"url_pattern": "/", "host": ["rabbit://"],
+		"extra_config": {"backend/pubsub/publisher": {"topic_url": "NAME-raw"}}}]},
+	{"endpoint": "/raw", "timeout": "1m", "backend": [{"url_pattern": "/", "host": ["rabbit://"],
+		"extra_config": {"backend/pubsub/subscriber": {"subscription_url": "NAME-raw"}}}]}]}`
+
+func startAMQP(t testing.TB, e engine.Engine, text string) (s *amqptest.Server, r *running, name string) {
+	s = amqptest.Start(t)
+	name = strings.ReplaceAll(t.Name(), "/", "-")
+	text = strings.NewReplacer("URL", s.URL, "NAME", name).Replace(text)
+	return s, start(t, e, map[string]string{"RABBIT_SERVER_URL": s.URL}, text), name
+}
+
+// TestAMQPEveryMessage: each of 10,000 messages that was answered with 200 is in the queue,
+// though RabbitMQ is killed and started again meanwhile.
+func TestAMQPEveryMessage(t *testing.T) {
+	onBoth(t, func(t *testing.T, e engine.Engine) {
+		s, r, name := startAMQP(t, e, overAMQP)
+		var once sync.Once
+		var revived sync.WaitGroup
+		var ch *client.Channel
+		everyMessage(t, r, broker{
+			cut: func() {
+				s.Cut()
+				once.Do(func() {
+					s.Kill()
+					revived.Go(func() {
+						if err := s.Revive(); err != nil {
+							t.Error(err)
+						}
+					})
+				})
+			},
+			next: func() (string, bool) {
+				if ch == nil {
+					revived.Wait()
+					ch = s.Channel(t)
+				}
+				d, ok, err := ch.Get(name, true)
+				if err != nil {
+					t.Error(err)
+				}
+				return string(d.Body), ok
+			},
+		}, 10_000)
+	})
+}
+
+// TestAMQPEachConsumed: each of 10,000 messages gets to a client, though connections are cut,
+// and no more often than the broker delivers it again.
+func TestAMQPEachConsumed(t *testing.T) {
+	const n = 10_000
+	onBoth(t, func(t *testing.T, e engine.Engine) {
+		s, r, name := startAMQP(t, e, overAMQP)
+		r.ready(t)
+		ch := s.Channel(t)
+		if err := ch.Confirm(false); err != nil {
+			t.Fatal(err)
+		}
+		var word *client.DeferredConfirmation
+		for i := range n {
+			var err error
+			if word, err = ch.PublishWithDeferredConfirm("", name+"-out", true, false, client.Publishing{Body: fmt.Appendf(nil, `{"id":%d}`, i)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		word.Wait()
+		var mu sync.Mutex
+		seen, again := make(map[string]bool), 0
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() {
+				for {
+					mu.Lock()
+					got := len(seen)
+					mu.Unlock()
+					if got >= n-20 { // the rest is for one, who waits for nobody else
+						return
+					}
+					status, text := r.ask("GET", "/orders", "")
+					mu.Lock()
+					switch {
+					case status == 200 && seen[text]:
+						again++
+					case status == 200:
+						if seen[text] = true; len(seen)%2500 == 0 {
+							s.Cut()
+						}
+					case status != 502 && status != 503:
+						t.Errorf("%d %s", status, text)
+					}
+					mu.Unlock()
+					if status == 503 {
+						r.ready(t)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		for len(seen) < n && !t.Failed() {
+			status, text := r.ask("GET", "/orders", "")
+			switch status {
+			case 200:
+				seen[text] = true
+			case 502, 503:
+				r.ready(t)
+			default:
+				t.Errorf("%d of %d, and %d %s", len(seen), n, status, text)
+			}
+		}
+		t.Logf("%d came again", again)
+	})
+}
+
+// TestAMQPWaiting: who waits for a message gets it behind a reload, which keeps the
+// connections; behind the stop all that nobody has got is in the queue.
+func TestAMQPWaiting(t *testing.T) {
+	onBoth(t, func(t *testing.T, e engine.Engine) {
+		s, r, name := startAMQP(t, e, overAMQP)
+		r.ready(t)
+		answers := make(chan string)
+		ask := func() {
+			status, text := r.ask("GET", "/orders", "")
+			answers <- fmt.Sprint(status, " ", text)
+		}
+		publish := func(text string) { s.Put(t, name+"-out", client.Publishing{Body: []byte(text)}) }
+		go ask()
+		r.reload(t)
+		r.reload(t)
+		publish(`{"id":1}`)
+		if got := <-answers; got != `200 {"id":1}` {
+			t.Errorf("behind a reload: %s", got)
+		}
+		if n := s.Connections(); n != 2 {
+			t.Errorf("%d connections behind reloads, want 2", n)
+		}
+		if status, text := r.ask("POST", "/orders", `{"id":2}`); status != 200 {
+			t.Errorf("publish: %d %s", status, text)
+		}
+		stopped := make(chan error)
+		go func() { stopped <- r.stop() }()
+		for i := range 3 {
+			publish(fmt.Sprintf(`{"id":%d}`, 3+i))
+		}
+		if err := <-stopped; err != nil {
+			t.Errorf("stop: %v", err)
+		}
+		await(t, func() error {
+			if a, b, c := s.Count(t, name), s.Count(t, name+"-out"), s.Connections(); a != 1 || b != 3 || c != 0 {
+				return fmt.Errorf("%d messages are published, %d wait, %d connections; want 1, 3 and none", a, b, c)
+			}
+			return nil
+		})
+	})
+}
+
+// TestAMQPAway: a broker that is slow costs the time of the request, one that is away nothing,
+// and once it is back messages go through.
+func TestAMQPAway(t *testing.T) {
+	onBoth(t, func(t *testing.T, e engine.Engine) {
+		s, r, name := startAMQP(t, e, overAMQP)
+		r.ready(t)
+		s.Hold()
+		if status, text := r.ask("POST", "/short", `{}`); status != http.StatusGatewayTimeout {
+			t.Errorf("slow: %d %s", status, text)
+		}
+		s.Resume()
+		waits := make(chan int)
+		go func() { status, _ := r.ask("GET", "/orders", ""); waits <- status }()
+		await(t, func() error { // the request may come when the broker is away, or wait then
+			s.Stop()
+			select {
+			case status := <-waits:
+				if status != 503 {
+					t.Errorf("who waited: %d", status)
+				}
+				return nil
+			default:
+				return fmt.Errorf("who waited is not answered")
+			}
+		})
+		await(t, func() error {
+			if status, text := r.ask("POST", "/orders", `{}`); status != 503 {
+				return fmt.Errorf("away: %d %s", status, text)
+			}
+			return nil
+		})
+		await(t, func() error { // a call may notice it sooner
+			if _, text := r.ask("GET", "/__health", ""); !strings.Contains(text, `"amqp exchange `+name+` of POST /orders backend 0":"connecting"`) {
+				return fmt.Errorf("health while it is away: %s", text)
+			}
+			return nil
+		})
+		if status, _ := r.ask("GET", "/__ready", ""); status != 503 {
+			t.Errorf("ready while it is away: %d", status)
+		}
+		s.Restart()
+		r.ready(t)
+		if status, text := r.ask("POST", "/orders", `{"id":1}`); status != 200 {
+			t.Errorf("back: %d %s", status, text)
+		}
+	})
+}
+
+// TestRabbit: backend/pubsub publishes to an exchange and reads a queue that are there.
+func TestRabbit(t *testing.T) {
+	onBoth(t, func(t *testing.T, e engine.Engine) {
+		s, r, name := startAMQP(t, e, overRabbit)
+		if status, _ := r.ask("POST", "/raw", `{}`); status != 503 {
+			t.Errorf("no exchange: %d", status)
+		}
+		s.Queue(t, name+"-raw", name+"-raw")
+		await(t, func() error {
+			if status, text := r.ask("POST", "/raw", `{"id":1}`); status != 200 {
+				return fmt.Errorf("publish: %d %s", status, text)
+			}
+			return nil
+		})
+		await(t, func() error {
+			if status, text := r.ask("GET", "/raw", ""); status != 200 || text != `{"id":1}` {
+				return fmt.Errorf("take: %d %s", status, text)
+			}
+			return nil
+		})
+		ch := s.Channel(t)
+		if err := ch.QueueUnbind(name+"-raw", "#", name+"-raw", nil); err != nil {
+			t.Fatal(err)
+		}
+		if status, text := r.ask("POST", "/raw", `{"id":2}`); status != 502 {
+			t.Errorf("nobody gets it: %d %s", status, text)
+		}
+	})
+}
