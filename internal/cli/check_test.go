@@ -629,6 +629,18 @@ func TestWithoutConnectors(t *testing.T) {
 	}
 }
 
+// TestHostSecrets: what a host says before its @ is shown by nobody.
+func TestHostSecrets(t *testing.T) {
+	file := write(t, "gateway.json", `{"version": 3, "dialect": "sluice", "endpoints": [{"endpoint": "/x", "backend": [{"url_pattern": "/", "host": ["amqp://user:topsecret@queue.internal/v"],
+		"extra_config": {"backend/amqp/consumer": {"name": "q", "exchange": "e", "routing_key": ["#"]}}}]}]}`)
+	for _, args := range [][]string{{"check", "-dd"}, {"check", "-ddd"}, {"explain", "/x"}} {
+		got := invoke(t, append(args, "-c", file)...)
+		if out := got.stdout + got.stderr; strings.Contains(out, "topsecret") || !strings.Contains(out, "amqp://***@queue.internal/v") {
+			t.Errorf("%v: %s", args, out)
+		}
+	}
+}
+
 // TestSkipFiles checks a configuration whose files are on another machine: nothing
 // that must be there stops the check, everything else does.
 func TestSkipFiles(t *testing.T) {

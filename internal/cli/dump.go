@@ -90,7 +90,7 @@ func (d *dumper) endpoint(e *model.Endpoint) {
 
 func (d *dumper) backend(b *model.Backend) {
 	d.line(3, "- %s %s", b.Method, pattern(b))
-	d.list(4, "Hosts", hosts(d.s, b))
+	d.list(4, "Hosts", b.ShownHosts(d.s))
 	if d.depth > 1 {
 		d.line(4, "Encoding: %s", b.Encoding)
 		d.line(4, "Discovery: %s", b.SD)
@@ -115,11 +115,6 @@ func (d *dumper) components(level int, extra map[string]*config.Node) {
 
 // pattern returns the url_pattern of a backend, masked.
 func pattern(b *model.Backend) string { return b.Node.Masked("url_pattern", b.URLPattern)[0] }
-
-// hosts returns the hosts of a backend, masked. They may be those of the root.
-func hosts(s *model.Service, b *model.Backend) []string {
-	return b.HostsFrom(s).Masked("host", b.Host...)
-}
 
 // mapping returns the renames of a backend, sorted and masked.
 func mapping(b *model.Backend) []string {

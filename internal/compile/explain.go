@@ -149,7 +149,7 @@ func (a *assembled) describe(s *model.Service) PipePlan {
 		n := b.config.Node
 		described := BackendPlan{
 			Method: b.method, Pattern: n.Masked("url_pattern", b.config.URLPattern)[0], At: n.Pos,
-			Hosts:  b.config.HostsFrom(s).Masked("host", b.config.Host...),
+			Hosts:  b.config.ShownHosts(s),
 			By:     b.by,
 			Shadow: b.shadow != nil, Calls: b.calls, Steps: append(describe(b.plan), describe(b.wire)...),
 		}

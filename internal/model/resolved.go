@@ -35,6 +35,16 @@ func (Endpoint) Scope() string { return "endpoint" }
 // Scope returns the scope of backends, wherever they stand.
 func (Backend) Scope() string { return "backend" }
 
+// ShownHosts returns the hosts of the backend, which may be those of the root, for output that
+// people see: secrets and user information are masked.
+func (b *Backend) ShownHosts(s *Service) []string {
+	shown := b.HostsFrom(s).Masked("host", b.Host...)
+	for i := range shown {
+		shown[i] = config.MaskUser(shown[i])
+	}
+	return shown
+}
+
 // resolved writes what values mean that were decoded.
 type resolved struct {
 	service *Service

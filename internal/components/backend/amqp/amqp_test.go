@@ -272,6 +272,8 @@ func TestOptions(t *testing.T) {
 		{"consumer", c + `, backoff_strategy: sometimes`, []string{"error backoff_strategy: "}},
 		{"consumer", c + `, backoff_strategy: Exponential-Jitter`, []string{`warning backoff_strategy: `}},
 		{"consumer", c + `, empty_status_code: 100`, []string{"error empty_status_code: must be between 200 and 599"}},
+		{"consumer", c + `, client_tls: {min_version: TLS13}`, []string{"error client_tls: the address is one without TLS; write amqps://"}},
+		{"producer", p + `, client_tls: {min_version: TLS13}`, []string{"error client_tls: the address is one without TLS; write amqps://"}},
 		{"producer", p, nil},
 		{"producer", p + `, static_routing_key: true`, nil},
 		{"producer", `name: q, exchange: e`, []string{"error routing_key: missing"}},

@@ -6,6 +6,7 @@
 //
 //	host            topic_url                subscription_url             where the broker is
 //	nats://         subject                  subject, ?queue=group        NATS_SERVER_URL
+//	rabbit://       exchange                 queue                        RABBIT_SERVER_URL
 //	awssqs://queue  ?region=                 ?region=, waittime=, raw=    AWS
 //	awssns:///arn   ?region=                 none; subscribe a queue      AWS
 //
