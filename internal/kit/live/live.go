@@ -28,21 +28,25 @@ type Peer[T any] interface {
 
 // Options say how a connection is kept up.
 type Options struct {
-	// Name is what the log calls the peer: its address, without secrets.
+	// Name is what the log calls the peer: its address, without secrets, and what of it
+	// is meant, such as a queue, if there are several.
 	Name string
 
 	// Backoff is how the pauses between attempts grow.
 	Backoff Backoff
 
 	// Retries is how many more attempts may fail behind one that has failed, before
-	// there are no more; 0 or less is no end.
+	// the connection has failed; 0 or less is no end.
 	Retries int
 
 	// Timeout is how long an attempt may take, and 0 is DefaultTimeout.
 	Timeout time.Duration
 }
 
-var errEnded = errors.New("the connection has ended")
+var (
+	errEnded  = errors.New("the connection has ended")
+	errClosed = errors.New("the gateway has closed the connection")
+)
 
 // DefaultTimeout is how long an attempt to connect may take.
 const DefaultTimeout = 10 * time.Second
@@ -50,6 +54,7 @@ const DefaultTimeout = 10 * time.Second
 const (
 	steady  = 5 * time.Second // that a connection lasts if the attempts before it are to be forgotten
 	goodbye = 5 * time.Second // that the end of a connection may take
+	reminds = time.Second     // when what could not be said is tried again
 )
 
 // State is where a connection is.
@@ -60,7 +65,7 @@ const (
 	Idle       State = iota // nobody has started it
 	Connecting              // it is not there yet, or was lost
 	Ready
-	Failed // there are no more attempts, until somebody asks for it
+	Failed // there is an attempt a minute, and a new series as soon as somebody asks for it
 	Closed
 )
 
@@ -89,7 +94,7 @@ type Conn[T any] struct {
 	telling sync.Mutex     // held while a log is written to
 	logs    []*slog.Logger // of those who have started and not left
 	said    change.State
-	given   bool // that it has failed is said
+	given   bool // that it has failed is said, since it was said to be away
 }
 
 // link is a connection as it was made.
@@ -204,7 +209,7 @@ func (c *Conn[T]) Health() (text string, ok bool) {
 func (c *Conn[T]) Close() {
 	c.mu.Lock()
 	if c.state == Idle {
-		c.turn(Closed, nil)
+		c.turn(Closed, errClosed)
 	}
 	stop, over := c.stop, c.over
 	c.mu.Unlock()
@@ -251,28 +256,37 @@ func (c *Conn[T]) run(ctx context.Context) {
 		}
 		c.set(Failed, err)
 		c.tell(Failed, err)
+		pause = false
+		again := time.NewTimer(longest)
 		select {
 		case <-c.asked:
 			c.set(Connecting, err)
-			attempt, pause = -1, false
+			attempt = -1
+		case <-again.C: // and if that is in vain, it has failed still
+			attempt = c.o.Retries - 1
 		case <-ctx.Done():
 		}
+		again.Stop()
 	}
-	c.set(Closed, nil)
+	c.set(Closed, errClosed)
 }
 
+// set changes the state, and lends nothing any more unless it is Ready.
 func (c *Conn[T]) set(s State, cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if s != Ready {
+		c.live.Store(nil)
+	}
 	c.turn(s, cause)
 }
 
-// dial makes one attempt.
-func (c *Conn[T]) dial(ctx context.Context) (*link[T], error) {
+// dial makes one attempt. A panic of the peer is a failure of it.
+func (c *Conn[T]) dial(ctx context.Context) (l *link[T], err error) {
+	defer gateway.Recover("", &err)
 	ctx, cancel := context.WithTimeout(ctx, c.o.Timeout)
 	defer cancel()
-	l := &link[T]{lost: make(chan error, 1)}
-	var err error
+	l = &link[T]{lost: make(chan error, 1)}
 	l.value, err = c.peer.Dial(ctx, l.lose)
 	return l, err
 }
@@ -283,22 +297,50 @@ func (c *Conn[T]) hold(ctx context.Context, l *link[T]) (cause error) {
 	c.live.Store(l)
 	c.set(Ready, nil)
 	c.tell(Ready, nil)
-	select {
-	case cause = <-l.lost:
-	case <-ctx.Done():
+	for held := true; held; {
+		var unsaid <-chan time.Time
+		if c.said.Bad() {
+			unsaid = time.After(reminds)
+		}
+		select {
+		case cause = <-l.lost:
+			held = false
+			c.set(Connecting, cause)
+			c.tell(Connecting, cause)
+		case <-ctx.Done():
+			held = false
+			c.set(Closed, errClosed)
+		case <-unsaid:
+			c.tell(Ready, nil)
+		}
 	}
-	c.live.Store(nil)
-	if cause != nil {
-		c.set(Connecting, cause)
-		c.tell(Connecting, cause)
+	if err := c.end(context.WithoutCancel(ctx), l); err != nil {
+		c.panicked(err)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
-	defer cancel()
-	c.peer.Close(ctx, l.value)
 	return cause
 }
 
-// tell writes a line if the state is another than was said.
+// end closes what is not lent any more. The error is a panic of the peer.
+func (c *Conn[T]) end(ctx context.Context, l *link[T]) (err error) {
+	defer gateway.Recover("", &err)
+	ctx, cancel := context.WithTimeout(ctx, goodbye)
+	defer cancel()
+	c.peer.Close(ctx, l.value)
+	return nil
+}
+
+// panicked writes a line that the end of a connection has panicked.
+func (c *Conn[T]) panicked(err error) {
+	c.telling.Lock()
+	defer c.telling.Unlock()
+	if len(c.logs) > 0 {
+		c.logs[len(c.logs)-1].Error("a connection could not be closed", "peer", c.o.Name, "cause", err)
+	}
+}
+
+// tell writes a line if the state is another than was said. What may not be said yet is
+// said when it is told again, as it is with each attempt that fails and each moment that
+// the connection lasts.
 func (c *Conn[T]) tell(s State, cause error) {
 	c.telling.Lock()
 	defer c.telling.Unlock()
@@ -308,9 +350,9 @@ func (c *Conn[T]) tell(s State, cause error) {
 	}
 	log := c.logs[len(c.logs)-1]
 	switch {
-	case s == Failed && !c.given:
+	case s == Failed && !c.given && c.said.Bad(): // so that its return is said, too
 		c.given = true
-		log.Error("peer is away, and no more attempts are made until it is asked for", "peer", c.o.Name, "cause", cause)
+		log.Error("peer is away, and is tried once a minute or when it is asked for", "peer", c.o.Name, "cause", cause)
 	case s == Connecting && say:
 		log.Warn("peer is away, calls fail until it is back", "peer", c.o.Name, "cause", cause)
 	case s == Ready && say:

@@ -24,6 +24,8 @@ type peer struct {
 	at     []time.Duration
 	lost   func(error) // of the last connection
 	closed []int
+	panics bool          // attempts and ends do
+	ends   time.Duration // what the end of a connection takes
 }
 
 func (p *peer) Dial(ctx context.Context, lost func(error)) (int, error) {
@@ -31,6 +33,9 @@ func (p *peer) Dial(ctx context.Context, lost func(error)) (int, error) {
 	p.at = append(p.at, time.Since(p.began))
 	n, down, hangs := len(p.at), p.down, p.hangs
 	p.lost = lost
+	if p.panics {
+		defer panic("somebody else's library")
+	}
 	p.mu.Unlock()
 	if hangs {
 		<-ctx.Done()
@@ -40,9 +45,13 @@ func (p *peer) Dial(ctx context.Context, lost func(error)) (int, error) {
 }
 
 func (p *peer) Close(_ context.Context, n int) {
+	time.Sleep(p.ends)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = append(p.closed, n)
+	if p.panics {
+		panic("somebody else's library")
+	}
 }
 
 func (p *peer) be(down error) {
@@ -123,7 +132,7 @@ func TestAttempts(t *testing.T) {
 		{"linear", Options{Backoff: Linear}, false, 11 * time.Second, []int{0, 1, 3, 6, 10}, Connecting},
 		{"exponential", Options{Backoff: Exponential}, false, 31 * time.Second, []int{0, 2, 6, 14, 30}, Connecting},
 		{"a minute at most", Options{Backoff: Exponential}, false, 200 * time.Second, []int{0, 2, 6, 14, 30, 62, 122, 182}, Connecting},
-		{"no more than two behind the first", Options{Retries: 2}, false, time.Hour, []int{0, 1, 2}, Failed},
+		{"two behind the first, and then one a minute", Options{Retries: 2}, false, 130 * time.Second, []int{0, 1, 2, 62, 122}, Failed},
 		{"those that hang", Options{Timeout: 5 * time.Second}, true, 13 * time.Second, []int{0, 6, 12}, Connecting},
 	}
 	for _, tt := range tests {
@@ -212,41 +221,154 @@ func TestLost(t *testing.T) {
 		p.lose(nil)
 		wait(2 * time.Second)
 		p.lose(nil)
-		wait(time.Hour)
+		synctest.Wait()
 		if c.State() != Failed {
 			t.Errorf("state %v, want failed", c.State())
 		}
 	})
 }
 
-// TestAsked: one that has failed is tried again when somebody asks for it, and that is
-// said once.
+// TestAsked: one that has failed begins a new series when somebody asks for it, and that
+// it has failed is said once.
 func TestAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &peer{down: errDown}
 		c, log := opened(t, Options{Retries: 1}, p)
-		wait(time.Hour)
+		wait(30 * time.Second)
 		if _, err := c.Wait(t.Context()); !errors.Is(err, errDown) {
 			t.Errorf("error %v", err)
 		}
-		if got := log(); len(got) != 2 || !strings.HasPrefix(got[1], `level=ERROR msg="peer is away, and no more attempts`) {
+		if got := log(); len(got) != 2 || !strings.HasPrefix(got[1], `level=ERROR msg="peer is away, and is tried once a minute`) {
 			t.Errorf("log %q", got)
 		}
 		for range 3 {
 			c.Get()
-			wait(time.Minute)
+			wait(30 * time.Second)
 		}
 		if got := log(); got[0] != "" {
 			t.Errorf("log %q, want nothing new", got)
 		}
-		if got, want := p.attempts(), 8; len(got) != want {
-			t.Errorf("attempts at %v, want %d", got, want)
+		if got, want := p.attempts(), []int{0, 1, 30, 31, 60, 61, 90, 91}; !slices.Equal(got, want) {
+			t.Errorf("attempts at %v, want %v", got, want)
 		}
 		p.be(nil)
 		c.Get()
 		synctest.Wait()
 		if n, err := c.Get(); n != 9 || err != nil {
 			t.Errorf("Get: %d, %v", n, err)
+		}
+	})
+}
+
+// TestForgotten: one that has failed comes back although nobody asks, as nobody does who
+// hears that the gateway is not ready.
+func TestForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &peer{down: errDown}
+		c, log := opened(t, Options{Retries: 1}, p)
+		wait(time.Hour)
+		if got := log(); len(got) != 2 {
+			t.Errorf("log %q, want two lines", got)
+		}
+		p.be(nil)
+		wait(time.Minute)
+		if text, ok := c.Health(); !ok {
+			t.Errorf("health %q", text)
+		}
+		if got := log(); len(got) != 1 || !strings.Contains(got[0], "peer is back") {
+			t.Errorf("log %q", got)
+		}
+	})
+}
+
+// TestFlapping: the last line is true, however often the state has changed before and
+// whatever was too much to be said.
+func TestFlapping(t *testing.T) {
+	for _, retries := range []int{0, 1, 3} {
+		for _, down := range []time.Duration{0, 4 * time.Second, 11 * time.Second, time.Hour} {
+			synctest.Test(t, func(t *testing.T) {
+				p := new(peer)
+				c, log := opened(t, Options{Retries: retries}, p)
+				wait(6 * time.Second)
+				for i := range 12 {
+					p.be(nil)
+					c.Get()
+					wait(1100 * time.Millisecond)
+					if i%3 == 0 {
+						p.be(errDown)
+					}
+					p.lose(errDown)
+					wait(100 * time.Millisecond)
+				}
+				p.be(errDown)
+				p.lose(errDown)
+				wait(down)
+				p.be(nil)
+				c.Get()
+				wait(time.Hour)
+				got := log()
+				if text, ok := c.Health(); !ok || !strings.Contains(got[len(got)-1], "peer is back") {
+					t.Errorf("retries %d, down for %v: health %q, log\n%s", retries, down, text, strings.Join(got, "\n"))
+				}
+				p.be(errDown)
+				p.lose(errDown)
+				wait(time.Hour)
+				got = log()
+				want := "level=ERROR"
+				if retries == 0 {
+					want = "level=WARN"
+				}
+				if !strings.HasPrefix(got[len(got)-1], want) {
+					t.Errorf("retries %d, down for %v: log %q, want %s", retries, down, got, want)
+				}
+			})
+		}
+	}
+}
+
+// TestPanics: what the library of a peer does ends no more than an attempt.
+func TestPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := new(peer)
+		c, log := opened(t, Options{}, p)
+		p.mu.Lock()
+		p.panics = true
+		p.mu.Unlock()
+		p.lose(errDown)
+		wait(10 * time.Second)
+		_, err := c.Get()
+		if e := gateway.AsError(err); e.Code != gateway.CodeBackendAway || !strings.Contains(err.Error(), "somebody else's library") {
+			t.Errorf("Get: %v", err)
+		}
+		if got := log(); len(got) != 2 || !strings.HasPrefix(got[1], `level=ERROR msg="a connection could not be closed"`) {
+			t.Errorf("log %q", got)
+		}
+		p.mu.Lock()
+		p.panics = false
+		p.mu.Unlock()
+		wait(time.Second)
+		if _, err := c.Get(); err != nil {
+			t.Errorf("Get: %v", err)
+		}
+	})
+}
+
+// TestClosing: a connection that ends is not lent, and is not said to be ready, from the
+// moment when Close is called.
+func TestClosing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &peer{ends: 4 * time.Second}
+		c, _ := opened(t, Options{}, p)
+		go c.Close()
+		for range 2 { // while it ends, and when it has
+			synctest.Wait()
+			if text, ok := c.Health(); text != "closed" || ok {
+				t.Errorf("health %q, %v", text, ok)
+			}
+			if _, err := c.Get(); err == nil || !strings.Contains(err.Error(), "has closed the connection") {
+				t.Errorf("Get: %v", err)
+			}
+			wait(5 * time.Second)
 		}
 	})
 }

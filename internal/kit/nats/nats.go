@@ -150,7 +150,7 @@ func openSubscriber(s *component.Site, a *queue.Address) (queue.Subscriber, erro
 	return component.Keep(s, "subscription "+queue.ID(append(id, a.Path, group, a.Site)...), func() (*subscriber, func(), error) {
 		sub := &subscriber{held: make(chan *delivery, most)}
 		from.take, from.slow = sub.take, func() { sub.tell(true) }
-		sub.Conn = live.New(a.Live(public(from.urls)), from)
+		sub.Conn = live.New(a.Live(public(from.urls)+" subject "+from.subject), from)
 		return sub, sub.Close, nil
 	})
 }

@@ -428,7 +428,7 @@ func TestRefused(t *testing.T) {
 	if _, err := sub.Receive(t.Context()); code(err) != gateway.CodeBackendAway {
 		t.Errorf("Receive: %v", err)
 	}
-	if log := e.Log.String(); strings.Contains(log, "secret") || !strings.Contains(log, "peer="+s.URL) {
+	if log := e.Log.String(); strings.Contains(log, "secret") || !strings.Contains(log, `peer="`+s.URL+` subject closed"`) {
 		t.Errorf("log:\n%s", log)
 	}
 }

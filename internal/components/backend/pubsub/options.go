@@ -32,7 +32,8 @@ type PublisherOptions struct {
 	BackoffStrategy live.Backoff `json:"backoff_strategy"`
 
 	// MaxRetries is how many attempts may follow one that has failed; 0 is no end. After
-	// the last one the next request begins anew.
+	// the last one the next request begins anew, and without one there is an attempt a
+	// minute.
 	MaxRetries int `json:"max_retries" check:"min=0"`
 
 	// Critical lets /__ready say that the gateway is not ready while the broker is away.
@@ -72,7 +73,8 @@ type SubscriberOptions struct {
 	BackoffStrategy live.Backoff `json:"backoff_strategy"`
 
 	// MaxRetries is how many attempts may follow one that has failed; 0 is no end. After
-	// the last one the next request begins anew.
+	// the last one the next request begins anew, and without one there is an attempt a
+	// minute.
 	MaxRetries int `json:"max_retries" check:"min=0"`
 
 	// Critical lets /__ready say that the gateway is not ready while the broker is away.
