@@ -4,10 +4,20 @@ package brokers
 
 import (
 	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+
 	"github.com/sluice-gateway/sluice/internal/engine"
+	"github.com/sluice-gateway/sluice/internal/engine/fast"
+	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
 	"github.com/sluice-gateway/sluice/test/awstest"
 )
 
@@ -19,13 +29,12 @@ const overSQS = `{` + quiet + `"endpoints": [
 	{"endpoint": "/orders", "timeout": "1m", "backend": [{"url_pattern": "/", "host": ["awssqs://` + awstest.QueueHost + `"],
 		"extra_config": {"backend/pubsub/subscriber": {"subscription_url": "/orders?region=eu-west-1", "server": "$SQS", "critical": true, "nack_discard": true}}}]}]}`
 
+// keys are variables of the environment.
+var keys = map[string]string{"AWS_ACCESS_KEY_ID": awstest.Key, "AWS_SECRET_ACCESS_KEY": awstest.Secret}
+
 func startSQS(t testing.TB, e engine.Engine) (*awstest.Queues, *running) {
 	q := awstest.NewQueues(t)
-	environment := make(map[string]string)
-	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} {
-		environment[name] = awstest.Environment(name)
-	}
-	return q, start(t, e, environment, strings.NewReplacer("$SQS", q.SQS.URL, "$SNS", q.SNS.URL).Replace(overSQS))
+	return q, start(t, e, keys, strings.NewReplacer("$SQS", q.SQS.URL, "$SNS", q.SNS.URL).Replace(overSQS))
 }
 
 // TestSQSEveryMessage: each of 10,000 messages that was answered with 200 is in the queue of
@@ -86,4 +95,61 @@ func TestSQSWaiting(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// BenchmarkLambda calls a warm function with bodies of 1 KB that clients post: by the gateway,
+// on each engine, which decodes the answer, and by a plain handler with the SDK, which does
+// not. The figure is CPU per call, of the process that calls alone; clients and stand-in
+// are in another.
+func BenchmarkLambda(b *testing.B) {
+	gateway := func(e engine.Engine) func(b *testing.B, url string) string {
+		return func(b *testing.B, url string) string {
+			return start(b, e, keys, `{`+quiet+`"endpoints": [{"endpoint": "/f", "method": "POST", "timeout": "10s", "backend": [{"url_pattern": "/",
+				"extra_config": {"backend/lambda": {"function_name": "f", "region": "eu-west-1", "endpoint": "`+url+`"}}}]}]}`).url + "/f"
+		}
+	}
+	for _, way := range []struct {
+		name  string
+		start func(b *testing.B, url string) string
+	}{
+		{"plain", plainLambda}, {fast.Engine.Name, gateway(fast.Engine)}, {nethttp.Engine.Name, gateway(nethttp.Engine)},
+	} {
+		b.Run(way.name, func(b *testing.B) {
+			h, url := newHelper(b, "lambda")
+			at := way.start(b, url)
+			h.load(b, at, 1000)
+			b.ResetTimer()
+			before := cpu(b)
+			h.load(b, at, b.N)
+			b.ReportMetric(float64(cpu(b)-before)/float64(b.N), "cpu-ns/op")
+		})
+	}
+}
+
+// plainLambda is how one writes it by hand.
+func plainLambda(b *testing.B, url string) string {
+	c := lambda.New(lambda.Options{
+		Region: awstest.Region, BaseEndpoint: &url, HTTPClient: awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.MaxIdleConnsPerHost = 64 }),
+		Credentials: credentials.NewStaticCredentialsProvider(awstest.Key, awstest.Secret, ""),
+	})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		out, err := c.Invoke(r.Context(), &lambda.InvokeInput{FunctionName: aws.String("f"), Payload: body})
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadGateway)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Write(out.Payload)
+	})}
+	go server.Serve(l)
+	b.Cleanup(func() { server.Close() })
+	return "http://" + l.Addr().String() + "/"
 }

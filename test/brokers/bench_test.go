@@ -22,6 +22,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/engine/fast"
 	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
 	"github.com/sluice-gateway/sluice/internal/kit/nats/natstest"
+	"github.com/sluice-gateway/sluice/test/awstest"
 )
 
 // A helper is a second process, in which the broker and the clients of a benchmark run, so
@@ -78,11 +79,15 @@ func (h *helper) load(b *testing.B, url string, n int) {
 
 // TestHelper is the helper, where this process is one.
 func TestHelper(t *testing.T) {
-	if os.Getenv(helps) != "nats" {
+	switch os.Getenv(helps) {
+	case "nats":
+		fmt.Println(natstest.Start(t, natstest.Options{}).Direct())
+	case "lambda":
+		s := awstest.New(t, "lambda", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"id":7,"name":"Ada"}`) })
+		fmt.Println(s.URL)
+	default:
 		return
 	}
-	s := natstest.Start(t, natstest.Options{})
-	fmt.Println(s.Direct())
 	message := bytes.Repeat([]byte("x"), 1<<10)
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
 	defer transport.CloseIdleConnections()

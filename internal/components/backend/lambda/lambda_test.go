@@ -21,7 +21,13 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sluice-gateway/sluice/internal/body"
-	_ "github.com/sluice-gateway/sluice/internal/components/proxy" // sequences
+	_ "github.com/sluice-gateway/sluice/internal/components/backend/pubsub" // another connector
+	_ "github.com/sluice-gateway/sluice/internal/components/proxy"          // sequences
+	_ "github.com/sluice-gateway/sluice/internal/components/qos/circuitbreaker"
+	_ "github.com/sluice-gateway/sluice/internal/components/qos/httpcache"
+	_ "github.com/sluice-gateway/sluice/internal/components/qos/ratelimit"
+	_ "github.com/sluice-gateway/sluice/internal/components/validation/cel"
+	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/engine/fast"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
@@ -507,6 +513,88 @@ func TestMerged(t *testing.T) {
 		if n != 2 || sequence != "" && text != `{"resp0_a.total":"7"}`+"\n" {
 			t.Errorf("%d calls, the last one with %s", n, text)
 		}
+	}
+}
+
+// around is a document whose backend has more namespaces than its own.
+func around(url, dialect, more string) string {
+	return fmt.Sprintf(`{"version": 3, %s "endpoints": [{"endpoint": "/x", "timeout": "1m",
+		"backend": [{"url_pattern": "/f", "extra_config": {"backend/lambda": {"endpoint": %q, "function_name": "f"}, %s}}]}]}`, dialect, url, more)
+}
+
+// TestAround: what stands in front of a call stands in front of this one.
+func TestAround(t *testing.T) {
+	const failed = "X-Amz-Function-Error: Unhandled"
+	tests := []struct {
+		name, more, header string
+		statuses           []int
+		calls              int
+	}{
+		{"breaker", `"qos/circuit-breaker": {"interval": 60, "timeout": 60, "max_errors": 2}`, failed, []int{502, 502, 503}, 2},
+		{"limit", `"qos/ratelimit/proxy": {"max_rate": 1, "capacity": 1, "every": "1h"}`, "", []int{200, 503}, 1},
+		{"condition on the answer", `"validation/cel": [{"check_expr": "resp_data.a == 2"}]`, "", []int{502}, 1},
+		{"condition on the request", `"validation/cel": [{"check_expr": "req_method == 'POST'"}]`, "", []int{403}, 0},
+	}
+	for _, tt := range tests {
+		s, seen := answering(t, says(200, tt.header, `{"a": 1}`))
+		generation := surroundings(t).Compile(t, around(s.URL, inSluice, tt.more))
+		for _, want := range tt.statuses {
+			if got := sitetest.Ask(t, generation, testx.Request{Path: "/x"}); got.Status != want {
+				t.Errorf("%s: status %d, want %d; %v", tt.name, got.Status, want, got.Err)
+			}
+		}
+		if _, _, n := seen.take(); n != tt.calls {
+			t.Errorf("%s: %d calls, want %d", tt.name, n, tt.calls)
+		}
+	}
+}
+
+// TestBeside: what belongs to calls by HTTP has no effect, which is said, and of two
+// connectors one is too many.
+func TestBeside(t *testing.T) {
+	tests := []struct {
+		dialect, host, more, want string
+		stops                     bool
+	}{
+		{"", "", `"qos/http-cache": {}`, "warning: test.json:2:", false},
+		{inSluice, "", `"qos/http-cache": {}`, "has no effect on a backend that is not called by HTTP", true},
+		{"", `"host": ["awssqs://queue.internal/1"], `, `"backend/pubsub/publisher": {"topic_url": "/orders?region=eu-west-1"}`, "both make the call of the backend; keep one of the two namespaces", true},
+	}
+	for _, tt := range tests {
+		text := strings.Replace(around("http://localhost:1", tt.dialect, tt.more), `"url_pattern"`, tt.host+`"url_pattern"`, 1)
+		generation, problems := surroundings(t).Check(t, text)
+		if generation != nil {
+			generation.Close(context.Background())
+		}
+		if got := config.Format(problems); !strings.Contains(got, tt.want) || (generation == nil) != tt.stops {
+			t.Errorf("%s: %s", tt.more, got)
+		}
+	}
+}
+
+// TestMiddle: who is served while the configuration is loaded again, or the generation ends,
+// gets his answer.
+func TestMiddle(t *testing.T) {
+	called, release := make(chan struct{}), make(chan struct{})
+	s, _ := answering(t, func(w http.ResponseWriter, _ *http.Request) {
+		called <- struct{}{}
+		<-release
+		io.WriteString(w, `{"a":1}`)
+	})
+	g := surroundings(t)
+	text := document(s.URL, inSluice, `"endpoint": "/x",`, "", `"function_name": "f"`)
+	old := g.Compile(t, text)
+	answer := make(chan sitetest.Answer)
+	go func() { answer <- sitetest.Ask(t, old, testx.Request{Path: "/x"}) }()
+	<-called
+	generation := g.Compile(t, text)
+	close(release)
+	if got := <-answer; got.Text != `{"a":1}` {
+		t.Errorf("before the reload: %d %s", got.Status, got.Text)
+	}
+	go func() { <-called }()
+	if got := sitetest.Ask(t, generation, testx.Request{Path: "/x"}); got.Text != `{"a":1}` || s.Connections() != 1 {
+		t.Errorf("behind it: %d %s, %d connections", got.Status, got.Text, s.Connections())
 	}
 }
 
