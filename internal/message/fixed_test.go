@@ -118,3 +118,29 @@ func FuzzFixedNames(f *testing.F) {
 		}
 	})
 }
+
+// TestOwnNames: names of a component are taken, beside those of a token, whether these are
+// known before the request or not.
+func TestOwnNames(t *testing.T) {
+	for _, pattern := range []string{"", "a=1", "b={JWT.sub}", "{id}={JWT.sub}"} {
+		query, err := template.Parse(pattern, template.InQuery, []string{"id"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := namesOf(query)
+		f.Own([]string{"query", "operationName"})
+		if f.none() {
+			t.Errorf("%s: no names", pattern)
+		}
+		for _, names := range []*FixedNames{&f, f.written(strings.ReplaceAll(pattern, "{id}", "b"))} {
+			for name, want := range map[string]bool{"query": true, "Query[]": true, " operationname": true, "queries": false, "a": false} {
+				if got := names.Takes(name); got != want {
+					t.Errorf("%s: takes %q: %t, want %t", pattern, name, got, want)
+				}
+			}
+		}
+		if known := f.written(strings.ReplaceAll(pattern, "{id}", "b")); strings.Contains(pattern, "JWT") && !known.Takes("b") {
+			t.Errorf("%s: the name of the token is lost", pattern)
+		}
+	}
+}
