@@ -668,6 +668,8 @@ func TestDocuments(t *testing.T) {
 func FuzzIntegration(f *testing.F) {
 	f.Add([]byte(`{"statusCode": 201, "headers": {"x-one": "1"}, "multiValueHeaders": {"Set-Cookie": ["a=1", "b=2"]}, "body": "aGk=", "isBase64Encoded": true}`))
 	f.Add([]byte(`{"statusCode": "204"}`))
+	f.Add([]byte(`{"statusCode":200}0`))
+	f.Add([]byte(`{"statusCode": 200, "headers": {"x-a": "1", "X-A": 2}, "multiValueHeaders": {"X-A": [1, "b"]}}`))
 	f.Add([]byte(`{"statusCode": 200, "headers": {"Connection": "x-a", "X-A": true}, "body": null}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var r gateway.Response
