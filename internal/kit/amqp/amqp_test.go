@@ -254,6 +254,20 @@ func TestReceive(t *testing.T) {
 			t.Errorf("ended with %v, and again", err)
 		}
 	}
+	s.Put(t, "receive", client.Publishing{Headers: client.Table{ // of others, as AMQP has them
+		"list": []any{int32(7), "x"}, "empty": []any{}, "lists": []any{[]any{"x"}}, "table": client.Table{"a": "b"}, "none": nil,
+		"number": int64(5), "bool": true, "time": time.Unix(0, 0), "bytes": []byte("raw"), "x-delivery-count": "many", "content-type": "text/css",
+	}, ContentType: "text/plain"})
+	d, err := sub.Receive(within(t, time.Minute))
+	if err == nil {
+		err = d.Ack(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := fmt.Sprint(d.Message().Attributes), "[{bool true} {bytes raw} {content-type text/css} {list 7} {number 5} {time 1970-01-01T00:00:00Z}]"; got != want || d.Message().Redelivered != 0 {
+		t.Errorf("attributes %s, want %s", got, want)
+	}
 	if d, err := sub.Receive(within(t, 50*time.Millisecond)); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("nothing is there: %v, %v", d, err)
 	}
@@ -467,6 +481,7 @@ func TestRefusedTopology(t *testing.T) {
 	}{
 		{"another type", "PRECONDITION_FAILED", e.publisher(t, amqp.Publishing{Topology: exchange("other")})},
 		{"no exchange", "NOT_FOUND - no exchange 'nowhere'", e.publisher(t, amqp.Publishing{Topology: exchange("nowhere"), Existing: true})},
+		{"bytes ahead", "NOT_IMPLEMENTED", e.subscriber(t, amqp.Subscribing{Topology: durable("bytes"), PrefetchSize: 1024})},
 		{"no queue", "NOT_FOUND - no queue 'nowhere'", e.subscriber(t, amqp.Subscribing{Topology: amqp.Topology{Queue: "nowhere"}, Existing: true})},
 	} {
 		amqptest.Wait(t, func() error {

@@ -126,6 +126,7 @@ func TestUnroutable(t *testing.T) {
 		{"krakend", `"name": "none", "exchange": "unbound1", "mandatory": true`, 500, 0},
 		{"sluice", `"name": "none", "exchange": "unbound1", "mandatory": true`, 502, 0},
 		{"sluice", `"name": "made", "exchange": "unbound2", "mandatory": true, "declare_queue": true, "success_status_code": 201`, 201, 1},
+		{"sluice", `"name": "gone", "exchange": "unbound4", "mandatory": true, "declare_queue": true, "delete": true, "no_wait": true`, 200, 0},
 	} {
 		_, ask := producing(t, s, tt.dialect, `"endpoint": "/x"`, names+tt.options)
 		if got := ask(testx.Request{Path: "/x"}); got.Status != tt.status {
@@ -227,6 +228,19 @@ func TestTopology(t *testing.T) {
 	}
 }
 
+// TestExclusive: the queue is for the gateway alone.
+func TestExclusive(t *testing.T) {
+	s := amqptest.Start(t)
+	g := sitetest.New(t)
+	g.Compile(t, fmt.Sprintf(`{"version": 3, "endpoints": [{"endpoint": "/x", "backend": [{"url_pattern": "/c", "host": [%q],
+		"extra_config": {"backend/amqp/consumer": {"name": "mine", "exchange": "mine", "routing_key": ["#"], "exclusive": true}}}]}]}`, s.URL))
+	ready(t, g)
+	_, err := s.Channel(t).QueueDeclarePassive("mine", false, false, true, false, nil)
+	if e, ok := errors.AsType[*client.Error](err); !ok || e.Code != client.ResourceLocked {
+		t.Errorf("for another connection: %v", err)
+	}
+}
+
 // TestRetries: attempts end as the options say, and begin anew when somebody asks.
 func TestRetries(t *testing.T) {
 	const retries = `"name": "q", "exchange": "e", "max_retries": 1, "backoff_strategy": "linear"`
@@ -251,7 +265,13 @@ func TestRetries(t *testing.T) {
 			t.Errorf("%s: %d", namespace, got.Status)
 		}
 		failed()
-		if log := g.Log.String(); strings.Contains(log, "secret") || !strings.Contains(log, "no more attempts are made until it is asked for") {
+		amqptest.Wait(t, func() error { // it is said behind the state
+			if log := g.Log.String(); !strings.Contains(log, "is tried once a minute or when it is asked for") {
+				return errors.New(log)
+			}
+			return nil
+		})
+		if log := g.Log.String(); strings.Contains(log, "secret") {
 			t.Errorf("%s: log:\n%s", namespace, log)
 		}
 	}

@@ -65,7 +65,7 @@ type ConsumerOptions struct {
 	BackoffStrategy live.Backoff `json:"backoff_strategy"`
 
 	// MaxRetries is how many attempts may follow one that has failed; 0 and less is no end.
-	// After the last one the next request begins anew.
+	// Behind the last one there is one a minute, and the next request begins anew.
 	MaxRetries int `json:"max_retries"`
 
 	// Critical lets /__ready say that the gateway is not ready while the broker is away.
@@ -157,7 +157,7 @@ type ProducerOptions struct {
 	BackoffStrategy live.Backoff `json:"backoff_strategy"`
 
 	// MaxRetries is how many attempts may follow one that has failed; 0 and less is no end.
-	// After the last one the next request begins anew.
+	// Behind the last one there is one a minute, and the next request begins anew.
 	MaxRetries int `json:"max_retries"`
 
 	// Critical lets /__ready say that the gateway is not ready while the broker is away.
