@@ -397,8 +397,11 @@ func TestDump(t *testing.T) {
 // TestSecrets tells nobody what is a secret by nature, though the file has it in clear.
 func TestSecrets(t *testing.T) {
 	t.Chdir(filepath.Join(testdata, "../../../internal/components/auth/jose/testdata"))
-	for _, args := range []string{"check -d", "check -dd", "check -ddd", "check --format json", "explain /partners/7/orders"} {
+	for _, args := range []string{"check -d", "check -dd", "check -ddd", "check --format json", "explain POST /partners/7/orders"} {
 		got := invoke(t, append(strings.Fields(args), "-c", "auth-validator-encrypted.yaml")...)
+		if got.code != 0 || strings.Contains(args, "-ddd") && !strings.Contains(got.stdout, "***") {
+			t.Errorf("sluice %s: %+v", args, got)
+		}
 		if strings.Contains(got.stdout+got.stderr, "AQEBAQ") || strings.Contains(got.stdout+got.stderr, "HXQRRTL") {
 			t.Errorf("sluice %s tells a secret:\n%s%s", args, got.stdout, got.stderr)
 		}

@@ -82,6 +82,13 @@ func TestHealthNames(t *testing.T) {
 	if p := again.Problems(); len(p) > 0 || len(env.Health) != 3 || !env.Health[2].Critical {
 		t.Errorf("one thing of two backends: %v, %+v; want it once, and critical", p, env.Health)
 	}
+	ill := component.NewBackendSite(env, &endpoint.PipeSite, &model.Backend{})
+	ill.Build(new(component.Backend(other, func(s *component.BackendSite, _ struct{}) error {
+		return s.Health("c", false, func() (string, bool) { return "ill", false })
+	})), options("\n\n\n\n"))
+	if text, ok := env.Health[2].State(); text != "ill" || ok || !env.Health[2].Critical {
+		t.Errorf("one thing that is ill at one of three backends: %q, %v, critical %v", text, ok, env.Health[2].Critical)
+	}
 	var got []string
 	for _, p := range slices.Concat(service.Problems(), endpoint.Problems(), backend.Problems()) {
 		got = append(got, p.Error())

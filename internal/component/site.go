@@ -258,19 +258,24 @@ func (s *Site) signed(f Hook) Hook {
 // known of name, "" while nothing is, and the gateway is not ready as long as something
 // critical is not ok. State is called at any time, by several at once. The name is one of
 // all sites: a backend's begins with what it calls. What one component tells under one name at
-// several sites, such as of a connection that it keeps, is one thing and told once. An error,
-// which is one of the build and relative to the name, says which other component has it.
+// several sites, such as of a connection that it keeps, is told once: as ok if all of it is,
+// else as the first that is not. An error, which is one of the build and relative to the
+// name, says which other component has it.
 func (s *Site) Health(name string, critical bool, state func() (text string, ok bool)) error {
 	h := Health{Name: name, Critical: critical, State: state, by: s.name}
 	if s.node != nil {
 		h.At = s.node.Pos
 	}
 	if other, told := s.env.told[name]; told && other.by == s.name {
-		if critical && !other.Critical {
-			h.At = other.At
-			s.env.told[name] = h
-			s.env.Health[slices.IndexFunc(s.env.Health, func(h Health) bool { return h.Name == name })] = h
+		h.At, h.Critical = other.At, critical || other.Critical
+		h.State = func() (text string, ok bool) {
+			if text, ok = other.State(); ok {
+				return state()
+			}
+			return text, ok
 		}
+		s.env.told[name] = h
+		s.env.Health[slices.IndexFunc(s.env.Health, func(h Health) bool { return h.Name == name })] = h
 		return nil
 	} else if told {
 		return fmt.Errorf("%s tells the health of %q, as %s does%s; choose another name for one of the two", s.name, name, other.by, at(other.At))

@@ -254,9 +254,10 @@ type insertion struct {
 	url         bool // it is a part of the URL that a backend is called by
 }
 
-// Mask replaces what references stand for, and what is a secret, by *** in the texts of problems that speak
-// of it. What looks like a common word or is very short is masked in the problems of
-// the text that holds it, elsewhere it would be found where nobody meant it.
+// Mask replaces what references stand for, and what is a secret, by *** in the texts of
+// problems that speak of it. What looks like a common word or is very short is masked in
+// the problems of the text that holds it, elsewhere it would be found where nobody meant
+// it.
 func (d *Document) Mask(ps []*Problem) {
 	for _, p := range ps {
 		var secrets []secret

@@ -1,6 +1,9 @@
 package config
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Hide marks what stands at keys that are secrets, see [IsSecret], so that it is masked like
 // what a reference has inserted, however it is written. The document is a value of root;
@@ -31,12 +34,19 @@ func (d *Document) Hide(root *Spec, options Options) {
 	walk(d.Root, root)
 }
 
-// secretAt reports whether a key of an object is a secret, be it misspelt.
+// secretAt reports whether a key of an object is a secret, be it misspelt or written as it
+// was called before.
 func (s *Spec) secretAt(key string) bool {
+	f := s.fieldOf(key)
+	if f == nil && s.Rest != nil && s.Rest.Secret == IsSecret {
+		return true
+	}
 	if !slices.ContainsFunc(s.Fields, func(f Field) bool { return f.Secret == IsSecret }) {
 		return false
 	}
-	f := s.fieldOf(key)
+	if f == nil && slices.ContainsFunc(s.Fields, func(f Field) bool { return f.Secret == IsSecret && strings.EqualFold(f.Was, key) }) {
+		return true
+	}
 	if near, found := Suggest(key, s.Known()); f == nil && found {
 		f = s.fieldOf(near)
 	}
@@ -48,7 +58,7 @@ func (d *Document) hide(n *Node) {
 	switch n.Kind {
 	case String, Number:
 		if n.Secret() || n.Text == "" {
-			return // a reference, of which only what it stands for is no longer to be found
+			return // a reference is masked already, and an empty text tells nothing
 		}
 		n.hides = byKey
 		d.inserted = append(d.inserted, insertion{path: n.Path(), value: n.Text, spoken: true})

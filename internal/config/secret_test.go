@@ -9,11 +9,18 @@ import (
 
 // concealed are options with secrets.
 type concealed struct {
-	Password string            `json:"password" secret:"true"`
+	Password string            `json:"password" was:"login_phrase" secret:"true"`
 	Tokens   []string          `json:"tokens" secret:"true" check:"min=2"`
 	Headers  map[string]string `json:"headers" secret:"true"`
 	Key      string            `json:"key" secret:"false"`
 	Users    []concealed       `json:"users"`
+	Fields   concealedFields   `json:"fields"`
+}
+
+// concealedFields are options of which all are secrets but one.
+type concealedFields struct {
+	Name   string            `json:"name"`
+	Others map[string]string `json:"*" secret:"true"`
 }
 
 // concealing is the root of a configuration with an extra_config.
@@ -43,6 +50,8 @@ func TestHide(t *testing.T) {
 		{`{"headers":{"X-Key":"hunter2-secret"}}`, `{"headers":{"X-Key":"***"}}`, ""},
 		{`{"users":[{"password":"hunter2-secret"}]}`, `{"users":[{"password":"***"}]}`, ""},
 		{`{"users":{"password":"hunter2-secret"}}`, `{"users":{"password":"***"}}`, "must be a list of objects, got an object"},
+		{`{"login_phrase":"hunter2-secret"}`, `{"login_phrase":"***"}`, `unknown key "login_phrase"`},
+		{`{"fields":{"name":"a","nmae":"hunter2-secret"}}`, `{"fields":{"name":"a","nmae":"***"}}`, ""},
 		{`{"key":"X-Key","@password":"x"}`, `{"key":"X-Key","@password":"***"}`, ""},
 	}
 	for _, tt := range tests {

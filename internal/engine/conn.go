@@ -32,8 +32,8 @@ const longestRest = time.Second
 // each piece of so many, where the server cannot see how many it has taken.
 const StallPiece = 64 << 10
 
-// What a connection of HTTP/2 with a client holds of answers that the client does not take
-// is no more than the product of these: 64 MB, and what is being copied.
+// What a connection of HTTP/2 with a client holds of answers that pass and that the client
+// does not take is no more than the product of these: 64 MB, and what is being copied.
 const (
 	MaxStreams   = 250       // requests that a client may have on the way
 	StreamWindow = 256 << 10 // bytes that a backend of HTTP/2 may send ahead of an answer

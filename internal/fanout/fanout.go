@@ -166,9 +166,10 @@ func (c *call) failed() bool {
 }
 
 // join merges the answers that came, in order; later members replace earlier
-// ones of the same name. It fails only if no answer came.
+// ones of the same name. It fails only if no answer came. The last receipt is that of the
+// whole, if all of it came.
 func join(x *gateway.Exchange, calls []call) error {
-	whole, failed, final, first := true, false, false, -1
+	whole, failed, final, first, receipt := true, false, false, -1, 0
 	var missing error
 	for i := range calls {
 		c := &calls[i]
@@ -180,6 +181,9 @@ func join(x *gateway.Exchange, calls []call) error {
 		whole, failed, final = whole && r.Complete, failed || r.Failed, final || r.Final
 		if r.Missing != nil {
 			missing = errors.Join(missing, r.Missing)
+		}
+		if r.Receipt != 0 {
+			receipt = r.Receipt
 		}
 		if first < 0 {
 			first = i
@@ -202,6 +206,9 @@ func join(x *gateway.Exchange, calls []call) error {
 	}
 	r := &x.Response
 	r.Body, r.Complete, r.Final, r.Failed, r.Missing = result, whole, final, failed, missing
+	if whole {
+		r.Receipt = receipt
+	}
 	return nil
 }
 

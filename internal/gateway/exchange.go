@@ -67,9 +67,13 @@ func (e *End) Release(err error) { e.Err = err }
 
 // Request is what travels towards the backend.
 type Request struct {
-	Method   string
-	Scheme   string   // "http" or "https"
-	Host     string   // authority as the configuration writes it; behind a redirect elsewhere in lower case, with a port if not the default
+	Method string
+	Scheme string // "http" or "https"
+
+	// Host is the authority as the configuration writes it; behind a redirect elsewhere
+	// in lower case, with a port if not the default.
+	Host string
+
 	Path     string   // escaped, begins with "/"
 	RawQuery string   // as it will be sent, without "?"
 	Query    Fields   // the client's parameters that were let through, decoded
@@ -205,7 +209,8 @@ func (r *Response) Take(from *Response) {
 
 // Acknowledge makes an answer that is complete and has no data. Where no data comes to
 // it, of another backend or of a stage, it is the answer of the endpoint, with the status and
-// the text null, or no body where the status has none. Nothing of it is shaped or grouped.
+// the text null, or no body where the status has none; of several backends that acknowledge
+// the last one's, if all have answered. Nothing of it is shaped or grouped.
 func (r *Response) Acknowledge(status int) {
 	r.Body.Close()
 	r.Body, _ = body.NewObject()

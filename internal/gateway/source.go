@@ -36,7 +36,8 @@ type Source interface {
 	// message may be acknowledged or has to be given back. It is safe for concurrent
 	// use, and does not end with ctx. All of the message goes to the backends as it is,
 	// as if an endpoint let everything through. Zero parts of it are empty; without a
-	// method it is a POST, without a path one to the name of the source behind a slash. Names of headers may be spelt
-	// anyhow. Nothing of it may change before take returns, and nothing is kept then.
+	// method it is a POST, without a path one to the name of the source behind a slash.
+	// Names of headers may be spelt anyhow. Nothing of it may change before take returns,
+	// and nothing is kept then.
 	Run(ctx context.Context, take func(Message) error) error
 }

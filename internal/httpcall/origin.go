@@ -12,16 +12,24 @@ import (
 func (s *server) origin() gateway.Origin { return gateway.OriginOf(s.scheme, s.authority) }
 
 // redirectedHost returns the authority that a redirect leads to: as it is if that is the
-// origin of the request, else in lower case and with no port that is the default (RFC 9110,
-// section 4.2.3), so that two texts are equal if the hosts are.
+// origin of the request, else in lower case, without a final dot and with no port that is
+// the default (RFC 9110, section 4.2.3), so that two texts are equal if the hosts are. The
+// zone of an IPv6 address stays as it is.
 func redirectedHost(r *gateway.Request, to *url.URL) string {
 	o := gateway.OriginOf(to.Scheme, to.Host)
 	if o == gateway.OriginOf(r.Scheme, r.Host) {
 		return r.Host
 	}
-	host := gateway.Lower(to.Host)
-	if port := to.Port(); port == "" || gateway.OriginOf(to.Scheme, "").Port == port {
-		host = strings.TrimSuffix(host, ":"+port)
+	host, zone, zoned := strings.Cut(to.Hostname(), "%")
+	host = gateway.Lower(strings.TrimSuffix(host, "."))
+	if zoned {
+		host += "%" + zone
+	}
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	if port := to.Port(); port != "" && port != gateway.OriginOf(to.Scheme, "").Port {
+		host += ":" + port
 	}
 	return host
 }

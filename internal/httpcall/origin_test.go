@@ -111,3 +111,28 @@ func TestRedirectHost(t *testing.T) {
 		x.Release()
 	}
 }
+
+// TestRedirectedHost: two texts of one host behind a redirect are one.
+func TestRedirectedHost(t *testing.T) {
+	for to, want := range map[string]string{
+		"http://UP.test:80/b":         "up.test.", // as it was
+		"http://other.test/":          "other.test",
+		"http://Other.test:/":         "other.test",
+		"http://u@Other.test:80/":     "other.test",
+		"http://other.test.:80/":      "other.test",
+		"http://other.test.:81/":      "other.test:81",
+		"https://other.test:443/":     "other.test",
+		"https://other.test:80/":      "other.test:80",
+		"http://[FE80::1]:80/":        "[fe80::1]",
+		"http://[FE80::1%25Eth0]:80/": "[fe80::1%Eth0]",
+		"http://[FE80::1%25Eth0]:81/": "[fe80::1%Eth0]:81",
+	} {
+		u, err := url.Parse(to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := redirectedHost(&gateway.Request{Scheme: "http", Host: "up.test."}, u); got != want {
+			t.Errorf("%s: %q, want %q", to, got, want)
+		}
+	}
+}

@@ -28,9 +28,10 @@
 // it, is tested there.
 //
 // Both replace references: ${env:NAME} by what t.Setenv has set, ${file:NAME} by a file of the
-// folder of the test. Both know the components that the test imports, as a rule the one that it belongs to,
-// and those that it registers by component.Register from an init of its own, in place of
-// others.
+// folder of the test. Both know the components that the test imports, as a rule the one that
+// it belongs to, and those that it registers by component.Register from an init of its own,
+// in place of others.
+//
 // How components meet, and what goes over connections, is for the transcripts of
 // test/conformance.
 //

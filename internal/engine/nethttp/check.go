@@ -14,8 +14,8 @@ import (
 )
 
 // check cuts up the target of a request that net/http has read, and refuses what
-// net/http reads laxer than package wire does. What net/http has added is taken out. The error is a [*wire.Error] or a
-// [*lengthError].
+// net/http reads laxer than package wire does. What net/http has added is taken out. The
+// error is a [*wire.Error] or a [*lengthError].
 //
 // Requests of HTTP/2 have the same rules, for they go on as HTTP/1: what is no
 // path, no host or no length in one is none in the other (RFC 9113, sections

@@ -7,12 +7,19 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"go.uber.org/goleak"
+
 	"github.com/sluice-gateway/sluice/internal/engine/enginetest"
 )
 
 func TestEngine(t *testing.T) {
 	enginetest.Run(t, enginetest.Engine{NewServer: NewServer, NewClient: NewClient, Hasty: true})
 }
+
+// zeros is a stream without an end.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 
 func TestRequestStream(t *testing.T) {
 	part := func(r io.Reader) string {
@@ -42,6 +49,7 @@ func TestRequestStream(t *testing.T) {
 		if got := part(s); got != "hel" {
 			t.Errorf("beginning %q, want hel", got)
 		}
+		defer s.end()
 		if _, err := s.again(); !errors.Is(err, errSpent) {
 			t.Errorf("after the first read: %v, want %v", err, errSpent)
 		}
@@ -98,6 +106,31 @@ func TestRequestStream(t *testing.T) {
 				t.Errorf("read %q after the end of the call", got)
 			}
 		}
+	})
+	t.Run("a long stream costs no more memory than a short one", func(t *testing.T) {
+		p := make([]byte, pieceSize)
+		allocs := testing.AllocsPerRun(10, func() {
+			s := &requestStream{stream: io.LimitReader(zeros{}, 1<<20), left: 1 << 20}
+			n := 0
+			for {
+				m, err := s.Read(p)
+				if n += m; err != nil {
+					break
+				}
+			}
+			if s.end(); n != 1<<20 {
+				t.Errorf("%d bytes, want %d", n, 1<<20)
+			}
+		})
+		if allocs > 40 { // of 64 pieces; under the race detector the pool forgets some
+			t.Errorf("%v allocations", allocs)
+		}
+	})
+	t.Run("nobody reads on once the call is over", func(t *testing.T) {
+		defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+		s := &requestStream{stream: zeros{}, left: -1}
+		part(s)
+		s.end()
 	})
 	t.Run("a stream that is too short failed", func(t *testing.T) {
 		s := &requestStream{stream: strings.NewReader("hel"), left: 5}

@@ -14,19 +14,19 @@ const keepLimit = 1<<16 - 1
 
 // A requestStream is the body of a request as the transport reads it: from
 // memory or from a stream. The transport waits for who reads before it says that a call
-// has failed, and a client may stall: so a goroutine reads the stream, piece by piece, and
-// who waits for it leaves when the attempt is over. What that has read the next attempt
-// gets, or nobody: the goroutine ends with its read.
+// has failed, and a client may stall: so a goroutine reads the stream, a piece whenever
+// somebody waits for one, and who waits leaves when the attempt is over. What it has read
+// the next attempt gets, or nobody: it ends with the stream, or with the call and its read.
 type requestStream struct {
 	stream io.Reader // nil for a body in memory
 	left   int64     // of the stream; negative when unknown
 
 	mu      sync.Mutex
-	changed sync.Cond   // that reading, over, cut or ended have
+	changed sync.Cond   // that reading, over, cut or ended have; its lock is mu
 	raw     []byte      // the whole body, when it is in memory
 	read    int         // how much of raw, or of what is kept, was read
-	started bool        // something was asked of the stream
-	reading bool        // a goroutine reads the stream
+	started bool        // something was asked of the stream: the goroutine is there
+	reading bool        // that has to read a piece, or does
 	over    bool        // the attempt is: it was closed
 	via     *quiet      // the connection of the attempt over HTTP/1
 	cut     bool        // that is closed
@@ -93,9 +93,14 @@ func (s *requestStream) Read(p []byte) (int, error) {
 func (s *requestStream) await() {
 	s.changed.L = &s.mu
 	if !s.reading && len(s.rest) == 0 && s.err == nil && !s.stops() {
-		s.started, s.reading = true, true
+		s.reading = true
 		s.room = rooms.Get().(*[pieceSize]byte)
-		go s.pull(s.room)
+		if s.started {
+			s.changed.Broadcast()
+		} else {
+			s.started = true
+			go s.pull()
+		}
 	}
 	for s.reading && !s.stops() {
 		s.changed.Wait()
@@ -105,21 +110,34 @@ func (s *requestStream) await() {
 // stops reports whether nothing is to be read any more. s.mu is held.
 func (s *requestStream) stops() bool { return s.ended || s.over || s.cut }
 
-// pull reads a piece of the stream.
-func (s *requestStream) pull(room *[pieceSize]byte) {
-	n, err := s.ask(room[:])
+// pull reads the pieces of the stream that are waited for, until it or the call has ended.
+func (s *requestStream) pull() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.left >= 0 {
-		if s.left -= int64(n); err == io.EOF && s.left > 0 {
-			err = io.ErrUnexpectedEOF
+	for s.err == nil && !s.ended {
+		if !s.reading {
+			s.changed.Wait()
+			continue
 		}
+		room := s.room
+		s.mu.Unlock()
+		n, err := s.ask(room[:])
+		s.mu.Lock()
+		if s.left >= 0 {
+			if s.left -= int64(n); err == io.EOF && s.left > 0 {
+				err = io.ErrUnexpectedEOF
+			}
+		}
+		s.reading, s.rest, s.err = false, room[:n], err
+		if n == 0 {
+			s.putRoom()
+		}
+		s.changed.Broadcast()
 	}
-	s.reading, s.rest, s.err = false, room[:n], err
-	if n == 0 || s.ended {
+	if s.ended {
+		s.reading = false
 		s.putRoom()
 	}
-	s.changed.Broadcast()
 }
 
 // ask reads from whatever a stage may have made.

@@ -126,7 +126,11 @@ func (p *Proxy) Restart() {
 func (p *Proxy) Hold() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.held = make(chan struct{})
+	select {
+	case <-p.held:
+		p.held = make(chan struct{})
+	default: // it is held already, and somebody may wait for that to end
+	}
 }
 
 // Resume lets the server be heard again.
