@@ -51,8 +51,9 @@ type guardedName struct {
 // A place is an object that has a guarded key.
 type place struct {
 	scope  component.Scope
-	inside bool   // of extra_config
-	name   string // in words
+	inside bool             // of extra_config
+	name   string           // in words
+	kind   *component.Hosts // of the backends that it makes; nil leaves them as they are
 }
 
 // called returns what the object of a scope is called.
@@ -78,10 +79,10 @@ func newGuard(root *config.Node, r *component.Registry, published map[string]str
 		for _, key := range core.Known() {
 			g.common[key] = true
 		}
-		g.note(place{s.Scope, false, called(s.Scope)}, core)
+		g.note(place{s.Scope, false, called(s.Scope), nil}, core)
 	}
 	for _, d := range r.All() {
-		g.note(place{d.Scope, true, optionsOf(d.Namespace)}, config.SpecOf(d.Options))
+		g.note(place{d.Scope, true, optionsOf(d.Namespace), d.Hosts}, config.SpecOf(d.Options))
 		for _, name := range d.Names() {
 			g.namespaces[config.Letters(name)] = d.Namespace
 		}
@@ -195,13 +196,29 @@ func (k *guardedName) names(word string) bool {
 	return config.SameName(word, k.key) || config.SameName(word, k.was)
 }
 
-// place returns where the key belongs that was found within objects of these scopes, the
-// innermost first, in words: the nearest place that counts there, or else all there are.
-func (k *guardedName) place(around []component.Scope) string {
-	for _, scope := range around {
+// place returns where a guarded key belongs that was found at n, in words: the nearest
+// place around it that counts there, or else all there are. Of several namespaces it is
+// one that stands there already, and none that makes another kind of backend of it.
+func (g *guard) place(k *guardedName, n *config.Node) string {
+	best := func(p place) int {
+		switch {
+		case stands(n, p.name):
+			return 2
+		case p.kind == nil:
+			return 1
+		}
+		return 0
+	}
+	for _, scope := range g.around(n) {
 		for _, inside := range []bool{false, true} {
-			if i := slices.IndexFunc(k.in, func(p place) bool { return p.scope == scope && p.inside == inside }); i >= 0 {
-				return k.in[i].name
+			var found []place
+			for _, p := range k.in {
+				if p.scope == scope && p.inside == inside {
+					found = append(found, p)
+				}
+			}
+			if len(found) > 0 {
+				return slices.MaxFunc(found, func(a, b place) int { return cmp.Compare(best(a), best(b)) }).name
 			}
 		}
 	}
@@ -212,6 +229,16 @@ func (k *guardedName) place(around []component.Scope) string {
 		}
 	}
 	return strings.Join(all, " or ")
+}
+
+// stands reports whether an object around n has a namespace.
+func stands(n *config.Node, namespace string) bool {
+	for ; n != nil; n, _ = n.Owner() {
+		if extra := n.GetFold("extra_config"); extra != nil && extra.GetFold(namespace) != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // find returns the index of the guarded key that a word is or is a near miss of, and -1

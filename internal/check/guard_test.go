@@ -100,6 +100,27 @@ func TestPlaces(t *testing.T) {
 	}
 }
 
+// TestPlacesBeside sends such a key into the namespace that stands there of several that
+// have it, and else into none that makes another kind of backend of it.
+func TestPlacesBeside(t *testing.T) {
+	type veils struct {
+		Veil []string `json:"veil" guards:"list"`
+	}
+	nothing := func(*component.BackendSite, veils) error { return nil }
+	registry := component.NewRegistry(
+		component.Backend(component.Info{Namespace: "a/queue", Hosts: component.Verbatim}, nothing),
+		component.Backend(component.Info{Namespace: "b/queue", Hosts: component.Verbatim}, nothing),
+		component.Backend(component.Info{Namespace: "web/client"}, nothing),
+	)
+	for there, want := range map[string]string{"web/client": "web/client", "b/queue": "b/queue", "@none": "web/client"} {
+		problems := problemsOf(t, registry, `{"version":3,"endpoints":[{"endpoint":"/x","backend":[
+			{"url_pattern":"/","host":["http://up"],"veil":["a"],"extra_config":{"`+there+`":{}}}]}]}`)
+		if all := config.Format(problems); !strings.Contains(all, `"veil" has no effect here; move it into `+want) {
+			t.Errorf("beside %s: nothing says %s, but\n%s", there, want, all)
+		}
+	}
+}
+
 // TestOwners names all that have a key, and heeds the one that protects by it.
 func TestOwners(t *testing.T) {
 	type limit struct {

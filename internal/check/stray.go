@@ -125,9 +125,9 @@ func (g *guard) guardedKey(u *config.Unknown, k *guardedName) error {
 	case has:
 		return fmt.Errorf("unknown key %q; did you mean %q?", u.Key, k.key)
 	case old || config.SameName(u.Key, k.key):
-		return fmt.Errorf("%q has no effect here; move it into %s%s", u.Key, k.place(g.around(u.Value)), spelled(u.Key, k.key))
+		return fmt.Errorf("%q has no effect here; move it into %s%s", u.Key, g.place(k, u.Value), spelled(u.Key, k.key))
 	}
-	return fmt.Errorf("unknown key %q, which looks like %s; write %[2]q in %s", u.Key, k.key, k.place(g.around(u.Value)))
+	return fmt.Errorf("unknown key %q, which looks like %s; write %[2]q in %s", u.Key, k.key, g.place(k, u.Value))
 }
 
 // otherScope says in which other scope the namespace has an unknown key that stands in
@@ -219,7 +219,7 @@ func (g *guard) beside(u *config.Unknown) (namespace, key string) {
 // that is not clear.
 func (g *guard) misplaced(n *config.Node, key string) error {
 	if i := g.find(key); i >= 0 {
-		return fmt.Errorf("%q is no namespace; move it into %s%s", key, g.guarded[i].place(g.around(n)), spelled(key, g.guarded[i].key))
+		return fmt.Errorf("%q is no namespace; move it into %s%s", key, g.place(&g.guarded[i], n), spelled(key, g.guarded[i].key))
 	}
 	if name, ok := g.namespace(key); ok {
 		return fmt.Errorf("unknown namespace %q; did you mean %q?", key, name)

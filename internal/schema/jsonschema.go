@@ -208,7 +208,7 @@ func (f Field) bound(s map[string]any, lower, upper string) map[string]any {
 func withFormat(s map[string]any, format string) map[string]any {
 	switch format {
 	case "url":
-		s["format"], s["pattern"] = "uri", "^https?://"
+		s["format"], s["pattern"] = "uri", "^[hH][tT][tT][pP][sS]?://"
 	case "ip":
 		s["anyOf"] = []any{map[string]any{"format": "ipv4"}, map[string]any{"format": "ipv6"}}
 	case "regexp":
