@@ -31,6 +31,9 @@ type Publishing struct {
 	Lists      bool // headers are lists of texts, else texts
 }
 
+// returnable reports whether messages may come back.
+func (o *Publishing) returnable() bool { return o.Mandatory || o.Immediate }
+
 // A Message is what is published. It belongs to the caller.
 type Message struct {
 	Body       []byte
@@ -192,15 +195,12 @@ func (l *sender) write() {
 var errFull = fmt.Errorf("the broker has not confirmed %d messages", most)
 
 func (l *sender) publish(m *letter) {
-	for len(l.open) > 0 && l.settled(l.open[0]) {
-		l.open = l.open[1:]
-	}
+	l.clear()
 	if len(l.open) >= most {
 		m.err = gateway.Away(errFull)
 		return
 	}
-	returnable := l.o.Mandatory || l.o.Immediate
-	if returnable {
+	if l.o.returnable() {
 		l.mu.Lock()
 		m.sum = l.sum(m.key, &m.out.MessageId, m.out.Body)
 		l.due[m.sum] = append(l.due[m.sum], m)
@@ -221,11 +221,36 @@ func (l *sender) publish(m *letter) {
 	l.forget(m)
 }
 
+// clear forgets the oldest letters of which the broker has said what became of them.
+func (l *sender) clear() {
+	n := 0
+	for n < len(l.open) && l.open[n].settled() {
+		n++
+	}
+	if n == 0 {
+		return
+	}
+	if l.o.returnable() {
+		l.note()
+	}
+	for _, m := range l.open[:n] {
+		l.forget(m)
+	}
+	l.open = l.open[n:]
+}
+
+// note waits until it is noted what had come back before.
+func (l *sender) note() {
+	select {
+	case <-l.settle:
+	case <-l.lost:
+	}
+}
+
 // settled reports whether the broker has said what became of a letter.
-func (l *sender) settled(m *letter) bool {
+func (m *letter) settled() bool {
 	select {
 	case <-m.word.Done():
-		l.forget(m)
 		return true
 	default:
 		return false
@@ -334,11 +359,8 @@ func (p *Publisher) Send(ctx context.Context, m *Message) error {
 	case !letter.word.Acked():
 		<-l.lost // which is being said
 		return queue.Lost(l.cause)
-	case l.o.Mandatory || l.o.Immediate:
-		select {
-		case <-l.settle:
-		case <-l.lost:
-		}
+	case l.o.returnable():
+		l.note()
 		l.mu.Lock()
 		back := letter.back
 		l.mu.Unlock()
