@@ -71,12 +71,12 @@ func (f *failing) Leave(_ context.Context, x *gateway.Exchange, err error) error
 	if data, has := jsonspan.Lookup(raw, "data"); has && jsonspan.KindOf(data) != jsonspan.KindNull {
 		return nil
 	}
-	r.Body.Close()
-	r.Header = r.Header[:0]
 	failure := &gateway.Error{Code: codeErrors, Public: text(first, "message"), Err: errors.New("the answer has errors and no data")}
 	if code := text(first, "extensions", "code"); gateway.Token(code) {
 		failure.Err = fmt.Errorf("%w; the code of the first is %s", failure.Err, code)
 	}
+	r.Body.Close() // and what was found in it is gone
+	r.Header = r.Header[:0]
 	return failure
 }
 
