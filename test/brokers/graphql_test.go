@@ -64,6 +64,7 @@ func library(t testing.TB) http.Handler {
 			Query, OperationName string
 			Variables            map[string]any
 		}
+		var err error
 		values := r.URL.Query()
 		if r.Method == "POST" {
 			err = json.NewDecoder(r.Body).Decode(&q)
