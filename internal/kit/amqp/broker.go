@@ -202,8 +202,8 @@ func (s *session) lose(cause error, lost func(error)) {
 		cause = errEnded
 	}
 	s.cause = cause
+	lost(cause) // before anybody learns it from here and asks for the next one
 	close(s.lost)
-	lost(cause)
 }
 
 var errEnded = errors.New("the connection has ended")

@@ -103,16 +103,6 @@ type link[T any] struct {
 	lost  chan error // of size 1
 }
 
-func (l *link[T]) lose(cause error) {
-	if cause == nil {
-		cause = errEnded
-	}
-	select {
-	case l.lost <- cause:
-	default: // somebody was faster
-	}
-}
-
 // New returns a connection that nobody has started. The caller closes it.
 func New[T any](o Options, p Peer[T]) *Conn[T] {
 	if o.Timeout <= 0 {
@@ -275,9 +265,7 @@ func (c *Conn[T]) run(ctx context.Context) {
 func (c *Conn[T]) set(s State, cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s != Ready {
-		c.live.Store(nil)
-	}
+	c.live.Store(nil)
 	c.turn(s, cause)
 }
 
@@ -287,16 +275,45 @@ func (c *Conn[T]) dial(ctx context.Context) (l *link[T], err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.o.Timeout)
 	defer cancel()
 	l = &link[T]{lost: make(chan error, 1)}
-	l.value, err = c.peer.Dial(ctx, l.lose)
+	l.value, err = c.peer.Dial(ctx, func(cause error) { c.lose(l, cause) })
 	return l, err
+}
+
+// lend makes a connection that of everybody, unless it is lost already.
+func (c *Conn[T]) lend(l *link[T]) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(l.lost) > 0 {
+		return false
+	}
+	c.live.Store(l)
+	c.turn(Ready, nil)
+	return true
+}
+
+// lose withdraws a connection at once, so that who knows of it finds it gone.
+func (c *Conn[T]) lose(l *link[T], cause error) {
+	if cause == nil {
+		cause = errEnded
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	select {
+	case l.lost <- cause:
+	default: // somebody was faster
+		return
+	}
+	if c.live.CompareAndSwap(l, nil) {
+		c.turn(Connecting, cause)
+	}
 }
 
 // hold lends the connection until it is lost, which it returns the cause of, or ctx is
 // done, and ends it.
 func (c *Conn[T]) hold(ctx context.Context, l *link[T]) (cause error) {
-	c.live.Store(l)
-	c.set(Ready, nil)
-	c.tell(Ready, nil)
+	if c.lend(l) {
+		c.tell(Ready, nil)
+	}
 	for held := true; held; {
 		var unsaid <-chan time.Time
 		if c.said.Bad() {

@@ -201,9 +201,8 @@ func TestLost(t *testing.T) {
 		for i := range 3 { // each lasts long enough for the attempts before it to be forgotten
 			wait(time.Minute)
 			p.lose(errDown)
-			p.lose(errDown) // by two who noticed
-			synctest.Wait()
-			if _, err := c.Get(); !errors.Is(err, errDown) {
+			p.lose(errDown) // by two who noticed, and find it gone at once
+			if _, err := c.Get(); !errors.Is(err, errDown) || c.State() != Connecting {
 				t.Errorf("error %v", err)
 			}
 			if n, err := c.Wait(t.Context()); n != i+2 || err != nil {

@@ -56,8 +56,8 @@ func (s *server) Dial(ctx context.Context, lost func(cause error)) (*link, error
 		},
 		ClosedCB: func(c *client.Conn) {
 			l.cause = c.LastError()
+			lost(l.cause) // before anybody learns it from here and asks for the next one
 			close(l.lost)
-			lost(l.cause)
 		},
 	}
 	if until, limited := ctx.Deadline(); limited {
