@@ -34,6 +34,7 @@ type broker struct {
 	epmd    *exec.Cmd
 	process *exec.Cmd
 	log     *bytes.Buffer
+	over    map[string]bool // names of tests that have ended
 }
 
 var shared struct {
@@ -53,8 +54,10 @@ func Main(m interface{ Run() int }) int {
 	return m.Run()
 }
 
-// Start returns the server, which is running, with a proxy of its own for the test. The
-// package of the test has a TestMain that calls [Main].
+// Start returns the server, which is running, with a proxy of its own for the test. Queues and
+// exchanges are those of all tests, so that their names are of one alone; a test that runs
+// again, as with -count, finds nothing of what was there before. The package of the test has a
+// TestMain that calls [Main].
 func Start(t testing.TB) *Server {
 	t.Helper()
 	shared.Lock()
@@ -66,6 +69,16 @@ func Start(t testing.TB) *Server {
 		}
 		shared.b = b
 	}
+	if shared.b.over[t.Name()] {
+		if err := shared.b.empty(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		shared.Lock()
+		defer shared.Unlock()
+		shared.b.over[t.Name()] = true
+	})
 	if shared.b.process == nil {
 		if err := shared.b.start(); err != nil {
 			t.Fatal(err)
@@ -191,7 +204,7 @@ func prepare() (*broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &broker{folder: folder}
+	b := &broker{folder: folder, over: make(map[string]bool)}
 	ports, err := free(3)
 	if err != nil {
 		return nil, err
@@ -202,7 +215,7 @@ func prepare() (*broker, error) {
 		"HOME="+folder, "ERL_EPMD_ADDRESS=127.0.0.1", "ERL_EPMD_PORT="+ports[2],
 		"RABBITMQ_NODENAME=test"+ports[0]+"@localhost", "RABBITMQ_NODE_IP_ADDRESS=127.0.0.1",
 		"RABBITMQ_NODE_PORT="+ports[0], "RABBITMQ_DIST_PORT="+ports[1],
-		"RABBITMQ_MNESIA_BASE="+filepath.Join(folder, "mnesia"), "RABBITMQ_LOG_BASE="+filepath.Join(folder, "log"),
+		"RABBITMQ_MNESIA_BASE="+b.disk(), "RABBITMQ_LOG_BASE="+filepath.Join(folder, "log"),
 		"RABBITMQ_ENABLED_PLUGINS_FILE="+filepath.Join(folder, "plugins"), "RABBITMQ_CONFIG_FILE="+filepath.Join(folder, "none"),
 		"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=+S 2:2 -kernel inet_dist_use_interface {127,0,0,1}",
 	)
@@ -259,6 +272,16 @@ func (b *broker) kill() {
 	syscall.Kill(-b.process.Process.Pid, syscall.SIGKILL)
 	b.process.Wait()
 	b.process = nil
+}
+
+// disk is the folder of what the server keeps.
+func (b *broker) disk() string { return filepath.Join(b.folder, "mnesia") }
+
+// empty ends the server and takes away what it has kept.
+func (b *broker) empty() error {
+	b.kill()
+	clear(b.over)
+	return os.RemoveAll(b.disk())
 }
 
 func (b *broker) end() {
