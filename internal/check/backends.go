@@ -48,7 +48,7 @@ func (b *Backends) Backend(s *component.BackendSite) {
 	}
 	b.checkAddress(be)
 	b.checkPath(be)
-	b.checkShape(be, reshaped(s))
+	b.checkShape(s)
 }
 
 // Add notes that a backend is called which was judged, behind those that were added before.

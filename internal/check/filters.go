@@ -24,9 +24,14 @@ import (
 const hidden = "what the reference stands for"
 
 // checkShape reports keys that would shape an answer and cannot.
-func (b *Backends) checkShape(be *model.Backend, reshaped bool) {
-	if be.Encoding == "no-op" {
+func (b *Backends) checkShape(s *component.BackendSite) {
+	be, reshaped := s.Config(), reshaped(s)
+	switch {
+	case be.Encoding == "no-op":
 		b.checkRaw(be)
+		return
+	case s.Call().NoData && !s.Rewritten():
+		b.checkDataless(s)
 		return
 	}
 	b.checkTarget(be)
@@ -40,6 +45,33 @@ func (b *Backends) checkShape(be *model.Backend, reshaped bool) {
 
 // checkRaw reports what would shape an answer that is passed as it is.
 func (b *Backends) checkRaw(be *model.Backend) {
+	instead := "choose an encoding that decodes"
+	if b.config.OutputEncoding == "no-op" {
+		instead = "write another output_encoding in the " + b.called() + ", such as json"
+	}
+	for _, key := range shaping(be) {
+		b.mistake(be.Node, key, fmt.Errorf(
+			"has no effect with encoding no-op, which passes the answer as it is; %s", instead))
+	}
+}
+
+// checkDataless reports what would shape an answer that has no data. Whether it is an empty
+// list the collection of an endpoint can tell.
+func (b *Backends) checkDataless(s *component.BackendSite) {
+	be := s.Config()
+	const nothing = "has no effect, the answer of this backend says that a message was taken and has no data; remove it"
+	for _, key := range shaping(be) {
+		if key != "is_collection" || b.config.OutputEncoding != "json-collection" {
+			b.report(be.Node, key, config.Warning, config.CodeSuspicious, errors.New(nothing))
+		}
+	}
+	if s.Call().Reshape != nil {
+		b.report(be.Node, "extra_config", config.Warning, config.CodeSuspicious, fmt.Errorf("%s %s", b.flatmap(), nothing))
+	}
+}
+
+// shaping returns the keys of a backend that shape its answer.
+func shaping(be *model.Backend) (keys []string) {
 	for _, key := range []struct {
 		name string
 		is   bool
@@ -51,16 +83,11 @@ func (b *Backends) checkRaw(be *model.Backend) {
 		{"mapping", len(be.Mapping) > 0},
 		{"group", be.Group != ""},
 	} {
-		if !key.is {
-			continue
+		if key.is {
+			keys = append(keys, key.name)
 		}
-		instead := "choose an encoding that decodes"
-		if b.config.OutputEncoding == "no-op" {
-			instead = "write another output_encoding in the " + b.called() + ", such as json"
-		}
-		b.mistake(be.Node, key.name, fmt.Errorf(
-			"has no effect with encoding no-op, which passes the answer as it is; %s", instead))
 	}
+	return keys
 }
 
 // checkTarget reports a target that no answer has.

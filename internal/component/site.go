@@ -605,6 +605,7 @@ type BackendSite struct {
 	shadow    *Shadow
 	written   []Written
 	noStore   bool
+	noData    bool
 	personal  bool
 	unhosted  bool
 	method    string   // "" for that of the configuration
@@ -747,6 +748,11 @@ func (s *BackendSite) Shadow(sh Shadow) error {
 // answer is passed through, its own header does.
 func (s *BackendSite) NoStore() { s.noStore = true }
 
+// NoData states that the answer is one without data, such as that a message was taken
+// ([gateway.Response.Acknowledge]): what the configuration says of its shape has no effect,
+// which is reported.
+func (s *BackendSite) NoData() { s.noData = true }
+
 // Personal states that what is asked depends on who asks, by a header of the client or a
 // claim of its token: the endpoint announces its answers as ones for a single client, as
 // personal_cache has it. Whoever puts such a value into a call says so, unless it is in a text
@@ -783,6 +789,7 @@ type Call struct {
 	Reshape   func(map[string]any) map[string]any
 	Shadow    *Shadow
 	NoStore   bool
+	NoData    bool
 	Personal  bool
 	Written   []Written // texts with placeholders
 	By        string    // the namespace of the connector or client; "" for none
@@ -791,7 +798,7 @@ type Call struct {
 
 // Call returns what the components of the backend decided.
 func (s *BackendSite) Call() Call {
-	return Call{s.connector, s.client, s.transport, s.redirects, s.reshape, s.shadow, s.noStore, s.personal, s.written, s.claims[call], s.own}
+	return Call{s.connector, s.client, s.transport, s.redirects, s.reshape, s.shadow, s.noStore, s.noData, s.personal, s.written, s.claims[call], s.own}
 }
 
 // A Key names a value that one component offers to others.

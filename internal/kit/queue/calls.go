@@ -26,6 +26,7 @@ func Produce(s *component.BackendSite, p Publisher, status int) error {
 func ProduceBy(s *component.BackendSite, status int, publish func(ctx context.Context, x *gateway.Exchange, payload []byte) error) error {
 	once(s, "a message is published")
 	s.NoStore()
+	s.NoData()
 	s.Needs(body.Raw, body.Empty)
 	return s.Connector(&producer{publish, status})
 }
