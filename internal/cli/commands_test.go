@@ -135,7 +135,8 @@ func TestDemoShow(t *testing.T) {
 		t.Errorf("the demo is not right: %+v", got)
 	}
 	for _, try := range demo.Tries {
-		if got := invoke(t, "explain", "-c", "demo.json", try.Path); got.code != 0 {
+		method := map[bool]string{true: "GET", false: "POST"}[try.Body == ""]
+		if got := invoke(t, "explain", "-c", "demo.json", method, try.Path); got.code != 0 {
 			t.Errorf("nothing answers %s: %+v", try.Path, got)
 		}
 	}

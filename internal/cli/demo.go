@@ -55,7 +55,11 @@ func (a *app) demoCommand() *cobra.Command {
 func (a *app) invite(at net.Addr, port int, services []demo.Service) {
 	fmt.Fprint(a.stdout, "A sample shop behind a gateway. Try, in another terminal:\n\n")
 	for _, try := range demo.Tries {
-		fmt.Fprintf(a.stdout, "  curl http://localhost:%d%-18s # %s\n", at.(*net.TCPAddr).Port, try.Path, try.Shows)
+		data := ""
+		if try.Body != "" {
+			data = "-d '" + try.Body + "' "
+		}
+		fmt.Fprintf(a.stdout, "  curl %shttp://localhost:%d%-18s # %s\n", data, at.(*net.TCPAddr).Port, try.Path, try.Shows)
 	}
 	if port == 0 || !slices.Equal(services, demo.Services(port)) {
 		fmt.Fprint(a.stdout, "\nThe services listen elsewhere than in the configuration that demo --show prints:\n\n")

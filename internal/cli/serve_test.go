@@ -475,12 +475,36 @@ func TestFlagsOfRun(t *testing.T) {
 // TestDemo tries what the demo says that one may try.
 func TestDemo(t *testing.T) {
 	p := serveCommand(t, "demo", "-p", "0")
-	tries := strings.Count(p.log(), "curl http://localhost:")
-	if _, port, _ := strings.Cut(p.address, ":"); tries == 0 || strings.Count(p.log(), "curl http://localhost:"+port+"/v1/") != tries {
+	tries := strings.Count(p.log(), "  curl ")
+	if _, port, _ := strings.Cut(p.address, ":"); tries == 0 || strings.Count(p.log(), "http://localhost:"+port+"/v1/") != tries {
 		t.Errorf("the demo listens on %s and says\n%s", p.address, p.log())
 	}
 	if status, body := p.get(t, "/v1/users/3"); status != 200 || !strings.Contains(body, "Ada") {
 		t.Errorf("%d %s", status, body)
+	}
+	eventually(t, "the queue", func() bool { status, _ := p.get(t, "/__ready"); return status == 200 })
+	for _, order := range []string{`{"product":7,"pieces":2}`, `{"product":8,"pieces":1}`} {
+		res, err := http.Post("http://"+p.address+"/v1/orders", "application/json", strings.NewReader(order))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || res.StatusCode != 202 || string(body) != "null" {
+			t.Errorf("publishing an order: %d %s, %v", res.StatusCode, body, err)
+		}
+	}
+	for _, want := range []string{`{"product":7,"pieces":2}`, `{"product":8,"pieces":1}`} {
+		if status, body := p.get(t, "/v1/orders/next"); status != 200 || body != want {
+			t.Errorf("reading an order: %d %s, want %s", status, body, want)
+		}
+	}
+	began := time.Now()
+	if status, body := p.get(t, "/v1/orders/next"); status != 204 || body != "" {
+		t.Errorf("reading where there is none: %d %q", status, body)
+	}
+	if waited := time.Since(began); waited < time.Second {
+		t.Errorf("nobody waited for an order: %v", waited)
 	}
 	p.signal(t, os.Interrupt)
 	if code := p.wait(t); code != 0 {
@@ -517,10 +541,12 @@ func TestShutdownDelay(t *testing.T) {
 // TestDemoServices checks that the services of a running demo are where demo --show
 // says, or where the demo itself says when a port is taken.
 func TestDemoServices(t *testing.T) {
-	host := regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
+	host := regexp.MustCompile(`\w+://127\.0\.0\.1:\d+`)
+	services := len(demo.Services(0))
 	serving := func(hosts []string) (answered int) {
 		for _, h := range hosts {
-			conn, err := net.Dial("tcp", strings.TrimPrefix(h, "http://"))
+			_, address, _ := strings.Cut(h, "://")
+			conn, err := net.Dial("tcp", address)
 			if err == nil {
 				conn.Close()
 				answered++
@@ -537,7 +563,7 @@ func TestDemoServices(t *testing.T) {
 		return port
 	}
 	port := unused()
-	for n := 1; n <= 5; n++ { // that of the gateway, and those of its services behind it
+	for n := 1; n <= services; n++ { // that of the gateway, and those of its services behind it
 		if next := unused(); next != port+n {
 			port, n = next, 0
 		}
@@ -551,7 +577,7 @@ func TestDemoServices(t *testing.T) {
 	hosts := host.FindAllString(shown.stdout, -1)
 	slices.Sort(hosts)
 	hosts = slices.Compact(hosts)
-	if shown.code != 0 || !strings.Contains(shown.stdout, `"port": `+strconv.Itoa(port)) || len(hosts) != 5 || serving(hosts) != 5 {
+	if shown.code != 0 || !strings.Contains(shown.stdout, `"port": `+strconv.Itoa(port)) || len(hosts) != services || serving(hosts) != services {
 		t.Errorf("services are not where they are shown: %+v\n%s", shown, p.log())
 	}
 	stop(p)
@@ -563,7 +589,7 @@ func TestDemoServices(t *testing.T) {
 	}
 	p = serveCommand(t, "demo", "-p", strconv.Itoa(port))
 	_, list, found := strings.Cut(p.log(), elsewhere)
-	if hosts := host.FindAllString(list, -1); !found || len(hosts) != 5 || slices.Contains(hosts, host3) || serving(hosts) != 5 {
+	if hosts := host.FindAllString(list, -1); !found || len(hosts) != services || slices.Contains(hosts, host3) || serving(hosts) != services {
 		t.Errorf("with a port that is taken the demo says\n%s", p.log())
 	}
 	if got := invoke(t, "demo", "--show", "-p", "0"); got.code != 2 || !strings.Contains(got.stderr, "write another port") {

@@ -20,13 +20,16 @@ import (
 //go:embed gateway.json
 var configuration string
 
-// Tries are requests that show what the gateway does, with what they show.
-var Tries = []struct{ Path, Shows string }{
-	{"/v1/products", "two services merged, three product hosts balanced"},
-	{"/v1/products/7", "one product, cut down and renamed"},
-	{"/v1/users/3", "a user and then the orders of that user, in sequence"},
-	{"/v1/offers.xml", "JSON from the service, XML to the client"},
-	{"/v1/raw/products", "passed through untouched"},
+// Tries are requests that show what the gateway does, with what they show, in an order
+// that makes sense. One with a body is a POST.
+var Tries = []struct{ Path, Body, Shows string }{
+	{"/v1/products", "", "two services merged, three product hosts balanced"},
+	{"/v1/products/7", "", "one product, cut down and renamed"},
+	{"/v1/users/3", "", "a user and then the orders of that user, in sequence"},
+	{"/v1/offers.xml", "", "JSON from the service, XML to the client"},
+	{"/v1/raw/products", "", "passed through untouched"},
+	{"/v1/orders", `{"product":7,"pieces":2}`, "an order, published to a queue"},
+	{"/v1/orders/next", "", "the next order of the queue; 204 if none comes within a second"},
 }
 
 const (
@@ -35,9 +38,12 @@ const (
 )
 
 // names are the services, as the configuration names their hosts.
-var names = []string{"products-01", "products-02", "products-03", "marketing", "users"}
+var names = []string{"products-01", "products-02", "products-03", "marketing", "users", queue}
 
-// A Service is where a service of the shop listens.
+// queue is the broker among them.
+const queue = "queue"
+
+// A Service is where a service of the shop listens: its host, with the scheme.
 type Service struct{ Name, Host string }
 
 // Services returns where the services of a gateway on a port listen, so that the
@@ -50,9 +56,16 @@ func Services(port int) []Service {
 	}
 	services := make([]Service, len(names))
 	for i, name := range names {
-		services[i] = Service{name, "http://127.0.0.1:" + strconv.Itoa(base+i)}
+		services[i] = Service{name, schemeOf(name) + "127.0.0.1:" + strconv.Itoa(base+i)}
 	}
 	return services
+}
+
+func schemeOf(name string) string {
+	if name == queue {
+		return "nats://"
+	}
+	return "http://"
 }
 
 // Configuration returns the configuration of a gateway on a port in front of
@@ -60,7 +73,7 @@ func Services(port int) []Service {
 func Configuration(port int, services []Service) []byte {
 	text := strings.Replace(configuration, `"port": 8080`, `"port": `+strconv.Itoa(port), 1)
 	for _, s := range services {
-		text = strings.ReplaceAll(text, "http://"+s.Name+"\"", s.Host+"\"")
+		text = strings.ReplaceAll(text, schemeOf(s.Name)+s.Name+"\"", s.Host+"\"")
 	}
 	return []byte(text)
 }
@@ -69,6 +82,7 @@ func Configuration(port int, services []Service) []byte {
 type Shop struct {
 	services []Service
 	servers  []engine.Server
+	queue    *broker
 	running  sync.WaitGroup
 }
 
@@ -84,12 +98,17 @@ func Open(newServer func(engine.Settings) engine.Server, port int) (*Shop, error
 	}
 	s := new(Shop)
 	for _, wanted := range Services(port) {
-		l, err := listen(strings.TrimPrefix(wanted.Host, "http://"), port == 0)
+		scheme := schemeOf(wanted.Name)
+		l, err := listen(strings.TrimPrefix(wanted.Host, scheme), port == 0)
 		if err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
+		s.services = append(s.services, Service{wanted.Name, scheme + l.Addr().String()})
+		if wanted.Name == queue {
+			s.queue = openBroker(l)
+			continue
+		}
 		server := newServer(engine.Settings{ReadHeaderTimeout: time.Second})
-		s.services = append(s.services, Service{wanted.Name, "http://" + l.Addr().String()})
 		s.servers = append(s.servers, server)
 		s.running.Go(func() { server.Serve(l, answers[wanted.Name]) }) // ends with Close
 	}
@@ -118,6 +137,9 @@ func (s *Shop) Close() error {
 	var errs []error
 	for _, server := range s.servers {
 		errs = append(errs, server.Shutdown(ctx))
+	}
+	if s.queue != nil {
+		errs = append(errs, s.queue.close())
 	}
 	s.running.Wait()
 	return errors.Join(errs...)

@@ -33,8 +33,9 @@ func open(t *testing.T) map[string][]string {
 	var c struct {
 		Endpoints []struct {
 			Backend []struct {
-				URLPattern string `json:"url_pattern"`
-				Host       []string
+				URLPattern  string `json:"url_pattern"`
+				Host        []string
+				ExtraConfig map[string]struct{ Server string } `json:"extra_config"`
 			}
 		}
 	}
@@ -44,8 +45,12 @@ func open(t *testing.T) map[string][]string {
 	hosts := make(map[string][]string)
 	for _, e := range c.Endpoints {
 		for _, b := range e.Backend {
-			for _, h := range b.Host {
-				if !strings.HasPrefix(h, "http://127.0.0.1:") {
+			hosted, scheme := b.Host, "http://"
+			for _, o := range b.ExtraConfig { // which says where the broker is
+				hosted, scheme = []string{o.Server}, "nats://"
+			}
+			for _, h := range hosted {
+				if !strings.HasPrefix(h, scheme+"127.0.0.1:") {
 					t.Errorf("%s: the host %s was not filled in", b.URLPattern, h)
 				}
 				if path := b.URLPattern; !slices.Contains(hosts[path], h) {
@@ -136,14 +141,15 @@ func TestProducts(t *testing.T) {
 
 // TestServices checks that services have ports of their own, beside any gateway.
 func TestServices(t *testing.T) {
-	for _, port := range []int{1, 80, 8080, 55_528, 55_529, 55_530, 65_535} {
-		taken := map[string]bool{"http://127.0.0.1:" + strconv.Itoa(port): true}
+	for _, port := range []int{1, 80, 8080, 65_528, 65_529, 65_530, 65_535} {
+		taken := map[string]bool{strconv.Itoa(port): true}
 		for _, s := range Services(port) {
-			n, err := strconv.Atoi(s.Host[strings.LastIndexByte(s.Host, ':')+1:])
-			if err != nil || n < 1 || n > 65_535 || taken[s.Host] {
+			own := s.Host[strings.LastIndexByte(s.Host, ':')+1:]
+			n, err := strconv.Atoi(own)
+			if err != nil || n < 1 || n > 65_535 || taken[own] {
 				t.Errorf("port %d: %s listens on %s", port, s.Name, s.Host)
 			}
-			taken[s.Host] = true
+			taken[own] = true
 		}
 	}
 }

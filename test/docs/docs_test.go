@@ -142,8 +142,12 @@ func TestConsole(t *testing.T) {
 						t.Errorf("%s:%d: $ %s\nshows\n%s\nreally is\n%s", p.name, b.line, c.line, c.answer, got)
 					}
 				case "curl":
-					url := strings.Replace(words[1], "http://localhost:8080", demo, 1)
-					if got, ok := fetch(t, url, c.answer); !ok {
+					body := ""
+					if words[1] == "-d" {
+						body = strings.Trim(words[2], "'")
+					}
+					url := strings.Replace(words[len(words)-1], "http://localhost:8080", demo, 1)
+					if got, ok := fetch(t, url, body, c.answer); !ok {
 						t.Errorf("%s:%d: $ %s\nshows\n%s\nreally is\n%s", p.name, b.line, c.line, c.answer, got)
 					}
 				default:
@@ -180,13 +184,19 @@ func prepare(t *testing.T, folder string, words []string, before, text string) {
 // host is what differs from answer to answer: the hosts take turns.
 var host = regexp.MustCompile(`products-0\d`)
 
-// fetch returns the body at an address, and whether it is what is shown. One
-// host of the demo fails now and then and one is slow, so that it asks several
-// times.
-func fetch(t *testing.T, url, want string) (got string, ok bool) {
+// fetch returns the body at an address, to which it posts one unless that is empty, and
+// whether it is what is shown. One host of the demo fails now and then and one is slow, so
+// that it asks several times.
+func fetch(t *testing.T, url, posted, want string) (got string, ok bool) {
 	t.Helper()
 	for range 8 {
-		res, err := http.Get(url)
+		var res *http.Response
+		var err error
+		if posted == "" {
+			res, err = http.Get(url)
+		} else {
+			res, err = http.Post(url, "application/x-www-form-urlencoded", strings.NewReader(posted))
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -204,7 +214,7 @@ func fetch(t *testing.T, url, want string) (got string, ok bool) {
 }
 
 // startDemo runs the demo on a free port until the test ends and returns its
-// address.
+// address, at which everything is ready.
 func startDemo(t *testing.T) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -237,5 +247,14 @@ func startDemo(t *testing.T) string {
 			t.Errorf("the demo: %v\n%s", err, stderr.String())
 		}
 	})
+	for status := 0; status != http.StatusOK; { // no longer than the demo runs
+		res, err := http.Get(found + "/__ready")
+		if err != nil {
+			t.Fatal(err)
+		}
+		status = res.StatusCode
+		res.Body.Close()
+		<-time.After(5 * time.Millisecond)
+	}
 	return found
 }
