@@ -13,13 +13,23 @@ BEFORE ?=
 ROUNDS ?= 0
 SECS   ?= 1
 
-.PHONY: run build deps test quick new component check race fuzz bench microbench generate soak clean
+# Build tags: make build TAGS=slim leaves out what needs a heavy library.
+TAGS ?=
+
+.PHONY: run build sizes slim deps test quick new component check race fuzz bench microbench generate soak clean
 
 run: build
 	$(BIN)/sluice demo
 
 build:
-	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $(BIN)/sluice ./cmd/sluice
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -tags '$(TAGS)' -o $(BIN)/sluice ./cmd/sluice
+
+# How large both builds are, in bytes.
+sizes:
+	@for tags in '' slim; do \
+		CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -tags "$$tags" -o $(BIN)/size ./cmd/sluice && \
+		echo "$${tags:-full} $$(wc -c < $(BIN)/size)"; \
+	done; rm -f $(BIN)/size
 
 # The servers that our own is tested beside, and a tool that attacks it slowly.
 # Without them their tests are skipped, which says so. Without the broker, tests of
@@ -40,7 +50,7 @@ deps:
 # Everything that must hold before a change is sent. Nothing in it hangs on
 # chance: fuzz targets replay their seeds and what they once found, no test
 # measures time, and none is run again because it failed.
-test: deps check race
+test: deps check slim race
 
 # What a change most likely breaks, in a minute or so: the packages with files
 # that differ from BASE, and all transcripts. No race detector.
@@ -73,6 +83,13 @@ check: build $(BIN)/staticcheck
 	@unformatted=$$(gofmt -l cmd internal test); test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
 	go vet ./...
 	$(BIN)/staticcheck ./...
+
+# The slim build: that all of it compiles, and that the packages of which it leaves parts
+# out, and those beside them, pass their tests. test/slim has what it says to users.
+slim: $(BIN)/staticcheck
+	go vet -tags slim ./...
+	$(BIN)/staticcheck -tags slim ./...
+	go test -tags slim ./internal/components/backend/... ./internal/kit/queue/... ./internal/kit/nats ./internal/manual ./internal/schema
 
 # The plain run asserts allocation budgets, the other one looks for races. The
 # floods of test/framing run by themselves: the system then resets connections

@@ -164,15 +164,25 @@ func (a *app) versionCommand() *cobra.Command {
 		Short: "Print the version of the gateway and of Go",
 		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			goVersion := "unknown"
+			goVersion, tags := "unknown", ""
 			if info, ok := debug.ReadBuildInfo(); ok {
 				goVersion = info.GoVersion
+				for _, s := range info.Settings {
+					if s.Key == "-tags" {
+						tags = s.Value
+					}
+				}
+			}
+			asText := fmt.Sprintf("sluice %s\ngo %s\n", Version, strings.TrimPrefix(goVersion, "go"))
+			inJSON := fmt.Sprintf("\"version\":%q,\"go\":%q", Version, goVersion)
+			if tags != "" { // which leave something out
+				asText += "tags " + tags + "\n"
+				inJSON += fmt.Sprintf(",\"tags\":%q", tags)
 			}
 			if asJSON {
-				_, err := fmt.Fprintf(a.stdout, "{\"version\":%q,\"go\":%q}\n", Version, goVersion)
-				return failedOutput(err)
+				asText = "{" + inJSON + "}\n"
 			}
-			_, err := fmt.Fprintf(a.stdout, "sluice %s\ngo %s\n", Version, strings.TrimPrefix(goVersion, "go"))
+			_, err := fmt.Fprint(a.stdout, asText)
 			return failedOutput(err)
 		},
 	}

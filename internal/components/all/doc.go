@@ -1,3 +1,3 @@
 // Package all is the import list of the components that the gateway is built
-// with. A slim build is another such list.
+// with. In a slim build those that need a heavy library refuse their options.
 package all

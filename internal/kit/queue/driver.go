@@ -102,7 +102,7 @@ func find(text string) (d *Driver, after string, err error) {
 // missing is the error of a scheme whose driver is not built.
 func missing(scheme string) error {
 	if slim {
-		return fmt.Errorf("this build leaves %s:// out; use the full build", scheme)
+		return fmt.Errorf("this build leaves %s:// out; use the full build, which is made without the tag slim", scheme)
 	}
 	return fmt.Errorf("%s:// is not supported yet", scheme)
 }

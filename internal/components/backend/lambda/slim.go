@@ -10,5 +10,5 @@ import (
 
 // build refuses what this build cannot do.
 func build(*component.BackendSite, Options) error {
-	return errors.New("this build leaves AWS out; use the full build")
+	return errors.New("this build leaves AWS out; use the full build, which is made without the tag slim")
 }
