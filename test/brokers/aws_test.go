@@ -32,6 +32,39 @@ const overSQS = `{` + quiet + `"endpoints": [
 // keys are variables of the environment.
 var keys = map[string]string{"AWS_ACCESS_KEY_ID": awstest.Key, "AWS_SECRET_ACCESS_KEY": awstest.Secret}
 
+func init() {
+	examples["SQS and SNS"] = example{
+		with: func(t *testing.T) []string {
+			q := awstest.NewQueues(t)
+			q.Put("shipping", awstest.Message{Body: awstest.Notification("orders", awstest.Message{Body: `{"id":2}`})})
+			return []string{
+				"topic_url: orders", "topic_url: orders\n            server: " + q.SNS.URL,
+				"empty_status_code: 204", "empty_status_code: 204\n            server: " + q.SQS.URL,
+			}
+		},
+		environment: keys,
+		asked:       []asked{{`POST /orders {"id":1}`, "200 null"}, {"GET /orders/next", `200 {"id":2}`}},
+	}
+	examples["Lambda"] = example{
+		with: func(t *testing.T) []string {
+			s := awstest.New(t, "lambda", func(w http.ResponseWriter, r *http.Request) {
+				payload, _ := io.ReadAll(r.Body)
+				if r.URL.Path == "/2015-03-31/functions/site/invocations" {
+					io.WriteString(w, `{"statusCode":201,"headers":{"X-A":"b"},"body":"made"}`)
+					return
+				}
+				fmt.Fprintf(w, `{"path":%q,"asked":%s}`, r.URL.EscapedPath(), payload)
+			})
+			return []string{"region: eu-west-1", "region: eu-west-1\n            endpoint: " + s.URL}
+		},
+		environment: keys,
+		asked: []asked{
+			{"GET /orders/7", `200 {"path":"/2015-03-31/functions/orders%3Alive/invocations","asked":{"id":"7"}}`},
+			{"POST /site/start x", "201 made"},
+		},
+	}
+}
+
 func startSQS(t testing.TB, e engine.Engine) (*awstest.Queues, *running) {
 	q := awstest.NewQueues(t)
 	return q, start(t, e, keys, strings.NewReplacer("$SQS", q.SQS.URL, "$SNS", q.SNS.URL).Replace(overSQS))

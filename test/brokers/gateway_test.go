@@ -53,11 +53,16 @@ type running struct {
 // sluice.
 const quiet = `"version":3,"dialect":"sluice","extra_config":{"telemetry/logging":{"level":"CRITICAL"},"router":{"disable_access_log":true}},`
 
-// newGateway returns a gateway that has loaded nothing.
+// newGateway returns a gateway that has loaded nothing. The text of its configuration is JSON,
+// or YAML.
 func newGateway(e engine.Engine, environment map[string]string, text string) *runtime.Gateway {
+	name := "gateway.json"
+	if !strings.HasPrefix(text, "{") {
+		name = "gateway.yaml"
+	}
 	return runtime.New(runtime.Options{
 		Load: func(context.Context, func(string)) (*config.Document, []*config.Problem) {
-			return config.Parse("gateway.json", []byte(text))
+			return config.Parse(name, []byte(text))
 		},
 		Registry: component.Default,
 		Engines:  []engine.Engine{e},
