@@ -71,6 +71,15 @@ func newGuard(root *config.Node, r *component.Registry, published map[string]str
 	for name, current := range published {
 		g.namespaces[config.Letters(name)] = current
 	}
+	g.learnCore()
+	g.learnNamespaces()
+	g.learnProtecting()
+	g.learnOthers()
+	return g
+}
+
+// learnCore notes the keys of the objects of the core.
+func (g *guard) learnCore() {
 	for _, s := range component.Scopes {
 		if s.Core == nil {
 			continue
@@ -81,12 +90,20 @@ func newGuard(root *config.Node, r *component.Registry, published map[string]str
 		}
 		g.note(place{s.Scope, false, called(s.Scope), nil}, core)
 	}
-	for _, d := range r.All() {
+}
+
+// learnNamespaces notes the names of the components, and what their options guard.
+func (g *guard) learnNamespaces() {
+	for _, d := range g.registry.All() {
 		g.note(place{d.Scope, true, optionsOf(d.Namespace), d.Hosts}, config.SpecOf(d.Options))
 		for _, name := range d.Names() {
 			g.namespaces[config.Letters(name)] = d.Namespace
 		}
 	}
+}
+
+// learnProtecting notes the options that protect: those of components and those of TLS.
+func (g *guard) learnProtecting() {
 	add := func(in string, s *config.Spec, options reflect.Type) {
 		eachKey(s, func(object *config.Spec, f config.Field) {
 			if !g.plain(f) {
@@ -94,7 +111,7 @@ func newGuard(root *config.Node, r *component.Registry, published map[string]str
 			}
 		})
 	}
-	for _, d := range r.All() {
+	for _, d := range g.registry.All() {
 		s := config.SpecOf(d.Options)
 		if letsPass(d) {
 			add(d.Namespace, s, d.Options)
@@ -107,12 +124,17 @@ func newGuard(root *config.Node, r *component.Registry, published map[string]str
 		}
 	}
 	add("tls", config.SpecOf(reflect.TypeFor[model.ServerTLS]()), nil)
+	client := config.SpecOf(reflect.TypeFor[model.ClientTLS]())
 	delete(g.common, "client_tls") // options have its keys
-	for _, key := range config.SpecOf(reflect.TypeFor[model.ClientTLS]()).Known() {
+	for _, key := range client.Known() {
 		delete(g.common, key)
 	}
-	add("client_tls", config.SpecOf(reflect.TypeFor[model.ClientTLS]()), nil)
-	for _, d := range r.All() {
+	add("client_tls", client, nil)
+}
+
+// learnOthers notes, behind the options that protect, those of the same names that do not.
+func (g *guard) learnOthers() {
+	for _, d := range g.registry.All() {
 		if letsPass(d) {
 			continue
 		}
@@ -122,7 +144,6 @@ func newGuard(root *config.Node, r *component.Registry, published map[string]str
 			}
 		})
 	}
-	return g
 }
 
 // telling reports whether the name of an option alone says that something is protected.

@@ -42,11 +42,10 @@ func (b *Backends) noResult(p template.Part, shadow bool) string {
 	switch {
 	case !b.site.Arrangement().Sequential || len(b.config.Backend) == 1:
 		if around := b.sequenceAround(p.Index); around != nil {
-			return fmt.Sprintf("{%s} has a value here only if the sequence around it propagates it, so this backend always fails; write %s %s", p.Text,
-				b.Env.Registry.Write(around.Scope(), "sequential_propagated_params", fmt.Sprintf("[%q]", p.Text)), b.on(around))
+			return fmt.Sprintf("{%s} has a value here only if the sequence around it propagates it, so this backend always fails; %s", p.Text,
+				b.write(around, "sequential_propagated_params", fmt.Sprintf("[%q]", p.Text)))
 		}
-		return "{resp…} has a value in a sequence only, so this backend always fails; write " +
-			b.Env.Registry.Write(b.site.Scope(), "sequential", "true") + " " + b.on(b.site)
+		return "{resp…} has a value in a sequence only, so this backend always fails; " + b.write(b.site, "sequential", "true")
 	case shadow:
 		return "a shadow is called before there is any answer, so {resp…} has no value here and the call always fails; remove the placeholder"
 	case b.pending > 1: // an earlier backend is wrong, and its answer is nobody's yet
@@ -74,12 +73,10 @@ func (b *Backends) sequenceAround(index int) *component.PipeSite {
 	return nil
 }
 
-// on says where the options of a pipe stand.
-func (b *Backends) on(s *component.PipeSite) string {
-	if s.Scope() == component.InEndpoint {
-		return "on the endpoint"
-	}
-	return "in the extra_config of the " + b.Env.Registry.Called(s.Scope(), s.Config().Node)
+// write says how an option of a pipe is written, and where.
+func (b *Backends) write(s *component.PipeSite, key, value string) string {
+	r := b.Env.Registry
+	return "write " + r.Write(s.Scope(), key, value) + " in the extra_config of the " + r.Called(s.Scope(), s.Config().Node)
 }
 
 // earlier names the answers that the next backend may use.

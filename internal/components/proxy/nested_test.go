@@ -45,8 +45,8 @@ func TestNestedResults(t *testing.T) {
 	tests := []struct{ name, around, within, before, want string }{
 		{"no sequence", ``, ``, `{"url_pattern":"/one"},`, `in a sequence only, so this backend always fails; write "proxy": {"sequential": true} in the extra_config of the pipe of test/flow`},
 		{"its own", ``, `"sequential":true`, `{"url_pattern":"/one"},`, ``},
-		{"the one around", `"sequential":true`, ``, ``, `write "proxy": {"sequential_propagated_params": ["resp0_a"]} on the endpoint`},
-		{"the one around, with others", `"sequential":true`, ``, `{"url_pattern":"/one"},`, `write "proxy": {"sequential_propagated_params": ["resp0_a"]} on the endpoint`},
+		{"the one around", `"sequential":true`, ``, ``, `write "proxy": {"sequential_propagated_params": ["resp0_a"]} in the extra_config of the endpoint`},
+		{"the one around, with others", `"sequential":true`, ``, `{"url_pattern":"/one"},`, `write "proxy": {"sequential_propagated_params": ["resp0_a"]} in the extra_config of the endpoint`},
 		{"the one around, which propagates it", `"sequential":true,"sequential_propagated_params":["resp0_a"]`, ``, ``, ``},
 	}
 	for _, tt := range tests {
