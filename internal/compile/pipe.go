@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/fanout"
@@ -36,8 +35,10 @@ type pipe struct {
 
 // Do answers the request of x. What the answer is made of lives as long as x.
 func (p *pipe) Do(ctx context.Context, x *gateway.Exchange) error {
-	payload := x.Request.Body
-	x.Request.Body = body.Body{}
+	payload, err := x.HandOver()
+	if err != nil {
+		return err
+	}
 	c := fanout.NewCall(x, payload)
 	c.Endpoint, c.Results, c.Request.Upgrade, c.Request.Through = p.name, nil, "", x.Request.Through
 	if p.whole {

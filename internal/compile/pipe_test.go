@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/compile"
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
@@ -498,6 +499,59 @@ func TestPipeAround(t *testing.T) {
 			t.Errorf("door %t: %v, the backends got %q", door, err, n.seen)
 		}
 		x.Release()
+	}
+}
+
+// TestPipesInTurn lets a connector run one pipe after another: each gets the request if they
+// are run as the same request again, and otherwise the second one says what is missing.
+func TestPipesInTurn(t *testing.T) {
+	for _, runs := range []bool{true, false} {
+		for _, payload := range []string{"hello", ""} {
+			n := new(town)
+			r := component.NewRegistry(component.Backend(component.Info{Namespace: "test/turns", Pipes: component.InWorkflow, Hosts: component.Verbatim},
+				func(s *component.BackendSite, o workflow) error {
+					s.Needs(body.Raw, body.Empty)
+					var pipes []gateway.Connector
+					for range 2 {
+						pipes = append(pipes, s.Pipe(component.InWorkflow, &model.Endpoint{Endpoint: o.Endpoint, Backend: o.Backend, Node: o.Node}))
+					}
+					part := new(int)
+					return s.Connector(gateway.ConnectorFunc(func(ctx context.Context, x *gateway.Exchange) error {
+						if !runs {
+							return errors.Join(pipes[0].Do(ctx, x), pipes[1].Do(ctx, x))
+						}
+						return x.Surround(part, func() (err error) {
+							for _, p := range pipes {
+								err = errors.Join(err, x.Run(part, func() error { return p.Do(ctx, x) }))
+							}
+							return err
+						})
+					}))
+				}))
+			d, problems := config.Parse("test.json", []byte(`{"version":3,"host":["http://up"],"endpoints":[{"endpoint":"/x","method":"POST","backend":[{"url_pattern":"/","extra_config":{
+				"test/turns":{"endpoint":"/turn","backend":[{"url_pattern":"/one"}]}}}]}]}`))
+			if config.HasErrors(problems) {
+				t.Fatal(config.Format(problems))
+			}
+			g, problems := compile.Compile(d, compile.Options{Registry: r, Env: &component.Env{
+				Clock: time.Now, Keeper: new(component.Keeper), Log: component.NewLog(slog.DiscardHandler),
+				Dial: func(model.Transport, *tls.Config) (gateway.Connector, error) { return n, nil },
+			}})
+			if g == nil {
+				t.Fatal(config.Format(problems))
+			}
+			x := gateway.Acquire(testx.Request{Method: "POST", Path: "/x", Body: payload}.Inbound())
+			err := g.Do(t.Context(), x)
+			want := []string{strings.TrimSpace("POST up/one?  " + payload)}
+			if runs {
+				want = append(want, want...)
+			}
+			if !slices.Equal(n.seen, want) || runs != (err == nil) || !runs && !strings.Contains(err.Error(), "run each of them by x.Run") {
+				t.Errorf("runs %t, body %q: %v, the backends got %q", runs, payload, err, n.seen)
+			}
+			x.Release()
+			g.Close(t.Context())
+		}
 	}
 }
 

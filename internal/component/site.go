@@ -666,8 +666,8 @@ func (s *BackendSite) Endpoint() *PipeSite { return s.endpoint }
 //
 // A nil error is no success yet: without Complete something is missing from the answer, and
 // in a pipe of no-op, which one in a backend of no-op is where e does not say otherwise, the
-// status is what the service has sent. The body of the request is there once; who runs pipes
-// one after another does so by [gateway.Exchange.Run]. Several pipes of the same Endpoint and
+// status is what the service has sent. The body of the request is there once: who runs pipes
+// one after another does so by [gateway.Exchange.Run], without which the second one fails. Several pipes of the same Endpoint and
 // Node have one name; their backends have names of their own.
 func (s *BackendSite) Pipe(scope Scope, e *model.Endpoint) gateway.Connector {
 	return s.env.Pipe(scope, s, e)

@@ -70,6 +70,20 @@ func (x *Exchange) Run(part any, f func() error) error {
 	return f()
 }
 
+// errHanded is why a pipe is not asked.
+var errHanded = errors.New("the request went to a pipe before this one; run each of them by x.Run, within an x.Surround")
+
+// HandOver returns the body of the request, for a pipe that answers x. It is handed over
+// once in a run: a second time is the error.
+func (x *Exchange) HandOver() (body.Body, error) {
+	if x.handed {
+		return body.Body{}, &Error{Code: CodeInternal, Err: errHanded}
+	}
+	payload := x.Request.Body
+	x.handed, x.Request.Body = true, body.Body{}
+	return payload, nil
+}
+
 // TakeBody returns the body of the client's message, nil if there is none, to whoever
 // reads it. It is there once.
 func (x *Exchange) TakeBody() io.Reader {
@@ -98,7 +112,7 @@ func (t *turn) restore(x *Exchange) {
 	x.Response.Header, x.Response.Trailer = slices.Clone(was.Response.Header), cloneTrailer(was.Response.Trailer)
 	x.In, x.Identity, x.Endpoint, x.Path, x.Rest, x.Results = was.In, was.Identity, was.Endpoint, was.Path, was.Rest, was.Results
 	x.Params, x.Raw = slices.Clone(was.Params), slices.Clone(was.Raw)
-	x.Until, x.Err, x.Personal, x.taken, x.replied, x.ownParams = was.Until, was.Err, was.Personal, was.taken, was.replied, was.ownParams
+	x.Until, x.Err, x.Personal, x.taken, x.handed, x.replied, x.ownParams = was.Until, was.Err, was.Personal, was.taken, was.handed, was.replied, was.ownParams
 	if t.edited != nil {
 		x.In = t.edited.clone()
 	}

@@ -47,6 +47,7 @@ type Exchange struct {
 	trace     trace
 	replied   bool
 	taken     bool // the body of In is somebody's
+	handed    bool // the request went to a pipe
 	ownParams bool // Params is of x alone
 	children  []*Exchange
 	slots     []any

@@ -64,7 +64,7 @@ func used(t *testing.T) *Exchange {
 	x.Identify()
 	x.Pin, x.Err, x.Personal, x.Record = new(pin), errors.New("trouble"), true, NewRecord()
 	x.Started, x.Until = time.Unix(1, 0), time.Unix(2, 0)
-	x.turn, x.taken = new(turn), true
+	x.turn, x.taken, x.handed = new(turn), true, true
 	SlotAt[string](2).Set(x, "state")
 	x.SetParam(1, "3")
 	x.OnRelease(func() {})
