@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -48,14 +49,19 @@ func TestBudget(t *testing.T) {
 	if testx.Race {
 		t.Skip("the gateway is a process of its own, which the race detector does not see")
 	}
-	binary := build(t)
+	binary := build(t, "../../cmd/sluice", "-cover", "-covermode=atomic", "-coverpkg=github.com/sluice-gateway/sluice/...")
+	covdata := build(t, "cmd/covdata") // go tool would look for it hundreds of times
 	for _, engine := range []string{"fast", "nethttp"} {
-		idle, _ := measure(t, binary, engine, nil, 0)
+		measure := func(t *testing.T, c *testCase, size int) (statements, grown int64) {
+			counters, grown := measure(t, binary, engine, c, size)
+			return count(t, covdata, counters), grown
+		}
+		idle, _ := measure(t, nil, 0)
 		for _, c := range cases {
 			t.Run(engine+"/"+c.name, func(t *testing.T) {
 				t.Parallel()
-				few, _ := measure(t, binary, engine, &c, small)
-				many, grown := measure(t, binary, engine, &c, large)
+				few, _ := measure(t, &c, small)
+				many, grown := measure(t, &c, large)
 				few, many = (few-idle)/rounds, (many-idle)/rounds
 				t.Logf("%d statements for %d bytes, %d for %d: %.1f times more; %.2f for each byte; %d KB", few, small, many, large,
 					float64(many)/float64(max(few, 1)), float64(many)/large, grown>>10)
@@ -77,11 +83,11 @@ func TestBudget(t *testing.T) {
 	}
 }
 
-// build returns the gateway that counts.
-func build(t *testing.T) string {
+// build returns a program of a package.
+func build(t *testing.T, path string, flags ...string) string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "sluice")
-	cmd := exec.Command("go", "build", "-cover", "-covermode=atomic", "-coverpkg=github.com/sluice-gateway/sluice/...", "-o", binary, "../../cmd/sluice")
+	binary := filepath.Join(t.TempDir(), "program")
+	cmd := exec.Command("go", slices.Concat([]string{"build"}, flags, []string{"-o", binary, path})...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -89,16 +95,16 @@ func build(t *testing.T) string {
 }
 
 // measure runs a gateway, sends it the request of a case and stops it. It
-// returns how many statements that took from start to end, and by how much the
-// process has grown meanwhile, in bytes.
-func measure(t *testing.T, binary, engine string, c *testCase, size int) (statements, grown int64) {
+// returns the folder with the counts of the statements that took from start to end, and by
+// how much the process has grown meanwhile, in bytes.
+func measure(t *testing.T, binary, engine string, c *testCase, size int) (counters string, grown int64) {
 	t.Helper()
 	folder := t.TempDir()
 	counters, err := os.MkdirTemp("", "counters") // no comma in it, unlike the names of cases
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer os.RemoveAll(counters)
+	t.Cleanup(func() { os.RemoveAll(counters) })
 	b := newBackend(t, c, size)
 	address := testx.UnusedAddress(t)
 	port := address[strings.LastIndexByte(address, ':')+1:]
@@ -138,7 +144,7 @@ func measure(t *testing.T, binary, engine string, c *testCase, size int) (statem
 	if err := cmd.Wait(); err != nil {
 		t.Fatalf("%v\n%s", err, output.Bytes())
 	}
-	return count(t, counters), grown
+	return counters, grown
 }
 
 // ready waits until the gateway accepts connections.
@@ -154,11 +160,11 @@ func ready(t *testing.T, address string) {
 	t.Fatal("the gateway does not start")
 }
 
-// count adds up how often the statements were executed.
-func count(t *testing.T, counters string) (sum int64) {
+// count adds up how often the statements were executed, by the program that reads counters.
+func count(t *testing.T, covdata, counters string) (sum int64) {
 	t.Helper()
 	list := filepath.Join(counters, "counts")
-	if out, err := exec.Command("go", "tool", "covdata", "textfmt", "-i="+counters, "-o="+list).CombinedOutput(); err != nil {
+	if out, err := exec.Command(covdata, "textfmt", "-i="+counters, "-o="+list).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	text, err := os.ReadFile(list)
