@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	slowClients = 4000
+	slowClients = 1300   // of each kind, which are there together
 	slowFiles   = 16_000 // four for each: the client's end is in another process
 	slowSeconds = 8
 	slowBytes   = 256 << 10 // of an answer that is read slowly
@@ -33,12 +33,12 @@ var slowness = []struct {
 	{"reading", []string{"-X", "-w", "1", "-y", "16", "-n", "1", "-z", "1", "-k", "3"}},
 }
 
-// TestSlowClients has thousands of clients that take their time on purpose. An
-// honest client gets all its answers meanwhile, and the slow ones are gone soon
-// after.
+// TestSlowClients has thousands of clients that take their time on purpose, those of each kind
+// at a gateway of its own, beside the other kinds. An honest client of each gets all its
+// answers meanwhile, and the slow ones are gone soon after.
 func TestSlowClients(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it takes ten seconds for each kind and engine")
+		t.Skip("it takes more than ten seconds for each engine")
 	}
 	if testx.Race {
 		t.Skip("the race detector needs more memory for each connection than there may be")
@@ -51,6 +51,7 @@ func TestSlowClients(t *testing.T) {
 	eachEngine(t, func(t *testing.T, e engine.Engine) {
 		for _, slow := range slowness {
 			t.Run(slow.name, func(t *testing.T) {
+				t.Parallel()
 				b := newBackend(t)
 				large := []byte(replies(strings.Repeat("x", slowBytes), fmt.Sprint("Content-Length: ", slowBytes)))
 				b.scripts.Store("/n/a/slow", script{answer: func(conn net.Conn) bool {
