@@ -142,7 +142,10 @@ func (c *compiler) list(n *config.Node, hosts []string, to callee, asIs func(str
 
 // badHost reports a host that is wrong, unless it was not even read.
 func (c *compiler) badHost(n *config.Node, i int, host string, to callee, err error) {
-	what, instead := "", to.Form
+	what, instead := "", ""
+	if !strings.Contains(err.Error(), "; ") { // else it says what to do
+		instead = "; write " + to.Form
+	}
 	if to.by != "" {
 		what = " for " + to.by
 		if n == c.g.Service.Node {
@@ -150,7 +153,7 @@ func (c *compiler) badHost(n *config.Node, i int, host string, to callee, err er
 		}
 	}
 	p := n.ProblemAt(n.ItemPath("host", i), config.Error, config.CodeInvalidHost,
-		fmt.Errorf("host %s not valid%s: invalid host: %w; write %s", strconv.Quote(config.MaskWrong(host)), what, err, instead))
+		fmt.Errorf("host %s not valid%s: invalid host: %w%s", strconv.Quote(config.MaskWrong(host)), what, err, instead))
 	known := func(q *config.Problem) bool { return q.Code != p.Code || q.Err.Error() == p.Err.Error() }
 	if !slices.ContainsFunc(c.errors()[p.Path], known) {
 		c.problems = append(c.problems, p)

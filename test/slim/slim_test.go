@@ -83,8 +83,7 @@ endpoints:
 		text, code := run(args...)
 		for _, want := range []string{
 			`refused.yaml:9:13: endpoints[0].backend[0].extra_config["backend/lambda"]: this build leaves AWS out; use the full build, which is made without the tag slim`,
-			`refused.yaml:13:16: endpoints[1].backend[0].host[0]: `,
-			`this build leaves awssqs:// out; use the full build, which is made without the tag slim`,
+			`refused.yaml:13:16: endpoints[1].backend[0].host[0]: host "awssqs://sqs.eu-west-1.amazonaws.com/123456789012" not valid for backend/pubsub/subscriber: invalid host: this build leaves awssqs:// out; use the full build, which is made without the tag slim` + "\n",
 		} {
 			if code != 1 || !strings.Contains(text, want) {
 				t.Errorf("%q: exit code %d\n%s\nwant\n%s", args, code, text, want)
