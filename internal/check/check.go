@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
@@ -50,9 +51,6 @@ func (c *Checker) legacy() {
 	if c.Without {
 		severity, how = config.Warning, "the gateway runs without them"
 	}
-	if len(s.AsyncAgent) > 0 {
-		c.report(s.Node, "async_agent", severity, config.CodeUnsupported, fmt.Errorf("async agents are not supported yet; %s", how))
-	}
 	if s.Plugin == nil {
 		return
 	}
@@ -78,6 +76,19 @@ func (c *Checker) usesPlugins() bool {
 		}
 	})
 	return asks
+}
+
+// Undriven reports an agent that no component brings messages to, unless what would is not
+// built yet, or has an error, which is reported.
+func (c *Checker) Undriven(a *model.Agent) {
+	for name := range a.ExtraConfig {
+		d := c.Env.Registry.Find(component.InAgent, name)
+		if d != nil && d.Drives || d == nil && c.Env.Missing != nil && c.Env.Missing(component.InAgent, name) != nil {
+			return
+		}
+	}
+	c.report(a.Node, "extra_config", config.Error, config.CodeInvalid,
+		fmt.Errorf("nothing brings messages to the agent %s; write the namespace of a broker here, such as %s", a.Name, strings.Join(c.Env.Registry.Drivers(), " or ")))
 }
 
 // checkEndpoints says that there are none, nor a source that brings anything in.

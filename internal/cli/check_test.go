@@ -518,7 +518,7 @@ func differences(at string, written, shown *config.Node, s *config.Spec, loose b
 func TestDumpLeavesOut(t *testing.T) {
 	t.Chdir(t.TempDir())
 	write(t, "gateway.json", `{"version": 3, "$schema": "SAID", "@comment": "SAID", "sequential_start": true, "plugin": {"folder": "SAID", "pattern": "SAID"}, "naem": "SAID",
-  "allow_insecure_connections": true, "async_agent": [{"name": "SAID"}], "name": null,
+  "allow_insecure_connections": true, "name": null,
   "extra_config": {"plugin/http-server": {"name": ["SAID"]}, "router": {"max_multipart_memory": 5, "_comment": "SAID", "auto_options": true}},
   "endpoints": [{"endpoint": "/a", "backend": [{"url_pattern": "/b", "host": ["http://b"],
     "extra_config": {"backend/http/client": {"proxy_address": "http://user:SAID@b"}}}]}]}`)
@@ -526,7 +526,7 @@ func TestDumpLeavesOut(t *testing.T) {
 	if got.code != 0 {
 		t.Fatalf("%+v", got)
 	}
-	for _, gone := range []string{"SAID", "sequential_start", "plugin", "async_agent", "max_multipart_memory", `"name"`, "null"} {
+	for _, gone := range []string{"SAID", "sequential_start", "plugin", "max_multipart_memory", `"name"`, "null"} {
 		if strings.Contains(got.stdout, gone) {
 			t.Errorf("the dump shows %s:\n%s", gone, got.stdout)
 		}
@@ -586,7 +586,7 @@ func TestAllowUnsupported(t *testing.T) {
 	}
 }
 
-// TestWithoutConnectors runs without what is not built yet: native plugins, agents,
+// TestWithoutConnectors runs without what is not built yet: native plugins, drivers of agents,
 // and connectors, in whose place nothing is called by HTTP.
 func TestWithoutConnectors(t *testing.T) {
 	t.Chdir(t.TempDir())
@@ -607,10 +607,10 @@ func TestWithoutConnectors(t *testing.T) {
 	}
 	endpoints = append(endpoints, fmt.Sprintf(endpoint, len(connectors), `"websocket": {}`, "ws"+strings.TrimPrefix(backend.URL, "http"), ""))
 	text := fmt.Sprintf(`{"version": 3, "dialect": "sluice", "listen_ip": "127.0.0.1", "plugin": {"folder": "/p", "pattern": ".so"},
-		"async_agent": [{"name": "a"}], "extra_config": {"plugin/http-server": {}}, "endpoints": [%s]}`, strings.Join(endpoints, ","))
+		"async_agent": [{"name": "a", "consumer": {"topic": "t"}, "backend": [{"url_pattern": "/", "host": ["http://a"]}], "extra_config": {"async/kafka": {}}}], "extra_config": {"plugin/http-server": {}}, "endpoints": [%s]}`, strings.Join(endpoints, ","))
 	file := write(t, "gateway.json", text)
 	refused := invoke(t, "check", "-c", file)
-	for _, want := range []string{"async_agent: async agents are not supported yet; start with --allow-unsupported", "plugin: native plugins are not loaded; start with --allow-unsupported", "namespace websocket not supported yet"} {
+	for _, want := range []string{"namespace async/kafka not supported yet", "plugin: native plugins are not loaded; start with --allow-unsupported", "namespace websocket not supported yet"} {
 		if refused.code != 1 || !strings.Contains(refused.stderr, want) {
 			t.Errorf("%+v, want 1 and %q", refused, want)
 		}

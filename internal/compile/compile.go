@@ -118,7 +118,7 @@ func Compile(d *config.Document, o Options) (*Generation, []*config.Problem) {
 	c.g = &Generation{Service: svc, env: o.Env, idHeader: idHeader(svc), shadows: fanout.NewBackground(), ready: o.Ready}
 	c.env.Pipe = c.pipe
 	if svc.Node != nil {
-		c.broken = brokenEndpoints(problems)
+		c.broken = broken(problems, "endpoints")
 		if err := c.safely(); err != nil {
 			c.problems = append(c.problems, svc.Node.Problem(config.Error, config.CodeInvalid, err))
 		}
@@ -152,13 +152,13 @@ func idHeader(s *model.Service) string {
 	return gateway.Canonical(name)
 }
 
-// brokenEndpoints returns the indices of the endpoints that problems keep from
-// being looked at any further.
-func brokenEndpoints(problems []*config.Problem) map[int]bool {
+// broken returns the indices of what is listed at a key of the root, such as the endpoints,
+// that problems keep from being looked at any further.
+func broken(problems []*config.Problem, key string) map[int]bool {
 	broken := make(map[int]bool)
 	for _, p := range problems {
 		var i int
-		if _, err := fmt.Sscanf(strings.ToLower(p.Path), "endpoints[%d]", &i); err == nil && p.Severity == config.Error {
+		if _, err := fmt.Sscanf(strings.ToLower(p.Path), key+"[%d]", &i); err == nil && p.Severity == config.Error {
 			broken[i] = true
 		}
 	}
@@ -197,6 +197,7 @@ func (c *compiler) compile() {
 	for _, compile := range c.later {
 		compile()
 	}
+	c.agents()
 	c.routes()
 	c.service.Finish()
 	c.problems = append(c.problems, c.service.Problems()...)

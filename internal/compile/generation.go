@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/url"
 	"slices"
@@ -82,10 +83,15 @@ func (g *Generation) Taken(source string, m gateway.Message) *gateway.Exchange {
 // or that something of the answer is missing.
 func (g *Generation) Take(ctx context.Context, x *gateway.Exchange, c gateway.Connector) error {
 	err := c.Do(ctx, x)
-	if err == nil && !x.Response.Complete {
-		err = cmp.Or(x.Response.Missing, error(errIncomplete))
+	switch r := &x.Response; {
+	case err != nil:
+		return err
+	case !r.Complete:
+		return cmp.Or(r.Missing, error(errIncomplete))
+	case r.Status >= 300: // of an answer that is passed through
+		return &gateway.Error{Code: gateway.CodeBackendStatus, Err: fmt.Errorf("the backend answered with status %d", r.Status)}
 	}
-	return err
+	return nil
 }
 
 // errIncomplete is an answer to a source of which nobody says what is missing.

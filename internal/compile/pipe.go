@@ -62,16 +62,37 @@ func (p *pipe) Do(ctx context.Context, x *gateway.Exchange) error {
 func (c *compiler) pipe(scope component.Scope, in *component.BackendSite, e *model.Endpoint) gateway.Connector {
 	p := new(pipe)
 	if in == nil && !c.built {
-		c.later = append(c.later, func() { c.nested(p, scope, in, e) })
+		c.later = append(c.later, func() { c.nested(p, in, e, component.NewPipeSite(c.env, scope, in, e)) })
 	} else {
-		c.nested(p, scope, in, e)
+		c.nested(p, in, e, component.NewPipeSite(c.env, scope, in, e))
 	}
 	return p
 }
 
-// nested compiles what is written in e into p. With an error among the problems p is
-// never run.
-func (c *compiler) nested(p *pipe, scope component.Scope, in *component.BackendSite, e *model.Endpoint) {
+// agents compiles the agents, each of which is a source with its pipe.
+func (c *compiler) agents() {
+	broken := broken(c.problems, "async_agent")
+	for i, a := range c.g.Service.AsyncAgent {
+		if broken[i] || a == nil || a.Node == nil {
+			continue
+		}
+		p, e := new(pipe), a.Pipe()
+		site := component.NewAgentSite(c.env, a, e)
+		c.nested(p, nil, e, site)
+		src, found := site.Takes()
+		if found {
+			src.By = p
+			c.env.Sources = append(c.env.Sources, src)
+		} else {
+			c.check.Undriven(a)
+		}
+	}
+}
+
+// nested compiles what is written in e, at a site of its own, into p. With an error among the
+// problems p is never run.
+func (c *compiler) nested(p *pipe, in *component.BackendSite, e *model.Endpoint, site *component.PipeSite) {
+	scope := site.Scope()
 	if !c.bounded(in, e) {
 		return
 	}
@@ -94,7 +115,6 @@ func (c *compiler) nested(p *pipe, scope component.Scope, in *component.BackendS
 		}
 		c.report(e.Node, "output_encoding", config.Warning, config.CodeMistake, fmt.Errorf("%s has no effect here, where the answer is data; %s", e.OutputEncoding, instead))
 	}
-	site := component.NewPipeSite(c.env, scope, in, e)
 	c.build(scope, e.Node, e.ExtraConfig, site.Build)
 	b := &endpointBuilder{compiler: c, config: e, site: site, backends: c.check.Backends(site)}
 	if !b.branches() {

@@ -2,6 +2,7 @@ package component
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 
@@ -82,7 +83,7 @@ func (k *Keeper) release(name string, e *kept) (err error) {
 // called once.
 func (e *Env) Release() error {
 	var errs []error
-	for _, f := range e.release {
+	for _, f := range slices.Backward(e.release) { // what was kept later may use what was kept before
 		errs = append(errs, f())
 	}
 	e.release = nil

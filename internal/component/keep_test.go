@@ -62,7 +62,7 @@ func TestKeep(t *testing.T) {
 	}
 	two.Release()
 	three.Release()
-	if want := []string{"goes 1", "comes 2", "goes 3", "stays 1"}; !slices.Equal(k.closed, want) {
+	if want := []string{"goes 1", "comes 2", "stays 1", "goes 3"}; !slices.Equal(k.closed, want) {
 		t.Errorf("closed %q, want %q", k.closed, want)
 	}
 	if want := []string{"stays 1", "goes 1", "comes 2", "goes 3"}; !slices.Equal(k.opened, want) {

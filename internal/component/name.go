@@ -8,9 +8,12 @@ import (
 
 // Name returns the name of the endpoint for whatever outlives a reload, such as
 // counters, and for logs: its method and path, such as "GET /users/{id}". One that is
-// nested in another, and a consumer of a queue, has no address of its own; its place in
-// the document is in the name.
+// nested in another, and the pipe of a source, has no address of its own; its place in
+// the document is in the name. That of an agent is called by its name.
 func (s *PipeSite) Name() string {
+	if s.agent != nil {
+		return "agent " + s.agent.Name
+	}
 	if at := s.standsAt(); at != "" {
 		return s.address() + " at " + at
 	}
@@ -23,6 +26,9 @@ func (s *PipeSite) Name() string {
 // name, which no other backend has, however many pipes stand in the same options.
 func (s *BackendSite) Name() string {
 	e := s.endpoint
+	if e.agent != nil {
+		return e.Name() + " backend " + strconv.Itoa(slices.Index(e.config.Backend, s.config))
+	}
 	if at := s.config.Node.Path(); at != "" && e.standsAt() != "" {
 		return e.address() + " at " + at
 	}

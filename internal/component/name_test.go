@@ -7,6 +7,19 @@ import (
 	"github.com/sluice-gateway/sluice/internal/model"
 )
 
+// TestNameOfAgent: an agent is called by its name, wherever it stands in the document.
+func TestNameOfAgent(t *testing.T) {
+	e := &model.Endpoint{Endpoint: "orders", Method: "GET", Backend: []*model.Backend{{}, {}}}
+	env := &Env{Service: new(model.Service)}
+	s := NewAgentSite(env, &model.Agent{Name: "orders"}, e)
+	if got := s.Name(); got != "agent orders" {
+		t.Errorf("the agent is %q", got)
+	}
+	if got := NewBackendSite(env, s, e.Backend[1]).Name(); got != "agent orders backend 1" {
+		t.Errorf("the backend is %q", got)
+	}
+}
+
 func TestNames(t *testing.T) {
 	doc, problems := config.Parse("gateway.json", []byte(`{
 		"endpoints": [{}, {"backend": [{"extra_config": {"workflow": {"backend": [{}, {}]}}}]}],
@@ -26,7 +39,7 @@ func TestNames(t *testing.T) {
 		{"an endpoint", outer, "/a/{id}", "GET /a/{id}"},
 		{"a nested endpoint", nested, "/__workflow/w",
 			"GET /__workflow/w at endpoints[1].backend[0].extra_config.workflow"},
-		{"a consumer", doc.Root.Get("async_agent").Items[0], "", "GET  at async_agent[0]"},
+		{"a pipe of no agent", doc.Root.Get("async_agent").Items[0], "", "GET  at async_agent[0]"},
 		{"an endpoint of no document", nil, "/a", "GET /a"},
 	}
 	for _, tt := range tests {

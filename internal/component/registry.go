@@ -2,6 +2,7 @@ package component
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -23,7 +24,7 @@ const (
 	InEndpoint Scope = "endpoint"
 	InBackend  Scope = "backend"
 	InWorkflow Scope = "workflow"    // within the options of a namespace
-	InAgent    Scope = "async_agent" // what a source asks
+	InAgent    Scope = "async_agent" // what a message goes through
 )
 
 // Scopes are all scopes with the objects of the core that have them, in the order of
@@ -36,7 +37,7 @@ var Scopes = []struct {
 	{InEndpoint, reflect.TypeFor[model.Endpoint]()},
 	{InBackend, reflect.TypeFor[model.Backend]()},
 	{InWorkflow, nil},
-	{InAgent, nil},
+	{InAgent, reflect.TypeFor[model.Agent]()},
 }
 
 // Info is what a component says about itself.
@@ -116,6 +117,7 @@ type Declaration struct {
 	Info
 	Scope   Scope
 	Options reflect.Type
+	Drives  bool // it is a driver of agents
 
 	build func(site) error // at a site of the scope
 }
@@ -143,6 +145,29 @@ func Nested[O any](i Info, build func(*PipeSite, O) error) []Declaration {
 // Pipe declares a component of all pipes, those of endpoints too.
 func Pipe[O any](i Info, build func(*PipeSite, O) error) []Declaration {
 	return append(Nested(i, build), Endpoint(i, func(s *EndpointSite, o O) error { return build(&s.PipeSite, o) }))
+}
+
+// Driver declares a component of agents that says where their messages come from, by
+// [PipeSite.Source].
+func Driver[O any](i Info, build func(*PipeSite, O) error) Declaration {
+	d := declare(i, InAgent, func(s *PipeSite, o O) error {
+		if s.agent == nil {
+			return errors.New("brings messages to what is listed in async_agent, and has no effect here; move it there")
+		}
+		return build(s, o)
+	})
+	d.Drives = true
+	return d
+}
+
+// Drivers returns the namespaces of the drivers of agents.
+func (r *Registry) Drivers() (names []string) {
+	for _, d := range r.all {
+		if d.Drives {
+			names = append(names, d.Namespace)
+		}
+	}
+	return names
 }
 
 // Backend declares a component of backends.

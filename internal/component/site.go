@@ -86,6 +86,12 @@ type Source struct {
 	Name string
 	gateway.Source
 	By gateway.Connector
+
+	// Kept is what an agent has in common with the one of that name in the next generation
+	// if nothing has changed of how messages are taken. The two run beside each other then.
+	// One with another value waits for those before it that have its name, and a source
+	// that has none waits for all.
+	Kept any
 }
 
 // An Observer is one with the name of who registered it.
@@ -446,7 +452,7 @@ func (s *ServiceSite) Pipe(scope Scope, e *model.Endpoint) gateway.Connector {
 // so that a queue has one consumer at a time, and its own lives as long as it runs. Logs
 // and observers know its messages by the name, as that of their endpoint.
 func (s *ServiceSite) Source(name string, src gateway.Source, c gateway.Connector) {
-	s.env.Sources = append(s.env.Sources, Source{name, src, c})
+	s.env.Sources = append(s.env.Sources, Source{Name: name, Source: src, By: c})
 }
 
 // Mask returns the function that replaces the secrets of the configuration in a
@@ -480,6 +486,8 @@ type PipeSite struct {
 	Site
 	scope   Scope
 	outer   *BackendSite // that the pipe stands in; nil for those of endpoints and of the service
+	agent   *model.Agent // whose pipe it is, nil for all others
+	source  Source       // of the agent
 	config  *model.Endpoint
 	params  []string
 	arrange Arrangement
@@ -522,6 +530,27 @@ func NewPipeSite(env *Env, scope Scope, in *BackendSite, e *model.Endpoint) *Pip
 	}
 	return s
 }
+
+// NewAgentSite returns the site of an agent.
+func NewAgentSite(env *Env, a *model.Agent, e *model.Endpoint) *PipeSite {
+	s := NewPipeSite(env, InAgent, nil, e)
+	s.agent = a
+	return s
+}
+
+// Agent returns the agent whose pipe it is, resolved, nil for every other pipe. It is
+// read-only.
+func (s *PipeSite) Agent() *model.Agent { return s.agent }
+
+// Source says where the messages of the agent come from, which only one component may do.
+// Kept is as in [Source], and not nil.
+func (s *PipeSite) Source(src gateway.Source, kept any) error {
+	s.source = Source{Name: s.config.Endpoint, Source: src, Kept: kept}
+	return s.claim("say where the messages come from")
+}
+
+// Takes returns the source of the agent, and whether it has one.
+func (s *PipeSite) Takes() (Source, bool) { return s.source, s.source.Source != nil }
 
 // Build runs a declaration of pipes with the options n.
 func (s *PipeSite) Build(d *Declaration, n *config.Node) {

@@ -1,6 +1,7 @@
 package manual
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -41,7 +42,6 @@ func (s State) String() string {
 // refused are the published keys of working objects that are refused by name,
 // with the reason.
 var refused = map[string]string{
-	"service/(core)/async_agent":    "refused by name until queue consumers are there, unless --allow-unsupported is given",
 	"service/(core)/plugin":         "native plugins are not loaded; a warning where no namespace asks for one",
 	"service/(core)/plugin.pattern": "native plugins are not loaded; a warning where no namespace asks for one",
 	"service/(core)/plugin.folder":  "native plugins are not loaded; a warning where no namespace asks for one",
@@ -76,6 +76,20 @@ func Rows(r *component.Registry, proof func(namespace, key string) string) []Row
 					row.State, row.Note = Refused, why
 				case root == nil:
 					row.State = NotYet
+				case name == published.Core && listed[scope]:
+					within, inner := listedKey(key)
+					s, of := root, published.Core
+					if within != "" {
+						s, of = r.Options(scope, within), within
+					}
+					switch {
+					case s == nil:
+						row.State = NotYet
+					case inner == "" || knows(s, inner):
+						row.State, row.Test = Works, proof(of, last(cmp.Or(inner, within, scope)))
+					default:
+						row.State = Missing
+					}
 				case knows(root, key):
 					row.State, row.Test = Works, proof(name, last(key))
 				default:
@@ -86,6 +100,20 @@ func Rows(r *component.Registry, proof func(namespace, key string) string) []Row
 		}
 	}
 	return rows
+}
+
+// listed are the scopes whose core object is published as a list, with its namespaces within it.
+var listed = map[string]bool{string(component.InAgent): true}
+
+// listedKey takes the key of a list apart, such as [].extra_config."async/amqp".host: the
+// namespace, "" for none, and the key within that or within the object, "" for itself.
+func listedKey(key string) (namespace, inner string) {
+	inner = strings.TrimPrefix(strings.TrimPrefix(key, "[]"), ".")
+	if quoted, found := strings.CutPrefix(inner, `extra_config."`); found {
+		namespace, inner, _ = strings.Cut(quoted, `"`)
+		inner = strings.TrimPrefix(inner, ".")
+	}
+	return namespace, inner
 }
 
 // writable reports whether a file as it was published can have namespaces of a scope: an

@@ -401,7 +401,7 @@ func TestPipes(t *testing.T) {
 		_, workflow := schema.Defs["workflow.extra_config"].Properties["test/inner"]
 		_, agent := schema.Defs["async_agent.extra_config"]
 		_, endpoint := schema.Defs["endpoint.extra_config"].Properties["test/inner"]
-		if workflow != with || agent || !endpoint {
+		if workflow != with || !agent || !endpoint {
 			t.Errorf("with pipes %t: the schema has it in workflows %t, in agents %t, in endpoints %t", with, workflow, agent, endpoint)
 		}
 		options := schema.Defs["backend.test.flow"].Properties

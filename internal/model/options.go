@@ -72,7 +72,8 @@ type Service struct {
 	// EchoEndpoint serves /__echo/, which answers with the request it got.
 	EchoEndpoint bool `json:"echo_endpoint"`
 
-	// SequentialStart starts the async agents one after the other.
+	// SequentialStart has no effect: agents connect beside each other, and neither the
+	// gateway nor another agent waits for one.
 	SequentialStart bool `json:"sequential_start" check:"idle"`
 
 	// Engine pins the HTTP engine: fast is our own, for HTTP/1.1, nethttp that of
@@ -94,8 +95,8 @@ type Service struct {
 	// where no namespace asks for one, else an error.
 	Plugin *Plugin `json:"plugin" check:"idle" guards:"key"`
 
-	// AsyncAgent lists consumers of queues.
-	AsyncAgent []*config.Node `json:"async_agent" check:"idle" guards:"key"`
+	// AsyncAgent lists what takes messages from brokers and makes calls for each.
+	AsyncAgent []*Agent `json:"async_agent" guards:"key"`
 
 	// Endpoints lists what clients can ask for.
 	Endpoints []*Endpoint `json:"endpoints"`
@@ -451,6 +452,71 @@ type Backend struct {
 	Node *config.Node `json:"-"` // where the backend was declared
 }
 
+// Agent takes messages from a broker and makes calls for each, as an endpoint does for a
+// request. A namespace of its extra_config says which broker that is.
+type Agent struct {
+	// Name is that of the agent in logs, at the health paths and in explain. No two have
+	// the same.
+	Name string `json:"name" check:"required,nonempty" example:"\"orders\""`
+
+	// Connection says how the connection to the broker is kept up.
+	Connection AgentConnection `json:"connection"`
+
+	// Consumer says what is taken, and how fast.
+	Consumer AgentConsumer `json:"consumer" check:"required"`
+
+	// Encoding is how the answers of backends are decoded that do not say so themselves.
+	// With no-op nothing is decoded, and a message has one backend.
+	Encoding Encoding `json:"encoding"`
+
+	// Backend lists the calls that are made for each message, whose body is that of the
+	// request. A backend without a method is called by GET, of which most services read no
+	// body.
+	Backend []*Backend `json:"backend" check:"required,nonempty"`
+
+	// ExtraConfig holds the namespace that leads to the broker, and what is done around
+	// the calls.
+	ExtraConfig map[string]*config.Node `json:"extra_config" check:"required" guards:"key"`
+
+	Node *config.Node `json:"-"` // where the agent was declared
+}
+
+// AgentConnection is how a connection to a broker is kept up.
+type AgentConnection struct {
+	// MaxRetries is how many attempts to connect may follow one that has failed; 0 and less
+	// is no end. After the last one the agent has failed, until the next reload, and the
+	// gateway is not ready.
+	MaxRetries int `json:"max_retries"`
+
+	// BackoffStrategy is how the pauses between attempts grow: by a second (linear), to
+	// the double (exponential), with a third more or less (-jitter), or not at all
+	// (fallback, a second). No pause is longer than a minute.
+	BackoffStrategy Backoff `json:"backoff_strategy"`
+
+	// HealthInterval is how often the agent looks whether its connection is there, which
+	// the health path tells the time of; 1s at least.
+	HealthInterval config.Duration `json:"health_interval"`
+}
+
+// AgentConsumer is what an agent takes, and how fast.
+type AgentConsumer struct {
+	// Topic is what is taken, as the broker has it: a binding key such as orders.*, or the
+	// name of a topic.
+	Topic string `json:"topic" check:"required,nonempty" example:"\"orders.*\""`
+
+	// Workers is how many messages are worked on at once, 1 at least.
+	Workers int `json:"workers" check:"max=10000"`
+
+	// Timeout is the time for all that is done for a message; 0s stands for that of the
+	// service.
+	Timeout config.Duration `json:"timeout"`
+
+	// MaxRate is how many messages a second all workers together begin with, on average:
+	// as many at once, and 1 at least, if there were none for a while. 0 and less is no
+	// limit.
+	MaxRate float64 `json:"max_rate"`
+}
+
 // Plugin names native plugins.
 type Plugin struct {
 	// Folder is where the plugins are.
@@ -669,6 +735,17 @@ type Verdict string
 
 // Enum lists the values.
 func (Verdict) Enum() []string { return []string{"warning", "error"} }
+
+// Backoff is how the pauses between attempts to connect grow; letter case is ignored.
+type Backoff string
+
+// Enum lists the values.
+func (Backoff) Enum() []string {
+	return []string{"linear", "linear-jitter", "exponential", "exponential-jitter", "fallback"}
+}
+
+// Fold brings a value to the spelling of Enum.
+func (Backoff) Fold(s string) string { return strings.ToLower(s) }
 
 // Method is a method of an endpoint; letter case is ignored.
 type Method string

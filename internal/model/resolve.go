@@ -60,6 +60,7 @@ func Resolve(d *config.Document) (*Service, []*config.Problem) {
 			r.endpoint(e)
 		}
 	}
+	r.agents()
 	config.Sort(r.problems)
 	return s, r.problems
 }
@@ -252,6 +253,47 @@ func (r *resolver) endpoint(e *Endpoint) {
 		e.OutputEncoding = s.OutputEncoding
 	}
 	r.pipe(e)
+}
+
+// agents resolves the agents, each with another name. The pipe of one is resolved when it is
+// compiled.
+func (r *resolver) agents() {
+	named := make(map[string]*Agent)
+	for _, a := range r.service.AsyncAgent {
+		if a == nil || a.Node == nil {
+			continue
+		}
+		if first := named[a.Name]; first != nil && a.Name != "" {
+			r.report(a.Node, "name", config.Error, config.CodeInvalid, fmt.Errorf("the agent at %s has this name, too; choose another one", first.Node.Pos))
+		}
+		named[a.Name] = a
+		if a.Encoding == "" {
+			a.Encoding = "json"
+		}
+		for _, b := range a.Backend {
+			if b != nil && b.Encoding == "" {
+				b.Encoding = a.Encoding
+			}
+		}
+		if a.Connection.BackoffStrategy == "" {
+			a.Connection.BackoffStrategy = "fallback"
+		}
+		a.Connection.HealthInterval = max(a.Connection.HealthInterval, config.Duration(time.Second))
+		c := &a.Consumer
+		c.Workers = max(c.Workers, 1)
+		if c.Timeout == 0 {
+			c.Timeout = r.service.Timeout
+		}
+	}
+}
+
+// Pipe returns the agent as an endpoint that has no door.
+func (a *Agent) Pipe() *Endpoint {
+	e := &Endpoint{Endpoint: a.Name, Backend: a.Backend, Timeout: a.Consumer.Timeout, OutputEncoding: "json", ExtraConfig: a.ExtraConfig, Node: a.Node}
+	if a.Encoding == "no-op" {
+		e.OutputEncoding = "no-op"
+	}
+	return e
 }
 
 // pipe resolves what is behind the door of an endpoint.

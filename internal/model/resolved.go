@@ -45,6 +45,9 @@ func (b *Backend) ShownHosts(s *Service) []string {
 	return shown
 }
 
+// Scope returns the scope of agents.
+func (Agent) Scope() string { return "async_agent" }
+
 // resolved writes what values mean that were decoded.
 type resolved struct {
 	service *Service

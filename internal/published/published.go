@@ -48,7 +48,11 @@ var Scopes = sync.OnceValue(func() map[string]map[string]Namespace {
 // name or an older one.
 func Has(scope, namespace string) bool {
 	namespace = Current(namespace)
-	_, ok := Scopes()[scope][namespace]
+	all := Scopes()[scope]
+	_, ok := all[namespace]
+	if !ok { // the drivers of agents stand in their list
+		_, ok = all[Core].Keys[`[].extra_config."`+namespace+`"`]
+	}
 	return ok && namespace != Core
 }
 

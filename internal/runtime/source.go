@@ -12,7 +12,15 @@ import (
 // sources are those of one generation.
 type sources struct {
 	end  context.CancelFunc // lets them end
-	done chan struct{}      // closed when all have ended
+	done chan struct{}      // closed when all have ended, and all before them
+
+	agents map[string]turn // those of agents, and of agents before that have none after them
+}
+
+// A turn is that of an agent.
+type turn struct {
+	kept any           // as in component.Source
+	done chan struct{} // closed when it has ended, and all before it that have its name
 }
 
 // take lets the sources of the live generation run, and those of each that follows.
@@ -35,37 +43,66 @@ func (g *Gateway) leave() {
 }
 
 // run lets the sources of a generation run once those before them, nil for none, have
-// ended.
+// ended that they wait for.
 func (g *Gateway) run(gen *generation, before *sources) *sources {
 	ctx, end := context.WithCancel(context.Background())
-	s := &sources{end, make(chan struct{})}
+	s := &sources{end, make(chan struct{}), make(map[string]turn)}
 	if before != nil {
 		before.end()
+		for name, t := range before.agents {
+			if !over(t.done) {
+				s.agents[name] = t
+			}
+		}
 	}
 	gen.users.Add(1) // it is live, so it has not ended
+	var own sync.WaitGroup
+	for _, src := range gen.Sources() {
+		if src.Kept == nil {
+			own.Go(func() {
+				if before != nil {
+					wait(gen, before.done)
+				}
+				g.consume(ctx, gen, src)
+			})
+			continue
+		}
+		former, again := s.agents[src.Name]
+		next := turn{src.Kept, make(chan struct{})}
+		s.agents[src.Name] = next
+		own.Go(func() {
+			defer close(next.done)
+			if again && former.kept != src.Kept {
+				wait(gen, former.done)
+			}
+			g.consume(ctx, gen, src)
+			if again {
+				<-former.done
+			}
+		})
+	}
 	g.retiring.Go(func() {
-		defer gen.leave()
 		defer close(s.done)
 		defer end()
+		own.Wait()
+		gen.leave()
 		if before != nil {
-			before.wait(gen)
+			<-before.done
 		}
-		var all sync.WaitGroup
-		for _, src := range gen.Sources() {
-			all.Go(func() { g.consume(ctx, gen, src) })
-		}
-		all.Wait()
 	})
 	return s
 }
 
 // run reports whether any has not ended.
-func (s *sources) run() bool {
+func (s *sources) run() bool { return !over(s.done) }
+
+// over reports whether done is closed.
+func over(done <-chan struct{}) bool {
 	select {
-	case <-s.done:
-		return false
-	default:
+	case <-done:
 		return true
+	default:
+		return false
 	}
 }
 
@@ -73,15 +110,15 @@ func (s *sources) run() bool {
 // said.
 const patience = 30 * time.Second
 
-// wait waits until the sources have ended, which those of the next generation need.
-func (s *sources) wait(next *generation) {
+// wait waits until sources before those of next have ended.
+func wait(next *generation, done <-chan struct{}) {
 	select {
-	case <-s.done:
+	case <-done:
 		return
 	case <-time.After(patience):
 	}
 	next.Logger().Warn("sources of the former configuration have not ended, those of the new one wait", "after", patience)
-	<-s.done
+	<-done
 }
 
 // consume runs one source. That it has ended too early is said once.

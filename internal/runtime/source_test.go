@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -368,4 +369,79 @@ func TestHealth(t *testing.T) {
 		}
 		b.Close()
 	}
+}
+
+// TestAgents: an agent waits for nobody but the one that had its name, and not for that if it
+// takes messages in the same way.
+func TestAgents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := new(bench)
+		type options struct {
+			Kept  string          `json:"kept"`
+			Takes config.Duration `json:"takes"`
+		}
+		driver := component.Driver(component.Info{Namespace: "test/driver"}, func(s *component.PipeSite, o options) error {
+			name := s.Agent().Name
+			return s.Source(sourceFunc(func(ctx context.Context, take func(gateway.Message) error) error {
+				b.note("%s takes", name)
+				<-ctx.Done()
+				time.Sleep(time.Duration(o.Takes))
+				b.note("%s ends", name)
+				return nil
+			}), o.Kept)
+		})
+		b.Gateway = runtime.New(runtime.Options{
+			Load: func(context.Context, func(string)) (*config.Document, []*config.Problem) {
+				return config.Parse("gateway.json", []byte(*b.text.Load()))
+			},
+			Registry: component.NewRegistry(driver),
+			Engines: []engine.Engine{{Name: "test", NewServer: func(s engine.Settings) engine.Server { b.server = newServer(s); return b.server },
+				NewClient: func(model.Transport, *tls.Config) engine.Client { return new(peer) }}},
+		})
+		text := func(agents ...string) string {
+			for i, a := range agents {
+				name, options, _ := strings.Cut(a, " ")
+				agents[i] = fmt.Sprintf(`{"name":%q,"consumer":{"topic":"t"},"backend":[{"url_pattern":"/","host":["http://a"]}],"extra_config":{"test/driver":{%s}}}`, name, options)
+			}
+			return `{"version":3,"async_agent":[` + strings.Join(agents, ",") + `]}`
+		}
+		steps := []struct {
+			agents []string
+			after  time.Duration
+			want   []string
+		}{
+			{[]string{`slow "kept":"1","takes":"10s"`, `other "kept":"1"`}, 0, []string{"other takes", "slow takes"}},
+			{[]string{`slow "kept":"1","takes":"10s"`, `other "kept":"2"`}, 0, []string{"other ends", "other takes", "slow takes"}},
+			{[]string{`slow "kept":"2","takes":"1s"`, `other "kept":"2"`}, 5 * time.Second, []string{"other ends", "other takes"}},
+			{nil, 6 * time.Second, []string{"slow ends", "slow ends", "slow takes"}},
+			{[]string{`other "kept":"2"`}, 0, []string{"other ends", "other takes"}},
+			{[]string{`slow "kept":"3"`, `other "kept":"2"`}, 0, []string{"other ends", "other takes"}},
+			{nil, time.Second, []string{"slow ends", "slow takes"}},
+		}
+		var stop func() error
+		for i, s := range steps {
+			if s.agents != nil {
+				b.load(t, text(s.agents...))
+			}
+			if stop == nil {
+				stop = b.serve(t)
+			}
+			time.Sleep(s.after)
+			synctest.Wait()
+			got := strings.Split(b.noted(), ", ")
+			slices.Sort(got)
+			if !slices.Equal(got, s.want) {
+				t.Errorf("step %d: %q, want %q", i, got, s.want)
+			}
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+type sourceFunc func(ctx context.Context, take func(gateway.Message) error) error
+
+func (f sourceFunc) Run(ctx context.Context, take func(gateway.Message) error) error {
+	return f(ctx, take)
 }

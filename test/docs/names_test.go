@@ -16,7 +16,7 @@ import (
 )
 
 // ofCore are the methods of sites that the core calls, and tests.
-var ofCore = []string{"Build", "Finish", "Placed", "Problems", "Stated", "Arrangement", "Call", "Unhosted"}
+var ofCore = []string{"Build", "Finish", "Placed", "Problems", "Stated", "Arrangement", "Call", "Unhosted", "Takes"}
 
 var (
 	code     = regexp.MustCompile("`[^`\n]+`")

@@ -206,7 +206,7 @@ func (v visitor) walk(n *config.Node, s *config.Spec, loose bool) {
 			f := s.Fields[i]
 			guard := v.guard || slices.Contains(guarded, f.Key)
 			v.visit(f, key{m.Key, m.KeyPos, m.Value, f.Spec, loose, guard, taken, v.outer})
-			within := visitor{v.visit, guard && f.Key != "extra_config", taken}
+			within := visitor{v.visit, guard && f.Key != "extra_config" && f.Key != "async_agent", taken}
 			if f.Key == "extra_config" && s.Scope != "" {
 				within.namespaces(m.Value, component.Scope(s.Scope))
 				continue
@@ -250,7 +250,7 @@ func TestSamples(t *testing.T) {
 		}
 		walk(s.root, root, func(f config.Field, k key) { used[field{f.Owner, f.Key}] = true })
 	}
-	refused := []string{"plugin", "async_agent"} // by name, whatever they hold
+	refused := []string{"plugin"} // by name, whatever they hold
 	seen := make(map[*config.Spec]bool)
 	var demand func(s *config.Spec)
 	demand = func(s *config.Spec) {

@@ -1,6 +1,7 @@
 package all // made by make generate of the folders that there are
 
 import (
+	_ "github.com/sluice-gateway/sluice/internal/components/async/amqp"
 	_ "github.com/sluice-gateway/sluice/internal/components/auth/jose"
 	_ "github.com/sluice-gateway/sluice/internal/components/backend/amqp"
 	_ "github.com/sluice-gateway/sluice/internal/components/backend/graphql"

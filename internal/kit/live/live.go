@@ -141,12 +141,15 @@ func (c *Conn[T]) Get() (T, error) {
 	if l := c.live.Load(); l != nil {
 		return l.value, nil
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	select {
 	case c.asked <- struct{}{}:
 	default:
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	if c.state == Failed {
+		c.turn(Connecting, c.cause) // so that who waits now waits for that
+	}
 	var none T
 	return none, gateway.Away(c.away())
 }

@@ -132,8 +132,9 @@ func (b *Broker) Logs() int {
 
 // requeue puts a message back in front. The caller holds the lock.
 func (b *Broker) requeue(d *delivery) {
-	d.m.Redelivered++
-	b.queues[d.queue] = slices.Insert(b.queues[d.queue], 0, d.m)
+	m := d.m // which belongs to whoever has received it
+	m.Redelivered++
+	b.queues[d.queue] = slices.Insert(b.queues[d.queue], 0, m)
 }
 
 // end is who publishes to a queue or subscribes to it.

@@ -1,0 +1,71 @@
+package amqp
+
+import (
+	_ "embed"
+	"errors"
+	"time"
+
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/kit/agent"
+	"github.com/sluice-gateway/sluice/internal/kit/amqp"
+	"github.com/sluice-gateway/sluice/internal/kit/live"
+)
+
+//go:embed options.go
+var source string
+
+//go:embed doc.go
+var doc string
+
+var info = component.Info{
+	Namespace: "async/amqp",
+	Summary:   "Takes the messages of an agent from a RabbitMQ queue.",
+	Source:    source,
+	Doc:       doc,
+}
+
+func init() { component.Register(component.Driver(info, build)) }
+
+func build(s *component.PipeSite, o Options) error {
+	if err := amqp.Check(o.Host); err != nil {
+		return config.At("host", err)
+	}
+	b, err := amqp.NewBroker(&s.Site, o.Host, o.ClientTLS)
+	if err != nil {
+		return err
+	}
+	c := s.Agent()
+	b.Backoff, b.Retries = live.Backoff(c.Connection.BackoffStrategy), c.Connection.MaxRetries
+	o.report(s)
+	if o.PrefetchCount == 0 {
+		o.PrefetchCount = amqp.DefaultPrefetch
+	}
+	sub, err := b.Subscriber(s.Name(), amqp.Subscribing{
+		Topology: amqp.Topology{
+			Exchange: o.Exchange, Queue: o.Name, Keys: []string{c.Consumer.Topic},
+			Durable: o.Durable, Delete: o.Delete, Exclusive: o.Exclusive, NoWait: o.NoWait, DeadLetters: o.DeadLetterExchange,
+		},
+		Prefetch: max(o.PrefetchCount, c.Consumer.Workers), PrefetchSize: o.PrefetchSize, NoLocal: o.NoLocal, AutoAck: o.AutoAck,
+	})
+	if err != nil {
+		return err
+	}
+	return agent.Take(s, sub, agent.Options{
+		AutoAck: o.AutoAck, Discard: o.NackDiscard, RetryDelay: time.Duration(o.RetryDelay), MaxDeliveries: o.MaxDeliveries,
+		Metadata: o.ForwardMetadata, Headers: o.InputHeaders, Critical: o.Critical,
+	})
+}
+
+// report says what cannot be meant.
+func (o Options) report(s *component.PipeSite) {
+	if o.PrefetchSize > 0 {
+		s.Mistake("prefetch_size", errors.New("RabbitMQ takes no such limit and ends the connection; write prefetch_count alone"))
+	}
+	if len(o.InputHeaders) > 0 && !o.ForwardMetadata {
+		s.Mistake("input_headers", errors.New(`nothing but the body is handed on; write "forward_metadata": true beside it`))
+	}
+	if o.AutoAck && (o.NackDiscard || o.MaxDeliveries > 0 || o.DeadLetterExchange != "") {
+		s.Mistake("auto_ack", errors.New("the broker has forgotten a message when it fails, so that nothing is dropped or given back; remove it, or what is said of such messages"))
+	}
+}

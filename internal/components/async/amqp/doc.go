@@ -1,0 +1,38 @@
+// Package amqp is the namespace async/amqp: an agent that takes its messages from a queue of
+// RabbitMQ, or of another broker that speaks AMQP 0-9-1.
+//
+// The exchange is declared, as one of the type topic, and the queue, which is bound to it by the
+// topic of the consumer, when the connection is made. What exists has to be what the
+// options say, or the broker is away for the agent, and the log says why. User and password
+// stand in no log and in no message; a reference such as ${env:RABBIT_URL} keeps them out of the
+// file.
+//
+// # What becomes of a message
+//
+// A worker takes a message, waits until max_rate allows it, and makes the calls of the agent with
+// the body of the message as that of the request. Backends are called by GET unless they
+// have another method, and most services read no body of that: write POST. Nothing else of the
+// message gets there, or what forward_metadata says.
+//
+// When all is done the message is acknowledged. Anything that fails, be it a status of a
+// backend, the timeout, a condition or one backend of several, fails the message. It is not
+// acknowledged then; it rests for retry_delay, the double each time, and goes back to the
+// queue. All backends get it again, those too for which it went well, so that they have to
+// stand the same message twice. max_deliveries ends that, and nack_discard lets no message
+// come twice: what is dropped goes to dead_letter_exchange, if the queue has one.
+//
+// Messages that rest are among those of prefetch_count. When as many rest, none is taken until
+// one goes back.
+//
+// # Away, reload and stop
+//
+// The gateway starts without the broker, and agents connect beside each other. An agent that has
+// lost its connection makes another, as often as connection says. One that has failed for good
+// is said so in the log as an error, is "failed" at the health path, and makes the gateway
+// not ready; the others go on, and the next reload tries it again.
+//
+// A reload lets an agent go on whose options are the same, with new backends if those
+// have changed. One that takes messages in another way begins when the one before it has
+// finished what it had taken. At the stop messages that are worked on are finished, within
+// max_shutdown_wait_time, and the others go back to the queue.
+package amqp

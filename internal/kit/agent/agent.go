@@ -1,0 +1,277 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/live"
+	"github.com/sluice-gateway/sluice/internal/kit/queue"
+	"github.com/sluice-gateway/sluice/internal/model"
+)
+
+// Options say what becomes of messages.
+type Options struct {
+	// AutoAck is that the broker forgets a message when it is received.
+	AutoAck bool
+
+	// Discard drops a message at its first failure.
+	Discard bool
+
+	// RetryDelay is how long a message that has failed rests, unacknowledged, before it is
+	// given back: the double each time it fails again, up to a minute.
+	RetryDelay time.Duration
+
+	// MaxDeliveries is how often a message is delivered before it is dropped; 0 is no end.
+	MaxDeliveries int
+
+	// Metadata hands the type of the content and the key of a message on, and those of its
+	// attributes that Headers names; * is all.
+	Metadata bool
+	Headers  []string
+
+	// Critical is that the gateway is not ready while the broker is away. Without it that
+	// is so when the agent has failed.
+	Critical bool
+}
+
+// KeyHeader is the header with the key of a message.
+const KeyHeader = "X-Message-Routing-Key"
+
+// Take lets the agent of the site take the messages of sub. The error is one of the build.
+func Take(s *component.PipeSite, sub queue.Subscriber, o Options) error {
+	c := s.Agent()
+	state, err := keep(s, sub, o)
+	if err != nil {
+		return err
+	}
+	t := &taker{state: state, o: o, sub: sub, agent: c, log: s.Log().With("agent", c.Name), clock: s.Clock(), stamps: s.Service().Dialect == model.KrakenD}
+	if err := s.Health(c.Name, true, t.health); err != nil {
+		return err
+	}
+	return s.Source(t, state)
+}
+
+// A taker is the source of one generation.
+type taker struct {
+	*state
+	o      Options
+	sub    queue.Subscriber
+	agent  *model.Agent
+	log    *slog.Logger
+	clock  component.Clock
+	stamps bool // health tells the time alone
+}
+
+// health is what health paths tell: when the connection was last seen, and that there is none.
+func (t *taker) health() (text string, ok bool) {
+	text, up := t.sub.Health()
+	failed := text == live.Failed.String()
+	seen := t.pinged()
+	switch {
+	case failed:
+	case t.stamps && !seen.IsZero():
+		text = seen.String()
+	case t.stamps && (up || !t.o.Critical):
+		text = ""
+	case !seen.IsZero():
+		text += ", last seen " + seen.UTC().Format(time.RFC3339)
+	}
+	return text, up || !failed && !t.o.Critical
+}
+
+// Run takes messages until ctx ends. An error is that there are no more attempts to connect.
+func (t *taker) Run(ctx context.Context, take func(gateway.Message) error) error {
+	defer t.sub.Start(t.log)()
+	workers := t.agent.Consumer.Workers
+	ended := make(chan error, workers)
+	for range workers {
+		go func() {
+			var err error
+			defer func() { ended <- err }()
+			defer gateway.Recover("", &err)
+			err = t.work(ctx, take)
+		}()
+	}
+	looks := time.NewTicker(time.Duration(t.agent.Connection.HealthInterval))
+	defer looks.Stop()
+	var errs []error
+	for workers > 0 {
+		select {
+		case err := <-ended:
+			workers--
+			if err != nil && len(errs) == 0 {
+				errs = append(errs, err)
+			}
+		case <-looks.C:
+			if _, up := t.sub.Health(); up {
+				t.ping(t.clock())
+			}
+		}
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	return errors.Join(errs...)
+}
+
+// work takes one message after the other.
+func (t *taker) work(ctx context.Context, take func(gateway.Message) error) error {
+	for {
+		select {
+		case t.busy <- struct{}{}:
+		case <-ctx.Done():
+			return nil
+		}
+		err := t.one(ctx, take)
+		<-t.busy
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+}
+
+// one takes a message.
+func (t *taker) one(ctx context.Context, take func(gateway.Message) error) error {
+	d, err := t.next(ctx)
+	if err != nil {
+		return err
+	}
+	if !t.admitted(ctx) {
+		t.park(d)
+		return nil
+	}
+	failed := func() (err error) {
+		defer gateway.Recover("", &err)
+		return take(t.message(d.Message()))
+	}()
+	t.settle(d, failed)
+	return nil
+}
+
+// again is the pause before a subscriber is asked that has failed while its broker is there.
+const again = time.Second
+
+// next returns a message that was taken before and not worked on, or the next one of the
+// broker.
+func (t *taker) next(ctx context.Context) (queue.Delivery, error) {
+	if d := t.unpark(); d != nil {
+		return d, nil
+	}
+	for tries := 0; ; tries++ {
+		d, err := t.sub.Receive(ctx)
+		if err == nil || ctx.Err() != nil {
+			return d, err
+		}
+		if tries > 0 && !sleep(ctx, again) {
+			return nil, ctx.Err()
+		}
+		if err := t.sub.Wait(ctx); err != nil {
+			return nil, err
+		}
+		t.ping(t.clock())
+	}
+}
+
+// admitted waits until the rate allows one more, and reports whether it did before ctx was done.
+func (t *taker) admitted(ctx context.Context) bool {
+	for t.rate != nil {
+		now := time.Now()
+		if t.rate.Take(now) {
+			break
+		}
+		if !sleep(ctx, t.rate.RetryAfter(now)) {
+			return false
+		}
+	}
+	return true
+}
+
+// message returns a message as the pipe gets it: the body alone, or what of it is handed on.
+func (t *taker) message(m *queue.Message) gateway.Message {
+	out := gateway.Message{Body: m.Body}
+	if !t.o.Metadata {
+		return out
+	}
+	for _, f := range m.Attributes {
+		name := gateway.Canonical(f.Name)
+		if name == KeyHeader || !gateway.Token(f.Name) || !gateway.Carried(f.Value) {
+			continue
+		}
+		if name == "Content-Type" || slices.ContainsFunc(t.o.Headers, func(h string) bool { return h == "*" || config.SameName(h, f.Name) }) {
+			out.Header.Add(f.Name, f.Value)
+		}
+	}
+	if m.Key != "" && gateway.Carried(m.Key) {
+		out.Header.Add(KeyHeader, m.Key)
+	}
+	return out
+}
+
+// lastWord is how long the end of a delivery may take.
+const lastWord = time.Second
+
+// settle ends a delivery by what became of the message, or lets it rest.
+func (t *taker) settle(d queue.Delivery, failed error) {
+	ctx, cancel := context.WithTimeout(context.Background(), lastWord)
+	defer cancel()
+	m := d.Message()
+	before := t.delivered(m)
+	switch n := before + 1; {
+	case failed == nil:
+		if err := d.Ack(ctx); err != nil {
+			t.log.Warn("a message is not acknowledged and comes again", "cause", err)
+		}
+	case errors.Is(failed, gateway.ErrStopped) || gateway.Cut(failed):
+		t.count(m, before)
+		d.Nack(ctx, true) // if not, the end of the connection does
+	case t.o.AutoAck:
+	case t.o.Discard:
+		d.Nack(ctx, false)
+	case t.o.MaxDeliveries > 0 && n >= t.o.MaxDeliveries:
+		t.log.Warn("a message has failed too often and is dropped", "deliveries", n, "cause", failed)
+		d.Nack(ctx, false)
+	default:
+		t.count(m, n)
+		t.rest(d, t.o.pause(n))
+	}
+}
+
+// longest is the pause of a message that has failed often.
+const longest = time.Minute
+
+// pause returns how long a message rests that was delivered n times.
+func (o *Options) pause(n int) time.Duration {
+	if o.RetryDelay >= longest {
+		return o.RetryDelay
+	}
+	return time.Duration(min(float64(o.RetryDelay)*math.Exp2(float64(n-1)), float64(longest)))
+}
+
+// sleep reports whether d has passed before ctx was done.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// id is of all that shapes what is kept.
+func id(s *component.PipeSite, sub queue.Subscriber, o Options) string {
+	return "agent " + queue.ID(s.Name(), fmt.Sprintf("%p %+v %+v", sub, o, s.Agent().Consumer), strings.Join(o.Headers, "\n"))
+}

@@ -1,0 +1,409 @@
+package agent_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sluice-gateway/sluice/internal/compile"
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/agent"
+	"github.com/sluice-gateway/sluice/internal/kit/queue"
+	"github.com/sluice-gateway/sluice/internal/kit/queue/queuetest"
+	"github.com/sluice-gateway/sluice/internal/model"
+	"github.com/sluice-gateway/sluice/internal/sitetest"
+)
+
+// options are those of a driver of the test, whose queue is orders.
+type options struct {
+	Host     string          `json:"host"`
+	AutoAck  bool            `json:"auto_ack"`
+	Discard  bool            `json:"discard"`
+	Delay    config.Duration `json:"delay"`
+	Most     int             `json:"most"`
+	Metadata bool            `json:"metadata"`
+	Headers  []string        `json:"headers"`
+	Critical bool            `json:"critical"`
+}
+
+func (options) Defaults() options { return options{Delay: config.Duration(time.Second)} }
+
+func init() {
+	component.Register(
+		component.Driver(component.Info{Namespace: "test/driver"}, func(s *component.PipeSite, o options) error {
+			a, err := queue.NewAddress(&s.Site, s.Name(), "", o.Host, "orders")
+			if err != nil {
+				return err
+			}
+			sub, err := queue.OpenSubscriber(&s.Site, a)
+			if err != nil {
+				return err
+			}
+			return agent.Take(s, sub, agent.Options{AutoAck: o.AutoAck, Discard: o.Discard, RetryDelay: time.Duration(o.Delay), MaxDeliveries: o.Most,
+				Metadata: o.Metadata, Headers: o.Headers, Critical: o.Critical})
+		}),
+		component.Service(component.Info{Namespace: "test/pipe", Pipes: component.InAgent}, func(s *component.ServiceSite, o piped) error {
+			s.Source("other", nil, s.Pipe(component.InAgent, &model.Endpoint{Endpoint: "other", Backend: o.Backend, ExtraConfig: o.ExtraConfig, Node: o.Node}))
+			return nil
+		}))
+}
+
+// piped are the options of a source that is no agent.
+type piped struct {
+	Backend     []*model.Backend        `json:"backend"`
+	ExtraConfig map[string]*config.Node `json:"extra_config"`
+	Node        *config.Node            `json:"-"`
+}
+
+func (piped) Scope() string { return string(component.InAgent) }
+
+// A call is what a backend got of a message.
+type call struct {
+	at   time.Duration
+	text string
+}
+
+// A bench is a gateway with one agent, whose backends answer as they are told.
+type bench struct {
+	*sitetest.Gateway
+	broker *queuetest.Broker
+	began  time.Time
+
+	mu     sync.Mutex
+	calls  []call
+	answer func(ctx context.Context, path, text string) error
+}
+
+func newBench(t *testing.T) *bench {
+	b := &bench{Gateway: sitetest.New(t), broker: queuetest.New(t), began: time.Now()}
+	b.Answer = gateway.ConnectorFunc(func(ctx context.Context, x *gateway.Exchange) error {
+		body, err := x.Request.Body.Bytes(0)
+		if err != nil {
+			return err
+		}
+		b.mu.Lock()
+		b.calls = append(b.calls, call{time.Since(b.began), x.Request.Path + " " + string(body)})
+		answer := b.answer
+		b.mu.Unlock()
+		if answer != nil {
+			if err := answer(ctx, x.Request.Path, string(body)); err != nil {
+				return err
+			}
+		}
+		return sitetest.JSON(`{"ok":true}`).Do(ctx, x)
+	})
+	return b
+}
+
+// say lets the backends answer as f does.
+func (b *bench) say(f func(ctx context.Context, path, text string) error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.answer = f
+}
+
+// got returns what the backends have got since the last look.
+func (b *bench) got() (texts []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range b.calls {
+		texts = append(texts, fmt.Sprintf("%v %s", c.at, c.text))
+	}
+	b.calls = nil
+	return texts
+}
+
+// load compiles a configuration with more keys of the consumer, of the agent and of the driver.
+func (b *bench) load(t *testing.T, dialect, consumer, keys, driver string) *compile.Generation {
+	t.Helper()
+	return b.Compile(t, fmt.Sprintf(`{"version": 3, "dialect": %q, "host": ["http://a.test"], "async_agent": [{"name": "orders",
+		"consumer": {"topic": "#", "timeout": "10s"%s}, "extra_config": {"test/driver": {"host": %q%s}}%s}]}`, dialect, consumer, b.broker.Host(), driver, keys))
+}
+
+const one = `, "backend": [{"url_pattern": "/a", "method": "POST"}]`
+
+// run runs the agent of a generation until stop, which returns what Run does.
+func run(t *testing.T, g *compile.Generation) (stop func() error) {
+	ctx, cancel := context.WithCancel(t.Context())
+	src := g.Sources()[0]
+	ended := make(chan error, 1)
+	go func() {
+		ended <- src.Run(ctx, func(m gateway.Message) error { return sitetest.Deliver(t, g, src, m) })
+	}()
+	synctest.Wait()
+	return func() error { cancel(); return <-ended }
+}
+
+func wait(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+func put(b *queuetest.Broker, bodies ...string) {
+	for _, text := range bodies {
+		b.Put("orders", queue.Message{Body: []byte(text)})
+	}
+}
+
+var errNo = &gateway.Error{Code: gateway.CodeBackendStatus, Err: errors.New("no")}
+
+// TestOutcome: what becomes of a message follows what became of its calls.
+func TestOutcome(t *testing.T) {
+	tests := []struct {
+		name, keys, driver string
+		answer             func(ctx context.Context, path, text string) error
+		calls              []string
+		left, dropped      int
+	}{
+		{"all is well", one, "", nil, []string{"0s /a x"}, 0, 0},
+		{"it fails, rests, and comes again, later each time", one, "", func(context.Context, string, string) error { return errNo },
+			[]string{"0s /a x", "1s /a x", "3s /a x", "7s /a x", "15s /a x"}, 0, 0},
+		{"at once", one, `, "delay": "0s", "most": 3`, func(context.Context, string, string) error { return errNo },
+			[]string{"0s /a x", "0s /a x", "0s /a x"}, 0, 1},
+		{"no longer than a minute", one, `, "delay": "40s", "most": 4`, func(context.Context, string, string) error { return errNo },
+			[]string{"0s /a x", "40s /a x", "1m40s /a x", "2m40s /a x"}, 0, 1},
+		{"three times", one, `, "most": 3`, func(context.Context, string, string) error { return errNo },
+			[]string{"0s /a x", "1s /a x", "3s /a x"}, 0, 1},
+		{"dropped", one, `, "discard": true`, func(context.Context, string, string) error { return errNo }, []string{"0s /a x"}, 0, 1},
+		{"too slow", one, `, "most": 1`, func(ctx context.Context, _, _ string) error {
+			<-ctx.Done()
+			return &gateway.Error{Code: gateway.CodeTimeout, Err: ctx.Err()}
+		}, []string{"0s /a x"}, 0, 1},
+		{"one of two fails", `, "backend": [{"url_pattern": "/a", "method": "POST"}, {"url_pattern": "/b", "method": "POST"}], "encoding": "json"`, `, "most": 2`,
+			func(_ context.Context, path, _ string) error {
+				if path == "/b" {
+					return errNo
+				}
+				return nil
+			}, []string{"0s /a x", "0s /b x", "1s /a x", "1s /b x"}, 0, 1},
+		{"by GET, too", `, "backend": [{"url_pattern": "/a"}]`, "", nil, []string{"0s /a x"}, 0, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t)
+				b.say(tt.answer)
+				g := b.load(t, "sluice", "", tt.keys, tt.driver)
+				stop := run(t, g)
+				put(b.broker, "x")
+				wait(20 * time.Second)
+				if strings.Contains(tt.driver, "40s") {
+					wait(5 * time.Minute)
+				}
+				got := b.got()
+				slices.Sort(got)
+				slices.Sort(tt.calls)
+				if !slices.Equal(got, tt.calls) {
+					t.Errorf("calls %q, want %q", got, tt.calls)
+				}
+				if d := len(b.broker.Dropped("orders")); d != tt.dropped {
+					t.Errorf("%d dropped, want %d", d, tt.dropped)
+				}
+				if err := stop(); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// TestWorkersAndRate: as many messages as there are workers are worked on at once, and all of
+// them together begin no faster than the rate.
+func TestWorkersAndRate(t *testing.T) {
+	tests := []struct {
+		name, consumer string
+		takes          time.Duration
+		want           []string
+	}{
+		{"one worker", ``, time.Second, []string{"0s", "1s", "2s", "3s", "4s", "5s"}},
+		{"less is one", `, "workers": 0`, time.Second, []string{"0s", "1s", "2s", "3s", "4s", "5s"}},
+		{"two workers", `, "workers": 2`, time.Second, []string{"0s", "0s", "1s", "1s", "2s", "2s"}},
+		{"two a second, at once first", `, "workers": 4, "max_rate": 2.5`, 0, []string{"0s", "0s", "400ms", "800ms", "1.2s", "1.6s"}},
+		{"one in two seconds", `, "workers": 4, "max_rate": 0.5`, 0, []string{"0s", "2s", "4s", "6s", "8s", "10s"}},
+		{"no rate", `, "workers": 9, "max_rate": -1`, 0, []string{"0s", "0s", "0s", "0s", "0s", "0s"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t)
+				b.say(func(context.Context, string, string) error { time.Sleep(tt.takes); return nil })
+				put(b.broker, "1", "2", "3", "4", "5", "6")
+				stop := run(t, b.load(t, "sluice", tt.consumer, one, ""))
+				wait(time.Minute)
+				var got []string
+				for _, line := range b.got() {
+					at, _, _ := strings.Cut(line, " ")
+					got = append(got, at)
+				}
+				if !slices.Equal(got, tt.want) {
+					t.Errorf("begun at %q, want %q", got, tt.want)
+				}
+				if err := stop(); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// TestReload: an agent whose consumer did not change goes on beside the one before it, with
+// what is left of the rate and of the workers, and a message that waits for its turn is taken
+// over. One that has changed gives back what rested.
+func TestReload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		const slow = `, "workers": 2, "max_rate": 1`
+		b.say(func(_ context.Context, path, _ string) error { time.Sleep(5 * time.Second); return nil })
+		put(b.broker, "1", "2", "3")
+		before := b.load(t, "sluice", slow, one, "")
+		stop := run(t, before)
+		after := b.load(t, "sluice", slow, `, "backend": [{"url_pattern": "/b", "method": "POST"}]`, "")
+		if before.Sources()[0].Kept != after.Sources()[0].Kept {
+			t.Error("an agent with other backends has lost what was kept")
+		}
+		done := make(chan error)
+		go func() { done <- stop() }()
+		next := run(t, after)
+		wait(time.Minute)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if got, want := b.got(), []string{"0s /a 1", "1s /b 2", "5s /b 3"}; !slices.Equal(got, want) {
+			t.Errorf("calls %q, want %q", got, want)
+		}
+		if b.broker.Held() != 0 || len(b.broker.Queue("orders")) != 0 {
+			t.Errorf("%d held, %v in the queue", b.broker.Held(), b.broker.Queue("orders"))
+		}
+		changed := b.load(t, "sluice", `, "workers": 3`, one, "")
+		if changed.Sources()[0].Kept == after.Sources()[0].Kept {
+			t.Error("an agent with more workers has what was kept")
+		}
+		if err := next(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestStop: what rests goes back to the queue at the end, and so does what was cut, which
+// counts as no failure.
+func TestStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.say(func(context.Context, string, string) error { return errNo })
+		put(b.broker, "1")
+		g, problems := b.Check(t, fmt.Sprintf(`{"version": 3, "async_agent": [{"name": "orders", "consumer": {"topic": "#"}, "backend": [{"url_pattern": "/a", "host": ["http://a.test"]}],
+			"extra_config": {"test/driver": {"host": %q, "delay": "1h"}}}]}`, b.broker.Host()))
+		if g == nil {
+			t.Fatal(problems)
+		}
+		if err := g.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		stop := run(t, g)
+		if n := b.broker.Held(); n != 1 {
+			t.Errorf("%d messages rest, want 1", n)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		if err := g.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if n, q := b.broker.Held(), b.broker.Queue("orders"); n != 0 || len(q) != 1 {
+			t.Errorf("%d messages rest, %v are in the queue", n, q)
+		}
+	})
+}
+
+// TestAway: an agent takes again when its broker is back, and what it held comes again, once.
+func TestAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.broker.Lose(errors.New("not there"))
+		g := b.load(t, "krakend", "", one, "")
+		health := b.Env.Health[0]
+		stop := run(t, g)
+		put(b.broker, "1")
+		wait(10 * time.Second)
+		if text, ok := health.State(); text != "" || !ok {
+			t.Errorf("health before it was connected: %q, %t", text, ok)
+		}
+		b.broker.Return()
+		wait(2 * time.Second)
+		b.say(func(context.Context, string, string) error { time.Sleep(time.Second); return nil })
+		put(b.broker, "2")
+		synctest.Wait()
+		b.broker.Lose(errors.New("cut"))
+		wait(time.Minute)
+		b.broker.Return()
+		wait(time.Minute)
+		var got []string
+		for _, line := range b.got() {
+			_, text, _ := strings.Cut(line, " ")
+			got = append(got, text)
+		}
+		if want := []string{"/a 1", "/a 2", "/a 2"}; !slices.Equal(got, want) {
+			t.Errorf("calls %q, want %q", got, want)
+		}
+		if text, ok := health.State(); text == "" || !ok || text == "ready" {
+			t.Errorf("health: %q, %t; want the time", text, ok)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestMessage: backends get the body alone, or what of a message is handed on.
+func TestMessage(t *testing.T) {
+	for driver, want := range map[string]string{
+		"": "", `, "metadata": true`: "Content-Type=text/plain X-Message-Routing-Key=a.b",
+		`, "metadata": true, "headers": ["x-a"]`: "Content-Type=text/plain X-A=1 X-Message-Routing-Key=a.b",
+		`, "metadata": true, "headers": ["*"]`:   "Content-Type=text/plain X-A=1 X-B=2 X-Message-Routing-Key=a.b",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t)
+			g := b.load(t, "sluice", "", one, driver)
+			src := g.Sources()[0]
+			b.broker.Put("orders", queue.Message{Key: "a.b", Attributes: gateway.Fields{
+				{Name: "content-type", Value: "text/plain"}, {Name: "X-A", Value: "1"}, {Name: "x-b", Value: "2"}, {Name: "X-Message-Routing-Key", Value: "forged"},
+				{Name: "X-C", Value: "a\nb"}, {Name: "not a name", Value: "1"}}})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			var got []string
+			err := src.Run(ctx, func(m gateway.Message) error {
+				for _, f := range m.Header {
+					got = append(got, gateway.Canonical(f.Name)+"="+f.Value)
+				}
+				return nil
+			})
+			if text := strings.Join(got, " "); err != nil || text != want {
+				t.Errorf("%s: header %q, error %v; want %q", driver, text, err, want)
+			}
+		})
+	}
+}
+
+// TestSite: an agent has one driver, and a driver an agent.
+func TestSite(t *testing.T) {
+	tests := []struct{ name, text, want string }{
+		{"none", `"async_agent": [{"name": "a", "consumer": {"topic": "t"}, "backend": [{"url_pattern": "/"}], "extra_config": {}}]`,
+			"extra_config: nothing brings messages to the agent a; write the namespace of a broker here, such as "},
+		{"another pipe", `"extra_config": {"test/pipe": {"backend": [{"url_pattern": "/"}], "extra_config": {"test/driver": {"host": "mem://x"}}}}`,
+			"brings messages to what is listed in async_agent, and has no effect here"},
+	}
+	for _, tt := range tests {
+		_, problems := sitetest.New(t).Check(t, `{"version": 3, "dialect": "sluice", "host": ["http://a.test"], `+tt.text+`}`)
+		if text := config.Format(problems); !strings.Contains(text, tt.want) {
+			t.Errorf("%s: %s\nwant %q", tt.name, text, tt.want)
+		}
+	}
+}

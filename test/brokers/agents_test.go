@@ -1,0 +1,344 @@
+package brokers
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	rabbit "github.com/rabbitmq/amqp091-go"
+
+	"github.com/sluice-gateway/sluice/internal/engine"
+	"github.com/sluice-gateway/sluice/internal/engine/fast"
+	"github.com/sluice-gateway/sluice/internal/kit/amqp/amqptest"
+)
+
+// A service notes the bodies that it gets, and answers as it is told.
+type service struct {
+	*httptest.Server
+
+	mu     sync.Mutex
+	seen   map[string]int
+	header http.Header // of the last one
+	answer func(path, body string) (status int)
+}
+
+func newService(t *testing.T) *service {
+	s := &service{seen: make(map[string]int)}
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return // it was cut
+		}
+		s.mu.Lock()
+		s.seen[r.URL.Path+" "+string(body)]++
+		s.header = r.Header.Clone()
+		answer := s.answer
+		s.mu.Unlock()
+		status := 200
+		if answer != nil {
+			status = answer(r.URL.Path, string(body))
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		io.WriteString(w, `{}`)
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+func (s *service) say(f func(path, body string) int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answer = f
+}
+
+// calls returns how often each message came, by path and body.
+func (s *service) calls() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.seen)
+}
+
+// has waits until there were calls for n different messages.
+func (s *service) has(t *testing.T, n int) {
+	t.Helper()
+	await(t, func() error {
+		if got := len(s.calls()); got != n {
+			return fmt.Errorf("%d messages came, want %d", got, n)
+		}
+		return nil
+	})
+}
+
+// An agent is a configuration with one, and a queue of its own.
+type agent struct {
+	queue, url, host string
+	consumer         string // more keys of these
+	connection       string
+	options          string
+	backends         string
+}
+
+func (a agent) text() string {
+	if a.backends == "" {
+		a.backends = `{"url_pattern":"/a","method":"POST"}`
+	}
+	return fmt.Sprintf(`{%s "max_shutdown_wait_time":"1m","timeout":"1m","host":[%q],"endpoints":[{"endpoint":"/x","backend":[{"url_pattern":"/x"}]}],"async_agent":[{"name":%q,
+		"connection":{%s},"consumer":{"topic":"#"%s},"backend":[%s],
+		"extra_config":{"async/amqp":{"host":%q,"exchange":%q,"name":%q,"durable":true,"retry_delay":"1ms"%s}}}]}`,
+		quiet, a.host, a.queue, a.connection, a.consumer, a.backends, a.url, a.queue+".x", a.queue, a.options)
+}
+
+// health returns what the health path tells of the agent.
+func (r *running) health(name string) string {
+	_, text := r.ask("GET", "/__health", "")
+	var told struct{ Agents map[string]string }
+	if err := json.Unmarshal([]byte(text), &told); err != nil {
+		return err.Error()
+	}
+	return told.Agents[name]
+}
+
+// taking waits until the agent is connected.
+func (r *running) taking(t *testing.T, name string) {
+	t.Helper()
+	await(t, func() error {
+		if text := r.health(name); !strings.HasPrefix(text, "ready") {
+			return errors.New(text)
+		}
+		return nil
+	})
+}
+
+func bodies(from, to int) (ms []rabbit.Publishing) {
+	for i := from; i < to; i++ {
+		ms = append(ms, rabbit.Publishing{Body: fmt.Appendf(nil, "%d", i), DeliveryMode: rabbit.Persistent})
+	}
+	return ms
+}
+
+// empty waits until no message of the queue is left, and checks it when the agent is gone.
+func empty(t *testing.T, s *amqptest.Server, queue string) {
+	t.Helper()
+	await(t, func() error {
+		if n := s.Count(t, queue); n != 0 {
+			return fmt.Errorf("%d messages are left", n)
+		}
+		return nil
+	})
+}
+
+// TestAgent: messages go through the pipe and are acknowledged; the gateway starts while the
+// broker is away, and the agent connects when it is there.
+func TestAgent(t *testing.T) {
+	onBoth(t, func(t *testing.T, e engine.Engine) {
+		s, b := amqptest.Start(t), newService(t)
+		a := agent{queue: "agent-" + e.Name, url: s.URL, host: b.URL, consumer: `,"workers":4`,
+			options: `,"forward_metadata":true,"input_headers":["X-Customer"]`}
+		s.Stop()
+		r := start(t, e, nil, a.text())
+		if status, text := r.ask("GET", "/__ready", ""); status != 200 {
+			t.Errorf("readiness while the broker is away: %d %s", status, text)
+		}
+		s.Restart()
+		r.taking(t, a.queue)
+		ch := s.Channel(t)
+		for i := range 100 {
+			m := rabbit.Publishing{Body: fmt.Appendf(nil, "%d", i), ContentType: "text/plain", Headers: rabbit.Table{"X-Customer": "7", "X-Other": "8"}}
+			if err := ch.Publish(a.queue+".x", "orders.created", false, false, m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b.has(t, 100)
+		b.mu.Lock()
+		h := b.header
+		b.mu.Unlock()
+		if h.Get("Content-Type") != "text/plain" || h.Get("X-Customer") != "7" || h.Get("X-Other") != "" || h.Get("X-Message-Routing-Key") != "orders.created" {
+			t.Errorf("header %v", h)
+		}
+		for text, n := range b.calls() {
+			if n != 1 {
+				t.Errorf("message %s came %d times", text, n)
+			}
+		}
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+		empty(t, s, a.queue)
+	})
+}
+
+// TestAgentKilled: nothing is lost while the broker is killed and comes back, and nothing comes
+// twice but what it delivers again.
+func TestAgentKilled(t *testing.T) {
+	s, b := amqptest.Start(t), newService(t)
+	a := agent{queue: "killed", url: s.URL, host: b.URL, consumer: `,"workers":4`}
+	half := make(chan struct{})
+	var once sync.Once
+	b.say(func(_, body string) int {
+		if body == "500" {
+			once.Do(func() { close(half) })
+		}
+		return 200
+	})
+	r := start(t, fast.Engine, nil, a.text())
+	r.taking(t, a.queue)
+	s.Put(t, a.queue, bodies(0, 1000)...)
+	<-half
+	s.Kill()
+	if err := s.Revive(); err != nil {
+		t.Fatal(err)
+	}
+	r.taking(t, a.queue)
+	b.has(t, 1000)
+	twice := 0
+	for _, n := range b.calls() {
+		twice += n - 1
+	}
+	if twice > 10+4 {
+		t.Errorf("%d calls too many; 10 messages were with the gateway at most", twice)
+	}
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+	empty(t, s, a.queue)
+}
+
+// TestAgentFails: of two backends one fails now and then: the message comes again for both, as
+// often as it failed, until max_deliveries, and is a dead letter then.
+func TestAgentFails(t *testing.T) {
+	s, b := amqptest.Start(t), newService(t)
+	dead := s.Queue(t, "failing.dead", "failing.letters")
+	a := agent{queue: "failing", url: s.URL, host: b.URL, consumer: `,"workers":3`, options: `,"max_deliveries":3,"dead_letter_exchange":"failing.dead"`,
+		backends: `{"url_pattern":"/a","method":"POST"},{"url_pattern":"/b","method":"POST"}`}
+	b.say(func(path, body string) int {
+		if path == "/b" && strings.HasSuffix(body, "7") {
+			return 500
+		}
+		return 200
+	})
+	r := start(t, fast.Engine, nil, a.text())
+	r.taking(t, a.queue)
+	s.Put(t, a.queue, bodies(0, 20)...)
+	b.has(t, 40)
+	var letters []string
+	await(t, func() error {
+		if d := dead(); d != nil {
+			letters = append(letters, string(d.Body))
+		}
+		if len(letters) != 2 {
+			return fmt.Errorf("dead letters %q, want 7 and 17", letters)
+		}
+		return nil
+	})
+	for text, n := range b.calls() {
+		if want := map[bool]int{true: 3, false: 1}[strings.HasSuffix(text, "7")]; n != want {
+			t.Errorf("%s came %d times, want %d", text, n, want)
+		}
+	}
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+	empty(t, s, a.queue)
+}
+
+// TestAgentSlow: a message whose time is over has failed.
+func TestAgentSlow(t *testing.T) {
+	s, b := amqptest.Start(t), newService(t)
+	a := agent{queue: "slow", url: s.URL, host: b.URL, consumer: `,"timeout":"50ms"`, options: `,"nack_discard":true`}
+	release := make(chan struct{})
+	defer close(release)
+	b.say(func(_, body string) int {
+		if body == "0" {
+			<-release
+		}
+		return 200
+	})
+	r := start(t, fast.Engine, nil, a.text())
+	r.taking(t, a.queue)
+	s.Put(t, a.queue, bodies(0, 3)...)
+	b.has(t, 3)
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+	empty(t, s, a.queue)
+}
+
+// TestAgentReloadAndDrain: messages keep coming while the configuration is loaded again and the
+// gateway stops: each is worked on once, and what was not begun is in the queue.
+func TestAgentReloadAndDrain(t *testing.T) {
+	s, b := amqptest.Start(t), newService(t)
+	a := agent{queue: "reloads", url: s.URL, host: b.URL, consumer: `,"workers":4`}
+	r := start(t, fast.Engine, nil, a.text())
+	r.taking(t, a.queue)
+	for i := range 10 {
+		s.Put(t, a.queue, bodies(100*i, 100*i+100)...)
+		r.reload(t)
+	}
+	b.has(t, 1000)
+	begun, release := make(chan struct{}, 100), make(chan struct{})
+	b.say(func(path, _ string) int {
+		if path == "/a" {
+			begun <- struct{}{}
+			<-release
+		}
+		return 200
+	})
+	s.Put(t, a.queue, bodies(1000, 1100)...)
+	for range 4 {
+		<-begun
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- r.stop() }()
+	await(t, func() error {
+		if status, _ := r.ask("GET", "/x", ""); status != 0 {
+			return errors.New("it serves still")
+		}
+		return nil
+	})
+	close(release)
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+	calls := b.calls()
+	for text, n := range calls {
+		if n != 1 && !strings.HasPrefix(text, "/x") {
+			t.Errorf("%s came %d times", text, n)
+		}
+	}
+	delete(calls, "/x ")
+	await(t, func() error {
+		if n := s.Count(t, a.queue); len(calls)+n != 1100 {
+			return fmt.Errorf("%d messages were worked on and %d are in the queue, want 1100 together", len(calls), n)
+		}
+		return nil
+	})
+}
+
+// TestAgentGivesUp: an agent that has failed for good is told of, and another goes on.
+func TestAgentGivesUp(t *testing.T) {
+	s, b := amqptest.Start(t), newService(t)
+	a := agent{queue: "good", url: s.URL, host: b.URL}
+	c := agent{queue: "bad", url: "amqp://guest:secret@127.0.0.1:1/", host: b.URL, connection: `"max_retries":1,"backoff_strategy":"linear"`}
+	text := strings.Replace(a.text(), `"async_agent":[`, `"async_agent":[`+c.text()[strings.Index(c.text(), `{"name"`):len(c.text())-2]+",", 1)
+	r := start(t, fast.Engine, nil, text)
+	await(t, func() error {
+		if text := r.health("bad"); text != "failed" {
+			return errors.New(text)
+		}
+		return nil
+	})
+	if status, text := r.ask("GET", "/__ready", ""); status != 503 || text != `{"status":"unavailable","agents":{"bad":"failed"}}` {
+		t.Errorf("readiness: %d %s", status, text)
+	}
+	r.taking(t, "good")
+	s.Put(t, "good", bodies(0, 10)...)
+	b.has(t, 10)
+}
