@@ -212,7 +212,7 @@ func TestKit(t *testing.T) {
 // TestForTests keeps what is made for tests out of the program, and components' tests
 // from putting together by hand what a site needs.
 func TestForTests(t *testing.T) {
-	aids := []string{"kit/testx", "kit/amqp/amqptest", "kit/nats/natstest", "kit/queue/queuetest", "sitetest", "engine/enginetest"}
+	aids := []string{"kit/testx", "kit/amqp/amqptest", "kit/gcppubsub/gcppubsubtest", "kit/nats/natstest", "kit/queue/queuetest", "sitetest", "engine/enginetest"}
 	for _, p := range packages(t) {
 		for _, path := range p.Imports {
 			if slices.Contains(aids, short(path)) && !slices.Contains(aids, p.name()) && !strings.HasPrefix(p.name(), "test/") {

@@ -2,6 +2,7 @@
 // was answered with 2xx is at the broker, whatever happens to connections meanwhile, and a
 // reload and a stop lose none. It has benchmarks of what a message costs beside the plain way
 // to write the same. Everything runs over real connections on the loopback interface, with
-// the servers of kit/nats/natstest and kit/amqp/amqptest, bounded in count and time. A
+// the servers of kit/nats/natstest, kit/amqp/amqptest and kit/gcppubsub/gcppubsubtest, and stand-ins
+// for AWS, bounded in count and time. A
 // server of GraphQL, graphql-go, is asked here as well.
 package brokers

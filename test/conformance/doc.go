@@ -8,7 +8,8 @@
 //	-- config --            the configuration; $A, $B and $C are the addresses of
 //	                        scripted backends, $DEAD is one that refuses
 //	                        connections, $OWN one for the gateway to listen on
-//	                        beside its own, $NATS that of a NATS server, $RABBIT that
+//	                        beside its own, $NATS that of a NATS server, $PUBSUB that
+//	                        of a fake of Google Pub/Sub, $RABBIT that
 //	                        of RabbitMQ, which all of them share: $RUN in the name of
 //	                        a queue makes it one of this run; $hostA, $hostOWN and so on are the
 //	                        same without http://, $portA and so on their ports alone.

@@ -103,6 +103,30 @@ func (a *Address) Only(names, repeated []string) error {
 	return nil
 }
 
+// Number returns what a parameter says, a number from 1 to most, or the one without it.
+func (a *Address) Number(name string, without, most int) (int, error) {
+	if !a.Query.Has(name) {
+		return without, nil
+	}
+	n, err := strconv.Atoi(a.Query.Get(name))
+	if err != nil || n < 1 || n > most {
+		return 0, fmt.Errorf("the parameter %s is a number from 1 to %d", name, most)
+	}
+	return n, nil
+}
+
+// Flag returns whether a parameter says true.
+func (a *Address) Flag(name string) (bool, error) {
+	if !a.Query.Has(name) {
+		return false, nil
+	}
+	on, err := strconv.ParseBool(a.Query.Get(name))
+	if err != nil {
+		return false, fmt.Errorf("the parameter %s is true or false", name)
+	}
+	return on, nil
+}
+
 // Broker returns where the broker is: Server, or the value of a variable of the
 // environment, such as NATS_SERVER_URL. Example is what may stand there. The text may hold
 // secrets. If wrong says what is wrong with it, without them, that is the error, and so is

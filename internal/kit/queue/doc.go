@@ -63,6 +63,9 @@
 // here, with [Address.Live] as its options. The library's own reconnecting is switched off,
 // or kit/live is not used: one of the two, never both.
 //
+// A broker that has to be asked for messages, such as SQS, is asked by a [Poller] of the
+// connection.
+//
 // Close sends what was accepted and returns within the time that kit/live gives it.
 // Deliveries that nobody has received go back to the broker; whoever holds one may still
 // end it until then.

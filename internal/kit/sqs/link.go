@@ -5,7 +5,6 @@ package sqs
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -23,28 +22,21 @@ type peer struct {
 	queues *sqs.Client // nil for a topic
 	topics *sns.Client // nil for a queue
 	name   string      // the URL of the queue, the ARN of the topic
+	wait   time.Duration
+	raw    bool
 }
 
 // A link is a queue or a topic that was there when somebody looked.
 type link struct {
 	*peer
-	letters bool // the queue has dead letters
-
-	ctx  context.Context // of what receives
-	stop context.CancelFunc
-	mu   sync.Mutex // held while work begins, and while ctx ends
-	work sync.WaitGroup
-
-	once  sync.Once
-	gone  chan struct{} // closed when the link is lost
-	cause error         // why, before gone is closed
-	lost  func(error)
+	*queue.Poller      // which asks for nothing of a topic
+	letters       bool // the queue has dead letters
 }
 
 // Dial looks whether the queue or the topic is there, and the credentials are. Who may use
 // it and not look at it is refused the answer, which is one.
 func (p *peer) Dial(ctx context.Context, lost func(error)) (*link, error) {
-	l := &link{peer: p, gone: make(chan struct{}), lost: lost}
+	l := &link{peer: p}
 	var err error
 	if p.topics != nil {
 		_, err = p.topics.GetTopicAttributes(ctx, &sns.GetTopicAttributesInput{TopicArn: &p.name}, onceSNS)
@@ -61,7 +53,7 @@ func (p *peer) Dial(ctx context.Context, lost func(error)) (*link, error) {
 			return nil, err
 		}
 	}
-	l.ctx, l.stop = context.WithCancel(context.Background())
+	l.Poller = queue.NewPoller(most, p.wait, lost, l.ask)
 	return l, nil
 }
 
@@ -71,32 +63,7 @@ func unseen(r *awsx.Refusal) bool {
 }
 
 // Close ends what receives.
-func (p *peer) Close(_ context.Context, l *link) {
-	l.mu.Lock()
-	l.stop()
-	l.mu.Unlock()
-	l.work.Wait()
-}
-
-// begin runs f beside, and reports whether it does: not behind Close.
-func (l *link) begin(f func()) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.ctx.Err() != nil {
-		return false
-	}
-	l.work.Go(f)
-	return true
-}
-
-// lose notes that the link is of no use any more.
-func (l *link) lose(cause error) {
-	l.once.Do(func() {
-		l.cause = cause
-		close(l.gone)
-		l.lost(cause)
-	})
-}
+func (p *peer) Close(_ context.Context, l *link) { l.Poller.Close() }
 
 // failed returns the failure of a call; sent is that it may have brought a message there.
 func (l *link) failed(ctx context.Context, err error, sent bool) error {
@@ -111,7 +78,7 @@ func (l *link) failed(ctx context.Context, err error, sent bool) error {
 		}
 		return queue.Refused(r)
 	}
-	l.lose(e)
+	l.Lose(e)
 	switch {
 	case errors.Is(e, gateway.ErrUnreached):
 		return gateway.Away(e)

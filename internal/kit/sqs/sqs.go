@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -180,22 +179,10 @@ func readWait(a *queue.Address) (time.Duration, error) {
 	return d, nil
 }
 
-// readRaw returns what the parameter raw says.
-func readRaw(a *queue.Address) (bool, error) {
-	if !a.Query.Has("raw") {
-		return false, nil
-	}
-	raw, err := strconv.ParseBool(a.Query.Get("raw"))
-	if err != nil {
-		return false, errors.New("the parameter raw is true or false")
-	}
-	return raw, nil
-}
-
 func openSubscriber(s *component.Site, a *queue.Address) (queue.Subscriber, error) {
 	name, own, err := readQueue(a)
 	wait, wrong := readWait(a)
-	raw, wrongRaw := readRaw(a)
+	raw, wrongRaw := a.Flag("raw")
 	if err = errors.Join(err, wrong, wrongRaw, a.Only([]string{"region", "waittime", "raw"}, nil)); err != nil {
 		return nil, err
 	}
@@ -205,8 +192,7 @@ func openSubscriber(s *component.Site, a *queue.Address) (queue.Subscriber, erro
 	}
 	// The queue shares its messages out, whoever reads it, so those who read it share this.
 	return component.Keep(s, fmt.Sprint("subscription ", id, " ", wait, " ", raw), func() (*subscriber, func(), error) {
-		sub := &subscriber{wait: wait, raw: raw}
-		sub.Conn = live.New(a.Live(a.String()), &peer{queues: queues(to), name: name})
-		return sub, sub.Close, nil
+		c := live.New(a.Live(a.String()), &peer{queues: queues(to), name: name, wait: wait, raw: raw})
+		return &subscriber{c}, c.Close, nil
 	})
 }

@@ -9,11 +9,16 @@
 //	rabbit://       exchange                 queue                        RABBIT_SERVER_URL
 //	awssqs://queue  ?region=                 ?region=, waittime=, raw=    AWS
 //	awssns:///arn   ?region=                 none; subscribe a queue      AWS
+//	gcppubsub://    project/topic            project/subscription         Google, or PUBSUB_EMULATOR_HOST
 //
 // A queue of SQS is its URL without https://, such as
 // awssqs://sqs.eu-west-1.amazonaws.com/123456789012/orders, a topic of SNS its ARN; each may
 // be cut anywhere between the two halves. AWS is found by its region, and its credentials by the chain of the SDK;
 // the option server is the base URL of what stands in for it.
+//
+// A topic of Google Pub/Sub is projects/P/topics/T or P/T, a subscription projects/P/subscriptions/S
+// or P/S; the credentials are Google's default ones, and the option server is the host and port
+// of what stands in for it, or the URL of an endpoint.
 //
 // The key url_pattern names the backend in logs, nothing else; disable_host_sanitize is not
 // needed. What is wrong with an address, or with what the environment says, stops the start.

@@ -1,0 +1,179 @@
+//go:build !slim
+
+package gcppubsub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net/url"
+	"strings"
+	"time"
+
+	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/queue"
+)
+
+// A service is Pub/Sub, for one topic or subscription. It is a live.Peer.
+type service struct {
+	*account
+	name  string // such as projects/shop/topics/orders
+	topic bool   // else it is a subscription
+
+	most int // messages that one call asks for
+	lazy bool
+}
+
+// A link is a connection to Pub/Sub, whose topic or subscription was there.
+type link struct {
+	*service
+	*queue.Poller // which asks for nothing of a topic
+	conn          *grpc.ClientConn
+	topics        pubsubpb.PublisherClient
+	subscriptions pubsubpb.SubscriberClient
+	route         string
+	letters       bool // the subscription has dead letters
+}
+
+const (
+	probe    = 5 * time.Minute  // when a connection on which nothing comes is asked; servers take no more
+	patience = 30 * time.Second // how long a call may take where nobody says so
+	moment   = time.Second      // how long following a server to another connection may take
+)
+
+// Dial connects and looks at the topic or the subscription. Who may use it and not look at it
+// is refused the answer, which is one.
+func (s *service) Dial(ctx context.Context, lost func(error)) (*link, error) {
+	o := []grpc.DialOption{
+		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithUserAgent(s.product), grpc.WithIdleTimeout(0), grpc.WithDisableServiceConfig(),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: probe}),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(math.MaxInt32)), // a message for each who waits
+	}
+	if s.tls != nil {
+		tokens, err := s.tokens()
+		if err != nil {
+			return nil, err
+		}
+		o = append(o, grpc.WithTransportCredentials(credentials.NewTLS(s.tls.Clone())), grpc.WithPerRPCCredentials(tokens))
+	}
+	conn, err := grpc.NewClient("dns:///"+s.target, o...)
+	if err != nil {
+		return nil, err
+	}
+	l := &link{service: s, conn: conn, topics: pubsubpb.NewPublisherClient(conn), subscriptions: pubsubpb.NewSubscriberClient(conn)}
+	l.route = "subscription=" + url.QueryEscape(s.name)
+	if s.topic {
+		l.route = "topic=" + url.QueryEscape(s.name)
+	}
+	if err := l.look(ctx); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	l.Poller = queue.NewPoller(s.most, pulling, lost, l.ask)
+	l.Go(l.watch)
+	return l, nil
+}
+
+// look asks for what there is.
+func (l *link) look(ctx context.Context) error {
+	var err error
+	if l.topic {
+		_, err = l.topics.GetTopic(l.routed(ctx), &pubsubpb.GetTopicRequest{Topic: l.name})
+	} else {
+		var there *pubsubpb.Subscription
+		if there, err = l.subscriptions.GetSubscription(l.routed(ctx), &pubsubpb.GetSubscriptionRequest{Subscription: l.name}); err == nil {
+			l.letters = there.DeadLetterPolicy != nil
+		}
+	}
+	if err == nil || status.Code(err) == codes.PermissionDenied {
+		return nil
+	}
+	return said(err)
+}
+
+// watch notices that the connection is lost. A server that asks for another one is followed.
+func (l *link) watch(ctx context.Context) {
+	for l.conn.WaitForStateChange(ctx, connectivity.Ready) {
+		l.conn.Connect()
+		if !l.follow(ctx) {
+			break
+		}
+	}
+	if ctx.Err() == nil {
+		l.Lose(errors.New("the connection was lost"))
+	}
+}
+
+// follow reports whether there is a connection again.
+func (l *link) follow(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, moment)
+	defer cancel()
+	for {
+		switch s := l.conn.GetState(); {
+		case s == connectivity.Ready:
+			return true
+		case s == connectivity.TransientFailure || s == connectivity.Shutdown || !l.conn.WaitForStateChange(ctx, s):
+			return false
+		}
+	}
+}
+
+// Close ends the connection.
+func (s *service) Close(_ context.Context, l *link) {
+	l.Poller.Close()
+	l.conn.Close()
+}
+
+// routed returns a context for calls, by which Google knows where they belong (AIP-4222).
+func (l *link) routed(ctx context.Context) context.Context {
+	return metadata.AppendToOutgoingContext(ctx, "x-goog-request-params", l.route)
+}
+
+// failed returns the failure of a call. From is whom it was sent to, nobody if it was not, and
+// sent is that it may have brought a message there.
+func (l *link) failed(ctx context.Context, err error, from *peer.Peer, sent bool) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	cause := said(err)
+	switch status.Code(err) {
+	case codes.DeadlineExceeded: // which the server has noticed sooner
+		return context.DeadlineExceeded
+	case codes.InvalidArgument, codes.NotFound, codes.AlreadyExists, codes.PermissionDenied, codes.FailedPrecondition, codes.OutOfRange,
+		codes.Unimplemented, codes.ResourceExhausted, codes.Unauthenticated:
+		if from.Addr != nil {
+			return queue.Refused(cause)
+		}
+	}
+	if sent && from.Addr != nil {
+		return queue.Lost(cause)
+	}
+	return gateway.Away(cause)
+}
+
+// longestLine is how much of what somebody says is told.
+const longestLine = 512
+
+// said returns what a call has failed for, in a line.
+func said(err error) error {
+	s := status.Convert(err)
+	return fmt.Errorf("Pub/Sub: %s: %s", s.Code(), line(s.Message()))
+}
+
+// line returns what stands in the first line of a text.
+func line(text string) string {
+	text, _, _ = strings.Cut(text, "\n")
+	return strings.ToValidUTF8(text[:min(len(text), longestLine)], "")
+}
