@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
 
 const program = "github.com/sluice-gateway/sluice/cmd/sluice"
@@ -48,6 +50,9 @@ func TestLibraries(t *testing.T) {
 // TestRefuses: what is left out is an error where it stands, whoever asks, and everything
 // else is as it was.
 func TestRefuses(t *testing.T) {
+	if testx.Race {
+		t.Skip("the gateway is a process of its own, which the race detector does not see")
+	}
 	folder := t.TempDir()
 	sluice := filepath.Join(folder, "sluice")
 	goTool(t, "build", "-tags", "slim", "-o", sluice, program)
