@@ -32,8 +32,12 @@ const (
 	longestSNS = 256 << 10
 )
 
+// longestName is the length of the longest name of a topic, in bytes; within the expression it
+// would cost 250 kB.
+const longestName = 256
+
 var (
-	topic      = regexp.MustCompile(`^/?(arn:aws[a-z-]*:sns:([a-z0-9-]+):[0-9]{12}:[a-zA-Z0-9_-]{1,256}(\.fifo)?)$`)
+	topic      = regexp.MustCompile(`^/?(arn:aws[a-z-]*:sns:([a-z0-9-]+):[0-9]{12}:([a-zA-Z0-9_-]+(?:\.fifo)?))$`)
 	queueURL   = regexp.MustCompile(`^[a-zA-Z0-9.-]+(:[0-9]+)?(/[a-zA-Z0-9_.-]+)+$`)
 	queueHosts = regexp.MustCompile(`^sqs\.([a-z0-9-]+)\.amazonaws\.com`)
 )
@@ -124,7 +128,7 @@ func openQueue(s *component.Site, a *queue.Address) (queue.Publisher, error) {
 
 func openTopic(s *component.Site, a *queue.Address) (queue.Publisher, error) {
 	m := topic.FindStringSubmatch(a.Path)
-	if m == nil {
+	if m == nil || len(m[3]) > longestName {
 		return nil, errors.New("it is no topic; write awssns:/// with its ARN, as in awssns:///arn:aws:sns:eu-west-1:123456789012:orders")
 	}
 	if err := a.Only([]string{"region"}, nil); err != nil {

@@ -415,6 +415,8 @@ func TestAddresses(t *testing.T) {
 		{"awssqs://" + awstest.QueueHost, "/orders", "localhost", false, "base URL"},
 		{"awssqs://" + awstest.QueueHost, "/orders", "http://a:b@c", false, "base URL"},
 		{"awssns:///", "orders", "", false, "it is no topic"},
+		{"awssns:///arn:aws:sns:eu-west-1:123456789012:", strings.Repeat("x", 256), "", false, ""},
+		{"awssns:///arn:aws:sns:eu-west-1:123456789012:", strings.Repeat("x", 252) + ".fifo", "", false, "it is no topic"},
 		{"awssns:///" + awstest.TopicARN, "orders?waittime=5s", "", false, "unknown parameter"},
 		{"awssns:///" + awstest.TopicARN, "orders", "", true, "nobody can subscribe to awssns://; subscribe a queue to the topic and write awssqs://"},
 	}
