@@ -12,7 +12,19 @@
 //
 // The connection is kept up by kit/live; the reconnecting of nats.go is off. All publishers of
 // a server share one, each subscriber has its own, and holds what has come until somebody
-// takes it, within bounds.
+// takes it, within bounds. When a server goes the others of its cluster are tried as well, of which
+// it has told when it let the gateway in.
 //
-// Sources: the NATS client protocol (docs.nats.io, reference, protocols), ADR-4 (headers).
+// # Trust
+//
+// A server is not trusted. nats.go believes the lengths that it reads, and a wrong one ends the
+// process; it writes under a lock, where a server that reads nothing holds up everybody. So a
+// guard stands between both: it ends a connection on which anything else comes than the
+// protocol allows, or more than its bounds, and takes what is written without waiting; publishers
+// wait for room instead, each until its own deadline. It begins TLS itself, where the address or
+// the server asks for it, and where client_tls is written beside the address; a server that has
+// none is refused then.
+//
+// Sources: the NATS client protocol (docs.nats.io, reference, protocols), ADR-4 (headers), ADR-40
+// (connections).
 package nats

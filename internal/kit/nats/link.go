@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,6 +23,10 @@ type server struct {
 	urls    []string
 	product string
 	tls     *tls.Config
+	secure  bool // TLS is wanted
+
+	mu    sync.Mutex
+	found []string // host:port of others of the cluster, as the last server told that has let the gateway in
 
 	subject, group string // of a subscription; "" for none
 	take           func(*client.Msg)
@@ -30,29 +36,38 @@ type server struct {
 // A link is a connection to a server.
 type link struct {
 	*client.Conn
+	guard *guard
 	lost  chan struct{} // closed when it is
 	cause error         // why, before lost is closed
 
 	mu      sync.Mutex
-	refused map[string]error // by subjects to which nobody may publish
-	last    error            // the last refusal that was noted
-	noted   chan struct{}    // closed when there is another
+	refused map[string]*refusals // by the subjects to which somebody publishes
+	last    error                // the last refusal that was noted
+	noted   chan struct{}        // closed when there is another
+}
+
+// Refusals are those of messages to one subject.
+type refusals struct {
+	n    int // how many there were
+	last error
 }
 
 // Dial connects, and subscribes.
 func (s *server) Dial(ctx context.Context, lost func(cause error)) (*link, error) {
-	l := &link{lost: make(chan struct{}), refused: make(map[string]error), noted: make(chan struct{})}
-	d := &dialer{ctx: ctx}
+	l := &link{lost: make(chan struct{}), refused: make(map[string]*refusals), noted: make(chan struct{})}
+	d := &dialer{ctx: ctx, of: s}
 	defer d.done()
 	o := client.Options{
-		Servers: s.urls, Name: s.product, TLSConfig: s.tls.Clone(), SkipHostLookup: true, AllowReconnect: false,
+		Servers: s.all(), Name: s.product, SkipHostLookup: true, AllowReconnect: false, IgnoreDiscoveredServers: true, Secure: s.secure,
 		CustomDialer: d, PingInterval: probe, MaxPingsOut: 2, PermissionErrOnSubscribe: true,
-		AsyncErrorCB: func(_ *client.Conn, _ *client.Subscription, err error) {
+		AsyncErrorCB: func(c *client.Conn, _ *client.Subscription, err error) {
 			if errors.Is(err, client.ErrSlowConsumer) {
 				s.slow()
 				return
 			}
-			l.note(err)
+			if l.note(err); s.subject != "" && errors.Is(err, client.ErrPermissionViolation) && strings.Contains(err.Error(), "Subscription to") {
+				c.Close() // and it may be allowed again
+			}
 		},
 		ClosedCB: func(c *client.Conn) {
 			l.cause = c.LastError()
@@ -70,7 +85,9 @@ func (s *server) Dial(ctx context.Context, lost func(cause error)) (*link, error
 		}
 		return nil, err
 	}
+	l.guard = d.made
 	if s.subject == "" {
+		s.find(d.made.cluster)
 		return l, nil
 	}
 	sub, err := l.QueueSubscribe(s.subject, s.group, s.take)
@@ -87,7 +104,62 @@ func (s *server) Dial(ctx context.Context, lost func(cause error)) (*link, error
 		l.Conn.Close()
 		return nil, err
 	}
+	s.find(d.made.cluster)
 	return l, nil
+}
+
+// mostFound is how many servers are known that no address names.
+const mostFound = 100
+
+// find notes which servers the cluster has.
+func (s *server) find(found []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.found = found[:min(len(found), mostFound)]
+}
+
+// all returns the servers to try, those of the cluster with the scheme and the user of the first
+// address.
+func (s *server) all() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := slices.Clone(s.urls)
+	own, err := url.Parse(s.urls[0])
+	if err != nil {
+		return all
+	}
+	for _, host := range s.found {
+		u := url.URL{Scheme: own.Scheme, User: own.User, Host: host}
+		if _, err := url.Parse(u.String()); err == nil {
+			all = append(all, u.String())
+		}
+	}
+	return all
+}
+
+// settings returns the settings of TLS for an address. A server of the cluster that is known by
+// its number alone has the certificate of the name by which the cluster is known.
+func (s *server) settings(address string) *tls.Config {
+	c := s.tls.Clone()
+	if c == nil {
+		c = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	if c.ServerName != "" {
+		return c
+	}
+	c.ServerName, _, _ = net.SplitHostPort(address)
+	if own, err := url.Parse(s.urls[0]); err == nil && net.ParseIP(c.ServerName) != nil && net.ParseIP(own.Hostname()) == nil && !s.names(c.ServerName) {
+		c.ServerName = own.Hostname()
+	}
+	return c
+}
+
+// names reports whether an address names the host.
+func (s *server) names(host string) bool {
+	return slices.ContainsFunc(s.urls, func(text string) bool {
+		u, err := url.Parse(text)
+		return err == nil && u.Hostname() == host
+	})
 }
 
 // Close sends what is left and ends the connection.
@@ -107,24 +179,43 @@ func (l *link) note(err error) {
 	defer l.mu.Unlock()
 	if _, rest, found := strings.Cut(err.Error(), `Publish to "`); found {
 		subject, _, _ := strings.Cut(rest, `"`)
-		l.refused[subject] = err
+		if r := l.refused[subject]; r != nil {
+			r.n++
+			r.last = err
+		}
 	}
 	l.last = err
 	close(l.noted)
 	l.noted = make(chan struct{})
 }
 
+// refusals returns how many messages to the subject were refused so far.
+func (l *link) refusals(subject string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.refused[subject] == nil {
+		l.refused[subject] = new(refusals)
+	}
+	return l.refused[subject].n
+}
+
 // refusal returns why the server has not taken a message to the subject, behind which it has
-// answered a PING; nil if it has. The library learns of a refusal in front of that answer and
-// tells it behind: what it has learnt last is waited for.
-func (l *link) refusal(ctx context.Context, subject string) error {
+// answered a PING; nil if it has. So many were refused before it. The library learns of a
+// refusal in front of that answer and tells it behind: what it has learnt last is waited for.
+// A refusal names no message, so that one of another to the same subject, at the same time, is
+// taken for it.
+func (l *link) refusal(ctx context.Context, subject string, before int) error {
 	for {
 		learnt := l.LastError()
 		l.mu.Lock()
-		refused, last, noted := l.refused[subject], l.last, l.noted
+		r, last, noted := l.refused[subject], l.last, l.noted
+		n, why := r.n, r.last
 		l.mu.Unlock()
-		if refused != nil || learnt == nil || learnt == last || !errors.Is(learnt, client.ErrPermissionViolation) {
-			return refused
+		switch {
+		case n > before:
+			return why
+		case learnt == nil || learnt == last || !errors.Is(learnt, client.ErrPermissionViolation):
+			return nil
 		}
 		select {
 		case <-noted:
@@ -139,20 +230,35 @@ func (l *link) refusal(ctx context.Context, subject string) error {
 // A dialer makes the connections of one attempt, which ends with ctx.
 type dialer struct {
 	ctx    context.Context
-	failed error // why the last one was not made
+	of     *server
+	made   *guard // the last one
+	failed error  // why the last one was not made
 	stop   []func() bool
 }
 
+// SkipTLSHandshake tells the library that its connections are secure already where they have to
+// be.
+func (d *dialer) SkipTLSHandshake() bool { return true }
+
 // Dial connects to an address.
 func (d *dialer) Dial(network, address string) (net.Conn, error) {
+	d.made, d.failed = nil, nil
 	var nd net.Dialer
 	c, err := nd.DialContext(d.ctx, network, address)
 	if err != nil {
 		d.failed = err
 		return nil, err
 	}
-	d.stop = append(d.stop, context.AfterFunc(d.ctx, func() { c.Close() }))
-	return c, nil
+	stop := context.AfterFunc(d.ctx, func() { c.Close() })
+	g, err := newGuard(d.ctx, c, d.of.settings(address), d.of.secure)
+	if err != nil {
+		stop()
+		c.Close()
+		d.failed = err
+		return nil, err
+	}
+	d.made, d.stop = g, append(d.stop, stop)
+	return g, nil
 }
 
 // done lets connections outlive the attempt.

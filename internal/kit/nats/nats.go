@@ -39,6 +39,7 @@ func where(s *component.Site, a *queue.Address) (to *server, id []string, err er
 	if to.urls, err = servers(text); err != nil {
 		return nil, nil, err
 	}
+	to.secure = a.ClientTLS != nil || secure(to.urls)
 	secure, secureID, err := a.TLS()
 	to.tls = secure
 	return to, append([]string{a.Retry(), to.product, secureID}, to.urls...), err
@@ -90,7 +91,19 @@ func (p *publisher) Publish(ctx context.Context, m *queue.Message) error {
 			out.Header[f.Name] = values[i : i+1 : i+1]
 		}
 	}
-	switch err := l.PublishMsg(&out); {
+	if _, limited := ctx.Deadline(); !limited {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, patience)
+		defer cancel()
+	}
+	before := l.refusals(p.subject)
+	written, err := l.guard.reserve(ctx, out.Size())
+	if err != nil {
+		return err
+	}
+	err = l.PublishMsg(&out)
+	written()
+	switch {
 	case errors.Is(err, client.ErrMaxPayload):
 		return gateway.TooLarge("the max_payload of the broker", l.MaxPayload())
 	case errors.Is(err, client.ErrConnectionClosed): // and nothing was sent
@@ -100,18 +113,13 @@ func (p *publisher) Publish(ctx context.Context, m *queue.Message) error {
 	case err != nil:
 		return queue.Lost(err)
 	}
-	if _, limited := ctx.Deadline(); !limited {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, patience)
-		defer cancel()
-	}
 	if err := l.FlushWithContext(ctx); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		return queue.Lost(err)
 	}
-	if err := l.refusal(ctx, p.subject); err != nil {
+	if err := l.refusal(ctx, p.subject, before); err != nil {
 		if ctx.Err() != nil {
 			return err
 		}

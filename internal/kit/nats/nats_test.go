@@ -624,7 +624,7 @@ func TestMistakes(t *testing.T) {
 		{"nats://a", "orders?qeue=g", `unknown parameter "qeue"`},
 		{"nats://a", "orders?queue=g", `unknown parameter "queue"; nats:// knows natsv2 here`},
 		{"", "orders", "nobody says where the broker is; set the variable NATS_SERVER_URL, such as nats://queue.internal:4222"},
-		{"http://u:secret@a", "orders", "the variable NATS_SERVER_URL: the scheme of a server is nats, tls, ws, wss"},
+		{"http://u:secret@a", "orders", "the variable NATS_SERVER_URL: the scheme of a server is nats or tls"},
 		{"nats://u:secret@a:b%", "orders", "the variable NATS_SERVER_URL: it is no address of a server"},
 		{"nats://u:secret@a/b", "orders", "the variable NATS_SERVER_URL: nothing stands behind name and port"},
 		{"u:secret@a, tls://b:4222", "orders", ""},

@@ -12,10 +12,10 @@ const (
 	example  = "nats://queue.internal:4222"
 )
 
-var schemes = []string{"nats", "tls", "ws", "wss"}
+var schemes = []string{"nats", "tls"}
 
 // servers takes an address apart: one URL or several with commas between them, with the
-// scheme nats, tls, ws or wss, or none for the first. The error shows nothing of it, which
+// scheme nats or tls, or none for the first. The error shows nothing of it, which
 // may hold secrets.
 func servers(text string) (urls []string, err error) {
 	for part := range strings.SplitSeq(text, ",") {
@@ -28,13 +28,21 @@ func servers(text string) (urls []string, err error) {
 		case err != nil || u.Hostname() == "":
 			return nil, errors.New("it is no address of a server; write " + example)
 		case !slices.Contains(schemes, u.Scheme):
-			return nil, errors.New("the scheme of a server is " + strings.Join(schemes, ", ") + "; write " + example)
-		case u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" && strings.HasPrefix(u.Scheme, "nats"):
+			return nil, errors.New("the scheme of a server is " + strings.Join(schemes, " or ") + "; write " + example)
+		case u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "":
 			return nil, errors.New("nothing stands behind name and port; write " + example)
 		}
 		urls = append(urls, part)
 	}
 	return urls, nil
+}
+
+// secure reports whether TLS is wanted of any of the servers; then it is of all.
+func secure(urls []string) bool {
+	return slices.ContainsFunc(urls, func(text string) bool {
+		scheme, _, _ := strings.Cut(text, ":")
+		return strings.EqualFold(scheme, "tls")
+	})
 }
 
 // public returns addresses without what is secret in them, for logs.
