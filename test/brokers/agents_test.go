@@ -342,3 +342,29 @@ func TestAgentGivesUp(t *testing.T) {
 	s.Put(t, "good", bodies(0, 10)...)
 	b.has(t, 10)
 }
+
+func init() {
+	var s *amqptest.Server
+	var got chan string
+	examples["Agents"] = example{
+		with: func(t *testing.T) []string {
+			s, got = amqptest.Start(t), make(chan string, 1)
+			orders := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				body, _ := io.ReadAll(r.Body)
+				io.WriteString(w, "{}")
+				got <- r.Method + " " + r.URL.Path + " " + string(body)
+			}))
+			t.Cleanup(orders.Close)
+			return []string{"amqp://guest:guest@queue.internal:5672/", s.URL, "orders.internal:8000", orders.Listener.Addr().String()}
+		},
+		then: func(t *testing.T, r *running) {
+			r.taking(t, "orders") // so that the exchange is there
+			if err := s.Channel(t).Publish("shop", "orders.created", false, false, rabbit.Publishing{Body: []byte(`{"id":1}`)}); err != nil {
+				t.Fatal(err)
+			}
+			if call := <-got; call != `POST /orders {"id":1}` {
+				t.Errorf("the service was sent %s", call)
+			}
+		},
+	}
+}

@@ -23,6 +23,7 @@ type example struct {
 	with        func(t *testing.T) []string
 	environment map[string]string
 	asked       []asked
+	then        func(t *testing.T, r *running) // what else can be tried; may be nil
 }
 
 // asked is a request, such as "POST /orders {}", and the beginning of what is answered: the
@@ -148,6 +149,9 @@ func TestPage(t *testing.T) {
 				if got := fmt.Sprint(status, " ", text); !strings.HasPrefix(got, a.want) {
 					t.Errorf("%s: %.200s, want %s", a.request, got, a.want)
 				}
+			}
+			if e.then != nil {
+				e.then(t, r)
 			}
 		})
 	}
