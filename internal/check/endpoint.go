@@ -158,6 +158,13 @@ func (c *Checker) Taken(e *model.Endpoint) {
 	}
 }
 
+// CalledOnce reports concurrent_calls around a backend that is called once all the same,
+// because each call takes away what it is answered with.
+func (c *Checker) CalledOnce(e *model.Endpoint, backend int) {
+	c.report(e.Node, "concurrent_calls", config.Warning, config.CodeSuspicious,
+		fmt.Errorf("backend[%d] is called once all the same, since each call takes away what it is answered with, such as a message of a queue; remove the key, or call that backend in another endpoint", backend))
+}
+
 // Cache reports answers of an endpoint that every cache may keep for others, unless the file
 // says that this is meant. Those that are personal are for one client alone.
 func (c *Checker) Cache(e *model.Endpoint, personal bool) {

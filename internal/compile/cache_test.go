@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/sluice-gateway/sluice/internal/component"
@@ -55,6 +56,58 @@ func TestNoStore(t *testing.T) {
 		x := request.Exchange(t)
 		if err := g.Do(t.Context(), x); err != nil || x.Response.Header.Get("Cache-Control") != tt.cache {
 			t.Errorf("%s: Cache-Control is %q, want %q; error %v", tt.name, x.Response.Header.Get("Cache-Control"), tt.cache, err)
+		}
+	}
+}
+
+// TestTakes: what takes its answer away is called once for a request, alone, beside others and
+// in pipes, whatever concurrent_calls is, and nobody may keep the answer.
+func TestTakes(t *testing.T) {
+	var taken, asked atomic.Int32
+	count := func(n *atomic.Int32, text string) gateway.Connector {
+		return gateway.ConnectorFunc(func(_ context.Context, x *gateway.Exchange) error { n.Add(1); return answer(x, text) })
+	}
+	r := component.NewRegistry(
+		component.Backend(component.Info{Namespace: "test/take", Hosts: component.Verbatim}, func(s *component.BackendSite, _ struct{}) error {
+			s.Takes()
+			return s.Connector(count(&taken, `{"message":1}`))
+		}),
+		component.Backend(component.Info{Namespace: "test/ask", Hosts: component.Verbatim}, func(s *component.BackendSite, _ struct{}) error {
+			return s.Connector(count(&asked, `{"asked":1}`))
+		}),
+		component.Backend(component.Info{Namespace: "test/workflow", Pipes: component.InWorkflow, Hosts: component.Verbatim}, buildWorkflow))
+	const (
+		take = `{"url_pattern":"/1","extra_config":{"test/take":{}}}`
+		ask  = `{"url_pattern":"/2","extra_config":{"test/ask":{}}}`
+	)
+	in := func(flow string) string { return `{"url_pattern":"/","extra_config":{"test/workflow":{` + flow + `}}}` }
+	tests := []struct {
+		name, backends string
+		asked          int32
+		problems       []string
+	}{
+		{"alone", take, 0, []string{"endpoints[0].concurrent_calls: backend[0] is called once"}},
+		{"beside another", ask + "," + take, 3, []string{"endpoints[0].concurrent_calls: backend[1] is called once"}},
+		{"in a pipe", ask + "," + in(`"endpoint":"/y","backend":[`+ask+","+take+`]`), 4, []string{"endpoints[0].concurrent_calls: backend[1] is called once"}},
+		{"in a pipe of several calls", in(`"endpoint":"/y","concurrent_calls":2,"backend":[` + ask + "," + take + `]`), 2, []string{
+			"endpoints[0].concurrent_calls: backend[0] is called once", `endpoints[0].backend[0].extra_config["test/workflow"].concurrent_calls: backend[1] is called once`}},
+	}
+	for _, tt := range tests {
+		taken.Store(0)
+		asked.Store(0)
+		g, problems := compileMeeting(t, r, `{"version":3,"host":["http://up"],"endpoints":[{"endpoint":"/x","concurrent_calls":3,"backend":[`+tt.backends+`]}]}`)
+		if g == nil || !slices.EqualFunc(problems, tt.problems, func(p *config.Problem, want string) bool {
+			return strings.HasPrefix(p.Path+": "+p.Err.Error(), want) && p.Severity == config.Warning
+		}) {
+			t.Errorf("%s: problems\n%s", tt.name, config.Format(problems))
+			continue
+		}
+		x := testx.Request{Path: "/x"}.Exchange(t)
+		if err := g.Do(t.Context(), x); err != nil || x.Response.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: %v, Cache-Control %q", tt.name, err, x.Response.Header.Get("Cache-Control"))
+		}
+		if n, m := taken.Load(), asked.Load(); n != 1 || m != tt.asked {
+			t.Errorf("%s: taken %d times, asked %d times; want once and %d", tt.name, n, m, tt.asked)
 		}
 	}
 }

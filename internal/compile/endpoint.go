@@ -45,6 +45,7 @@ type branchPlan struct {
 	demands  []demand
 	pipes    []*assembled // that stand in it
 	noStore  bool         // as its components say
+	takes    bool         // a call takes away what it is answered with
 	personal bool
 	by       string
 }
@@ -199,7 +200,7 @@ func (b *endpointBuilder) personal() bool {
 	return false
 }
 
-// taken reports whether what a call is answered with is taken away by it.
+// taken reports whether what a call is answered with is for its request alone.
 func (b *endpointBuilder) taken() bool {
 	return slices.ContainsFunc(b.real, func(bp *branchPlan) bool {
 		return bp.noStore || slices.ContainsFunc(bp.pipes, func(p *assembled) bool { return p.taken })
@@ -307,6 +308,10 @@ func (b *endpointBuilder) backend(i int, be *model.Backend) *branchPlan {
 	bp := &branchPlan{config: be, shadow: call.Shadow, calls: b.config.ConcurrentCalls, pipes: pipes, noStore: call.NoStore, personal: call.Personal, by: call.By}
 	if bp.shadow != nil {
 		bp.calls, bp.name = 1, site.Name()
+	}
+	if bp.takes = call.Takes || slices.ContainsFunc(pipes, func(p *assembled) bool { return p.takes }); bp.takes && bp.calls > 1 {
+		bp.calls = 1
+		b.check.CalledOnce(b.config, i)
 	}
 	stages, onWire := split(site.Placed())
 	tail := call.Connector

@@ -128,6 +128,7 @@ func (c *compiler) nested(p *pipe, in *component.BackendSite, e *model.Endpoint,
 	p.name, p.whole, p.hold = e.Endpoint, b.whole, b.hold()
 	made := &assembled{
 		config: e, plan: p.plan, branches: slices.Concat(b.real, b.shadows), sequential: site.Arrangement().Sequential, personal: b.personal(), taken: b.taken(),
+		takes: slices.ContainsFunc(b.real, func(bp *branchPlan) bool { return bp.takes }),
 	}
 	if in == nil {
 		c.g.pipes = append(c.g.pipes, made)
@@ -143,7 +144,8 @@ type assembled struct {
 	branches   []*branchPlan
 	sequential bool
 	personal   bool // it calls what a header or a claim of the client names
-	taken      bool // what it answers with is taken away
+	taken      bool // what it answers with is for its request alone
+	takes      bool // and taken away
 }
 
 // bounded reports whether what is asked for has an end in reason.

@@ -634,6 +634,7 @@ type BackendSite struct {
 	shadow    *Shadow
 	written   []Written
 	noStore   bool
+	takes     bool
 	noData    bool
 	personal  bool
 	unhosted  bool
@@ -777,6 +778,11 @@ func (s *BackendSite) Shadow(sh Shadow) error {
 // answer is passed through, its own header does.
 func (s *BackendSite) NoStore() { s.noStore = true }
 
+// Takes states that a call takes away what it is answered with, such as a message of a
+// queue: what NoStore states, and that the backend is called once for a request, whatever
+// concurrent_calls is, since the answers of the other calls would be nobody's.
+func (s *BackendSite) Takes() { s.noStore, s.takes = true, true }
+
 // NoData states that the answer is one without data, such as that a message was taken
 // ([gateway.Response.Acknowledge]): what the configuration says of its shape has no effect,
 // which is reported.
@@ -818,6 +824,7 @@ type Call struct {
 	Reshape   func(map[string]any) map[string]any
 	Shadow    *Shadow
 	NoStore   bool
+	Takes     bool
 	NoData    bool
 	Personal  bool
 	Written   []Written // texts with placeholders
@@ -827,7 +834,7 @@ type Call struct {
 
 // Call returns what the components of the backend decided.
 func (s *BackendSite) Call() Call {
-	return Call{s.connector, s.client, s.transport, s.redirects, s.reshape, s.shadow, s.noStore, s.noData, s.personal, s.written, s.claims[call], s.own}
+	return Call{s.connector, s.client, s.transport, s.redirects, s.reshape, s.shadow, s.noStore, s.takes, s.noData, s.personal, s.written, s.claims[call], s.own}
 }
 
 // A Key names a value that one component offers to others.

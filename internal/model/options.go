@@ -349,7 +349,8 @@ type Endpoint struct {
 	CacheTTL config.Duration `json:"cache_ttl"`
 
 	// ConcurrentCalls is how many times each backend is called at once; the
-	// first good answer wins. 0 stands for 1.
+	// first good answer wins. 0 stands for 1. A backend that takes its answer away,
+	// such as a message of a queue, is called once.
 	ConcurrentCalls int `json:"concurrent_calls" check:"min=0,max=100" example:"2"`
 
 	// InputHeaders lists the request headers that backends may see; * is all. What

@@ -24,18 +24,13 @@ func Produce(s *component.BackendSite, p Publisher, status int) error {
 // ProduceBy is Produce for messages that the component makes of the exchange itself. What
 // publish returns is what Publish of a [Publisher] would.
 func ProduceBy(s *component.BackendSite, status int, publish func(ctx context.Context, x *gateway.Exchange, payload []byte) error) error {
-	once(s, "a message is published")
+	if n := s.Endpoint().Config().ConcurrentCalls; n > 1 {
+		s.Warn("", fmt.Errorf("a message is published for each of %d concurrent_calls; remove that key from the endpoint", n))
+	}
 	s.NoStore()
 	s.NoData()
 	s.Needs(body.Raw, body.Empty)
 	return s.Connector(&producer{publish, status})
-}
-
-// once reports calls that are made several times.
-func once(s *component.BackendSite, what string) {
-	if n := s.Endpoint().Config().ConcurrentCalls; n > 1 {
-		s.Warn("", fmt.Errorf("%s for each of %d concurrent_calls; remove that key from the endpoint", what, n))
-	}
 }
 
 type producer struct {

@@ -27,8 +27,7 @@ type Consuming struct {
 // is decoded, shaped and checked: see [Settle]. A Content-Type among its attributes says what
 // the bytes are. The component declares [Failures]. The error is one of the build.
 func Consume(s *component.BackendSite, sub Subscriber, o Consuming) error {
-	once(s, "a message is taken")
-	s.NoStore()
+	s.Takes()
 	c := &consumer{from: sub, o: o, taken: component.NewSlot[Delivery](&s.Site)}
 	s.Stage(component.BackendAdapt, c)
 	return s.Connector(c)

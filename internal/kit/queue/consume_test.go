@@ -67,6 +67,24 @@ func TestConsume(t *testing.T) {
 	}
 }
 
+// TestConsumeHeader: of the attributes nothing reaches the client but the type of a body that
+// is passed on.
+func TestConsumeHeader(t *testing.T) {
+	for backend, want := range map[string]string{"": "application/json; charset=utf-8", `"encoding": "no-op",`: "text/plain"} {
+		b := queuetest.New(t)
+		endpoint := ""
+		if backend != "" {
+			endpoint = `"output_encoding": "no-op",`
+		}
+		_, ask := asking(t, b, inSluice, endpoint, backend, "test/consume", "")
+		b.Put("orders", queue.Message{Body: []byte(`{"id":1}`), Attributes: gateway.Fields{{Name: "content-type", Value: "text/plain"}, {Name: "X-A", Value: "1"}, {Name: "Set-Cookie", Value: "a=b"}}})
+		got := ask(t.Context(), testx.Request{})
+		if got.Text != `{"id":1}` || got.Header.Get("Content-Type") != want || got.Header.Has("X-A") || got.Header.Has("Set-Cookie") {
+			t.Errorf("%s: got %s with %v; want the type %s", backend, got.Text, got.Header, want)
+		}
+	}
+}
+
 // TestConsumeAgain: who runs the call again takes another message, and the one before is
 // given back.
 func TestConsumeAgain(t *testing.T) {
@@ -157,4 +175,20 @@ func TestConsumeLeaves(t *testing.T) {
 			t.Errorf("three who waited got %v", got)
 		}
 	})
+}
+
+// TestConsumeOnce: concurrent_calls takes no message that nobody gets.
+func TestConsumeOnce(t *testing.T) {
+	b := queuetest.New(t)
+	_, ask := asking(t, b, inSluice, `"concurrent_calls": 3,`, "", "test/consume", "")
+	const n = 60
+	for i := range n {
+		b.Put("orders", queue.Message{Body: fmt.Appendf(nil, `{"id":%d}`, i)})
+	}
+	for i := range n {
+		got := ask(t.Context(), testx.Request{})
+		if want := fmt.Sprintf(`{"id":%d}`, i); got.Text != want || len(b.Queue("orders")) != n-1-i || b.Held() != 0 {
+			t.Fatalf("got %s, %v, %d are left, %d held; want %s", got.Text, got.Err, len(b.Queue("orders")), b.Held(), want)
+		}
+	}
 }

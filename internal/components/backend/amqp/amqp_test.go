@@ -199,6 +199,24 @@ func TestConsume(t *testing.T) {
 	}
 }
 
+// TestConcurrentCalls: one message is taken for a request.
+func TestConcurrentCalls(t *testing.T) {
+	s := amqptest.Start(t)
+	g := sitetest.New(t)
+	generation := g.Compile(t, fmt.Sprintf(`{"version": 3, "endpoints": [{"endpoint": "/x", "timeout": "1m", "concurrent_calls": 3,
+		"backend": [{"url_pattern": "/c", "host": [%q], "extra_config": {"backend/amqp/consumer": {"name": "once", "exchange": "once", "routing_key": ["#"]}}}]}]}`, s.URL))
+	ready(t, g)
+	const n = 30
+	for i := range n {
+		s.Put(t, "once", client.Publishing{Body: fmt.Appendf(nil, `{"id":%d}`, i)})
+	}
+	for i := range n {
+		if got := sitetest.Ask(t, generation, testx.Request{Path: "/x"}); got.Text != fmt.Sprintf(`{"id":%d}`, i) {
+			t.Fatalf("message %d: %d %s, %v", i, got.Status, got.Text, got.Err)
+		}
+	}
+}
+
 // TestTopology: exchange and queue are declared, and bound by each key.
 func TestTopology(t *testing.T) {
 	s := amqptest.Start(t)

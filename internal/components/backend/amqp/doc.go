@@ -40,12 +40,15 @@
 //
 // The queue is declared, too, and bound to the exchange by each routing key. Each request
 // takes one message, waiting for it as long as its timeout allows; requests that wait beside
-// each other get a message each. The body is decoded by encoding and shaped like the answer of
+// each other get a message each, and one message is taken for a request, whatever
+// concurrent_calls is. The body is decoded by encoding and shaped like the answer of
 // a service, and then the message is acknowledged, before the answer is written: a client gets
 // a message at most once, and one that leaves at the last moment may not get it. A message that
 // cannot be decoded, or that a check of the backend refuses, goes back to the head of the
 // queue, where the next request finds it; nack_discard drops it, or lets the queue do with it
-// what it does with dead letters. A client that leaves before it is decoded gives it back.
+// what it does with dead letters. A client that leaves before it is decoded gives it back. Properties and headers
+// stay behind, as the header of a service does where its answer is decoded; with no-op the
+// client gets the body as it is, and the content type.
 //
 // The broker sends prefetch_count messages ahead, which other consumers do not get meanwhile.
 // They go back when the connection ends. That no message came is a failure, or the answer that

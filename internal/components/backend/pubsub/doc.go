@@ -47,7 +47,10 @@
 // or that a check of the backend refuses, is dropped; with "nack_discard": false
 // it comes again. So does one whose client has left before it was decoded.
 //
-// Requests that wait beside each other get a message each. That none came is a failure, for a
+// Requests that wait beside each other get a message each, and one message is taken for a
+// request, whatever concurrent_calls is. Attributes stay behind, as the header of a service
+// does where its answer is decoded; with no-op the client gets the body as it is, and of the
+// attributes a Content-Type. That none came is a failure, for a
 // breaker too, or the answer that empty_status_code says.
 //
 // # While the broker is away
