@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -15,7 +13,6 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/sluice-gateway/sluice/internal/component"
 	_ "github.com/sluice-gateway/sluice/internal/components/all"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/engine"
@@ -23,6 +20,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
 	"github.com/sluice-gateway/sluice/internal/kit/amqp/amqptest"
 	"github.com/sluice-gateway/sluice/internal/runtime"
+	"github.com/sluice-gateway/sluice/test/gatewaytest"
 )
 
 func TestMain(m *testing.M) {
@@ -43,58 +41,32 @@ func onBoth(t *testing.T, f func(t *testing.T, e engine.Engine)) {
 
 // A running gateway.
 type running struct {
-	*runtime.Gateway
+	*gatewaytest.Gateway
 	url    string
 	client *http.Client
-	stop   func() error // drains it; the test's end does so otherwise
 }
+
+// stop drains the gateway; the end of the test does so otherwise.
+func (r *running) stop() error { return r.Stop() }
 
 // quiet is what every configuration here begins with: no log, no access log, the dialect
 // sluice.
 const quiet = `"version":3,"dialect":"sluice","extra_config":{"telemetry/logging":{"level":"CRITICAL"},"router":{"disable_access_log":true}},`
 
-// newGateway returns a gateway that has loaded nothing. The text of its configuration is JSON,
-// or YAML.
-func newGateway(e engine.Engine, environment map[string]string, text string) *runtime.Gateway {
-	name := "gateway.json"
-	if !strings.HasPrefix(text, "{") {
-		name = "gateway.yaml"
-	}
-	return runtime.New(runtime.Options{
-		Load: func(context.Context, func(string)) (*config.Document, []*config.Problem) {
-			return config.Parse(name, []byte(text))
-		},
-		Registry: component.Default,
-		Engines:  []engine.Engine{e},
-		Log:      slog.DiscardHandler,
-		Product:  "Sluice 0",
-		Getenv:   func(name string) string { return environment[name] },
-	})
+// options are those of a gateway. The environment is of names and values.
+func options(e engine.Engine, environment map[string]string, text string) runtime.Options {
+	o := gatewaytest.Options(text, e)
+	o.Getenv = func(name string) string { return environment[name] }
+	return o
 }
 
-// start runs a gateway with a configuration until the test ends. The environment is of
-// names and values.
+// start runs a gateway with a configuration until the test ends.
 func start(t testing.TB, e engine.Engine, environment map[string]string, text string) *running {
 	t.Helper()
-	r := &running{Gateway: newGateway(e, environment, text), client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
+	r := &running{client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
 	t.Cleanup(r.client.CloseIdleConnections)
-	if problems, err := r.Load(t.Context()); err != nil {
-		t.Fatalf("%v\n%s", err, config.Format(problems))
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.url = "http://" + l.Addr().String()
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- r.Serve(ctx, l) }()
-	r.stop = sync.OnceValue(func() error { cancel(); return <-done })
-	t.Cleanup(func() {
-		if err := r.stop(); err != nil {
-			t.Errorf("stop: %v", err)
-		}
-	})
+	r.Gateway = gatewaytest.Start(t, options(e, environment, text))
+	r.url = "http://" + r.Address
 	return r
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/nats/natstest"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/runtime"
 )
 
 const overNATS = `{` + quiet + `"endpoints": [
@@ -163,7 +164,7 @@ func TestNATSTry(t *testing.T) {
 		for _, want := range []int{200, 503} {
 			in := testx.Request{Method: "POST", Path: "/orders", Body: "{}"}.Inbound()
 			status := 0
-			_, err := newGateway(e, map[string]string{"NATS_SERVER_URL": s.URL}, overNATS).Try(t.Context(), in,
+			_, err := runtime.New(options(e, map[string]string{"NATS_SERVER_URL": s.URL}, overNATS)).Try(t.Context(), in,
 				func(x *gateway.Exchange) { status = x.Response.Status }, func(*compile.Generation, *gateway.Exchange, error) {})
 			if err != nil || status != want {
 				t.Errorf("status %d, %v; want %d", status, err, want)

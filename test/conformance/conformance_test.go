@@ -40,6 +40,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/model"
 	"github.com/sluice-gateway/sluice/internal/published"
 	"github.com/sluice-gateway/sluice/internal/runtime"
+	"github.com/sluice-gateway/sluice/test/gatewaytest"
 )
 
 // runs counts the runs of transcripts that share a server.
@@ -207,44 +208,31 @@ func (s *stage) start(t testing.TB, name, text string, environ []string) {
 		}
 		return config.ReadFile(file)
 	}
-	g := runtime.New(runtime.Options{
-		Load: func(ctx context.Context, _ func(string)) (*config.Document, []*config.Problem) {
-			d, problems := config.Load(ctx, name, config.LoadOptions{Environ: environ, ReadFile: readFile})
-			if d != nil {
-				variables := environ
-				if d.Root.GetFold("endpoints") != nil && d.Root.GetFold("timeout") == nil {
-					variables = append([]string{"KRAKEND_TIMEOUT=" + patience.String()}, environ...)
-				}
-				problems = append(problems, d.ApplyEnv(variables, config.SpecOf(reflect.TypeFor[model.Service]()))...)
+	o := gatewaytest.Options("", s.engine)
+	o.Load = func(ctx context.Context, _ func(string)) (*config.Document, []*config.Problem) {
+		d, problems := config.Load(ctx, name, config.LoadOptions{Environ: environ, ReadFile: readFile})
+		if d != nil {
+			variables := environ
+			if d.Root.GetFold("endpoints") != nil && d.Root.GetFold("timeout") == nil {
+				variables = append([]string{"KRAKEND_TIMEOUT=" + patience.String()}, environ...)
 			}
-			return d, problems
-		},
-		Registry: cmp.Or(s.registry, component.Default),
-		Engines:  []engine.Engine{s.engine},
-		Log:      slog.DiscardHandler,
-		Stdout:   &s.said,
-		Stderr:   &s.said,
-		Product:  "Sluice 0",
-		Missing:  published.Absent,
-		Getenv:   func(name string) string { return variable(environ, name) },
-
-		Published: published.Namespaces,
-	})
+			problems = append(problems, d.ApplyEnv(variables, config.SpecOf(reflect.TypeFor[model.Service]()))...)
+		}
+		return d, problems
+	}
+	o.Registry = cmp.Or(s.registry, component.Default)
+	o.Stdout, o.Stderr = &s.said, &s.said
+	o.Missing, o.Published = published.Absent, published.Namespaces
+	o.Getenv = func(name string) string { return variable(environ, name) }
+	g := runtime.New(o)
 	s.stop, s.address = nil, ""
 	if s.problems, s.started = g.Load(t.Context()); s.started != nil {
 		return
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.address = l.Addr().String()
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- g.Serve(ctx, l) }()
+	served := gatewaytest.Serve(t, g)
+	s.address = served.Address
 	s.stop = func() {
-		cancel()
-		if err := <-done; err != nil {
+		if err := served.Stop(); err != nil {
 			t.Errorf("stop: %v", err)
 		}
 		s.stop = nil

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"slices"
 	"strings"
@@ -16,14 +15,12 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/sluice-gateway/sluice/internal/component"
 	_ "github.com/sluice-gateway/sluice/internal/components/all"
-	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/engine/fast"
 	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
 	"github.com/sluice-gateway/sluice/internal/gateway"
-	"github.com/sluice-gateway/sluice/internal/runtime"
+	"github.com/sluice-gateway/sluice/test/gatewaytest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -49,36 +46,13 @@ func eachEngine(t *testing.T, f func(t *testing.T, e engine.Engine)) {
 func start(t testing.TB, e engine.Engine, text string) (addr string, saw *journal) {
 	t.Helper()
 	saw = newJournal()
-	g := runtime.New(runtime.Options{
-		Load: func(context.Context, func(string)) (*config.Document, []*config.Problem) {
-			return config.Parse("gateway.json", []byte(text))
-		},
-		Registry: component.Default,
-		Engines: []engine.Engine{{
-			Name:      e.Name,
-			NewServer: func(s engine.Settings) engine.Server { return &watched{e.NewServer(s), saw} },
-			NewClient: e.NewClient,
-		}},
-		Log:     slog.DiscardHandler,
-		Product: product,
+	o := gatewaytest.Options(text, engine.Engine{
+		Name:      e.Name,
+		NewServer: func(s engine.Settings) engine.Server { return &watched{e.NewServer(s), saw} },
+		NewClient: e.NewClient,
 	})
-	if problems, err := g.Load(t.Context()); err != nil {
-		t.Fatalf("%v\n%s", err, config.Format(problems))
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- g.Serve(ctx, l) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("stop: %v", err)
-		}
-	})
-	return l.Addr().String(), saw
+	o.Product = product
+	return gatewaytest.Start(t, o).Address, saw
 }
 
 // product is what the gateway calls itself; nothing that a case sends has it.

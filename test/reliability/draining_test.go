@@ -35,7 +35,7 @@ func TestReadyWhileDraining(t *testing.T) {
 	}()
 	<-entered
 	stopped := make(chan error, 1)
-	go func() { stopped <- g.stop() }()
+	go func() { stopped <- g.Stop() }()
 	for end := time.Now().Add(soon); ; time.Sleep(time.Millisecond) { // until it has begun
 		if _, _, err := get(newClient(t), g.url+"/__live"); err != nil {
 			break

@@ -4,7 +4,6 @@ import (
 	"context"
 	"flag"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -20,7 +19,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/engine/fast"
 	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
-	"github.com/sluice-gateway/sluice/internal/runtime"
+	"github.com/sluice-gateway/sluice/test/gatewaytest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -37,10 +36,9 @@ func engines() []engine.Engine {
 
 // A running gateway, with a configuration that may be exchanged.
 type running struct {
-	*runtime.Gateway
+	*gatewaytest.Gateway
 	url    string
 	config atomic.Pointer[string]
-	stop   func() error // drains it; the test's end does so otherwise
 }
 
 // start runs a gateway with a configuration until the test ends.
@@ -63,37 +61,16 @@ func startWith(t testing.TB, text string, registry *component.Registry) *running
 	t.Helper()
 	r := new(running)
 	r.config.Store(&text)
-	r.Gateway = runtime.New(runtime.Options{
-		Load: func(context.Context, func(string)) (*config.Document, []*config.Problem) {
-			return config.Parse("gateway.json", []byte(*r.config.Load()))
-		},
-		Registry: registry,
-		Engines:  engines(),
-		Log:      slog.DiscardHandler,
-		Product:  "Sluice 0",
-	})
-	if problems, err := r.Load(t.Context()); err != nil {
-		t.Fatalf("%v\n%s", err, config.Format(problems))
+	o := gatewaytest.Options("", engines()...)
+	o.Registry = registry
+	o.Load = func(context.Context, func(string)) (*config.Document, []*config.Problem) {
+		return config.Parse("gateway.json", []byte(*r.config.Load()))
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.url = "http://" + l.Addr().String()
+	r.Gateway = gatewaytest.Start(t, o)
+	r.url = "http://" + r.Address
 	if s := r.Service(); s.TLS != nil && !s.TLS.Disabled {
-		r.url = "https://" + l.Addr().String()
+		r.url = "https://" + r.Address
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- r.Serve(ctx, l) }()
-	wait := sync.OnceValue(func() error { cancel(); return <-done })
-	asked := false
-	r.stop = func() error { asked = true; return wait() }
-	t.Cleanup(func() {
-		if err := wait(); err != nil && !asked {
-			t.Errorf("stop: %v", err)
-		}
-	})
 	return r
 }
 

@@ -60,7 +60,7 @@ func TestHalfHead(t *testing.T) {
 func stopsSoon(t *testing.T, g *running, who string, clients ...*caller) {
 	t.Helper()
 	stopped := make(chan error, 1)
-	go func() { stopped <- g.stop() }()
+	go func() { stopped <- g.Stop() }()
 	select {
 	case err := <-stopped:
 		if err != nil {

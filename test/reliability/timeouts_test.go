@@ -355,7 +355,7 @@ func TestShutdown(t *testing.T) {
 				t.Fatal("the backend is not called")
 			}
 			stopped := make(chan error, 1)
-			go func() { stopped <- g.stop() }()
+			go func() { stopped <- g.Stop() }()
 			for end := time.Now().Add(soon); ; time.Sleep(time.Millisecond) {
 				c, err := net.Dial("tcp", strings.TrimPrefix(g.url, "http://"))
 				if err != nil {

@@ -278,7 +278,7 @@ func TestTunnelShutdown(t *testing.T) {
 				c.say("%s", opening)
 				c.opens()
 				stopped := make(chan error, 1)
-				go func() { stopped <- g.stop() }()
+				go func() { stopped <- g.Stop() }()
 				if !idle.ended() {
 					t.Error("an idle connection outlives the stop")
 				}

@@ -3,10 +3,8 @@ package spelling
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -20,13 +18,11 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
-	"github.com/sluice-gateway/sluice/internal/component"
 	_ "github.com/sluice-gateway/sluice/internal/components/all"
-	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/engine/fast"
 	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
-	"github.com/sluice-gateway/sluice/internal/runtime"
+	"github.com/sluice-gateway/sluice/test/gatewaytest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -80,32 +76,7 @@ func (b *backend) take() []string {
 // start runs a gateway until the test ends and returns its address.
 func start(t *testing.T, e engine.Engine, text string) string {
 	t.Helper()
-	g := runtime.New(runtime.Options{
-		Load: func(context.Context, func(string)) (*config.Document, []*config.Problem) {
-			return config.Parse("gateway.json", []byte(text))
-		},
-		Registry: component.Default,
-		Engines:  []engine.Engine{e},
-		Log:      slog.DiscardHandler,
-		Product:  "Sluice 0",
-	})
-	if problems, err := g.Load(t.Context()); err != nil {
-		t.Fatalf("%v\n%s", err, config.Format(problems))
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- g.Serve(ctx, l) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("stop: %v", err)
-		}
-	})
-	return l.Addr().String()
+	return gatewaytest.Start(t, gatewaytest.Options(text, e)).Address
 }
 
 // A form is a way to send a request.
