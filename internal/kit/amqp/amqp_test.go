@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,16 +17,20 @@ import (
 	"github.com/sluice-gateway/sluice/internal/kit/amqp"
 	"github.com/sluice-gateway/sluice/internal/kit/amqp/amqptest"
 	"github.com/sluice-gateway/sluice/internal/kit/queue"
+	"github.com/sluice-gateway/sluice/internal/kit/queue/queuetest"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 	"github.com/sluice-gateway/sluice/internal/sitetest"
 )
 
 // ends opens publishers and subscribers of a gateway.
 type ends struct {
-	*sitetest.Gateway
+	*queuetest.Ends
 	url string
 }
 
-func newEnds(t *testing.T, url string) *ends { return &ends{sitetest.New(t), url} }
+func newEnds(t *testing.T, url string) *ends {
+	return &ends{queuetest.NewEnds(t, map[string]string{"RABBIT_SERVER_URL": url}), url}
+}
 
 func (e *ends) broker(t *testing.T) *amqp.Broker {
 	t.Helper()
@@ -36,19 +41,13 @@ func (e *ends) broker(t *testing.T) *amqp.Broker {
 	return b
 }
 
-// attend starts l; it ends with the test.
-func (e *ends) attend(t *testing.T, l queue.Lasting) {
-	t.Helper()
-	t.Cleanup(l.Start(e.Env.Log.Logger()))
-}
-
 func (e *ends) publisher(t *testing.T, o amqp.Publishing) *amqp.Publisher {
 	t.Helper()
 	p, err := e.broker(t).Publisher(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.attend(t, p)
+	e.Attend(t, p)
 	return p
 }
 
@@ -58,32 +57,20 @@ func (e *ends) subscriber(t *testing.T, o amqp.Subscribing) *amqp.Subscriber {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.attend(t, s)
+	e.Attend(t, s)
 	return s
 }
 
-func within(t *testing.T, d time.Duration) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), d)
-	t.Cleanup(cancel)
-	return ctx
-}
+// stands counts the brokers of TestDriver, which are one.
+var stands atomic.Int64
 
-// ready waits until messages go through.
-func ready(t *testing.T, l queue.Lasting) {
-	t.Helper()
-	amqptest.Wait(t, func() error {
-		if text, ok := l.Health(); !ok {
-			return errors.New(text)
-		}
-		return nil
+// TestDriver: the driver rabbit:// does what all do.
+func TestDriver(t *testing.T) {
+	queuetest.Conform(t, func(t *testing.T) *queuetest.Stand {
+		s, name := amqptest.Start(t), fmt.Sprint("stand", stands.Add(1))
+		s.Queue(t, name, name)
+		return &queuetest.Stand{Network: s.Proxy, Ends: newEnds(t, s.URL).Ends, Host: "rabbit://", Topic: name, Queue: name}
 	})
-}
-
-func code(err error) string {
-	if err == nil {
-		return ""
-	}
-	return gateway.AsError(err).Code
 }
 
 func durable(name string) amqp.Topology {
@@ -104,8 +91,8 @@ func TestSend(t *testing.T) {
 	for _, lists := range []bool{false, true} {
 		for _, persistent := range []bool{false, true} {
 			p := newEnds(t, s.URL).publisher(t, amqp.Publishing{Topology: exchange("send"), Persistent: persistent, Lists: lists})
-			ready(t, p)
-			if err := p.Send(within(t, time.Minute), &m); err != nil {
+			queuetest.Ready(t, p)
+			if err := p.Send(queuetest.Within(t, time.Minute), &m); err != nil {
 				t.Fatal(err)
 			}
 			d := take()
@@ -126,8 +113,8 @@ func TestSend(t *testing.T) {
 		}
 	}
 	p := newEnds(t, s.URL).publisher(t, amqp.Publishing{Topology: exchange("send")})
-	ready(t, p)
-	if err := p.Send(within(t, time.Minute), new(amqp.Message)); err != nil {
+	queuetest.Ready(t, p)
+	if err := p.Send(queuetest.Within(t, time.Minute), new(amqp.Message)); err != nil {
 		t.Fatal(err)
 	}
 	if d := take(); d == nil || len(d.Body) != 0 || d.RoutingKey != "" {
@@ -140,7 +127,7 @@ func TestTooLong(t *testing.T) {
 	s := amqptest.Start(t)
 	take := s.Queue(t, "long", "long")
 	p := newEnds(t, s.URL).publisher(t, amqp.Publishing{Topology: exchange("long"), Lists: true})
-	ready(t, p)
+	queuetest.Ready(t, p)
 	long, large := strings.Repeat("x", 256), strings.Repeat("x", 140_000)
 	for _, tt := range []struct {
 		m      amqp.Message
@@ -156,7 +143,7 @@ func TestTooLong(t *testing.T) {
 		{amqp.Message{Key: long[1:], ID: long[1:], Header: gateway.Fields{{Name: long[1:], Value: large[:130_000]}}}, 0},
 		{amqp.Message{Body: []byte(large)}, 0},
 	} {
-		err := p.Send(within(t, time.Minute), &tt.m)
+		err := p.Send(queuetest.Within(t, time.Minute), &tt.m)
 		if tt.status == 0 && err != nil || tt.status != 0 && (err == nil || gateway.AsError(err).Status != tt.status) {
 			t.Errorf("%d: %v", tt.status, err)
 		}
@@ -178,8 +165,8 @@ func TestReturned(t *testing.T) {
 	e := newEnds(t, s.URL)
 	mandatory := e.publisher(t, amqp.Publishing{Topology: exchange("returned"), Mandatory: true})
 	plain := e.publisher(t, amqp.Publishing{Topology: exchange("returned")})
-	ready(t, mandatory)
-	ready(t, plain)
+	queuetest.Ready(t, mandatory)
+	queuetest.Ready(t, plain)
 	var wg sync.WaitGroup
 	for i := range 400 {
 		wg.Go(func() {
@@ -188,11 +175,11 @@ func TestReturned(t *testing.T) {
 			if i%2 == 1 {
 				m.Key, want = "bad", gateway.CodeBackendStatus
 			}
-			err := mandatory.Send(within(t, time.Minute), &m)
-			if code(err) != want || err != nil && !strings.Contains(err.Error(), "312 NO_ROUTE") {
+			err := mandatory.Send(queuetest.Within(t, time.Minute), &m)
+			if queuetest.Code(err) != want || err != nil && !strings.Contains(err.Error(), "312 NO_ROUTE") {
 				t.Errorf("%s: %v", m.Key, err)
 			}
-			if err := plain.Send(within(t, time.Minute), &m); err != nil {
+			if err := plain.Send(queuetest.Within(t, time.Minute), &m); err != nil {
 				t.Errorf("%s, not mandatory: %v", m.Key, err)
 			}
 		})
@@ -213,11 +200,11 @@ func TestNack(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := newEnds(t, s.URL).publisher(t, amqp.Publishing{Topology: exchange("full")})
-	ready(t, p)
-	if err := p.Send(within(t, time.Minute), new(amqp.Message)); err != nil {
+	queuetest.Ready(t, p)
+	if err := p.Send(queuetest.Within(t, time.Minute), new(amqp.Message)); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Send(within(t, time.Minute), new(amqp.Message)); code(err) != gateway.CodeBackendStatus {
+	if err := p.Send(queuetest.Within(t, time.Minute), new(amqp.Message)); queuetest.Code(err) != gateway.CodeBackendStatus {
 		t.Errorf("into a full queue: %v", err)
 	}
 }
@@ -228,16 +215,16 @@ func TestReceive(t *testing.T) {
 	e := newEnds(t, s.URL)
 	sub := e.subscriber(t, amqp.Subscribing{Topology: durable("receive")})
 	p := e.publisher(t, amqp.Publishing{Topology: exchange("receive"), Lists: true})
-	if err := sub.Wait(within(t, time.Minute)); err != nil {
+	if err := sub.Wait(queuetest.Within(t, time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	ready(t, p)
-	err := p.Send(within(t, time.Minute), &amqp.Message{Body: []byte("hello"), Key: "a.b", Type: "text/plain", Header: gateway.Fields{{Name: "X-A", Value: "1"}, {Name: "X-A", Value: "2"}}})
+	queuetest.Ready(t, p)
+	err := p.Send(queuetest.Within(t, time.Minute), &amqp.Message{Body: []byte("hello"), Key: "a.b", Type: "text/plain", Header: gateway.Fields{{Name: "X-A", Value: "1"}, {Name: "X-A", Value: "2"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range 3 {
-		d, err := sub.Receive(within(t, time.Minute))
+		d, err := sub.Receive(queuetest.Within(t, time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -258,7 +245,7 @@ func TestReceive(t *testing.T) {
 		"list": []any{int32(7), "x"}, "empty": []any{}, "lists": []any{[]any{"x"}}, "table": client.Table{"a": "b"}, "none": nil,
 		"number": int64(5), "bool": true, "time": time.Unix(0, 0), "bytes": []byte("raw"), "x-delivery-count": "many", "content-type": "text/css",
 	}, ContentType: "text/plain"})
-	d, err := sub.Receive(within(t, time.Minute))
+	d, err := sub.Receive(queuetest.Within(t, time.Minute))
 	if err == nil {
 		err = d.Ack(t.Context())
 	}
@@ -268,7 +255,7 @@ func TestReceive(t *testing.T) {
 	if got, want := fmt.Sprint(d.Message().Attributes), "[{bool true} {bytes raw} {content-type text/css} {list 7} {number 5} {time 1970-01-01T00:00:00Z}]"; got != want || d.Message().Redelivered != 0 {
 		t.Errorf("attributes %s, want %s", got, want)
 	}
-	if d, err := sub.Receive(within(t, 50*time.Millisecond)); !errors.Is(err, context.DeadlineExceeded) {
+	if d, err := sub.Receive(queuetest.Within(t, 50*time.Millisecond)); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("nothing is there: %v, %v", d, err)
 	}
 }
@@ -286,25 +273,25 @@ func TestDeadLetters(t *testing.T) {
 	o := amqp.Subscribing{Topology: durable("alive")}
 	o.Topology.DeadLetters = "dead"
 	alive, counted := e.subscriber(t, o), e.subscriber(t, amqp.Subscribing{Topology: amqp.Topology{Queue: "counted"}, Existing: true})
-	ready(t, alive)
+	queuetest.Ready(t, alive)
 	s.Put(t, "alive", client.Publishing{Body: []byte("poison")})
 	s.Put(t, "counted", client.Publishing{Body: []byte("x")})
-	d, err := alive.Receive(within(t, time.Minute))
+	d, err := alive.Receive(queuetest.Within(t, time.Minute))
 	if err == nil {
 		err = d.Nack(t.Context(), false)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	amqptest.Wait(t, func() error {
+	testx.Await(t, func() error {
 		if d := take(); d == nil || string(d.Body) != "poison" {
 			return fmt.Errorf("in the dead letters: %v", d)
 		}
 		return nil
 	})
-	ready(t, counted)
+	queuetest.Ready(t, counted)
 	for i := range 4 {
-		d, err := counted.Receive(within(t, time.Minute))
+		d, err := counted.Receive(queuetest.Within(t, time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -322,13 +309,13 @@ func TestAutoAck(t *testing.T) {
 	s := amqptest.Start(t)
 	e := newEnds(t, s.URL)
 	sub := e.subscriber(t, amqp.Subscribing{Topology: durable("auto"), AutoAck: true, Prefetch: 1})
-	ready(t, sub)
+	queuetest.Ready(t, sub)
 	s.Put(t, "auto", client.Publishing{Body: []byte("1")}, client.Publishing{Body: []byte("2")}, client.Publishing{Body: []byte("3")})
-	d, err := sub.Receive(within(t, time.Minute))
+	d, err := sub.Receive(queuetest.Within(t, time.Minute))
 	if err != nil || string(d.Message().Body) != "1" || errors.Join(d.Ack(t.Context()), d.Nack(t.Context(), true)) != nil {
 		t.Fatalf("received %v, %v", d, err)
 	}
-	amqptest.Wait(t, func() error { // the broker has heard of it, and sends the next
+	testx.Await(t, func() error { // the broker has heard of it, and sends the next
 		if n := s.Count(t, "auto"); n != 1 {
 			return fmt.Errorf("%d messages are left", n)
 		}
@@ -336,8 +323,8 @@ func TestAutoAck(t *testing.T) {
 	})
 	s.Cut()
 	var got []string
-	amqptest.Wait(t, func() error {
-		d, err := sub.Receive(within(t, time.Second))
+	testx.Await(t, func() error {
+		d, err := sub.Receive(queuetest.Within(t, time.Second))
 		if err == nil {
 			got = append(got, string(d.Message().Body))
 		}
@@ -358,9 +345,9 @@ func TestPrefetch(t *testing.T) {
 	for prefetch, ahead := range map[int]int{0: amqp.DefaultPrefetch, 3: 3} {
 		name := fmt.Sprint("prefetch", prefetch)
 		sub := e.subscriber(t, amqp.Subscribing{Topology: durable(name), Prefetch: prefetch})
-		ready(t, sub)
+		queuetest.Ready(t, sub)
 		s.Put(t, name, make([]client.Publishing, 15)...)
-		amqptest.Wait(t, func() error {
+		testx.Await(t, func() error {
 			if n := s.Count(t, name); n != 15-ahead {
 				return fmt.Errorf("%d messages are left, want %d", n, 15-ahead)
 			}
@@ -369,65 +356,19 @@ func TestPrefetch(t *testing.T) {
 	}
 }
 
-// TestAway: a broker that is down at the start or goes away is told of at once, by publishers
-// and by those who wait, and found again.
-func TestAway(t *testing.T) {
-	s := amqptest.Start(t)
-	s.Stop()
-	e := newEnds(t, strings.Replace(s.URL, "guest:guest", "guest:g%75est", 1))
-	p := e.publisher(t, amqp.Publishing{Topology: exchange("away")})
-	sub := e.subscriber(t, amqp.Subscribing{Topology: durable("away")})
-	if err := p.Send(t.Context(), new(amqp.Message)); code(err) != gateway.CodeBackendAway {
-		t.Errorf("down at the start: %v", err)
-	}
-	if _, err := sub.Receive(t.Context()); code(err) != gateway.CodeBackendAway {
-		t.Errorf("down at the start: %v", err)
-	}
-	s.Restart()
-	for range 2 {
-		ready(t, p)
-		ready(t, sub)
-		waits := make(chan error)
-		go func() { _, err := sub.Receive(context.Background()); waits <- err }()
-		s.Stop()
-		if err := <-waits; code(err) != gateway.CodeBackendAway {
-			t.Errorf("who waited: %v", err)
-		}
-		amqptest.Wait(t, func() error {
-			if err := p.Send(t.Context(), new(amqp.Message)); code(err) != gateway.CodeBackendAway {
-				return fmt.Errorf("while it is away: %w", err)
-			}
-			return nil
-		})
-		s.Restart()
-	}
-	ready(t, p)
-	ready(t, sub)
-	if err := p.Send(within(t, time.Minute), new(amqp.Message)); err != nil {
-		t.Error(err)
-	}
-	if _, err := sub.Receive(within(t, time.Minute)); err != nil {
-		t.Error(err)
-	}
-	log := e.Env.Log
-	if text := e.Log.String(); strings.Count(text, "peer is away") < 4 || !strings.Contains(text, "peer is back") || strings.Contains(text, "g%75est") || strings.Contains(text, "guest") {
-		t.Errorf("log %v:\n%s", log, text)
-	}
-}
-
 // TestHeld: what comes ahead and was not received when the connection was lost is not handed
 // out, since it comes again; what was received and not ended comes again, and says so.
 func TestHeld(t *testing.T) {
 	s := amqptest.Start(t)
 	sub := newEnds(t, s.URL).subscriber(t, amqp.Subscribing{Topology: durable("held")})
-	ready(t, sub)
+	queuetest.Ready(t, sub)
 	s.Put(t, "held", client.Publishing{Body: []byte("1")}, client.Publishing{Body: []byte("2")})
-	first, err := sub.Receive(within(t, time.Minute))
+	first, err := sub.Receive(queuetest.Within(t, time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.Cut()
-	amqptest.Wait(t, func() error {
+	testx.Await(t, func() error {
 		if text, ok := sub.Health(); ok {
 			return errors.New(text)
 		}
@@ -436,9 +377,9 @@ func TestHeld(t *testing.T) {
 	if err := first.Ack(t.Context()); err == nil {
 		t.Error("an acknowledgement that nobody hears")
 	}
-	ready(t, sub)
+	queuetest.Ready(t, sub)
 	for _, want := range []string{"1", "2"} {
-		d, err := sub.Receive(within(t, time.Minute))
+		d, err := sub.Receive(queuetest.Within(t, time.Minute))
 		if err != nil || string(d.Message().Body) != want || d.Message().Redelivered != 1 {
 			t.Fatalf("received %v, %v; want %s", d, err, want)
 		}
@@ -453,15 +394,15 @@ func TestHeld(t *testing.T) {
 func TestSlow(t *testing.T) {
 	s := amqptest.Start(t)
 	p := newEnds(t, s.URL).publisher(t, amqp.Publishing{Topology: exchange("slow"), Mandatory: true})
-	ready(t, p)
+	queuetest.Ready(t, p)
 	s.Hold()
 	for range 3 {
-		if err := p.Send(within(t, 10*time.Millisecond), new(amqp.Message)); !errors.Is(err, context.DeadlineExceeded) {
+		if err := p.Send(queuetest.Within(t, 10*time.Millisecond), new(amqp.Message)); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Send: %v", err)
 		}
 	}
 	s.Resume()
-	if err := p.Send(within(t, time.Minute), new(amqp.Message)); code(err) != gateway.CodeBackendStatus {
+	if err := p.Send(queuetest.Within(t, time.Minute), new(amqp.Message)); queuetest.Code(err) != gateway.CodeBackendStatus {
 		t.Errorf("that nobody gets: %v", err)
 	}
 }
@@ -484,7 +425,7 @@ func TestRefusedTopology(t *testing.T) {
 		{"bytes ahead", "NOT_IMPLEMENTED", e.subscriber(t, amqp.Subscribing{Topology: durable("bytes"), PrefetchSize: 1024})},
 		{"no queue", "NOT_FOUND - no queue 'nowhere'", e.subscriber(t, amqp.Subscribing{Topology: amqp.Topology{Queue: "nowhere"}, Existing: true})},
 	} {
-		amqptest.Wait(t, func() error {
+		testx.Await(t, func() error {
 			if log := e.Log.String(); !strings.Contains(log, tt.want) {
 				return fmt.Errorf("%s: log:\n%s", tt.name, log)
 			}
@@ -494,8 +435,8 @@ func TestRefusedTopology(t *testing.T) {
 			t.Errorf("%s: %s", tt.name, text)
 		}
 	}
-	ready(t, good)
-	if err := good.Send(within(t, time.Minute), new(amqp.Message)); err != nil {
+	queuetest.Ready(t, good)
+	if err := good.Send(queuetest.Within(t, time.Minute), new(amqp.Message)); err != nil {
 		t.Error(err)
 	}
 }
@@ -504,18 +445,18 @@ func TestRefusedTopology(t *testing.T) {
 func TestDeleted(t *testing.T) {
 	s := amqptest.Start(t)
 	sub := newEnds(t, s.URL).subscriber(t, amqp.Subscribing{Topology: durable("deleted")})
-	ready(t, sub)
+	queuetest.Ready(t, sub)
 	waits := make(chan error)
 	go func() { _, err := sub.Receive(context.Background()); waits <- err }()
 	if _, err := s.Channel(t).QueueDelete("deleted", false, false, false); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-waits; code(err) != gateway.CodeBackendAway {
+	if err := <-waits; queuetest.Code(err) != gateway.CodeBackendAway {
 		t.Errorf("who waited: %v", err)
 	}
-	ready(t, sub)
+	queuetest.Ready(t, sub)
 	s.Put(t, "deleted", client.Publishing{})
-	if _, err := sub.Receive(within(t, time.Minute)); err != nil {
+	if _, err := sub.Receive(queuetest.Within(t, time.Minute)); err != nil {
 		t.Error(err)
 	}
 }
@@ -546,76 +487,31 @@ func TestGarbage(t *testing.T) {
 	} {
 		e := newEnds(t, url)
 		p := e.publisher(t, amqp.Publishing{Topology: exchange("garbage")})
-		amqptest.Wait(t, func() error {
+		testx.Await(t, func() error {
 			if log := e.Log.String(); !strings.Contains(log, want) {
 				return fmt.Errorf("%s: log:\n%s", want, log)
 			}
 			return nil
 		})
-		if err := p.Send(t.Context(), new(amqp.Message)); code(err) != gateway.CodeBackendAway || want != "secret" && strings.Contains(err.Error()+e.Log.String(), "secret") {
+		if err := p.Send(t.Context(), new(amqp.Message)); queuetest.Code(err) != gateway.CodeBackendAway || want != "secret" && strings.Contains(err.Error()+e.Log.String(), "secret") {
 			t.Errorf("%s: %v\n%s", want, err, e.Log.String())
 		}
 	}
 }
 
-// TestKept: what is equal is one, over a reload too, and the end lets go of everything.
+// TestKept: what is equal is one.
 func TestKept(t *testing.T) {
-	s := amqptest.Start(t)
-	e := newEnds(t, s.URL)
-	open := func() (*amqp.Publisher, *amqp.Subscriber) {
-		p, err := e.broker(t).Publisher(amqp.Publishing{Topology: exchange("kept")})
+	e := newEnds(t, "amqp://a")
+	for _, exchanges := range [][2]string{{"a", "a"}, {"a", "b"}} {
+		one, err := e.broker(t).Publisher(amqp.Publishing{Topology: exchange(exchanges[0])})
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := e.broker(t).Publisher(amqp.Publishing{Topology: exchange("kept")})
-		if err != nil || again != p {
-			t.Fatal("equal publishers are two")
+		two, err := e.broker(t).Publisher(amqp.Publishing{Topology: exchange(exchanges[1])})
+		if err != nil || (one == two) != (exchanges[0] == exchanges[1]) {
+			t.Errorf("%v: one: %t, %v", exchanges, one == two, err)
 		}
-		sub, err := e.broker(t).Subscriber("a", amqp.Subscribing{Topology: durable("kept")})
-		if err != nil {
-			t.Fatal(err)
-		}
-		site := &e.EndpointSite().Site
-		if err := errors.Join(queue.Attend(site, "p", false, p), queue.Attend(site, "s", false, sub)); err != nil {
-			t.Fatal(err)
-		}
-		e.Start(t)
-		return p, sub
 	}
-	p, sub := open()
-	ready(t, p)
-	ready(t, sub)
-	if err := p.Send(within(t, time.Minute), new(amqp.Message)); err != nil {
-		t.Fatal(err)
-	}
-	d, err := sub.Receive(within(t, time.Minute))
-	if err != nil {
-		t.Fatal(err)
-	}
-	before := e.Env
-	e.Reload(t)
-	p2, sub2 := open()
-	if err := errors.Join(before.Close(t.Context()), before.Release()); err != nil {
-		t.Fatal(err)
-	}
-	if n := s.Connections(); n != 2 || p2 != p || sub2 != sub {
-		t.Errorf("%d connections behind the reload, want 2", n)
-	}
-	if err := d.Ack(t.Context()); err != nil {
-		t.Error(err)
-	}
-	if err := errors.Join(e.Env.Close(t.Context()), e.Env.Release()); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.Send(t.Context(), new(amqp.Message)); code(err) != gateway.CodeBackendAway {
-		t.Errorf("behind the end: %v", err)
-	}
-	amqptest.Wait(t, func() error {
-		if n := s.Connections(); n != 0 {
-			return fmt.Errorf("%d connections behind the end", n)
-		}
-		return nil
-	})
 }
 
 // TestAddresses: what is wrong with an address is said without secrets.

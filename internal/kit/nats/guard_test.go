@@ -14,6 +14,8 @@ import (
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/nats/natstest"
 	"github.com/sluice-gateway/sluice/internal/kit/queue"
+	"github.com/sluice-gateway/sluice/internal/kit/queue/queuetest"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 	"github.com/sluice-gateway/sluice/internal/model"
 )
 
@@ -95,7 +97,7 @@ func TestHostile(t *testing.T) {
 			s := newFake(t, "", tt.says, func(_ net.Conn, r *bufio.Reader) { r.ReadString(0) })
 			e := newEnds(t, s.url())
 			p := e.publisher(t, "orders")
-			natstest.Wait(t, func() error {
+			testx.Await(t, func() error {
 				if log := e.Log.String(); !strings.Contains(log, tt.why) {
 					return fmt.Errorf("%.500s", log)
 				}
@@ -116,20 +118,20 @@ func TestStuck(t *testing.T) {
 	defer close(release)
 	e := newEnds(t, s.url())
 	p := e.publisher(t, "orders")
-	ready(t, p)
+	queuetest.Ready(t, p)
 	var all sync.WaitGroup
 	for range 40 {
 		all.Go(func() {
-			if err := p.Publish(within(t, 300*time.Millisecond), &queue.Message{Body: make([]byte, 900_000)}); !errors.Is(err, context.DeadlineExceeded) {
+			if err := p.Publish(queuetest.Within(t, 300*time.Millisecond), &queue.Message{Body: make([]byte, 900_000)}); !errors.Is(err, context.DeadlineExceeded) {
 				t.Error(err)
 			}
 		})
 	}
 	all.Wait()
-	if err := p.Publish(within(t, 10*time.Millisecond), &queue.Message{Body: []byte("a")}); !errors.Is(err, context.DeadlineExceeded) {
+	if err := p.Publish(queuetest.Within(t, 10*time.Millisecond), &queue.Message{Body: []byte("a")}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("behind them: %v", err)
 	}
-	if err := errors.Join(e.Env.Close(within(t, 10*time.Millisecond)), e.Env.Release()); err != nil {
+	if err := errors.Join(e.Env.Close(queuetest.Within(t, 10*time.Millisecond)), e.Env.Release()); err != nil {
 		t.Error(err)
 	}
 }
@@ -153,9 +155,9 @@ func TestRefusedOnce(t *testing.T) {
 	})
 	e := newEnds(t, s.url())
 	p := e.publisher(t, "orders")
-	ready(t, p)
+	queuetest.Ready(t, p)
 	for _, want := range []string{gateway.CodeBackendStatus, "", ""} {
-		if err := p.Publish(within(t, time.Minute), new(queue.Message)); code(err) != want {
+		if err := p.Publish(queuetest.Within(t, time.Minute), new(queue.Message)); queuetest.Code(err) != want {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
@@ -177,9 +179,9 @@ func TestCluster(t *testing.T) {
 	one := newFake(t, `,"connect_urls":["`+two.Addr().String()+`"]`, "", serve)
 	e := newEnds(t, one.url())
 	p := e.publisher(t, "orders")
-	ready(t, p)
+	queuetest.Ready(t, p)
 	one.Close() // for others that come
-	p.Publish(within(t, time.Minute), &queue.Message{Body: []byte("a")})
+	p.Publish(queuetest.Within(t, time.Minute), &queue.Message{Body: []byte("a")})
 	select {
 	case <-told:
 	case <-time.After(time.Minute):
@@ -205,7 +207,7 @@ func TestDenied(t *testing.T) {
 	})
 	e := newEnds(t, s.url())
 	e.subscriber(t, "orders")
-	natstest.Wait(t, func() error {
+	testx.Await(t, func() error {
 		if log := e.Log.String(); !strings.Contains(log, "peer is away") || !strings.Contains(log, "Permissions Violation for Subscription") || !strings.Contains(log, "peer is back") {
 			return errors.New(log)
 		}
@@ -232,7 +234,7 @@ func TestStrangers(t *testing.T) {
 	} {
 		e := newEnds(t, strings.Replace(tt.server, "//", "//u:secret@", 1))
 		e.publisher(t, "orders", tt.more...)
-		natstest.Wait(t, func() error {
+		testx.Await(t, func() error {
 			if log := strings.ToLower(e.Log.String()); strings.Count(log, strings.ToLower(tt.why)) == 0 {
 				return errors.New(log)
 			}
@@ -252,17 +254,17 @@ func TestMessages(t *testing.T) {
 	e := newEnds(t, s.URL)
 	sub := e.subscriber(t, "orders")
 	p := e.publisher(t, "orders")
-	ready(t, p)
+	queuetest.Ready(t, p)
 	for _, size := range []int{0, 1, 2, 32<<10 - 1, 32 << 10, 1<<20 - 100} {
 		for _, attributes := range []int{0, 3} {
 			m := &queue.Message{Body: []byte(strings.Repeat("x", size))}
 			for i := range attributes {
 				m.Attributes.Add(fmt.Sprint("X-", i), "\tv")
 			}
-			if err := p.Publish(within(t, time.Minute), m); err != nil {
+			if err := p.Publish(queuetest.Within(t, time.Minute), m); err != nil {
 				t.Fatal(err)
 			}
-			d, err := sub.Receive(within(t, time.Minute))
+			d, err := sub.Receive(queuetest.Within(t, time.Minute))
 			if err != nil {
 				t.Fatal(err)
 			}

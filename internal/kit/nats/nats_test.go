@@ -18,44 +18,22 @@ import (
 	"github.com/sluice-gateway/sluice/internal/kit/nats/natstest"
 	"github.com/sluice-gateway/sluice/internal/kit/queue"
 	_ "github.com/sluice-gateway/sluice/internal/kit/queue/drivers"
-	"github.com/sluice-gateway/sluice/internal/sitetest"
+	"github.com/sluice-gateway/sluice/internal/kit/queue/queuetest"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// ends are those of a gateway, opened one after the other.
-type ends struct {
-	*sitetest.Gateway
-	server string
-	n      int
-}
+// ends are those of a gateway.
+type ends struct{ *queuetest.Ends }
 
 func newEnds(t *testing.T, server string) *ends {
-	e := &ends{Gateway: sitetest.New(t), server: server}
-	e.Env.Getenv = func(name string) string {
-		if name == "NATS_SERVER_URL" {
-			return server
-		}
-		return ""
-	}
-	return e
+	return &ends{queuetest.NewEnds(t, map[string]string{"NATS_SERVER_URL": server})}
 }
 
-// address returns what the options say, as those of a site of its own.
 func (e *ends) address(t *testing.T, rest string) *queue.Address {
 	t.Helper()
-	e.n++
-	a, err := queue.NewAddress(&e.EndpointSite().Site, fmt.Sprint("site ", e.n), "url", "nats://", rest)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
-
-// attend starts l; it ends with the test.
-func (e *ends) attend(t *testing.T, l queue.Lasting) {
-	t.Helper()
-	t.Cleanup(l.Start(e.Env.Log.Logger()))
+	return e.Address(t, "nats://", rest)
 }
 
 func (e *ends) publisher(t *testing.T, rest string, more ...func(*queue.Address)) queue.Publisher {
@@ -64,56 +42,29 @@ func (e *ends) publisher(t *testing.T, rest string, more ...func(*queue.Address)
 	for _, f := range more {
 		f(a)
 	}
-	p, err := queue.OpenPublisher(&e.EndpointSite().Site, a)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.attend(t, p)
-	return p
+	return e.Publisher(t, a)
 }
 
 func (e *ends) subscriber(t *testing.T, rest string) queue.Subscriber {
 	t.Helper()
-	s, err := queue.OpenSubscriber(&e.EndpointSite().Site, e.address(t, rest))
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.attend(t, s)
-	if err := s.Wait(within(t, time.Minute)); err != nil {
-		t.Fatal(err)
-	}
+	s := e.Subscriber(t, e.address(t, rest))
+	queuetest.Ready(t, s)
 	return s
 }
 
-func within(t *testing.T, d time.Duration) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), d)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-// ready waits until messages go through.
-func ready(t *testing.T, l queue.Lasting) {
-	t.Helper()
-	natstest.Wait(t, func() error {
-		if text, ok := l.Health(); !ok {
-			return errors.New(text)
-		}
-		return nil
+// TestDriver: the driver does what all do.
+func TestDriver(t *testing.T) {
+	queuetest.Conform(t, func(t *testing.T) *queuetest.Stand {
+		s := natstest.Start(t, natstest.Options{})
+		return &queuetest.Stand{Network: s.Proxy, Ends: newEnds(t, s.URL).Ends, Host: "nats://", Topic: "orders", Queue: "orders", Forgets: true}
 	})
-}
-
-func code(err error) string {
-	if err == nil {
-		return ""
-	}
-	return gateway.AsError(err).Code
 }
 
 // TestPublish: who listens gets the exact body, and attributes as headers, plain.
 func TestPublish(t *testing.T) {
 	s := natstest.Start(t, natstest.Options{})
 	p := newEnds(t, s.URL).publisher(t, "orders.created?natsv2")
-	ready(t, p)
+	queuetest.Ready(t, p)
 	sub := s.Listen(t, "orders.*")
 	body := []byte("{\"id\":1}\x00\xff")
 	for _, m := range []queue.Message{
@@ -121,7 +72,7 @@ func TestPublish(t *testing.T) {
 		{Body: body},
 		{},
 	} {
-		if err := p.Publish(within(t, time.Minute), &m); err != nil {
+		if err := p.Publish(queuetest.Within(t, time.Minute), &m); err != nil {
 			t.Fatal(err)
 		}
 		got, err := sub.NextMsg(time.Minute)
@@ -142,8 +93,8 @@ func TestReceive(t *testing.T) {
 	all, one, two := e.subscriber(t, "orders"), e.subscriber(t, "orders?queue=g"), e.subscriber(t, "orders?queue=g&natsv2")
 	old := e.publisher(t, "orders", func(a *queue.Address) { a.Envelope = true })
 	now := e.publisher(t, "orders")
-	ready(t, old)
-	ready(t, now)
+	queuetest.Ready(t, old)
+	queuetest.Ready(t, now)
 	raw := s.Listen(t, "orders")
 	const n = 100
 	for i := range n {
@@ -151,12 +102,12 @@ func TestReceive(t *testing.T) {
 		if i%2 == 0 {
 			p = now
 		}
-		if err := p.Publish(within(t, time.Minute), &queue.Message{Body: fmt.Append(nil, i), Attributes: gateway.Fields{{Name: "N", Value: fmt.Sprint(i)}}}); err != nil {
+		if err := p.Publish(queuetest.Within(t, time.Minute), &queue.Message{Body: fmt.Append(nil, i), Attributes: gateway.Fields{{Name: "N", Value: fmt.Sprint(i)}}}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for i := range n {
-		d, err := all.Receive(within(t, time.Minute))
+		d, err := all.Receive(queuetest.Within(t, time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -196,88 +147,6 @@ func TestReceive(t *testing.T) {
 	}
 }
 
-// TestGiveBack: a message that is given back is there for the next who asks, one that nobody
-// waited for long enough, too.
-func TestGiveBack(t *testing.T) {
-	s := natstest.Start(t, natstest.Options{})
-	sub := newEnds(t, s.URL).subscriber(t, "orders")
-	ctx, leave := context.WithCancel(t.Context())
-	var wg sync.WaitGroup
-	for range 10 {
-		wg.Go(func() {
-			if d, err := sub.Receive(ctx); !errors.Is(err, context.Canceled) {
-				t.Errorf("who left got %v, %v", d, err)
-			}
-		})
-	}
-	leave()
-	wg.Wait()
-	c := s.Client(t)
-	if err := errors.Join(c.Publish("orders", []byte("a")), c.Flush()); err != nil {
-		t.Fatal(err)
-	}
-	for i := range 3 {
-		d, err := sub.Receive(within(t, time.Minute))
-		if err != nil || string(d.Message().Body) != "a" || d.Message().Redelivered != i {
-			t.Fatalf("received %v, %v", d, err)
-		}
-		if err := errors.Join(d.Nack(t.Context(), i < 2), d.Nack(t.Context(), true)); err != nil {
-			t.Error(err)
-		}
-	}
-	if d, err := sub.Receive(within(t, time.Millisecond)); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("received %v, %v", d, err)
-	}
-}
-
-// TestAway: a server that is down at the start or goes away is told of at once, by publishers
-// and by those who wait, and found again.
-func TestAway(t *testing.T) {
-	s := natstest.Start(t, natstest.Options{})
-	s.Stop()
-	e := newEnds(t, s.URL)
-	p := e.publisher(t, "orders")
-	if err := p.Publish(t.Context(), new(queue.Message)); code(err) != gateway.CodeBackendAway {
-		t.Errorf("down at the start: %v", err)
-	}
-	s.Restart()
-	ready(t, p)
-	sub := e.subscriber(t, "orders")
-	waits := make(chan error)
-	go func() { _, err := sub.Receive(context.Background()); waits <- err }()
-	for range 3 {
-		s.Stop()
-		if err := <-waits; code(err) != gateway.CodeBackendAway {
-			t.Errorf("who waited: %v", err)
-		}
-		natstest.Wait(t, func() error {
-			if err := p.Publish(t.Context(), new(queue.Message)); code(err) != gateway.CodeBackendAway {
-				return fmt.Errorf("while it is away: %w", err)
-			}
-			return nil
-		})
-		s.Restart()
-		natstest.Wait(t, func() error { // both may still have to notice
-			if err := p.Publish(within(t, time.Minute), &queue.Message{Body: []byte("back")}); err != nil {
-				return err
-			}
-			_, err := sub.Receive(within(t, 100*time.Millisecond))
-			return err
-		})
-		for err := error(nil); err == nil; { // what was published before
-			_, err = sub.Receive(within(t, time.Millisecond))
-		}
-		go func() { _, err := sub.Receive(context.Background()); waits <- err }()
-	}
-	s.Cut()
-	if err := <-waits; code(err) != gateway.CodeBackendAway {
-		t.Errorf("who waited: %v", err)
-	}
-	if log := e.Log.String(); strings.Count(log, "peer is away") < 4 || !strings.Contains(log, "peer is back") {
-		t.Errorf("log:\n%s", log)
-	}
-}
-
 // TestHeldWhileAway: what has come before the server went is still handed out.
 func TestHeldWhileAway(t *testing.T) {
 	s := natstest.Start(t, natstest.Options{})
@@ -286,15 +155,15 @@ func TestHeldWhileAway(t *testing.T) {
 	if err := errors.Join(c.Publish("orders", []byte("a")), c.Publish("orders", []byte("b")), c.Flush()); err != nil {
 		t.Fatal(err)
 	}
-	if d, err := sub.Receive(within(t, time.Minute)); err != nil || string(d.Message().Body) != "a" {
+	if d, err := sub.Receive(queuetest.Within(t, time.Minute)); err != nil || string(d.Message().Body) != "a" {
 		t.Fatalf("received %v, %v", d, err)
 	}
-	d, err := sub.Receive(within(t, time.Minute))
+	d, err := sub.Receive(queuetest.Within(t, time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.Stop()
-	natstest.Wait(t, func() error {
+	testx.Await(t, func() error {
 		if text, ok := sub.Health(); ok {
 			return errors.New(text)
 		}
@@ -306,7 +175,7 @@ func TestHeldWhileAway(t *testing.T) {
 	if d, err := sub.Receive(t.Context()); err != nil || string(d.Message().Body) != "b" {
 		t.Errorf("received %v, %v", d, err)
 	}
-	if _, err := sub.Receive(t.Context()); code(err) != gateway.CodeBackendAway {
+	if _, err := sub.Receive(t.Context()); queuetest.Code(err) != gateway.CodeBackendAway {
 		t.Errorf("nothing is held: %v", err)
 	}
 }
@@ -327,7 +196,7 @@ func TestHeld(t *testing.T) {
 	}
 	says := func(text string) {
 		t.Helper()
-		natstest.Wait(t, func() error {
+		testx.Await(t, func() error {
 			if log := e.Log.String(); !strings.Contains(log, text) {
 				return errors.New(log)
 			}
@@ -335,12 +204,12 @@ func TestHeld(t *testing.T) {
 		})
 	}
 	says("messages are dropped, more than are held have come and nobody takes them")
-	if _, err := sub.Receive(within(t, time.Minute)); err != nil {
+	if _, err := sub.Receive(queuetest.Within(t, time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	says("messages are held again")
 	for range 16<<10 - 1 {
-		if _, err := sub.Receive(within(t, time.Minute)); err != nil {
+		if _, err := sub.Receive(queuetest.Within(t, time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -353,36 +222,20 @@ func TestHeld(t *testing.T) {
 	if err := c.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	natstest.Wait(t, func() error {
+	testx.Await(t, func() error {
 		if log := e.Log.String(); strings.Count(log, "messages are dropped") < 2 {
 			return errors.New(log)
 		}
 		return nil
 	})
 	for held := 0; held < 60; {
-		d, err := sub.Receive(within(t, time.Minute))
+		d, err := sub.Receive(queuetest.Within(t, time.Minute))
 		if err != nil {
 			t.Fatalf("%d of 1 MiB were held, %v", held, err)
 		}
 		if len(d.Message().Body) == len(large) {
 			held++
 		}
-	}
-}
-
-// TestSlow: a server that says nothing costs no more than the time of the request.
-func TestSlow(t *testing.T) {
-	s := natstest.Start(t, natstest.Options{})
-	p := newEnds(t, s.URL).publisher(t, "orders")
-	ready(t, p)
-	s.Hold()
-	err := p.Publish(within(t, 10*time.Millisecond), &queue.Message{Body: []byte("a")})
-	if !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("Publish: %v", err)
-	}
-	s.Resume()
-	if err := p.Publish(within(t, time.Minute), &queue.Message{Body: []byte("b")}); err != nil {
-		t.Error(err)
 	}
 }
 
@@ -394,23 +247,23 @@ func TestRefused(t *testing.T) {
 	}}})
 	e := newEnds(t, strings.Replace(s.URL, "//", "//u:secret@", 1))
 	free := e.publisher(t, "free.orders")
-	ready(t, free)
+	queuetest.Ready(t, free)
 	var wg sync.WaitGroup
 	for i := range 20 {
 		p := e.publisher(t, fmt.Sprint("closed.", i%4))
 		wg.Go(func() {
-			if err := p.Publish(within(t, time.Minute), new(queue.Message)); code(err) != gateway.CodeBackendStatus {
+			if err := p.Publish(queuetest.Within(t, time.Minute), new(queue.Message)); queuetest.Code(err) != gateway.CodeBackendStatus {
 				t.Errorf("closed.%d: %v", i%4, err)
 			}
 		})
 		wg.Go(func() {
-			if err := free.Publish(within(t, time.Minute), new(queue.Message)); err != nil {
+			if err := free.Publish(queuetest.Within(t, time.Minute), new(queue.Message)); err != nil {
 				t.Errorf("free: %v", err)
 			}
 		})
 	}
 	wg.Wait()
-	err := free.Publish(within(t, time.Minute), &queue.Message{Body: make([]byte, 1001)})
+	err := free.Publish(queuetest.Within(t, time.Minute), &queue.Message{Body: make([]byte, 1001)})
 	if e := gateway.AsError(err); e.Status != 413 {
 		t.Errorf("too large: %v", err)
 	}
@@ -418,14 +271,14 @@ func TestRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.attend(t, sub)
-	natstest.Wait(t, func() error {
+	e.Attend(t, sub)
+	testx.Await(t, func() error {
 		if log := e.Log.String(); !strings.Contains(log, "Permissions Violation for Subscription") {
 			return errors.New(log)
 		}
 		return nil
 	})
-	if _, err := sub.Receive(t.Context()); code(err) != gateway.CodeBackendAway {
+	if _, err := sub.Receive(t.Context()); queuetest.Code(err) != gateway.CodeBackendAway {
 		t.Errorf("Receive: %v", err)
 	}
 	if log := e.Log.String(); strings.Contains(log, "secret") || !strings.Contains(log, `peer="`+s.URL+` subject closed"`) {
@@ -453,13 +306,13 @@ func TestGarbage(t *testing.T) {
 	t.Cleanup(func() { l.Close(); wg.Wait() })
 	e := newEnds(t, "nats://u:secret@"+l.Addr().String())
 	p := e.publisher(t, "orders")
-	natstest.Wait(t, func() error {
+	testx.Await(t, func() error {
 		if log := e.Log.String(); !strings.Contains(log, "peer is away") {
 			return errors.New(log)
 		}
 		return nil
 	})
-	if err := p.Publish(t.Context(), new(queue.Message)); code(err) != gateway.CodeBackendAway || strings.Contains(err.Error(), "secret") {
+	if err := p.Publish(t.Context(), new(queue.Message)); queuetest.Code(err) != gateway.CodeBackendAway || strings.Contains(err.Error(), "secret") {
 		t.Errorf("Publish: %v", err)
 	}
 	if log := e.Log.String(); strings.Contains(log, "secret") {
@@ -472,8 +325,8 @@ func TestShared(t *testing.T) {
 	s := natstest.Start(t, natstest.Options{})
 	e := newEnds(t, s.URL)
 	for range 3 {
-		ready(t, e.publisher(t, "orders"))
-		ready(t, e.publisher(t, "invoices"))
+		queuetest.Ready(t, e.publisher(t, "orders"))
+		queuetest.Ready(t, e.publisher(t, "invoices"))
 	}
 	e.subscriber(t, "orders")
 	e.subscriber(t, "orders")
@@ -485,41 +338,23 @@ func TestShared(t *testing.T) {
 // TestMany: of 10,000 messages, which several publish while connections are cut, each that
 // was published without an error is at a subscriber.
 func TestMany(t *testing.T) {
-	const n, workers = 10_000, 20
+	const n = 10_000
 	s := natstest.Start(t, natstest.Options{})
 	sub := s.Listen(t, "orders")
 	p := newEnds(t, s.URL).publisher(t, "orders")
-	ready(t, p)
-	var mu sync.Mutex
-	taken, told := make(map[string]bool), 0
-	next := make(chan int)
-	var wg sync.WaitGroup
-	for range workers {
-		wg.Go(func() {
-			for i := range next {
-				body := fmt.Sprint(i)
-				err := p.Publish(within(t, time.Minute), &queue.Message{Body: []byte(body), Attributes: gateway.Fields{{Name: "N", Value: body}}})
-				mu.Lock()
-				if err == nil {
-					taken[body] = true
-				} else {
-					told++
-				}
-				mu.Unlock()
-				if code(err) == gateway.CodeBackendAway {
-					ready(t, p)
-				}
-			}
-		})
-	}
-	for i := range n {
-		next <- i
+	queuetest.Ready(t, p)
+	taken := queuetest.Many(n, func(i int) bool {
+		body := fmt.Sprint(i)
+		err := p.Publish(queuetest.Within(t, time.Minute), &queue.Message{Body: []byte(body), Attributes: gateway.Fields{{Name: "N", Value: body}}})
+		if queuetest.Code(err) == gateway.CodeBackendAway {
+			queuetest.Ready(t, p)
+		}
+		return err == nil
+	}, func(i int) {
 		if i%1000 == 500 {
 			s.Cut()
 		}
-	}
-	close(next)
-	wg.Wait()
+	})
 	got := make(map[string]bool)
 	for {
 		m, err := sub.NextMsg(time.Second)
@@ -532,87 +367,14 @@ func TestMany(t *testing.T) {
 		got[string(m.Data)] = true
 	}
 	lost := 0
-	for body := range taken {
-		if !got[body] {
+	for i := range taken {
+		if !got[fmt.Sprint(i)] {
 			lost++
 		}
 	}
-	if lost > 0 || told == 0 || len(taken) < n/2 {
-		t.Errorf("%d were taken, %d failed, %d of those taken are nowhere", len(taken), told, lost)
+	if lost > 0 || len(taken) == n || len(taken) < n/2 {
+		t.Errorf("%d of %d were taken, %d of those are nowhere", len(taken), n, lost)
 	}
-}
-
-// TestReload: a reload keeps the connection and what has come; the end sends what was taken.
-func TestReload(t *testing.T) {
-	s := natstest.Start(t, natstest.Options{})
-	e := newEnds(t, s.URL)
-	open := func() (queue.Publisher, queue.Subscriber) {
-		site := &e.EndpointSite().Site
-		a, err := queue.NewAddress(site, "site", "url", "nats://", "orders")
-		if err != nil {
-			t.Fatal(err)
-		}
-		p, err := queue.OpenPublisher(site, a)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sub, err := queue.OpenSubscriber(site, a)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := errors.Join(queue.Attend(site, "p", false, p), queue.Attend(site, "s", false, sub)); err != nil {
-			t.Fatal(err)
-		}
-		e.Start(t)
-		return p, sub
-	}
-	p, sub := open()
-	ready(t, p)
-	ready(t, sub)
-	if err := p.Publish(within(t, time.Minute), &queue.Message{Body: []byte("before")}); err != nil {
-		t.Fatal(err)
-	}
-	waits := make(chan string)
-	go func() {
-		for range 2 {
-			d, err := sub.Receive(context.Background())
-			if err != nil {
-				waits <- err.Error()
-				return
-			}
-			waits <- string(d.Message().Body)
-		}
-	}()
-	if got := <-waits; got != "before" {
-		t.Error(got)
-	}
-	before := e.Env
-	e.Reload(t)
-	p2, sub2 := open()
-	if err := errors.Join(before.Close(t.Context()), before.Release()); err != nil {
-		t.Fatal(err)
-	}
-	if n := s.Connections(); n != 2 || sub2 != sub {
-		t.Errorf("%d connections behind the reload, want 2", n)
-	}
-	if err := p2.Publish(within(t, time.Minute), &queue.Message{Body: []byte("behind")}); err != nil {
-		t.Fatal(err)
-	}
-	if got := <-waits; got != "behind" {
-		t.Error(got)
-	}
-	if err := errors.Join(e.Env.Close(t.Context()), e.Env.Release()); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.Publish(t.Context(), new(queue.Message)); code(err) != gateway.CodeBackendAway {
-		t.Errorf("behind the end: %v", err)
-	}
-	natstest.Wait(t, func() error {
-		if n := s.Connections(); n != 0 {
-			return fmt.Errorf("%d connections behind the end", n)
-		}
-		return nil
-	})
 }
 
 // TestMistakes: what is wrong with an address or the environment is said without secrets.

@@ -18,6 +18,8 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/kit/nats/natstest"
 	"github.com/sluice-gateway/sluice/internal/kit/queue"
+	"github.com/sluice-gateway/sluice/internal/kit/queue/queuetest"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 	"github.com/sluice-gateway/sluice/internal/model"
 )
 
@@ -82,13 +84,13 @@ func TestTLS(t *testing.T) {
 			e.Env.Service.ClientTLS = tt.root
 			p := e.publisher(t, "orders", func(a *queue.Address) { a.ClientTLS = tt.here })
 			if !tt.fails {
-				ready(t, p)
-				if err := p.Publish(within(t, time.Minute), &queue.Message{Body: []byte("a")}); err != nil {
+				queuetest.Ready(t, p)
+				if err := p.Publish(queuetest.Within(t, time.Minute), &queue.Message{Body: []byte("a")}); err != nil {
 					t.Errorf("%s: %v", tt.name, err)
 				}
 				continue
 			}
-			natstest.Wait(t, func() error {
+			testx.Await(t, func() error {
 				if log := e.Log.String(); !strings.Contains(log, "peer is away") {
 					return errors.New(log)
 				}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"testing/synctest"
 
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/gateway"
@@ -181,62 +180,43 @@ func TestAttend(t *testing.T) {
 	}
 }
 
-// TestMemory: the broker of tests does what drivers have to do.
+// memory is the network of a broker in memory.
+type memory struct{ *queuetest.Broker }
+
+func (m memory) Cut()     { m.Stop(); m.Restart() }
+func (m memory) Stop()    { m.Lose(errors.New("cut")) }
+func (m memory) Restart() { m.Return() }
+func (m memory) Resume()  { m.Judge(nil) }
+
+func (m memory) Hold() {
+	m.Judge(func(ctx context.Context, _ *queue.Message) error { <-ctx.Done(); return ctx.Err() })
+}
+
+func (m memory) Connections() int {
+	opened, closed := m.Open()
+	return opened - closed
+}
+
+// TestMemory: the broker of tests does what drivers have to do, and tells what became of
+// messages.
 func TestMemory(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b, g := queuetest.New(t), sitetest.New(t)
-		p, sub := opened(t, g, b)
-		gone, leave := context.WithCancel(t.Context())
-		left := make(chan error, 1)
-		go func() { _, err := sub.Receive(gone); left <- err }()
-		synctest.Wait()
-		leave()
-		if err := <-left; !errors.Is(err, context.Canceled) {
-			t.Errorf("Receive of who left: %v", err)
-		}
-		body := []byte("one")
-		if err := p.Publish(t.Context(), &queue.Message{Body: body}); err != nil {
-			t.Fatal(err)
-		}
-		copy(body, "two")
-		d, err := sub.Receive(t.Context())
-		if err != nil || string(d.Message().Body) != "one" {
-			t.Fatalf("received %v, %v", d, err)
-		}
-		if err := d.Nack(t.Context(), true); err != nil {
-			t.Error(err)
-		}
-		if err := d.Ack(t.Context()); err == nil {
-			t.Error("a delivery ended twice")
-		}
-		d, err = sub.Receive(t.Context())
-		if err != nil || d.Message().Redelivered != 1 {
-			t.Fatalf("received %v, %v", d, err)
-		}
-		away := make(chan error, 1)
-		go func() { _, err := sub.Receive(t.Context()); away <- err }()
-		synctest.Wait()
-		b.Lose(errors.New("cut"))
-		for _, err := range []error{<-away, p.Publish(t.Context(), new(queue.Message))} {
-			if gateway.AsError(err).Code != gateway.CodeBackendAway {
-				t.Errorf("while the broker is away: %v", err)
-			}
-		}
-		if err := d.Ack(t.Context()); err == nil {
-			t.Error("a delivery outlived its connection")
-		}
-		b.Return()
-		if err := sub.Wait(t.Context()); err != nil {
-			t.Error(err)
-		}
-		d, err = sub.Receive(t.Context())
-		if err != nil || d.Message().Redelivered != 2 {
-			t.Fatalf("received %v, %v", d, err)
-		}
-		if err := d.Nack(t.Context(), false); err != nil || len(b.Dropped("orders")) != 1 || b.Held() != 0 {
-			t.Errorf("dropped %v, %v", b.Dropped("orders"), err)
-		}
+	queuetest.Conform(t, func(t *testing.T) *queuetest.Stand {
+		b := queuetest.New(t)
+		return &queuetest.Stand{Network: memory{b}, Ends: queuetest.NewEnds(t, nil), Host: b.Host(), Topic: "orders", Queue: "orders"}
 	})
+	b, g := queuetest.New(t), sitetest.New(t)
+	_, sub := opened(t, g, b)
+	b.Put("orders", queue.Message{})
+	d, err := sub.Receive(t.Context())
+	if err != nil || b.Held() != 1 {
+		t.Fatalf("received %v, %v; %d held", d, err, b.Held())
+	}
+	if err := d.Nack(t.Context(), false); err != nil || len(b.Dropped("orders")) != 1 || b.Held() != 0 {
+		t.Errorf("dropped %v, %v", b.Dropped("orders"), err)
+	}
+	if err := d.Ack(t.Context()); err == nil {
+		t.Error("a delivery ended twice")
+	}
 }
 
 // TestFailures: errors are for clients, and tell them nothing of the broker.

@@ -19,8 +19,9 @@ import (
 	"github.com/sluice-gateway/sluice/internal/engine/fast"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/queue"
+	"github.com/sluice-gateway/sluice/internal/kit/queue/queuetest"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 	"github.com/sluice-gateway/sluice/internal/model"
-	"github.com/sluice-gateway/sluice/internal/sitetest"
 	"github.com/sluice-gateway/sluice/test/awstest"
 )
 
@@ -28,12 +29,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // ends are those of a gateway.
 type ends struct {
-	*sitetest.Gateway
+	*queuetest.Ends
 	*awstest.Queues
 }
 
 func newEnds(t *testing.T) *ends {
-	e := &ends{sitetest.New(t), awstest.NewQueues(t)}
+	e := &ends{queuetest.NewEnds(t, nil), awstest.NewQueues(t)}
 	client := fast.Engine.NewClient(model.Transport{}, nil)
 	t.Cleanup(func() { client.Close() })
 	e.Env.Dial = func(model.Transport, *tls.Config) (gateway.Connector, error) { return client, nil }
@@ -44,10 +45,7 @@ func newEnds(t *testing.T) *ends {
 // address returns that of a queue or a topic at the stand-in.
 func (e *ends) address(t *testing.T, host, rest string) *queue.Address {
 	t.Helper()
-	a, err := queue.NewAddress(&e.EndpointSite().Site, "site", "url", host, rest)
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := e.Address(t, host, rest)
 	a.Server = e.SQS.URL
 	if strings.HasPrefix(host, "awssns") {
 		a.Server = e.SNS.URL
@@ -55,71 +53,46 @@ func (e *ends) address(t *testing.T, host, rest string) *queue.Address {
 	return a
 }
 
-func (e *ends) publisher(t *testing.T, host, rest string) queue.Publisher {
-	t.Helper()
-	p, err := queue.OpenPublisher(&e.EndpointSite().Site, e.address(t, host, rest))
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.attend(t, p)
-	return p
-}
-
 func (e *ends) queue(t *testing.T, name string) queue.Publisher {
 	t.Helper()
-	return e.publisher(t, "awssqs://"+awstest.QueueHost, "/"+name)
+	p := e.Publisher(t, e.address(t, "awssqs://"+awstest.QueueHost, "/"+name))
+	queuetest.Ready(t, p)
+	return p
 }
 
 func (e *ends) topic(t *testing.T, name string) queue.Publisher {
 	t.Helper()
-	return e.publisher(t, "awssns:///"+awstest.TopicARN+name, "?region=eu-west-1")
+	p := e.Publisher(t, e.address(t, "awssns:///"+awstest.TopicARN+name, "?region=eu-west-1"))
+	queuetest.Ready(t, p)
+	return p
 }
 
 func (e *ends) subscriber(t *testing.T, rest string) queue.Subscriber {
 	t.Helper()
-	s, err := queue.OpenSubscriber(&e.EndpointSite().Site, e.address(t, "awssqs://"+awstest.QueueHost, "/"+rest))
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.attend(t, s)
+	s := e.Subscriber(t, e.address(t, "awssqs://"+awstest.QueueHost, "/"+rest))
+	queuetest.Ready(t, s)
 	return s
 }
 
-// attend starts l, and waits until it is ready; it ends with the test.
-func (e *ends) attend(t *testing.T, l queue.Lasting) {
-	t.Helper()
-	t.Cleanup(l.Start(e.Env.Log.Logger()))
-	ready(t, l, true)
-}
-
-// ready waits until messages go through, or do not.
-func ready(t *testing.T, l queue.Lasting, want bool) {
-	t.Helper()
-	until(t, func() bool { _, ok := l.Health(); return ok == want })
-}
-
-// until waits for a state, a minute at most.
+// until waits for a state.
 func until(t *testing.T, there func() bool) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); !there(); {
-		if time.Now().After(end) {
-			t.Fatal("it does not come to that")
+	testx.Await(t, func() error {
+		if !there() {
+			return errors.New("it does not come to that")
 		}
-		<-time.After(time.Millisecond)
-	}
+		return nil
+	})
 }
 
-func within(t *testing.T, d time.Duration) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), d)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-func code(err error) string {
-	if err == nil {
-		return ""
-	}
-	return gateway.AsError(err).Code
+// TestDriver: the driver awssqs:// does what all do.
+func TestDriver(t *testing.T) {
+	queuetest.Conform(t, func(t *testing.T) *queuetest.Stand {
+		e := newEnds(t)
+		proxy := testx.NewProxy(t, strings.TrimPrefix(e.SQS.URL, "http://"))
+		return &queuetest.Stand{Network: proxy, Ends: e.Ends, Host: "awssqs://" + awstest.QueueHost, Topic: "/orders", Queue: "/orders", Server: "http://" + proxy.Address,
+			Polls: true, Filled: true, Expire: func() { e.Expire("orders") }}
+	})
 }
 
 // TestPublish: bodies and attributes are there as they are, or in a form that AWS takes.
@@ -137,7 +110,7 @@ func TestPublish(t *testing.T) {
 	for which, p := range publishers {
 		for i, tt := range tests {
 			m := queue.Message{Body: []byte(tt.body), Attributes: gateway.Fields{{Name: "X-Path", Value: "a b/c%2F"}, {Name: "X-Empty"}}}
-			if err := p.Publish(within(t, time.Minute), &m); err != nil {
+			if err := p.Publish(queuetest.Within(t, time.Minute), &m); err != nil {
 				t.Fatalf("%s %s: %v", which, tt.name, err)
 			}
 			got := e.Queue("orders")
@@ -151,7 +124,7 @@ func TestPublish(t *testing.T) {
 		}
 	}
 	fifo := e.queue(t, "orders.fifo")
-	if err := fifo.Publish(within(t, time.Minute), &queue.Message{Body: []byte("a"), Key: "7"}); err != nil || e.Queue("orders.fifo")[0].Group != "7" {
+	if err := fifo.Publish(queuetest.Within(t, time.Minute), &queue.Message{Body: []byte("a"), Key: "7"}); err != nil || e.Queue("orders.fifo")[0].Group != "7" {
 		t.Errorf("FIFO: %v, %v", err, e.Queue("orders.fifo"))
 	}
 	if e.SQS.Wrong()+e.SNS.Wrong() != 0 {
@@ -168,7 +141,7 @@ func TestPublishFails(t *testing.T) {
 			action, server, fits = "Publish", e.SNS, longestSNS
 		}
 		publish := func(size int) string {
-			return code(p.Publish(within(t, time.Minute), &queue.Message{Body: []byte(strings.Repeat("x", size))}))
+			return queuetest.Code(p.Publish(queuetest.Within(t, time.Minute), &queue.Message{Body: []byte(strings.Repeat("x", size))}))
 		}
 		e.Deny(action, 403)
 		if got := publish(1); got != gateway.CodeBackendStatus {
@@ -188,9 +161,9 @@ func TestPublishFails(t *testing.T) {
 				t.Errorf("%s: away: %s", which, got)
 			}
 		}
-		ready(t, p, false)
+		queuetest.Away(t, p)
 		server.Start(t)
-		ready(t, p, true)
+		queuetest.Ready(t, p)
 		if got := publish(1); got != "" {
 			t.Errorf("%s: back: %s", which, got)
 		}
@@ -230,7 +203,7 @@ func TestReceive(t *testing.T) {
 	s := e.subscriber(t, "orders?waittime=20s")
 	receive := func() *delivery {
 		t.Helper()
-		d, err := s.Receive(within(t, time.Minute))
+		d, err := s.Receive(queuetest.Within(t, time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -254,27 +227,27 @@ func TestReceive(t *testing.T) {
 		if string(m.Body) != tt.body || fmt.Sprint(m.Attributes) != fmt.Sprint(tt.attributes) || m.Redelivered != 0 {
 			t.Errorf("got %q %v, want %q %v", m.Body, m.Attributes, tt.body, tt.attributes)
 		}
-		if err := d.Ack(within(t, time.Minute)); err != nil || len(e.Queue("orders")) != 0 {
+		if err := d.Ack(queuetest.Within(t, time.Minute)); err != nil || len(e.Queue("orders")) != 0 {
 			t.Errorf("acknowledged: %v, %v", err, e.Queue("orders"))
 		}
 	}
 	e.Put("orders", awstest.Message{Body: "again", Group: "7"})
 	d := receive()
-	if err := d.Nack(within(t, time.Minute), true); err != nil {
+	if err := d.Nack(queuetest.Within(t, time.Minute), true); err != nil {
 		t.Fatal(err)
 	}
 	if d = receive(); d.Message().Redelivered != 1 || d.Message().Key != "7" {
 		t.Errorf("again: %v", d.Message())
 	}
-	if err := d.Nack(within(t, time.Minute), false); err != nil || len(e.Queue("orders")) != 0 {
+	if err := d.Nack(queuetest.Within(t, time.Minute), false); err != nil || len(e.Queue("orders")) != 0 {
 		t.Errorf("dropped: %v, %v", err, e.Queue("orders"))
 	}
-	if err := d.Ack(within(t, time.Minute)); code(err) != gateway.CodeBackendStatus {
+	if err := d.Ack(queuetest.Within(t, time.Minute)); queuetest.Code(err) != gateway.CodeBackendStatus {
 		t.Errorf("ended twice: %v", err)
 	}
 	raw := e.subscriber(t, "other?raw=true")
 	e.Put("other", awstest.Message{Body: wrapped})
-	got, err := raw.Receive(within(t, time.Minute))
+	got, err := raw.Receive(queuetest.Within(t, time.Minute))
 	if err != nil || string(got.Message().Body) != wrapped {
 		t.Errorf("raw: %v", err)
 	}
@@ -287,11 +260,11 @@ func TestDeadLetters(t *testing.T) {
 	s := e.subscriber(t, "orders")
 	e.Put("orders", awstest.Message{Body: "x"})
 	for range 2 {
-		d, err := s.Receive(within(t, time.Minute))
+		d, err := s.Receive(queuetest.Within(t, time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := d.Nack(within(t, time.Minute), false); err != nil {
+		if err := d.Nack(queuetest.Within(t, time.Minute), false); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -310,7 +283,7 @@ func TestReceiveMany(t *testing.T) {
 	var wg sync.WaitGroup
 	for range n {
 		wg.Go(func() {
-			d, err := s.Receive(within(t, time.Minute))
+			d, err := s.Receive(queuetest.Within(t, time.Minute))
 			if err != nil {
 				t.Error(err)
 				return
@@ -318,7 +291,7 @@ func TestReceiveMany(t *testing.T) {
 			mu.Lock()
 			seen[string(d.Message().Body)]++
 			mu.Unlock()
-			if err := d.Ack(within(t, time.Minute)); err != nil {
+			if err := d.Ack(queuetest.Within(t, time.Minute)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -349,11 +322,11 @@ func TestLeave(t *testing.T) {
 		t.Errorf("left with %v", err)
 	}
 	e.Put("orders", awstest.Message{Body: "x"})
-	d, err := s.Receive(within(t, time.Minute))
+	d, err := s.Receive(queuetest.Within(t, time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Ack(within(t, time.Minute)); err != nil || len(e.Queue("orders")) != 0 {
+	if err := d.Ack(queuetest.Within(t, time.Minute)); err != nil || len(e.Queue("orders")) != 0 {
 		t.Errorf("acknowledged: %v", err)
 	}
 }
@@ -363,11 +336,11 @@ func TestLeave(t *testing.T) {
 func TestReceiveFails(t *testing.T) {
 	e := newEnds(t)
 	s := e.subscriber(t, "orders?waittime=0s")
-	if _, err := s.Receive(within(t, 20*time.Millisecond)); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := s.Receive(queuetest.Within(t, 20*time.Millisecond)); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("empty: %v", err)
 	}
 	e.Deny("ReceiveMessage", 403)
-	if _, err := s.Receive(within(t, time.Minute)); code(err) != gateway.CodeBackendStatus {
+	if _, err := s.Receive(queuetest.Within(t, time.Minute)); queuetest.Code(err) != gateway.CodeBackendStatus {
 		t.Errorf("refused: %v", err)
 	}
 	e.Deny("ReceiveMessage", 0)
@@ -375,23 +348,23 @@ func TestReceiveFails(t *testing.T) {
 	before := e.SQS.Calls()
 	left := make(chan error)
 	go func() {
-		_, err := long.Receive(within(t, time.Minute))
+		_, err := long.Receive(queuetest.Within(t, time.Minute))
 		left <- err
 	}()
 	until(t, func() bool { return e.SQS.Calls() > before })
 	e.SQS.Stop()
-	if err := <-left; code(err) != gateway.CodeBackendAway {
+	if err := <-left; queuetest.Code(err) != gateway.CodeBackendAway {
 		t.Errorf("who waits: %v", err)
 	}
-	if _, err := long.Receive(within(t, time.Minute)); code(err) != gateway.CodeBackendAway {
+	if _, err := long.Receive(queuetest.Within(t, time.Minute)); queuetest.Code(err) != gateway.CodeBackendAway {
 		t.Errorf("away: %v", err)
 	}
 	e.SQS.Start(t)
-	if err := long.Wait(within(t, time.Minute)); err != nil {
+	if err := long.Wait(queuetest.Within(t, time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	e.Put("orders", awstest.Message{Body: "x"})
-	if _, err := long.Receive(within(t, time.Minute)); err != nil {
+	if _, err := long.Receive(queuetest.Within(t, time.Minute)); err != nil {
 		t.Errorf("back: %v", err)
 	}
 }
@@ -452,7 +425,7 @@ func TestReload(t *testing.T) {
 		t.Error(err)
 	}
 	e.Put("orders", awstest.Message{Body: "x"})
-	if _, err := two.Receive(within(t, time.Minute)); err != nil {
+	if _, err := two.Receive(queuetest.Within(t, time.Minute)); err != nil {
 		t.Error(err)
 	}
 }

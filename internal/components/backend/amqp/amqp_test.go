@@ -18,7 +18,7 @@ import (
 // ready waits until all that a gateway depends on is there.
 func ready(t *testing.T, g *sitetest.Gateway) {
 	t.Helper()
-	amqptest.Wait(t, func() error {
+	testx.Await(t, func() error {
 		for _, h := range g.Env.Health {
 			if text, ok := h.State(); !ok {
 				return fmt.Errorf("%s: %s\n%s", h.Name, text, g.Log.String())
@@ -186,7 +186,7 @@ func TestConsume(t *testing.T) {
 		}
 		left := func(want int) {
 			t.Helper()
-			amqptest.Wait(t, func() error {
+			testx.Await(t, func() error {
 				if n := s.Count(t, name); n != want {
 					return fmt.Errorf("%s %s: %d messages are left, want %d", tt.backend, tt.options, n, want)
 				}
@@ -224,7 +224,7 @@ func TestTopology(t *testing.T) {
 	generation := g.Compile(t, fmt.Sprintf(`{"version": 3, "endpoints": [{"endpoint": "/x", "timeout": "1m",
 		"backend": [{"url_pattern": "/c", "host": [%q, "amqp://elsewhere"], "extra_config": {"backend/amqp/consumer": {"name": "bound", "exchange": "topology", "routing_key": ["a.*", "b"], "delete": true, "no_wait": true, "no_local": true}}}]}]}`, s.URL))
 	ready(t, g)
-	amqptest.Wait(t, func() error { // which nobody waits for
+	testx.Await(t, func() error { // which nobody waits for
 		ch := s.Channel(t)
 		for _, key := range []string{"a.x", "b", "c", "a.x.y"} {
 			word, err := ch.PublishWithDeferredConfirm("topology", key, false, false, client.Publishing{Body: []byte(`{"key":"` + key + `"}`)})
@@ -271,7 +271,7 @@ func TestRetries(t *testing.T) {
 			"backend": [{"url_pattern": "/p", "host": ["amqp://user:secret@%s"], "extra_config": {%q: {%s}}}]}]}`, testx.UnusedAddress(t), namespace, options))
 		failed := func() {
 			t.Helper()
-			amqptest.Wait(t, func() error {
+			testx.Await(t, func() error {
 				if text, _ := g.Env.Health[0].State(); text != "failed" {
 					return errors.New(text)
 				}
@@ -283,7 +283,7 @@ func TestRetries(t *testing.T) {
 			t.Errorf("%s: %d", namespace, got.Status)
 		}
 		failed()
-		amqptest.Wait(t, func() error { // it is said behind the state
+		testx.Await(t, func() error { // it is said behind the state
 			if log := g.Log.String(); !strings.Contains(log, "is tried once a minute or when it is asked for") {
 				return errors.New(log)
 			}

@@ -175,19 +175,6 @@ func (s *Server) Count(t testing.TB, queue string) int {
 	return q.Messages
 }
 
-// Wait waits until f returns nil, a minute at most.
-func Wait(t testing.TB, f func() error) {
-	t.Helper()
-	var err error
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
-		if err = f(); err == nil {
-			return
-		}
-		<-time.After(5 * time.Millisecond)
-	}
-	t.Fatal(fmt.Errorf("after a minute: %w", err))
-}
-
 // executable finds a program of the server. The one in the path of Debian changes the user,
 // and the one behind it does not.
 func executable(name string) (string, error) {

@@ -1,7 +1,6 @@
 package natstest
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -74,17 +73,4 @@ func (s *Server) Listen(t testing.TB, subject string) *client.Subscription {
 		t.Fatal(err)
 	}
 	return sub
-}
-
-// Wait waits until f returns nil, a minute at most.
-func Wait(t testing.TB, f func() error) {
-	t.Helper()
-	var err error
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
-		if err = f(); err == nil {
-			return
-		}
-		<-time.After(5 * time.Millisecond)
-	}
-	t.Fatal(fmt.Errorf("after a minute: %w", err))
 }

@@ -10,5 +10,9 @@
 // are given back, and counted, when they are requeued or when the connection is lost. What
 // a connection over a network does besides is for the tests of drivers.
 //
+// For these there are [Ends], which open an address as components do, and [Conform], which
+// tries a driver on all that package queue says of drivers: its test names a broker, by a
+// [Stand].
+//
 // It is imported by tests only.
 package queuetest

@@ -141,6 +141,17 @@ func (b *Broker) requeue(d *delivery) {
 type end struct {
 	*Broker
 	queue string
+	over  bool // nobody wants it any more
+}
+
+var errOver = errors.New("the gateway has closed the connection")
+
+// away says why the broker is not there. The caller holds the lock.
+func (e *end) away() error {
+	if e.over {
+		return errOver
+	}
+	return e.down
 }
 
 func open(s *component.Site, a *queue.Address, role string) (*end, error) {
@@ -156,7 +167,8 @@ func open(s *component.Site, a *queue.Address, role string) (*end, error) {
 	}
 	return component.Keep(s, role+" "+queue.ID(a.String(), a.Site, a.Retry()), func() (*end, func(), error) {
 		b.change(func() { b.opened++ })
-		return &end{b, topic}, func() { b.change(func() { b.closed++ }) }, nil
+		e := &end{Broker: b, queue: topic}
+		return e, func() { b.change(func() { b.closed++; e.over = true }) }, nil
 	})
 }
 
@@ -181,7 +193,7 @@ func (e *end) Start(log *slog.Logger) (leave func()) {
 func (e *end) Health() (string, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.down != nil {
+	if e.away() != nil {
 		return "connecting", false
 	}
 	return "ready", true
@@ -190,7 +202,7 @@ func (e *end) Health() (string, bool) {
 // Publish takes a copy of the message.
 func (e *end) Publish(ctx context.Context, m *queue.Message) error {
 	e.mu.Lock()
-	down, judge := e.down, e.judge
+	down, judge := e.away(), e.judge
 	e.mu.Unlock()
 	if down != nil {
 		return gateway.Away(down)
@@ -213,7 +225,7 @@ func (e *end) Publish(ctx context.Context, m *queue.Message) error {
 func (e *end) Receive(ctx context.Context) (queue.Delivery, error) {
 	for {
 		e.mu.Lock()
-		down, turned := e.down, e.turned
+		down, turned := e.away(), e.turned
 		var d *delivery
 		if waiting := e.queues[e.queue]; down == nil && len(waiting) > 0 && ctx.Err() == nil {
 			d = &delivery{end: e, m: waiting[0]}
@@ -239,7 +251,7 @@ func (e *end) Receive(ctx context.Context) (queue.Delivery, error) {
 func (e *end) Wait(ctx context.Context) error {
 	for {
 		e.mu.Lock()
-		down, turned := e.down, e.turned
+		down, turned := e.away(), e.turned
 		e.mu.Unlock()
 		if down == nil {
 			return nil

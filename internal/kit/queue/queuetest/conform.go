@@ -1,0 +1,487 @@
+package queuetest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/queue"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
+)
+
+// A Network is between a driver and its broker, such as a [testx.Proxy].
+type Network interface {
+	Cut()             // ends all connections
+	Stop()            // and refuses others, until Restart
+	Restart()         //
+	Hold()            // keeps back what the broker says, until Resume
+	Resume()          //
+	Connections() int // how many there are
+}
+
+// A Stand is a broker for a driver: a queue that is empty, and a topic that leads there.
+type Stand struct {
+	Network
+	Ends               *Ends  // of a gateway that has opened nothing
+	Host, Topic, Queue string // the halves of the addresses
+	Server             string // the option; "" where Ends know it
+
+	// Forgets is that the broker does so when a message is sent: what was lost with a
+	// connection does not come again.
+	Forgets bool
+
+	// Polls is that each call is one of its own: nothing is lost with a connection, and none
+	// has to be there.
+	Polls bool
+
+	// Expire shows messages again that were sent and not ended, where the broker does so
+	// by the clock; nil where it notices a connection that is lost.
+	Expire func()
+
+	// Filled is that a message without a body is refused.
+	Filled bool
+}
+
+// Conform holds a driver against what package queue says of drivers. Stand returns a new one,
+// whose queue no other has.
+func Conform(t *testing.T, stand func(t *testing.T) *Stand) {
+	for _, tt := range []struct {
+		name string
+		test func(t *testing.T, s *Stand)
+	}{
+		{"messages are what they were", messages},
+		{"what is given back comes again", givenBack},
+		{"who waits gets a message of his own", waiting},
+		{"time is over", late},
+		{"the broker goes and comes back", away},
+		{"a connection is lost with a delivery", lost},
+		{"generations follow each other", generations},
+		{"many messages, and connections that are cut", many},
+	} {
+		t.Run(tt.name, func(t *testing.T) { tt.test(t, stand(t)) })
+	}
+}
+
+// address returns that of the topic or the queue.
+func (s *Stand) address(t testing.TB, rest string) *queue.Address {
+	t.Helper()
+	a := s.Ends.Address(t, s.Host, rest)
+	a.Server = s.Server
+	return a
+}
+
+// open opens both ends.
+func (s *Stand) open(t testing.TB) (queue.Publisher, queue.Subscriber) {
+	t.Helper()
+	return s.Ends.Publisher(t, s.address(t, s.Topic)), s.Ends.Subscriber(t, s.address(t, s.Queue))
+}
+
+// ready opens both ends and waits until messages go through.
+func (s *Stand) ready(t testing.TB) (queue.Publisher, queue.Subscriber) {
+	t.Helper()
+	p, sub := s.open(t)
+	Ready(t, p)
+	Ready(t, sub)
+	return p, sub
+}
+
+// publish publishes a body, which has to be taken.
+func publish(t testing.TB, p queue.Publisher, body string) {
+	t.Helper()
+	if err := p.Publish(Within(t, time.Minute), &queue.Message{Body: []byte(body)}); err != nil {
+		t.Fatalf("publishing %q: %v", body, err)
+	}
+}
+
+// take returns the next delivery, which has to come.
+func take(t testing.TB, s queue.Subscriber) queue.Delivery {
+	t.Helper()
+	d, err := s.Receive(Within(t, time.Minute))
+	if err != nil {
+		t.Fatalf("receiving: %v", err)
+	}
+	return d
+}
+
+// ack ends a delivery.
+func ack(t testing.TB, d queue.Delivery) {
+	t.Helper()
+	if err := d.Ack(Within(t, time.Minute)); err != nil {
+		t.Errorf("acknowledging %q: %v", d.Message().Body, err)
+	}
+}
+
+// empty checks that no message is there.
+func empty(t testing.TB, s queue.Subscriber) {
+	t.Helper()
+	if d, err := s.Receive(Within(t, 50*time.Millisecond)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("nothing is there: %v, %v", d, err)
+	}
+}
+
+// messages: bodies and attributes are what was published, whatever becomes of the memory.
+func messages(t *testing.T, s *Stand) {
+	p, sub := s.ready(t)
+	for _, m := range []queue.Message{
+		{Body: []byte(`{"id":1}`), Attributes: gateway.Fields{{Name: "X-Path", Value: "a b/c%2F"}, {Name: "X-B", Value: "2"}}},
+		{Body: []byte("\x00\xff")},
+		{},
+		{Body: bytes.Repeat([]byte("x"), 100_000)},
+	} {
+		want := bytes.Clone(m.Body)
+		if s.Filled && len(want) == 0 {
+			if err := p.Publish(Within(t, time.Minute), &m); Code(err) != gateway.CodeBackendStatus {
+				t.Errorf("publishing nothing: %v", err)
+			}
+			continue
+		}
+		if err := p.Publish(Within(t, time.Minute), &m); err != nil {
+			t.Fatal(err)
+		}
+		clear(m.Body)
+		d := take(t, sub)
+		got := d.Message()
+		if !bytes.Equal(got.Body, want) || len(got.Attributes) != len(m.Attributes) || got.Redelivered != 0 {
+			t.Errorf("received %.40q, %v, redelivered %d; want %.40q, %v", got.Body, got.Attributes, got.Redelivered, want, m.Attributes)
+		}
+		for _, f := range m.Attributes {
+			if got.Attributes.Get(f.Name) != f.Value {
+				t.Errorf("received %v, want %v", got.Attributes, m.Attributes)
+			}
+		}
+		ack(t, d)
+	}
+	empty(t, sub)
+}
+
+// givenBack: what is given back comes again, and says so; what is dropped does not. A delivery
+// ends once.
+func givenBack(t *testing.T, s *Stand) {
+	p, sub := s.ready(t)
+	publish(t, p, "a")
+	for i := range 3 {
+		d := take(t, sub)
+		if m := d.Message(); string(m.Body) != "a" || m.Redelivered < min(i, 1) || m.Redelivered > i {
+			t.Errorf("delivery %d: %.40q, redelivered %d", i, m.Body, m.Redelivered)
+		}
+		if err := d.Nack(Within(t, time.Minute), i < 2); err != nil {
+			t.Errorf("giving back: %v", err)
+		}
+		d.Nack(Within(t, time.Minute), true) // is an error, or nothing
+	}
+	empty(t, sub)
+}
+
+// waiting: who leaves takes none along, and each of several who wait gets a message.
+func waiting(t *testing.T, s *Stand) {
+	p, sub := s.ready(t)
+	ctx, leave := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	for range 10 {
+		wg.Go(func() {
+			if d, err := sub.Receive(ctx); !errors.Is(err, context.Canceled) {
+				t.Errorf("who left got %v, %v", d, err)
+			}
+		})
+	}
+	leave()
+	wg.Wait()
+	const n = 3
+	got := make(chan string, n)
+	for range n {
+		wg.Go(func() {
+			d, err := sub.Receive(Within(t, time.Minute))
+			if err != nil {
+				got <- err.Error()
+				return
+			}
+			ack(t, d)
+			got <- string(d.Message().Body)
+		})
+	}
+	for i := range n {
+		publish(t, p, fmt.Sprint(i))
+	}
+	wg.Wait()
+	seen := make(map[string]bool)
+	for range n {
+		seen[<-got] = true
+	}
+	if len(seen) != n || !seen["0"] {
+		t.Errorf("%d who waited got %v", n, seen)
+	}
+	empty(t, sub)
+}
+
+// late: a broker that says nothing costs no more than the time of the request.
+func late(t *testing.T, s *Stand) {
+	p, sub := s.ready(t)
+	empty(t, sub)
+	s.Hold()
+	if err := p.Publish(Within(t, 20*time.Millisecond), &queue.Message{Body: []byte("a")}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("publishing to a broker that is silent: %v", err)
+	}
+	s.Resume()
+	testx.Await(t, func() error { return p.Publish(Within(t, time.Minute), &queue.Message{Body: []byte("b")}) })
+	for body := ""; body != "b"; { // the one before may be there or not
+		d := take(t, sub)
+		ack(t, d)
+		body = string(d.Message().Body)
+	}
+}
+
+// away: a broker that is not there is told of at once, at the start and later, and found
+// again.
+func away(t *testing.T, s *Stand) {
+	s.Stop()
+	p, sub := s.open(t)
+	gone := func(when string, err error) {
+		t.Helper()
+		if Code(err) != gateway.CodeBackendAway {
+			t.Errorf("%s: %v", when, err)
+		}
+	}
+	gone("publishing at the start", p.Publish(t.Context(), new(queue.Message)))
+	_, err := sub.Receive(t.Context())
+	gone("receiving at the start", err)
+	if text, ok := sub.Health(); ok {
+		t.Errorf("health at the start: %s", text)
+	}
+	s.Restart()
+	if err := sub.Wait(Within(t, time.Minute)); err != nil {
+		t.Error(err)
+	}
+	for range 2 {
+		Ready(t, p)
+		Ready(t, sub)
+		waits := make(chan error, 1)
+		go func() { _, err := sub.Receive(context.Background()); waits <- err }()
+		testx.Await(t, func() error { // it may wait, or come when the broker is away
+			s.Stop()
+			select {
+			case err := <-waits:
+				gone("who waited", err)
+				return nil
+			default:
+				return errors.New("who waited is not told")
+			}
+		})
+		testx.Await(t, func() error {
+			if err := p.Publish(Within(t, time.Minute), new(queue.Message)); Code(err) != gateway.CodeBackendAway {
+				return fmt.Errorf("publishing: %w", err)
+			}
+			return nil
+		})
+		if text, ok := p.Health(); ok {
+			t.Errorf("health: %s", text)
+		}
+		s.Restart()
+	}
+	Ready(t, p)
+	Ready(t, sub)
+	publish(t, p, "back")
+	d := take(t, sub)
+	ack(t, d)
+	if string(d.Message().Body) != "back" {
+		t.Errorf("received %.40q", d.Message().Body)
+	}
+}
+
+// lost: a message that was received and not ended comes again when its connection is lost, and
+// says so.
+func lost(t *testing.T, s *Stand) {
+	p, sub := s.ready(t)
+	publish(t, p, "a")
+	d := take(t, sub)
+	if s.Polls {
+		s.Cut()
+		testx.Await(t, func() error { return d.Ack(Within(t, time.Minute)) })
+		empty(t, sub)
+		return
+	}
+	s.Stop()
+	Away(t, sub)
+	if err := d.Ack(Within(t, time.Minute)); err == nil && !s.Forgets {
+		t.Error("an acknowledgement that nobody hears")
+	}
+	s.Restart()
+	Ready(t, sub)
+	if !s.Forgets {
+		d := take(t, sub)
+		if m := d.Message(); string(m.Body) != "a" || m.Redelivered == 0 {
+			t.Errorf("received %.40q, redelivered %d", m.Body, m.Redelivered)
+		}
+		ack(t, d)
+	}
+	empty(t, sub)
+}
+
+// generations: a reload keeps connections and who waits; the last end lets go of all.
+func generations(t *testing.T, s *Stand) {
+	e := s.Ends
+	open := func() (queue.Publisher, queue.Subscriber) {
+		site := &e.EndpointSite().Site
+		address := func(rest string) *queue.Address {
+			a, err := queue.NewAddress(site, "site", "url", s.Host, rest)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.Server = s.Server
+			return a
+		}
+		p, err := queue.OpenPublisher(site, address(s.Topic))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sub, err := queue.OpenSubscriber(site, address(s.Queue))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(queue.Attend(site, "p", false, p), queue.Attend(site, "s", false, sub)); err != nil {
+			t.Fatal(err)
+		}
+		e.Start(t)
+		return p, sub
+	}
+	p, sub := open()
+	Ready(t, p)
+	Ready(t, sub)
+	connections := s.Connections()
+	got := make(chan string)
+	go func() {
+		defer close(got)
+		for range 2 {
+			d, err := sub.Receive(Within(t, time.Minute))
+			if err != nil {
+				got <- err.Error()
+				return
+			}
+			ack(t, d)
+			got <- string(d.Message().Body)
+		}
+	}()
+	publish(t, p, "before")
+	if text := <-got; text != "before" {
+		t.Errorf("got %s in front of the reload", text)
+	}
+	before := e.Env
+	e.Reload(t)
+	p2, sub2 := open()
+	if err := errors.Join(before.Close(t.Context()), before.Release()); err != nil {
+		t.Fatal(err)
+	}
+	if n := s.Connections(); sub2 != sub || n != connections && !s.Polls {
+		t.Errorf("%d connections behind the reload, %d before; the same subscriber: %t", n, connections, sub2 == sub)
+	}
+	publish(t, p2, "behind")
+	if text := <-got; text != "behind" {
+		t.Errorf("got %s behind the reload", text)
+	}
+	<-got
+	if err := errors.Join(e.Env.Close(t.Context()), e.Env.Release()); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Publish(t.Context(), new(queue.Message)); Code(err) != gateway.CodeBackendAway {
+		t.Errorf("publishing behind the end: %v", err)
+	}
+	if _, err := sub.Receive(t.Context()); Code(err) != gateway.CodeBackendAway {
+		t.Errorf("receiving behind the end: %v", err)
+	}
+	if !s.Polls {
+		testx.Await(t, func() error {
+			if n := s.Connections(); n != 0 {
+				return fmt.Errorf("%d connections behind the end", n)
+			}
+			return nil
+		})
+	}
+}
+
+// many: each message that was published without an error is received, unless the broker forgets.
+func many(t *testing.T, s *Stand) {
+	const n = 2000
+	p, sub := s.ready(t)
+	var mu sync.Mutex
+	seen := make(map[string]bool)
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	var readers sync.WaitGroup
+	for range 4 {
+		readers.Go(func() {
+			for ctx.Err() == nil {
+				d, err := sub.Receive(ctx)
+				if err != nil {
+					sub.Wait(ctx)
+					continue
+				}
+				mu.Lock()
+				seen[string(d.Message().Body)] = true
+				mu.Unlock()
+				d.Ack(Within(t, time.Minute)) // of which nobody may hear: then it comes again
+			}
+		})
+	}
+	taken := Many(n, func(i int) bool {
+		err := p.Publish(Within(t, time.Minute), &queue.Message{Body: fmt.Append(nil, i)})
+		if Code(err) == gateway.CodeBackendAway {
+			Ready(t, p)
+		}
+		return err == nil
+	}, func(i int) {
+		if i%500 == 250 {
+			s.Cut()
+		}
+	})
+	if len(taken) < n/2 {
+		t.Errorf("%d were taken of %d", len(taken), n)
+	}
+	if !s.Forgets {
+		testx.Await(t, func() error {
+			if s.Expire != nil {
+				s.Expire()
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for i := range taken {
+				if !seen[fmt.Sprint(i)] {
+					return fmt.Errorf("message %d was taken and has not come; %d have", i, len(seen))
+				}
+			}
+			return nil
+		})
+	}
+	stop()
+	readers.Wait()
+}
+
+// Many sends n messages, several at a time, and returns those of which send says that they are
+// taken. In front of each, at is called, by one goroutine.
+func Many(n int, send func(i int) bool, at func(i int)) (taken map[int]bool) {
+	taken = make(map[int]bool)
+	var mu sync.Mutex
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			for i := range next {
+				if send(i) {
+					mu.Lock()
+					taken[i] = true
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	for i := range n {
+		at(i)
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	return taken
+}
