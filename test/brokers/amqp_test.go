@@ -2,7 +2,6 @@ package brokers
 
 import (
 	"fmt"
-	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -142,25 +141,10 @@ func TestAMQPEachConsumed(t *testing.T) {
 func TestAMQPWaiting(t *testing.T) {
 	onBoth(t, func(t *testing.T, e engine.Engine) {
 		s, r, name := startAMQP(t, e, overAMQP)
-		r.ready(t)
-		answers := make(chan string)
-		ask := func() {
-			status, text := r.ask("GET", "/orders", "")
-			answers <- fmt.Sprint(status, " ", text)
-		}
 		publish := func(text string) { s.Put(t, name+"-out", client.Publishing{Body: []byte(text)}) }
-		go ask()
-		r.reload(t)
-		r.reload(t)
-		publish(`{"id":1}`)
-		if got := <-answers; got != `200 {"id":1}` {
-			t.Errorf("behind a reload: %s", got)
-		}
+		waits(t, r, publish)
 		if n := s.Connections(); n != 2 {
 			t.Errorf("%d connections behind reloads, want 2", n)
-		}
-		if status, text := r.ask("POST", "/orders", `{"id":2}`); status != 200 {
-			t.Errorf("publish: %d %s", status, text)
 		}
 		stopped := make(chan error)
 		go func() { stopped <- r.stop() }()
@@ -184,46 +168,7 @@ func TestAMQPWaiting(t *testing.T) {
 func TestAMQPAway(t *testing.T) {
 	onBoth(t, func(t *testing.T, e engine.Engine) {
 		s, r, name := startAMQP(t, e, overAMQP)
-		r.ready(t)
-		s.Hold()
-		if status, text := r.ask("POST", "/short", `{}`); status != http.StatusGatewayTimeout {
-			t.Errorf("slow: %d %s", status, text)
-		}
-		s.Resume()
-		waits := make(chan int)
-		go func() { status, _ := r.ask("GET", "/orders", ""); waits <- status }()
-		await(t, func() error { // the request may come when the broker is away, or wait then
-			s.Stop()
-			select {
-			case status := <-waits:
-				if status != 503 {
-					t.Errorf("who waited: %d", status)
-				}
-				return nil
-			default:
-				return fmt.Errorf("who waited is not answered")
-			}
-		})
-		await(t, func() error {
-			if status, text := r.ask("POST", "/orders", `{}`); status != 503 {
-				return fmt.Errorf("away: %d %s", status, text)
-			}
-			return nil
-		})
-		await(t, func() error { // a call may notice it sooner
-			if _, text := r.ask("GET", "/__health", ""); !strings.Contains(text, `"amqp exchange `+name+` of POST /orders backend 0":"connecting"`) {
-				return fmt.Errorf("health while it is away: %s", text)
-			}
-			return nil
-		})
-		if status, _ := r.ask("GET", "/__ready", ""); status != 503 {
-			t.Errorf("ready while it is away: %d", status)
-		}
-		s.Restart()
-		r.ready(t)
-		if status, text := r.ask("POST", "/orders", `{"id":1}`); status != 200 {
-			t.Errorf("back: %d %s", status, text)
-		}
+		goesAway(t, r, s, `"amqp exchange `+name+` of POST /orders backend 0":"connecting"`)
 	})
 }
 

@@ -70,25 +70,42 @@ func startSQS(t testing.TB, e engine.Engine) (*awstest.Queues, *running) {
 	return q, start(t, e, keys, strings.NewReplacer("$SQS", q.SQS.URL, "$SNS", q.SNS.URL).Replace(overSQS))
 }
 
+// listed returns what a stand-in has, one after the other, once somebody asks.
+func listed(list func() []awstest.Message) func() (string, bool) {
+	var there []awstest.Message
+	asked := false
+	return func() (string, bool) {
+		if !asked {
+			there, asked = list(), true
+		}
+		if len(there) == 0 {
+			return "", false
+		}
+		m := there[0]
+		there = there[1:]
+		return m.Body, true
+	}
+}
+
 // TestSQSEveryMessage: each of 10,000 messages that was answered with 200 is in the queue of
 // the stand-in.
 func TestSQSEveryMessage(t *testing.T) {
 	onBoth(t, func(t *testing.T, e engine.Engine) {
 		q, r := startSQS(t, e)
-		var there []awstest.Message
-		everyMessage(t, r, broker{q.SQS.Cut, func() (string, bool) {
-			if there == nil {
-				there = q.Queue("orders")
-			}
-			if len(there) == 0 {
-				return "", false
-			}
-			m := there[0]
-			there = there[1:]
-			return m.Body, true
-		}}, 10_000)
+		everyMessage(t, r, broker{q.SQS.Cut, listed(func() []awstest.Message { return q.Queue("orders") })}, 10_000)
 		if q.SQS.Wrong() > 0 {
 			t.Errorf("%d calls were not signed rightly", q.SQS.Wrong())
+		}
+	})
+}
+
+// TestSNSEveryMessage: each of 10,000 messages that was answered with 200 is in the topic.
+func TestSNSEveryMessage(t *testing.T) {
+	onBoth(t, func(t *testing.T, e engine.Engine) {
+		q, r := startSQS(t, e)
+		everyMessageTo(t, r, "/topics", broker{q.SNS.Cut, listed(func() []awstest.Message { return q.Topic("orders") })}, 10_000)
+		if q.SNS.Wrong() > 0 {
+			t.Errorf("%d calls were not signed rightly", q.SNS.Wrong())
 		}
 	})
 }

@@ -7,9 +7,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
@@ -19,6 +17,8 @@ import (
 	"github.com/sluice-gateway/sluice/internal/engine/fast"
 	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
 	"github.com/sluice-gateway/sluice/internal/kit/amqp/amqptest"
+	"github.com/sluice-gateway/sluice/internal/kit/queue/queuetest"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 	"github.com/sluice-gateway/sluice/internal/runtime"
 	"github.com/sluice-gateway/sluice/test/gatewaytest"
 )
@@ -96,17 +96,10 @@ func (r *running) reload(t testing.TB) {
 	}
 }
 
-// await waits until f returns nil, a minute at most.
+// await waits until f returns nil.
 func await(t testing.TB, f func() error) {
 	t.Helper()
-	var err error
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
-		if err = f(); err == nil {
-			return
-		}
-		<-time.After(5 * time.Millisecond)
-	}
-	t.Errorf("after a minute: %v", err)
+	testx.Await(t, f)
 }
 
 // ready waits until what is critical is there.
@@ -126,56 +119,110 @@ type broker struct {
 	next func() (message string, more bool) // of those that have come; more is false once none comes
 }
 
-// everyMessage posts n messages from several clients while connections are cut and the
+// everyMessage posts n messages to /orders; see [everyMessageTo].
+func everyMessage(t *testing.T, r *running, b broker, n int) { everyMessageTo(t, r, "/orders", b, n) }
+
+// everyMessageTo posts n messages from several clients while connections are cut and the
 // configuration is loaded again, and compares who was told that his is taken with what is at
 // the broker.
-func everyMessage(t *testing.T, r *running, b broker, n int) {
+func everyMessageTo(t *testing.T, r *running, path string, b broker, n int) {
 	r.ready(t)
-	var mu sync.Mutex
-	taken, told := make(map[string]bool), 0
-	next := make(chan int)
-	var wg sync.WaitGroup
-	for range 20 {
-		wg.Go(func() {
-			for i := range next {
-				body := fmt.Sprintf(`{"id":%d}`, i)
-				status, text := r.ask("POST", "/orders", body)
-				mu.Lock()
-				switch status {
-				case 200:
-					taken[body] = true
-				case 502, 503:
-					told++
-				default:
-					t.Errorf("message %d: %d %s", i, status, text)
-				}
-				mu.Unlock()
-				if status == 503 {
-					r.ready(t)
-				}
-			}
-		})
-	}
-	for i := range n {
-		next <- i
+	message := func(i int) string { return fmt.Sprintf(`{"id":%d}`, i) }
+	taken := queuetest.Many(n, func(i int) bool {
+		status, text := r.ask("POST", path, message(i))
+		switch status {
+		case 200, 502:
+		case 503:
+			r.ready(t)
+		default:
+			t.Errorf("message %d: %d %s", i, status, text)
+		}
+		return status == 200
+	}, func(i int) {
 		switch i % 2000 {
-		case 1000:
+		case 1001:
 			b.cut()
-		case 1999:
+		case 0:
 			r.reload(t)
 		}
+	})
+	there := make(map[string]bool)
+	for message, more := b.next(); more; message, more = b.next() {
+		there[message] = true
 	}
-	close(next)
-	wg.Wait()
-	for {
-		message, more := b.next()
-		if !more {
-			break
+	lost := 0
+	for i := range taken {
+		if !there[message(i)] {
+			lost++
 		}
-		delete(taken, message)
-		n--
 	}
-	if len(taken) > 0 || told == 0 {
-		t.Errorf("%d messages are nowhere that were answered with 200; %d clients were told of a failure", len(taken), told)
+	if lost > 0 || len(taken) == n {
+		t.Errorf("%d messages are nowhere of %d that were answered with 200; %d clients were told of a failure", lost, len(taken), n-len(taken))
+	}
+}
+
+// waits checks that who waits for a message gets it behind a reload.
+func waits(t *testing.T, r *running, publish func(text string)) {
+	t.Helper()
+	r.ready(t)
+	answers := make(chan string)
+	go func() {
+		status, text := r.ask("GET", "/orders", "")
+		answers <- fmt.Sprint(status, " ", text)
+	}()
+	r.reload(t)
+	r.reload(t)
+	publish(`{"id":1}`)
+	if got := <-answers; got != `200 {"id":1}` {
+		t.Errorf("behind a reload: %s", got)
+	}
+	if status, text := r.ask("POST", "/orders", `{"id":2}`); status != 200 {
+		t.Errorf("publish: %d %s", status, text)
+	}
+}
+
+// goesAway checks that a broker that is slow costs the time of the request, one that is away
+// nothing, and that messages go through once it is back. Health is what the health path says
+// meanwhile of who publishes.
+func goesAway(t *testing.T, r *running, n queuetest.Network, health string) {
+	t.Helper()
+	r.ready(t)
+	n.Hold()
+	if status, text := r.ask("POST", "/short", `{}`); status != 504 {
+		t.Errorf("slow: %d %s", status, text)
+	}
+	n.Resume()
+	waits := make(chan int)
+	go func() { // takes what /short has sent, if that got there, or waits
+		for {
+			if status, _ := r.ask("GET", "/orders", ""); status != 200 {
+				waits <- status
+				return
+			}
+		}
+	}()
+	n.Stop()
+	if status := <-waits; status != 503 {
+		t.Errorf("who waited: %d", status)
+	}
+	await(t, func() error {
+		if status, text := r.ask("POST", "/orders", `{}`); status != 503 {
+			return fmt.Errorf("away: %d %s", status, text)
+		}
+		return nil
+	})
+	await(t, func() error { // a call may notice it sooner
+		if _, text := r.ask("GET", "/__health", ""); !strings.Contains(text, health) {
+			return fmt.Errorf("health while it is away: %s", text)
+		}
+		return nil
+	})
+	if status, _ := r.ask("GET", "/__ready", ""); status != 503 {
+		t.Errorf("ready while it is away: %d", status)
+	}
+	n.Restart()
+	r.ready(t)
+	if status, text := r.ask("POST", "/orders", `{"id":1}`); status != 200 {
+		t.Errorf("back: %d %s", status, text)
 	}
 }

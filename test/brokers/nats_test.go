@@ -48,33 +48,22 @@ func TestNATSEveryMessage(t *testing.T) {
 func TestNATSWaiting(t *testing.T) {
 	onBoth(t, func(t *testing.T, e engine.Engine) {
 		s, r := startNATS(t, e)
-		r.ready(t)
 		out := s.Client(t)
-		answers := make(chan string)
-		ask := func() {
-			status, text := r.ask("GET", "/orders", "")
-			answers <- fmt.Sprint(status, " ", text)
-		}
 		publish := func(text string) {
 			if err := out.Publish("orders", []byte(text)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		go ask()
-		r.reload(t)
-		r.reload(t)
-		publish(`{"id":1}`)
-		if got := <-answers; got != `200 {"id":1}` {
-			t.Errorf("behind a reload: %s", got)
-		}
-		if status, text := r.ask("POST", "/orders", `{"id":2}`); status != 200 {
-			t.Errorf("publish: %d %s", status, text)
-		}
+		waits(t, r, publish)
 		if status, text := r.ask("GET", "/orders", ""); status != 200 || text != `{"id":2}` {
 			t.Errorf("behind both: %d %s", status, text)
 		}
 
-		go ask()
+		answers := make(chan string)
+		go func() {
+			status, text := r.ask("GET", "/orders", "")
+			answers <- fmt.Sprint(status, " ", text)
+		}()
 		await(t, func() error { // the request has come, and waits
 			if _, text := r.ask("GET", "/__health", ""); !strings.Contains(text, "ready") {
 				return fmt.Errorf("health %s", text)
@@ -112,45 +101,7 @@ func TestNATSWaiting(t *testing.T) {
 func TestNATSAway(t *testing.T) {
 	onBoth(t, func(t *testing.T, e engine.Engine) {
 		s, r := startNATS(t, e)
-		r.ready(t)
-		s.Hold()
-		if status, text := r.ask("POST", "/short", `{}`); status != 504 {
-			t.Errorf("slow: %d %s", status, text)
-		}
-		s.Resume()
-		waits := make(chan int)
-		go func() { // takes what /short has sent, if the server has got it, or waits
-			for {
-				if status, _ := r.ask("GET", "/orders", ""); status != 200 {
-					waits <- status
-					return
-				}
-			}
-		}()
-		s.Stop()
-		if status := <-waits; status != 503 {
-			t.Errorf("who waited: %d", status)
-		}
-		await(t, func() error {
-			if status, text := r.ask("POST", "/orders", `{}`); status != 503 {
-				return fmt.Errorf("away: %d %s", status, text)
-			}
-			return nil
-		})
-		await(t, func() error { // a call may notice it sooner
-			if _, text := r.ask("GET", "/__health", ""); !strings.Contains(text, `"nats://orders of POST /orders backend 0":"connecting"`) {
-				return fmt.Errorf("health while it is away: %s", text)
-			}
-			return nil
-		})
-		if status, _ := r.ask("GET", "/__ready", ""); status != 503 {
-			t.Errorf("ready while it is away: %d", status)
-		}
-		s.Restart()
-		r.ready(t)
-		if status, text := r.ask("POST", "/orders", `{"id":1}`); status != 200 {
-			t.Errorf("back: %d %s", status, text)
-		}
+		goesAway(t, r, s, `"nats://orders of POST /orders backend 0":"connecting"`)
 		if status, text := r.ask("GET", "/orders", ""); status != 200 {
 			t.Errorf("back: %d %s", status, text)
 		}
