@@ -118,6 +118,7 @@ var differences = []difference{
 	{"`disable_host_sanitize` of a backend that is not called by HTTP", "needed, else the start ends or every call fails", "not needed", "there is one reading of such a host"},
 	{"a message that was published", "`null` with `X-Krakend-Completed: false`", "the same with `true`; `success_status_code` says another status", "nothing is missing"},
 	{"NATS over WebSocket, `ws://` in `NATS_SERVER_URL`", "spoken", "error at start: the scheme is `nats` or `tls`", "what a server sends is checked before the client library reads it"},
+	{"the answer of a publisher to Kafka", "when the leader has the record, without idempotence: a repetition may write it twice", "when all replicas in sync have it, once", "2xx means that the record survives a broker"},
 	{"messages to NATS", "without `natsv2` an envelope that only Go reads; with it header values are escaped", "body and header values as they are; `legacy_envelope` writes the envelope, subscribers read both", "consumers in other languages get what was sent"},
 	{"a message of `backend/pubsub/subscriber` that cannot be decoded", "neither acknowledged nor given back, so that it blocks its place until the gateway is restarted", "dropped, or left to the dead letters of the broker; `\"nack_discard\": false` delivers it again", "one bad message must not stop the queue"},
 	{"`max_send_batch_size` of `gcppubsub://`", "so many messages go out together", "each goes out by itself", "a client waits for the word about its own message"},

@@ -18,9 +18,12 @@ import (
 	"time"
 
 	client "github.com/nats-io/nats.go"
+	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/engine/fast"
 	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
+	"github.com/sluice-gateway/sluice/internal/kit/kafka/kafkatest"
 	"github.com/sluice-gateway/sluice/internal/kit/nats/natstest"
 	"github.com/sluice-gateway/sluice/test/awstest"
 )
@@ -85,6 +88,8 @@ func TestHelper(t *testing.T) {
 	case "lambda":
 		s := awstest.New(t, "lambda", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"id":7,"name":"Ada"}`) })
 		fmt.Println(s.URL)
+	case "kafka":
+		fmt.Println(kafkatest.Start(t, []string{"orders"}).Address)
 	default:
 		return
 	}
@@ -137,29 +142,21 @@ func cpu(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// BenchmarkNATSPublish publishes messages of 1 KB that clients post: by the gateway, on each
-// engine, and by a plain handler with the library of the driver. The figure is CPU per
-// message, of the process that publishes alone.
-func BenchmarkNATSPublish(b *testing.B) {
-	for _, way := range []struct {
-		name  string
-		start func(b *testing.B, nats string) (url string)
-	}{
-		{"plain", plainNATS},
-		{fast.Engine.Name, func(b *testing.B, nats string) string {
-			r := start(b, fast.Engine, map[string]string{"NATS_SERVER_URL": nats}, overNATS)
-			r.ready(b)
-			return r.url + "/orders"
-		}},
-		{nethttp.Engine.Name, func(b *testing.B, nats string) string {
-			r := start(b, nethttp.Engine, map[string]string{"NATS_SERVER_URL": nats}, overNATS)
-			r.ready(b)
-			return r.url + "/orders"
-		}},
-	} {
-		b.Run(way.name, func(b *testing.B) {
-			h, nats := newHelper(b, "nats")
-			url := way.start(b, nats)
+// publishing is who publishes messages of 1 KB that clients post: the gateway, on each engine,
+// and a plain handler with the library of the driver. The figure is CPU per message, of the
+// process that publishes alone.
+func publishing(b *testing.B, name, variable, text string, plain func(b *testing.B, broker string) http.HandlerFunc) {
+	for _, e := range []engine.Engine{{Name: "plain"}, fast.Engine, nethttp.Engine} {
+		b.Run(e.Name, func(b *testing.B) {
+			h, address := newHelper(b, name)
+			var url string
+			if e.Name == "plain" {
+				url = serve(b, plain(b, address))
+			} else {
+				r := start(b, e, map[string]string{variable: address}, text)
+				r.ready(b)
+				url = r.url + "/orders"
+			}
 			h.load(b, url, 1000)
 			b.ResetTimer()
 			before := cpu(b)
@@ -169,19 +166,42 @@ func BenchmarkNATSPublish(b *testing.B) {
 	}
 }
 
+// serve runs a handler until the benchmark ends.
+func serve(b *testing.B, f http.HandlerFunc) (url string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	server := &http.Server{Handler: f}
+	var wg sync.WaitGroup
+	wg.Go(func() { server.Serve(l) })
+	b.Cleanup(func() { server.Close(); wg.Wait() })
+	return "http://" + l.Addr().String()
+}
+
+// answer is the end of a plain handler.
+func answer(w http.ResponseWriter, err error) {
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadGateway)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	io.WriteString(w, "null")
+}
+
+func BenchmarkNATSPublish(b *testing.B) {
+	publishing(b, "nats", "NATS_SERVER_URL", overNATS, plainNATS)
+}
+
 // plainNATS is how one writes it by hand: a handler that publishes the body with the header,
 // and waits for the server.
-func plainNATS(b *testing.B, nats string) string {
+func plainNATS(b *testing.B, nats string) http.HandlerFunc {
 	c, err := client.Connect(nats)
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(c.Close)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), 10*time.Second)
 		defer cancel()
 		body, err := io.ReadAll(r.Body)
@@ -198,15 +218,39 @@ func plainNATS(b *testing.B, nats string) string {
 		if err == nil {
 			err = c.FlushWithContext(ctx)
 		}
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadGateway)
-			return
+		answer(w, err)
+	}
+}
+
+// The gateway of this benchmark has no subscriber, which would read meanwhile.
+const toKafka = `{` + quiet + `"endpoints": [
+	{"endpoint": "/orders", "method": "POST", "timeout": "10s", "backend": [{"url_pattern": "/", "host": ["kafka://"],
+		"extra_config": {"backend/pubsub/publisher": {"topic_url": "orders", "critical": true}}}]}]}`
+
+func BenchmarkKafkaPublish(b *testing.B) {
+	publishing(b, "kafka", "KAFKA_BROKERS", toKafka, plainKafka)
+}
+
+// plainKafka is a handler that produces the body with the header, without lingering, and waits
+// for all replicas.
+func plainKafka(b *testing.B, broker string) http.HandlerFunc {
+	c, err := kgo.NewClient(kgo.SeedBrokers(broker), kgo.DefaultProduceTopic("orders"), kgo.ProducerLinger(0))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(c.Close)
+	return func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), 10*time.Second)
+		defer cancel()
+		body, err := io.ReadAll(r.Body)
+		m := &kgo.Record{Value: body}
+		for name, values := range r.Header {
+			m.Headers = append(m.Headers, kgo.RecordHeader{Key: name, Value: []byte(values[0])})
 		}
-		w.Header().Set("Content-Type", "application/json")
-		io.WriteString(w, "null")
-	})}
-	var wg sync.WaitGroup
-	wg.Go(func() { server.Serve(l) })
-	b.Cleanup(func() { server.Close(); wg.Wait() })
-	return "http://" + l.Addr().String()
+		m.Headers = append(m.Headers, kgo.RecordHeader{Key: "X-Forwarded-For", Value: []byte(r.RemoteAddr)}, kgo.RecordHeader{Key: "X-Forwarded-Host", Value: []byte(r.Host)})
+		if err == nil {
+			err = c.ProduceSync(ctx, m).FirstErr()
+		}
+		answer(w, err)
+	}
 }

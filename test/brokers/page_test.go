@@ -12,6 +12,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/engine/fast"
 	"github.com/sluice-gateway/sluice/internal/kit/amqp/amqptest"
+	"github.com/sluice-gateway/sluice/internal/kit/kafka/kafkatest"
 	"github.com/sluice-gateway/sluice/internal/kit/nats/natstest"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
@@ -48,6 +49,12 @@ var examples = map[string]example{
 	"Publish and subscribe": {
 		with: func(t *testing.T) []string {
 			return []string{"queue.internal:4222", natstest.Start(t, natstest.Options{}).Address}
+		},
+		asked: published("/orders"),
+	},
+	"Kafka": {
+		with: func(t *testing.T) []string {
+			return []string{"a.queue.internal:9092,b.queue.internal:9092", kafkatest.Start(t, []string{"orders"}).Address}
 		},
 		asked: published("/orders"),
 	},

@@ -35,6 +35,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
 	"github.com/sluice-gateway/sluice/internal/kit/amqp/amqptest"
 	"github.com/sluice-gateway/sluice/internal/kit/gcppubsub/gcppubsubtest"
+	"github.com/sluice-gateway/sluice/internal/kit/kafka/kafkatest"
 	"github.com/sluice-gateway/sluice/internal/kit/nats/natstest"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
 	"github.com/sluice-gateway/sluice/internal/model"
@@ -136,6 +137,9 @@ func play(t testing.TB, e engine.Engine, file string, sections []section) {
 	}
 	if slices.ContainsFunc(sections, func(s section) bool { return strings.Contains(s.text, "$RABBIT") }) {
 		names = append(names, "$RABBIT", amqptest.Start(t).URL, "$RUN", fmt.Sprint("run", runs.Add(1)))
+	}
+	if slices.ContainsFunc(sections, func(s section) bool { return strings.Contains(s.text, "$KAFKA") }) {
+		names = append(names, "$KAFKA", kafkatest.Start(t, []string{"orders", "invoices"}).Address)
 	}
 	dir := t.TempDir()
 	replacer := strings.NewReplacer(append(names, "$DIR", filepath.ToSlash(dir))...)

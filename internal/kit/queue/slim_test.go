@@ -12,9 +12,11 @@ import (
 
 // TestSlim: a build that leaves a driver out knows its scheme.
 func TestSlim(t *testing.T) {
-	_, err := queue.ReadHost(queue.Publishing)("azuresb://")
-	if err == nil || !strings.Contains(err.Error(), "this build leaves azuresb:// out; use the full build") {
-		t.Errorf("azuresb: %v", err)
+	for _, scheme := range []string{"azuresb://", "kafka://"} {
+		_, err := queue.ReadHost(queue.Publishing)(scheme)
+		if err == nil || !strings.Contains(err.Error(), "this build leaves "+scheme+" out; use the full build") {
+			t.Errorf("%s %v", scheme, err)
+		}
 	}
 	if _, err := queue.ReadHost(queue.Publishing)("nats://"); err != nil {
 		t.Errorf("nats: %v", err)

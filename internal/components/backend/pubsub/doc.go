@@ -5,6 +5,8 @@
 // as the drivers of KrakenD have it. The scheme of the host says which broker that is:
 //
 //	host            topic_url                subscription_url             where the broker is
+//	kafka://        topic, ?key_name=header  group?topic=name, repeated,  KAFKA_BROKERS
+//	                                         &offset=oldest or newest
 //	nats://         subject                  subject, ?queue=group        NATS_SERVER_URL
 //	rabbit://       exchange                 queue                        RABBIT_SERVER_URL
 //	awssqs://queue  ?region=                 ?region=, waittime=, raw=    AWS

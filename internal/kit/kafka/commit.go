@@ -1,0 +1,95 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+const (
+	retries = 20                     // of a commit that the group is not ready for
+	pause   = 100 * time.Millisecond // between two
+	longest = 5 * time.Second        // that one may take
+)
+
+// try commits the partitions of a round that have not gone, and reports whether it is done
+// with them. Those which can be tried again, if more may follow, stay in the round.
+func (m *member) try(r *round, more bool) (done bool) {
+	m.committing.Lock()
+	defer m.committing.Unlock()
+	m.mu.Lock()
+	maps.DeleteFunc(r.of, func(p *partition, _ bool) bool { return p.gone }) // which part has committed
+	m.mu.Unlock()
+	m.send(m.ctx, r, func(err error) bool { return !more || m.ctx.Err() != nil || !later(err) })
+	return len(r.of) == 0
+}
+
+// later reports whether a commit may succeed that failed for err, which is no word of the
+// cluster, or one that asks for patience.
+func later(err error) bool {
+	_, word := errors.AsType[*kerr.Error](err)
+	return !word || errors.Is(err, kerr.RebalanceInProgress) || kerr.IsRetriable(err)
+}
+
+// send commits what is not committed of the partitions of a round, and removes those from it
+// of whose word settled says so. The caller holds committing.
+func (m *member) send(ctx context.Context, r *round, settled func(error) bool) {
+	offsets := make(map[string]map[int32]kgo.EpochOffset)
+	m.mu.Lock()
+	for p := range r.of {
+		if p.next.Offset <= p.saved {
+			delete(r.of, p)
+			continue
+		}
+		if offsets[p.topic] == nil {
+			offsets[p.topic] = make(map[int32]kgo.EpochOffset)
+		}
+		offsets[p.topic][p.partition] = p.next
+	}
+	m.mu.Unlock()
+	if len(offsets) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, longest)
+	defer cancel()
+	words := make(map[place]error)
+	var failed error
+	m.CommitOffsetsSync(ctx, offsets, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, answer *kmsg.OffsetCommitResponse, err error) {
+		if failed = err; err != nil {
+			return
+		}
+		for _, t := range answer.Topics {
+			for _, p := range t.Partitions {
+				words[place{t.Topic, p.Partition}] = kerr.ErrorForCode(p.ErrorCode)
+			}
+		}
+	})
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for p := range r.of {
+		word, answered := words[p.place]
+		switch {
+		case failed != nil:
+			word = failed
+		case !answered:
+			word = kerr.UnknownServerError
+		}
+		if p.err = word; word == nil {
+			p.saved = offsets[p.topic][p.partition].Offset
+			n := 0
+			for n < p.ended && p.marks[n].at.Offset <= p.saved {
+				n++
+			}
+			p.marks, p.ended = slices.Delete(p.marks, 0, n), p.ended-n
+		}
+		if word == nil || settled(word) {
+			delete(r.of, p)
+		}
+	}
+}

@@ -1,0 +1,50 @@
+// Package kafka is what the gateway knows of Kafka and of whoever else speaks its protocol:
+// publishers that wait for the word of all replicas in sync, members of consumer groups whose
+// deliveries are ended once, and the driver kafka:// of package queue.
+//
+// A [Cluster] is read from its addresses in build, and opens a [Publisher] or a [Subscriber]
+// of package queue, which survive reloads while nothing of what shapes them has changed.
+// Publishers of a cluster share a client, and so do those who subscribe as the same group to
+// the same topics.
+//
+//	c, err := kafka.NewCluster(&s.Site, kafka.Options{Brokers: []string{"queue.internal:9092"}})
+//	p, err := c.Publisher(kafka.Publishing{Topic: "orders"})
+//	err = queue.Attend(&s.Site, name, critical, p)
+//
+// # Connections
+//
+// A client of franz-go lives as long as any broker of its cluster can be reached, and goes
+// from one broker to another by itself: a connection that is cut, or a leader that moves,
+// delays messages and fails none. The client is asked for a broker whenever it says that a
+// connection was lost or not made, and from time to time. If there is none the client is
+// thrown away, which ends at once whoever waits for it, and kit/live makes another; so there
+// are no two who reconnect.
+//
+// # Publishers
+//
+// Records go out with acks=all, idempotently, and Publish returns when the leader has said
+// that they are in the log: nil then. What the cluster refuses by a word that means that the
+// record is nowhere is [queue.Refused], and any other end, such as that of the client, is
+// [queue.Lost]. A record whose caller has left is not sent if it has not been yet. What waits
+// in the client is bounded, and publishing fails at once when there is no room.
+//
+// # Subscribers
+//
+// Records of a partition are handed out in order, to as many as ask. The offset that is
+// committed is that behind the last record in front of which all have ended: Ack returns when
+// the commit that covers its record is made, or at once if it has to wait for a record
+// before it, which will commit both. Nack with requeue commits nothing and keeps the record in
+// this process, for the next who asks; if the partition goes to another member, that one
+// gets it. Nack without requeue is Ack: Kafka has no dead letters.
+//
+// When partitions go to another member, what has ended is committed, and deliveries that have
+// not are void: their Ack is an error, and the new member gets their records again, and
+// with them those behind that were acknowledged. [queue.Message.Redelivered] counts
+// deliveries by this process; the cluster does not tell of others.
+//
+// # Trust
+//
+// What a broker sends is read within limits, compressed batches too. Sources: the protocol of
+// Kafka (kafka.apache.org/protocol), KIP-98 (idempotence), KIP-429 (cooperative
+// rebalancing), KIP-82 (headers).
+package kafka

@@ -1,0 +1,470 @@
+package kafka
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/live"
+	"github.com/sluice-gateway/sluice/internal/kit/queue"
+)
+
+// What a subscriber holds that nobody has taken.
+const (
+	enough  = 100      // records, at which no more are asked for
+	fetched = 16 << 20 // bytes that a broker sends ahead
+	opened  = 64 << 20 // bytes that a batch may have when it is no longer compressed
+)
+
+// Subscribing says what a subscriber reads.
+type Subscribing struct {
+	Group  string
+	Topics []string
+
+	// Oldest begins with the oldest record of a partition of which the group has committed
+	// nothing; otherwise it begins with those that come.
+	Oldest bool
+}
+
+// A Subscriber is a member of a group. It is a [queue.Subscriber].
+type Subscriber struct {
+	*live.Conn[*member]
+}
+
+// Subscriber opens a subscriber. The error is one of the build.
+func (c *Cluster) Subscriber(o Subscribing) (*Subscriber, error) {
+	return component.Keep(c.site, c.key("member", o), func() (*Subscriber, func(), error) {
+		peer := &group{Cluster: c.own(), Subscribing: o, instance: rand.Text(), counts: make(map[place]map[int64]int)}
+		conn := live.New(c.options("group "+o.Group), peer)
+		return &Subscriber{conn}, conn.Close, nil
+	})
+}
+
+// A group is the live.Peer of a subscriber.
+type group struct {
+	*Cluster
+	Subscribing
+	instance string // by which a client takes the place of the one before, without waiting for its session to end
+
+	mu     sync.Mutex
+	counts map[place]map[int64]int // how often records were delivered that were not committed when their partition went
+}
+
+// A place is a partition of a topic.
+type place struct {
+	topic     string
+	partition int32
+}
+
+// Dial connects and joins the group.
+func (g *group) Dial(ctx context.Context, lost func(cause error)) (*member, error) {
+	m := &member{of: g, link: link{topics: g.Topics}, partitions: make(map[place]*partition), room: make(chan struct{}, 1), dirty: make(chan struct{}, 1), round: newRound()}
+	offset := kgo.NewOffset().AtEnd()
+	if g.Oldest {
+		offset = kgo.NewOffset().AtStart()
+	}
+	err := g.open(ctx, &m.link,
+		kgo.ConsumerGroup(g.Group), kgo.InstanceID(g.instance), kgo.ConsumeTopics(g.Topics...), kgo.ConsumeStartOffset(offset), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMaxBytes(fetched), kgo.MaxDecompressBatchBytes(opened),
+		kgo.OnPartitionsRevoked(func(ctx context.Context, _ *kgo.Client, taken map[string][]int32) { m.part(ctx, taken, true) }),
+		kgo.OnPartitionsLost(func(ctx context.Context, _ *kgo.Client, taken map[string][]int32) { m.part(ctx, taken, false) }))
+	if err != nil {
+		return nil, err
+	}
+	m.watch(lost)
+	m.gone.Go(m.poll)
+	m.gone.Go(m.commit)
+	return m, nil
+}
+
+// Close commits what has ended and leaves the group, unless nobody is there to be told.
+func (g *group) Close(ctx context.Context, m *member) {
+	if m.ctx.Err() == nil {
+		m.closing.Store(true)
+		stop := context.AfterFunc(ctx, func() { m.end(errLeft) })
+		m.LeaveGroupContext(ctx) // which calls part
+		g.leave(ctx, m)
+		stop()
+	}
+	m.close()
+	m.part(m.ctx, m.all(), false)
+}
+
+// leave tells the others that the place is free, which the library does not for one with an
+// instance.
+func (g *group) leave(ctx context.Context, m *member) {
+	q := kmsg.NewPtrLeaveGroupRequest()
+	q.Group = g.Group
+	own := kmsg.NewLeaveGroupRequestMember()
+	own.InstanceID = &g.instance
+	q.Members = append(q.Members, own)
+	q.RequestWith(ctx, m.Client) // and otherwise they find out when the session is over
+}
+
+// A member is a client that is in the group.
+type member struct {
+	link
+	of      *group
+	closing atomic.Bool
+
+	mu         sync.Mutex
+	partitions map[place]*partition
+	held       []*delivery      // that nobody has taken yet
+	waiting    []chan *delivery // of size 1, of those who ask
+	round      *round           // the next one
+
+	room  chan struct{} // of size 1: fewer are held
+	dirty chan struct{} // of size 1: there is something to be committed
+
+	committing sync.Mutex // held while a commit is on its way
+}
+
+// A partition is one that the member reads.
+type partition struct {
+	place
+	marks []*mark // of records that came and are not committed, in order
+	ended int     // how many of them, from the first one on, have ended
+	came  int64   // the offset behind the last record that came
+	next  kgo.EpochOffset
+	saved int64 // the offset that is committed, as far as is known
+	err   error // of the last commit
+	gone  bool
+}
+
+// A mark is what becomes of a record.
+type mark struct {
+	at          kgo.EpochOffset
+	redelivered int
+	out         bool // somebody has it
+	ended       bool
+}
+
+// A round is a commit of several partitions.
+type round struct {
+	of   map[*partition]bool
+	done chan struct{}
+}
+
+func newRound() *round { return &round{make(map[*partition]bool), make(chan struct{})} }
+
+// poll takes records in as long as there is room for them.
+func (m *member) poll() {
+	for {
+		records := m.PollRecords(m.ctx, enough)
+		full := m.take(records)
+		m.AllowRebalance()
+		if m.ctx.Err() != nil || m.closing.Load() {
+			return
+		}
+		records.EachError(func(_ string, _ int32, err error) {
+			if e, ok := errors.AsType[*kerr.Error](err); ok && denied(e) {
+				m.fail(err)
+			}
+		})
+		for full {
+			select {
+			case <-m.room:
+				m.mu.Lock()
+				full = len(m.held) >= enough
+				m.mu.Unlock()
+			case <-m.ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// take hands out and holds records, while no partition can go. It reports whether enough are
+// held.
+func (m *member) take(records kgo.Fetches) (full bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	records.EachRecord(func(r *kgo.Record) {
+		where := place{r.Topic, r.Partition}
+		p := m.partitions[where]
+		if p != nil && r.Offset < p.came { // the log begins anew
+			m.void(p)
+			p = nil
+		}
+		if p == nil {
+			p = &partition{place: where, next: kgo.EpochOffset{Epoch: -1, Offset: -1}, saved: -1}
+			m.partitions[where] = p
+			if !m.of.Oldest { // a start at the end is one for good, whatever becomes of this client
+				p.next = kgo.EpochOffset{Epoch: r.LeaderEpoch, Offset: r.Offset}
+				m.save(p)
+			}
+		}
+		k := &mark{at: kgo.EpochOffset{Epoch: r.LeaderEpoch, Offset: r.Offset + 1}, redelivered: m.of.count(where, r.Offset)}
+		p.marks, p.came = append(p.marks, k), r.Offset+1
+		m.offer(&delivery{of: m, from: p, mark: k, m: message(r, k.redelivered)}, false)
+	})
+	return len(m.held) >= enough
+}
+
+// count returns how often a record was delivered before, and forgets it.
+func (g *group) count(where place, offset int64) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n := g.counts[where][offset]
+	delete(g.counts[where], offset)
+	return n
+}
+
+// message returns a record as a message.
+func message(r *kgo.Record, redelivered int) queue.Message {
+	m := queue.Message{Body: r.Value, Key: string(r.Key), Redelivered: redelivered}
+	for _, h := range r.Headers {
+		if !m.Attributes.Has(h.Key) {
+			m.Attributes.Add(h.Key, string(h.Value))
+		}
+	}
+	return m
+}
+
+// offer hands a delivery to who waits, or holds it, in front of others or behind them. The
+// caller holds the lock.
+func (m *member) offer(d *delivery, front bool) {
+	switch {
+	case len(m.waiting) > 0:
+		d.mark.out = true
+		m.waiting[0] <- d
+		m.waiting = slices.Delete(m.waiting, 0, 1)
+	case front:
+		m.held = slices.Insert(m.held, 0, d)
+	default:
+		m.held = append(m.held, d)
+	}
+}
+
+// Receive returns the next message.
+func (s *Subscriber) Receive(ctx context.Context) (queue.Delivery, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m, err := s.Get()
+	if err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	if len(m.held) > 0 {
+		defer m.mu.Unlock()
+		d := m.held[0]
+		m.held = slices.Delete(m.held, 0, 1)
+		d.mark.out = true
+		signal(m.room)
+		return d, nil
+	}
+	comes := make(chan *delivery, 1)
+	m.waiting = append(m.waiting, comes)
+	m.mu.Unlock()
+	select {
+	case d := <-comes:
+		return d, nil
+	case <-m.lost:
+	case <-ctx.Done():
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if i := slices.Index(m.waiting, comes); i >= 0 {
+		m.waiting = slices.Delete(m.waiting, i, i+1)
+	} else if d := <-comes; !d.from.gone {
+		d.mark.out = false
+		m.offer(d, true)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return nil, gateway.Away(context.Cause(m.ctx))
+}
+
+// Wait waits until the cluster is there.
+func (s *Subscriber) Wait(ctx context.Context) error {
+	_, err := s.Conn.Wait(ctx)
+	return err
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// A delivery is a record that somebody has, or is to get.
+type delivery struct {
+	of    *member
+	from  *partition
+	mark  *mark
+	m     queue.Message
+	ended bool
+}
+
+var (
+	errTwice = errors.New("the delivery has ended before")
+	errMoved = errors.New("the partition has gone to another member of the group, which gets the record again")
+)
+
+// Message returns the message.
+func (d *delivery) Message() *queue.Message { return &d.m }
+
+// Ack commits the record, unless others in front of it have not ended.
+func (d *delivery) Ack(ctx context.Context) error {
+	m, p := d.of, d.from
+	m.mu.Lock()
+	if d.ended || p.gone {
+		defer m.mu.Unlock()
+		if d.ended {
+			return errTwice
+		}
+		return errMoved
+	}
+	d.ended, d.mark.ended = true, true
+	n := p.ended
+	for p.ended < len(p.marks) && p.marks[p.ended].ended {
+		p.next = p.marks[p.ended].at
+		p.ended++
+	}
+	if n == p.ended {
+		m.mu.Unlock()
+		return nil
+	}
+	r, end := m.save(p), p.next.Offset
+	m.mu.Unlock()
+	select {
+	case <-r.done:
+	case <-m.lost:
+	case <-ctx.Done():
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case p.saved >= end:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case m.ctx.Err() != nil:
+		return context.Cause(m.ctx)
+	case p.err != nil:
+		return p.err
+	}
+	return errMoved
+}
+
+// Nack keeps the record for the next who asks, or does as Ack does.
+func (d *delivery) Nack(ctx context.Context, requeue bool) error {
+	if !requeue {
+		return d.Ack(ctx)
+	}
+	m := d.of
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case d.ended:
+		return errTwice
+	case d.from.gone: // and it comes again
+		return nil
+	}
+	d.ended = true
+	d.mark.redelivered++
+	d.mark.out = false
+	back := &delivery{of: m, from: d.from, mark: d.mark, m: d.m}
+	back.m.Redelivered = d.mark.redelivered
+	m.offer(back, true)
+	return nil
+}
+
+// save asks for a commit of the partition, and returns the round that has it. The caller
+// holds the lock.
+func (m *member) save(p *partition) *round {
+	m.round.of[p] = true
+	signal(m.dirty)
+	return m.round
+}
+
+// commit makes the rounds.
+func (m *member) commit() {
+	for {
+		select {
+		case <-m.dirty:
+		case <-m.ctx.Done():
+		}
+		m.mu.Lock()
+		r := m.round
+		m.round = newRound()
+		m.mu.Unlock()
+		for tries := 0; !m.try(r, tries < retries); tries++ {
+			select {
+			case <-time.After(pause):
+			case <-m.ctx.Done():
+			}
+		}
+		close(r.done)
+		if m.ctx.Err() != nil { // lost wakes who comes now
+			return
+		}
+	}
+}
+
+// part lets partitions go: what has ended is committed, if that is possible.
+func (m *member) part(ctx context.Context, taken map[string][]int32, possible bool) {
+	m.committing.Lock() // behind a commit that is on its way
+	defer m.committing.Unlock()
+	r := newRound()
+	m.mu.Lock()
+	for topic, numbers := range taken {
+		for _, n := range numbers {
+			where := place{topic, n}
+			p := m.partitions[where]
+			if p == nil {
+				continue
+			}
+			m.void(p)
+			counts := make(map[int64]int)
+			for _, k := range p.marks {
+				if k.out {
+					k.redelivered++
+				}
+				if k.redelivered > 0 {
+					counts[k.at.Offset-1] = k.redelivered
+				}
+			}
+			m.of.mu.Lock()
+			m.of.counts[where] = counts
+			m.of.mu.Unlock()
+			r.of[p] = true
+		}
+	}
+	m.mu.Unlock()
+	if possible {
+		m.send(ctx, r, func(error) bool { return true })
+	}
+}
+
+// void ends the partition for this member, and its deliveries. The caller holds the lock.
+func (m *member) void(p *partition) {
+	p.gone = true
+	delete(m.partitions, p.place)
+	m.held = slices.DeleteFunc(m.held, func(d *delivery) bool { return d.from == p })
+	signal(m.room)
+}
+
+// all returns the partitions.
+func (m *member) all() map[string][]int32 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := make(map[string][]int32)
+	for where := range m.partitions {
+		all[where.topic] = append(all[where.topic], where.partition)
+	}
+	return all
+}
