@@ -22,7 +22,7 @@ func (c *Checker) Namespaces(scope component.Scope, owner *config.Node, extra ma
 
 // nulls reports namespaces without options, which are as good as absent. A block
 // that was emptied out is no way to switch a policy off, because nobody sees that
-// it is.
+// it is; nor does a backend that was to be something else become one of HTTP by it.
 func (c *Checker) nulls(scope component.Scope, owner *config.Node) {
 	extra := owner.GetFold("extra_config")
 	if extra == nil {
@@ -38,7 +38,7 @@ func (c *Checker) nulls(scope component.Scope, owner *config.Node) {
 			continue
 		}
 		severity, err := config.Warning, errors.New("null is no options; write an object, or remove the namespace")
-		if d.Protects() {
+		if d.Protects() || d.Demands() {
 			severity, err = config.Error, errors.New("null is no options; write the options that are meant")
 		}
 		c.Report(m.Value.Problem(severity, config.CodeWrongType, err))

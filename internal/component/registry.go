@@ -122,6 +122,12 @@ type Declaration struct {
 	build func(site) error // at a site of the scope
 }
 
+// Demands reports whether nothing can be meant by the namespace without options: those that have
+// to be there, or the broker that a backend is called by.
+func (d *Declaration) Demands() bool {
+	return d.Hosts != nil || slices.ContainsFunc(config.SpecOf(d.Options).Fields, func(f config.Field) bool { return f.Rules.Required })
+}
+
 // A site is one of the sites, each of which has its base in common with the others.
 type site interface{ base() *Site }
 
