@@ -87,7 +87,8 @@
 //
 // The secret tag of a field says that its texts, those of a list or map among them, are
 // secrets: secret:"true". They are masked like what a reference inserts, however they are
-// written, in dumps, messages and logs; see [Document.Hide]. A key whose name sounds like
+// written, in dumps, messages and logs; see [Document.Hide]. secret:"address" says that they are
+// addresses which may begin with a user and have no scheme: those are masked. A key whose name sounds like
 // one and that is none says secret:"false", a test asks for one of the two.
 //
 // # Examples

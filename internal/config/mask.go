@@ -302,23 +302,53 @@ func (d *Document) Masker() func(string) string {
 }
 
 // MaskUser returns the text of a URL or host with *** for its user information
-// (RFC 3986, section 3.2.1), which may be a password. A password that is not escaped may
-// look like something else: in doubt it is all hidden that stands before the last @.
+// (RFC 3986, section 3.2.1), which may be a password, and for the values of parameters that are
+// called like one. A password that is not escaped may look like something else: in doubt it
+// is all hidden that stands before the last @.
 func MaskUser(host string) string {
 	if from, to := userInfo(host); from < to {
-		return host[:from] + hidden + host[to:]
+		host = host[:from] + hidden + host[to:]
 	}
-	return host
+	return maskQuery(host, soundsSecret)
 }
 
 // MaskWrong is MaskUser for a text that is no URL or host although it should be one:
-// whatever stands before an @ is hidden, but for the scheme.
+// whatever stands before an @ is hidden, but for the scheme, and every value of a parameter.
 func MaskWrong(host string) string {
 	from, to := schemeEnd(host), strings.LastIndexByte(host, '@')
 	if from < to {
-		return host[:from] + hidden + host[to:]
+		host = host[:from] + hidden + host[to:]
 	}
-	return host
+	return maskQuery(host, func(string) bool { return true })
+}
+
+// soundsSecret reports whether a parameter of a URL is called like a secret.
+func soundsSecret(name string) bool {
+	name = strings.ToLower(name)
+	return slices.ContainsFunc([]string{"pass", "pwd", "secret", "token", "credential", "signature", "apikey", "api_key", "api-key", "accesskey"}, func(word string) bool {
+		return strings.Contains(name, word)
+	}) || name == "sig" || name == "key" || name == "auth"
+}
+
+// maskQuery returns the text of a URL with *** for the values of parameters that are secret, and
+// for a parameter without a name, which may be one.
+func maskQuery(text string, secret func(name string) bool) string {
+	before, query, found := strings.Cut(text, "?")
+	if !found {
+		return text
+	}
+	query, fragment, cut := strings.Cut(query, "#")
+	pairs := strings.Split(query, "&")
+	for i, pair := range pairs {
+		if name, _, named := strings.Cut(pair, "="); named && secret(name) {
+			pairs[i] = name + "=" + hidden
+		}
+	}
+	text = before + "?" + strings.Join(pairs, "&")
+	if cut {
+		text += "#" + fragment
+	}
+	return text
 }
 
 // schemeEnd returns where a text goes on behind its scheme and the slashes there, be they

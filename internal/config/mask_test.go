@@ -89,6 +89,9 @@ func TestMaskUser(t *testing.T) {
 		{"a, https://u:pw@b, https://v:pw@c", "a, https://***@c", "a, https://***@c"},
 		{"@", "@", "@"},
 		{"", "", ""},
+		{"amqp://h:5672/?password=s3cret&heartbeat=1", "amqp://h:5672/?password=***&heartbeat=1", "amqp://h:5672/?password=***&heartbeat=***"},
+		{"amqp://u:s3c?ret@h/?x=s3cret#f", "amqp://***@h/?x=s3cret#f", "amqp://***@h/?x=***#f"},
+		{"https://h/keys?api_key=s3cret&Sig=s3cret&tenant=a", "https://h/keys?api_key=***&Sig=***&tenant=a", "https://h/keys?api_key=***&Sig=***&tenant=***"},
 	}
 	for _, tt := range tests {
 		if right, wrong := MaskUser(tt.in), MaskWrong(tt.in); right != tt.right || wrong != tt.wrong {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Hide marks what stands at keys that are secrets, see [IsSecret], so that it is masked like
+// Hide marks what stands at keys that are secrets, see [IsSecret] and [IsAddress], so that it is masked like
 // what a reference has inserted, however it is written. The document is a value of root;
 // options gives the options of a namespace of a scope, nil if it is unknown. It comes
 // before anything is said of the values.
@@ -20,8 +20,11 @@ func (d *Document) Hide(root *Spec, options Options) {
 		}
 		for _, m := range n.Members {
 			if !s.Extra(m.Key) {
-				if s.secretAt(m.Key) {
+				switch s.secrecyAt(m.Key) {
+				case IsSecret:
 					d.hide(m.Value)
+				case IsAddress:
+					d.hideUsers(m.Value)
 				}
 				walk(m.Value, s.member(m.Key))
 				continue
@@ -34,23 +37,48 @@ func (d *Document) Hide(root *Spec, options Options) {
 	walk(d.Root, root)
 }
 
-// secretAt reports whether a key of an object is a secret, be it misspelt or written as it
-// was called before.
-func (s *Spec) secretAt(key string) bool {
+// secrecyAt returns what is said of a key of an object, be it misspelt or written as it was
+// called before.
+func (s *Spec) secrecyAt(key string) Secrecy {
 	f := s.fieldOf(key)
 	if f == nil && s.Rest != nil && s.Rest.Secret == IsSecret {
-		return true
+		return IsSecret
 	}
-	if !slices.ContainsFunc(s.Fields, func(f Field) bool { return f.Secret == IsSecret }) {
-		return false
+	hides := func(f Field) bool { return f.Secret == IsSecret || f.Secret == IsAddress }
+	if !slices.ContainsFunc(s.Fields, hides) {
+		return ""
 	}
-	if f == nil && slices.ContainsFunc(s.Fields, func(f Field) bool { return f.Secret == IsSecret && strings.EqualFold(f.Was, key) }) {
-		return true
+	if f == nil {
+		if i := slices.IndexFunc(s.Fields, func(f Field) bool { return hides(f) && strings.EqualFold(f.Was, key) }); i >= 0 {
+			return s.Fields[i].Secret
+		}
+		if near, found := Suggest(key, s.Known()); found {
+			f = s.fieldOf(near)
+		}
 	}
-	if near, found := Suggest(key, s.Known()); f == nil && found {
-		f = s.fieldOf(near)
+	if f == nil {
+		return ""
 	}
-	return f != nil && f.Secret == IsSecret
+	return f.Secret
+}
+
+// hideUsers marks a list of addresses in which a user stands without a scheme that would tell
+// where, and what may be a password in it.
+func (d *Document) hideUsers(n *Node) {
+	if n.Kind != String || n.Secret() {
+		return
+	}
+	for address := range strings.SplitSeq(n.Text, ",") {
+		address = strings.TrimSpace(address)
+		at := strings.LastIndexByte(address, '@')
+		if at < 0 || schemeEnd(address) > 0 {
+			continue
+		}
+		n.hides = byKey
+		for user := address[:at]; user != ""; _, user, _ = strings.Cut(user, ":") {
+			d.inserted = append(d.inserted, insertion{path: n.Path(), value: user, spoken: true})
+		}
+	}
 }
 
 // hide marks the texts of a value, and what stands there in place of one.

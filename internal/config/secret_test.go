@@ -13,6 +13,7 @@ type concealed struct {
 	Tokens   []string          `json:"tokens" secret:"true" check:"min=2"`
 	Headers  map[string]string `json:"headers" secret:"true"`
 	Key      string            `json:"key" secret:"false"`
+	Server   string            `json:"server" secret:"address"`
 	Users    []concealed       `json:"users"`
 	Fields   concealedFields   `json:"fields"`
 }
@@ -52,6 +53,10 @@ func TestHide(t *testing.T) {
 		{`{"users":{"password":"hunter2-secret"}}`, `{"users":{"password":"***"}}`, "must be a list of objects, got an object"},
 		{`{"login_phrase":"hunter2-secret"}`, `{"login_phrase":"***"}`, `unknown key "login_phrase"`},
 		{`{"fields":{"name":"a","nmae":"hunter2-secret"}}`, `{"fields":{"name":"a","nmae":"***"}}`, ""},
+		{`{"server":"u:hunter2-secret@h:1"}`, `{"server":"***"}`, ""},
+		{`{"server":"hunter2-secret@h:1, nats://u:other@h:2"}`, `{"server":"***"}`, ""},
+		{`{"server":"nats://h:1,u:hunter2-secret@h:2"}`, `{"server":"***"}`, ""},
+		{`{"serverr":"u:hunter2-secret@h:1"}`, `{"serverr":"***"}`, `did you mean "server"?`},
 		{`{"key":"X-Key","@password":"x"}`, `{"key":"X-Key","@password":"***"}`, ""},
 	}
 	for _, tt := range tests {

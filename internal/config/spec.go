@@ -96,8 +96,9 @@ type Secrecy string
 
 // The secrecies.
 const (
-	IsSecret  Secrecy = "true"  // its texts are masked wherever a configuration is shown, however they are written
-	NotSecret Secrecy = "false" // its name sounds like that of a secret, and it is none
+	IsSecret  Secrecy = "true"    // its texts are masked wherever a configuration is shown, however they are written
+	IsAddress Secrecy = "address" // addresses that may begin with a user and have no scheme: masked then
+	NotSecret Secrecy = "false"   // its name sounds like that of a secret, and it is none
 )
 
 // embedded is a struct whose fields are flattened into those of another.
@@ -339,8 +340,8 @@ func (r specReader) readFields(s *Spec, t reflect.Type, index []int) {
 				panic(fmt.Sprintf("config: the guards tag of %s.%s: %q is no guarding", t, f.Name, field.Guards))
 			}
 			switch {
-			case field.Secret != "" && field.Secret != IsSecret && field.Secret != NotSecret:
-				panic(fmt.Sprintf("config: the secret tag of %s.%s: %q is neither true nor false", t, f.Name, field.Secret))
+			case field.Secret != "" && field.Secret != IsSecret && field.Secret != IsAddress && field.Secret != NotSecret:
+				panic(fmt.Sprintf("config: the secret tag of %s.%s: %q is none of true, address and false", t, f.Name, field.Secret))
 			case field.Secret == IsSecret && !field.Spec.HoldsTexts():
 				panic(fmt.Sprintf("config: the secret tag of %s.%s: only texts, and lists and maps of them, are secrets", t, f.Name))
 			}

@@ -21,7 +21,7 @@ type PublisherOptions struct {
 
 	// Server is where the broker is, such as nats://queue.internal:4222, in place of the
 	// variable of the environment that its driver reads.
-	Server string `json:"server" check:"nonempty"`
+	Server string `json:"server" check:"nonempty" secret:"address"`
 
 	// ClientTLS configures TLS towards the broker, in the place of client_tls at the root.
 	ClientTLS *model.ClientTLS `json:"client_tls" guards:"object"`
@@ -63,7 +63,7 @@ type SubscriberOptions struct {
 
 	// Server is where the broker is, such as nats://queue.internal:4222, in place of the
 	// variable of the environment that its driver reads.
-	Server string `json:"server" check:"nonempty"`
+	Server string `json:"server" check:"nonempty" secret:"address"`
 
 	// ClientTLS configures TLS towards the broker, in the place of client_tls at the root.
 	ClientTLS *model.ClientTLS `json:"client_tls" guards:"object"`
