@@ -48,7 +48,9 @@ func (e *ends) publisher(t *testing.T, rest string, more ...func(*queue.Address)
 func (e *ends) subscriber(t *testing.T, rest string) queue.Subscriber {
 	t.Helper()
 	s := e.Subscriber(t, e.address(t, rest))
-	queuetest.Ready(t, s)
+	if err := s.Wait(queuetest.Within(t, time.Minute)); err != nil {
+		t.Fatal(err)
+	}
 	return s
 }
 
