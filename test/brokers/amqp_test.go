@@ -1,14 +1,17 @@
 package brokers
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	client "github.com/rabbitmq/amqp091-go"
 
 	"github.com/sluice-gateway/sluice/internal/engine"
+	"github.com/sluice-gateway/sluice/internal/engine/fast"
 	"github.com/sluice-gateway/sluice/internal/kit/amqp/amqptest"
 )
 
@@ -200,4 +203,92 @@ func TestRabbit(t *testing.T) {
 			t.Errorf("nobody gets it: %d %s", status, text)
 		}
 	})
+}
+
+// TestRabbitUntouched: messages that nobody asks for are still there when the gateway has been
+// started and stopped three times, though the queue drops what comes back twice.
+func TestRabbitUntouched(t *testing.T) {
+	onBoth(t, func(t *testing.T, e engine.Engine) {
+		s := amqptest.Start(t)
+		name := strings.ReplaceAll(t.Name(), "/", "-")
+		if _, err := s.Channel(t).QueueDeclare(name+"-raw", true, false, false, false, client.Table{"x-queue-type": "quorum", "x-delivery-limit": int32(2)}); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 3 {
+			s.Put(t, name+"-raw", client.Publishing{Body: fmt.Appendf(nil, `{"id":%d}`, i)})
+		}
+		connect := func() *running {
+			r := start(t, e, map[string]string{"RABBIT_SERVER_URL": s.URL}, strings.ReplaceAll(overRabbit, "NAME", name))
+			await(t, func() error {
+				if _, text := r.ask("GET", "/__health", ""); !strings.Contains(text, "GET /raw backend 0\":\"ready\"") {
+					return errors.New(text)
+				}
+				return nil
+			})
+			return r
+		}
+		for range 3 {
+			if err := connect().stop(); err != nil {
+				t.Error(err)
+			}
+		}
+		r := connect()
+		for i := range 3 {
+			if status, text := r.ask("GET", "/raw", ""); status != 200 || text != fmt.Sprintf(`{"id":%d}`, i) {
+				t.Errorf("message %d: %d %s", i, status, text)
+			}
+		}
+	})
+}
+
+// BenchmarkAMQPConsume takes messages of 1 KB by the gateway that are in a queue: for one client,
+// and for 16 beside each other.
+func BenchmarkAMQPConsume(b *testing.B) {
+	for _, way := range []struct{ name, host, options, kind string }{
+		{"classic", "URL", `"backend/amqp/consumer": {"name": "NAME", "exchange": "NAME", "routing_key": ["#"], "durable": true, "critical": true}`, "classic"},
+		{"classic, 10 ahead", "URL", `"backend/amqp/consumer": {"name": "NAME", "exchange": "NAME", "routing_key": ["#"], "durable": true, "critical": true, "prefetch_count": 10}`, "classic"},
+		{"quorum", "rabbit://", `"backend/pubsub/subscriber": {"subscription_url": "NAME", "critical": true}`, "quorum"},
+	} {
+		for _, clients := range []int{1, 16} {
+			b.Run(fmt.Sprint(way.name, ", clients ", clients), func(b *testing.B) {
+				s := amqptest.Start(b)
+				ch := s.Channel(b)
+				name := fmt.Sprint(strings.NewReplacer("/", "-", ",", "").Replace(b.Name()), b.N)
+				_, err := ch.QueueDeclare(name, true, false, false, false, client.Table{"x-queue-type": way.kind})
+				if err == nil {
+					err = ch.Confirm(false)
+				}
+				message := client.Publishing{Body: fmt.Appendf(nil, `{"text":%q}`, strings.Repeat("x", 1<<10)), DeliveryMode: client.Persistent}
+				var word *client.DeferredConfirmation
+				for range b.N {
+					if err == nil {
+						word, err = ch.PublishWithDeferredConfirm("", name, true, false, message)
+					}
+				}
+				if err != nil {
+					b.Fatal(err)
+				}
+				word.Wait()
+				text := `{` + quiet + `"endpoints": [{"endpoint": "/next", "timeout": "1m", "backend": [{"url_pattern": "/", "host": [%q], "extra_config": {%s}}]}]}`
+				text = strings.NewReplacer("URL", s.URL, "NAME", name).Replace(fmt.Sprintf(text, way.host, way.options))
+				r := start(b, fast.Engine, map[string]string{"RABBIT_SERVER_URL": s.URL}, text)
+				r.ready(b)
+				b.ResetTimer()
+				var asked atomic.Int64
+				var wg sync.WaitGroup
+				for range clients {
+					wg.Go(func() {
+						for asked.Add(1) <= int64(b.N) {
+							if status, text := r.ask("GET", "/next", ""); status != 200 {
+								b.Errorf("%d %.80s", status, text)
+								return
+							}
+						}
+					})
+				}
+				wg.Wait()
+				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "messages/s")
+			})
+		}
+	}
 }

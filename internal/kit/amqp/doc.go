@@ -25,8 +25,13 @@
 //
 // # Subscribers
 //
-// The broker hands out as many messages ahead as Prefetch allows. A delivery is ended by Ack
-// or Nack, once; the broker hears of it before the call returns, as far as a socket tells,
+// A message is taken for each who waits: what the queue has is asked for, and else a consumer
+// waits for one message. Of those who leave the consumer ends, and what has come for
+// it meanwhile is for another who waits, or goes back: nothing is held for nobody, since the broker
+// counts what comes back, and ends the channel of who holds it for long. With Prefetch it
+// hands messages out ahead all the same, which is for those who take them without end.
+//
+// A delivery is ended by Ack or Nack, once; the broker hears of it before the call returns, as far as a socket tells,
 // and does not answer. What was not ended when a connection is lost is delivered again, with
 // [queue.Message.Redelivered] as the broker counts it: quorum queues do, others say no more
 // than that it was.

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,15 +19,23 @@ import (
 	"github.com/sluice-gateway/sluice/internal/kit/queue"
 )
 
-// DefaultPrefetch is how many messages the broker hands out ahead where nobody says so.
+// DefaultPrefetch is how many messages the broker hands out ahead to whoever takes them without
+// end and does not say how many.
 const DefaultPrefetch = 10
+
+// look is how often it is looked whether the queue is there while nobody asks for messages.
+const look = 10 * time.Second
 
 // Subscribing says what a subscriber reads.
 type Subscribing struct {
 	Topology Topology // whose queue is read
 	Existing bool     // nothing is declared
 
-	Prefetch     int // messages; 0 is DefaultPrefetch
+	// Prefetch is how many messages the broker hands out ahead. They are held until somebody
+	// asks, but no longer than its consumer_timeout, and each time they go back counts as
+	// a delivery. 0 is none: a message is taken for each who waits. Of a queue that goes
+	// with its last consumer it is 1 then, since one has to stay.
+	Prefetch     int
 	PrefetchSize int // bytes; 0 is no limit, and RabbitMQ knows no other
 	NoLocal      bool
 
@@ -45,13 +54,13 @@ type Subscriber struct {
 // Subscriber opens a subscriber. Site is the name of whose it is. The error is one of the
 // build.
 func (b *Broker) Subscriber(site string, o Subscribing) (*Subscriber, error) {
-	if o.Prefetch == 0 {
-		o.Prefetch = DefaultPrefetch
+	if o.Prefetch == 0 && o.Topology.Delete {
+		o.Prefetch = 1
 	}
 	return component.Keep(b.site, b.key("subscriber", site, o), func() (*Subscriber, func(), error) {
 		own := *b
 		own.site = nil
-		c := live.New(b.options("queue "+o.Topology.Queue), &subscription{&own, o})
+		c := live.New(b.options("queue "+o.Topology.Queue), &subscription{Broker: &own, Subscribing: o})
 		return &Subscriber{c, o.AutoAck}, c.Close, nil
 	})
 }
@@ -60,12 +69,35 @@ func (b *Broker) Subscriber(site string, o Subscribing) (*Subscriber, error) {
 type subscription struct {
 	*Broker
 	Subscribing
+	waits atomic.Bool // the queue is one of those whose messages come to consumers alone
 }
 
 // A receiver is a connection that messages come by.
 type receiver struct {
 	*session
-	deliveries <-chan client.Delivery
+	*subscription
+	ahead  <-chan client.Delivery // what the broker hands out ahead; nil if it does not
+	others chan client.Delivery   // of askers whose client has left
+	left   chan struct{}          // of size 1: one has
+	done   sync.WaitGroup
+
+	// The answers of the broker do not name what was asked: questions of one kind, of
+	// which each may have the answer of another, share the lock.
+	answers sync.RWMutex
+
+	mu   sync.Mutex
+	made int      // how many askers
+	idle []*asker // whose clients have left, the oldest first
+}
+
+// An asker gets one message: what the queue has, or else as a consumer at the broker.
+type asker struct {
+	tag     string
+	message chan client.Delivery // of size 1, closed when none is to come
+
+	mu       sync.Mutex
+	over     bool // it must not become a consumer any more
+	consumes bool
 }
 
 // Dial connects and subscribes.
@@ -75,13 +107,13 @@ func (p *subscription) Dial(ctx context.Context, lost func(cause error)) (*recei
 		return nil, err
 	}
 	defer s.stop()
-	r := &receiver{session: s}
-	if r.deliveries, err = p.subscribe(s.ch); err != nil {
+	r := &receiver{session: s, subscription: p, others: make(chan client.Delivery), left: make(chan struct{}, 1)}
+	if err := r.subscribe(); err != nil {
 		s.end(ctx)
 		return nil, err
 	}
 	closes, cancels := s.ch.NotifyClose(make(chan *client.Error, 1)), s.ch.NotifyCancel(make(chan string, 1))
-	go func() {
+	r.done.Go(func() {
 		select {
 		case e := <-closes:
 			if e == nil {
@@ -91,31 +123,194 @@ func (p *subscription) Dial(ctx context.Context, lost func(cause error)) (*recei
 			s.lose(e, lost)
 		case <-cancels:
 			s.lose(fmt.Errorf("the broker has ended the subscription of the queue %q, as if it were deleted", p.Topology.Queue), lost)
+			for range cancels { // which come one for each asker, and hold up all else
+			}
 		}
-	}()
+	})
+	if r.ahead == nil {
+		r.done.Go(r.watch)
+	}
 	return r, nil
 }
 
-func (p *subscription) subscribe(ch *client.Channel) (<-chan client.Delivery, error) {
-	if !p.Existing {
-		if err := p.Topology.declare(ch); err != nil {
-			return nil, err
+// subscribe declares the queue, or looks for it, and begins to take what comes ahead.
+func (r *receiver) subscribe() (err error) {
+	if !r.Existing {
+		if err := r.Topology.declare(r.ch); err != nil {
+			return err
 		}
 	}
-	if err := ch.Qos(p.Prefetch, p.PrefetchSize, false); err != nil {
-		return nil, fmt.Errorf("limiting what comes ahead: %w", err)
+	if err := r.ch.Qos(max(r.Prefetch, 1), r.PrefetchSize, false); err != nil {
+		return fmt.Errorf("limiting what comes ahead: %w", err)
 	}
-	d, err := ch.Consume(p.Topology.Queue, "", false, p.Topology.Exclusive, p.NoLocal, p.Topology.NoWait, nil)
-	if err != nil {
-		return nil, fmt.Errorf("subscribing to the queue %q: %w", p.Topology.Queue, err)
+	if r.Prefetch == 0 {
+		if r.Existing {
+			return r.find()
+		}
+		return nil
 	}
-	return d, nil
+	t := &r.Topology
+	if r.ahead, err = r.ch.Consume(t.Queue, "", false, t.Exclusive, r.NoLocal, t.NoWait, nil); err != nil {
+		return fmt.Errorf("subscribing to the queue %q: %w", t.Queue, err)
+	}
+	return nil
+}
+
+// find returns an error if the queue is not there, which has ended the channel.
+func (r *receiver) find() error {
+	r.answers.Lock()
+	defer r.answers.Unlock()
+	t := &r.Topology
+	if _, err := r.ch.QueueDeclarePassive(t.Queue, t.Durable, t.Delete, t.Exclusive, false, nil); err != nil {
+		return fmt.Errorf("looking for the queue %q: %w", t.Queue, err)
+	}
+	return nil
+}
+
+// watch ends askers whose clients have left, and looks for the queue: nobody else would hear that
+// it is deleted, and one that expires unless it is used would do so.
+func (r *receiver) watch() {
+	looks := time.NewTicker(look)
+	defer looks.Stop()
+	for {
+		select {
+		case <-r.left:
+			r.endIdle()
+		case <-looks.C:
+			r.find() // and if it is not there, the connection is lost
+		case <-r.lost:
+			return
+		}
+	}
+}
+
+// next returns the next message for whoever asks. It reports false if the connection is lost.
+func (r *receiver) next(ctx context.Context) (m client.Delivery, ok bool, err error) {
+	if r.ahead != nil {
+		select {
+		case m, ok = <-r.ahead:
+			return m, ok, nil
+		case <-r.lost:
+			return m, false, nil
+		case <-ctx.Done():
+			return m, false, ctx.Err()
+		}
+	}
+	a := r.ask()
+	select {
+	case m, ok = <-a.message:
+		return m, ok, nil
+	case m = <-r.others:
+		r.leave(a)
+		return m, true, nil
+	case <-r.lost:
+		return m, false, nil
+	case <-ctx.Done():
+		r.leave(a)
+		return m, false, ctx.Err()
+	}
+}
+
+// ask returns an asker: one that somebody has left, if there is any, so that there are never
+// more than have waited at a time.
+func (r *receiver) ask() *asker {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n := len(r.idle); n > 0 {
+		a := r.idle[n-1]
+		r.idle = r.idle[:n-1]
+		return a
+	}
+	r.made++
+	a := &asker{tag: strconv.Itoa(r.made), message: make(chan client.Delivery, 1)}
+	go r.get(a) // it ends with the connection at the latest
+	return a
+}
+
+// get gets the message of an asker.
+func (r *receiver) get(a *asker) {
+	defer close(a.message)
+	if !r.waits.Load() {
+		r.answers.RLock()
+		m, ok, err := r.ch.Get(r.Topology.Queue, false)
+		r.answers.RUnlock()
+		if ok {
+			a.message <- m
+		}
+		if e, is := errors.AsType[*client.Error](err); is && (e.Code == client.NotImplemented || e.Code == client.ResourceLocked) {
+			r.waits.Store(true) // a stream, or a quorum queue with a single active consumer
+		}
+		if ok || err != nil {
+			return
+		}
+	}
+	come := r.consume(a)
+	if come == nil {
+		return
+	}
+	if m, ok := <-come; ok && r.ch.Cancel(a.tag, true) == nil { // none is on its way: one is out, and not acknowledged
+		a.message <- m
+	}
+}
+
+// consume makes a consumer of an asker, and returns nil if that is of no use any more.
+func (r *receiver) consume(a *asker) (come <-chan client.Delivery) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.over {
+		return nil
+	}
+	a.consumes = true
+	come, _ = r.ch.Consume(r.Topology.Queue, a.tag, false, false, r.NoLocal, true, nil) // which fails if the connection is lost
+	return come
+}
+
+// leave gives back an asker whose client waits no longer. It is the next one's, or is ended.
+func (r *receiver) leave(a *asker) {
+	r.mu.Lock()
+	r.idle = append(r.idle, a)
+	r.mu.Unlock()
+	select {
+	case r.left <- struct{}{}:
+	default: // it was said before
+	}
+}
+
+// endIdle ends askers until none is left. A message that has come for one meanwhile is that of
+// another who waits, or goes back.
+func (r *receiver) endIdle() {
+	for {
+		r.mu.Lock()
+		if len(r.idle) == 0 {
+			r.mu.Unlock()
+			return
+		}
+		a := r.idle[0]
+		r.idle = r.idle[1:]
+		r.mu.Unlock()
+		a.mu.Lock()
+		a.over = true
+		a.mu.Unlock()
+		if a.consumes {
+			r.answers.Lock()
+			r.ch.Cancel(a.tag, false) // which fails if the connection is lost, and all askers with it
+			r.answers.Unlock()
+		}
+		for m := range a.message {
+			select {
+			case r.others <- m:
+			default:
+				r.ch.Nack(m.DeliveryTag, false, true) // if it fails, the end of the connection does it
+			}
+		}
+	}
 }
 
 // Close ends the connection: what was not acknowledged goes back to the queue.
 func (p *subscription) Close(ctx context.Context, r *receiver) {
 	r.end(ctx)
 	<-r.lost
+	r.done.Wait()
 }
 
 // Receive returns the next message.
@@ -127,22 +322,19 @@ func (s *Subscriber) Receive(ctx context.Context) (queue.Delivery, error) {
 	if err != nil {
 		return nil, err
 	}
-	select {
-	case m, ok := <-r.deliveries:
-		if !ok || r.ch.IsClosed() { // a message that is left of it comes again
-			break
-		}
+	m, ok, err := r.next(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if ok && !r.ch.IsClosed() { // a message that is left of one that is comes again
 		d := &delivery{m: message(&m), of: r, tag: m.DeliveryTag}
-		if s.autoAck {
-			if d.Ack(ctx) != nil {
-				break
-			}
-			d.done = true
+		if !s.autoAck {
+			return d, nil
 		}
-		return d, nil
-	case <-r.lost:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+		if d.Ack(ctx) == nil {
+			d.done = true
+			return d, nil
+		}
 	}
 	select {
 	case <-r.lost:

@@ -50,8 +50,7 @@
 // stay behind, as the header of a service does where its answer is decoded; with no-op the
 // client gets the body as it is, and the content type.
 //
-// The broker sends prefetch_count messages ahead, which other consumers do not get meanwhile.
-// They go back when the connection ends. That no message came is a failure, or the answer that
+// No message is taken while nobody waits, unless prefetch_count says so. That no message came is a failure, or the answer that
 // empty_status_code says.
 //
 // # While the broker is away

@@ -20,7 +20,8 @@ type ConsumerOptions struct {
 	// Durable lets exchange and queue survive a restart of the broker.
 	Durable bool `json:"durable"`
 
-	// Delete lets exchange and queue go with their last user.
+	// Delete lets exchange and queue go with their last user. The gateway stays one, whether
+	// requests wait or not, so that prefetch_count is 1 at least.
 	Delete bool `json:"delete"`
 
 	// Exclusive keeps the queue for this connection alone, with which it goes, and
@@ -34,7 +35,12 @@ type ConsumerOptions struct {
 	// NoLocal asks for no messages that came by the same connection. RabbitMQ ignores it.
 	NoLocal bool `json:"no_local"`
 
-	// PrefetchCount is how many messages the broker sends ahead; 0 is 10.
+	// PrefetchCount is how many messages the broker sends ahead of the requests. Without it, or
+	// with 0, a message is taken when a request waits for it, which costs a round trip each.
+	// What was sent ahead is held until requests come: other consumers do not get it, and
+	// each time it goes back, with the end of the connection or behind the
+	// consumer_timeout of the broker, counts as a delivery. A queue with a limit of those,
+	// as quorum queues of RabbitMQ 4 have one, drops messages that nobody has asked for.
 	PrefetchCount int `json:"prefetch_count" check:"min=0,max=65535"`
 
 	// PrefetchSize is how many bytes the broker sends ahead. RabbitMQ takes no other
@@ -74,7 +80,7 @@ type ConsumerOptions struct {
 
 // Defaults are the options that nobody writes.
 func (ConsumerOptions) Defaults() ConsumerOptions {
-	return ConsumerOptions{PrefetchCount: 10, BackoffStrategy: live.Fallback}
+	return ConsumerOptions{BackoffStrategy: live.Fallback}
 }
 
 // ProducerOptions configures backend/amqp/producer.
