@@ -195,7 +195,7 @@ func TestComponents(t *testing.T) {
 }
 
 // aids are the packages that are made for tests.
-var aids = []string{"kit/testx", "kit/amqp/amqptest", "kit/gcppubsub/gcppubsubtest", "kit/kafka/kafkatest", "kit/nats/natstest", "kit/queue/queuetest", "sitetest", "engine/enginetest", "test/gatewaytest"}
+var aids = []string{"kit/testx", "kit/amqp/amqptest", "kit/azuresb/azuresbtest", "kit/gcppubsub/gcppubsubtest", "kit/kafka/kafkatest", "kit/nats/natstest", "kit/queue/queuetest", "sitetest", "engine/enginetest", "test/gatewaytest"}
 
 // TestKit keeps the helpers above the vocabulary of components and below components. What is
 // made for tests may use more of its kind.

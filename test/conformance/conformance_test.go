@@ -34,6 +34,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/engine/fast"
 	"github.com/sluice-gateway/sluice/internal/engine/nethttp"
 	"github.com/sluice-gateway/sluice/internal/kit/amqp/amqptest"
+	"github.com/sluice-gateway/sluice/internal/kit/azuresb/azuresbtest"
 	"github.com/sluice-gateway/sluice/internal/kit/gcppubsub/gcppubsubtest"
 	"github.com/sluice-gateway/sluice/internal/kit/kafka/kafkatest"
 	"github.com/sluice-gateway/sluice/internal/kit/nats/natstest"
@@ -134,6 +135,11 @@ func play(t testing.TB, e engine.Engine, file string, sections []section) {
 		s := gcppubsubtest.Start(t)
 		s.Topic(t, "projects/shop/topics/orders", "projects/shop/subscriptions/shipping")
 		names = append(names, "$PUBSUB", s.Address)
+	}
+	if slices.ContainsFunc(sections, func(s section) bool { return strings.Contains(s.text, "$SERVICEBUS") }) {
+		s := azuresbtest.Start(t, azuresbtest.Options{})
+		s.Topic("orders", "shipping")
+		names = append(names, "$SERVICEBUS", s.ConnectionString())
 	}
 	if slices.ContainsFunc(sections, func(s section) bool { return strings.Contains(s.text, "$RABBIT") }) {
 		names = append(names, "$RABBIT", amqptest.Start(t).URL, "$RUN", fmt.Sprint("run", runs.Add(1)))

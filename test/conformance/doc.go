@@ -9,7 +9,8 @@
 //	                        scripted backends, $DEAD is one that refuses
 //	                        connections, $OWN one for the gateway to listen on
 //	                        beside its own, $NATS that of a NATS server, $PUBSUB that
-//	                        of a fake of Google Pub/Sub, $RABBIT that
+//	                        of a fake of Google Pub/Sub, $SERVICEBUS the connection
+//	                        string of a stand-in for Service Bus, $RABBIT that
 //	                        of RabbitMQ, which all of them share: $RUN in the name of
 //	                        a queue makes it one of this run; $hostA, $hostOWN and so on are the
 //	                        same without http://, $portA and so on their ports alone.

@@ -14,7 +14,7 @@ import (
 const program = "github.com/sluice-gateway/sluice/cmd/sluice"
 
 // heavy are beginnings of what a slim build leaves out.
-var heavy = []string{"cloud.google.com/go/", "github.com/aws/", "github.com/twmb/franz-go", "google.golang.org/grpc"}
+var heavy = []string{"cloud.google.com/go/", "github.com/Azure/", "github.com/aws/", "github.com/twmb/franz-go", "google.golang.org/grpc"}
 
 func goTool(t *testing.T, args ...string) string {
 	t.Helper()

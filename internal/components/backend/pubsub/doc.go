@@ -12,6 +12,7 @@
 //	awssqs://queue  ?region=                 ?region=, waittime=, raw=    AWS
 //	awssns:///arn   ?region=                 none; subscribe a queue      AWS
 //	gcppubsub://    project/topic            project/subscription         Google, or PUBSUB_EMULATOR_HOST
+//	azuresb://      topic                    topic?subscription=          SERVICEBUS_CONNECTION_STRING
 //
 // A queue of SQS is its URL without https://, such as
 // awssqs://sqs.eu-west-1.amazonaws.com/123456789012/orders, a topic of SNS its ARN; each may
@@ -21,6 +22,9 @@
 // A topic of Google Pub/Sub is projects/P/topics/T or P/T, a subscription projects/P/subscriptions/S
 // or P/S; the credentials are Google's default ones, and the option server is the host and port
 // of what stands in for it, or the URL of an endpoint.
+//
+// Azure Service Bus is also found by the name of a namespace, in AZURE_SERVICEBUS_HOSTNAME or the
+// option server, and then knows the gateway by its identity in Entra ID.
 //
 // The key url_pattern names the backend in logs, nothing else; disable_host_sanitize is not
 // needed. What is wrong with an address, or with what the environment says, stops the start.

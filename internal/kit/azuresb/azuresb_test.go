@@ -1,0 +1,674 @@
+//go:build !slim
+
+package azuresb
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/sluice-gateway/sluice/internal/engine/fast"
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/azuresb/azuresbtest"
+	"github.com/sluice-gateway/sluice/internal/kit/queue"
+	"github.com/sluice-gateway/sluice/internal/model"
+	"github.com/sluice-gateway/sluice/internal/sitetest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// ends are those of a gateway.
+type ends struct {
+	*sitetest.Gateway
+	*azuresbtest.Server
+	environment map[string]string
+	more        func(*queue.Address)
+}
+
+func newEnds(t *testing.T) *ends {
+	t.Helper()
+	s := azuresbtest.Start(t, azuresbtest.Options{})
+	s.Topic("orders", "shipping")
+	e := &ends{Gateway: sitetest.New(t), Server: s, environment: map[string]string{variable: s.ConnectionString()}}
+	e.Env.Getenv = func(name string) string { return e.environment[name] }
+	t.Cleanup(func() {
+		if log := e.Log.String(); strings.Contains(log, azuresbtest.Key) || strings.Contains(log, "SharedAccess") {
+			t.Errorf("the log shows a secret:\n%.2000s", log)
+		}
+	})
+	return e
+}
+
+// address returns that of a topic or a subscription.
+func (e *ends) address(t *testing.T, rest string) *queue.Address {
+	t.Helper()
+	a, err := queue.NewAddress(&e.EndpointSite().Site, "site", "url", "azuresb://", rest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.more != nil {
+		e.more(a)
+	}
+	return a
+}
+
+// attend starts l; it ends with the test.
+func (e *ends) attend(t *testing.T, l queue.Lasting) {
+	t.Helper()
+	t.Cleanup(l.Start(e.Env.Log.Logger()))
+}
+
+func (e *ends) publisher(t *testing.T, rest string) queue.Publisher {
+	t.Helper()
+	p, err := queue.OpenPublisher(&e.EndpointSite().Site, e.address(t, rest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.attend(t, p)
+	return p
+}
+
+func (e *ends) subscriber(t *testing.T, rest string) queue.Subscriber {
+	t.Helper()
+	s, err := queue.OpenSubscriber(&e.EndpointSite().Site, e.address(t, rest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.attend(t, s)
+	return s
+}
+
+// ready waits until messages go through, or do not.
+func (e *ends) ready(t *testing.T, l queue.Lasting, want bool) {
+	t.Helper()
+	until(t, func() error {
+		if text, ok := l.Health(); ok != want {
+			return errors.New(text + "\n" + e.Log.String())
+		}
+		return nil
+	})
+}
+
+// until waits until f returns nil, a minute at most.
+func until(t *testing.T, f func() error) {
+	t.Helper()
+	var err error
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
+		if err = f(); err == nil {
+			return
+		}
+		<-time.After(time.Millisecond)
+	}
+	t.Fatalf("after a minute: %v", err)
+}
+
+func within(t *testing.T, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func code(err error) string {
+	if err == nil {
+		return ""
+	}
+	return gateway.AsError(err).Code
+}
+
+// TestPublish: bodies and attributes are there as they are.
+func TestPublish(t *testing.T) {
+	e := newEnds(t)
+	p := e.publisher(t, "orders")
+	e.ready(t, p, true)
+	for i, body := range []string{"{\"id\":1}\x00\xff", "", strings.Repeat("x", 200_000)} {
+		m := queue.Message{Body: []byte(body), Attributes: gateway.Fields{{Name: "Content-Type", Value: "application/json"}, {Name: "X-Path", Value: "a b/c%2F"}, {Name: "X-Odd", Value: "a\xffb"}, {Name: "X-Empty"}}, Key: "7"}
+		if err := p.Publish(within(t, time.Minute), &m); err != nil {
+			t.Fatal(err)
+		}
+		got := e.Messages("orders")[i]
+		if string(got.Body) != body || fmt.Sprint(got.Properties) != "map[Content-Type:application/json X-Empty: X-Odd:ab X-Path:a b/c%2F]" || got.ContentType != "application/json" || got.Session != "7" {
+			t.Errorf("%.80q %v %q %q", got.Body, got.Properties, got.ContentType, got.Session)
+		}
+	}
+}
+
+// TestPublishFails: every message that is not taken is a failure of its kind.
+func TestPublishFails(t *testing.T) {
+	e := newEnds(t)
+	p := e.publisher(t, "orders")
+	e.ready(t, p, true)
+	publish := func(size int) error {
+		return p.Publish(within(t, time.Minute), &queue.Message{Body: make([]byte, size)})
+	}
+	for _, condition := range []string{"amqp:resource-limit-exceeded", "amqp:not-allowed", "com.microsoft:server-busy"} {
+		e.Refuse(condition)
+		if err := publish(1); code(err) != gateway.CodeBackendStatus {
+			t.Errorf("%s: %v", condition, err)
+		}
+	}
+	e.Refuse("amqp:internal-error")
+	if err := publish(1); code(err) != gateway.CodeBackendAborted {
+		t.Errorf("nobody knows: %v", err)
+	}
+	e.Refuse("")
+	until(t, func() error { return publish(1) }) // the library wants another connection
+	if err := publish(azuresbtest.Largest); code(err) != gateway.CodeTooLarge {
+		t.Errorf("too large: %v", err)
+	}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if err := p.Publish(gone, &queue.Message{Body: []byte("a")}); !errors.Is(err, context.Canceled) {
+		t.Errorf("gone: %v", err)
+	}
+	if err := publish(1); err != nil {
+		t.Errorf("behind all that: %v", err)
+	}
+}
+
+// TestDetached: the service ends links now and then, and they are made again.
+func TestDetached(t *testing.T) {
+	e := newEnds(t)
+	p, s := e.publisher(t, "orders"), e.subscriber(t, "orders?subscription=shipping")
+	e.ready(t, p, true)
+	e.ready(t, s, true)
+	for i := range 3 {
+		e.Detach("amqp:link:detach-forced")
+		until(t, func() error { return p.Publish(within(t, time.Minute), &queue.Message{Body: fmt.Append(nil, i)}) })
+		until(t, func() error {
+			d, err := s.Receive(within(t, time.Minute))
+			if err == nil {
+				err = d.Ack(within(t, time.Minute))
+			}
+			return err
+		})
+	}
+}
+
+// TestMissing: what is not there, and who may not have it, is away, and the log says why.
+func TestMissing(t *testing.T) {
+	e := newEnds(t)
+	p := e.publisher(t, "missing")
+	until(t, func() error {
+		if log := e.Log.String(); !strings.Contains(log, "amqp:not-found") {
+			return errors.New(log)
+		}
+		return nil
+	})
+	if err := p.Publish(t.Context(), new(queue.Message)); code(err) != gateway.CodeBackendAway {
+		t.Errorf("missing: %v", err)
+	}
+	e = newEnds(t)
+	e.environment[variable] = strings.Replace(e.ConnectionString(), azuresbtest.Key, "d3Jvbmc=", 1)
+	e.publisher(t, "orders")
+	until(t, func() error {
+		if log := e.Log.String(); !strings.Contains(log, "status code 401") {
+			return errors.New(log)
+		}
+		return nil
+	})
+}
+
+// TestReceive: messages that were there and that come later, and what becomes of them.
+func TestReceive(t *testing.T) {
+	e := newEnds(t)
+	s := e.subscriber(t, "orders?subscription=shipping&max_recv_batch_size=1&listener_timeout=1s")
+	if err := s.Wait(within(t, time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	receive := func() *delivery {
+		t.Helper()
+		d, err := s.Receive(within(t, time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d.(*delivery)
+	}
+	body := "\x00\xff" + strings.Repeat("x", 200_000)
+	e.Put("orders", azuresbtest.Message{Body: []byte(body), ContentType: "text/plain", Session: "7", Properties: map[string]any{"b": "2", "A": int32(1)}})
+	d := receive()
+	if m := d.Message(); string(m.Body) != body || fmt.Sprint(m.Attributes) != "[{A 1} {b 2} {Content-Type text/plain}]" || m.Key != "7" || m.Redelivered != 0 {
+		t.Errorf("got %.80q %v %q %d", m.Body, m.Attributes, m.Key, m.Redelivered)
+	}
+	if err := d.Nack(within(t, time.Minute), true); err != nil {
+		t.Fatal(err)
+	}
+	if d = receive(); d.Message().Redelivered != 1 || string(d.Message().Body) != body {
+		t.Errorf("again: %d", d.Message().Redelivered)
+	}
+	if err := d.Ack(within(t, time.Minute)); err != nil || e.Held()+len(e.Queue("orders", "shipping")) != 0 {
+		t.Errorf("completed: %v, %d held", err, e.Held())
+	}
+	time.AfterFunc(5*time.Millisecond, func() { e.Put("orders", azuresbtest.Message{Body: []byte("later")}) })
+	d = receive()
+	if err := d.Nack(within(t, time.Minute), false); err != nil || len(e.Dead("orders", "shipping")) != 1 {
+		t.Errorf("dropped: %v, %v", err, e.Dead("orders", "shipping"))
+	}
+	if _, err := s.Receive(within(t, 20*time.Millisecond)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("empty: %v", err)
+	}
+}
+
+// TestReceiveMany: each of many who wait gets a message of its own, and none is lost.
+func TestReceiveMany(t *testing.T) {
+	e := newEnds(t)
+	s := e.subscriber(t, "orders?subscription=shipping")
+	e.ready(t, s, true)
+	const n = 300
+	var mu sync.Mutex
+	seen := make(map[string]int)
+	var wg sync.WaitGroup
+	for range n {
+		wg.Go(func() {
+			d, err := s.Receive(within(t, time.Minute))
+			if err == nil {
+				err = d.Ack(within(t, time.Minute))
+			}
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			mu.Lock()
+			seen[string(d.Message().Body)]++
+			mu.Unlock()
+		})
+	}
+	for i := range n {
+		e.Put("orders", azuresbtest.Message{Body: fmt.Append(nil, i)})
+	}
+	wg.Wait()
+	if len(seen) != n || e.Held()+len(e.Queue("orders", "shipping")) != 0 {
+		t.Errorf("%d messages, %d held, %d left", len(seen), e.Held(), len(e.Queue("orders", "shipping")))
+	}
+}
+
+// TestLeave: a message that comes for one who has gone is given back at once.
+func TestLeave(t *testing.T) {
+	e := newEnds(t)
+	s := e.subscriber(t, "orders?subscription=shipping")
+	e.ready(t, s, true)
+	for range 5 {
+		ctx, leave := context.WithCancel(t.Context())
+		left := make(chan error)
+		go func() {
+			_, err := s.Receive(ctx)
+			left <- err
+		}()
+		leave()
+		if err := <-left; !errors.Is(err, context.Canceled) {
+			t.Errorf("left with %v", err)
+		}
+	}
+	e.Put("orders", azuresbtest.Message{Body: []byte("x")})
+	until(t, func() error {
+		if n := len(e.Queue("orders", "shipping")); n != 1 {
+			return fmt.Errorf("%d in the queue, %d held", n, e.Held())
+		}
+		return nil
+	})
+	d, err := s.Receive(within(t, time.Minute))
+	if err != nil || string(d.Message().Body) != "x" {
+		t.Fatalf("%v, %v", d, err)
+	}
+	if err := d.Ack(within(t, time.Minute)); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAway: a server that is down at the start or goes away is told of at once, by publishers
+// and by those who wait, and found again.
+func TestAway(t *testing.T) {
+	e := newEnds(t)
+	e.Stop()
+	p, s := e.publisher(t, "orders"), e.subscriber(t, "orders?subscription=shipping")
+	if err := p.Publish(t.Context(), new(queue.Message)); code(err) != gateway.CodeBackendAway {
+		t.Errorf("down at the start: %v", err)
+	}
+	for i := range 3 {
+		e.Restart()
+		e.ready(t, p, true)
+		e.ready(t, s, true)
+		if err := p.Publish(within(t, time.Minute), &queue.Message{Body: fmt.Append(nil, i)}); err != nil {
+			t.Errorf("back: %v", err)
+		}
+		d, err := s.Receive(within(t, time.Minute))
+		if err != nil || string(d.Message().Body) != fmt.Sprint(i) {
+			t.Fatalf("back: %v, %v", d, err)
+		}
+		if err := d.Ack(within(t, time.Minute)); err != nil {
+			t.Error(err)
+		}
+		waits := make(chan error)
+		go func() { _, err := s.Receive(context.Background()); waits <- err }()
+		e.Stop()
+		if err := <-waits; code(err) != gateway.CodeBackendAway {
+			t.Errorf("who waited: %v", err)
+		}
+		e.ready(t, p, false)
+		if err := p.Publish(t.Context(), new(queue.Message)); code(err) != gateway.CodeBackendAway {
+			t.Errorf("while it is away: %v", err)
+		}
+	}
+	if log := e.Log.String(); !strings.Contains(log, "peer is away") || !strings.Contains(log, "peer is back") || !strings.Contains(log, "azuresb://orders") {
+		t.Errorf("log:\n%.2000s", log)
+	}
+}
+
+// TestSlow: a server that says nothing costs no more than the time of the request.
+func TestSlow(t *testing.T) {
+	e := newEnds(t)
+	p := e.publisher(t, "orders")
+	e.ready(t, p, true)
+	e.Hold()
+	if err := p.Publish(within(t, 10*time.Millisecond), &queue.Message{Body: []byte("a")}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("slow: %v", err)
+	}
+	e.Resume()
+	if err := p.Publish(within(t, time.Minute), &queue.Message{Body: []byte("b")}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestGarbage: a server that is none is away.
+func TestGarbage(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for i := 0; ; i++ {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			io.WriteString(c, []string{"HTTP/1.1 400 Bad Request\r\n\r\n", "AMQP\x00\x00\x09\x01", "", "AMQP\x03\x01\x00\x00\x00\x00\x00\x09\x02\x01\x00\x00\x00"}[i%4])
+			c.Close()
+		}
+	})
+	t.Cleanup(func() { l.Close(); wg.Wait() })
+	e := newEnds(t)
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	e.environment[variable] = "Endpoint=sb://localhost:" + port + ";SharedAccessKeyName=n;SharedAccessKey=k;UseDevelopmentEmulator=true"
+	p := e.publisher(t, "orders")
+	until(t, func() error {
+		if log := e.Log.String(); !strings.Contains(log, "peer is away") {
+			return errors.New(log)
+		}
+		return nil
+	})
+	if err := p.Publish(t.Context(), new(queue.Message)); code(err) != gateway.CodeBackendAway {
+		t.Errorf("garbage: %v", err)
+	}
+}
+
+// TestMany: of 10,000 messages, which several publish while connections are cut, each that
+// was published without an error is there.
+func TestMany(t *testing.T) {
+	const n, workers = 10_000, 20
+	e := newEnds(t)
+	p := e.publisher(t, "orders")
+	e.ready(t, p, true)
+	var mu sync.Mutex
+	taken, told := make(map[string]bool), 0
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			for i := range next {
+				body := fmt.Sprint(i)
+				err := p.Publish(within(t, time.Minute), &queue.Message{Body: []byte(body)})
+				mu.Lock()
+				if err == nil {
+					taken[body] = true
+				} else {
+					told++
+				}
+				mu.Unlock()
+				if code(err) == gateway.CodeBackendAway {
+					e.ready(t, p, true)
+				}
+			}
+		})
+	}
+	for i := range n {
+		next <- i
+		if i%1000 == 500 {
+			e.Cut()
+		}
+	}
+	close(next)
+	wg.Wait()
+	got := make(map[string]bool)
+	for _, m := range e.Messages("orders") {
+		got[string(m.Body)] = true
+	}
+	lost := 0
+	for body := range taken {
+		if !got[body] {
+			lost++
+		}
+	}
+	if lost > 0 || len(taken)+told != n || told == 0 || len(taken) < n/2 {
+		t.Errorf("%d were taken, %d failed, %d of those taken are nowhere", len(taken), told, lost)
+	}
+}
+
+// TestReload: the same options find the same connections again, over a reload, and the end of
+// the last generation ends them.
+func TestReload(t *testing.T) {
+	e := newEnds(t)
+	one, p := e.subscriber(t, "orders?subscription=shipping"), e.publisher(t, "orders")
+	before := e.Gateway.Reload(t)
+	two, other := e.subscriber(t, "orders?subscription=shipping"), e.subscriber(t, "orders?subscription=shipping&max_recv_batch_size=1")
+	if one != two || one == other || p != e.publisher(t, "orders") {
+		t.Error("not the same over a reload")
+	}
+	if err := before.Release(); err != nil {
+		t.Error(err)
+	}
+	e.ready(t, two, true)
+	e.ready(t, p, true)
+	e.Put("orders", azuresbtest.Message{Body: []byte("x")})
+	d, err := two.Receive(within(t, time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Ack(within(t, time.Minute)); err != nil {
+		t.Error(err)
+	}
+	waits := make(chan error)
+	go func() { _, err := two.Receive(context.Background()); waits <- err }()
+	if err := e.Env.Release(); err != nil {
+		t.Error(err)
+	}
+	if err := p.Publish(t.Context(), new(queue.Message)); code(err) != gateway.CodeBackendAway {
+		t.Errorf("behind the end: %v", err)
+	}
+	if err := <-waits; code(err) != gateway.CodeBackendAway {
+		t.Errorf("who waited: %v", err)
+	}
+	until(t, func() error {
+		if n := e.Connections(); n != 0 {
+			return fmt.Errorf("%d connections behind the end", n)
+		}
+		return nil
+	})
+}
+
+// secured returns settings of TLS of a server, and the file of the authority that vouches for
+// it.
+func secured(t *testing.T) (*tls.Config, string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		DNSNames: []string{"localhost"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(t.TempDir(), "authority.pem")
+	if err := os.WriteFile(name, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: private}}}, name
+}
+
+// TestTLS: a namespace is called over TLS, by the authorities of the options, and knows us by
+// the key or by who we are.
+func TestTLS(t *testing.T) {
+	settings, authority := secured(t)
+	machine := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"access_token": "of-the-machine", "expires_on": "%d", "resource": "https://servicebus.azure.net", "token_type": "Bearer"}`, time.Now().Add(time.Hour).Unix())
+	}))
+	defer machine.Close()
+	client := fast.Engine.NewClient(model.Transport{}, nil)
+	t.Cleanup(func() { client.Close() })
+	for _, name := range []string{"AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_FEDERATED_TOKEN_FILE", "MSI_ENDPOINT", "MSI_SECRET"} {
+		t.Setenv(name, "") // of whoever runs the test
+	}
+	t.Setenv("IDENTITY_ENDPOINT", machine.URL)
+	t.Setenv("IDENTITY_HEADER", "x")
+	for _, way := range []string{"key", "variable", "option"} {
+		e := newEnds(t)
+		e.Env.Dial = func(model.Transport, *tls.Config) (gateway.Connector, error) { return client, nil }
+		e.Server = azuresbtest.Start(t, azuresbtest.Options{TLS: settings, Bearer: "of-the-machine"})
+		e.Topic("orders", "shipping")
+		_, port, _ := net.SplitHostPort(e.Address)
+		e.environment = map[string]string{}
+		switch way {
+		case "key":
+			e.environment[variable] = e.ConnectionString()
+			e.environment[hostVariable] = "nowhere.invalid" // the key comes first
+		case "variable":
+			e.environment[hostVariable] = "localhost:" + port
+		}
+		e.more = func(a *queue.Address) {
+			a.ClientTLS = &model.ClientTLS{CACerts: []string{authority}}
+			if way == "option" {
+				a.Server = "localhost:" + port
+			}
+		}
+		p, s := e.publisher(t, "orders"), e.subscriber(t, "orders?subscription=shipping")
+		e.ready(t, p, true)
+		e.ready(t, s, true)
+		if err := p.Publish(within(t, time.Minute), &queue.Message{Body: []byte("a")}); err != nil {
+			t.Errorf("%s: %v", way, err)
+		}
+		d, err := s.Receive(within(t, time.Minute))
+		if err != nil {
+			t.Fatalf("%s: %v", way, err)
+		}
+		if err := d.Ack(within(t, time.Minute)); err != nil {
+			t.Errorf("%s: %v", way, err)
+		}
+	}
+	e := newEnds(t)
+	e.Server = azuresbtest.Start(t, azuresbtest.Options{TLS: settings})
+	e.environment[variable] = e.ConnectionString()
+	e.publisher(t, "orders")
+	until(t, func() error {
+		if log := e.Log.String(); !strings.Contains(log, "certificate") {
+			return errors.New(log)
+		}
+		return nil
+	})
+}
+
+// TestAddresses has a row for each way to write an address, rightly or wrongly.
+func TestAddresses(t *testing.T) {
+	const right = "Endpoint=sb://shop.servicebus.windows.net/;SharedAccessKeyName=n;SharedAccessKey=secret"
+	tests := []struct {
+		rest, server, variable, host string
+		subscribe                    bool
+		address, want                string
+	}{
+		{"orders", "", right, "", false, "shop.servicebus.windows.net:5671", ""},
+		{"a/b.c-d_e", "", right + ";EntityPath=a;", "x", false, "shop.servicebus.windows.net:5671", ""},
+		{"orders", "", "Endpoint=sb://shop.servicebus.windows.net;SharedAccessSignature=SharedAccessSignature sr=a&sig=secret&se=1&skn=n", "", false, "shop.servicebus.windows.net:5671", ""},
+		{"orders", "", "endpoint=sb://emulator;sharedaccesskeyname=n;sharedaccesskey=secret=;UseDevelopmentEmulator=true", "", false, "emulator:5672", ""},
+		{"orders", "", "", "shop.servicebus.windows.net", false, "shop.servicebus.windows.net:5671", ""},
+		{"orders", "other.servicebus.windows.net:1", right, "", false, "other.servicebus.windows.net:1", ""},
+		{"orders?subscription=shipping&max_recv_batch_size=1000&listener_timeout=2s", "", right, "", true, "shop.servicebus.windows.net:5671", ""},
+		{"orders", "", right, "", true, "", "url: the parameter subscription is missing; write the topic and ?subscription=NAME"},
+		{"orders?subscription=", "", right, "", true, "", "the parameter subscription is no name"},
+		{"orders?subscription=a%20b", "", right, "", true, "", "the parameter subscription is no name"},
+		{"orders?subscription=a&subscription=b", "", right, "", true, "", "occurs twice"},
+		{"orders?subscription=a", "", right, "", false, "", "unknown parameter"},
+		{"orders?subscription=a&wait=1", "", right, "", true, "", "unknown parameter"},
+		{"orders?subscription=a&max_recv_batch_size=1001", "", right, "", true, "", "max_recv_batch_size is a number from 1 to 1000"},
+		{"orders?subscription=a&listener_timeout=1ms", "", right, "", true, "", "listener_timeout is whole seconds"},
+		{"shop.servicebus.windows.net/orders/", "", right, "", false, "", "it is no name of a topic"},
+		{"orders", "", "", "", false, "", "nobody says where the broker is; set the variable SERVICEBUS_CONNECTION_STRING, or AZURE_SERVICEBUS_HOSTNAME"},
+		{"orders", "", "secret", "", false, "", "the variable SERVICEBUS_CONNECTION_STRING: it is no connection string"},
+		{"orders", "", "Endpoint=sb://shop.servicebus.windows.net/;SharedAccessKey=secret", "", false, "", "it is no connection string"},
+		{"orders", "", "Endpoint=https://shop;SharedAccessKeyName=n;SharedAccessKey=secret", "", false, "", "it is no connection string"},
+		{"orders", "", "Endpoint=sb://secret@shop;SharedAccessKeyName=n;SharedAccessKey=secret", "", false, "", "it is no connection string"},
+		{"orders", "", right + ";UseDevelopmentEmulator=secret", "", false, "", "it is no connection string"},
+		{"orders", "", "", "https://secret", false, "", "the variable AZURE_SERVICEBUS_HOSTNAME: it is no name of a namespace"},
+		{"orders", right, "", "", false, "", "server: it is no name of a namespace; write one such as shop.servicebus.windows.net, and a connection string into SERVICEBUS_CONNECTION_STRING"},
+	}
+	for _, tt := range tests {
+		e := newEnds(t)
+		e.Env.Dial = func(model.Transport, *tls.Config) (gateway.Connector, error) {
+			return gateway.ConnectorFunc(func(context.Context, *gateway.Exchange) error { return errors.New("nobody") }), nil
+		}
+		e.environment = map[string]string{variable: tt.variable, hostVariable: tt.host}
+		a := e.address(t, tt.rest)
+		a.Server = tt.server
+		var err error
+		if tt.subscribe {
+			_, err = queue.OpenSubscriber(&e.EndpointSite().Site, a)
+		} else {
+			_, err = queue.OpenPublisher(&e.EndpointSite().Site, a)
+		}
+		if got := fmt.Sprint(err); (err == nil) != (tt.want == "") || tt.want != "" && !strings.Contains(got, tt.want) || strings.Contains(got, "secret") {
+			t.Errorf("%s: %s, want %q", tt.rest, got, tt.want)
+		}
+		if err == nil {
+			if n, err := where(&e.EndpointSite().Site, a); err != nil || n.address != tt.address {
+				t.Errorf("%s: %s, %v; want %s", tt.rest, n.address, err, tt.address)
+			}
+		}
+	}
+}
+
+// FuzzConnectionString: whatever the variable holds, no error shows it.
+func FuzzConnectionString(f *testing.F) {
+	f.Add("Endpoint=sb://shop.servicebus.windows.net/;SharedAccessKeyName=n;SharedAccessKey=secret")
+	f.Add("Endpoint=sb://localhost:5672;SharedAccessSignature=s;UseDevelopmentEmulator=true")
+	f.Add(";;=")
+	f.Fuzz(func(t *testing.T, text string) {
+		host, _, err := readConnectionString(text)
+		if err != nil && err != errConnectionString {
+			t.Fatalf("%q: %v", text, err)
+		}
+		if err == nil && !strings.Contains(text, host) {
+			t.Fatalf("%q names %q", text, host)
+		}
+	})
+}

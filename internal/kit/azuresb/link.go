@@ -1,0 +1,201 @@
+//go:build !slim
+
+package azuresb
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+	"github.com/Azure/go-amqp"
+
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/queue"
+)
+
+// patience is how long a call may take where nobody says so.
+const patience = 30 * time.Second
+
+// A service is Service Bus, for one topic or subscription. It is a live.Peer.
+type service struct {
+	*namespace
+	topic        string
+	subscription string // "" for a topic
+
+	most int // messages that one call asks for
+	wait time.Duration
+}
+
+// A link is a connection to Service Bus, whose topic or subscription was there.
+type link struct {
+	*queue.Poller // which asks for nothing of a topic
+	client        *azservicebus.Client
+	sender        *azservicebus.Sender
+	receiver      *azservicebus.Receiver
+
+	mu   sync.Mutex
+	conn net.Conn // nil until there is one
+	lost bool
+}
+
+// Dial connects, shows who we are, and looks at the topic or the subscription.
+func (s *service) Dial(ctx context.Context, lost func(error)) (*link, error) {
+	l := new(link)
+	l.Poller = queue.NewPoller(s.most, s.wait, lost, l.ask)
+	o := &azservicebus.ClientOptions{
+		RetryOptions: azservicebus.RetryOptions{MaxRetries: -1},
+		NewWebSocketConn: func(ctx context.Context, _ azservicebus.NewWebSocketConnArgs) (net.Conn, error) {
+			return l.dial(ctx, s.namespace)
+		},
+	}
+	err := s.open(l, o)
+	if err == nil {
+		if err = s.look(ctx, l); err != nil {
+			s.Close(ctx, l)
+		}
+	}
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, said(err)
+	}
+	return l, nil
+}
+
+// open makes the client. It calls nobody.
+func (s *service) open(l *link, o *azservicebus.ClientOptions) (err error) {
+	if s.text != "" {
+		l.client, err = azservicebus.NewClientFromConnectionString(s.text, o)
+	} else {
+		l.client, err = azservicebus.NewClient(s.host, s.who, o)
+	}
+	if err != nil {
+		return err
+	}
+	if s.subscription == "" {
+		l.sender, err = l.client.NewSender(s.topic, nil)
+	} else {
+		l.receiver, err = l.client.NewReceiverForSubscription(s.topic, s.subscription, nil)
+	}
+	return err
+}
+
+// look makes the link to the topic or the subscription, by asking what does not change it.
+func (s *service) look(ctx context.Context, l *link) error {
+	if l.sender != nil {
+		_, err := l.sender.NewMessageBatch(ctx, nil)
+		return err
+	}
+	_, err := l.receiver.PeekMessages(ctx, 1, nil)
+	return err
+}
+
+// errOnce is the end of a client that wants to connect again. The library gives up.
+type errOnce struct{}
+
+func (errOnce) Error() string { return "the connection was lost" }
+func (errOnce) NonRetriable() {}
+
+// dial makes the one connection of the link.
+func (l *link) dial(ctx context.Context, n *namespace) (net.Conn, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.conn != nil || l.lost {
+		return nil, errOnce{}
+	}
+	var d net.Dialer
+	c, err := d.DialContext(ctx, "tcp", n.address)
+	if err != nil {
+		return nil, err
+	}
+	if n.tls != nil {
+		t := tls.Client(c, n.tls)
+		if err := t.HandshakeContext(ctx); err != nil {
+			c.Close()
+			return nil, err
+		}
+		c = t
+	}
+	l.conn = &watched{c, l}
+	return l.conn, nil
+}
+
+// watched is a connection whose end is noticed.
+type watched struct {
+	net.Conn
+	l *link
+}
+
+// Read reads on.
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.Conn.Read(p)
+	if err != nil {
+		w.l.mu.Lock()
+		w.l.lost = true
+		w.l.mu.Unlock()
+		w.l.Lose(fmt.Errorf("the connection was lost: %w", err))
+	}
+	return n, err
+}
+
+// Close ends the connection, politely if it was not lost.
+func (s *service) Close(ctx context.Context, l *link) {
+	l.Poller.Close()
+	l.mu.Lock()
+	if l.lost && l.conn != nil {
+		l.conn.Close()
+	}
+	conn := l.conn
+	l.mu.Unlock()
+	if conn != nil { // who does not answer does not hold us up
+		stop := context.AfterFunc(ctx, func() { conn.Close() })
+		defer stop()
+	}
+	l.client.Close(ctx) // whose failure is that of a connection that has ended
+}
+
+// failed returns the failure of a call; sent is that it may have brought a message there.
+func (l *link) failed(ctx context.Context, err error, sent bool) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	cause := said(err)
+	if errors.Is(err, azservicebus.ErrMessageTooLarge) {
+		return gateway.TooLarge("what Service Bus takes in a message", 0)
+	}
+	if e, ok := errors.AsType[*azservicebus.Error](err); ok {
+		switch e.Code {
+		case azservicebus.CodeUnauthorizedAccess, azservicebus.CodeNotFound, azservicebus.CodeLockLost:
+			return queue.Refused(cause)
+		}
+	}
+	_, ofLink := errors.AsType[*amqp.LinkError](err)
+	_, ofConn := errors.AsType[*amqp.ConnError](err)
+	_, ofSession := errors.AsType[*amqp.SessionError](err)
+	if _, refused := errors.AsType[*amqp.Error](err); refused && !ofLink && !ofConn && !ofSession {
+		return queue.Refused(cause)
+	}
+	if sent {
+		return queue.Lost(cause)
+	}
+	return gateway.Away(cause)
+}
+
+// longestLine is how much of what somebody says is told.
+const longestLine = 512
+
+// said returns what a call has failed for, in a line without secrets.
+func said(err error) error {
+	text, _, _ := strings.Cut(err.Error(), "\n")
+	if strings.Contains(text, "SharedAccess") { // of a token or a connection string that somebody quotes
+		text = "it is about the key of the connection string"
+	}
+	return fmt.Errorf("Service Bus: %s", strings.ToValidUTF8(text[:min(len(text), longestLine)], ""))
+}
