@@ -331,6 +331,7 @@ func (b *endpointBuilder) backend(i int, be *model.Backend) *branchPlan {
 	default:
 		b.unwired(be, onWire)
 		if call.Connector != nil {
+			tail = &httpcall.Unpacking{Next: tail}
 			b.check.Unbalanced(be)
 		}
 	}

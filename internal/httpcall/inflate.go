@@ -22,6 +22,18 @@ func (u *Unpacked) Do(ctx context.Context, x *gateway.Exchange) error {
 	return received(x, u.Next.Do(ctx, x))
 }
 
+// Unpacking is a connector of a component, whose answer is unpacked as one by HTTP is.
+type Unpacking struct{ Next gateway.Connector }
+
+// Do calls and unpacks gzip.
+func (u *Unpacking) Do(ctx context.Context, x *gateway.Exchange) error {
+	err := u.Next.Do(ctx, x)
+	if err == nil {
+		unpack(x)
+	}
+	return err
+}
+
 // received notes what a call, which came to err, says of its host, and unpacks its answer.
 func received(x *gateway.Exchange, err error) error {
 	x.Request.Attempt = gateway.Reached

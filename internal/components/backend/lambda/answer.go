@@ -207,9 +207,9 @@ func (c *connector) unwrap(r *gateway.Response) error {
 			return malformed("multiValueHeaders: " + err.Error())
 		}
 	}
-	single, kind := member("headers")
+	plain, kind := member("headers")
 	if kind != jsonspan.KindNull {
-		one, err := appendHeader(nil, single, false)
+		one, err := appendHeader(nil, plain, false)
 		if err != nil {
 			return malformed("headers: " + err.Error())
 		}
@@ -237,8 +237,30 @@ func (c *connector) unwrap(r *gateway.Response) error {
 		}
 	}
 	r.Body.Close()
-	r.Status, r.Header, r.Body = n, append(r.Header[:0], header.EndToEnd()...), body.FromBytes(content)
+	r.Status, r.Header, r.Body = n, append(r.Header[:0], onlyOnce(header.EndToEnd())...), body.FromBytes(content)
+	if len(content) > 0 && !r.Header.Has("Content-Type") {
+		r.Header.Add("Content-Type", "application/json") // as API Gateway has it
+	}
+	var room [4]string
+	if body.IsGzip(r.Header.AppendValues(room[:0], "Content-Encoding")...) { // which is unpacked as it is read
+		r.Body = body.FromStream(io.NopCloser(bytes.NewReader(content)), int64(len(content)))
+	}
 	return nil
+}
+
+// single are fields that an answer has once (RFC 9110, section 5.3).
+var single = []string{"Age", "Content-Location", "Content-Range", "Content-Type", "Date", "Etag", "Expires", "Last-Modified", "Location", "Retry-After"}
+
+// onlyOnce keeps the last of fields that an answer has once. Other names may stand in an object
+// several times, in other letter cases: that is an old way to send several cookies.
+func onlyOnce(header gateway.Fields) gateway.Fields {
+	kept := header[:0]
+	for i, f := range header {
+		if !slices.Contains(single, f.Name) || !header[i+1:].Has(f.Name) {
+			kept = append(kept, f)
+		}
+	}
+	return kept
 }
 
 // malformed is the failure of a function whose answer is none.
@@ -252,7 +274,8 @@ const (
 	mostHeader = 256 << 10 // bytes
 )
 
-// appendHeader appends the fields of an object in JSON, in the order of their names.
+// appendHeader appends the fields of an object in JSON, in the order of their names. What is
+// null is none.
 func appendHeader(dst gateway.Fields, text []byte, several bool) (gateway.Fields, error) {
 	if len(text) > mostHeader {
 		return nil, fmt.Errorf("it has more than %d bytes", mostHeader)
@@ -268,8 +291,10 @@ func appendHeader(dst gateway.Fields, text []byte, several bool) (gateway.Fields
 	add := func(name string, v any) error {
 		value := ""
 		switch v := v.(type) {
+		case nil:
+			return nil
 		case string:
-			value = strings.TrimSpace(v)
+			value = strings.Trim(v, " \t\r\n")
 		case json.Number:
 			value = v.String()
 		case bool:

@@ -132,6 +132,9 @@ const largest = 6 << 20
 
 // Do calls the function.
 func (c *connector) Do(ctx context.Context, x *gateway.Exchange) error {
+	if c.event != nil && !x.Request.Header.Has("Accept-Encoding") {
+		x.Request.Unpack = true // nobody has asked for what is packed
+	}
 	in := sdk.InvokeInput{FunctionName: c.function}
 	if c.param >= 0 {
 		if !isFunction(x.Params[c.param]) {

@@ -22,6 +22,7 @@
 // With apigw the event is that of a proxy integration of API Gateway (version 1.0): the
 // method, the path that url_pattern makes, the headers and the query that input_headers
 // and input_query_strings let through, the parameters and the body, in Base64 if it is no UTF-8.
+// Host is that of the client, and the stage is $default.
 //
 // Lambda takes 6 MiB; a longer payload is answered with 413 and sends nothing.
 //
@@ -33,7 +34,9 @@
 // as application/json.
 //
 // With apigw the answer is read as API Gateway reads it: statusCode, headers,
-// multiValueHeaders, body and isBase64Encoded. With no-op they are the answer of the client.
+// multiValueHeaders, body and isBase64Encoded. A header that is null is none, an answer that
+// names no Content-Type is application/json, and one in gzip that nobody has asked for is
+// unpacked. With no-op they are the answer of the client.
 // Otherwise status and body are those of a service: a status that is no answer is a
 // failure, which backend/http may show, and the body is decoded.
 //

@@ -245,7 +245,10 @@ func TestIntegration(t *testing.T) {
 		MultiValueQueryStringParameters           map[string][]string
 		PathParameters                            map[string]string
 		IsBase64Encoded                           bool
-		RequestContext                            struct{ ResourcePath, HTTPMethod string }
+		RequestContext                            struct {
+			ResourcePath, HTTPMethod, Stage, DomainName, RequestTime string
+			RequestTimeEpoch                                         int64
+		}
 	}
 	if err := json.Unmarshal([]byte(text), &event); err != nil {
 		t.Fatalf("%s: %v", text, err)
@@ -254,6 +257,47 @@ func TestIntegration(t *testing.T) {
 		event.Headers["X-Tenant"] != "t" || event.Headers["X-Other"] != "" || event.QueryStringParameters["q"] != "c" || event.QueryStringParameters["other"] != "" ||
 		!slices.Equal(event.MultiValueQueryStringParameters["q"], []string{"a&b", "c"}) || event.PathParameters["id"] != "7 a" || event.RequestContext.ResourcePath != "/x/{id}" {
 		t.Errorf("the event is %s", text)
+	}
+	at, err := time.Parse("02/Jan/2006:15:04:05 -0700", event.RequestContext.RequestTime)
+	if c := event.RequestContext; err != nil || at.Unix() != c.RequestTimeEpoch/1000 || c.Stage != "$default" || event.Headers["Host"] == "" ||
+		!strings.HasPrefix(event.Headers["Host"], c.DomainName) || c.DomainName == "" {
+		t.Errorf("when and where is not in %s, %v", text, err)
+	}
+}
+
+// TestIntegrationHeader: what becomes of the header that a function answers with.
+func TestIntegrationHeader(t *testing.T) {
+	const packed = `"isBase64Encoded": true, "body": "H4sIAAAAAAACA6tWSlSyMqwFAK+sG1YHAAAA"`
+	tests := []struct {
+		name, text, encoding string // that the client takes
+		want                 string // of a client
+	}{
+		{"null is none", `{"statusCode": 204, "headers": {"X-A": null, "X-B": "1"}, "multiValueHeaders": {"Content-Type": [null], "X-C": null, "X-D": [null, "2"]}}`, "", `204 [{X-B 1} {X-D 2}] ""`},
+		{"no type", `{"statusCode": 200, "body": "{\"a\":1}"}`, "", `200 [{Content-Type application/json}] "{\"a\":1}"`},
+		{"no type, empty", `{"statusCode": 200, "body": ""}`, "", `200 [] ""`},
+		{"two spellings of a name", `{"statusCode": 200, "headers": {"content-type": "a/a", "Content-Type": "b/b", "set-cookie": "a=1", "Set-Cookie": "b=2"}}`, "", `200 [{Content-Type a/a} {Set-Cookie b=2} {Set-Cookie a=1}] ""`},
+		{"one in both objects", `{"statusCode": 200, "headers": {"Location": "/a"}, "multiValueHeaders": {"Location": ["/b"]}}`, "", `200 [{Location /a}] ""`},
+		{"packed for nobody", `{"statusCode": 200, "headers": {"Content-Type": "a/a", "Content-Encoding": "gzip", "ETag": "\"1\""}, ` + packed + `}`, "", `200 [{Content-Type a/a} {Etag W/"1"}] "{\"a\":1}"`},
+		{"packed for who asks", `{"statusCode": 200, "headers": {"Content-Encoding": "gzip", "Content-Type": "a/a"}, ` + packed + `}`, "gzip", `200 [{Content-Encoding gzip} {Content-Type a/a}] "\x1f`},
+	}
+	for _, tt := range tests {
+		s, _ := answering(t, says(200, "", tt.text))
+		for _, dialect := range []string{"", inSluice} {
+			ask := asking(t, s, dialect, `"endpoint": "/x", "output_encoding": "no-op", "input_headers": ["Accept-Encoding"],`, `"encoding": "no-op", `, `"function_name": "f", "payload_format": "apigw"`)
+			r := testx.Request{Path: "/x"}
+			if tt.encoding != "" {
+				r.Header.Add("Accept-Encoding", tt.encoding)
+			}
+			a := ask(t.Context(), r)
+			header := slices.DeleteFunc(slices.Clone(a.Header), func(f gateway.Field) bool { return strings.HasPrefix(f.Name, "X-") && len(f.Name) > len("X-A") })
+			if got := fmt.Sprintf("%d %v %q", a.Status, []gateway.Field(header), a.Text); !strings.HasPrefix(got, tt.want) {
+				t.Errorf("%s: %.200s, %v, want %s", tt.name, got, a.Err, tt.want)
+			}
+		}
+	}
+	s, _ := answering(t, says(200, "", `{"statusCode": 200, "headers": {"Content-Encoding": "gzip"}, `+packed+`}`))
+	if got := asking(t, s, inSluice, `"endpoint": "/x",`, "", `"function_name": "f", "payload_format": "apigw"`)(t.Context(), testx.Request{Path: "/x"}); got.Text != `{"a":1}` {
+		t.Errorf("packed and decoded: %d %.80q, %v", got.Status, got.Text, got.Err)
 	}
 }
 
@@ -277,6 +321,8 @@ func TestIntegrationDecoded(t *testing.T) {
 		{`[]`, 500, 502, ""},
 		{`{"statusCode": 200, "headers": {"X\r\nY": "1"}, "body": "{}"}`, 500, 502, ""},
 		{`{"statusCode": 200, "headers": {"X": "a\r\nY: b"}, "body": "{}"}`, 500, 502, ""},
+		{`{"statusCode": 200, "headers": {"X": " a\r\n"}, "body": "{\"a\":1}"}`, 200, 200, `{"a":1}`},
+		{`{"statusCode": 200, "headers": {"X": "a\u2028"}, "body": "{}"}`, 500, 502, ""},
 		{`{"statusCode": 200, "headers": {"X": ["a"]}, "body": "{}"}`, 500, 502, ""},
 		{`{"statusCode": 200, "headers": [], "body": "{}"}`, 500, 502, ""},
 		{`{"statusCode": 200, "isBase64Encoded": true, "body": "{}"}`, 500, 502, ""},

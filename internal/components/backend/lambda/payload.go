@@ -4,8 +4,10 @@ package lambda
 
 import (
 	"encoding/base64"
+	"net"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -70,11 +72,15 @@ func appendMembers(dst []byte, members []member, x *gateway.Exchange) ([]byte, e
 type event struct {
 	resource string
 	params   []string
+	clock    component.Clock
 }
 
 func newEvent(s *component.BackendSite) *event {
-	return &event{s.Endpoint().Config().Endpoint, s.Endpoint().Params()}
+	return &event{s.Endpoint().Config().Endpoint, s.Endpoint().Params(), s.Clock()}
 }
+
+// stage is that of an API which has no other (API Gateway developer guide, "Stages").
+const stage = "$default"
 
 func (e *event) append(dst []byte, x *gateway.Exchange) ([]byte, error) {
 	r := &x.Request
@@ -97,7 +103,11 @@ func (e *event) append(dst []byte, x *gateway.Exchange) ([]byte, error) {
 	text(`{"version":"1.0","resource":`, e.resource)
 	text(`,"path":`, path)
 	text(`,"httpMethod":`, r.Method)
-	dst = appendFields(dst, "headers", "multiValueHeaders", r.Header)
+	host := gateway.Fields{{Name: "Host", Value: x.In.Host()}}
+	if r.Header.Has("Host") || host[0].Value == "" {
+		host = nil
+	}
+	dst = appendFields(dst, "headers", "multiValueHeaders", slices.Concat(r.Header, host))
 	dst = appendFields(dst, "queryStringParameters", "multiValueQueryStringParameters", query)
 	dst = append(dst, `,"pathParameters":`...)
 	if len(e.params) == 0 {
@@ -117,6 +127,11 @@ func (e *event) append(dst []byte, x *gateway.Exchange) ([]byte, error) {
 	text(`,"path":`, path)
 	text(`,"resourcePath":`, e.resource)
 	text(`,"protocol":`, x.In.Proto())
+	text(`,"stage":`, stage)
+	text(`,"domainName":`, domain(x.In.Host()))
+	now := e.clock().UTC()
+	text(`,"requestTime":`, now.Format("02/Jan/2006:15:04:05 -0700"))
+	dst = strconv.AppendInt(append(dst, `,"requestTimeEpoch":`...), now.UnixMilli(), 10)
 	text(`,"requestId":`, x.ID())
 	address := ""
 	if x.Client.IsValid() {
@@ -139,6 +154,14 @@ func (e *event) append(dst []byte, x *gateway.Exchange) ([]byte, error) {
 	return dst, nil
 }
 
+// domain returns what a host is without its port.
+func domain(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		return name
+	}
+	return host
+}
+
 // queryFields returns the parameters of a query as it is sent, decoded.
 func queryFields(raw string) (gateway.Fields, error) {
 	var out gateway.Fields
@@ -159,9 +182,9 @@ func queryFields(raw string) (gateway.Fields, error) {
 	return out, nil
 }
 
-// appendFields appends two members: the last value of each name, and all of them.
+// appendFields appends two members: the last value of each name, and all of them. It sorts
+// the fields.
 func appendFields(dst []byte, one, all string, fields gateway.Fields) []byte {
-	fields = slices.Clone(fields)
 	slices.SortStableFunc(fields, func(a, b gateway.Field) int { return strings.Compare(a.Name, b.Name) })
 	member := func(key string, values func(run gateway.Fields)) {
 		dst = append(append(append(dst, `,"`...), key...), `":`...)
