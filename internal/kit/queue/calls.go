@@ -51,11 +51,13 @@ func (p *producer) Do(ctx context.Context, x *gateway.Exchange) error {
 	return nil
 }
 
-// AppendFirst appends the first field of each name to dst, in order, and returns it.
+// AppendFirst appends the first field of each name to dst, in order, and returns it. What
+// gateways on the way of a request by HTTP tell each other is left out: how many there were,
+// and which.
 func AppendFirst(dst, header gateway.Fields) gateway.Fields {
 	begin := len(dst)
 	for _, f := range header {
-		if !dst[begin:].Has(f.Name) {
+		if f.Name != "Sluice-Hops" && f.Name != "X-Forwarded-Via" && !dst[begin:].Has(f.Name) {
 			dst = append(dst, f)
 		}
 	}

@@ -184,7 +184,7 @@ func TestConsumeUnacknowledged(t *testing.T) {
 
 // TestAppendFirst: a name occurs once, with its first value.
 func TestAppendFirst(t *testing.T) {
-	got := queue.AppendFirst(gateway.Fields{{Name: "A", Value: "0"}}, gateway.Fields{{Name: "A", Value: "1"}, {Name: "B", Value: "2"}, {Name: "A", Value: "3"}})
+	got := queue.AppendFirst(gateway.Fields{{Name: "A", Value: "0"}}, gateway.Fields{{Name: "A", Value: "1"}, {Name: "B", Value: "2"}, {Name: "A", Value: "3"}, {Name: "Sluice-Hops", Value: "1"}, {Name: "X-Forwarded-Via", Value: "x"}})
 	if want := "[{A 0} {A 1} {B 2}]"; fmt.Sprint(got) != want {
 		t.Errorf("got %v, want %s", got, want)
 	}
