@@ -112,6 +112,8 @@ var differences = []difference{
 	{"RSA keys below 2,048 bits, HMAC keys shorter than the digest", "used", "used with a warning, at start or in the log; `behaviour.weak_keys` refuses them, as the dialect sluice does", "RFC 7518, sections 3.2 and 3.3"},
 	{"patterns of `matches()` in `validation/cel`", "any text, the client's too", "written out in the expression, else an error at start; `dynamic_patterns` allows others, within bounds", "a pattern that a client chooses costs seconds and hundreds of megabytes"},
 	{"what a `validation/cel` condition costs", "no limit", "`cost_limit`, a million unless it says otherwise; what costs more does not hold", "one request must not hold a processor"},
+	{"a publisher to a queue or topic of AWS whose name ends in .fifo", "starts, and each message fails", "error at start", "no message has the group that they want"},
+	{"a message for SQS or SNS without a body, or for SQS with more than ten attributes", "500 by what AWS says", "400", "it is what the client has sent"},
 	{"several namespaces in a backend that make its call, such as a publisher and a subscriber", "the outermost counts, the others are connected for nothing", "error at start", "what is written is meant"},
 	{"`backend/pubsub/*` with an unknown scheme, an address that cannot be read, or a variable that is missing", "a line in the log, then plain HTTP to a host such as `nats://`: 500 for each request", "error at start with the place", "nothing fails open"},
 	{"a broker of `backend/pubsub/*` that is away at the start or later", "500 until the process is started anew", "calls fail at once until it is back, `/__health` and, with `critical`, `/__ready` tell of it", "nobody has to restart what mends itself"},

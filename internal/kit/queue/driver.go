@@ -28,6 +28,10 @@ type Driver struct {
 	Subscriber func(s *component.Site, a *Address) (Subscriber, error)
 	Instead    string
 
+	// Judge reports what else of a backend does not go with publishing there. Nil reports
+	// nothing.
+	Judge func(s *component.BackendSite)
+
 	// Envelope is that there is an old form of its messages, which [Address.Envelope] asks
 	// for.
 	Envelope bool
@@ -45,6 +49,13 @@ func Register(d Driver) {
 		panic("two drivers have the scheme " + d.Scheme)
 	}
 	drivers[d.Scheme] = &d
+}
+
+// Judge reports what of a backend that publishes to the address does not go with it.
+func (a *Address) Judge(s *component.BackendSite) {
+	if a.driver.Judge != nil {
+		a.driver.Judge(s)
+	}
 }
 
 // A Role is what an address is opened for.

@@ -31,6 +31,8 @@ type Poller struct {
 	mu      sync.Mutex
 	waiting []*waiter // the first has waited longest
 	asks    bool
+
+	pause time.Duration // behind the next answer that is empty and came early; of what asks
 }
 
 // A waiter is a call of Receive.
@@ -127,8 +129,12 @@ func (p *Poller) Receive(ctx context.Context) (Delivery, error) {
 	return nil, err
 }
 
-// soon is when a broker is asked again that has said at once that there is nothing.
-const soon = 20 * time.Millisecond
+// How long one call that brings nothing is behind another at least, which grows from soon to
+// rarely while it goes on: calls cost money, and a broker in trouble answers at once.
+const (
+	soon   = 20 * time.Millisecond
+	rarely = time.Second
+)
 
 // giveBack is how long it may take to give back a message that nobody waits for.
 const giveBack = 30 * time.Second
@@ -152,11 +158,21 @@ func (p *Poller) poll(ctx context.Context) {
 		for _, d := range ds {
 			p.hand(ctx, d)
 		}
-		if len(ds) == 0 && time.Since(began) < soon {
-			select {
-			case <-time.After(soon):
-			case <-ctx.Done():
-			}
+		p.rest(ctx, time.Since(began), len(ds) == 0)
+	}
+}
+
+// rest waits before the broker is asked again that has said something after a while. Whoever has
+// nothing and does not wait for it is asked once in a second at last.
+func (p *Poller) rest(ctx context.Context, after time.Duration, empty bool) {
+	if !empty || after >= rarely {
+		p.pause = 0
+		return
+	}
+	if p.pause = min(max(2*p.pause, soon), rarely); after < p.pause {
+		select {
+		case <-time.After(p.pause - after):
+		case <-ctx.Done():
 		}
 	}
 }

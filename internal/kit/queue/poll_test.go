@@ -111,3 +111,44 @@ func TestPollerClosed(t *testing.T) {
 		}
 	})
 }
+
+// TestPollerPause: a broker that does not wait, and has nothing, is asked once in a second
+// at last, whoever waits, and soon again when it had something.
+func TestPollerPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls, back := 0, make(chan bool, 10)
+		var there []queue.Delivery
+		p := queue.NewPoller(1, 20*time.Second, func(error) {}, func(context.Context, int, time.Duration) ([]queue.Delivery, error) {
+			calls++
+			defer func() { there = nil }()
+			return there, nil
+		})
+		defer p.Close()
+		receive := func(d time.Duration) error {
+			ctx, cancel := context.WithTimeout(t.Context(), d)
+			defer cancel()
+			_, err := p.Receive(ctx)
+			return err
+		}
+		for i, most := range []int{20, 12, 12} {
+			before := calls
+			for range 5 {
+				if err := receive(2 * time.Second); !errors.Is(err, context.DeadlineExceeded) {
+					t.Fatal(err)
+				}
+			}
+			if n := calls - before; n > most {
+				t.Errorf("asked %d times in 10 s, the %d. time, want %d at most", n, i, most)
+			}
+		}
+		there = []queue.Delivery{polled{back}}
+		if err := receive(2 * time.Second); err != nil {
+			t.Error(err)
+		}
+		before := calls
+		receive(50 * time.Millisecond)
+		if n := calls - before; n < 2 {
+			t.Errorf("asked %d times behind a message", n)
+		}
+	})
+}

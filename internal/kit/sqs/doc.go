@@ -11,10 +11,12 @@
 //
 // # Messages
 //
-// Attributes are message attributes of the type String; one without a value is not sent,
-// which SQS would refuse, and of more than ten it refuses the message. A body that is no text
+// Attributes are message attributes of the type String; one without a value, or with a name
+// that AWS does not have, is not sent. What SQS would refuse is refused in front of it: a
+// message without a body, and one with more than ten attributes. A body that is no text
 // for AWS travels in Base64 with an attribute base64encoded, as the drivers of KrakenD have
-// it, and arrives as it was. A key is the group of a FIFO queue or topic.
+// it, and arrives as it was. Messages have no group, so that nobody publishes to a FIFO queue
+// or topic; one that was received has its group as its key.
 //
 // A queue that is subscribed to a topic gets what SNS wraps in JSON. That is unwrapped, unless
 // ?raw=true says that bodies are as they are.
@@ -22,7 +24,8 @@
 // # Receiving
 //
 // As long as requests wait, one call of ReceiveMessage at a time asks for as many messages
-// as there are requests, ten at most, and waits at AWS for them: 20 seconds, or ?waittime=. A
+// as there are requests, ten at most, and waits at AWS for them: 20 seconds, or ?waittime=. Of
+// calls that bring nothing at once there is one in a second at last. A
 // message that comes for a request that has gone is given back at once. Ack deletes, Nack
 // shows the message again; what is to be dropped is deleted, unless the queue has dead letters,
 // in which case SQS counts and moves it.

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
@@ -95,11 +94,3 @@ const patience = 30 * time.Second
 func onceSQS(o *sqs.Options) { o.RetryMaxAttempts = 1 }
 
 func onceSNS(o *sns.Options) { o.RetryMaxAttempts = 1 }
-
-// text returns nil for "".
-func text(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return aws.String(s)
-}

@@ -6,6 +6,9 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,35 +39,80 @@ func plain(body []byte) bool {
 	return true
 }
 
-// outgoing returns the body and the attributes of a message as they are sent.
-func outgoing(m *queue.Message, attribute func(name, value string)) string {
+// A letter is a message as it is sent.
+type letter struct {
+	body       string
+	attributes gateway.Fields
+}
+
+// write makes a letter of a message. The errors are those of a message that AWS would refuse:
+// it is the client who has sent what it is made of.
+func (p *publisher) write(m *queue.Message) (*letter, error) {
+	if len(m.Body) == 0 {
+		return nil, &gateway.Error{Status: 400, Code: gateway.CodeBadRequest, Public: "the request has no body", Err: errors.New("AWS takes no message without a body")}
+	}
+	l := &letter{attributes: make(gateway.Fields, 0, len(m.Attributes)+1)}
 	for _, f := range m.Attributes {
-		if value := strings.ToValidUTF8(f.Value, ""); value != "" && f.Name != encoded {
-			attribute(f.Name, value)
+		if value := legible(f.Value); value != "" && attribute(f.Name) && f.Name != encoded {
+			l.attributes.Add(f.Name, value)
 		}
 	}
 	if plain(m.Body) {
-		return string(m.Body)
+		l.body = string(m.Body)
+	} else {
+		l.attributes.Add(encoded, "true")
+		l.body = base64.StdEncoding.EncodeToString(m.Body)
 	}
-	attribute(encoded, "true")
-	return base64.StdEncoding.EncodeToString(m.Body)
+	size := len(l.body)
+	for _, f := range l.attributes {
+		size += len(f.Name) + len("String") + len(f.Value)
+	}
+	switch n := len(l.attributes); {
+	case size > p.fits:
+		return nil, gateway.TooLarge("what AWS takes in a message", int64(p.fits))
+	case p.most > 0 && n > p.most:
+		return nil, &gateway.Error{Status: 400, Code: gateway.CodeBadRequest, Public: "the request has too many headers", Err: fmt.Errorf("they would be %d attributes, and a message of SQS has %d at most", n, p.most)}
+	}
+	return l, nil
 }
 
-func (l *link) sendSQS(ctx context.Context, m *queue.Message) error {
-	attributes := make(map[string]types.MessageAttributeValue, len(m.Attributes)+1)
-	body := outgoing(m, func(name, value string) {
-		attributes[name] = types.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String(value)}
-	})
-	_, err := l.queues.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &l.name, MessageBody: &body, MessageAttributes: attributes, MessageGroupId: text(m.Key)}, onceSQS)
+// names are those of attributes (API reference of SQS and of SNS, MessageAttributeValue).
+var names = regexp.MustCompile(`^[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*$`)
+
+// attribute reports whether an attribute may have the name.
+func attribute(name string) bool {
+	lower := strings.ToLower(name)
+	return len(name) <= 256 && names.MatchString(name) && !strings.HasPrefix(lower, "aws.") && !strings.HasPrefix(lower, "amazon.")
+}
+
+// legible returns what of a text AWS takes.
+func legible(value string) string {
+	if plain([]byte(value)) {
+		return value
+	}
+	return strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || !plain(utf8.AppendRune(nil, r)) {
+			return -1
+		}
+		return r
+	}, value)
+}
+
+func (l *link) sendSQS(ctx context.Context, m *letter) error {
+	attributes := make(map[string]types.MessageAttributeValue, len(m.attributes))
+	for _, f := range m.attributes {
+		attributes[f.Name] = types.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String(f.Value)}
+	}
+	_, err := l.queues.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &l.name, MessageBody: &m.body, MessageAttributes: attributes}, onceSQS)
 	return err
 }
 
-func (l *link) sendSNS(ctx context.Context, m *queue.Message) error {
-	attributes := make(map[string]snstypes.MessageAttributeValue, len(m.Attributes)+1)
-	body := outgoing(m, func(name, value string) {
-		attributes[name] = snstypes.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String(value)}
-	})
-	_, err := l.topics.Publish(ctx, &sns.PublishInput{TopicArn: &l.name, Message: &body, MessageAttributes: attributes, MessageGroupId: text(m.Key)}, onceSNS)
+func (l *link) sendSNS(ctx context.Context, m *letter) error {
+	attributes := make(map[string]snstypes.MessageAttributeValue, len(m.attributes))
+	for _, f := range m.attributes {
+		attributes[f.Name] = snstypes.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String(f.Value)}
+	}
+	_, err := l.topics.Publish(ctx, &sns.PublishInput{TopicArn: &l.name, Message: &m.body, MessageAttributes: attributes}, onceSNS)
 	return err
 }
 

@@ -15,32 +15,40 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
-	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/awsx"
 	"github.com/sluice-gateway/sluice/internal/kit/live"
 	"github.com/sluice-gateway/sluice/internal/kit/queue"
 )
 
 func init() {
-	queue.Register(queue.Driver{Scheme: "awssqs", Publisher: openQueue, Subscriber: openSubscriber})
-	queue.Register(queue.Driver{Scheme: "awssns", Publisher: openTopic, Instead: "subscribe a queue to the topic and write awssqs://"})
+	queue.Register(queue.Driver{Scheme: "awssqs", Publisher: openQueue, Subscriber: openSubscriber, Judge: judgeSQS})
+	queue.Register(queue.Driver{Scheme: "awssns", Publisher: openTopic, Judge: judgeSNS, Instead: "subscribe a queue to the topic and write awssqs://"})
 }
 
-// The longest messages, in bytes with their attributes (quotas of SQS and SNS).
+// The longest messages, in bytes as they are sent, with their attributes, and how many of
+// those a message of SQS has at most (quotas of SQS and SNS).
 const (
-	longestSQS = 1 << 20
-	longestSNS = 256 << 10
+	longestSQS     = 1 << 20
+	longestSNS     = 256 << 10
+	mostAttributes = 10
 )
 
 // longestName is the length of the longest name of a topic, in bytes; within the expression it
 // would cost 250 kB.
 const longestName = 256
 
+// fifo is at the end of the names of queues and topics that keep messages in order.
+const fifo = ".fifo"
+
 var (
 	topic      = regexp.MustCompile(`^/?(arn:aws[a-z-]*:sns:([a-z0-9-]+):[0-9]{12}:([a-zA-Z0-9_-]+(?:\.fifo)?))$`)
-	queueURL   = regexp.MustCompile(`^[a-zA-Z0-9.-]+(:[0-9]+)?(/[a-zA-Z0-9_.-]+)+$`)
-	queueHosts = regexp.MustCompile(`^sqs\.([a-z0-9-]+)\.amazonaws\.com`)
+	queueURL   = regexp.MustCompile(`^([a-zA-Z0-9.-]+)(?::[0-9]+)?(?:/[a-zA-Z0-9_-]+)+(?:\.fifo)?$`)
+	queueHosts = regexp.MustCompile(`^(?:[a-z0-9-]+\.)*sqs(?:-fips)?\.([a-z0-9-]+)\.(?:vpce\.)?amazonaws\.com(?:\.cn)?$`)
+	ofAWS      = regexp.MustCompile(`\.amazonaws\.com(\.cn)?$`)
 )
+
+// errFIFO is that of what takes no message without a group.
+var errFIFO = errors.New("it is a FIFO one, which takes messages with a group alone, and those of clients have none; write one that is not")
 
 // account opens that of an address whose region may stand in the address itself.
 func account(s *component.Site, a *queue.Address, own string, waits bool) (*awsx.Account, string, error) {
@@ -95,10 +103,15 @@ func topics(to *awsx.Account) *sns.Client {
 
 // readQueue returns the URL of a queue, and the region that it tells, "" for none.
 func readQueue(a *queue.Address) (name, region string, err error) {
-	if !queueURL.MatchString(a.Path) {
+	m := queueURL.FindStringSubmatch(a.Path)
+	if m == nil {
 		return "", "", errors.New("it is no queue; write awssqs:// with its URL, without https://, as in awssqs://sqs.eu-west-1.amazonaws.com/123456789012/orders")
 	}
-	if m := queueHosts.FindStringSubmatch(a.Path); m != nil {
+	host := strings.ToLower(m[1])
+	if strings.Contains(host, "amazonaws") && !ofAWS.MatchString(host) {
+		return "", "", errors.New("its host looks like one of AWS and is none; write that of the queue, such as sqs.eu-west-1.amazonaws.com")
+	}
+	if m := queueHosts.FindStringSubmatch(host); m != nil {
 		region = m[1]
 	}
 	return "https://" + a.Path, region, nil
@@ -107,13 +120,17 @@ func readQueue(a *queue.Address) (name, region string, err error) {
 // A publisher publishes to a queue or a topic.
 type publisher struct {
 	*live.Conn[*link]
-	fits int
-	send func(l *link, ctx context.Context, m *queue.Message) error
+	fits int // bytes
+	most int // attributes; 0 is no limit
+	send func(l *link, ctx context.Context, m *letter) error
 }
 
 func openQueue(s *component.Site, a *queue.Address) (queue.Publisher, error) {
 	name, own, err := readQueue(a)
-	if err = errors.Join(err, a.Only([]string{"region", "waittime", "raw"}, nil)); err != nil {
+	if err == nil && strings.HasSuffix(name, fifo) {
+		err = errFIFO
+	}
+	if err = errors.Join(err, a.Only([]string{"region"}, nil)); err != nil {
 		return nil, err
 	}
 	to, id, err := account(s, a, own, false)
@@ -122,7 +139,7 @@ func openQueue(s *component.Site, a *queue.Address) (queue.Publisher, error) {
 	}
 	return component.Keep(s, "queue "+id, func() (*publisher, func(), error) {
 		c := live.New(a.Live(a.String()), &peer{queues: queues(to), name: name})
-		return &publisher{c, longestSQS, (*link).sendSQS}, c.Close, nil
+		return &publisher{c, longestSQS, mostAttributes, (*link).sendSQS}, c.Close, nil
 	})
 }
 
@@ -130,6 +147,9 @@ func openTopic(s *component.Site, a *queue.Address) (queue.Publisher, error) {
 	m := topic.FindStringSubmatch(a.Path)
 	if m == nil || len(m[3]) > longestName {
 		return nil, errors.New("it is no topic; write awssns:/// with its ARN, as in awssns:///arn:aws:sns:eu-west-1:123456789012:orders")
+	}
+	if strings.HasSuffix(m[1], fifo) {
+		return nil, errFIFO
 	}
 	if err := a.Only([]string{"region"}, nil); err != nil {
 		return nil, err
@@ -140,7 +160,7 @@ func openTopic(s *component.Site, a *queue.Address) (queue.Publisher, error) {
 	}
 	return component.Keep(s, "topic "+id, func() (*publisher, func(), error) {
 		c := live.New(a.Live(a.String()), &peer{topics: topics(to), name: m[1]})
-		return &publisher{c, longestSNS, (*link).sendSNS}, c.Close, nil
+		return &publisher{c, longestSNS, 0, (*link).sendSNS}, c.Close, nil
 	})
 }
 
@@ -150,19 +170,16 @@ func (p *publisher) Publish(ctx context.Context, m *queue.Message) error {
 	if err != nil {
 		return err
 	}
-	size := len(m.Body)
-	for _, f := range m.Attributes {
-		size += len(f.Name) + len("String") + len(f.Value)
-	}
-	if size > p.fits {
-		return gateway.TooLarge("what AWS takes in a message", int64(p.fits))
+	out, err := p.write(m)
+	if err != nil {
+		return err
 	}
 	if _, limited := ctx.Deadline(); !limited {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, patience)
 		defer cancel()
 	}
-	if err := p.send(l, ctx, m); err != nil {
+	if err := p.send(l, ctx, out); err != nil {
 		return l.failed(ctx, err, true)
 	}
 	return nil

@@ -3,6 +3,7 @@
 package sqs
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -109,7 +110,7 @@ func TestPublish(t *testing.T) {
 	}
 	for which, p := range publishers {
 		for i, tt := range tests {
-			m := queue.Message{Body: []byte(tt.body), Attributes: gateway.Fields{{Name: "X-Path", Value: "a b/c%2F"}, {Name: "X-Empty"}}}
+			m := queue.Message{Body: []byte(tt.body), Attributes: gateway.Fields{{Name: "X-Path", Value: "a b/c%2F\x00\xff"}, {Name: "X-Empty"}, {Name: "X~Odd", Value: "1"}, {Name: "Aws.x", Value: "1"}, {Name: "X..Y", Value: "1"}}}
 			if err := p.Publish(queuetest.Within(t, time.Minute), &m); err != nil {
 				t.Fatalf("%s %s: %v", which, tt.name, err)
 			}
@@ -118,14 +119,10 @@ func TestPublish(t *testing.T) {
 				got = e.Topic("orders")
 			}
 			last := got[len(got)-1]
-			if len(got) != i+1 || last.Body != tt.want || last.Attributes["X-Path"] != "a b/c%2F" || (last.Attributes["base64encoded"] == "true") != tt.encoded {
+			if len(got) != i+1 || last.Body != tt.want || last.Attributes["X-Path"] != "a b/c%2F" || len(last.Attributes) > 2 || (last.Attributes["base64encoded"] == "true") != tt.encoded {
 				t.Errorf("%s %s: got %v", which, tt.name, last)
 			}
 		}
-	}
-	fifo := e.queue(t, "orders.fifo")
-	if err := fifo.Publish(queuetest.Within(t, time.Minute), &queue.Message{Body: []byte("a"), Key: "7"}); err != nil || e.Queue("orders.fifo")[0].Group != "7" {
-		t.Errorf("FIFO: %v, %v", err, e.Queue("orders.fifo"))
 	}
 	if e.SQS.Wrong()+e.SNS.Wrong() != 0 {
 		t.Error("not signed rightly")
@@ -154,6 +151,25 @@ func TestPublishFails(t *testing.T) {
 		e.Deny(action, 0)
 		if got := publish(fits + 1); got != gateway.CodeTooLarge {
 			t.Errorf("%s: too large: %s", which, got)
+		}
+		packed := queue.Message{Body: bytes.Repeat([]byte{0xff}, fits*3/4)}
+		if got := queuetest.Code(p.Publish(queuetest.Within(t, time.Minute), &packed)); got != gateway.CodeTooLarge {
+			t.Errorf("%s: too large in Base64: %s", which, got)
+		}
+		if got := publish(0); got != gateway.CodeBadRequest {
+			t.Errorf("%s: empty: %s", which, got)
+		}
+		for n, want := range map[int]string{10: "", 11: gateway.CodeBadRequest} {
+			m := queue.Message{Body: []byte("a")}
+			for i := range n {
+				m.Attributes.Add(fmt.Sprint("X-", i), "1")
+			}
+			if which == "sns" {
+				want = ""
+			}
+			if got := queuetest.Code(p.Publish(queuetest.Within(t, time.Minute), &m)); got != want {
+				t.Errorf("%s: %d attributes: %s", which, n, got)
+			}
 		}
 		server.Stop()
 		for range 3 {
@@ -379,6 +395,17 @@ func TestAddresses(t *testing.T) {
 		{"awssqs://" + awstest.QueueHost, "/orders?region=eu-west-1&waittime=5s&raw=true", "", true, ""},
 		{"awssqs://queue.internal/1", "/orders", "", false, ""},
 		{"awssns:///" + awstest.TopicARN, "orders", "", false, ""},
+		{"awssqs://sqs-fips.us-gov-west-1.amazonaws.com/1", "/orders", "", false, ""},
+		{"awssqs://sqs.cn-north-1.amazonaws.com.cn/1", "/orders", "", false, ""},
+		{"awssqs://" + awstest.QueueHost, "/orders.fifo", "", true, ""},
+		{"awssqs://" + awstest.QueueHost, "/orders.fifo", "", false, "FIFO"},
+		{"awssns:///" + awstest.TopicARN, "orders.fifo", "", false, "FIFO"},
+		{"awssqs://" + awstest.QueueHost, "/orders?waittime=5s", "", false, `unknown parameter "waittime"`},
+		{"awssqs://" + awstest.QueueHost, "/orders?raw=x", "", false, `unknown parameter "raw"`},
+		{"awssqs://" + awstest.QueueHost, "/../../orders", "", false, "it is no queue"},
+		{"awssqs://" + awstest.QueueHost, "/./orders", "", true, "it is no queue"},
+		{"awssqs://sqs.eu-west-1.amazonaws.com.example.com/1", "/orders", "", false, "looks like one of AWS"},
+		{"awssqs://sqs.eu-west-1.Amazonaws.co/1", "/orders", "", true, "looks like one of AWS"},
 		{"awssqs://", "orders", "", false, "it is no queue"},
 		{"awssqs://" + awstest.QueueHost, "/orders?wait=5s", "", true, "unknown parameter"},
 		{"awssqs://" + awstest.QueueHost, "/orders?waittime=21s", "", true, "waittime is whole seconds"},
@@ -440,9 +467,21 @@ func FuzzIncoming(f *testing.F) {
 			t.Fatalf("%q became %q %v", body, m.Body, m.Attributes)
 		}
 		incoming(from, false)
-		sent := outgoing(&queue.Message{Body: []byte(body)}, func(string, string) {})
-		if !plain([]byte(sent)) {
-			t.Fatalf("%q is sent as %q", body, sent)
+		p := &publisher{fits: longestSQS, most: mostAttributes}
+		sent, err := p.write(&queue.Message{Body: []byte(body), Attributes: gateway.Fields{{Name: "X-A", Value: base}}})
+		if err != nil {
+			if e := gateway.AsError(err); e.Status != 400 && e.Status != 413 {
+				t.Fatalf("%.80q: %v", body, err)
+			}
+			return
+		}
+		if !plain([]byte(sent.body)) || sent.body == "" {
+			t.Fatalf("%.80q is sent as %.80q", body, sent.body)
+		}
+		for _, f := range sent.attributes {
+			if !plain([]byte(f.Value)) || f.Value == "" {
+				t.Fatalf("%.80q is sent as %.80q", base, f.Value)
+			}
 		}
 	})
 }

@@ -43,7 +43,7 @@ type Stand struct {
 	// by the clock; nil where it notices a connection that is lost.
 	Expire func()
 
-	// Filled is that a message without a body is refused.
+	// Filled is that a message without a body is refused, as a mistake of the client.
 	Filled bool
 }
 
@@ -135,7 +135,7 @@ func messages(t *testing.T, s *Stand) {
 	} {
 		want := bytes.Clone(m.Body)
 		if s.Filled && len(want) == 0 {
-			if err := p.Publish(Within(t, time.Minute), &m); Code(err) != gateway.CodeBackendStatus {
+			if err := p.Publish(Within(t, time.Minute), &m); Code(err) != gateway.CodeBadRequest {
 				t.Errorf("publishing nothing: %v", err)
 			}
 			continue
@@ -272,7 +272,7 @@ func away(t *testing.T, s *Stand) {
 			}
 		})
 		testx.Await(t, func() error {
-			if err := p.Publish(Within(t, time.Minute), new(queue.Message)); Code(err) != gateway.CodeBackendAway {
+			if err := p.Publish(Within(t, time.Minute), &queue.Message{Body: []byte("a")}); Code(err) != gateway.CodeBackendAway {
 				return fmt.Errorf("publishing: %w", err)
 			}
 			return nil
@@ -386,7 +386,7 @@ func generations(t *testing.T, s *Stand) {
 	if err := errors.Join(e.Env.Close(t.Context()), e.Env.Release()); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Publish(t.Context(), new(queue.Message)); Code(err) != gateway.CodeBackendAway {
+	if err := p.Publish(t.Context(), &queue.Message{Body: []byte("a")}); Code(err) != gateway.CodeBackendAway {
 		t.Errorf("publishing behind the end: %v", err)
 	}
 	if _, err := sub.Receive(t.Context()); Code(err) != gateway.CodeBackendAway {
