@@ -62,10 +62,7 @@ func (p *Part) value(x *gateway.Exchange) (text, raw string, err error) {
 		}
 		return x.Params[p.Index], raw, nil
 	case FromHeader:
-		v, once := p.lone.Value(x.In)
-		if p.name == "Host" {
-			v, once = x.In.Host(), true
-		}
+		v, once := p.header(x.In)
 		if !once { // the path would be made of one line, and the service might believe the other
 			return "", "", badValue("the header " + p.name + " is sent more than once")
 		}
@@ -90,6 +87,27 @@ func (p *Part) value(x *gateway.Exchange) (text, raw string, err error) {
 		return v, "", nil
 	}
 	return "", "", noResult(p.Text)
+}
+
+// header returns the value of a header of the client, and that it is not there several times.
+func (p *Part) header(in gateway.Inbound) (value string, once bool) {
+	if p.name == "Host" {
+		return in.Host(), true
+	}
+	return p.lone.Value(in)
+}
+
+// lacks reports whether the client has not sent what the placeholder stands for.
+func (p *Part) lacks(x *gateway.Exchange) bool {
+	switch p.From {
+	case FromHeader:
+		v, once := p.header(x.In)
+		return once && v == ""
+	case FromQuery:
+		_, _, there := queryValue(x.In.RawQuery(), p.name)
+		return !there
+	}
+	return false
 }
 
 // noResult is the failure of a placeholder for a value of an earlier answer.

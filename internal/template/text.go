@@ -184,6 +184,17 @@ func (t Text) Literal() (text string, ok bool) {
 	return text, true
 }
 
+// Lacks reports whether the client has not sent a header or a query parameter that the text
+// is made of, so that [Text.Append] fails. Who can do without the text asks.
+func (t Text) Lacks(x *gateway.Exchange) bool {
+	for i := range t.parts {
+		if t.parts[i].lacks(x) {
+			return true
+		}
+	}
+	return false
+}
+
 // Append appends the text with the values of x, escaped for their place. The error is a
 // *gateway.Error: 400 for a value that may not be there or a header or parameter that is
 // missing, [gateway.CodeMissingValue] for a claim or an earlier answer without the value.

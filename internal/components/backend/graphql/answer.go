@@ -47,7 +47,8 @@ type failing struct {
 // Leave looks at the answer.
 //
 // Source: the GraphQL specification, section 7.1; the answer to a request that was not
-// executed has no data, that of one whose errors have reached the top has null.
+// executed has no data, that of one whose errors have reached the top has null. Errors are a
+// list; one that stands there by itself is taken for one.
 func (f *failing) Leave(_ context.Context, x *gateway.Exchange, err error) error {
 	r := &x.Response
 	if err != nil || !f.behaviour.Answered(r.Status) || f.passes && !readable(&r.Header) {
@@ -60,12 +61,17 @@ func (f *failing) Leave(_ context.Context, x *gateway.Exchange, err error) error
 	if err != nil {
 		return err
 	}
-	errs, has := jsonspan.Lookup(raw, "errors")
-	if !has || jsonspan.KindOf(errs) != jsonspan.KindArray {
+	first, has := jsonspan.Lookup(raw, "errors")
+	if !has {
 		return nil
 	}
-	first, has := jsonspan.Lookup(errs, "0")
-	if !has {
+	switch jsonspan.KindOf(first) {
+	case jsonspan.KindArray:
+		if first, has = jsonspan.Lookup(first, "0"); !has {
+			return nil
+		}
+	case jsonspan.KindObject, jsonspan.KindString:
+	default:
 		return nil
 	}
 	if data, has := jsonspan.Lookup(raw, "data"); has && jsonspan.KindOf(data) != jsonspan.KindNull {

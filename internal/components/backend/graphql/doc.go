@@ -4,7 +4,10 @@
 // The document stands in the configuration, and clients choose the values of its variables
 // alone. With type query these come from the configuration, where a placeholder such as
 // "{id}" stands for a value of the URL; with type mutation they are the body of the client, a
-// JSON object, and the configuration fills in what that lacks. A body that is empty is an
+// JSON object, and the configuration fills in what that lacks. A variable that is a placeholder
+// for a header or a query parameter, as in "{input_query_strings.page}", and nothing else, is
+// left out if the client has not sent that and the operation can do without it, because its type may be null or
+// it has a default; otherwise the answer is 400. A body that is empty is an
 // object without members, and one that is no object is answered with 400. Of members with
 // one name the last counts; numbers keep their digits.
 //
@@ -14,9 +17,11 @@
 //
 // By POST, a body {"query": ..., "operationName": ..., "variables": {...}}, without what is
 // empty; by GET, parameters of these names behind those of url_pattern and
-// input_query_strings. Parameters of the client that a server may read as one of the three,
-// or as extensions, stay behind, by either method: some servers believe the URL more than the
-// body, and the document would be the client's. The Content-Type is application/json, by GET,
+// input_query_strings. Parameters of the client that a server may read as one of the three
+// stay behind, by either method: some servers believe the URL more than the body, and the
+// document would be the client's. So do those by which servers find a document that they have:
+// extensions, documentId, doc_id and queryId, and id and hash unless input_query_strings names
+// them. The Content-Type is application/json, by GET,
 // too, without which some servers take a request for one that a browser was made to send. Where
 // the answer is decoded, Accept is the same. What the client says of its own body, such as
 // Content-Encoding, stays behind.
@@ -29,8 +34,8 @@
 // # Errors
 //
 // Servers answer with 200 and errors where a call of REST would have a status. Such an answer
-// is one like others, unless errors_as_failure makes the backend fail if there are errors and
-// no data. An answer with data, be it a part, is always one. The log has the code of the first
+// is one like others, unless errors_as_failure makes the backend fail if there are errors, in
+// a list or not, and no data. An answer with data, be it a part, is always one. The log has the code of the first
 // error (extensions.code); clients get its message only with router.return_error_msg.
 //
 // # What is judged at the start

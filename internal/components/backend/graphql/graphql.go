@@ -69,7 +69,11 @@ func build(s *component.BackendSite, o Options) error {
 		return err
 	}
 	s.OwnQuery(parameters...)
-	s.OwnQuery("extensions") // which may ask for another document, by its hash
+	s.OwnQuery(documents...)
+	own := s.Config().InputQueryStrings
+	if slices.Contains(s.Endpoint().Config().InputQueryStrings, "*") && (len(own) == 0 || slices.Contains(own, "*")) {
+		s.OwnQuery("id", "hash") // as which nobody has chosen to pass them on
+	}
 	if o.Type == ofBody {
 		s.Needs(body.Raw, body.Empty)
 	}
@@ -174,6 +178,12 @@ func (op *operation) writes(from Type) bool {
 //
 // Source: GraphQL over HTTP, draft, Request Parameters.
 var parameters = []string{"query", "operationName", "variables"}
+
+// documents are the names by which servers find documents that they have: another one than is
+// sent, if the client may choose it.
+//
+// Source: GraphQL over HTTP, draft, Appendix Persisted Documents; others are those of servers.
+var documents = []string{"extensions", "documentId", "doc_id", "queryId"}
 
 // A call makes a request of GraphQL of what the endpoint lets through.
 type call struct {
@@ -324,6 +334,9 @@ func (c *call) variables(dst []byte, x *gateway.Exchange) ([]byte, error) {
 			if _, has := of.Get(v.name); has {
 				continue
 			}
+		}
+		if v.absent(x) {
+			continue
 		}
 		open := byte(',')
 		if len(dst) == start {

@@ -26,7 +26,9 @@ type Options struct {
 	// of their digits. With type query a text that is a placeholder and nothing else, such as
 	// "{id}", is replaced by its value, as a text, unless interpolate says more. The
 	// placeholders are those of url_pattern; the letter case of the first letter does not
-	// count, and in the dialect krakend one that names nothing stands for an empty text.
+	// count, and in the dialect krakend one that names nothing stands for an empty text. A
+	// variable whose header or query parameter the client has not sent is left out, unless it
+	// must have a value.
 	Variables *config.Node `json:"variables" check:"object" example:"{\"id\": \"{id}\"}"`
 
 	// OperationName is the operation of the document that is executed, for documents that

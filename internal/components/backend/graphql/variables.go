@@ -19,6 +19,15 @@ type variable struct {
 	name   string
 	quoted []byte // the name as JSON, and the colon
 	value  value
+
+	// optional is set for a placeholder that is the whole value, if the server can do without
+	// one: what the client has not sent is left out.
+	optional bool
+}
+
+// absent reports whether there is no value for x, and need not be one.
+func (v *variable) absent(x *gateway.Exchange) bool {
+	return v.optional && v.value[0].text.Lacks(x)
 }
 
 // A value is JSON with values of the request in it: its pieces one behind the other.
@@ -115,9 +124,18 @@ func (c *compiler) variables(n *config.Node) (all []variable, err error) {
 		}
 		v, err := c.variable(m.Key, m.Value)
 		errs = append(errs, err)
-		all = append(all, variable{m.Key, append(config.AppendQuoted(nil, m.Key), ':'), v})
+		all = append(all, variable{m.Key, append(config.AppendQuoted(nil, m.Key), ':'), v, c.optional(m.Key, v)})
 	}
 	return all, errors.Join(errs...)
+}
+
+// optional reports whether a variable may be left out, and is one placeholder.
+func (c *compiler) optional(name string, v value) bool {
+	declared := c.op.declared[name]
+	if declared == nil || declared.Type.NonNull && declared.DefaultValue == nil || len(v) != 1 || v[0].text == nil {
+		return false
+	}
+	return len(v[0].literal) == 0 && len(v[0].text.Parts()) == 1
 }
 
 // instead says what to write in place of a variable that is not declared.
