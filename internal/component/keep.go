@@ -37,11 +37,19 @@ type kept struct {
 // Open is called at most once at a time for an id; it must not block, connecting for
 // instance, and it may return a nil close.
 func Keep[T any](s *Site, id string, open func() (T, func(), error)) (T, error) {
-	return KeepIn(s.env, s.name+"\x00"+id, open)
+	if s.releases == nil {
+		return KeepIn(s.env, s.name+"\x00"+id, open)
+	}
+	return keep(s.env, s.name+"\x00"+id, open, s.releases.add)
 }
 
 // KeepIn is Keep for the core, which has no site.
 func KeepIn[T any](env *Env, name string, open func() (T, func(), error)) (T, error) {
+	return keep(env, name, open, func(f func() error) { env.release = append(env.release, f) })
+}
+
+// keep is KeepIn with who gives it back.
+func keep[T any](env *Env, name string, open func() (T, func(), error), add func(release func() error)) (T, error) {
 	k := env.Keeper
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -58,7 +66,7 @@ func KeepIn[T any](env *Env, name string, open func() (T, func(), error)) (T, er
 		k.kept[name] = e
 	}
 	e.users++
-	env.release = append(env.release, func() error { return k.release(name, e) })
+	add(func() error { return k.release(name, e) })
 	return e.value.(T), nil
 }
 
@@ -77,6 +85,30 @@ func (k *Keeper) release(name string, e *kept) (err error) {
 		e.close()
 	}
 	return nil
+}
+
+// Releases give back what was kept for a part of a generation that may end before it.
+type releases struct {
+	mu  sync.Mutex
+	all []func() error
+}
+
+func (r *releases) add(f func() error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = append(r.all, f)
+}
+
+// end gives back what was not given back before, whoever panics.
+func (r *releases) end() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var errs []error
+	for _, f := range slices.Backward(r.all) {
+		errs = append(errs, f())
+	}
+	r.all = nil
+	return errors.Join(errs...)
 }
 
 // Release gives back what was kept for the generation, all of it, whoever panics. It is

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 // kept opens resources that count how they are opened and closed.
@@ -142,5 +143,32 @@ func TestKeepConcurrently(t *testing.T) {
 		if n := live[id].Load(); n != 0 {
 			t.Errorf("thing %d: %d are open in the end", id, n)
 		}
+	}
+}
+
+// TestKeepOfAgent: what is kept for an agent goes when that has ended, not with the generation,
+// and once.
+func TestKeepOfAgent(t *testing.T) {
+	env := &component.Env{Service: new(model.Service), Keeper: new(component.Keeper)}
+	s := component.NewAgentSite(env, &model.Agent{Name: "orders"}, &model.Endpoint{Endpoint: "orders"})
+	var closed []string
+	for _, id := range []string{"connection", "state"} {
+		if _, err := component.Keep(&s.Site, id, func() (int, func(), error) { return 0, func() { closed = append(closed, id) }, nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Source(nil, 1); err != nil {
+		t.Fatal(err)
+	}
+	src, _ := s.Takes()
+	if src.End == nil {
+		t.Fatal("nothing ends")
+	}
+	err := src.End()
+	if want := []string{"state", "connection"}; err != nil || !slices.Equal(closed, want) {
+		t.Errorf("closed %q with error %v, want %q", closed, err, want)
+	}
+	if err := env.Release(); err != nil || len(closed) != 2 {
+		t.Errorf("closed %q in the end with error %v", closed, err)
 	}
 }

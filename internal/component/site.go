@@ -92,6 +92,10 @@ type Source struct {
 	// One with another value waits for those before it that have its name, and a source
 	// that has none waits for all.
 	Kept any
+
+	// End gives back what was kept for the agent, its connection among it, once it has
+	// ended: the generation may live on for long. It is nil for others.
+	End func() error
 }
 
 // An Observer is one with the name of who registered it.
@@ -152,6 +156,7 @@ type Site struct {
 	last     []last            // what Finally registered
 	claims   map[string]string // by what one component alone may do, the one that does
 	withheld bool              // the component that is built has no hosts to call
+	releases *releases         // of what is kept for the site alone; nil if that lives as long as the generation
 }
 
 // An owner is the namespace that is being built at a site, "" between two.
@@ -534,7 +539,8 @@ func NewPipeSite(env *Env, scope Scope, in *BackendSite, e *model.Endpoint) *Pip
 // NewAgentSite returns the site of an agent.
 func NewAgentSite(env *Env, a *model.Agent, e *model.Endpoint) *PipeSite {
 	s := NewPipeSite(env, InAgent, nil, e)
-	s.agent = a
+	s.agent, s.releases = a, new(releases)
+	env.release = append(env.release, s.releases.end)
 	return s
 }
 
@@ -545,7 +551,7 @@ func (s *PipeSite) Agent() *model.Agent { return s.agent }
 // Source says where the messages of the agent come from, which only one component may do.
 // Kept is as in [Source], and not nil.
 func (s *PipeSite) Source(src gateway.Source, kept any) error {
-	s.source = Source{Name: s.config.Endpoint, Source: src, Kept: kept}
+	s.source = Source{Name: s.config.Endpoint, Source: src, Kept: kept, End: s.releases.end}
 	return s.claim("say where the messages come from")
 }
 

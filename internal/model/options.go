@@ -485,8 +485,8 @@ type Agent struct {
 // AgentConnection is how a connection to a broker is kept up.
 type AgentConnection struct {
 	// MaxRetries is how many attempts to connect may follow one that has failed; 0 and less
-	// is no end. After the last one the agent has failed, until the next reload, and the
-	// gateway is not ready.
+	// is no end. After the last one the agent has failed, and the gateway is not ready: it
+	// tries once a minute and at a reload then.
 	MaxRetries int `json:"max_retries"`
 
 	// BackoffStrategy is how the pauses between attempts grow: by a second (linear), to

@@ -76,6 +76,9 @@ func (g *Gateway) run(gen *generation, before *sources) *sources {
 				wait(gen, former.done)
 			}
 			g.consume(ctx, gen, src)
+			if err := src.End(); err != nil {
+				gen.Logger().Error("giving back what was kept for a source", "source", src.Name, "error", err)
+			}
 			if again {
 				<-former.done
 			}

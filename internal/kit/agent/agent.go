@@ -88,7 +88,7 @@ func (t *taker) health() (text string, ok bool) {
 	return text, up || !failed && !t.o.Critical
 }
 
-// Run takes messages until ctx ends. An error is that there are no more attempts to connect.
+// Run takes messages until ctx ends. An error is that all workers have ended before.
 func (t *taker) Run(ctx context.Context, take func(gateway.Message) error) error {
 	defer t.sub.Start(t.log)()
 	workers := t.agent.Consumer.Workers
@@ -152,6 +152,9 @@ func (t *taker) one(ctx context.Context, take func(gateway.Message) error) error
 		t.park(d)
 		return nil
 	}
+	if void(d) {
+		return nil // it comes again
+	}
 	failed := func() (err error) {
 		defer gateway.Recover("", &err)
 		return take(t.message(d.Message()))
@@ -174,11 +177,14 @@ func (t *taker) next(ctx context.Context) (queue.Delivery, error) {
 		if err == nil || ctx.Err() != nil {
 			return d, err
 		}
+		t.sweep()
 		if tries > 0 && !sleep(ctx, again) {
 			return nil, ctx.Err()
 		}
-		if err := t.sub.Wait(ctx); err != nil {
-			return nil, err
+		for t.sub.Wait(ctx) != nil { // it has failed, and is back some day
+			if !sleep(ctx, again) {
+				return nil, ctx.Err()
+			}
 		}
 		t.ping(t.clock())
 	}
@@ -206,7 +212,7 @@ func (t *taker) message(m *queue.Message) gateway.Message {
 	}
 	for _, f := range m.Attributes {
 		name := gateway.Canonical(f.Name)
-		if name == KeyHeader || !gateway.Token(f.Name) || !gateway.Carried(f.Value) {
+		if gateway.Alike(name, KeyHeader) || gateway.Withheld(name) || !gateway.Token(f.Name) || !gateway.Carried(f.Value) {
 			continue
 		}
 		if name == "Content-Type" || slices.ContainsFunc(t.o.Headers, func(h string) bool { return h == "*" || config.SameName(h, f.Name) }) {
@@ -224,14 +230,20 @@ const lastWord = time.Second
 
 // settle ends a delivery by what became of the message, or lets it rest.
 func (t *taker) settle(d queue.Delivery, failed error) {
+	if void(d) {
+		return // what is known of it is for the delivery that comes again
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), lastWord)
 	defer cancel()
 	m := d.Message()
 	before := t.delivered(m)
 	switch n := before + 1; {
 	case failed == nil:
+		if t.drops.Is(false, t.clock) {
+			t.log.Info("messages are worked on again")
+		}
 		if err := d.Ack(ctx); err != nil {
-			t.log.Warn("a message is not acknowledged and comes again", "cause", err)
+			t.log.Debug("a message is not acknowledged and comes again", "cause", err)
 		}
 	case errors.Is(failed, gateway.ErrStopped) || gateway.Cut(failed):
 		t.count(m, before)
@@ -240,7 +252,9 @@ func (t *taker) settle(d queue.Delivery, failed error) {
 	case t.o.Discard:
 		d.Nack(ctx, false)
 	case t.o.MaxDeliveries > 0 && n >= t.o.MaxDeliveries:
-		t.log.Warn("a message has failed too often and is dropped", "deliveries", n, "cause", failed)
+		if t.drops.Is(true, t.clock) {
+			t.log.Warn("messages fail too often and are dropped", "deliveries", n, "cause", failed)
+		}
 		d.Nack(ctx, false)
 	default:
 		t.count(m, n)
@@ -253,7 +267,7 @@ const longest = time.Minute
 
 // pause returns how long a message rests that was delivered n times.
 func (o *Options) pause(n int) time.Duration {
-	if o.RetryDelay >= longest {
+	if o.RetryDelay >= longest || o.RetryDelay == 0 {
 		return o.RetryDelay
 	}
 	return time.Duration(min(float64(o.RetryDelay)*math.Exp2(float64(n-1)), float64(longest)))

@@ -1,9 +1,11 @@
 package agent_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -32,6 +34,17 @@ type options struct {
 	Metadata bool            `json:"metadata"`
 	Headers  []string        `json:"headers"`
 	Critical bool            `json:"critical"`
+	Fails    bool            `json:"fails"` // nobody tries any longer while the broker is away
+}
+
+// failing has no hope while its broker is away.
+type failing struct{ queue.Subscriber }
+
+func (f *failing) Wait(context.Context) error {
+	if _, up := f.Health(); !up {
+		return errNo
+	}
+	return nil
 }
 
 func (options) Defaults() options { return options{Delay: config.Duration(time.Second)} }
@@ -46,6 +59,9 @@ func init() {
 			sub, err := queue.OpenSubscriber(&s.Site, a)
 			if err != nil {
 				return err
+			}
+			if o.Fails {
+				sub = &failing{sub}
 			}
 			return agent.Take(s, sub, agent.Options{AutoAck: o.AutoAck, Discard: o.Discard, RetryDelay: time.Duration(o.Delay), MaxDeliveries: o.Most,
 				Metadata: o.Metadata, Headers: o.Headers, Critical: o.Critical})
@@ -362,6 +378,80 @@ func TestAway(t *testing.T) {
 	})
 }
 
+// TestVoid: a message whose connection ends while it waits for the rate, or rests, is not worked
+// on and not held any longer; it comes again.
+func TestVoid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		stop := run(t, b.load(t, "sluice", `, "max_rate": 0.1, "workers": 2`, one, ""))
+		put(b.broker, "1", "2", "3")
+		wait(time.Second)
+		b.broker.Lose(errors.New("cut"))
+		b.broker.Return()
+		wait(time.Hour)
+		var got []string
+		for _, line := range b.got() {
+			_, text, _ := strings.Cut(line, " ")
+			got = append(got, text)
+		}
+		slices.Sort(got)
+		if want := []string{"/a 1", "/a 2", "/a 3"}; !slices.Equal(got, want) {
+			t.Errorf("calls %q, want %q", got, want)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestFlood: a line tells that messages are dropped, however many are, and one that they are not
+// any more.
+func TestFlood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		var log bytes.Buffer
+		b.Env.Log = component.NewLog(slog.NewTextHandler(&log, nil))
+		b.say(func(_ context.Context, _, text string) error {
+			if text == "bad" {
+				return errNo
+			}
+			return nil
+		})
+		stop := run(t, b.load(t, "sluice", "", one, `, "most": 1`))
+		for range 1000 {
+			put(b.broker, "bad")
+		}
+		wait(time.Minute)
+		put(b.broker, "good")
+		wait(time.Minute)
+		if n := strings.Count(log.String(), "\n"); n != 2 || len(b.broker.Dropped("orders")) != 1000 {
+			t.Errorf("%d dropped, and %d lines, want 1000 and 2: %.500s", len(b.broker.Dropped("orders")), n, &log)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestFailed: an agent that has failed takes again when its broker is back all the same.
+func TestFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.broker.Lose(errors.New("not there"))
+		stop := run(t, b.load(t, "sluice", "", one, `, "fails": true`))
+		put(b.broker, "1")
+		wait(time.Minute)
+		b.broker.Return()
+		wait(2 * time.Second)
+		if got := b.got(); len(got) != 1 {
+			t.Errorf("calls %q, want one", got)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestMessage: backends get the body alone, or what of a message is handed on.
 func TestMessage(t *testing.T) {
 	for driver, want := range map[string]string{
@@ -375,7 +465,8 @@ func TestMessage(t *testing.T) {
 			src := g.Sources()[0]
 			b.broker.Put("orders", queue.Message{Key: "a.b", Attributes: gateway.Fields{
 				{Name: "content-type", Value: "text/plain"}, {Name: "X-A", Value: "1"}, {Name: "x-b", Value: "2"}, {Name: "X-Message-Routing-Key", Value: "forged"},
-				{Name: "X-C", Value: "a\nb"}, {Name: "not a name", Value: "1"}}})
+				{Name: "X-C", Value: "a\nb"}, {Name: "not a name", Value: "1"}, {Name: "Connection", Value: "X-Message-Routing-Key"},
+				{Name: "Content-Length", Value: "9"}, {Name: "Transfer_Encoding", Value: "chunked"}, {Name: "x_message_routing_key", Value: "forged"}}})
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			var got []string

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/kit/bucket"
+	"github.com/sluice-gateway/sluice/internal/kit/change"
 	"github.com/sluice-gateway/sluice/internal/kit/queue"
 )
 
@@ -16,6 +17,8 @@ import (
 type state struct {
 	busy chan struct{}  // has an entry for each worker that is
 	rate *bucket.Bucket // nil for any
+
+	drops change.State // messages fail too often
 
 	mu      sync.Mutex
 	seen    time.Time        // when the connection was
@@ -92,6 +95,25 @@ func (k *state) rest(d queue.Delivery, pause time.Duration) {
 		k.mu.Unlock()
 		giveBack(d)
 	})
+}
+
+// void reports whether the broker has taken a delivery back, as far as the driver knows: its
+// connection has ended, and the message comes again.
+func void(d queue.Delivery) bool {
+	v, knows := d.(interface{ Void() bool })
+	return knows && v.Void()
+}
+
+// sweep forgets messages that rest and are void.
+func (k *state) sweep() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for r := range k.resting {
+		if void(r.Delivery) && r.timer.Stop() {
+			delete(k.resting, r)
+			k.given.Done()
+		}
+	}
 }
 
 // park keeps a message for who takes next.

@@ -418,6 +418,9 @@ var errTwice = errors.New("the delivery has ended before")
 // Message returns the message.
 func (d *delivery) Message() *queue.Message { return &d.m }
 
+// Void reports whether the message has gone back, because the connection has ended.
+func (d *delivery) Void() bool { return !d.done && d.of.ch.IsClosed() }
+
 // Ack lets the broker forget the message.
 func (d *delivery) Ack(context.Context) error {
 	return d.end(func() error { return d.of.ch.Ack(d.tag, false) })

@@ -64,7 +64,8 @@ type Subscriber interface {
 	Wait(ctx context.Context) error
 }
 
-// A Delivery is a message that was received and is to be ended once.
+// A Delivery is a message that was received and is to be ended once. If its driver knows when
+// the broker has taken it back, it has a method Void() bool that reports that.
 type Delivery interface {
 	// Message returns the message, always the same.
 	Message() *Message

@@ -27,12 +27,14 @@
 // # Away, reload and stop
 //
 // The gateway starts without the broker, and agents connect beside each other. An agent that has
-// lost its connection makes another, as often as connection says. One that has failed for good
+// lost its connection makes another, as often as connection says. One that has failed then
 // is said so in the log as an error, is "failed" at the health path, and makes the gateway
-// not ready; the others go on, and the next reload tries it again.
+// not ready; the others go on. It tries once a minute and at a reload, and goes on when the broker
+// is back. A message whose connection ends before its calls are made comes again without them.
 //
 // A reload lets an agent go on whose options are the same, with new backends if those
 // have changed. One that takes messages in another way begins when the one before it has
-// finished what it had taken. At the stop messages that are worked on are finished, within
+// finished what it had taken. What rests goes back to the queue then, and so it does when a
+// reload takes the agent away. At the stop messages that are worked on are finished, within
 // max_shutdown_wait_time, and the others go back to the queue.
 package amqp

@@ -287,6 +287,13 @@ func (d *delivery) finish(f func()) error {
 	return err
 }
 
+// Void reports whether the delivery has ended, or its connection.
+func (d *delivery) Void() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return !slices.Contains(d.held, d)
+}
+
 // Ack forgets the message.
 func (d *delivery) Ack(context.Context) error { return d.finish(func() {}) }
 
