@@ -61,7 +61,7 @@ type Settings struct {
 //     They are not announced. Those of a request are read, bounded and dropped: nobody
 //     who is asked before the body has come could judge them.
 //   - Its messages are a [gateway.Hinter].
-//   - The context of Do ends when the client is gone.
+//   - The context of Do ends when the client is gone, which [gateway.HasLeft] may know before.
 //
 // And every request:
 //

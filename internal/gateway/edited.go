@@ -152,6 +152,9 @@ func (e *Edited) Length() int64 { return e.length }
 // TLS returns the state of the client's TLS; see [Secured].
 func (e *Edited) TLS() *tls.ConnectionState { return TLSOf(e.Inbound) }
 
+// Left reports whether the client has left; see [Watched].
+func (e *Edited) Left() bool { return HasLeft(e.Inbound) }
+
 // Hint tells the client something before its answer; see [Hinter].
 func (e *Edited) Hint(header Fields) {
 	if in, ok := e.Inbound.(Hinter); ok {

@@ -128,6 +128,20 @@ func TLSOf(in Inbound) *tls.ConnectionState {
 	return nil
 }
 
+// A Watched is an [Inbound] that knows of its client sooner than the context of the exchange.
+type Watched interface {
+	// Left reports whether the client has left. It asks the system, and is called before
+	// what cannot be taken back is done for the client, as long as the exchange has no answer.
+	Left() bool
+}
+
+// HasLeft reports whether the client of a message is known to have left, though the context may
+// not have ended yet; false for a message that has none.
+func HasLeft(in Inbound) bool {
+	w, ok := in.(Watched)
+	return ok && w.Left()
+}
+
 // A Hinter is an [Inbound] whose client can be told something before its answer.
 type Hinter interface {
 	// Hint sends the fields in an interim answer 103, Early Hints (RFC 8297). It sends

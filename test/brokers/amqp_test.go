@@ -1,8 +1,11 @@
 package brokers
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -236,6 +239,70 @@ func TestRabbitUntouched(t *testing.T) {
 		for i := range 3 {
 			if status, text := r.ask("GET", "/raw", ""); status != 200 || text != fmt.Sprintf(`{"id":%d}`, i) {
 				t.Errorf("message %d: %d %s", i, status, text)
+			}
+		}
+	})
+}
+
+// TestAMQPLeaves: a message that comes behind the end of a client that has waited is the next
+// one's. Where nothing tells at once that the client has left, it comes when that is known.
+func TestAMQPLeaves(t *testing.T) {
+	onBoth(t, func(t *testing.T, e engine.Engine) {
+		s, r, name := startAMQP(t, e, strings.Replace(overAMQP, quiet, quiet+`"use_h2c": true,`, 1))
+		r.ready(t)
+		ch := s.Channel(t)
+		waiting := func(n int) {
+			t.Helper()
+			await(t, func() error {
+				q, err := ch.QueueDeclarePassive(name+"-out", true, false, false, false, nil)
+				if err == nil && q.Consumers != n {
+					err = fmt.Errorf("%d clients wait, want %d", q.Consumers, n)
+				}
+				return err
+			})
+		}
+		protocols := new(http.Protocols)
+		protocols.SetUnencryptedHTTP2(true)
+		transport := &http.Transport{Protocols: protocols}
+		defer transport.CloseIdleConnections()
+		for i := range 12 {
+			waiting(0)
+			if i%3 == 2 {
+				ctx, leave := context.WithCancel(t.Context())
+				q, err := http.NewRequestWithContext(ctx, "GET", r.url+"/orders", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				ended := make(chan error)
+				go func() {
+					res, err := transport.RoundTrip(q)
+					if err == nil {
+						res.Body.Close()
+					}
+					ended <- err
+				}()
+				waiting(1)
+				leave()
+				if err := <-ended; err == nil {
+					t.Error("an answer to who has left")
+				}
+				waiting(0)
+			} else {
+				c, err := net.Dial("tcp", r.Address)
+				if err != nil {
+					t.Fatal(err)
+				}
+				fmt.Fprintf(c, "GET /orders HTTP/1.%d\r\nHost: a\r\n\r\n", i%3)
+				waiting(1)
+				c.Close()
+				if e.Name != fast.Engine.Name {
+					waiting(0)
+				}
+			}
+			want := fmt.Sprintf(`{"id":%d}`, i)
+			s.Put(t, name+"-out", client.Publishing{Body: []byte(want)})
+			if status, text := r.ask("GET", "/orders", ""); status != 200 || text != want {
+				t.Fatalf("the next one gets %d %s, want %s", status, text, want)
 			}
 		}
 	})

@@ -58,6 +58,7 @@ var serverCases = cases{
 	{"a client that takes a little of its answer gets all of it", slowlyRead},
 	{"an idle connection ends", idleEnds},
 	{"the context ends when the client is gone", clientGone},
+	{"that the client is gone is known as soon as the system knows it", goneAtOnce},
 	{"the end of an exchange tells what was sent", sentTold},
 	{"Shutdown waits for what is in flight", shutdownDrains},
 	{"Shutdown loses no request of clients that go on asking", shutdownAnswers},
@@ -1106,6 +1107,51 @@ func clientGone(t *trial) {
 		if o := await(t, "the end of the exchange", d.done); o.err == nil {
 			t.Error("no error")
 		}
+	}
+}
+
+// goneAtOnce closes connections and asks, as long as nobody has told, whether the client has left:
+// by the context, which may be all that tells, or by the message, which must not be the later one.
+func goneAtOnce(t *trial) {
+	for _, request := range []string{get, strings.Replace(get, "1.1", "1.0", 1), "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello"} {
+		entered, closed, before, behind := make(chan bool), make(chan bool), make(chan bool, 1), make(chan error, 1)
+		d := t.open(engine.Settings{}, func(ctx context.Context, x *gateway.Exchange) error {
+			if r := x.In.Body(); r != nil {
+				if _, err := io.ReadAll(r); err != nil {
+					return err
+				}
+			}
+			x.Edit() // which must not hide it
+			before <- gateway.HasLeft(x.In)
+			close(entered)
+			<-closed
+			for end := time.Now().Add(patience); !gateway.HasLeft(x.In) && ctx.Err() == nil; {
+				select {
+				case <-ctx.Done():
+				case <-time.After(time.Millisecond):
+				}
+				if time.Now().After(end) {
+					behind <- errors.New("nobody tells that the client has left")
+					return nil
+				}
+			}
+			if _, tells := x.Sent().(gateway.Watched); tells && !gateway.HasLeft(x.In) {
+				behind <- errors.New("the message does not tell what the context does")
+				return nil
+			}
+			behind <- nil
+			return gateway.Left(ctx, context.Canceled)
+		})
+		w := t.dial(d.addr)
+		w.send(request)
+		await(t, "the handler", entered)
+		if await(t, "the first answer", before) {
+			t.Error("a client has left that has not")
+		}
+		w.Close()
+		close(closed)
+		t.must(await(t, "the second answer", behind))
+		await(t, "the end of the exchange", d.done)
 	}
 }
 

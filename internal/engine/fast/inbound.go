@@ -100,6 +100,11 @@ func (in *inbound) AppendHeaders(dst gateway.Fields) gateway.Fields {
 	return dst
 }
 
+var _ gateway.Watched = (*inbound)(nil)
+
+// Left asks the system, which knows before the watcher does.
+func (in *inbound) Left() bool { return in.c.gone.Load() || in.c.left() }
+
 var _ gateway.Hinter = (*inbound)(nil)
 
 // Hint sends an interim answer. A client that does not take it has left.

@@ -71,10 +71,10 @@ const lastWord = time.Second
 // from there on. A good one is acknowledged; that nobody can be told so is a failure, because
 // the message comes again. One that cannot be used is dropped or requeued, as discard has it.
 // One that nobody waits for any more is requeued in any case, and so is one whose time
-// was over before it was used.
-func Settle(ctx context.Context, d Delivery, err error, discard bool) error {
-	if err == nil && errors.Is(ctx.Err(), context.Canceled) {
-		err = ctx.Err() // nobody is there to be answered
+// was over before it was used. In is the message of the client that waits.
+func Settle(ctx context.Context, in gateway.Inbound, d Delivery, err error, discard bool) error {
+	if err == nil && (errors.Is(ctx.Err(), context.Canceled) || gateway.HasLeft(in)) {
+		err = gateway.Left(ctx, context.Canceled) // nobody is there to be answered
 	}
 	last, cancel := ctx, context.CancelFunc(func() {})
 	if until, limited := ctx.Deadline(); ctx.Err() != nil || limited && time.Until(until) < lastWord {

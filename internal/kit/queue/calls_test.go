@@ -120,6 +120,14 @@ func TestProduceFails(t *testing.T) {
 	}
 }
 
+// watched is the message of a client that has left, or has not.
+type watched struct {
+	gateway.Inbound
+	left bool
+}
+
+func (w watched) Left() bool { return w.left }
+
 // TestSettle: a delivery ends by what became of it.
 func TestSettle(t *testing.T) {
 	b := queuetest.New(t)
@@ -137,15 +145,17 @@ func TestSettle(t *testing.T) {
 	tests := []struct {
 		name     string
 		ended    bool
+		in       gateway.Inbound
 		err      error
 		discard  bool
 		requeued int
 		fails    bool
 	}{
-		{"gone before the acknowledgement", true, nil, true, 1, true},
-		{"gone before it was used", true, context.Canceled, true, 1, true},
-		{"of no use", false, errors.New("garbage"), false, 1, true},
-		{"good", false, nil, true, 0, false},
+		{"gone before the acknowledgement", true, nil, nil, true, 1, true},
+		{"gone, which the context does not know", false, watched{left: true}, nil, true, 1, true},
+		{"gone before it was used", true, nil, context.Canceled, true, 1, true},
+		{"of no use", false, nil, errors.New("garbage"), false, 1, true},
+		{"good", false, watched{}, nil, true, 0, false},
 	}
 	for _, tt := range tests {
 		d, err := sub.Receive(t.Context())
@@ -156,7 +166,7 @@ func TestSettle(t *testing.T) {
 		if tt.ended {
 			leave()
 		}
-		err = queue.Settle(ctx, d, tt.err, tt.discard)
+		err = queue.Settle(ctx, tt.in, d, tt.err, tt.discard)
 		leave()
 		if n := len(b.Queue("orders")); n != tt.requeued || (err != nil) != tt.fails || b.Held() != 0 {
 			t.Errorf("%s: %v, %d requeued, %d held", tt.name, err, n, b.Held())
@@ -176,7 +186,7 @@ func TestConsumeUnacknowledged(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.Lose(errors.New("cut"))
-	if err := queue.Settle(t.Context(), d, nil, true); err == nil || gateway.AsError(err).Code != gateway.CodeBackendAborted ||
+	if err := queue.Settle(t.Context(), nil, d, nil, true); err == nil || gateway.AsError(err).Code != gateway.CodeBackendAborted ||
 		gateway.AsError(err).Public != "the message could not be acknowledged" {
 		t.Errorf("Settle: %v", err)
 	}

@@ -47,7 +47,7 @@ var errAgain = errors.New("another message is taken instead")
 func (c *consumer) Do(ctx context.Context, x *gateway.Exchange) error {
 	if before, _ := c.taken.Get(x); before != nil {
 		c.taken.Set(x, nil)
-		Settle(ctx, before, errAgain, false) // which tells what it was told
+		Settle(ctx, x.In, before, errAgain, false) // which tells what it was told
 	}
 	d, err := c.from.Receive(ctx)
 	r := &x.Response
@@ -78,5 +78,5 @@ func (c *consumer) Leave(ctx context.Context, x *gateway.Exchange, err error) er
 		return err
 	}
 	c.taken.Set(x, nil) // whoever stands around may run this again
-	return Settle(ctx, d, err, c.o.Discard)
+	return Settle(ctx, x.In, d, err, c.o.Discard)
 }
