@@ -170,7 +170,11 @@ func (d *decoder) check(n *Node, s *Spec, r Rules, v reflect.Value) (ok bool) {
 		size, what = float64(v.Len()), "entries"
 	}
 	if r.NonEmpty && size == 0 {
-		d.report(n.Problem(Error, CodeOutOfRange, errors.New("must not be empty; write a value, or remove the key")))
+		err := errors.New("must not be empty; write a value, or remove the key")
+		if r.Required {
+			err = errors.New("must not be empty; write a value")
+		}
+		d.report(n.Problem(Error, CodeOutOfRange, err))
 	}
 	if r.Min != nil && size < *r.Min || r.Max != nil && size > *r.Max {
 		code := CodeOutOfRange

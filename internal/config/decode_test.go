@@ -184,7 +184,7 @@ func TestDecodeProblems(t *testing.T) {
 		{"too long", `{` + b + `, "name": "123456789"}`, `error: f.json:1:42: name: must have at most 8 characters, has 9`},
 		{"empty text", `{` + b + `, "name": ""}`, `error: f.json:1:42: name: must not be empty; write a value, or remove the key`},
 		{"too many entries", `{` + k + `, "limits": {"a": 1, "b": 2, "c": 3}}`, `error: f.json:1:36: limits: must have at most 2 entries, has 3`},
-		{"empty list", `{"keys": []}`, `error: f.json:1:10: keys: must not be empty; write a value, or remove the key`},
+		{"empty list", `{"keys": []}`, `error: f.json:1:10: keys: must not be empty; write a value`},
 		{"typo", `{` + b + `, "max_erors": 1}`, `warning: f.json:1:34: max_erors: unknown key "max_erors"; did you mean "max_errors"?`},
 		{"unknown in a small object", `{"keys": [{"key": "k", "colour": 1}]}`, `warning: f.json:1:24: keys[0].colour: unknown key "colour"; the keys are "key" and "roles"`},
 		{"unknown in a large object", `{` + k + `, "zzzzz": 1}`, `warning: f.json:1:26: zzzzz: unknown key "zzzzz"; remove it, or write it with @ in front as a comment`},
