@@ -131,6 +131,7 @@ var differences = []difference{
 	{"names of parameters in `routing_key`, `exp_key` and their like", "with a capital first", "the case of the first letter is free", "`{region}` is what stands in the endpoint"},
 	{"`auto_ack` of `backend/amqp/consumer`", "acknowledged twice, which ends the channel and loses all that came ahead", "acknowledged once, when a request takes the message", "nothing is lost that nobody has taken"},
 	{"`prefetch_count` of `backend/amqp/consumer`, absent or 0", "all messages of the queue are sent ahead", "none is: a message is taken for each request that waits", "the memory of a gateway is no queue, others want messages, too, and brokers drop what comes back too often"},
+	{"`reply_to_key` with a value of RabbitMQ's own, `amq.rabbitmq.reply-to`", "200, and the broker ends the channel of all who publish", "400", "one client must not take publishing from the others"},
 	{"connecting to RabbitMQ", "one backend after the other, a second each, before the port opens; again when a request finds the connection dead; passwords in the log", "all at once behind the start and by itself, with the state on health paths; passwords nowhere", "a start does not wait for brokers"},
 	{"that no message comes for `backend/pubsub/subscriber`", "500", "the same, unless `empty_status_code` says otherwise", "an empty queue may be no failure"},
 	{"token without `exp`", "accepted for ever", "the same, with a note at start; `require_exp` refuses it", "opt-in, as files rely on it"},

@@ -2,6 +2,7 @@ package amqp
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/live"
 	"github.com/sluice-gateway/sluice/internal/kit/queue"
 	"github.com/sluice-gateway/sluice/internal/model"
@@ -27,10 +29,12 @@ type Broker struct {
 	Retries int
 
 	site    *component.Site
-	address string
+	address string // as if it were without TLS
+	at      string // name and port
 	public  string // without secrets
 	id      string // of the connections' settings, secrets among them
 	dialer  net.Dialer
+	tls     *tls.Config // nil for none
 	config  client.Config
 }
 
@@ -103,7 +107,8 @@ func NewBroker(s *component.Site, address string, o *model.ClientTLS) (*Broker, 
 		return nil, err
 	}
 	t := s.Service().Transport
-	b := &Broker{site: s, address: address, public: public(a)}
+	_, rest, _ := strings.Cut(address, ":")
+	b := &Broker{site: s, address: "amqp:" + rest, at: net.JoinHostPort(a.Host, strconv.Itoa(a.Port)), public: public(a)}
 	b.dialer = net.Dialer{Timeout: time.Duration(t.DialerTimeout), KeepAlive: time.Duration(t.DialerKeepAlive), FallbackDelay: time.Duration(t.DialerFallbackDelay)}
 	product, version, _ := strings.Cut(s.Product(), "/")
 	b.config.Properties = client.Table{"product": product, "version": version, "connection_name": s.Product()}
@@ -118,7 +123,7 @@ func NewBroker(s *component.Site, address string, o *model.ClientTLS) (*Broker, 
 		if a.ServerName != "" {
 			settings.ServerName = a.ServerName
 		}
-		b.config.TLSClientConfig = settings
+		b.tls = settings
 		parts = append(parts, id)
 	case o != nil:
 		return nil, config.At("client_tls", errors.New("the address is one without TLS; write amqps:// there"))
@@ -142,7 +147,8 @@ func (b *Broker) options(name string) live.Options {
 
 // A session is a connection with its channel.
 type session struct {
-	raw   net.Conn
+	raw   net.Conn // below TLS
+	guard *guard   // nil if there is none
 	conn  *client.Connection
 	ch    *client.Channel
 	stop  func() bool // lets the connection outlive the attempt
@@ -150,55 +156,95 @@ type session struct {
 	cause error // why, before lost is closed
 }
 
-// dial connects and opens a channel. Until stop is called the end of ctx ends both, and the
-// caller ends them if there is an error behind.
-func (b *Broker) dial(ctx context.Context) (*session, error) {
-	var raw net.Conn
-	var stop func() bool
+// dial connects and opens a channel. Publishes is that a guard follows what publishers say and
+// hear. Until stop is called the end of ctx ends both, and the caller ends them if there is an
+// error behind.
+func (b *Broker) dial(ctx context.Context, publishes bool) (*session, error) {
+	s := &session{lost: make(chan struct{})}
 	c := b.config
 	c.Properties = client.Table{}
 	for name, value := range b.config.Properties {
 		c.Properties[name] = value
 	}
-	if c.TLSClientConfig != nil {
-		c.TLSClientConfig = c.TLSClientConfig.Clone()
-	}
-	c.Dial = func(network, address string) (net.Conn, error) {
-		nc, err := b.dialer.DialContext(ctx, network, address)
+	c.Dial = func(network, _ string) (net.Conn, error) {
+		nc, err := b.dialer.DialContext(ctx, network, b.at)
 		if err != nil {
 			return nil, err
 		}
-		raw = stuck{nc}
-		stop = context.AfterFunc(ctx, func() { nc.Close() })
-		return raw, nil
+		s.raw, s.stop = nc, context.AfterFunc(ctx, func() { nc.Close() })
+		if b.tls != nil {
+			over := tls.Client(nc, b.tls.Clone())
+			if err := over.HandshakeContext(ctx); err != nil {
+				return nil, err
+			}
+			nc = over
+		}
+		if !publishes {
+			return stuck{nc}, nil
+		}
+		s.guard = newGuard(nc, 0)
+		return s.guard, nil
 	}
-	conn, err := client.DialConfig(b.address, c)
-	if err == nil {
-		var ch *client.Channel
-		if ch, err = conn.Channel(); err == nil {
-			return &session{raw: raw, conn: conn, ch: ch, stop: stop, lost: make(chan struct{})}, nil
+	var err error
+	if s.conn, err = client.DialConfig(b.address, c); err == nil {
+		if s.ch, err = s.conn.Channel(); err == nil {
+			return s, nil
 		}
 	}
-	if raw != nil {
-		stop()
-		raw.Close()
+	if s.raw != nil {
+		s.stop()
+		s.raw.Close()
 	}
-	if ctx.Err() != nil {
+	if err = s.blame(err); ctx.Err() != nil {
 		err = fmt.Errorf("%w: %w", ctx.Err(), err)
 	}
 	return nil, err
 }
 
-// end closes the connection, and is back once ctx is done at the latest.
-func (s *session) end(ctx context.Context) {
+// blame returns why the connection is of no use, where the library says err.
+func (s *session) blame(err error) error {
+	if s.guard != nil {
+		if why := s.guard.why(); why != nil {
+			return why
+		}
+	}
+	return err
+}
+
+// farewell is how long the broker may take to say goodbye, for which nobody needs it.
+const farewell = time.Second
+
+// end closes the connection, and waits for what ends with it. It is back once ctx is done or
+// farewell is over, whatever broker and library do.
+func (s *session) end(ctx context.Context, rest func()) {
+	ctx, cancel := context.WithTimeout(ctx, farewell)
+	defer cancel()
 	stop := context.AfterFunc(ctx, func() { s.raw.Close() })
-	defer stop()
-	s.conn.Close() // nobody is left who would be told
+	over := make(chan struct{})
+	go func() {
+		var err error
+		defer gateway.Recover("", &err)
+		defer close(over)
+		defer stop()
+		s.conn.Close() // nobody is left who would be told
+		rest()
+	}()
+	select {
+	case <-over:
+		return
+	case <-ctx.Done():
+	}
+	last := time.NewTimer(farewell) // which a closed socket does not need
+	defer last.Stop()
+	select {
+	case <-over:
+	case <-last.C:
+	}
 }
 
 // lose notes that the connection is of no use any more.
 func (s *session) lose(cause error, lost func(error)) {
-	if cause == nil {
+	if cause = s.blame(cause); cause == nil {
 		cause = errEnded
 	}
 	s.cause = cause

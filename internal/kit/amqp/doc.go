@@ -38,8 +38,20 @@
 //
 // # Trust
 //
-// A text that is too long for its place in a frame would end the connection of all who
-// publish there. Send refuses it in front of that.
+// What clients write into a message may end the channel, or the connection, of all who publish
+// there: a text that is too long for its place in a frame, an expiration that is no number, an
+// address for replies that is RabbitMQ's own. It may also be another routing key (CC and BCC).
+// Send refuses that. What it cannot know of the broker does no end: permissions that differ by
+// routing key, and a limit on the length of messages.
+//
+// The library believes what the broker says. In front of that of a publisher stands a guard, which
+// follows the frames of both directions and ends a connection whose broker breaks the protocol:
+// by a frame that is larger than agreed on or does not end where it says, a method that does
+// not fit into its frame or that nobody has asked for, a confirm of what was not sent. The peer
+// is away then, and the log has the cause. Bodies of messages that come back are left out: a
+// number in the property app-id, behind the name of the product, says which they are.
+//
+// The end of a connection takes two seconds at most, whatever the broker does.
 //
 // Sources: AMQP 0-9-1 (www.rabbitmq.com, resources/specs), and RabbitMQ's own pages on
 // confirms, consumer prefetch, blocked connections and the URI of a broker.

@@ -5,8 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
-	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -84,9 +83,11 @@ type sender struct {
 
 	open []*letter // that may wait for the broker's word, oldest first; of the one who writes
 
-	mu   sync.Mutex
-	seed maphash.Seed
-	due  map[uint64][]*letter // what may come back, by what is in it, oldest first
+	name string // of what has made the messages
+	last uint64 // number of a letter that may come back; of the one who writes
+
+	mu  sync.Mutex
+	due map[string]*letter // those that may, by what their AppId says
 }
 
 // A letter is a message on its way.
@@ -97,23 +98,24 @@ type letter struct {
 	word *client.DeferredConfirmation
 	err  error
 
-	sum  uint64
+	app  string
 	back string // why it has come back
 }
 
 // Dial connects, declares and asks for confirms.
 func (p *publication) Dial(ctx context.Context, lost func(cause error)) (*sender, error) {
-	s, err := p.dial(ctx)
+	s, err := p.dial(ctx, true)
 	if err != nil {
 		return nil, err
 	}
 	defer s.stop()
 	if err := p.prepare(s.ch); err != nil {
-		s.end(ctx)
-		return nil, err
+		s.end(ctx, func() {})
+		return nil, s.blame(err)
 	}
 	l := &sender{session: s, o: p.Publishing, outbox: make(chan *letter), settle: make(chan struct{}),
-		closing: make(chan struct{}), seed: maphash.MakeSeed(), due: make(map[uint64][]*letter)}
+		closing: make(chan struct{}), due: make(map[string]*letter)}
+	l.name, _ = p.config.Properties["product"].(string)
 	closes := s.ch.NotifyClose(make(chan *client.Error, 1))
 	returns := s.ch.NotifyReturn(make(chan client.Return))
 	blocks := s.conn.NotifyBlocked(make(chan client.Blocking))
@@ -142,8 +144,7 @@ func (p *publication) prepare(ch *client.Channel) error {
 // Close ends the connection. Whoever waits for the broker's word is told that there is none.
 func (p *publication) Close(ctx context.Context, l *sender) {
 	close(l.closing)
-	l.end(ctx)
-	l.wg.Wait()
+	l.end(ctx, l.wg.Wait)
 }
 
 // listen takes what the broker says by itself, until the connection has ended. What comes
@@ -201,9 +202,11 @@ func (l *sender) publish(m *letter) {
 		return
 	}
 	if l.o.returnable() {
+		l.last++
+		m.app = l.name + "#" + strconv.FormatUint(l.last, 10)
+		m.out.AppId = m.app
 		l.mu.Lock()
-		m.sum = l.sum(m.key, &m.out.MessageId, m.out.Body)
-		l.due[m.sum] = append(l.due[m.sum], m)
+		l.due[m.app] = m
 		l.mu.Unlock()
 	}
 	var err error
@@ -257,26 +260,12 @@ func (m *letter) settled() bool {
 	}
 }
 
-func (l *sender) sum(key string, id *string, body []byte) uint64 {
-	var h maphash.Hash
-	h.SetSeed(l.seed)
-	for _, part := range []string{key, *id} {
-		h.WriteString(part)
-		h.WriteByte(0)
-	}
-	h.Write(body)
-	return h.Sum64()
-}
-
-// returned notes that a letter has come back. The broker does not say which; letters that
-// are equal come back for the same reason, the oldest first.
+// returned notes that a letter has come back, which the broker shows with its properties.
 func (l *sender) returned(r *client.Return) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	sum := l.sum(r.RoutingKey, &r.MessageId, r.Body)
-	if equal := l.due[sum]; len(equal) > 0 {
-		equal[0].back = fmt.Sprintf("%d %s", r.ReplyCode, r.ReplyText)
-		l.drop(sum, 0)
+	if m := l.due[r.AppId]; m != nil {
+		m.back = fmt.Sprintf("%d %s", r.ReplyCode, r.ReplyText)
 	}
 }
 
@@ -284,29 +273,18 @@ func (l *sender) returned(r *client.Return) {
 func (l *sender) forget(m *letter) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if i := slices.Index(l.due[m.sum], m); i >= 0 {
-		l.drop(m.sum, i)
-	}
-}
-
-// drop removes one of equal letters. The caller holds the lock.
-func (l *sender) drop(sum uint64, i int) {
-	equal := l.due[sum]
-	copy(equal[1:i+1], equal) // the oldest goes, as a rule
-	equal[0] = nil
-	if equal = equal[1:]; len(equal) > 0 {
-		l.due[sum] = equal
-		return
-	}
-	delete(l.due, sum)
+	delete(l.due, m.app)
 }
 
 // Health is the state of the connection; one that the broker has blocked takes nothing.
 func (p *Publisher) Health() (text string, ok bool) {
-	if l, err := p.Get(); err == nil && l.blocked.Load() != nil {
-		return "blocked", false
+	text, ok = p.Conn.Health()
+	if ok { // who asks for one that has failed wants it tried again
+		if l, err := p.Get(); err == nil && l.blocked.Load() != nil {
+			return "blocked", false
+		}
 	}
-	return p.Conn.Health()
+	return text, ok
 }
 
 // Publish sends a message of package queue.
@@ -374,17 +352,43 @@ func (p *Publisher) Send(ctx context.Context, m *Message) error {
 // short is how long texts may be that have a length of one byte in a frame.
 const short = 255
 
-// seal makes a copy of a message, if it can be sent.
-func (l *sender) seal(m *Message) (*letter, error) {
+// direct begins the addresses of RabbitMQ's direct reply-to, which a channel must listen to
+// that sends one.
+const direct = "amq.rabbitmq.reply-to"
+
+// judge returns the failure of a message that the broker would answer with the end of the
+// channel, or that goes where nobody has sent it.
+func (m *Message) judge() error {
+	bad := func(public string, cause error) error {
+		return &gateway.Error{Status: 400, Code: gateway.CodeBadRequest, Public: public, Err: cause}
+	}
 	for _, s := range []struct{ name, text string }{
 		{"routing key", m.Key}, {"type", m.Type}, {"expiration", m.Expiration}, {"address for replies", m.ReplyTo}, {"ID", m.ID},
 	} {
 		if len(s.text) > short {
-			return nil, &gateway.Error{Status: 400, Code: gateway.CodeBadRequest, Public: "the " + s.name + " of the message is too long",
-				Err: fmt.Errorf("the %s has %d bytes, and %d fit in", s.name, len(s.text), short)}
+			return bad("the "+s.name+" of the message is too long", fmt.Errorf("the %s has %d bytes, and %d fit in", s.name, len(s.text), short))
 		}
 	}
-	size := len(m.Type) + len(m.Expiration) + len(m.ReplyTo) + len(m.ID) + 64
+	if _, err := strconv.ParseUint(m.Expiration, 10, 32); err != nil && m.Expiration != "" {
+		return bad("the expiration is no number of milliseconds", errors.New("the expiration is no number of milliseconds"))
+	}
+	if strings.HasPrefix(m.ReplyTo, direct) {
+		return bad("the address for replies is one of the broker's own", errors.New("the address for replies begins with "+direct))
+	}
+	for _, f := range m.Header {
+		if f.Name == "CC" || f.Name == "BCC" { // which are more routing keys
+			return bad("a header of the message is one of the broker's own", errors.New("the name of a header is "+f.Name))
+		}
+	}
+	return nil
+}
+
+// seal makes a copy of a message, if it can be sent.
+func (l *sender) seal(m *Message) (*letter, error) {
+	if err := m.judge(); err != nil {
+		return nil, err
+	}
+	size := len(m.Type) + len(m.Expiration) + len(m.ReplyTo) + len(m.ID) + len(l.name) + 96
 	header := make(client.Table, len(m.Header))
 	for _, f := range m.Header {
 		size += len(f.Name) + len(f.Value) + 16

@@ -102,14 +102,14 @@ type asker struct {
 
 // Dial connects and subscribes.
 func (p *subscription) Dial(ctx context.Context, lost func(cause error)) (*receiver, error) {
-	s, err := p.dial(ctx)
+	s, err := p.dial(ctx, false)
 	if err != nil {
 		return nil, err
 	}
 	defer s.stop()
 	r := &receiver{session: s, subscription: p, others: make(chan client.Delivery), left: make(chan struct{}, 1)}
 	if err := r.subscribe(); err != nil {
-		s.end(ctx)
+		s.end(ctx, func() {})
 		return nil, err
 	}
 	closes, cancels := s.ch.NotifyClose(make(chan *client.Error, 1)), s.ch.NotifyCancel(make(chan string, 1))
@@ -308,9 +308,7 @@ func (r *receiver) endIdle() {
 
 // Close ends the connection: what was not acknowledged goes back to the queue.
 func (p *subscription) Close(ctx context.Context, r *receiver) {
-	r.end(ctx)
-	<-r.lost
-	r.done.Wait()
+	r.end(ctx, func() { <-r.lost; r.done.Wait() })
 }
 
 // Receive returns the next message.

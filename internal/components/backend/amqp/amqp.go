@@ -205,9 +205,6 @@ func (m *maker) publish(ctx context.Context, x *gateway.Exchange, payload []byte
 		}
 		*p.to = string(value)
 	}
-	if _, err := strconv.ParseUint(out.Expiration, 10, 32); err != nil && out.Expiration != "" {
-		return &gateway.Error{Status: 400, Code: gateway.CodeBadRequest, Public: "the expiration is no number of milliseconds", Err: errors.New("the expiration is no number")}
-	}
 	if n, err := strconv.ParseUint(priority, 10, 8); err == nil {
 		out.Priority = uint8(n)
 	}

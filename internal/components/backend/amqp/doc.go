@@ -21,8 +21,9 @@
 // The routing key is the value of the parameter of the path that routing_key names, whose first
 // letter may be a capital, or with static_routing_key that text itself. So are expiration
 // (milliseconds), reply-to, message ID and priority the values of parameters. An expiration
-// that is no number is answered with 400, and so is a text of more than 255 bytes; a priority
-// that is none is 0.
+// that is no number is answered with 400, and so is a text of more than 255 bytes and a reply-to
+// that begins with amq.rabbitmq.reply-to, for which RabbitMQ would end the channel of everybody;
+// a priority that is none is 0.
 //
 //	/orders/{region}/{ttl}     "routing_key": "Region", "exp_key": "Ttl"
 //

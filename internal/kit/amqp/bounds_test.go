@@ -1,0 +1,124 @@
+package amqp_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	client "github.com/rabbitmq/amqp091-go"
+
+	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/amqp"
+	"github.com/sluice-gateway/sluice/internal/kit/amqp/amqptest"
+	"github.com/sluice-gateway/sluice/internal/kit/queue/queuetest"
+)
+
+// TestTexts: whatever a client writes into a message is sent or refused, and the connection is
+// the same afterwards.
+func TestTexts(t *testing.T) {
+	s := amqptest.Start(t)
+	take := s.Queue(t, "texts", "texts")
+	fields := func(name, value string) gateway.Fields { return gateway.Fields{{Name: name, Value: value}} }
+	for _, lists := range []bool{false, true} {
+		p := newEnds(t, s.URL).publisher(t, amqp.Publishing{Topology: exchange("texts"), Lists: lists, Mandatory: true})
+		queuetest.Ready(t, p)
+		before, err := p.Get()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tt := range []struct {
+			m      amqp.Message
+			status int // 0 is sent
+		}{
+			{amqp.Message{ReplyTo: "amq.rabbitmq.reply-to"}, 400},
+			{amqp.Message{ReplyTo: "amq.rabbitmq.reply-to.g1h2AA5yZXBseUAy.Sw=="}, 400},
+			{amqp.Message{ReplyTo: "amq.gen-x"}, 0},
+			{amqp.Message{ReplyTo: "\x00\xff\r\n"}, 0},
+			{amqp.Message{Key: "amq.rabbitmq.reply-to"}, 0},
+			{amqp.Message{Key: "amq.rabbitmq.reply-to.g1h2AA5yZXBseUAy.Sw=="}, 0},
+			{amqp.Message{Key: "\x00\xff\r\n"}, 0},
+			{amqp.Message{Key: "*.#"}, 0},
+			{amqp.Message{Key: strings.Repeat(".", 255)}, 0},
+			{amqp.Message{ID: "\x00\xff\r\n", Type: "\x00\xff"}, 0},
+			{amqp.Message{Priority: 255}, 0},
+			{amqp.Message{Expiration: "-1"}, 400},
+			{amqp.Message{Expiration: "+1"}, 400},
+			{amqp.Message{Expiration: " 1"}, 400},
+			{amqp.Message{Expiration: "1e3"}, 400},
+			{amqp.Message{Expiration: "4294967296"}, 400},
+			{amqp.Message{Expiration: "4294967295"}, 0},
+			{amqp.Message{Header: fields("CC", "elsewhere")}, 400},
+			{amqp.Message{Header: fields("BCC", "elsewhere")}, 400},
+			{amqp.Message{Header: fields("Cc", "elsewhere")}, 0},
+			{amqp.Message{Header: fields("cc", "elsewhere")}, 0},
+			{amqp.Message{Header: fields("x-delay", "soon")}, 0},
+			{amqp.Message{Header: fields("x-death", "soon")}, 0},
+			{amqp.Message{Header: fields("x-match", "all")}, 0},
+			{amqp.Message{Header: fields("x-delivery-count", "-1")}, 0},
+			{amqp.Message{Header: fields("x-received-from", "me")}, 0},
+			{amqp.Message{Header: fields("timestamp_in_ms", "x")}, 0},
+			{amqp.Message{Header: fields("", "")}, 0},
+			{amqp.Message{Header: fields("\x00\xff", "\x00\xff\r\n")}, 0},
+		} {
+			err := p.Send(queuetest.Within(t, time.Minute), &tt.m)
+			if tt.status == 0 && err != nil || tt.status != 0 && (err == nil || gateway.AsError(err).Status != tt.status) {
+				t.Errorf("%+q: %v, want %d", tt.m, err, tt.status)
+			}
+			if tt.status == 0 && tt.m.Expiration == "" {
+				if d := take(); d == nil {
+					t.Errorf("%+q: it is not there", tt.m)
+				}
+			}
+			if now, err := p.Get(); now != before || err != nil {
+				t.Fatalf("%+q has ended the connection: %v", tt.m, err)
+			}
+		}
+		for take() != nil {
+		}
+	}
+}
+
+// TestReturnedEqual: of messages that differ in a header alone each is told what became of it,
+// however many are under way.
+func TestReturnedEqual(t *testing.T) {
+	const n = 4000
+	s := amqptest.Start(t)
+	ch := s.Channel(t)
+	err := ch.ExchangeDeclare("equal", client.ExchangeHeaders, true, false, false, false, nil)
+	if err == nil {
+		_, err = ch.QueueDeclare("equal", true, false, false, false, nil)
+	}
+	if err == nil {
+		err = ch.QueueBind("equal", "", "equal", false, client.Table{"x-match": "all", "X-T": "1"})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newEnds(t, s.URL).publisher(t, amqp.Publishing{Topology: exchange("equal"), Existing: true, Mandatory: true, Persistent: true})
+	queuetest.Ready(t, p)
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	wrong := make(map[string]int)
+	for worker := range 16 {
+		wg.Go(func() {
+			for i := range n / 16 {
+				to, want := "1", ""
+				if (worker+i)%2 == 1 {
+					to, want = "0", gateway.CodeBackendStatus
+				}
+				err := p.Send(queuetest.Within(t, time.Minute), &amqp.Message{Header: gateway.Fields{{Name: "X-T", Value: to}}})
+				if queuetest.Code(err) != want || want != "" && !strings.Contains(err.Error(), "312 NO_ROUTE") {
+					mu.Lock()
+					wrong[fmt.Sprintf("%s: %v", to, err)]++
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if count := s.Count(t, "equal"); len(wrong) > 0 || count != n/2 {
+		t.Errorf("%d are in the queue, want %d; wrong were %v", count, n/2, wrong)
+	}
+}
