@@ -139,6 +139,10 @@ func (g *Generation) Start(ctx context.Context) error {
 	return nil
 }
 
+// Await returns when what the start has begun has come to something, such as connections, or
+// ctx is done. The error says what has not.
+func (g *Generation) Await(ctx context.Context) error { return g.env.Await(ctx) }
+
 // forget lets go of the document and of the endpoints as they were written,
 // which are as large as all that was made of them. Only problems and
 // explanations speak of them, and there are none any more.

@@ -184,14 +184,6 @@ func (o *own) agents(dst []byte, down bool) (text []byte, some bool) {
 	return append(dst, '}'), some
 }
 
-// Well reports whether everything that health paths tell of is well, as far as it is known.
-func (g *Generation) Well() bool {
-	return !slices.ContainsFunc(g.env.Health, func(h component.Health) bool {
-		text, ok := h.State()
-		return text != "" && !ok
-	})
-}
-
 // answerDebug answers a pong. What the client sent is logged at debug level,
 // header names without their values, which may be secrets.
 func (o *own) answerDebug(x *gateway.Exchange) error {

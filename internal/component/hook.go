@@ -13,8 +13,9 @@ type Hooks struct {
 	start   []Hook
 	close   []closer
 	latest  map[starter]int // how many of start there were with the last one of each
-	begun   bool            // no more work for the start
-	started int             // how many of start have succeeded
+	await   []Hook
+	begun   bool // no more work for the start
+	started int  // how many of start have succeeded
 }
 
 // A starter is a component at one site.
@@ -58,6 +59,16 @@ func (h *Hooks) Start(ctx context.Context) error {
 		h.started++
 	}
 	return nil
+}
+
+// Await returns when what the start has begun has come to something, or ctx is done. The
+// error says what has not.
+func (h *Hooks) Await(ctx context.Context) error {
+	var errs []error
+	for _, f := range h.await {
+		errs = append(errs, f(ctx))
+	}
+	return errors.Join(errs...)
 }
 
 // Close runs the work for the end, in the opposite order: all of it whose start has

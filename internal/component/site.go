@@ -246,6 +246,13 @@ func (s *Site) Elsewhere() bool { return s.env.SkipFiles }
 // context of its own, which ends in OnClose.
 func (s *Site) OnStart(f Hook) { s.env.onStart(starter{s, s.name}, s.signed(f)) }
 
+// Await registers what a reload waits for behind the start, a moment at most, while the
+// generation before still serves: something that the start has begun, such as to connect, so
+// that requests find it done. F returns nil when it is done or has failed, at once if that
+// was so in a generation before. Its error, when ctx is done, is for the log: the generation
+// goes live all the same.
+func (s *Site) Await(f Hook) { s.env.await = append(s.env.await, s.signed(f)) }
+
 // OnClose registers work for the end of the generation, after its last
 // exchange. Closers run in the opposite order. One that stands behind an OnStart of the
 // component, on the next line, runs if that has succeeded: not if the start failed there or

@@ -256,7 +256,8 @@ func (c *compilation) check(s *model.Service) []*config.Problem {
 	return problems
 }
 
-// Load compiles the configuration, starts it beside the live one and swaps. A
+// Load compiles the configuration, starts it beside the live one and swaps when connections
+// that are new have been tried, two seconds later at most. The first one waits for none. A
 // configuration with errors, or one that does not start, leaves everything as
 // it was; then the error is ErrConfig or that of the start. After Close it is
 // ErrClosed. Sources of the configuration run as long as the gateway serves. When ctx ends,
@@ -314,10 +315,27 @@ func (g *Gateway) load(ctx context.Context) ([]*config.Problem, error) {
 		}
 		return problems, err
 	}
+	if g.live.Load() != nil { // and serves meanwhile
+		if err := compiled.connected(ctx); err != nil && ctx.Err() == nil {
+			compiled.Logger().Warn("the new configuration goes live before everything is connected", "after", connecting, "cause", err)
+		}
+	}
 	if err := g.swap(ctx, compiled); err != nil {
 		return problems, errors.Join(err, compiled.Close(context.WithoutCancel(ctx)))
 	}
 	return problems, nil
+}
+
+// connecting is how long what begins to connect at the start of a generation may take until
+// that is live without it.
+const connecting = 2 * time.Second
+
+// connected waits for the first attempts to connect, but not for long. The error says what
+// has not come to an end.
+func (c *compilation) connected(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, connecting)
+	defer cancel()
+	return c.Await(ctx)
 }
 
 func (g *Gateway) isClosed() bool {

@@ -65,6 +65,8 @@ type probeOptions struct {
 	Name string `json:"name"`
 	Fail string `json:"fail"` // build, start or close; end or stuck: close does not end, or not even with its context
 
+	Await string `json:"await"` // how long a reload waits, or panic
+
 	TLS *model.ClientTLS `json:"tls"`
 }
 
@@ -150,6 +152,23 @@ func (b *bench) build(s *component.ServiceSite, o probeOptions) error {
 		}
 		return nil
 	})
+	if o.Await != "" {
+		s.Await(func(ctx context.Context) error {
+			if o.Await == "panic" {
+				panic("of who waits")
+			}
+			d, err := time.ParseDuration(o.Await)
+			if err != nil {
+				return err
+			}
+			select {
+			case <-time.After(d):
+				return nil
+			case <-ctx.Done():
+				return errors.New("the broker is not connected yet")
+			}
+		})
+	}
 	s.Observer(p)
 	s.Stage(component.ServiceObserve, gateway.StageFunc(func(_ context.Context, x *gateway.Exchange) error {
 		x.Endpoint = o.Name
@@ -280,6 +299,72 @@ func TestRetire(t *testing.T) {
 		}
 		if _, err := b.Load(t.Context()); !errors.Is(err, runtime.ErrClosed) {
 			t.Errorf("Load after Close: %v, want %v", err, runtime.ErrClosed)
+		}
+	})
+}
+
+// TestReloadAwaits shows that a reload lets what is new connect while the generation before
+// serves, no longer than two seconds, and that a start waits for nothing.
+func TestReloadAwaits(t *testing.T) {
+	awaiting := func(name, await string) string {
+		return `{"version":3` + backend + `,"extra_config":{"test/probe":{"name":"` + name + `","await":"` + await + `"}}}`
+	}
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		b := newBenchWith("", slog.NewTextHandler(&log, nil))
+		defer b.Close()
+		took := func(text string) time.Duration {
+			began := time.Now()
+			b.load(t, text)
+			return time.Since(began)
+		}
+		serves := func(p *probe) bool {
+			x := gateway.Acquire(testx.Request{Path: "/x"}.Inbound())
+			if err := b.Do(t.Context(), x); err != nil || x.Response.Status != 200 {
+				t.Errorf("%v, status %d", err, x.Response.Status)
+			}
+			b.Done(x, gateway.Sent{Status: 200}, nil)
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			return len(p.outcomes) > 0
+		}
+		if d := took(awaiting("one", "1h")); d != 0 {
+			t.Errorf("a start waits for %v", d)
+		}
+		one := b.probes[0]
+		go func() {
+			time.Sleep(499 * time.Millisecond)
+			if !serves(one) {
+				t.Error("while the second connects, the first does not serve")
+			}
+		}()
+		if d := took(awaiting("two", "500ms")); d != 500*time.Millisecond {
+			t.Errorf("a reload whose connection takes half a second takes %v", d)
+		}
+		if !serves(b.probes[1]) {
+			t.Error("behind the reload the second does not serve")
+		}
+		if d := took(named("three")); d != 0 || log.Len() > 0 {
+			t.Errorf("a reload with nothing new takes %v\n%s", d, &log)
+		}
+		if d := took(awaiting("four", "1h")); d != 2*time.Second || !strings.Contains(log.String(), "before everything is connected") || !strings.Contains(log.String(), "is not connected yet") {
+			t.Errorf("a reload whose connection hangs takes %v\n%s", d, &log)
+		}
+		log.Reset()
+		if d := took(awaiting("five", "panic")); d != 0 || !strings.Contains(log.String(), "panic") {
+			t.Errorf("a reload with a panic takes %v\n%s", d, &log)
+		}
+		synctest.Wait()
+		b.noted()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		b.set(awaiting("six", "1h"))
+		if _, err := b.Load(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a reload that is given up: %v", err)
+		}
+		synctest.Wait()
+		if got, want := b.noted(), "six starts, six closes"; got != want {
+			t.Errorf("a reload that is given up: %s, want %s", got, want)
 		}
 	})
 }

@@ -3,30 +3,11 @@ package runtime
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/sluice-gateway/sluice/internal/compile"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
-
-// What begins to connect when a generation starts has this long before a message is tried.
-const connecting = 2 * time.Second
-
-// connected waits until everything is well that tells of its health, but not for long.
-func connected(ctx context.Context, gen *compile.Generation) {
-	ctx, cancel := context.WithTimeout(ctx, connecting)
-	defer cancel()
-	look := time.NewTicker(5 * time.Millisecond)
-	defer look.Stop()
-	for !gen.Well() {
-		select {
-		case <-look.C:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
 
 // Try compiles the configuration and answers one message with it, as if it were live:
 // calls are made, and neither ports opened nor sources run. What is connected to in the
@@ -43,7 +24,7 @@ func (g *Gateway) Try(ctx context.Context, in gateway.Inbound, take func(*gatewa
 		return problems, err
 	}
 	defer context.AfterFunc(ctx, gen.Cut)()
-	connected(ctx, gen.Generation)
+	gen.connected(ctx) // or what is tried says that it is not
 	x := gateway.Acquire(in)
 	x.Record = gateway.NewRecord()
 	err := gen.Do(ctx, x)

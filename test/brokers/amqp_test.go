@@ -169,6 +169,25 @@ func TestAMQPWaiting(t *testing.T) {
 	})
 }
 
+// TestAMQPReload: a reload that changes an option of producer and consumer fails no request.
+func TestAMQPReload(t *testing.T) {
+	onBoth(t, func(t *testing.T, e engine.Engine) {
+		_, r, _ := startAMQP(t, e, strings.ReplaceAll(overAMQP, "NAME-out", "NAME")) // what is published is taken
+		r.changing(t, `"critical": true`, `"critical": true, "max_retries": 100`, func(i int) error {
+			if status, text := r.ask("POST", "/orders", `{}`); status != 200 {
+				return fmt.Errorf("message %d: %d %s", i, status, text)
+			}
+			if i%2 == 0 {
+				return nil // so that there is always one to be taken
+			}
+			if status, text := r.ask("GET", "/orders", ""); status != 200 {
+				return fmt.Errorf("answer %d: %d %s", i, status, text)
+			}
+			return nil
+		})
+	})
+}
+
 // TestAMQPAway: a broker that is slow costs the time of the request, one that is away nothing,
 // and once it is back messages go through.
 func TestAMQPAway(t *testing.T) {

@@ -7,7 +7,10 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -43,6 +46,7 @@ func onBoth(t *testing.T, f func(t *testing.T, e engine.Engine)) {
 type running struct {
 	*gatewaytest.Gateway
 	url    string
+	text   atomic.Pointer[string] // of the configuration
 	client *http.Client
 }
 
@@ -65,7 +69,12 @@ func start(t testing.TB, e engine.Engine, environment map[string]string, text st
 	t.Helper()
 	r := &running{client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
 	t.Cleanup(r.client.CloseIdleConnections)
-	r.Gateway = gatewaytest.Start(t, options(e, environment, text))
+	r.text.Store(&text)
+	o := options(e, environment, text)
+	o.Load = func(ctx context.Context, reads func(string)) (*config.Document, []*config.Problem) {
+		return options(e, environment, *r.text.Load()).Load(ctx, reads)
+	}
+	r.Gateway = gatewaytest.Start(t, o)
 	r.url = "http://" + r.Address
 	return r
 }
@@ -94,6 +103,60 @@ func (r *running) reload(t testing.TB) {
 	if problems, err := r.Load(context.Background()); err != nil {
 		t.Errorf("reload: %v\n%s", err, config.Format(problems))
 	}
+}
+
+// bound is how long a reload lets connect what is new.
+const bound = 2 * time.Second
+
+// changing calls f two thousand times from several clients, and loads the configuration five
+// times meanwhile, with new in place of old and back. No call may fail, unless the machine is so
+// slow that a connection takes longer than a reload waits for it: then all is tried again.
+func (r *running) changing(t *testing.T, old, new string, f func(i int) error) {
+	text := *r.text.Load()
+	changed := strings.ReplaceAll(text, old, new)
+	if changed == text {
+		t.Fatalf("%q is not in the configuration", old)
+	}
+	r.ready(t)
+	await(t, func() error {
+		load, slow := make(chan string, 1), false
+		var loads sync.WaitGroup
+		loads.Go(func() {
+			for text := range load {
+				began := time.Now()
+				r.text.Store(&text)
+				r.reload(t)
+				slow = slow || time.Since(began) >= bound
+			}
+		})
+		var failure atomic.Pointer[error]
+		queuetest.Many(2000, func(i int) bool {
+			err := f(i)
+			if err != nil {
+				failure.Store(&err)
+			}
+			return err == nil
+		}, func(i int) {
+			switch i % 800 {
+			case 100:
+				load <- changed
+			case 500:
+				load <- text
+			}
+		})
+		close(load)
+		loads.Wait()
+		failed := failure.Load()
+		switch {
+		case failed == nil:
+			return nil
+		case slow:
+			r.ready(t)
+			return *failed
+		}
+		t.Errorf("over reloads that change %s: %v", old, *failed)
+		return nil
+	})
 }
 
 // await waits until f returns nil.

@@ -96,6 +96,19 @@ func TestNATSWaiting(t *testing.T) {
 	})
 }
 
+// TestNATSReload: a reload that changes how the server is connected to fails no request.
+func TestNATSReload(t *testing.T) {
+	onBoth(t, func(t *testing.T, e engine.Engine) {
+		_, r := startNATS(t, e)
+		r.changing(t, `"critical": true`, `"critical": true, "max_retries": 100`, func(i int) error {
+			if status, text := r.ask("POST", "/orders", `{}`); status != 200 {
+				return fmt.Errorf("message %d: %d %s", i, status, text)
+			}
+			return nil
+		})
+	})
+}
+
 // TestNATSAway: a server that is slow costs the time of the request, one that is away
 // nothing, and once it is back messages go through.
 func TestNATSAway(t *testing.T) {

@@ -184,6 +184,24 @@ func (c *Conn[T]) Wait(ctx context.Context) (T, error) {
 	}
 }
 
+// Tried returns nil when the first attempt to connect has ended, well or not: at once if
+// that is long ago, whatever the connection has come to. An error is that ctx was done before.
+func (c *Conn[T]) Tried(ctx context.Context) error {
+	for {
+		c.mu.Lock()
+		first, turned, away := c.state == Connecting && c.cause == nil, c.turned, c.away()
+		c.mu.Unlock()
+		if !first {
+			return nil
+		}
+		select {
+		case <-turned:
+		case <-ctx.Done():
+			return away
+		}
+	}
+}
+
 // State returns where the connection is.
 func (c *Conn[T]) State() State {
 	c.mu.Lock()

@@ -163,6 +163,30 @@ func TestJitter(t *testing.T) {
 	}
 }
 
+// TestTried: the first attempt is waited for, whatever it comes to, and no later one.
+func TestTried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := opened(t, Options{Timeout: 5 * time.Second}, &peer{hangs: true})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := c.Tried(ctx); err == nil || !strings.Contains(err.Error(), "is not connected yet") {
+			t.Errorf("within a second: %v", err)
+		}
+		began := time.Now()
+		if err := c.Tried(t.Context()); err != nil || time.Since(began) != 4*time.Second {
+			t.Errorf("the first attempt: %v after %v", err, time.Since(began))
+		}
+		wait(2 * time.Second) // the next one hangs
+		if err := c.Tried(ctx); err != nil {
+			t.Errorf("later: %v", err)
+		}
+		there, _ := opened(t, Options{}, new(peer))
+		if err := there.Tried(ctx); err != nil {
+			t.Errorf("one that is there: %v", err)
+		}
+	})
+}
+
 // TestAway: whoever asks for a peer that is away hears it at once, the log says it once.
 func TestAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -59,7 +59,7 @@
 // endpoints that read the same subject get each message both, unless the broker shares
 // messages out by the name of a group. A connection that several publishers share is kept by
 // itself, each publisher then being a small value with a pointer to it. Connections
-// come from kit/live, whose Conn has Start, Health, Get, Wait and Close as they are needed
+// come from kit/live, whose Conn has Start, Tried, Health, Get, Wait and Close as they are needed
 // here, with [Address.Live] as its options. The library's own reconnecting is switched off,
 // or kit/live is not used: one of the two, never both.
 //

@@ -147,7 +147,8 @@ func OpenSubscriber(s *component.Site, a *Address) (Subscriber, error) {
 	return sub, nil
 }
 
-// Attend starts l with the generation of the site and leaves it with that. Health paths
+// Attend starts l with the generation of the site and leaves it with that. A reload waits a
+// moment for the first attempt to connect. Health paths
 // tell of it under the name, which is one of all sites, and the gateway is not ready without
 // it if it is critical. The error is one of the build.
 func Attend(s *component.Site, name string, critical bool, l Lasting) error {
@@ -160,6 +161,7 @@ func Attend(s *component.Site, name string, critical bool, l Lasting) error {
 		leave()
 		return nil
 	})
+	s.Await(l.Tried)
 	return s.Health(name, critical, l.Health)
 }
 

@@ -37,6 +37,10 @@ type Lasting interface {
 	// the log is told when the broker is away and when it is back.
 	Start(log *slog.Logger) (leave func())
 
+	// Tried returns nil when the first attempt to connect has ended, well or not: at once
+	// if that was before. An error is that ctx was done first.
+	Tried(ctx context.Context) error
+
 	// Health is the state in a word, such as "ready", and whether messages can go through.
 	Health() (text string, ok bool)
 }

@@ -189,6 +189,9 @@ func (e *end) Start(log *slog.Logger) (leave func()) {
 	}
 }
 
+// Tried returns nil, since there is nothing to wait for.
+func (e *end) Tried(context.Context) error { return nil }
+
 // Health returns "ready" unless the broker is away.
 func (e *end) Health() (string, bool) {
 	e.mu.Lock()
