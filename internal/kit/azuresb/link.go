@@ -197,5 +197,5 @@ func said(err error) error {
 	if strings.Contains(text, "SharedAccess") { // of a token or a connection string that somebody quotes
 		text = "it is about the key of the connection string"
 	}
-	return fmt.Errorf("Service Bus: %s", strings.ToValidUTF8(text[:min(len(text), longestLine)], ""))
+	return fmt.Errorf("the service bus says: %s", strings.ToValidUTF8(text[:min(len(text), longestLine)], ""))
 }
