@@ -27,6 +27,7 @@ type Endpoint struct {
 	Method, Pattern string
 	Config          *model.Endpoint // nil once the generation has started
 
+	taken      bool // a message is taken or published by each call, so HEAD is refused
 	plan       *plan.Plan
 	branches   []*branchPlan // for explanations
 	sequential bool
@@ -131,6 +132,7 @@ func (b *endpointBuilder) build() *Endpoint {
 		Method:  string(e.Method),
 		Pattern: e.Endpoint,
 		Config:  e,
+		taken:   made.NoStore,
 		plan: plan.Blueprint{
 			Placed: b.placed, Phase: endpointPhase, Tail: b.tail(), Name: "backends", At: e.Node.Pos,
 			Limit: time.Duration(e.Timeout), Title: plan.Title{Of: plan.OfEndpoint, Subject: e.Endpoint},

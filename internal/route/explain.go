@@ -23,6 +23,7 @@ type Candidate struct {
 // It tries every route of the table, which is too slow for requests.
 func (t *Table[T]) Explain(method, target string) []Candidate {
 	m := t.Find(method, target, nil)
+	asked := method
 	if tree := t.tree(method); tree != nil {
 		method = tree.method // of GET for HEAD
 	}
@@ -67,6 +68,8 @@ func (t *Table[T]) Explain(method, target string) []Candidate {
 	for _, r := range fits {
 		c := Candidate{Method: r.method, Pattern: r.pattern}
 		switch {
+		case r == winner && !t.serves(asked, r):
+			c.Why = "serves GET and not HEAD, which would take or publish a message as GET does"
 		case r == winner:
 			c.Wins, c.Why = true, "wins"+note
 		case r.method != method:

@@ -94,6 +94,10 @@ type Taken[T any] struct {
 // Error names both routes.
 func (t *Taken[T]) Error() string { return t.text }
 
+// Head lets safe say of a value whether HEAD may do what GET does there, as it does unless
+// somebody says otherwise. It is asked when the table is used.
+func (b *Builder[T]) Head(safe func(value T) bool) { b.table.safe = safe }
+
 // Build returns the table of what was added. The builder must not be used
 // afterwards.
 func (b *Builder[T]) Build() *Table[T] { return &b.table }
@@ -106,6 +110,7 @@ type Table[T any] struct {
 	routes   []*route
 	values   []T // by route.index
 	literals literals
+	safe     func(T) bool // for HEAD; nil for all
 }
 
 // A tree has the routes of one method.
@@ -181,7 +186,7 @@ type Match[T any] struct {
 // backing array is the caller's as long as it is large enough. Values without
 // escapes, and Rest, share memory with target.
 //
-// HEAD finds what GET does. Following a redirect gives Found. Find does not allocate for a found route
+// HEAD finds what GET does, unless [Builder.Head] refuses it. Following a redirect gives Found. Find does not allocate for a found route
 // whose path has no escapes.
 func (t *Table[T]) Find(method, target string, params []string) Match[T] {
 	if !strings.HasPrefix(target, "/") {
@@ -197,6 +202,9 @@ func (t *Table[T]) Find(method, target string, params []string) Match[T] {
 		var s served
 		s, read = t.lookup(tree, p, read, room[:0])
 		if s.route != nil {
+			if !t.serves(method, s.route) {
+				return t.wrongMethod(t.allow(p, read, room[:0]))
+			}
 			return t.deliver(s, params)
 		}
 		if location, reason := t.correct(tree, p); location != "" {
@@ -218,10 +226,20 @@ func (t *Table[T]) Find(method, target string, params []string) Match[T] {
 			}
 		}
 	}
+	return t.wrongMethod(allow)
+}
+
+// wrongMethod is the answer for a path that has these methods only.
+func (t *Table[T]) wrongMethod(allow []string) Match[T] {
 	if len(allow) == 0 || t.options.DisableMethodNotAllowed {
 		return Match[T]{}
 	}
 	return Match[T]{Outcome: MethodNotAllowed, Allow: allow}
+}
+
+// serves reports whether a route, which serves a path, does so for the method.
+func (t *Table[T]) serves(method string, r *route) bool {
+	return method != "HEAD" || r.method != "GET" || t.safe == nil || t.safe(t.values[r.index])
 }
 
 // Methods returns the methods that have routes, sorted.
@@ -429,11 +447,16 @@ func WithHead(methods []string) []string {
 // allow returns the methods that serve p, sorted.
 func (t *Table[T]) allow(p path, read study, room []byte) []string {
 	var methods []string
+	head := true
 	for i := range t.trees {
 		var s served
 		if s, read = t.lookup(&t.trees[i], p, read, room); s.route != nil {
 			methods = append(methods, t.trees[i].method)
+			head = head && t.serves("HEAD", s.route)
 		}
+	}
+	if !head {
+		return methods
 	}
 	return WithHead(methods)
 }

@@ -2,6 +2,7 @@ package amqp
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/component"
@@ -17,11 +18,19 @@ const (
 	example  = "amqp://queue.internal:5672/"
 )
 
+// CheckName says what is wrong with the name of an exchange or a queue, or with a key.
+func CheckName(text string) error {
+	if len(text) > short {
+		return fmt.Errorf("it has %d bytes, and names and keys of a broker have %d at most", len(text), short)
+	}
+	return nil
+}
+
 // where returns the broker of an address, whose path is the name of an exchange or a queue.
 func where(s *component.Site, a *queue.Address) (*Broker, error) {
 	text, err := a.Broker(variable, example, Check)
-	if err == nil && len(a.Path) > short {
-		err = errors.New("a name has 255 bytes at most")
+	if err == nil {
+		err = CheckName(a.Path)
 	}
 	if err = errors.Join(err, a.Only(nil, nil)); err != nil {
 		return nil, err

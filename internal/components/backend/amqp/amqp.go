@@ -5,10 +5,13 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/amqp"
 	"github.com/sluice-gateway/sluice/internal/kit/live"
@@ -64,7 +67,31 @@ func open(s *component.BackendSite, o *model.ClientTLS, b live.Backoff, retries 
 	return broker, nil
 }
 
+// named looks at names and keys, by the options where they stand, which are taken as they are.
+func named(s *component.BackendSite, names map[string]string) error {
+	var errs []error
+	for _, key := range slices.Sorted(maps.Keys(names)) {
+		text := names[key]
+		if i := strings.IndexByte(text, '{'); i >= 0 && strings.Contains(text[i:], "}") {
+			instead := "write the name as it is"
+			if key == "routing_key" { // of a producer
+				instead = "write the name of a parameter, without static_routing_key"
+			}
+			s.Mistake(key, errors.New("placeholders are not filled in here; "+instead))
+		}
+		errs = append(errs, config.At(key, amqp.CheckName(text)))
+	}
+	return errors.Join(errs...)
+}
+
 func buildConsumer(s *component.BackendSite, o ConsumerOptions) error {
+	names := map[string]string{"name": o.Name, "exchange": o.Exchange}
+	for i, key := range o.RoutingKey {
+		names[fmt.Sprintf("routing_key[%d]", i)] = key
+	}
+	if err := named(s, names); err != nil {
+		return err
+	}
 	b, err := open(s, o.ClientTLS, o.BackoffStrategy, o.MaxRetries)
 	if err != nil {
 		return err
@@ -89,6 +116,13 @@ func buildConsumer(s *component.BackendSite, o ConsumerOptions) error {
 }
 
 func buildProducer(s *component.BackendSite, o ProducerOptions) error {
+	names := map[string]string{"name": o.Name, "exchange": o.Exchange}
+	if o.StaticRoutingKey {
+		names["routing_key"] = o.RoutingKey
+	}
+	if err := named(s, names); err != nil {
+		return err
+	}
 	b, err := open(s, o.ClientTLS, o.BackoffStrategy, o.MaxRetries)
 	if err != nil {
 		return err
@@ -141,9 +175,6 @@ func (o ProducerOptions) report(s *component.BackendSite) {
 	}
 	if o.Immediate {
 		s.Mistake("immediate", errors.New("RabbitMQ does not know it and ends the connection, which fails each request; write mandatory"))
-	}
-	if o.StaticRoutingKey && strings.ContainsAny(o.RoutingKey, "{}") {
-		s.Mistake("routing_key", errors.New("placeholders are not filled in here; write the name of a parameter, without static_routing_key"))
 	}
 }
 

@@ -43,8 +43,9 @@
 // takes one message, waiting for it as long as its timeout allows; requests that wait beside
 // each other get a message each, and one message is taken for a request, whatever
 // concurrent_calls is. The body is decoded by encoding and shaped like the answer of
-// a service, and then the message is acknowledged, before the answer is written: a client gets
-// a message at most once, and one that leaves at the last moment may not get it. A message that
+// a service, and then the message is acknowledged, before the answer is written: one
+// client gets it, unless the connection ends before the broker has heard of that, and one that
+// leaves at the last moment may not get it. HEAD is refused with 405, since it would take one. A message that
 // cannot be decoded, or that a check of the backend refuses, goes back to the head of the
 // queue, where the next request finds it; nack_discard drops it, or lets the queue do with it
 // what it does with dead letters. A client that leaves before it is decoded gives it back. Properties and headers

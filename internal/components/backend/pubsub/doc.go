@@ -48,8 +48,9 @@
 //
 // Each request takes one message, waiting for it as long as its timeout allows. The body is
 // decoded by encoding and shaped like the answer of a service, and then the message is
-// acknowledged, before the answer is written: a client gets a message at most once, and a
-// client that leaves at the last moment may not get it. A message that cannot be decoded,
+// acknowledged, before the answer is written: one client gets it, unless the connection ends
+// before the broker has heard of that, and one that leaves at the last moment may not get it.
+// HEAD is refused with 405, since it would take one. A message that cannot be decoded,
 // or that a check of the backend refuses, is dropped; with "nack_discard": false
 // it comes again. So does one whose client has left before it was decoded.
 //

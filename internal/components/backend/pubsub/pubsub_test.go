@@ -77,6 +77,33 @@ func TestHealth(t *testing.T) {
 	}
 }
 
+// TestHead: HEAD neither takes a message nor publishes one.
+func TestHead(t *testing.T) {
+	b := queuetest.New(t)
+	g := sitetest.New(t).Compile(t, fmt.Sprintf(`{"version": 3, "endpoints": [
+		{"endpoint": "/take", "backend": [{"url_pattern": "/", "host": [%[1]q], "extra_config": {"backend/pubsub/subscriber": {"subscription_url": "orders"}}}]},
+		{"endpoint": "/give", "backend": [{"url_pattern": "/", "host": [%[1]q], "extra_config": {"backend/pubsub/publisher": {"topic_url": "orders"}}}]},
+		{"endpoint": "/both", "backend": [{"url_pattern": "/", "host": ["http://a"]}, {"url_pattern": "/", "host": [%[1]q], "extra_config": {"backend/pubsub/subscriber": {"subscription_url": "orders"}}}]}]}`, b.Host()))
+	b.Put("orders", queue.Message{Body: []byte(`{}`)})
+	for _, path := range []string{"/take", "/give", "/both"} {
+		for method, want := range map[string]int{"HEAD": 405, "POST": 405} {
+			got := sitetest.Ask(t, g, testx.Request{Method: method, Path: path})
+			if allow := got.Header.Get("Allow"); got.Status != want || allow != "GET" {
+				t.Errorf("%s %s: %d, Allow %q", method, path, got.Status, allow)
+			}
+		}
+		if why := g.Explain("HEAD", path).Candidates; len(why) != 1 || why[0].Wins || !strings.Contains(why[0].Why, "not HEAD") {
+			t.Errorf("%s is explained by %+v", path, why)
+		}
+	}
+	if n := len(b.Queue("orders")); n != 1 || b.Held() != 0 {
+		t.Errorf("%d messages are there, %d are held", n, b.Held())
+	}
+	if got := sitetest.Ask(t, g, testx.Request{Path: "/take"}); got.Status != 200 || got.Text != "{}" {
+		t.Errorf("GET: %d %q", got.Status, got.Text)
+	}
+}
+
 // TestNackDiscard: a message of no use is dropped unless the options say otherwise.
 func TestNackDiscard(t *testing.T) {
 	for options, dropped := range map[string]int{"": 1, `, "nack_discard": true`: 1, `, "nack_discard": false`: 0} {
