@@ -37,6 +37,10 @@
 // this process, for the next who asks; if the partition goes to another member, that one
 // gets it. Nack without requeue is Ack: Kafka has no dead letters.
 //
+// A partition of which 1,000 records are not committed, since one in front of them has not
+// ended, is not read until there are 500: somebody who never ends a record stops its
+// partition, and costs no memory.
+//
 // When partitions go to another member, what has ended is committed, and deliveries that have
 // not are void: their Ack is an error, and the new member gets their records again, and
 // with them those behind that were acknowledged. [queue.Message.Redelivered] counts

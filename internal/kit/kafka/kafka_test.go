@@ -13,6 +13,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/goleak"
 
@@ -313,6 +314,59 @@ func TestEnds(t *testing.T) {
 	wg.Wait()
 	if err := d.Ack(within(t, time.Minute)); err != nil || committed(c, "g") != 4 {
 		t.Errorf("behind d: %v, committed %d", err, committed(c, "g"))
+	}
+}
+
+// TestPaused: behind a record that nobody ends its partition is read no further than it says,
+// others are, and it goes on when the record has ended.
+func TestPaused(t *testing.T) {
+	const n, most = 4000, 1100
+	c := kafkatest.Start(t, nil, kfake.SeedTopics(1, "many", "few"))
+	cl := c.Client(t)
+	records := make([]*kgo.Record, n)
+	for i := range records {
+		records[i] = &kgo.Record{Topic: "many", Value: fmt.Append(nil, i)}
+	}
+	if err := cl.ProduceSync(t.Context(), records...).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	s := newEnds(t, c.Address).subscriber(t, "g?topic=many&topic=few&offset=oldest")
+	first := receive(t, s, "0", 0)
+	got := 1
+	next := func() (few bool) {
+		d, err := s.Receive(within(t, time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Ack(within(t, time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		if string(d.Message().Body) == "few" {
+			return true
+		}
+		got++
+		return false
+	}
+	for got < 1000 {
+		next()
+	}
+	const rounds = 50
+	for range rounds {
+		kafkatest.Put(t, cl, "few", "few")
+		for !next() {
+		}
+	}
+	if got > most {
+		t.Errorf("%d records came behind one that has not ended, want %d at most", got, most)
+	}
+	if err := first.Ack(within(t, time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	for got < n {
+		next()
+	}
+	if sum := committed(c, "g"); sum != n+rounds {
+		t.Errorf("committed %d, want %d", sum, n+rounds)
 	}
 }
 

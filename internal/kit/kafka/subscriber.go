@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -24,6 +26,12 @@ const (
 	enough  = 100      // records, at which no more are asked for
 	fetched = 16 << 20 // bytes that a broker sends ahead
 	opened  = 64 << 20 // bytes that a batch may have when it is no longer compressed
+)
+
+// What a partition holds that is not committed, because a record in front has not ended.
+const (
+	far  = 1000 // records, at which no more are fetched (and those of one poll come still)
+	near = far / 2
 )
 
 // Subscribing says what a subscriber reads.
@@ -68,7 +76,7 @@ type place struct {
 
 // Dial connects and joins the group.
 func (g *group) Dial(ctx context.Context, lost func(cause error)) (*member, error) {
-	m := &member{of: g, link: link{topics: g.Topics}, partitions: make(map[place]*partition), room: make(chan struct{}, 1), dirty: make(chan struct{}, 1), round: newRound()}
+	m := &member{of: g, link: link{topics: g.Topics}, partitions: make(map[place]*partition), paused: make(map[place]bool), room: make(chan struct{}, 1), dirty: make(chan struct{}, 1), round: newRound()}
 	offset := kgo.NewOffset().AtEnd()
 	if g.Oldest {
 		offset = kgo.NewOffset().AtStart()
@@ -119,6 +127,7 @@ type member struct {
 
 	mu         sync.Mutex
 	partitions map[place]*partition
+	paused     map[place]bool   // of pace, which holds pacing
 	held       []*delivery      // that nobody has taken yet
 	waiting    []chan *delivery // of size 1, of those who ask
 	round      *round           // the next one
@@ -127,6 +136,7 @@ type member struct {
 	dirty chan struct{} // of size 1: there is something to be committed
 
 	committing sync.Mutex // held while a commit is on its way
+	pacing     sync.Mutex // held while partitions are paused and resumed
 }
 
 // A partition is one that the member reads.
@@ -162,6 +172,7 @@ func (m *member) poll() {
 	for {
 		records := m.PollRecords(m.ctx, enough)
 		full := m.take(records)
+		m.pace()
 		m.AllowRebalance()
 		if m.ctx.Err() != nil || m.closing.Load() {
 			return
@@ -199,6 +210,7 @@ func (m *member) take(records kgo.Fetches) (full bool) {
 		if p == nil {
 			p = &partition{place: where, next: kgo.EpochOffset{Epoch: -1, Offset: -1}, saved: -1}
 			m.partitions[where] = p
+			m.of.forget(where, r.Offset)
 			if !m.of.Oldest { // a start at the end is one for good, whatever becomes of this client
 				p.next = kgo.EpochOffset{Epoch: r.LeaderEpoch, Offset: r.Offset}
 				m.save(p)
@@ -211,13 +223,79 @@ func (m *member) take(records kgo.Fetches) (full bool) {
 	return len(m.held) >= enough
 }
 
+// pace pauses the partitions that hold much, and resumes those that no longer do, or have
+// gone.
+func (m *member) pace() {
+	m.pacing.Lock() // so that the client is told in the order in which it is decided
+	defer m.pacing.Unlock()
+	much, little := make(map[string][]int32), make(map[string][]int32)
+	m.mu.Lock()
+	for where, p := range m.partitions {
+		if len(p.marks) >= far && !m.paused[where] {
+			m.paused[where] = true
+			much[where.topic] = append(much[where.topic], where.partition)
+		}
+	}
+	for where := range m.paused {
+		p := m.partitions[where]
+		switch {
+		case p == nil, len(p.marks) <= near:
+			delete(m.paused, where)
+			little[where.topic] = append(little[where.topic], where.partition)
+		case p.ended == len(p.marks) && p.err != nil && !m.round.of[p]: // and nobody will ask for another commit
+			m.fail(fmt.Errorf("the topic %q, partition %d, cannot be committed: %w", p.topic, p.partition, p.err))
+		}
+	}
+	m.mu.Unlock()
+	if len(much) > 0 {
+		m.PauseFetchPartitions(much)
+	}
+	if len(little) > 0 {
+		m.ResumeFetchPartitions(little)
+	}
+}
+
 // count returns how often a record was delivered before, and forgets it.
 func (g *group) count(where place, offset int64) int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	n := g.counts[where][offset]
-	delete(g.counts[where], offset)
+	counts := g.counts[where]
+	n := counts[offset]
+	if delete(counts, offset); len(counts) == 0 {
+		delete(g.counts, where)
+	}
 	return n
+}
+
+// note keeps the counts of the records of a partition that has gone, unless they are
+// committed.
+func (g *group) note(where place, marks []*mark) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, k := range marks {
+		n := k.redelivered
+		if k.out {
+			n++
+		}
+		if n == 0 {
+			continue
+		}
+		if g.counts[where] == nil {
+			g.counts[where] = make(map[int64]int)
+		}
+		g.counts[where][k.at.Offset-1] = n
+	}
+}
+
+// forget forgets the records in front of the first one that comes, which others have ended.
+func (g *group) forget(where place, first int64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	counts := g.counts[where]
+	maps.DeleteFunc(counts, func(at int64, _ int) bool { return at < first })
+	if len(counts) == 0 {
+		delete(g.counts, where)
+	}
 }
 
 // message returns a record as a message.
@@ -412,6 +490,7 @@ func (m *member) commit() {
 		if m.ctx.Err() != nil { // lost wakes who comes now
 			return
 		}
+		m.pace()
 	}
 }
 
@@ -420,6 +499,7 @@ func (m *member) part(ctx context.Context, taken map[string][]int32, possible bo
 	m.committing.Lock() // behind a commit that is on its way
 	defer m.committing.Unlock()
 	r := newRound()
+	var parted []*partition
 	m.mu.Lock()
 	for topic, numbers := range taken {
 		for _, n := range numbers {
@@ -429,24 +509,19 @@ func (m *member) part(ctx context.Context, taken map[string][]int32, possible bo
 				continue
 			}
 			m.void(p)
-			counts := make(map[int64]int)
-			for _, k := range p.marks {
-				if k.out {
-					k.redelivered++
-				}
-				if k.redelivered > 0 {
-					counts[k.at.Offset-1] = k.redelivered
-				}
-			}
-			m.of.mu.Lock()
-			m.of.counts[where] = counts
-			m.of.mu.Unlock()
+			parted = append(parted, p)
 			r.of[p] = true
 		}
 	}
 	m.mu.Unlock()
 	if possible {
 		m.send(ctx, r, func(error) bool { return true })
+	}
+	for _, p := range parted { // whose marks are those that are not committed
+		m.of.note(p.place, p.marks)
+	}
+	if m.ctx.Err() == nil {
+		m.pace()
 	}
 }
 
