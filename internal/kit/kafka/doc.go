@@ -39,7 +39,9 @@
 //
 // A partition of which 1,000 records are not committed, since one in front of them has not
 // ended, is not read until there are 500: somebody who never ends a record stops its
-// partition, and costs no memory.
+// partition, and costs no memory. What nobody has taken is 100 records or 64 MiB, and what
+// comes with one question, while more are not asked for. Of the headers of a record 1,000
+// are attributes.
 //
 // When partitions go to another member, what has ended is committed, and deliveries that have
 // not are void: their Ack is an error, and the new member gets their records again, and

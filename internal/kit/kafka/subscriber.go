@@ -1,12 +1,13 @@
 package kafka
 
 import (
+	"bytes"
+	"container/list"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,7 +24,8 @@ import (
 
 // What a subscriber holds that nobody has taken.
 const (
-	enough  = 100      // records, at which no more are asked for
+	enough  = 100      // records, at which no more are asked for (and those of one poll come still)
+	weighty = 64 << 20 // bytes of them, at which no more are asked for either
 	fetched = 16 << 20 // bytes that a broker sends ahead
 	opened  = 64 << 20 // bytes that a batch may have when it is no longer compressed
 )
@@ -127,10 +129,11 @@ type member struct {
 
 	mu         sync.Mutex
 	partitions map[place]*partition
-	paused     map[place]bool   // of pace, which holds pacing
-	held       []*delivery      // that nobody has taken yet
-	waiting    []chan *delivery // of size 1, of those who ask
-	round      *round           // the next one
+	paused     map[place]bool // of pace, which holds pacing
+	held       list.List      // of *delivery, that nobody has taken yet
+	weight     int            // of what is held
+	waiting    list.List      // of chan *delivery of size 1, of those who ask
+	round      *round         // the next one
 
 	room  chan struct{} // of size 1: fewer are held
 	dirty chan struct{} // of size 1: there is something to be committed
@@ -186,7 +189,7 @@ func (m *member) poll() {
 			select {
 			case <-m.room:
 				m.mu.Lock()
-				full = len(m.held) >= enough
+				full = m.full()
 				m.mu.Unlock()
 			case <-m.ctx.Done():
 				return
@@ -218,10 +221,15 @@ func (m *member) take(records kgo.Fetches) (full bool) {
 		}
 		k := &mark{at: kgo.EpochOffset{Epoch: r.LeaderEpoch, Offset: r.Offset + 1}, redelivered: m.of.count(where, r.Offset)}
 		p.marks, p.came = append(p.marks, k), r.Offset+1
-		m.offer(&delivery{of: m, from: p, mark: k, m: message(r, k.redelivered)}, false)
+		d := &delivery{of: m, from: p, mark: k, m: message(r, k.redelivered)}
+		d.weight = weigh(&d.m)
+		m.offer(d, false)
 	})
-	return len(m.held) >= enough
+	return m.full()
 }
+
+// full reports whether enough are held. The caller holds the lock.
+func (m *member) full() bool { return m.held.Len() >= enough || m.weight >= weighty }
 
 // pace pauses the partitions that hold much, and resumes those that no longer do, or have
 // gone.
@@ -298,30 +306,63 @@ func (g *group) forget(where place, first int64) {
 	}
 }
 
-// message returns a record as a message.
+// attributes is how many headers of a record are attributes; others are left out.
+const attributes = 1000
+
+// message returns a record as a message, which shares no memory with it: the smallest part of
+// a record keeps all that came with it, which is a batch or the answer of a broker.
 func message(r *kgo.Record, redelivered int) queue.Message {
-	m := queue.Message{Body: r.Value, Key: string(r.Key), Redelivered: redelivered}
+	m := queue.Message{Body: bytes.Clone(r.Value), Key: string(r.Key), Redelivered: redelivered}
+	if len(r.Headers) == 0 {
+		return m
+	}
+	n := min(len(r.Headers), attributes)
+	m.Attributes = make(gateway.Fields, 0, n)
+	seen := make(map[string]bool, n)
 	for _, h := range r.Headers {
-		if !m.Attributes.Has(h.Key) {
-			m.Attributes.Add(h.Key, string(h.Value))
+		if seen[h.Key] {
+			continue
 		}
+		if len(seen) == attributes {
+			break
+		}
+		seen[h.Key] = true
+		m.Attributes.Add(h.Key, string(h.Value))
 	}
 	return m
+}
+
+// weigh returns about how many bytes of memory a message has.
+func weigh(m *queue.Message) int {
+	n := len(m.Body) + len(m.Key) + 32*len(m.Attributes)
+	for _, f := range m.Attributes {
+		n += len(f.Name) + len(f.Value)
+	}
+	return n
 }
 
 // offer hands a delivery to who waits, or holds it, in front of others or behind them. The
 // caller holds the lock.
 func (m *member) offer(d *delivery, front bool) {
-	switch {
-	case len(m.waiting) > 0:
+	if who := m.waiting.Front(); who != nil {
 		d.mark.out = true
-		m.waiting[0] <- d
-		m.waiting = slices.Delete(m.waiting, 0, 1)
-	case front:
-		m.held = slices.Insert(m.held, 0, d)
-	default:
-		m.held = append(m.held, d)
+		m.waiting.Remove(who).(chan *delivery) <- d
+		return
 	}
+	m.weight += d.weight
+	if front {
+		m.held.PushFront(d)
+	} else {
+		m.held.PushBack(d)
+	}
+}
+
+// release returns a delivery that is held, and holds it no longer. The caller holds the lock.
+func (m *member) release(e *list.Element) *delivery {
+	d := m.held.Remove(e).(*delivery)
+	m.weight -= d.weight
+	signal(m.room)
+	return d
 }
 
 // Receive returns the next message.
@@ -334,16 +375,14 @@ func (s *Subscriber) Receive(ctx context.Context) (queue.Delivery, error) {
 		return nil, err
 	}
 	m.mu.Lock()
-	if len(m.held) > 0 {
+	if first := m.held.Front(); first != nil {
 		defer m.mu.Unlock()
-		d := m.held[0]
-		m.held = slices.Delete(m.held, 0, 1)
+		d := m.release(first)
 		d.mark.out = true
-		signal(m.room)
 		return d, nil
 	}
 	comes := make(chan *delivery, 1)
-	m.waiting = append(m.waiting, comes)
+	seat := m.waiting.PushBack(comes)
 	m.mu.Unlock()
 	select {
 	case d := <-comes:
@@ -353,11 +392,14 @@ func (s *Subscriber) Receive(ctx context.Context) (queue.Delivery, error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if i := slices.Index(m.waiting, comes); i >= 0 {
-		m.waiting = slices.Delete(m.waiting, i, i+1)
-	} else if d := <-comes; !d.from.gone {
-		d.mark.out = false
-		m.offer(d, true)
+	select {
+	case d := <-comes: // just now
+		if !d.from.gone {
+			d.mark.out = false
+			m.offer(d, true)
+		}
+	default:
+		m.waiting.Remove(seat)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -380,11 +422,12 @@ func signal(c chan struct{}) {
 
 // A delivery is a record that somebody has, or is to get.
 type delivery struct {
-	of    *member
-	from  *partition
-	mark  *mark
-	m     queue.Message
-	ended bool
+	of     *member
+	from   *partition
+	mark   *mark
+	m      queue.Message
+	weight int // of the message as it came
+	ended  bool
 }
 
 var (
@@ -455,7 +498,7 @@ func (d *delivery) Nack(ctx context.Context, requeue bool) error {
 	d.ended = true
 	d.mark.redelivered++
 	d.mark.out = false
-	back := &delivery{of: m, from: d.from, mark: d.mark, m: d.m}
+	back := &delivery{of: m, from: d.from, mark: d.mark, m: d.m, weight: d.weight}
 	back.m.Redelivered = d.mark.redelivered
 	m.offer(back, true)
 	return nil
@@ -529,8 +572,13 @@ func (m *member) part(ctx context.Context, taken map[string][]int32, possible bo
 func (m *member) void(p *partition) {
 	p.gone = true
 	delete(m.partitions, p.place)
-	m.held = slices.DeleteFunc(m.held, func(d *delivery) bool { return d.from == p })
-	signal(m.room)
+	for e := m.held.Front(); e != nil; {
+		next := e.Next()
+		if e.Value.(*delivery).from == p {
+			m.release(e)
+		}
+		e = next
+	}
 }
 
 // all returns the partitions.
