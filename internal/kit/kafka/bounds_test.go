@@ -1,9 +1,11 @@
 package kafka
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -94,5 +96,23 @@ func TestWeight(t *testing.T) {
 	}
 	if m.take(fetches(enough-1, 1)) || !m.take(fetches(1, 1)) {
 		t.Errorf("%d are held, want %d to be enough", m.held.Len(), enough)
+	}
+}
+
+// TestHeals: what stops a partition for good, or is met over and over, ends the client.
+func TestHeals(t *testing.T) {
+	for err, want := range map[error]bool{
+		kerr.NotLeaderForPartition:                     true,
+		&kgo.ErrDataLoss{Topic: "orders"}:              true,
+		&kgo.ErrGroupSession{Err: errors.New("x")}:     true,
+		kerr.UnknownTopicID:                            false,
+		kerr.TopicAuthorizationFailed:                  false,
+		kerr.UnsupportedCompressionType:                false,
+		fmt.Errorf("%w", &kgo.ErrDecompressTooLarge{}): false,
+		errors.New("encoded crc does not match"):       false,
+	} {
+		if got := heals(err); got != want {
+			t.Errorf("%v: %t, want %t", err, got, want)
+		}
 	}
 }

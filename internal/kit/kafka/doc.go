@@ -20,6 +20,11 @@
 // thrown away, which ends at once whoever waits for it, and kit/live makes another; so there
 // are no two who reconnect.
 //
+// So it is with what a client never gets over: a batch that is larger than the gateway takes
+// or that cannot be read, and a topic that was deleted and made again. One line says so, the
+// health is no longer ready, and the next client tries again; the records of other partitions
+// come in between.
+//
 // # Publishers
 //
 // Records go out with acks=all, idempotently, and Publish returns when the leader has said

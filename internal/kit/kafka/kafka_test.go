@@ -629,6 +629,63 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestUnreadable: a batch that is larger than the gateway takes is told of, and stops nothing
+// in silence.
+func TestUnreadable(t *testing.T) {
+	c := kafkatest.Start(t, nil, kfake.SeedTopics(1, "one"))
+	cl := c.Client(t, kgo.ProducerBatchMaxBytes(90<<20), kgo.BrokerMaxWriteBytes(100<<20), kgo.ProducerBatchCompression(kgo.ZstdCompression()))
+	kafkatest.Put(t, cl, "one", "a", string(make([]byte, 65<<20)))
+	e := newEnds(t, c.Address)
+	s := e.subscriber(t, "g?topic=one&offset=oldest")
+	kafkatest.Wait(t, func() error {
+		if log := e.Log.String(); !strings.Contains(log, "peer is away") || !strings.Contains(log, `partition 0, cannot be read`) {
+			return fmt.Errorf("log:\n%s", log)
+		}
+		return nil
+	})
+	away(t, s)
+}
+
+// TestAnew: a topic that is deleted and made again is published to, and read.
+func TestAnew(t *testing.T) {
+	c := kafkatest.Start(t, nil, kfake.SeedTopics(1, "one"))
+	e := newEnds(t, c.Address)
+	p, s := e.publisher(t, "one"), e.subscriber(t, "g?topic=one&offset=oldest")
+	ready(t, p)
+	if err := p.Publish(within(t, time.Minute), &queue.Message{Body: []byte("a")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := receive(t, s, "a", 0).Ack(within(t, time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	cl := c.Client(t)
+	gone := kmsg.NewPtrDeleteTopicsRequest()
+	old := kmsg.NewDeleteTopicsRequestTopic()
+	old.Topic = kmsg.StringPtr("one")
+	gone.TopicNames, gone.Topics = []string{"one"}, []kmsg.DeleteTopicsRequestTopic{old}
+	if told, err := gone.RequestWith(t.Context(), cl); err != nil || told.Topics[0].ErrorCode != 0 {
+		t.Fatal(told, err)
+	}
+	anew := kmsg.NewPtrCreateTopicsRequest()
+	topic := kmsg.NewCreateTopicsRequestTopic()
+	topic.Topic, topic.NumPartitions, topic.ReplicationFactor = "one", 1, 1
+	anew.Topics = append(anew.Topics, topic)
+	if told, err := anew.RequestWith(t.Context(), cl); err != nil || told.Topics[0].ErrorCode != 0 {
+		t.Fatal(told, err)
+	}
+	kafkatest.Wait(t, func() error {
+		return p.Publish(within(t, time.Minute), &queue.Message{Body: []byte("b")})
+	})
+	kafkatest.Wait(t, func() error {
+		p.Publish(within(t, time.Minute), &queue.Message{Body: []byte("b")})
+		d, err := s.Receive(within(t, 100*time.Millisecond))
+		if err != nil {
+			return err
+		}
+		return d.Ack(within(t, time.Minute))
+	})
+}
+
 // TestFull: what waits for the cluster is bounded.
 func TestFull(t *testing.T) {
 	c := kafkatest.Start(t, []string{"orders"})

@@ -142,7 +142,7 @@ func (p *Publisher) Publish(ctx context.Context, m *queue.Message) error {
 
 // refusals are the words by which a record is nowhere, and stays so.
 var refusals = []error{
-	kerr.UnknownTopicOrPartition, kerr.UnknownTopicID, kerr.InvalidTopicException, kerr.TopicAuthorizationFailed,
+	kerr.UnknownTopicOrPartition, kerr.InvalidTopicException, kerr.TopicAuthorizationFailed,
 	kerr.ClusterAuthorizationFailed, kerr.InvalidRecord, kerr.InvalidTimestamp, kerr.CorruptMessage, kerr.PolicyViolation,
 }
 
@@ -155,6 +155,9 @@ func failure(l *link, err error) error {
 		return gateway.Away(fmt.Errorf("the cluster is slower than messages come, and %d records or %d MiB wait for it", most, mostBytes>>20))
 	case errors.Is(err, kerr.MessageTooLarge), errors.Is(err, kerr.RecordListTooLarge):
 		return gateway.TooLarge("max.message.bytes of the topic, or a batch of a million bytes", 0)
+	case errors.Is(err, kerr.UnknownTopicID): // it was made anew, which a client never learns
+		l.fail(err)
+		return queue.Refused(err)
 	case slices.ContainsFunc(refusals, func(word error) bool { return errors.Is(err, word) }):
 		return queue.Refused(err)
 	}

@@ -180,9 +180,9 @@ func (m *member) poll() {
 		if m.ctx.Err() != nil || m.closing.Load() {
 			return
 		}
-		records.EachError(func(_ string, _ int32, err error) {
-			if e, ok := errors.AsType[*kerr.Error](err); ok && denied(e) {
-				m.fail(err)
+		records.EachError(func(topic string, partition int32, err error) {
+			if !heals(err) {
+				m.fail(fmt.Errorf("the topic %q, partition %d, cannot be read: %w", topic, partition, err))
 			}
 		})
 		for full {
@@ -196,6 +196,20 @@ func (m *member) poll() {
 			}
 		}
 	}
+}
+
+// heals reports whether the library goes on behind an error of a fetch: others, such as a
+// batch that is too large or cannot be read, or a topic that was made anew, stop a partition
+// for as long as the client lives, or are met over and over.
+func heals(err error) bool {
+	if _, lost := errors.AsType[*kgo.ErrDataLoss](err); lost {
+		return true
+	}
+	if _, session := errors.AsType[*kgo.ErrGroupSession](err); session { // which hooks are told of
+		return true
+	}
+	word, ok := errors.AsType[*kerr.Error](err)
+	return ok && word.Retriable && word != kerr.UnknownTopicID
 }
 
 // take hands out and holds records, while no partition can go. It reports whether enough are
