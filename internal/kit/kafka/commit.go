@@ -18,6 +18,47 @@ const (
 	longest = 5 * time.Second        // that one may take
 )
 
+// A round is a commit of several partitions.
+type round struct {
+	of   map[*partition]bool
+	done chan struct{}
+}
+
+func newRound() *round { return &round{make(map[*partition]bool), make(chan struct{})} }
+
+// save asks for a commit of the partition, and returns the round that has it. The caller
+// holds the lock.
+func (m *member) save(p *partition) *round {
+	m.round.of[p] = true
+	signal(m.dirty)
+	return m.round
+}
+
+// commit makes the rounds.
+func (m *member) commit() {
+	for {
+		select {
+		case <-m.dirty:
+		case <-m.ctx.Done():
+		}
+		m.mu.Lock()
+		r := m.round
+		m.round = newRound()
+		m.mu.Unlock()
+		for tries := 0; !m.try(r, tries < retries); tries++ {
+			select {
+			case <-time.After(pause):
+			case <-m.ctx.Done():
+			}
+		}
+		close(r.done)
+		if m.ctx.Err() != nil { // lost wakes who comes now
+			return
+		}
+		m.pace()
+	}
+}
+
 // try commits the partitions of a round that have not gone, and reports whether it is done
 // with them. Those which can be tried again, if more may follow, stay in the round.
 func (m *member) try(r *round, more bool) (done bool) {
