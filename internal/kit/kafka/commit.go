@@ -121,7 +121,7 @@ func (m *member) send(ctx context.Context, r *round, settled func(error) bool) {
 		case !answered:
 			word = kerr.UnknownServerError
 		}
-		if p.err = word; word == nil {
+		if word == nil {
 			p.saved = offsets[p.topic][p.partition].Offset
 			n := 0
 			for n < p.ended && p.marks[n].at.Offset <= p.saved {
@@ -130,6 +130,7 @@ func (m *member) send(ctx context.Context, r *round, settled func(error) bool) {
 			p.marks, p.ended = slices.Delete(p.marks, 0, n), p.ended-n
 		}
 		if word == nil || settled(word) {
+			p.err = word
 			delete(r.of, p)
 		}
 	}
