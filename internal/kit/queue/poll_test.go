@@ -3,6 +3,7 @@ package queue_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -116,12 +117,16 @@ func TestPollerClosed(t *testing.T) {
 // at last, whoever waits, and soon again when it had something.
 func TestPollerPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		calls, back := 0, make(chan bool, 10)
-		var there []queue.Delivery
+		var calls atomic.Int64
+		there, back := make(chan queue.Delivery, 1), make(chan bool, 10)
 		p := queue.NewPoller(1, 20*time.Second, func(error) {}, func(context.Context, int, time.Duration) ([]queue.Delivery, error) {
-			calls++
-			defer func() { there = nil }()
-			return there, nil
+			calls.Add(1)
+			select {
+			case d := <-there:
+				return []queue.Delivery{d}, nil
+			default:
+				return nil, nil
+			}
 		})
 		defer p.Close()
 		receive := func(d time.Duration) error {
@@ -130,24 +135,24 @@ func TestPollerPause(t *testing.T) {
 			_, err := p.Receive(ctx)
 			return err
 		}
-		for i, most := range []int{20, 12, 12} {
-			before := calls
+		for i, most := range []int64{20, 12, 12} {
+			before := calls.Load()
 			for range 5 {
 				if err := receive(2 * time.Second); !errors.Is(err, context.DeadlineExceeded) {
 					t.Fatal(err)
 				}
 			}
-			if n := calls - before; n > most {
+			if n := calls.Load() - before; n > most {
 				t.Errorf("asked %d times in 10 s, the %d. time, want %d at most", n, i, most)
 			}
 		}
-		there = []queue.Delivery{polled{back}}
+		there <- polled{back}
 		if err := receive(2 * time.Second); err != nil {
 			t.Error(err)
 		}
-		before := calls
+		before := calls.Load()
 		receive(50 * time.Millisecond)
-		if n := calls - before; n < 2 {
+		if n := calls.Load() - before; n < 2 {
 			t.Errorf("asked %d times behind a message", n)
 		}
 	})
