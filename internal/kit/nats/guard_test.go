@@ -191,22 +191,28 @@ func TestCluster(t *testing.T) {
 
 // TestDenied: a subscription that is no longer allowed is one that is away, and is made again.
 func TestDenied(t *testing.T) {
+	deny := make(chan struct{})
+	var first sync.Once
 	s := newFake(t, "", "", func(c net.Conn, r *bufio.Reader) {
-		for n := 0; ; {
+		for {
 			line, err := r.ReadString('\n')
 			switch {
 			case err != nil:
 				return
 			case strings.HasPrefix(line, "PING"):
 				fmt.Fprint(c, "PONG\r\n")
-				if n++; n == 1 { // behind the subscription
-					fmt.Fprint(c, "-ERR 'Permissions Violation for Subscription to \"orders\"'\r\n")
-				}
+				first.Do(func() {
+					go func() {
+						<-deny
+						fmt.Fprint(c, "-ERR 'Permissions Violation for Subscription to \"orders\"'\r\n")
+					}()
+				})
 			}
 		}
 	})
 	e := newEnds(t, s.url())
 	e.subscriber(t, "orders")
+	close(deny)
 	testx.Await(t, func() error {
 		if log := e.Log.String(); !strings.Contains(log, "peer is away") || !strings.Contains(log, "Permissions Violation for Subscription") || !strings.Contains(log, "peer is back") {
 			return errors.New(log)
