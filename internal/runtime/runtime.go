@@ -15,6 +15,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -317,7 +318,7 @@ func (g *Gateway) load(ctx context.Context) ([]*config.Problem, error) {
 	}
 	if g.live.Load() != nil { // and serves meanwhile
 		if err := compiled.connected(ctx); err != nil && ctx.Err() == nil {
-			compiled.Logger().Warn("the new configuration goes live before everything is connected", "after", connecting, "cause", err)
+			compiled.Logger().Warn("the new configuration goes live before everything is connected", "after", connecting, "cause", strings.ReplaceAll(err.Error(), "\n", "; "))
 		}
 	}
 	if err := g.swap(ctx, compiled); err != nil {

@@ -165,7 +165,7 @@ func (b *bench) build(s *component.ServiceSite, o probeOptions) error {
 			case <-time.After(d):
 				return nil
 			case <-ctx.Done():
-				return errors.New("the broker is not connected yet")
+				return errors.Join(errors.New("one broker is away"), errors.New("another is not connected yet"))
 			}
 		})
 	}
@@ -347,7 +347,7 @@ func TestReloadAwaits(t *testing.T) {
 		if d := took(named("three")); d != 0 || log.Len() > 0 {
 			t.Errorf("a reload with nothing new takes %v\n%s", d, &log)
 		}
-		if d := took(awaiting("four", "1h")); d != 2*time.Second || !strings.Contains(log.String(), "before everything is connected") || !strings.Contains(log.String(), "is not connected yet") {
+		if d := took(awaiting("four", "1h")); d != 2*time.Second || !strings.Contains(log.String(), "before everything is connected") || !strings.Contains(log.String(), "one broker is away; another is not connected yet") {
 			t.Errorf("a reload whose connection hangs takes %v\n%s", d, &log)
 		}
 		log.Reset()
