@@ -90,15 +90,14 @@ slim:
 	go vet -tags slim ./...
 	go test -tags slim ./internal/components/backend/lambda ./internal/components/backend/pubsub ./internal/kit/queue/... ./internal/kit/nats ./internal/manual ./internal/schema
 
-# The plain run asserts allocation budgets, the other one looks for races. The
-# floods of test/framing run by themselves: the system then resets connections
-# that belong to others.
+# Everything under the race detector; then, without it, what it would distort: packages
+# with tests that count allocations, or ask whether it is on. The floods of test/framing
+# run by themselves: the system then resets connections that belong to others.
 race:
-	@set -e; for mode in '' -race; do \
-		echo "go test $$mode ./..."; \
-		go test $$mode $$(go list ./... | grep -v '/test/framing$$'); \
-		go test $$mode ./test/framing; \
-	done
+	@set -e; all=$$(go list ./... | grep -v '/test/framing$$'); \
+	plain=$$(grep -rlE --include='*_test.go' 'AllocsPerRun|testx\.Race' internal test | xargs -n 1 dirname | sort -u | grep -v '^test/framing$$' | sed 's,^,./,'); \
+	echo 'go test -race ./...'; go test -race $$all; go test -race ./test/framing; \
+	echo "go test $$plain"; go test $$plain; go test ./test/framing
 
 # Every fuzz target for FUZZTIME, which may be a number of runs such as 5000x.
 # Findings land in testdata/fuzz, are committed, and are replayed by make test.
