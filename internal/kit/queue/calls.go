@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/body"
@@ -44,6 +45,7 @@ func (p *producer) Do(ctx context.Context, x *gateway.Exchange) error {
 	if err != nil {
 		return gateway.BodyError(err)
 	}
+	x.Request.Header = slices.DeleteFunc(x.Request.Header, ofHTTP)
 	if err := p.publish(ctx, x, payload); err != nil {
 		return err
 	}
@@ -51,14 +53,24 @@ func (p *producer) Do(ctx context.Context, x *gateway.Exchange) error {
 	return nil
 }
 
-// AppendFirst appends the first field of each name to dst, in order, and returns it. What
-// gateways on the way of a request by HTTP tell each other is left out: how many there were,
-// and which.
+// ofHTTP reports whether gateways tell each other a field on the way of a request by HTTP:
+// how many there were, and which. A message is none, and may go round by right, such as one
+// that is tried again.
+func ofHTTP(f gateway.Field) bool { return f.Name == "Sluice-Hops" || f.Name == "X-Forwarded-Via" }
+
+// AppendFirst appends the first field of each name to dst, in order, and returns it.
 func AppendFirst(dst, header gateway.Fields) gateway.Fields {
 	begin := len(dst)
+	var seen map[string]bool // where it would take too long to look for each among those before
+	if len(header) > 64 {
+		seen = make(map[string]bool, len(header))
+	}
 	for _, f := range header {
-		if f.Name != "Sluice-Hops" && f.Name != "X-Forwarded-Via" && !dst[begin:].Has(f.Name) {
+		if seen == nil && !dst[begin:].Has(f.Name) || seen != nil && !seen[f.Name] {
 			dst = append(dst, f)
+		}
+		if seen != nil {
+			seen[f.Name] = true
 		}
 	}
 	return dst

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -37,6 +40,16 @@ func init() {
 					return err
 				}
 				return queue.Produce(s, p, o.Status)
+			}),
+		component.Backend(component.Info{Namespace: "test/produceby", Hosts: &component.Hosts{Read: queue.ReadHost(queue.Publishing)}},
+			func(s *component.BackendSite, o produce) error {
+				p, err := queue.OpenPublisher(&s.Site, address(s))
+				if err != nil {
+					return err
+				}
+				return queue.ProduceBy(s, o.Status, func(ctx context.Context, x *gateway.Exchange, payload []byte) error {
+					return p.Publish(ctx, &queue.Message{Body: payload, Attributes: x.Request.Header})
+				})
 			}))
 }
 
@@ -87,6 +100,24 @@ func TestProduce(t *testing.T) {
 				t.Errorf("published %v", ms)
 			}
 		})
+	}
+}
+
+// TestProduceHeader: a message has what the client sent and where it came from, and nothing of
+// the way by HTTP.
+func TestProduceHeader(t *testing.T) {
+	for _, namespace := range []string{"test/produce", "test/produceby"} {
+		b := queuetest.New(t)
+		_, ask := asking(t, b, inSluice, `"input_headers": ["*"],`, "", namespace, `"status": 200`)
+		if got := ask(t.Context(), testx.Request{Header: gateway.Fields{{Name: "User-Agent", Value: "a"}, {Name: "Sluice-Hops", Value: "3"}}}); got.Status != 200 {
+			t.Fatal(got)
+		}
+		for _, m := range b.Queue("orders") {
+			slices.SortFunc(m.Attributes, func(a, b gateway.Field) int { return strings.Compare(a.Name, b.Name) })
+			if got := fmt.Sprint(m.Attributes); !strings.HasPrefix(got, "[{User-Agent a} {X-Forwarded-For ") || len(m.Attributes) != 3 {
+				t.Errorf("%s: attributes %v", namespace, got)
+			}
+		}
 	}
 }
 
@@ -192,10 +223,37 @@ func TestConsumeUnacknowledged(t *testing.T) {
 	}
 }
 
-// TestAppendFirst: a name occurs once, with its first value.
+// TestAppendFirst: a name occurs once, with its first value, however many there are.
 func TestAppendFirst(t *testing.T) {
-	got := queue.AppendFirst(gateway.Fields{{Name: "A", Value: "0"}}, gateway.Fields{{Name: "A", Value: "1"}, {Name: "B", Value: "2"}, {Name: "A", Value: "3"}, {Name: "Sluice-Hops", Value: "1"}, {Name: "X-Forwarded-Via", Value: "x"}})
+	got := queue.AppendFirst(gateway.Fields{{Name: "A", Value: "0"}}, gateway.Fields{{Name: "A", Value: "1"}, {Name: "B", Value: "2"}, {Name: "A", Value: "3"}})
 	if want := "[{A 0} {A 1} {B 2}]"; fmt.Sprint(got) != want {
 		t.Errorf("got %v, want %s", got, want)
+	}
+	many := names(100)
+	if got := queue.AppendFirst(nil, append(many, many...)); !slices.Equal(got, many) {
+		t.Errorf("of %d names there are %d fields: %v", len(many), len(got), got)
+	}
+}
+
+// names returns a header of n names.
+func names(n int) gateway.Fields {
+	header := make(gateway.Fields, n)
+	for i := range header {
+		header[i] = gateway.Field{Name: "X-" + strconv.Itoa(i), Value: "v"}
+	}
+	return header
+}
+
+// BenchmarkAppendFirst: what a field costs does not grow with their number.
+func BenchmarkAppendFirst(b *testing.B) {
+	for _, n := range []int{8, 16, 1_000, 100_000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			header, dst := names(n), make(gateway.Fields, 0, n)
+			b.ReportAllocs()
+			for b.Loop() {
+				queue.AppendFirst(dst, header)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/field")
+		})
 	}
 }
