@@ -15,25 +15,38 @@ import (
 )
 
 // TestNoStore lets no cache keep what a call has taken away, be it one of several or in a
-// pipe, and says where an endpoint announces otherwise.
+// pipe, and says where an endpoint announces otherwise. HEAD calls none of these, nor one
+// whose answer nobody waits for.
 func TestNoStore(t *testing.T) {
 	r := component.NewRegistry(
 		component.Backend(component.Info{Namespace: "test/take", Hosts: component.Verbatim}, func(s *component.BackendSite, _ struct{}) error {
 			s.NoStore()
 			return s.Connector(gateway.ConnectorFunc(func(_ context.Context, x *gateway.Exchange) error { return answer(x, `{"message":1}`) }))
 		}),
+		component.Backend(component.Info{Namespace: "test/shadow"}, func(s *component.BackendSite, _ struct{}) error {
+			return s.Shadow(component.Shadow{Most: 1})
+		}),
 		component.Backend(component.Info{Namespace: "test/workflow", Pipes: component.InWorkflow, Hosts: component.Verbatim}, buildWorkflow))
 	const (
 		take = `{"url_pattern":"/1","extra_config":{"test/take":{}}}`
 		ask  = `{"url_pattern":"/2"}`
+		see  = `{"url_pattern":"/3","extra_config":{"test/shadow":{},"test/take":{}}}`
 	)
-	tests := []struct{ name, endpoint, cache, problem string }{
-		{"no cache_ttl", `"backend":[` + take + `]`, "no-store", ""},
-		{"cache_ttl", `"cache_ttl":"60s","backend":[` + take + `]`, "no-store", "warning endpoints[0].cache_ttl"},
-		{"another method", `"cache_ttl":"60s","method":"POST","backend":[` + take + `]`, "no-store", "warning endpoints[0].cache_ttl"},
-		{"one of two", `"backend":[` + ask + `,` + take + `]`, "no-store", ""},
-		{"in a pipe", `"backend":[{"url_pattern":"/","extra_config":{"test/workflow":{"endpoint":"/x","backend":[` + take + `]}}}]`, "no-store", ""},
-		{"none", `"cache_ttl":"60s","backend":[` + ask + `]`, "public, max-age=60", ""},
+	flow := func(backends string) string {
+		return `{"url_pattern":"/","extra_config":{"test/workflow":{"endpoint":"/x","backend":[` + backends + `]}}}`
+	}
+	tests := []struct {
+		name, endpoint, cache, problem string
+		head                           bool
+	}{
+		{"no cache_ttl", `"backend":[` + take + `]`, "no-store", "", false},
+		{"cache_ttl", `"cache_ttl":"60s","backend":[` + take + `]`, "no-store", "warning endpoints[0].cache_ttl", false},
+		{"another method", `"cache_ttl":"60s","method":"POST","backend":[` + take + `]`, "no-store", "warning endpoints[0].cache_ttl", false},
+		{"one of two", `"backend":[` + ask + `,` + take + `]`, "no-store", "", false},
+		{"in a pipe", `"backend":[` + flow(take) + `]`, "no-store", "", false},
+		{"none", `"cache_ttl":"60s","backend":[` + ask + `]`, "public, max-age=60", "", true},
+		{"a shadow", `"cache_ttl":"60s","backend":[` + ask + `,` + see + `]`, "public, max-age=60", "", false},
+		{"a shadow in a pipe", `"cache_ttl":"60s","backend":[` + flow(ask+`,`+see) + `]`, "public, max-age=60", "", false},
 	}
 	for _, tt := range tests {
 		g, problems := compileMeeting(t, r, `{"version":3,"host":["http://up"],"endpoints":[{"endpoint":"/x",`+tt.endpoint+`}]}`)
@@ -48,6 +61,9 @@ func TestNoStore(t *testing.T) {
 		if !slices.Equal(got, want) || g == nil {
 			t.Errorf("%s: problems %q, want %q", tt.name, got, want)
 			continue
+		}
+		if why := g.Explain("HEAD", "/x").Candidates; len(why) == 0 || why[0].Wins != tt.head {
+			t.Errorf("%s: HEAD is explained by %+v", tt.name, why)
 		}
 		request := testx.Request{Path: "/x"}
 		if tt.name == "another method" {

@@ -248,7 +248,7 @@ func (c *compiler) routes() {
 		AutoOptions:                  r.AutoOptions,
 		DisableMethodNotAllowed:      r.NoMethodNotAllowed && !r.AutoOptions,
 	})
-	table.Head(func(e *Endpoint) bool { return !e.taken })
+	table.Head(func(e *Endpoint) bool { return !e.moves })
 	for i, e := range c.g.Service.Endpoints {
 		if c.enough() {
 			break

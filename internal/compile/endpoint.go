@@ -27,7 +27,7 @@ type Endpoint struct {
 	Method, Pattern string
 	Config          *model.Endpoint // nil once the generation has started
 
-	taken      bool // a message is taken or published by each call, so HEAD is refused
+	moves      bool // a message is taken or published by each request, so HEAD is refused
 	plan       *plan.Plan
 	branches   []*branchPlan // for explanations
 	sequential bool
@@ -128,16 +128,17 @@ func (b *endpointBuilder) build() *Endpoint {
 		component.Placed{Phase: uint8(component.EndpointSelect), Name: "select", Stage: sel, At: e.Node.Pos},
 		component.Placed{Phase: uint8(component.EndpointEncode), Name: "encode", Stage: enc,
 			At: cmp.Or(keyPos(e.Node, "output_encoding"), keyPos(b.g.Service.Node, "output_encoding"))})
+	branches := slices.Concat(b.real, b.shadows)
 	return &Endpoint{
 		Method:  string(e.Method),
 		Pattern: e.Endpoint,
 		Config:  e,
-		taken:   made.NoStore,
+		moves:   moves(branches),
 		plan: plan.Blueprint{
 			Placed: b.placed, Phase: endpointPhase, Tail: b.tail(), Name: "backends", At: e.Node.Pos,
 			Limit: time.Duration(e.Timeout), Title: plan.Title{Of: plan.OfEndpoint, Subject: e.Endpoint},
 		}.Plan(),
-		branches:   slices.Concat(b.real, b.shadows),
+		branches:   branches,
 		sequential: b.site.Arrangement().Sequential,
 		upgrade:    b.site.Arrangement().Upgrade,
 	}
@@ -206,6 +207,14 @@ func (b *endpointBuilder) personal() bool {
 func (b *endpointBuilder) taken() bool {
 	return slices.ContainsFunc(b.real, func(bp *branchPlan) bool {
 		return bp.noStore || slices.ContainsFunc(bp.pipes, func(p *assembled) bool { return p.taken })
+	})
+}
+
+// moves reports whether one of the calls, or one in a pipe of theirs, takes or publishes a
+// message, be it for an answer or not.
+func moves(calls []*branchPlan) bool {
+	return slices.ContainsFunc(calls, func(bp *branchPlan) bool {
+		return bp.noStore || slices.ContainsFunc(bp.pipes, func(p *assembled) bool { return moves(p.branches) })
 	})
 }
 
