@@ -13,6 +13,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/kit/amqp"
 	"github.com/sluice-gateway/sluice/internal/kit/amqp/amqptest"
 	"github.com/sluice-gateway/sluice/internal/kit/queue/queuetest"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
 
 // TestTexts: whatever a client writes into a message is sent or refused, and the connection is
@@ -120,5 +121,54 @@ func TestReturnedEqual(t *testing.T) {
 	wg.Wait()
 	if count := s.Count(t, "equal"); len(wrong) > 0 || count != n/2 {
 		t.Errorf("%d are in the queue, want %d; wrong were %v", count, n/2, wrong)
+	}
+}
+
+// TestMaxSize: of a message that is larger than the broker takes those who publish beside it
+// hear once at most, until the broker takes more.
+func TestMaxSize(t *testing.T) {
+	const limit = 100_000
+	s := amqptest.Start(t)
+	s.Queue(t, "size", "size")
+	s.MaxSize(t, limit)
+	defer s.MaxSize(t, amqptest.DefaultMaxSize)
+	p := newEnds(t, s.URL).publisher(t, amqp.Publishing{Topology: exchange("size"), Persistent: true})
+	queuetest.Ready(t, p)
+	send := func(size int) error {
+		return p.Send(queuetest.Within(t, time.Minute), &amqp.Message{Body: make([]byte, size)})
+	}
+	if err := send(limit); err != nil {
+		t.Fatal(err)
+	}
+	tooLarge := func() {
+		t.Helper()
+		if e := gateway.AsError(send(limit + 1)); e.Status != 413 || e.Code != gateway.CodeTooLarge {
+			t.Errorf("what is too large: %v", e)
+		}
+	}
+	tooLarge()
+	queuetest.Ready(t, p)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 50 {
+				if err := send(1000); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for range 10 {
+		tooLarge()
+	}
+	wg.Wait()
+	if err := send(limit); err != nil {
+		t.Error(err)
+	}
+	s.MaxSize(t, 2*limit)
+	s.Cut()
+	testx.Await(t, func() error { return send(limit + 1) })
+	if n := s.Count(t, "size"); n != 403 {
+		t.Errorf("%d messages are there, want 403", n)
 	}
 }

@@ -41,8 +41,9 @@
 // What clients write into a message may end the channel, or the connection, of all who publish
 // there: a text that is too long for its place in a frame, an expiration that is no number, an
 // address for replies that is RabbitMQ's own. It may also be another routing key (CC and BCC).
-// Send refuses that. What it cannot know of the broker does no end: permissions that differ by
-// routing key, and a limit on the length of messages.
+// Send refuses that. How long a message may be the broker says when it ends the channel for one that
+// is longer, and Send refuses those behind it. What it cannot know of the broker: permissions that
+// differ by routing key.
 //
 // The library believes what the broker says. In front of that of a publisher stands a guard, which
 // follows the frames of both directions and ends a connection whose broker breaks the protocol:

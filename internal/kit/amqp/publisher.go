@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -57,7 +58,7 @@ func (b *Broker) Publisher(o Publishing) (*Publisher, error) {
 	return component.Keep(b.site, b.key("publisher", o), func() (*Publisher, func(), error) {
 		own := *b
 		own.site = nil
-		c := live.New(b.options("exchange "+o.Topology.Exchange), &publication{&own, o})
+		c := live.New(b.options("exchange "+o.Topology.Exchange), &publication{Broker: &own, Publishing: o})
 		return &Publisher{c, o}, c.Close, nil
 	})
 }
@@ -66,6 +67,11 @@ func (b *Broker) Publisher(o Publishing) (*Publisher, error) {
 type publication struct {
 	*Broker
 	Publishing
+
+	// The broker ends the channel of all who publish when a message is longer than it allows,
+	// and says then how long one may be. That is so until a connection ends for another
+	// reason: the broker may be another one by then.
+	limit atomic.Int64 // 0 is not known
 }
 
 // most is how many messages may wait for the broker's word.
@@ -74,7 +80,7 @@ const most = 1 << 16
 // A sender is a connection that messages go by.
 type sender struct {
 	*session
-	o       Publishing
+	*publication
 	outbox  chan *letter
 	settle  chan struct{} // received from when what has come back before is noted
 	blocked atomic.Pointer[string]
@@ -113,7 +119,7 @@ func (p *publication) Dial(ctx context.Context, lost func(cause error)) (*sender
 		s.end(ctx, func() {})
 		return nil, s.blame(err)
 	}
-	l := &sender{session: s, o: p.Publishing, outbox: make(chan *letter), settle: make(chan struct{}),
+	l := &sender{session: s, publication: p, outbox: make(chan *letter), settle: make(chan struct{}),
 		closing: make(chan struct{}), due: make(map[string]*letter)}
 	l.name, _ = p.config.Properties["product"].(string)
 	closes := s.ch.NotifyClose(make(chan *client.Error, 1))
@@ -156,7 +162,9 @@ func (l *sender) listen(returns <-chan client.Return, blocks <-chan client.Block
 		case r, ok := <-returns:
 			if !ok {
 				returns = nil
-				if e := <-closes; e != nil { // which was said before
+				e := <-closes // which was said before
+				l.limit.Store(maxSize(e))
+				if e != nil {
 					l.lose(e, lost)
 				} else {
 					l.lose(nil, lost)
@@ -193,6 +201,30 @@ func (l *sender) write() {
 	}
 }
 
+// beyond is how RabbitMQ says that a message is too long.
+var beyond = regexp.MustCompile(`message size \d+ (?:is )?larger than (?:configured )?max size (\d+)`)
+
+// maxSize returns how long a message may be, if a longer one was the reason for the end.
+func maxSize(e *client.Error) int64 {
+	if e == nil || e.Code != client.PreconditionFailed {
+		return 0
+	}
+	if m := beyond.FindStringSubmatch(e.Reason); m != nil {
+		n, _ := strconv.ParseInt(m[1], 10, 64) // 0 if it is none
+		return n
+	}
+	return 0
+}
+
+// fits returns the failure of a body that is known to be too long.
+func (p *publication) fits(body []byte) error {
+	if n := p.limit.Load(); n > 0 && int64(len(body)) > n {
+		return &gateway.Error{Status: 413, Code: gateway.CodeTooLarge, Public: "the request body is too large",
+			Err: fmt.Errorf("the message has %d bytes, and the max_message_size of the broker is %d", len(body), n)}
+	}
+	return nil
+}
+
 var errFull = fmt.Errorf("the broker has not confirmed %d messages", most)
 
 func (l *sender) publish(m *letter) {
@@ -201,7 +233,7 @@ func (l *sender) publish(m *letter) {
 		m.err = gateway.Away(errFull)
 		return
 	}
-	if l.o.returnable() {
+	if l.returnable() {
 		l.last++
 		m.app = l.name + "#" + strconv.FormatUint(l.last, 10)
 		m.out.AppId = m.app
@@ -210,7 +242,7 @@ func (l *sender) publish(m *letter) {
 		l.mu.Unlock()
 	}
 	var err error
-	m.word, err = l.ch.PublishWithDeferredConfirm(l.o.Topology.Exchange, m.key, l.o.Mandatory, l.o.Immediate, m.out)
+	m.word, err = l.ch.PublishWithDeferredConfirm(l.Topology.Exchange, m.key, l.Mandatory, l.Immediate, m.out)
 	m.out = client.Publishing{}
 	switch {
 	case errors.Is(err, client.ErrClosed): // and not all of it was sent
@@ -233,7 +265,7 @@ func (l *sender) clear() {
 	if n == 0 {
 		return
 	}
-	if l.o.returnable() {
+	if l.returnable() {
 		l.note()
 	}
 	for _, m := range l.open[:n] {
@@ -336,8 +368,11 @@ func (p *Publisher) Send(ctx context.Context, m *Message) error {
 		return queue.Refused(errors.New("it says nack"))
 	case !letter.word.Acked():
 		<-l.lost // which is being said
+		if err := l.fits(m.Body); err != nil {
+			return err
+		}
 		return queue.Lost(l.cause)
-	case l.o.returnable():
+	case l.returnable():
 		l.note()
 		l.mu.Lock()
 		back := letter.back
@@ -388,6 +423,9 @@ func (l *sender) seal(m *Message) (*letter, error) {
 	if err := m.judge(); err != nil {
 		return nil, err
 	}
+	if err := l.fits(m.Body); err != nil {
+		return nil, err
+	}
 	size := len(m.Type) + len(m.Expiration) + len(m.ReplyTo) + len(m.ID) + len(l.name) + 96
 	header := make(client.Table, len(m.Header))
 	for _, f := range m.Header {
@@ -397,9 +435,9 @@ func (l *sender) seal(m *Message) (*letter, error) {
 		}
 		before, again := header[f.Name]
 		switch {
-		case l.o.Lists && again:
+		case l.Lists && again:
 			header[f.Name] = append(before.([]any), strings.Clone(f.Value))
-		case l.o.Lists:
+		case l.Lists:
 			header[strings.Clone(f.Name)] = []any{strings.Clone(f.Value)}
 		case !again:
 			header[strings.Clone(f.Name)] = strings.Clone(f.Value)
@@ -413,7 +451,7 @@ func (l *sender) seal(m *Message) (*letter, error) {
 		ReplyTo: strings.Clone(m.ReplyTo), Expiration: strings.Clone(m.Expiration), MessageId: strings.Clone(m.ID),
 		Timestamp: m.Time, Body: bytes.Clone(m.Body),
 	}
-	if l.o.Persistent {
+	if l.Persistent {
 		out.DeliveryMode = client.Persistent
 	}
 	return &letter{key: strings.Clone(m.Key), out: out, sent: make(chan struct{})}, nil

@@ -32,7 +32,9 @@
 // 200, or success_status_code, and null, for there is no data. A message that is bound to no
 // queue is confirmed as well, and is nowhere: mandatory makes a failure of it, and declare_queue
 // a queue. A broker that refuses a message is a failure (502 where statuses follow causes), and
-// so is a connection that ends before its word: the message may be there or not then.
+// so is a connection that ends before its word: the message may be there or not then. One that is
+// larger than the broker takes is answered with 413; RabbitMQ ends the channel of everybody for the
+// first, and the gateway sends no more of them.
 //
 // A broker that is short of memory or disk takes no messages for a while. That is as if it
 // were away.

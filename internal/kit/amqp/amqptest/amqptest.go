@@ -286,13 +286,29 @@ func (s *Server) Alarm(t testing.TB, on bool) {
 	if on {
 		watermark = "0.000001"
 	}
+	s.control(t, "set_vm_memory_high_watermark", watermark)
+}
+
+// MaxSize is how long a message may be that comes by a channel which is opened from now on. The
+// test sets it back, to [DefaultMaxSize].
+func (s *Server) MaxSize(t testing.TB, n int) {
+	t.Helper()
+	s.control(t, "eval", fmt.Sprintf("application:set_env(rabbit, max_message_size, %d).", n))
+}
+
+// DefaultMaxSize is how long a message may be where nobody says so.
+const DefaultMaxSize = 128 << 20
+
+// control asks something of the server that no client can.
+func (s *Server) control(t testing.TB, args ...string) {
+	t.Helper()
 	shared.Lock()
 	defer shared.Unlock()
 	path, err := executable("rabbitmqctl")
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := exec.Command(path, "set_vm_memory_high_watermark", watermark)
+	c := exec.Command(path, args...)
 	c.Env = shared.b.env
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
