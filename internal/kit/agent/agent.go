@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/component"
@@ -20,6 +21,9 @@ import (
 
 // Options say what becomes of messages.
 type Options struct {
+	// From is for explanations where the messages come from, without secrets.
+	From string
+
 	// AutoAck is that the broker forgets a message when it is received.
 	AutoAck bool
 
@@ -71,6 +75,39 @@ type taker struct {
 	stamps bool // health tells the time alone
 }
 
+// String says what is taken, how fast, and what becomes of what fails, a line each.
+func (t *taker) String() string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "takes: %s\n", t.o.From)
+	many := "%d messages at once"
+	if t.agent.Consumer.Workers == 1 {
+		many = "%d message at once"
+	}
+	fmt.Fprintf(&text, "works on: "+many, t.agent.Consumer.Workers)
+	if rate := t.agent.Consumer.MaxRate; rate > 0 {
+		fmt.Fprintf(&text, ", and begins with %v a second at most", rate)
+	}
+	text.WriteString("\nwhat fails: ")
+	switch {
+	case t.o.AutoAck:
+		text.WriteString("is gone, because the broker has forgotten it")
+	case t.o.Discard:
+		text.WriteString("is dropped by the broker, or made a dead letter")
+	default:
+		if t.o.RetryDelay > 0 {
+			fmt.Fprintf(&text, "rests %v, the double each time up to %v, and ", t.o.RetryDelay, max(longest, t.o.RetryDelay))
+		}
+		text.WriteString("goes back to the broker")
+		if t.o.MaxDeliveries > 0 {
+			fmt.Fprintf(&text, "; at the delivery number %d it is dropped there, or made a dead letter", t.o.MaxDeliveries)
+		} else {
+			text.WriteString(", without an end")
+		}
+	}
+	text.WriteByte('\n')
+	return text.String()
+}
+
 // health is what health paths tell: when the connection was last seen, and that there is none.
 func (t *taker) health() (text string, ok bool) {
 	text, up := t.sub.Health()
@@ -88,70 +125,55 @@ func (t *taker) health() (text string, ok bool) {
 	return text, up || !failed && !t.o.Critical
 }
 
-// Run takes messages until ctx ends. An error is that all workers have ended before.
+// Run takes messages until ctx ends.
 func (t *taker) Run(ctx context.Context, take func(gateway.Message) error) error {
 	defer t.sub.Start(t.log)()
-	workers := t.agent.Consumer.Workers
-	ended := make(chan error, workers)
-	for range workers {
-		go func() {
-			var err error
-			defer func() { ended <- err }()
-			defer gateway.Recover("", &err)
-			err = t.work(ctx, take)
-		}()
-	}
+	ended := make(chan error, 1)
+	go func() {
+		var err error
+		defer func() { ended <- err }()
+		defer gateway.Recover("", &err)
+		err = t.takes(ctx, take)
+	}()
 	looks := time.NewTicker(time.Duration(t.agent.Connection.HealthInterval))
 	defer looks.Stop()
-	var errs []error
-	for workers > 0 {
+	for {
 		select {
 		case err := <-ended:
-			workers--
-			if err != nil && len(errs) == 0 {
-				errs = append(errs, err)
+			if ctx.Err() != nil {
+				return nil
 			}
+			return err
 		case <-looks.C:
 			if _, up := t.sub.Health(); up {
 				t.ping(t.clock())
 			}
 		}
 	}
-	if ctx.Err() != nil {
-		return nil
-	}
-	return errors.Join(errs...)
 }
 
-// work takes one message after the other.
-func (t *taker) work(ctx context.Context, take func(gateway.Message) error) error {
+// takes takes one message after the other until ctx ends, each for a worker of its own, and
+// returns when all of them are done.
+func (t *taker) takes(ctx context.Context, take func(gateway.Message) error) error {
+	var workers sync.WaitGroup
+	defer workers.Wait()
 	for {
-		select {
-		case t.busy <- struct{}{}:
-		case <-ctx.Done():
-			return nil
-		}
-		err := t.one(ctx, take)
-		<-t.busy
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
+		d, err := t.next(ctx)
+		if err != nil {
 			return err
 		}
+		workers.Go(func() {
+			defer func() { <-t.busy }()
+			if err := t.work(d, take); err != nil {
+				t.log.Error("what became of a message is not told to the broker, which gives it to others when the connection ends", "error", err)
+			}
+		})
 	}
 }
 
-// one takes a message.
-func (t *taker) one(ctx context.Context, take func(gateway.Message) error) error {
-	d, err := t.next(ctx)
-	if err != nil {
-		return err
-	}
-	if !t.admitted(ctx) {
-		t.park(d)
-		return nil
-	}
+// work lets a message through the pipe. The error is a panic of the driver.
+func (t *taker) work(d queue.Delivery, take func(gateway.Message) error) (err error) {
+	defer gateway.Recover("", &err)
 	if void(d) {
 		return nil // it comes again
 	}
@@ -163,15 +185,48 @@ func (t *taker) one(ctx context.Context, take func(gateway.Message) error) error
 	return nil
 }
 
+// next returns a message for a worker that is free, which counts as busy from here on. None is
+// taken that the rate does not allow yet, since a broker may forget what is taken.
+func (t *taker) next(ctx context.Context) (d queue.Delivery, err error) {
+	if !enter(ctx, t.busy) {
+		return nil, ctx.Err()
+	}
+	defer func() {
+		if d == nil {
+			<-t.busy
+		}
+	}()
+	if !enter(ctx, t.turn) {
+		return nil, ctx.Err()
+	}
+	defer func() { <-t.turn }()
+	if t.rate == nil {
+		return t.receive(ctx)
+	}
+	if wait := t.rate.RetryAfter(time.Now()); wait > 0 && !sleep(ctx, wait) {
+		return nil, ctx.Err()
+	}
+	if d, err = t.receive(ctx); err == nil {
+		t.rate.Take(time.Now()) // which nobody else has done meanwhile
+	}
+	return d, err
+}
+
+// enter takes a place in a channel, and reports whether it did before ctx was done.
+func enter(ctx context.Context, places chan struct{}) bool {
+	select {
+	case places <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // again is the pause before a subscriber is asked that has failed while its broker is there.
 const again = time.Second
 
-// next returns a message that was taken before and not worked on, or the next one of the
-// broker.
-func (t *taker) next(ctx context.Context) (queue.Delivery, error) {
-	if d := t.unpark(); d != nil {
-		return d, nil
-	}
+// receive returns the next message of the broker.
+func (t *taker) receive(ctx context.Context) (queue.Delivery, error) {
 	for tries := 0; ; tries++ {
 		d, err := t.sub.Receive(ctx)
 		if err == nil || ctx.Err() != nil {
@@ -188,20 +243,6 @@ func (t *taker) next(ctx context.Context) (queue.Delivery, error) {
 		}
 		t.ping(t.clock())
 	}
-}
-
-// admitted waits until the rate allows one more, and reports whether it did before ctx was done.
-func (t *taker) admitted(ctx context.Context) bool {
-	for t.rate != nil {
-		now := time.Now()
-		if t.rate.Take(now) {
-			break
-		}
-		if !sleep(ctx, t.rate.RetryAfter(now)) {
-			return false
-		}
-	}
-	return true
 }
 
 // message returns a message as the pipe gets it: the body alone, or what of it is handed on.
@@ -236,8 +277,8 @@ func (t *taker) settle(d queue.Delivery, failed error) {
 	ctx, cancel := context.WithTimeout(context.Background(), lastWord)
 	defer cancel()
 	m := d.Message()
-	before := t.delivered(m)
-	switch n := before + 1; {
+	tally := t.tally(m, failed)
+	switch n := tally.before + 1; {
 	case failed == nil:
 		if t.drops.Is(false, t.clock) {
 			t.log.Info("messages are worked on again")
@@ -246,7 +287,7 @@ func (t *taker) settle(d queue.Delivery, failed error) {
 			t.log.Debug("a message is not acknowledged and comes again", "cause", err)
 		}
 	case errors.Is(failed, gateway.ErrStopped) || gateway.Cut(failed):
-		t.count(m, before)
+		t.count(tally.sum, tally.before)
 		d.Nack(ctx, true) // if not, the end of the connection does
 	case t.o.AutoAck:
 	case t.o.Discard:
@@ -257,9 +298,27 @@ func (t *taker) settle(d queue.Delivery, failed error) {
 		}
 		d.Nack(ctx, false)
 	default:
-		t.count(m, n)
+		t.count(tally.sum, n)
 		t.rest(d, t.o.pause(n))
 	}
+}
+
+// A tally says of a message which it is, and how often it was delivered before.
+type tally struct {
+	sum    uint64
+	before int
+}
+
+// tally takes the count of a message, unless nobody needs it.
+func (t *taker) tally(m *queue.Message, failed error) (y tally) {
+	if t.o.AutoAck || t.o.Discard || failed == nil && m.Redelivered == 0 {
+		return y
+	}
+	y.sum = t.sum(m)
+	if m.Redelivered > 0 {
+		y.before = max(m.Redelivered, t.uncount(y.sum))
+	}
+	return y
 }
 
 // longest is the pause of a message that has failed often.

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/compile"
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
@@ -37,8 +40,27 @@ type options struct {
 	Fails    bool            `json:"fails"` // nobody tries any longer while the broker is away
 }
 
+// forgets is a subscriber whose broker forgets a message when it is received.
+type forgets struct{ queue.Subscriber }
+
+type forgotten struct{ queue.Delivery }
+
+func (f *forgets) Receive(ctx context.Context) (queue.Delivery, error) {
+	d, err := f.Subscriber.Receive(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return forgotten{d}, d.Ack(ctx)
+}
+
+func (forgotten) Ack(context.Context) error        { return nil }
+func (forgotten) Nack(context.Context, bool) error { return nil }
+
 // failing has no hope while its broker is away.
 type failing struct{ queue.Subscriber }
+
+// Run is that of a source, which is never run.
+func (f *failing) Run(context.Context, func(gateway.Message) error) error { return nil }
 
 func (f *failing) Wait(context.Context) error {
 	if _, up := f.Health(); !up {
@@ -63,9 +85,13 @@ func init() {
 			if o.Fails {
 				sub = &failing{sub}
 			}
+			if o.AutoAck {
+				sub = &forgets{sub}
+			}
 			return agent.Take(s, sub, agent.Options{AutoAck: o.AutoAck, Discard: o.Discard, RetryDelay: time.Duration(o.Delay), MaxDeliveries: o.Most,
 				Metadata: o.Metadata, Headers: o.Headers, Critical: o.Critical})
 		}),
+		component.Driver(component.Info{Namespace: "test/second"}, func(s *component.PipeSite, _ struct{}) error { return s.Source(&failing{}, new(int)) }),
 		component.Service(component.Info{Namespace: "test/pipe", Pipes: component.InAgent}, func(s *component.ServiceSite, o piped) error {
 			s.Source("other", nil, s.Pipe(component.InAgent, &model.Endpoint{Endpoint: "other", Backend: o.Backend, ExtraConfig: o.ExtraConfig, Node: o.Node}))
 			return nil
@@ -268,6 +294,111 @@ func TestWorkersAndRate(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A stream is the body of an answer that comes in parts, one in a second, and ends with err.
+type stream struct {
+	parts int
+	err   error
+	ends  *bool // it was read to its end
+}
+
+func (s *stream) Read(p []byte) (int, error) {
+	if s.parts == 0 {
+		*s.ends = true
+		return 0, s.err
+	}
+	time.Sleep(time.Second)
+	s.parts--
+	return copy(p, "part"), nil
+}
+
+func (*stream) Close() error { return nil }
+
+// TestPassedThrough: an answer that is not decoded is whole when it has been read to its end.
+func TestPassedThrough(t *testing.T) {
+	tests := []struct {
+		name    string
+		status  int
+		err     error
+		dropped int
+	}{
+		{"whole", 200, io.EOF, 0},
+		{"broken off", 200, &gateway.Error{Code: gateway.CodeBackendAborted, Err: io.ErrUnexpectedEOF}, 1},
+		{"a failure", 503, io.EOF, 1},
+	}
+	for _, tt := range tests {
+		for _, dialect := range []string{"sluice", "krakend"} {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t)
+				var ends bool
+				b.Answer = gateway.ConnectorFunc(func(_ context.Context, x *gateway.Exchange) error {
+					x.Response.Status, x.Response.Body = tt.status, body.FromStream(&stream{3, tt.err, &ends}, -1)
+					return nil
+				})
+				stop := run(t, b.load(t, dialect, "", `, "encoding": "no-op"`+one, `, "discard": true`))
+				put(b.broker, "x")
+				wait(2500 * time.Millisecond)
+				if n := b.broker.Held(); n != 1 && tt.status == 200 {
+					t.Errorf("%s in %s: %d messages are held while the answer comes, want 1", tt.name, dialect, n)
+				}
+				wait(time.Second)
+				if d, n := len(b.broker.Dropped("orders")), b.broker.Held(); d != tt.dropped || n != 0 || tt.status == 200 && !ends {
+					t.Errorf("%s in %s: %d dropped, %d held, read to the end: %t", tt.name, dialect, d, n, ends)
+				}
+				if err := stop(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+// TestManyWorkers: a worker that has nothing to do is none, whether it is the queue or the rate
+// that it waits for.
+func TestManyWorkers(t *testing.T) {
+	for _, rate := range []string{"", `, "max_rate": 1`} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t)
+			before := runtime.NumGoroutine()
+			stop := run(t, b.load(t, "sluice", `, "workers": 10000`+rate, one, ""))
+			if n := runtime.NumGoroutine() - before; n > 10 {
+				t.Errorf("%d goroutines while there is no message", n)
+			}
+			put(b.broker, slices.Repeat([]string{"x"}, 100)...)
+			wait(time.Second)
+			if n := runtime.NumGoroutine() - before; n > 10 {
+				t.Errorf("%d goroutines while there are messages", n)
+			}
+			wait(2 * time.Minute)
+			if n := len(b.got()); n != 100 {
+				t.Errorf("%d calls, want 100", n)
+			}
+			if err := stop(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestForgotten: what the broker has forgotten is worked on at the stop, and what the rate does
+// not allow is not taken.
+func TestForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.say(func(context.Context, string, string) error { time.Sleep(3 * time.Second); return nil })
+		g := b.load(t, "sluice", `, "max_rate": 1, "workers": 4`, one, `, "auto_ack": true`)
+		put(b.broker, "1", "2", "3", "4", "5")
+		stop := run(t, g)
+		wait(1500 * time.Millisecond)
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+		g.Discard()
+		if got, left := b.got(), b.broker.Queue("orders"); len(got) != 2 || len(left) != 3 {
+			t.Errorf("calls %q, %d left; want 2 and 3", got, len(left))
+		}
+	})
 }
 
 // TestReload: an agent whose consumer did not change goes on beside the one before it, with
@@ -488,6 +619,8 @@ func TestSite(t *testing.T) {
 	tests := []struct{ name, text, want string }{
 		{"none", `"async_agent": [{"name": "a", "consumer": {"topic": "t"}, "backend": [{"url_pattern": "/"}], "extra_config": {}}]`,
 			"extra_config: nothing brings messages to the agent a; write the namespace of a broker here, such as "},
+		{"two", `"async_agent": [{"name": "a", "consumer": {"topic": "t"}, "backend": [{"url_pattern": "/"}],
+			"extra_config": {"test/driver": {"host": "` + queuetest.New(t).Host() + `"}, "test/second": {}}}]`, "say where the messages come from"},
 		{"another pipe", `"extra_config": {"test/pipe": {"backend": [{"url_pattern": "/"}], "extra_config": {"test/driver": {"host": "mem://x"}}}}`,
 			"brings messages to what is listed in async_agent, and has no effect here"},
 	}

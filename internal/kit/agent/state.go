@@ -16,13 +16,14 @@ import (
 // A state is what lasts over reloads. It is safe for concurrent use.
 type state struct {
 	busy chan struct{}  // has an entry for each worker that is
+	turn chan struct{}  // of size 1, has one while somebody waits for the rate and for a message
 	rate *bucket.Bucket // nil for any
+	seed maphash.Seed   // of sums
 
 	drops change.State // messages fail too often
 
 	mu      sync.Mutex
-	seen    time.Time        // when the connection was
-	parked  []queue.Delivery // taken and not worked on
+	seen    time.Time // when the connection was
 	resting map[*rest]bool
 	counts  counts
 	closed  bool
@@ -40,7 +41,7 @@ type rest struct {
 func keep(s *component.PipeSite, sub queue.Subscriber, o Options) (*state, error) {
 	c := s.Agent().Consumer
 	return component.Keep(&s.Site, id(s, sub, o), func() (*state, func(), error) {
-		k := &state{busy: make(chan struct{}, c.Workers), resting: make(map[*rest]bool), counts: counts{seed: maphash.MakeSeed()}}
+		k := &state{busy: make(chan struct{}, c.Workers), turn: make(chan struct{}, 1), seed: maphash.MakeSeed(), resting: make(map[*rest]bool)}
 		if c.MaxRate > 0 {
 			k.rate = bucket.New(c.MaxRate, int(max(1, min(math.Floor(c.MaxRate), 1<<30))))
 		}
@@ -48,12 +49,11 @@ func keep(s *component.PipeSite, sub queue.Subscriber, o Options) (*state, error
 	})
 }
 
-// close gives back what nobody works on.
+// close gives back what rests.
 func (k *state) close() {
 	k.mu.Lock()
 	k.closed = true
-	back := k.parked
-	k.parked = nil
+	var back []queue.Delivery
 	for r := range k.resting {
 		if r.timer.Stop() {
 			back = append(back, r.Delivery)
@@ -116,23 +116,6 @@ func (k *state) sweep() {
 	}
 }
 
-// park keeps a message for who takes next.
-func (k *state) park(d queue.Delivery) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.parked = append(k.parked, d)
-}
-
-// unpark returns a message that was parked, nil if there is none.
-func (k *state) unpark() (d queue.Delivery) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if len(k.parked) > 0 {
-		d, k.parked = k.parked[0], k.parked[1:]
-	}
-	return d
-}
-
 // ping notes that the connection was there.
 func (k *state) ping(now time.Time) {
 	k.mu.Lock()
@@ -146,25 +129,21 @@ func (k *state) pinged() time.Time {
 	return k.seen
 }
 
-// delivered returns how often a message was delivered before, by the count of the broker or
-// of this process, whichever is more.
-func (k *state) delivered(m *queue.Message) int {
-	if m.Redelivered == 0 {
-		return 0
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return max(m.Redelivered, k.counts.take(m))
-}
-
 // count notes how often a message was delivered that is given back.
-func (k *state) count(m *queue.Message, n int) {
+func (k *state) count(sum uint64, n int) {
 	if n == 0 {
 		return
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.counts.put(m, n)
+	k.counts.put(sum, n)
+}
+
+// uncount returns that number, and forgets it.
+func (k *state) uncount(sum uint64) int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.counts.take(sum)
 }
 
 // most is how many counts there are of messages that have not come again, twice at most: the
@@ -174,23 +153,20 @@ const most = 10000
 // Counts are those of messages that were given back. Of messages that are equal it does not
 // matter which has which.
 type counts struct {
-	seed     maphash.Seed
 	now, old map[uint64][]int
 	size     int // of now
 }
 
-func (c *counts) put(m *queue.Message, n int) {
+func (c *counts) put(sum uint64, n int) {
 	if c.now == nil || c.size >= most {
 		c.old, c.now, c.size = c.now, make(map[uint64][]int), 0
 	}
-	sum := c.sum(m)
 	c.now[sum] = append(c.now[sum], n)
 	c.size++
 }
 
 // take returns the count of a message and forgets it, 0 if there is none.
-func (c *counts) take(m *queue.Message) (n int) {
-	sum := c.sum(m)
+func (c *counts) take(sum uint64) (n int) {
 	for _, all := range []map[uint64][]int{c.old, c.now} {
 		if list := all[sum]; len(list) > 1 {
 			all[sum] = list[1:]
@@ -203,9 +179,11 @@ func (c *counts) take(m *queue.Message) (n int) {
 	return 0
 }
 
-func (c *counts) sum(m *queue.Message) uint64 {
+// sum tells a message from others. All of it counts, which takes some 15 ms for a body of 100
+// MB, so that nobody holds a lock meanwhile.
+func (k *state) sum(m *queue.Message) uint64 {
 	var h maphash.Hash
-	h.SetSeed(c.seed)
+	h.SetSeed(k.seed)
 	h.WriteString(m.Key)
 	for _, f := range m.Attributes {
 		for _, part := range []string{f.Name, f.Value} {
