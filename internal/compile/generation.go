@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/url"
 	"slices"
@@ -79,8 +80,9 @@ func (g *Generation) Taken(source string, m gateway.Message) *gateway.Exchange {
 	return x
 }
 
-// Take answers an exchange of a source in the way that c does. An error is the failure,
-// or that something of the answer is missing.
+// Take answers an exchange of a source in the way that c does, and reads what is passed through
+// to its end, within the time of the pipe. An error is the failure, or that something of the
+// answer is missing.
 func (g *Generation) Take(ctx context.Context, x *gateway.Exchange, c gateway.Connector) error {
 	err := c.Do(ctx, x)
 	switch r := &x.Response; {
@@ -90,6 +92,11 @@ func (g *Generation) Take(ctx context.Context, x *gateway.Exchange, c gateway.Co
 		return cmp.Or(r.Missing, error(errIncomplete))
 	case r.Status >= 300: // of an answer that is passed through
 		return &gateway.Error{Code: gateway.CodeBackendStatus, Err: fmt.Errorf("the backend answered with status %d", r.Status)}
+	}
+	if b := &x.Response.Body; !b.Arrived() {
+		if _, err := b.WriteTo(io.Discard); err != nil {
+			return message.AnswerError(err)
+		}
 	}
 	return nil
 }

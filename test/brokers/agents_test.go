@@ -368,3 +368,63 @@ func init() {
 		},
 	}
 }
+
+// TestAgentPassesThrough: an answer that is passed through is read to its end before its message is
+// acknowledged, within the time for that, and one that breaks off is a failure.
+func TestAgentPassesThrough(t *testing.T) {
+	onBoth(t, func(t *testing.T, e engine.Engine) {
+		s := amqptest.Start(t)
+		dead := s.Queue(t, "through.dead."+e.Name, "through.letters."+e.Name)
+		release, begun := make(chan struct{}), make(chan struct{})
+		b := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			io.WriteString(w, "a part")
+			w.(http.Flusher).Flush()
+			switch string(body) {
+			case "slow":
+				close(begun)
+				<-release
+			case "broken":
+				panic(http.ErrAbortHandler)
+			case "endless":
+				<-r.Context().Done()
+			}
+			io.WriteString(w, "the rest")
+		}))
+		t.Cleanup(b.Close)
+		a := agent{queue: "through-" + e.Name, url: s.URL, host: b.URL, consumer: `,"timeout":"59s"`,
+			options: fmt.Sprintf(`,"nack_discard":true,"dead_letter_exchange":"through.dead.%s"`, e.Name)}
+		text := strings.Replace(a.text(), `"backend":[{"url_pattern":"/a"`, `"encoding":"no-op","backend":[{"url_pattern":"/a"`, 1)
+		r := start(t, e, nil, text)
+		r.taking(t, a.queue)
+		s.Put(t, a.queue, rabbit.Publishing{Body: []byte("slow")})
+		<-begun
+		if n := s.Count(t, a.queue); n != 0 {
+			t.Errorf("%d messages are in the queue, want the one at the agent", n)
+		}
+		close(release)
+		s.Put(t, a.queue, rabbit.Publishing{Body: []byte("broken")}, rabbit.Publishing{Body: []byte("whole")})
+		var letters []string
+		letter := func() error {
+			d := dead()
+			if d == nil {
+				return errors.New("there is no letter yet")
+			}
+			letters = append(letters, string(d.Body))
+			return nil
+		}
+		await(t, letter)
+		text = strings.Replace(text, "59s", "200ms", 1)
+		r.text.Store(&text)
+		r.reload(t)
+		s.Put(t, a.queue, rabbit.Publishing{Body: []byte("endless")})
+		await(t, letter)
+		if got := strings.Join(letters, " "); got != "broken endless" {
+			t.Errorf("dead letters %s", got)
+		}
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+		empty(t, s, a.queue)
+	})
+}
