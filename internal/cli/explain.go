@@ -49,12 +49,12 @@ func (a *app) explainCommand() *cobra.Command {
 				method, path = strings.ToUpper(args[0]), args[1]
 			}
 			named := !strings.HasPrefix(path, "/")
-			noPath := &exitError{exitUsage, fmt.Errorf("%q is no path; a path begins with a slash", path)}
+			noPath := &exitError{exitUsage, fmt.Errorf("%q is no path, which begins with a slash, and not the name of a source", path)}
 			if named && sends {
 				return &exitError{exitUsage, fmt.Errorf("%q is no path, and the request of a client alone can be sent; a path begins with a slash, and the NAME of a source is explained without --send", path)}
 			}
 			if named && len(args) == 2 {
-				return noPath
+				return &exitError{exitUsage, fmt.Errorf("%q is no path; a path begins with a slash", path)}
 			}
 			o := a.options(from)
 			o.Log = slog.DiscardHandler
@@ -77,6 +77,9 @@ func (a *app) explainCommand() *cobra.Command {
 					return noPath
 				}
 				fmt.Fprintf(a.text(), "Pipe %s, %s, timeout %v:\n", p.Name, p.At, p.Timeout)
+				for line := range strings.Lines(p.Takes) {
+					fmt.Fprint(a.text(), "  ", line)
+				}
 				printPipe(a.text(), "  ", &p)
 				return nil
 			}

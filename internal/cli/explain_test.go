@@ -43,6 +43,22 @@ endpoints:
     backend: [{url_pattern: "/users/{name}"}]
 `
 
+// taking is a configuration with an agent.
+const taking = `version: 3
+dialect: sluice
+async_agent:
+  - name: orders
+    consumer: {topic: "orders.*", workers: 4, max_rate: 100, timeout: 5s}
+    backend: [{url_pattern: /orders, method: POST, host: [http://orders:8000]}]
+    extra_config:
+      async/amqp: {host: "amqp://guest:secret@queue:5672/", exchange: shop, name: orders, max_deliveries: 10, dead_letter_exchange: failed}
+  - name: sums
+    consumer: {topic: "#"}
+    backend: [{url_pattern: /sums, method: POST, host: [http://sums:8000]}]
+    extra_config:
+      async/amqp: {host: "amqp://queue/", exchange: shop, name: sums, auto_ack: true}
+`
+
 // TestExplain says which route wins, why, and what it does.
 func TestExplain(t *testing.T) {
 	t.Chdir(t.TempDir())
@@ -67,6 +83,25 @@ func TestExplain(t *testing.T) {
 			t.Errorf("%q: exit code %d, standard error %q; want %d and %q", tt.args, got.code, got.stderr, tt.code, tt.stderr)
 		}
 		testx.Golden(t, filepath.Join(testdata, tt.golden), got.stdout)
+	}
+}
+
+// TestExplainAgents says what an agent takes, how fast, and what becomes of it.
+func TestExplainAgents(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "taking.yaml", taking)
+	for _, name := range []string{"orders", "sums"} {
+		got := invoke(t, "explain", "-c", "taking.yaml", name)
+		if got.code != 0 || got.stderr != "" {
+			t.Errorf("%s: exit code %d, standard error %q", name, got.code, got.stderr)
+		}
+		testx.Golden(t, filepath.Join(testdata, "explain-agent-"+name+".txt"), got.stdout)
+	}
+	for _, args := range [][]string{{"nobody"}, {"--send", "orders"}, {"POST", "orders"}} {
+		got := invoke(t, append([]string{"explain", "-c", "taking.yaml"}, args...)...)
+		if got.code != 2 || got.stdout != "" || !strings.Contains(got.stderr, "is no path") {
+			t.Errorf("%q: %+v", args, got)
+		}
 	}
 }
 

@@ -39,6 +39,7 @@ type EndpointPlan struct {
 // A PipePlan is the compiled plan of a pipe, that of an endpoint with its door.
 type PipePlan struct {
 	Name     string // of a pipe that has no door, the pattern of an endpoint otherwise
+	Takes    string // lines about what brings messages to it, "" if that is nothing
 	At       config.Pos
 	Timeout  time.Duration
 	Steps    []Step
@@ -108,12 +109,20 @@ func first(steps []Step, phases ...component.ServicePhase) (names []string) {
 }
 
 // ExplainPipe says what the pipe of the service with this name does, which answers what a
-// source brings in, and whether there is one.
+// source brings in, and whether there is one. A source that has something to say of itself is a
+// [fmt.Stringer].
 func (g *Generation) ExplainPipe(name string) (_ PipePlan, found bool) {
 	for _, p := range g.pipes {
-		if described := p.describe(g.Service); described.Name == name {
-			return described, true
+		described := p.describe(g.Service)
+		if described.Name != name {
+			continue
 		}
+		for _, src := range g.Sources() {
+			if s, says := src.Source.(fmt.Stringer); says && src.Name == name {
+				described.Takes = s.String()
+			}
+		}
+		return described, true
 	}
 	return PipePlan{}, false
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/kit/queue"
@@ -20,8 +22,11 @@ const (
 
 // CheckName says what is wrong with the name of an exchange or a queue, or with a key.
 func CheckName(text string) error {
-	if len(text) > short {
+	switch {
+	case len(text) > short:
 		return fmt.Errorf("it has %d bytes, and names and keys of a broker have %d at most", len(text), short)
+	case !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl):
+		return errors.New("it holds a control character, such as a line break, or bytes that are no text; remove them") // RabbitMQ strips some of a queue and of its keys none
 	}
 	return nil
 }

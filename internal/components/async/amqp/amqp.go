@@ -3,6 +3,7 @@ package amqp
 import (
 	_ "embed"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/component"
@@ -10,6 +11,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/kit/agent"
 	"github.com/sluice-gateway/sluice/internal/kit/amqp"
 	"github.com/sluice-gateway/sluice/internal/kit/live"
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 //go:embed options.go
@@ -30,6 +32,9 @@ func init() { component.Register(component.Driver(info, build)) }
 func build(s *component.PipeSite, o Options) error {
 	if err := amqp.Check(o.Host); err != nil {
 		return config.At("host", err)
+	}
+	if err := o.named(s.Agent()); err != nil {
+		return err
 	}
 	b, err := amqp.NewBroker(&s.Site, o.Host, o.ClientTLS)
 	if err != nil {
@@ -52,9 +57,20 @@ func build(s *component.PipeSite, o Options) error {
 		return err
 	}
 	return agent.Take(s, sub, agent.Options{
+		From:    fmt.Sprintf("the queue %q of %v, bound to the exchange %q by %q", o.Name, b, o.Exchange, c.Consumer.Topic),
 		AutoAck: o.AutoAck, Discard: o.NackDiscard, RetryDelay: time.Duration(o.RetryDelay), MaxDeliveries: o.MaxDeliveries,
 		Metadata: o.ForwardMetadata, Headers: o.InputHeaders, Critical: o.Critical,
 	})
+}
+
+// named returns what is wrong with the names.
+func (o Options) named(a *model.Agent) error {
+	err := errors.Join(config.At("name", amqp.CheckName(o.Name)), config.At("exchange", amqp.CheckName(o.Exchange)),
+		config.At("dead_letter_exchange", amqp.CheckName(o.DeadLetterExchange)))
+	if wrong := amqp.CheckName(a.Consumer.Topic); wrong != nil {
+		err = errors.Join(err, fmt.Errorf("the topic of the consumer is no key: %w", wrong))
+	}
+	return err
 }
 
 // report says what cannot be meant.

@@ -9,12 +9,13 @@
 //
 // # What becomes of a message
 //
-// A worker takes a message, waits until max_rate allows it, and makes the calls of the agent with
-// the body of the message as that of the request. Backends are called by GET unless they
+// A worker waits until max_rate allows one more, takes a message, and makes the calls of the agent
+// with the body of the message as that of the request. Backends are called by GET unless they
 // have another method, and most services read no body of that: write POST. Nothing else of the
 // message gets there, or what forward_metadata says.
 //
-// When all is done the message is acknowledged. Anything that fails, be it a status of a
+// When all is done, an answer that is passed through being read to its end, the message is
+// acknowledged. Anything that fails, be it a status of a
 // backend, the timeout, a condition or one backend of several, fails the message. It is not
 // acknowledged then; it rests for retry_delay, the double each time, and goes back to the
 // queue. All backends get it again, those too for which it went well, so that they have to
@@ -36,5 +37,6 @@
 // have changed. One that takes messages in another way begins when the one before it has
 // finished what it had taken. What rests goes back to the queue then, and so it does when a
 // reload takes the agent away. At the stop messages that are worked on are finished, within
-// max_shutdown_wait_time, and the others go back to the queue.
+// max_shutdown_wait_time, and the others go back to the queue. With auto_ack the broker forgets
+// a message when a worker takes it, and not before.
 package amqp
