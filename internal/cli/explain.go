@@ -49,7 +49,7 @@ func (a *app) explainCommand() *cobra.Command {
 				method, path = strings.ToUpper(args[0]), args[1]
 			}
 			named := !strings.HasPrefix(path, "/")
-			noPath := &exitError{exitUsage, fmt.Errorf("%q is no path, which begins with a slash, and not the name of a source", path)}
+			noPath := &exitError{exitUsage, fmt.Errorf("%q is no path; a path begins with a slash, and no source has this name", path)}
 			if named && sends {
 				return &exitError{exitUsage, fmt.Errorf("%q is no path, and the request of a client alone can be sent; a path begins with a slash, and the NAME of a source is explained without --send", path)}
 			}
