@@ -43,6 +43,15 @@ type Options struct {
 	Timeout time.Duration
 }
 
+// Rested is the cause of a loss that is none: the peer has ended in order what nobody was
+// using. Nothing is said of it if the connection had lasted and is there again at once.
+type Rested struct{ Cause error }
+
+func (r Rested) Error() string { return r.Cause.Error() }
+
+// Unwrap returns the cause.
+func (r Rested) Unwrap() error { return r.Cause }
+
 var (
 	errEnded  = errors.New("the connection has ended")
 	errClosed = errors.New("the gateway has closed the connection")
@@ -52,7 +61,7 @@ var (
 const DefaultTimeout = 10 * time.Second
 
 const (
-	steady  = 5 * time.Second // that a connection lasts if the attempts before it are to be forgotten
+	steady  = 5 * time.Second // that a connection lasts if the attempts before it are to be forgotten, and the next is made at once
 	goodbye = 5 * time.Second // that the end of a connection may take
 	reminds = time.Second     // when what could not be said is tried again
 )
@@ -237,7 +246,8 @@ func (c *Conn[T]) turn(s State, cause error) {
 	c.turned = make(chan struct{})
 }
 
-// run keeps the connection up until ctx is done.
+// run keeps the connection up until ctx is done. There is a pause in front of each attempt
+// but the first, and the first behind a connection that has lasted.
 func (c *Conn[T]) run(ctx context.Context) {
 	defer close(c.over)
 	for attempt, pause := 0, false; ; attempt++ {
@@ -247,10 +257,10 @@ func (c *Conn[T]) run(ctx context.Context) {
 		pause = true
 		l, err := c.dial(ctx)
 		if err == nil {
-			began := time.Now()
-			err = c.hold(ctx, l)
-			if time.Since(began) >= steady {
-				attempt = -1
+			var lasted bool
+			if lasted, err = c.hold(ctx, l); lasted {
+				attempt, pause = -1, false
+				continue
 			}
 		}
 		if ctx.Err() != nil {
@@ -330,8 +340,9 @@ func (c *Conn[T]) lose(l *link[T], cause error) {
 }
 
 // hold lends the connection until it is lost, which it returns the cause of, or ctx is
-// done, and ends it.
-func (c *Conn[T]) hold(ctx context.Context, l *link[T]) (cause error) {
+// done, and ends it. It reports whether the connection had lasted when it was lost.
+func (c *Conn[T]) hold(ctx context.Context, l *link[T]) (lasted bool, cause error) {
+	began := time.Now()
 	if c.lend(l) {
 		c.tell(Ready, nil)
 	}
@@ -342,9 +353,11 @@ func (c *Conn[T]) hold(ctx context.Context, l *link[T]) (cause error) {
 		}
 		select {
 		case cause = <-l.lost:
-			held = false
+			held, lasted = false, time.Since(began) >= steady
 			c.set(Connecting, cause)
-			c.tell(Connecting, cause)
+			if _, rested := errors.AsType[Rested](cause); !rested || !lasted {
+				c.tell(Connecting, cause)
+			}
 		case <-ctx.Done():
 			held = false
 			c.set(Closed, errClosed)
@@ -355,7 +368,7 @@ func (c *Conn[T]) hold(ctx context.Context, l *link[T]) (cause error) {
 	if err := c.end(context.WithoutCancel(ctx), l); err != nil {
 		c.panicked(err)
 	}
-	return cause
+	return lasted, cause
 }
 
 // end closes what is not lent any more. The error is a panic of the peer.

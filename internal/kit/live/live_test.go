@@ -25,6 +25,7 @@ type peer struct {
 	lost   func(error) // of the last connection
 	closed []int
 	panics bool          // attempts and ends do
+	takes  time.Duration // what an attempt takes
 	ends   time.Duration // what the end of a connection takes
 }
 
@@ -37,6 +38,7 @@ func (p *peer) Dial(ctx context.Context, lost func(error)) (int, error) {
 		defer panic("somebody else's library")
 	}
 	p.mu.Unlock()
+	time.Sleep(p.takes)
 	if hangs {
 		<-ctx.Done()
 		return 0, ctx.Err()
@@ -220,7 +222,7 @@ func TestAway(t *testing.T) {
 // TestLost: what was lost is closed, and made again without a question.
 func TestLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := new(peer)
+		p := &peer{takes: time.Millisecond}
 		c, log := opened(t, Options{Retries: 1}, p)
 		for i := range 3 { // each lasts long enough for the attempts before it to be forgotten
 			wait(time.Minute)
@@ -247,6 +249,75 @@ func TestLost(t *testing.T) {
 		synctest.Wait()
 		if c.State() != Failed {
 			t.Errorf("state %v, want failed", c.State())
+		}
+	})
+}
+
+// TestAgain: a connection that has lasted is made again at once, and one that has not is no
+// better than an attempt that fails.
+func TestAgain(t *testing.T) {
+	tests := []struct {
+		name  string
+		o     Options
+		lasts []time.Duration // each connection, the last of them for ever
+		want  []int
+	}{
+		{"a peer that ends what nobody uses", Options{}, []time.Duration{10 * time.Minute, 10 * time.Minute, time.Minute}, []int{0, 600, 1200, 1260}},
+		{"one that takes and ends", Options{}, []time.Duration{10 * time.Second, 0, 0, 0, 0}, []int{0, 10, 11, 12, 13, 14}},
+		{"the pauses grow", Options{Backoff: Exponential}, []time.Duration{10 * time.Second, 0, time.Second, 0, 10 * time.Second, 0}, []int{0, 10, 12, 17, 25, 35, 37}},
+		{"at the edge", Options{}, []time.Duration{5 * time.Second, 4 * time.Second}, []int{0, 5, 10}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := new(peer)
+				c, _ := opened(t, tt.o, p)
+				for _, d := range tt.lasts {
+					if _, err := c.Wait(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					wait(d)
+					p.lose(errDown)
+					synctest.Wait()
+				}
+				wait(time.Hour)
+				if got := p.attempts(); !slices.Equal(got, tt.want) {
+					t.Errorf("attempts at %v, want %v", got, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// TestRested: nothing is said of a connection that nobody used and that is there again, but for
+// one that is not.
+func TestRested(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := new(peer)
+		c, log := opened(t, Options{}, p)
+		for range 3 {
+			wait(time.Minute)
+			p.lose(Rested{errDown})
+			synctest.Wait()
+			if _, err := c.Get(); err != nil {
+				t.Errorf("Get: %v", err)
+			}
+		}
+		if got := log(); got[0] != "" {
+			t.Errorf("log %q, want nothing", got)
+		}
+		const away, back = `level=WARN msg="peer is away, calls fail until it is back" peer=amqp://broker:5672 cause=refused`, `level=INFO msg="peer is back" peer=amqp://broker:5672`
+		p.lose(Rested{errDown}) // it has not lasted
+		wait(2 * time.Second)
+		if got := log(); !slices.Equal(got, []string{away, back}) {
+			t.Errorf("log %q, want two lines", got)
+		}
+		wait(time.Minute)
+		p.be(errDown)
+		p.lose(Rested{errDown})
+		synctest.Wait()
+		if got := log(); !slices.Equal(got, []string{away}) {
+			t.Errorf("log %q, want that it is away", got)
 		}
 	})
 }
