@@ -82,6 +82,7 @@ func (p *publisher) Publish(ctx context.Context, m *queue.Message) error {
 		ctx, cancel = context.WithTimeout(ctx, patience)
 		defer cancel()
 	}
+	defer l.begin()()
 	if err := l.sender.SendMessage(ctx, out, nil); err != nil {
 		return l.failed(ctx, err, true)
 	}
@@ -156,6 +157,7 @@ const further = time.Millisecond
 func (l *link) ask(ctx context.Context, n int, wait time.Duration) ([]queue.Delivery, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
+	defer l.begin()()
 	in, err := l.receiver.ReceiveMessages(ctx, n, &azservicebus.ReceiveMessagesOptions{TimeAfterFirstMessage: further})
 	if err != nil {
 		if err = l.failed(ctx, err, false); errors.Is(err, context.DeadlineExceeded) {

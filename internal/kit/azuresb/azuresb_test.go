@@ -29,6 +29,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/engine/fast"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/azuresb/azuresbtest"
+	"github.com/sluice-gateway/sluice/internal/kit/live"
 	"github.com/sluice-gateway/sluice/internal/kit/queue"
 	"github.com/sluice-gateway/sluice/internal/model"
 	"github.com/sluice-gateway/sluice/internal/sitetest"
@@ -184,7 +185,8 @@ func TestPublishFails(t *testing.T) {
 	}
 }
 
-// TestDetached: the service ends links now and then, and they are made again.
+// TestDetached: the service ends links that nobody has used for a while, and they are made
+// again when they are wanted. Nobody hears of that.
 func TestDetached(t *testing.T) {
 	e := newEnds(t)
 	p, s := e.publisher(t, "orders"), e.subscriber(t, "orders?subscription=shipping")
@@ -192,15 +194,56 @@ func TestDetached(t *testing.T) {
 	e.ready(t, s, true)
 	for i := range 3 {
 		e.Detach("amqp:link:detach-forced")
-		until(t, func() error { return p.Publish(within(t, time.Minute), &queue.Message{Body: fmt.Append(nil, i)}) })
-		until(t, func() error {
-			d, err := s.Receive(within(t, time.Minute))
-			if err == nil {
-				err = d.Ack(within(t, time.Minute))
-			}
-			return err
-		})
+		if err := p.Publish(within(t, time.Minute), &queue.Message{Body: fmt.Append(nil, i)}); err != nil {
+			t.Errorf("publishing: %v", err)
+		}
+		d, err := s.Receive(within(t, time.Minute))
+		if err != nil {
+			t.Fatalf("receiving: %v", err)
+		}
+		if err := d.Ack(within(t, time.Minute)); err != nil {
+			t.Error(err)
+		}
 	}
+	if log := e.Log.String(); log != "" {
+		t.Errorf("log:\n%.2000s", log)
+	}
+}
+
+// TestEnded: the service ends a connection without links, and it is made again. It was no loss
+// if nobody was using it.
+func TestEnded(t *testing.T) {
+	e := newEnds(t)
+	n, err := where(&e.EndpointSite().Site, e.address(t, "orders"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, used := range []bool{false, true} {
+		s := &service{namespace: n, topic: "orders"}
+		lost := make(chan error, 1)
+		l, err := s.Dial(within(t, time.Minute), func(cause error) {
+			select {
+			case lost <- cause:
+			default:
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if used {
+			l.begin()
+		}
+		e.End("amqp:connection:forced")
+		cause := <-lost
+		if _, rested := errors.AsType[live.Rested](cause); rested == used || !strings.Contains(cause.Error(), "the service has ended the connection") {
+			t.Errorf("in use %t: %v", used, cause)
+		}
+		s.Close(within(t, time.Minute), l)
+	}
+	p := e.publisher(t, "orders")
+	e.ready(t, p, true)
+	e.End("amqp:connection:forced")
+	until(t, func() error { return p.Publish(within(t, time.Minute), new(queue.Message)) })
 }
 
 // TestMissing: what is not there, and who may not have it, is away, and the log says why.

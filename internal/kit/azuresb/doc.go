@@ -32,7 +32,9 @@
 //
 // A topic and a subscription have an AMQP 1.0 connection each, over TLS. kit/live keeps it up: the
 // library dials through this package, once, so that its end is known here at once and it
-// makes no other one by itself. It may make a link again that the service has ended.
+// makes no other one by itself. It makes a link again that the service has ended, as it does with
+// those that nobody has used for ten minutes. When no link is left for five more, the service ends
+// the connection, which is made again and is no loss ([live.Rested]).
 //
 // The tests talk to kit/azuresb/azuresbtest, a stand-in that speaks the protocol. They were not run
 // against a namespace of Azure.

@@ -10,12 +10,14 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 	"github.com/Azure/go-amqp"
 
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/live"
 	"github.com/sluice-gateway/sluice/internal/kit/queue"
 )
 
@@ -39,9 +41,17 @@ type link struct {
 	sender        *azservicebus.Sender
 	receiver      *azservicebus.Receiver
 
+	busy atomic.Int32 // calls that use it
+
 	mu   sync.Mutex
 	conn net.Conn // nil until there is one
 	lost bool
+}
+
+// begin notes that a call uses the link, until end is called.
+func (l *link) begin() (end func()) {
+	l.busy.Add(1)
+	return func() { l.busy.Add(-1) }
 }
 
 // Dial connects, shows who we are, and looks at the topic or the subscription.
@@ -127,7 +137,8 @@ func (l *link) dial(ctx context.Context, n *namespace) (net.Conn, error) {
 	return l.conn, nil
 }
 
-// watched is a connection whose end is noticed.
+// watched is a connection whose end is noticed: that which reading shows, and that which the
+// service has announced, upon which the library closes it.
 type watched struct {
 	net.Conn
 	l *link
@@ -137,24 +148,42 @@ type watched struct {
 func (w *watched) Read(p []byte) (int, error) {
 	n, err := w.Conn.Read(p)
 	if err != nil {
-		w.l.mu.Lock()
-		w.l.lost = true
-		w.l.mu.Unlock()
-		w.l.Lose(fmt.Errorf("the connection was lost: %w", err))
+		w.l.lose(fmt.Errorf("the connection was lost: %w", err))
 	}
 	return n, err
+}
+
+var errAnnounced = errors.New("the service has ended the connection")
+
+// Close closes the connection. The service ends those that nobody has used for a while.
+func (w *watched) Close() error {
+	err := w.Conn.Close()
+	if w.l.busy.Load() > 0 {
+		w.l.lose(errAnnounced)
+	} else {
+		w.l.lose(live.Rested{Cause: errAnnounced})
+	}
+	return err
+}
+
+// lose notes that the connection has ended.
+func (l *link) lose(cause error) {
+	l.mu.Lock()
+	l.lost = true
+	l.mu.Unlock()
+	l.Lose(cause)
 }
 
 // Close ends the connection, politely if it was not lost.
 func (s *service) Close(ctx context.Context, l *link) {
 	l.Poller.Close()
 	l.mu.Lock()
-	if l.lost && l.conn != nil {
-		l.conn.Close()
-	}
-	conn := l.conn
+	conn, lost := l.conn, l.lost
 	l.mu.Unlock()
 	if conn != nil { // who does not answer does not hold us up
+		if lost {
+			conn.Close()
+		}
 		stop := context.AfterFunc(ctx, func() { conn.Close() })
 		defer stop()
 	}

@@ -186,6 +186,16 @@ func (s *Server) Detach(condition string) {
 	}
 }
 
+// End ends the connections that there are, for a condition, as the service does with those
+// that nobody has used for a while.
+func (s *Server) End(condition string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		c.send(0, performative{closing, []any{failure(symbol(condition))}}, nil)
+	}
+}
+
 // publish hands a message on. The caller holds the lock.
 func (s *Server) publish(topic string, m Message) {
 	s.topics[topic] = append(s.topics[topic], m)
