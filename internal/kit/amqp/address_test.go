@@ -9,14 +9,14 @@ import (
 // told of without them.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
-		"amqp://user:qzqzqz@a:5672/v", "amqps://qzqzqz@[::1]", "amqp://a/%2F?heartbeat=qzqzqz", "amqp:///qzqzqz", "amqp://a:b:qzqzqz@c", "amqp://u:%71zqzqz@a", "amqp://u:p@qzqzqz@a", "amqp://u:1?qzqzqz@a", "amqp://u:1/qzqzqz@a", "amqp://u:1#qzqzqz@a",
+		"amqp://user:qzqzqz@a:5672/v", "amqps://qzqzqz@[::1]", "amqp://a/%2F?heartbeat=qzqzqz", "amqp:///qzqzqz", "amqp://a:b:qzqzqz@c", "amqp://u:%71zqzqz@a", "amqp://u:p@qzqzqz@a", "amqp://u:1?qzqzqz@a", "amqp://u:1/qzqzqz@a", "amqp://u:1#qzqzqz@a", "amqp://a/?qzqzqz",
 	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		a, err := parse(text)
 		if err != nil {
-			if strings.Contains(err.Error(), "qzqzqz") && !strings.Contains(err.Error(), `unknown parameter`) {
+			if strings.Contains(err.Error(), "qzqzqz") {
 				t.Errorf("%q: %v", text, err)
 			}
 			return

@@ -530,7 +530,7 @@ func TestAddresses(t *testing.T) {
 		"amqp://user:secret@a/v/secret":                 "one name, that of the virtual host",
 		"amqp://user:secret@a:99999999999":              "a number among the port",
 		"amqp://user:secret@a?heartbeat=secret":         "a number among the port",
-		"amqp://user:secret@a?hartbeat=secret":          `unknown parameter "hartbeat"`,
+		"amqp://user:secret@a?hartbeat=secret":          "a parameter is unknown; did you mean heartbeat?",
 		"amqps://user:secret@a?cacertfile=secret":       `the parameter "cacertfile" has no place here`,
 		"amqps://user:secret@a?auth_mechanism=secret":   "auth_mechanism is plain",
 		"amqps://user:secret@a?heartbeat=1&heartbeat=2": "occurs twice",

@@ -71,7 +71,10 @@ func parse(text string) (a client.URI, err error) {
 		case slices.Contains(files, name):
 			return a, fmt.Errorf("the parameter %q has no place here; what concerns TLS stands in client_tls", name)
 		case !slices.Contains(parameters, name):
-			return a, fmt.Errorf("unknown parameter %q; there are %s", name, strings.Join(parameters, ", "))
+			if near, found := config.Suggest(name, parameters); found {
+				return a, errors.New("a parameter is unknown; did you mean " + near + "?")
+			}
+			return a, errors.New("a parameter is unknown, or a part of a password; there are " + strings.Join(parameters, ", ") + ", and a ? in a password is written as %3F")
 		case len(values) > 1 && name != "auth_mechanism":
 			return a, fmt.Errorf("the parameter %q occurs twice; keep one", name)
 		}

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -63,6 +64,19 @@ func CheckRegion(name string) error {
 	}
 	return nil
 }
+
+// CheckEndpoint returns what is wrong with a base URL, of which the error shows nothing: a
+// password may stand there.
+func CheckEndpoint(text string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.ContainsAny(text, "@?# ") {
+		return errors.New("it is no base URL of what stands in for AWS; write one such as http://localhost:4566, or remove it")
+	}
+	return nil
+}
+
+// endpoints are variables that hold base URLs, which the SDK reads by itself.
+var endpoints = []string{"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_LAMBDA", "AWS_ENDPOINT_URL_SNS", "AWS_ENDPOINT_URL_SQS"}
 
 // Open reads the environment and the shared files, and calls nobody. Region and endpoint are
 // those of the options, "" where they leave that to the environment: the region is that of
@@ -132,6 +146,13 @@ func readEnvironment(s *component.Site) (*environment, error) {
 			return nil, fmt.Errorf("the variable AWS_REGION: %w", err)
 		}
 	}
+	for _, name := range endpoints {
+		if text := s.Getenv(name); text != "" {
+			if err := CheckEndpoint(text); err != nil {
+				return nil, fmt.Errorf("the variable %s: %w", name, err)
+			}
+		}
+	}
 	for i, name := range []string{sdk.DefaultSharedConfigFilename(), sdk.DefaultSharedCredentialsFilename()} {
 		text, err := s.ReadFile(cmp.Or(e.files[i], name)) // so that it is watched
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -178,6 +199,11 @@ func (e *environment) open(calls, fetches gateway.Connector, region, endpoint st
 	}
 	c.HTTPClient = httpx.Client(calls)
 	c.Credentials = &keys{c.Credentials}
+	if c.BaseEndpoint != nil {
+		if err := CheckEndpoint(*c.BaseEndpoint); err != nil { // of a shared file
+			return nil, fmt.Errorf("the endpoint_url of AWS: %w", err)
+		}
+	}
 	a := &Account{}
 	if endpoint != "" {
 		a.Endpoint = &endpoint

@@ -129,6 +129,9 @@ func wellKnown(s *component.Site) string {
 // read reads the file of credentials, if there is one, and judges it.
 func (at *account) read(s *component.Site) error {
 	name := s.Getenv(fileVariable)
+	if strings.ContainsAny(name, "{\n") { // which an error would quote
+		return fmt.Errorf("the variable %s: it holds credentials; write them into a file, and the name of that here", fileVariable)
+	}
 	file := cmp.Or(name, wellKnown(s))
 	if file == "" {
 		return nil

@@ -391,6 +391,7 @@ func TestMistakes(t *testing.T) {
 		{"http://u:secret@a", "orders", "the variable NATS_SERVER_URL: the scheme of a server is nats or tls"},
 		{"nats://u:secret@a:b%", "orders", "the variable NATS_SERVER_URL: it is no address of a server"},
 		{"nats://u:secret@a/b", "orders", "the variable NATS_SERVER_URL: nothing stands behind name and port"},
+		{"nats://u:1,secret@a", "orders", "the variable NATS_SERVER_URL: user and password stand at the first server or at each"},
 		{"u:secret@a, tls://b:4222", "orders", ""},
 	}
 	for _, tt := range tests {

@@ -29,6 +29,8 @@ func servers(text string) (urls []string, err error) {
 			return nil, errors.New("it is no address of a server; write " + example)
 		case !slices.Contains(schemes, u.Scheme):
 			return nil, errors.New("the scheme of a server is " + strings.Join(schemes, " or ") + "; write " + example)
+		case u.User != nil && len(urls) > 0 && !strings.Contains(urls[0], "@"): // what stands in front of it is of a password, as a rule
+			return nil, errors.New("user and password stand at the first server or at each; write a comma in a password as %2C")
 		case u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "":
 			return nil, errors.New("nothing stands behind name and port; write " + example)
 		}

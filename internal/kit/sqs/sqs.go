@@ -60,8 +60,8 @@ func account(s *component.Site, a *queue.Address, own string, waits bool) (*awsx
 		}
 	}
 	if a.Server != "" {
-		if !strings.HasPrefix(a.Server, "http://") && !strings.HasPrefix(a.Server, "https://") || strings.ContainsAny(a.Server, "@?# ") {
-			return nil, "", queue.Environment(config.At("server", errors.New("it is the base URL of what stands in for AWS; write one such as http://localhost:4566, or remove it")))
+		if err := awsx.CheckEndpoint(a.Server); err != nil {
+			return nil, "", queue.Environment(config.At("server", err))
 		}
 	}
 	_, secure, err := a.TLS()

@@ -347,7 +347,7 @@ func TestHosts(t *testing.T) {
 		"http://user:secret@a":     "the scheme of a broker is amqp or amqps",
 		"user:secret@a":            "the scheme of a broker is amqp or amqps",
 		"amqp://user:se%cret@a":    "it is no address of a broker",
-		"amqps://a?cafile=/secret": `unknown parameter "cafile"`,
+		"amqps://a?cafile=/secret": "a parameter is unknown, or a part of a password; there are auth_mechanism,",
 	} {
 		if _, err := hosts.Read(host); want == "" && err != nil || want != "" && (err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "secret")) {
 			t.Errorf("%s: %v, want %q", host, err, want)
