@@ -165,6 +165,17 @@ func (c *Checker) CalledOnce(e *model.Endpoint, backend int) {
 		fmt.Errorf("backend[%d] is called once all the same, since each call takes away what it is answered with, such as a message of a queue; remove the key, or call that backend in another endpoint", backend))
 }
 
+// ThrownAway reports a shadow that takes away what nobody is answered with. The namespace is
+// that which makes the call.
+func (c *Checker) ThrownAway(be *model.Backend, namespace string) {
+	n := be.ExtraConfig[namespace]
+	if n == nil {
+		n = be.Node
+	}
+	c.Report(n.Problem(config.Error, config.CodeInvalid, errors.New(
+		"each call takes a message away, which is lost in a shadow, whose answer nobody gets; remove shadow from the backend, or call it in another endpoint")))
+}
+
 // Cache reports answers of an endpoint that every cache may keep for others, unless the file
 // says that this is meant. Those that are personal are for one client alone.
 func (c *Checker) Cache(e *model.Endpoint, personal bool) {

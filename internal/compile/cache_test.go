@@ -128,6 +128,43 @@ func TestTakes(t *testing.T) {
 	}
 }
 
+// TestThrownAway: nothing is taken away by a call whose answer nobody gets, unless another call
+// of its pipe may use it.
+func TestThrownAway(t *testing.T) {
+	r := component.NewRegistry(
+		component.Backend(component.Info{Namespace: "test/take", Hosts: component.Verbatim}, func(s *component.BackendSite, _ struct{}) error {
+			s.Takes()
+			return s.Connector(gateway.ConnectorFunc(func(_ context.Context, x *gateway.Exchange) error { return answer(x, `{}`) }))
+		}),
+		component.Backend(component.Info{Namespace: "test/shadow"}, func(s *component.BackendSite, _ struct{}) error {
+			return s.Shadow(component.Shadow{Most: 1})
+		}),
+		component.Backend(component.Info{Namespace: "test/workflow", Pipes: component.InWorkflow, Hosts: component.Verbatim}, buildWorkflow))
+	const (
+		ask  = `{"url_pattern":"/1"}`
+		take = `{"url_pattern":"/2","extra_config":{"test/take":{}}}`
+		lost = `{"url_pattern":"/3","extra_config":{"test/shadow":{},"test/take":{}}}`
+	)
+	in := func(extra, backends string) string {
+		return `{"url_pattern":"/","extra_config":{` + extra + `"test/workflow":{"endpoint":"/y","backend":[` + backends + `]}}}`
+	}
+	for _, tt := range []struct{ name, backends, at string }{
+		{"beside another", ask + "," + lost, `endpoints[0].backend[1].extra_config["test/take"]`},
+		{"in a pipe", in("", ask+","+lost), `endpoints[0].backend[0].extra_config["test/workflow"].backend[1].extra_config["test/take"]`},
+		{"by a pipe", ask + "," + in(`"test/shadow":{},`, take+","+ask), ""},
+	} {
+		for _, dialect := range []string{"krakend", "sluice"} {
+			g, problems := compileMeeting(t, r, `{"version":3,"dialect":"`+dialect+`","host":["http://up"],"endpoints":[{"endpoint":"/x","backend":[`+tt.backends+`]}]}`)
+			at := slices.IndexFunc(problems, func(p *config.Problem) bool {
+				return p.Severity == config.Error && strings.HasPrefix(p.Err.Error(), "each call takes a message away")
+			})
+			if (g == nil) != (tt.at != "") || (at >= 0) != (tt.at != "") || at >= 0 && problems[at].Path != tt.at {
+				t.Errorf("%s, %s: served: %t\n%s", tt.name, dialect, g != nil, config.Format(problems))
+			}
+		}
+	}
+}
+
 // TestPersonal announces for one client alone what a component asks by a header or a claim of
 // the client, as if url_pattern held it, and says of a text what is said of that.
 func TestPersonal(t *testing.T) {

@@ -324,6 +324,9 @@ func (b *endpointBuilder) backend(i int, be *model.Backend) *branchPlan {
 		bp.calls = 1
 		b.check.CalledOnce(b.config, i)
 	}
+	if call.Takes && bp.shadow != nil { // in a pipe the calls behind it may use the message
+		b.check.ThrownAway(be, call.By)
+	}
 	stages, onWire := split(site.Placed())
 	tail := call.Connector
 	if tail == nil {

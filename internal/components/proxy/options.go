@@ -79,7 +79,8 @@ var propagated = regexp.MustCompile(`^resp([0-9]+)(_[^\s]+)?$`)
 // BackendOptions configures proxy in a backend.
 type BackendOptions struct {
 	// Shadow calls the backend with a copy of the request and ignores its
-	// answer, its errors and its time.
+	// answer, its errors and its time. One that takes messages from a queue is none,
+	// since they would be lost.
 	Shadow bool `json:"shadow"`
 
 	// ShadowTimeout is the time that the call of a shadow has; 0s stands for
