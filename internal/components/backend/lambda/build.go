@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	sdk "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/smithy-go/middleware"
 
@@ -97,6 +99,9 @@ func open(s *component.BackendSite, o Options) (*sdk.Client, error) {
 			}
 			if o.MaxRetries >= 0 {
 				to.RetryMaxAttempts = o.MaxRetries + 1
+				to.Retryer = retry.NewStandard(func(r *retry.StandardOptions) {
+					r.MaxAttempts, r.RateLimiter = to.RetryMaxAttempts, ratelimit.None // each call has its retries, however many others have failed
+				})
 			}
 			to.APIOptions = append(to.APIOptions, func(stack *middleware.Stack) error {
 				return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("payload", divert), middleware.After)

@@ -358,6 +358,21 @@ func TestRetries(t *testing.T) {
 	}
 }
 
+// TestRetriesOfMany: that many calls have failed takes no retry from another one.
+func TestRetriesOfMany(t *testing.T) {
+	const requests = 120 // the SDK has retries for 100
+	s, seen := answering(t, says(500, "", `{"Message":"again"}`))
+	ask := asking(t, s, "", `"endpoint": "/x",`, "", `"max_retries": 1, "function_name": "f"`)
+	var all sync.WaitGroup
+	for range requests {
+		all.Go(func() { ask(t.Context(), testx.Request{Path: "/x"}) })
+	}
+	all.Wait()
+	if _, _, n := seen.take(); n != 2*requests {
+		t.Errorf("%d calls, want %d", n, 2*requests)
+	}
+}
+
 // TestNoFunction: what a client names has to look like a function.
 func TestNoFunction(t *testing.T) {
 	s, seen := answering(t, says(200, "", `{}`))
