@@ -162,7 +162,7 @@ func printSent(w io.Writer, x *gateway.Exchange, got *taken, failure error) {
 // printError prints an error, if it is one, each of its lines by itself.
 func printError(w io.Writer, about string, err error) {
 	if err != nil {
-		fmt.Fprintf(w, "  %s%s\n", about, strings.ReplaceAll(err.Error(), "\n", "\n  "))
+		fmt.Fprintf(w, "  %s%s\n", about, strings.ReplaceAll(gateway.WithSaid(err), "\n", "\n  "))
 	}
 }
 

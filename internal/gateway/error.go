@@ -20,6 +20,7 @@ type Error struct {
 	Show   bool   // the client reads Public even if error texts are not asked for
 	Tell   bool   // error texts are asked for: problem documents carry Public, too
 	Err    error  // cause, for operators only; may be nil
+	Said   string // words of the service, which may speak of a client; see [WithSaid]
 }
 
 // Error returns the text for operators. What a cause of the same name says is
@@ -39,6 +40,34 @@ func (e *Error) Error() string {
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// WithSaid returns the text of err, followed by what services have said of the failures in
+// it. No text of an error has that, because it may hold what clients have sent: it is shown
+// beside the request that has failed, as the access log does, and nowhere else.
+func WithSaid(err error) string {
+	text := err.Error()
+	for _, said := range appendSaid(nil, err) {
+		text += ", the service said " + said
+	}
+	return text
+}
+
+func appendSaid(dst []string, err error) []string {
+	if e, ok := err.(*Error); ok && e.Said != "" {
+		dst = append(dst, e.Said)
+	}
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		if cause := e.Unwrap(); cause != nil {
+			return appendSaid(dst, cause)
+		}
+	case interface{ Unwrap() []error }:
+		for _, err := range e.Unwrap() {
+			dst = appendSaid(dst, err)
+		}
+	}
+	return dst
+}
 
 // Names of the failures that the core itself produces. They are stable: logs,
 // metrics and problem documents carry them.
@@ -82,7 +111,7 @@ func Uncalled(err error) bool {
 // connection was lost and is not back: it fails at once, and has reached nobody. A
 // connection that the call itself could not make is [CodeBackendUnreachable].
 func Away(cause error) *Error {
-	return &Error{Code: CodeBackendAway, Err: fmt.Errorf("%w: %w", ErrUnreached, cause)}
+	return &Error{Code: CodeBackendAway, Public: "the service is away", Err: fmt.Errorf("%w: %w", ErrUnreached, cause)}
 }
 
 // ErrStopped is the cause ([context.Cause]) of a context that has ended because the

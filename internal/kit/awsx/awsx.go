@@ -282,7 +282,7 @@ func Failed(ctx context.Context, err error) error {
 		}
 		return &gateway.Error{Code: gateway.CodeBackendStatus, Public: fmt.Sprintf("invalid status code %d", r.Status), Err: r}
 	}
-	return &gateway.Error{Code: gateway.CodeBackendInvalid, Err: errors.New(line(err.Error()))}
+	return &gateway.Error{Code: gateway.CodeBackendInvalid, Public: "the answer is none of AWS", Err: errors.New(line(err.Error()))}
 }
 
 // line returns what stands in the first line of a text.

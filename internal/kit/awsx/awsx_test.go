@@ -250,7 +250,7 @@ func TestFailed(t *testing.T) {
 		t.Errorf("%d bytes", len(got))
 	}
 	err := Failed(t.Context(), errors.New("oh\nsecret"))
-	if e, ok := errors.AsType[*gateway.Error](err); !ok || e.Code != gateway.CodeBackendInvalid || strings.Contains(err.Error(), "secret") {
+	if e, ok := errors.AsType[*gateway.Error](err); !ok || e.Code != gateway.CodeBackendInvalid || e.Public == "" || strings.Contains(err.Error(), "secret") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -135,11 +135,11 @@ func (c *connector) crashed(kind string, text []byte) error {
 		Type    string `json:"errorType"`
 		Message string `json:"errorMessage"`
 	}
-	cause := fmt.Errorf("the function failed (%.32q)", kind)
+	failed := &gateway.Error{Status: c.failed, Code: codeFailed, Public: "the function failed", Err: fmt.Errorf("the function failed (%.32q)", kind)}
 	if err := json.Unmarshal(text, &said); err == nil && (said.Type != "" || said.Message != "") {
-		cause = fmt.Errorf("the function failed (%.32q): %.128q: %.512q", kind, said.Type, said.Message)
+		failed.Said = fmt.Sprintf("%.128q: %.512q", said.Type, said.Message)
 	}
-	return &gateway.Error{Status: c.failed, Code: codeFailed, Public: "the function failed", Err: cause}
+	return failed
 }
 
 // announce lets the client see the version that was called, where the answer is of this call

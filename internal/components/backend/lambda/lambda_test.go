@@ -597,8 +597,9 @@ func TestAround(t *testing.T) {
 		{"condition on the request", `"validation/cel": [{"check_expr": "req_method == 'POST'"}]`, "", []int{403}, 0},
 	}
 	for _, tt := range tests {
-		s, seen := answering(t, says(200, tt.header, `{"a": 1}`))
-		generation := surroundings(t).Compile(t, around(s.URL, inSluice, tt.more))
+		s, seen := answering(t, says(200, tt.header, `{"a": 1, "errorMessage": "of a client"}`))
+		g := surroundings(t)
+		generation := g.Compile(t, around(s.URL, inSluice, tt.more))
 		for _, want := range tt.statuses {
 			if got := sitetest.Ask(t, generation, testx.Request{Path: "/x"}); got.Status != want {
 				t.Errorf("%s: status %d, want %d; %v", tt.name, got.Status, want, got.Err)
@@ -606,6 +607,9 @@ func TestAround(t *testing.T) {
 		}
 		if _, _, n := seen.take(); n != tt.calls {
 			t.Errorf("%s: %d calls, want %d", tt.name, n, tt.calls)
+		}
+		if said := g.Log.String(); strings.Contains(said, "of a client") || strings.Contains(said, "breaker opened") != (tt.name == "breaker") {
+			t.Errorf("%s: the log has %s", tt.name, said)
 		}
 	}
 }

@@ -175,7 +175,7 @@ func queryFields(raw string) (gateway.Fields, error) {
 			value, err = url.QueryUnescape(value)
 		}
 		if err != nil {
-			return nil, &gateway.Error{Status: 400, Code: gateway.CodeBadRequest, Err: err}
+			return nil, &gateway.Error{Status: 400, Code: gateway.CodeBadRequest, Public: "the query cannot be read", Err: err}
 		}
 		out.Add(n, value)
 	}

@@ -339,7 +339,7 @@ func encryption(s *tls.ConnectionState, kind variable) string {
 
 // failure returns why the answer failed, which may speak of the configuration.
 func (l *line) failure() string {
-	text := l.hide(l.err.Error())
+	text := l.hide(gateway.WithSaid(l.err))
 	if l.broken {
 		text = "broken off: " + text
 	}

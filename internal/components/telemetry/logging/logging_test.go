@@ -8,6 +8,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/netip"
@@ -387,6 +388,8 @@ func TestBackendLines(t *testing.T) {
 		{"the backend asks", "", call, 404, errors.New("status 404"), "call 404 PUT b:80 /base/x https v 1500.000 status 404\n"},
 		{"the backend goes first", withLevel, call, 200, nil, "call 200 PUT b:80 /base/x https v 1500.000 -\n"},
 		{"no status", "", call, 0, errors.New("refused"), "call - PUT b:80 /base/x https v 1500.000 refused\n"},
+		{"words of the service", "", call, 0, fmt.Errorf("calling: %w", errors.Join(&gateway.Error{Code: "failed", Said: "oh"})),
+			"call - PUT b:80 /base/x https v 1500.000 calling: failed, the service said oh\n"},
 		{"status of the refusal", "", call, 0, &gateway.Error{Status: 503, Code: "limit"}, "call 503 PUT b:80 /base/x https v 1500.000 limit\n"},
 		{"below the level", `{"level":"ERROR","stdout":true,"backend":{"log_with_level":"INFO"}}`, "", 200, nil, ""},
 	}
