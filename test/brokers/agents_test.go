@@ -428,3 +428,33 @@ func TestAgentPassesThrough(t *testing.T) {
 		empty(t, s, a.queue)
 	})
 }
+
+// TestAgentPoison: messages that rest because they always fail leave room for others.
+func TestAgentPoison(t *testing.T) {
+	s, b := amqptest.Start(t), newService(t)
+	a := agent{queue: "poison", url: s.URL, host: b.URL, consumer: `,"workers":2`}
+	b.say(func(_, body string) int {
+		if strings.HasPrefix(body, "bad") {
+			return 500
+		}
+		return 200
+	})
+	r := start(t, fast.Engine, nil, strings.Replace(a.text(), `"retry_delay":"1ms"`, `"retry_delay":"20m"`, 1))
+	r.taking(t, a.queue)
+	var bad []rabbit.Publishing
+	for i := range 45 {
+		bad = append(bad, rabbit.Publishing{Body: fmt.Append(nil, "bad ", i), DeliveryMode: rabbit.Persistent})
+	}
+	s.Put(t, a.queue, bad...)
+	s.Put(t, a.queue, bodies(0, 100)...)
+	b.has(t, 145)
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+	await(t, func() error {
+		if n := s.Count(t, a.queue); n != 45 {
+			return fmt.Errorf("%d messages are left, want those that fail", n)
+		}
+		return nil
+	})
+}

@@ -280,7 +280,7 @@ func (t *taker) settle(d queue.Delivery, failed error) {
 	tally := t.tally(m, failed)
 	switch n := tally.before + 1; {
 	case failed == nil:
-		if t.drops.Is(false, t.clock) {
+		if dropped, waited := t.drops.Is(false, t.clock), t.full.Is(false, t.clock); dropped || waited {
 			t.log.Info("messages are worked on again")
 		}
 		if err := d.Ack(ctx); err != nil {
@@ -299,7 +299,9 @@ func (t *taker) settle(d queue.Delivery, failed error) {
 		d.Nack(ctx, false)
 	default:
 		t.count(tally.sum, n)
-		t.rest(d, t.o.pause(n))
+		if room := t.rest(d, t.o.pause(n)); !room && t.full.Is(true, t.clock) {
+			t.log.Warn("as many messages rest as may, because they have failed, and all others wait until one of them has gone back", "cause", failed)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,6 +38,7 @@ type options struct {
 	Metadata bool            `json:"metadata"`
 	Headers  []string        `json:"headers"`
 	Critical bool            `json:"critical"`
+	Room     int             `json:"room"`  // how many deliveries may rest, 0 for any number
 	Fails    bool            `json:"fails"` // nobody tries any longer while the broker is away
 }
 
@@ -58,6 +60,33 @@ func (forgotten) Nack(context.Context, bool) error { return nil }
 
 // failing has no hope while its broker is away.
 type failing struct{ queue.Subscriber }
+
+// narrow is a subscriber whose broker waits for so many deliveries that rest.
+type narrow struct {
+	queue.Subscriber
+	room int
+	rest atomic.Int32
+}
+
+type narrowed struct {
+	queue.Delivery
+	of *narrow
+}
+
+func (n *narrow) Receive(ctx context.Context) (queue.Delivery, error) {
+	d, err := n.Subscriber.Receive(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return narrowed{d, n}, nil
+}
+
+func (d narrowed) Rest() bool { return int(d.of.rest.Add(1)) < d.of.room }
+
+func (d narrowed) Nack(ctx context.Context, requeue bool) error {
+	d.of.rest.Add(-1)
+	return d.Delivery.Nack(ctx, requeue)
+}
 
 // Run is that of a source, which is never run.
 func (f *failing) Run(context.Context, func(gateway.Message) error) error { return nil }
@@ -87,6 +116,9 @@ func init() {
 			}
 			if o.AutoAck {
 				sub = &forgets{sub}
+			}
+			if o.Room > 0 {
+				sub = &narrow{Subscriber: sub, room: o.Room}
 			}
 			return agent.Take(s, sub, agent.Options{AutoAck: o.AutoAck, Discard: o.Discard, RetryDelay: time.Duration(o.Delay), MaxDeliveries: o.Most,
 				Metadata: o.Metadata, Headers: o.Headers, Critical: o.Critical})
@@ -557,6 +589,39 @@ func TestFlood(t *testing.T) {
 		wait(time.Minute)
 		if n := strings.Count(log.String(), "\n"); n != 2 || len(b.broker.Dropped("orders")) != 1000 {
 			t.Errorf("%d dropped, and %d lines, want 1000 and 2: %.500s", len(b.broker.Dropped("orders")), n, &log)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestNoRoom: a line tells that messages that rest leave no room for others, and one that others are
+// worked on.
+func TestNoRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		var log bytes.Buffer
+		b.Env.Log = component.NewLog(slog.NewTextHandler(&log, nil))
+		b.say(func(_ context.Context, _, text string) error {
+			if text == "bad" {
+				return errNo
+			}
+			return nil
+		})
+		stop := run(t, b.load(t, "sluice", "", one, `, "room": 2`))
+		put(b.broker, "bad")
+		wait(time.Minute)
+		if log.Len() != 0 {
+			t.Errorf("the log says %s", &log)
+		}
+		put(b.broker, "bad", "bad", "bad")
+		wait(10 * time.Minute)
+		b.say(nil) // of any text
+		put(b.broker, "good")
+		wait(time.Second)
+		if text := log.String(); strings.Count(text, "\n") != 2 || !strings.Contains(text, "as many messages rest as may") || !strings.Contains(text, "worked on again") {
+			t.Errorf("the log says %s", text)
 		}
 		if err := stop(); err != nil {
 			t.Error(err)

@@ -21,6 +21,7 @@ type state struct {
 	seed maphash.Seed   // of sums
 
 	drops change.State // messages fail too often
+	full  change.State // those that rest leave no room for others
 
 	mu      sync.Mutex
 	seen    time.Time // when the connection was
@@ -76,13 +77,18 @@ func giveBack(d queue.Delivery) {
 	d.Nack(ctx, true)
 }
 
-// rest gives a message back when the pause is over.
-func (k *state) rest(d queue.Delivery, pause time.Duration) {
+// rest gives a message back when the pause is over, and reports whether others can come
+// meanwhile.
+func (k *state) rest(d queue.Delivery, pause time.Duration) (room bool) {
+	room = true
+	if tells, knows := d.(interface{ Rest() bool }); knows && pause > 0 {
+		room = tells.Rest()
+	}
 	k.mu.Lock()
 	if k.closed || pause <= 0 {
 		k.mu.Unlock()
 		giveBack(d)
-		return
+		return room
 	}
 	defer k.mu.Unlock()
 	k.given.Add(1)
@@ -95,6 +101,7 @@ func (k *state) rest(d queue.Delivery, pause time.Duration) {
 		k.mu.Unlock()
 		giveBack(d)
 	})
+	return room
 }
 
 // void reports whether the broker has taken a delivery back, as far as the driver knows: its

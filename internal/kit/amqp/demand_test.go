@@ -15,6 +15,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/amqp"
 	"github.com/sluice-gateway/sluice/internal/kit/amqp/amqptest"
+	"github.com/sluice-gateway/sluice/internal/kit/queue"
 	"github.com/sluice-gateway/sluice/internal/kit/queue/queuetest"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
@@ -281,5 +282,61 @@ func TestConsumersAlone(t *testing.T) {
 		if err != nil || string(d.Message().Body) != fmt.Sprint(i) || d.Message().Redelivered != 0 {
 			t.Fatalf("received %v, %v; want %d", d, err, i)
 		}
+	}
+}
+
+// TestRest: messages that rest leave room for others, ten times as many at most, and when none
+// rests any more the broker hands out no more than before. Nothing is lost by that, and nothing
+// comes twice.
+func TestRest(t *testing.T) {
+	s := amqptest.Start(t)
+	ch := s.Channel(t)
+	for _, kind := range []string{"classic", "quorum"} {
+		name := "rest-" + kind
+		if _, err := ch.QueueDeclare(name, true, false, false, false, client.Table{"x-queue-type": kind}); err != nil {
+			t.Fatal(err)
+		}
+		s.Put(t, name, numbered(100)...)
+		sub := newEnds(t, s.URL).subscriber(t, amqp.Subscribing{Topology: amqp.Topology{Queue: name}, Existing: true, Prefetch: 4})
+		queuetest.Ready(t, sub)
+		seen := make(map[string]int)
+		receive := func() queue.Delivery {
+			d, err := sub.Receive(queuetest.Within(t, time.Minute))
+			if err != nil {
+				t.Fatal(err)
+			}
+			seen[string(d.Message().Body)]++
+			return d
+		}
+		for range 2 {
+			var rest []queue.Delivery
+			for i := range 40 {
+				d := receive()
+				if room := d.(interface{ Rest() bool }).Rest(); room != (i < 39) {
+					t.Errorf("%s: with %d that rest there is room: %t", kind, i+1, room)
+				}
+				rest = append(rest, d)
+			}
+			for _, d := range rest {
+				if err := d.Ack(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for range 20 {
+			if err := receive().Ack(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(seen) != 100 {
+			t.Errorf("%s: %d messages of 100 have come", kind, len(seen))
+		}
+		testx.Await(t, func() error {
+			q, err := ch.QueueDeclarePassive(name, true, false, false, false, nil)
+			if err == nil && (q.Messages != 0 || q.Consumers != 1) {
+				err = fmt.Errorf("%d messages, %d consumers; want none and one", q.Messages, q.Consumers)
+			}
+			return err
+		})
 	}
 }

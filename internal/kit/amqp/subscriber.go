@@ -23,6 +23,9 @@ import (
 // end and does not say how many.
 const DefaultPrefetch = 10
 
+// wider is how many more consumers take part, each with as much ahead, while messages rest.
+const wider = 9
+
 // look is how often it is looked whether the queue is there while nobody asks for messages.
 const look = 10 * time.Second
 
@@ -33,7 +36,8 @@ type Subscribing struct {
 
 	// Prefetch is how many messages the broker hands out ahead. They are held until somebody
 	// asks, but no longer than its consumer_timeout, and each time they go back counts as
-	// a delivery. 0 is none: a message is taken for each who waits. Of a queue that goes
+	// a delivery. If it is more than 1, and messages rest, it hands out more in their place,
+	// ten times as many in all at most. 0 is none: a message is taken for each who waits. Of a queue that goes
 	// with its last consumer it is 1 then, since one has to stay.
 	Prefetch     int
 	PrefetchSize int // bytes; 0 is no limit, and RabbitMQ knows no other
@@ -77,7 +81,7 @@ type receiver struct {
 	*session
 	*subscription
 	ahead  <-chan client.Delivery // what the broker hands out ahead; nil if it does not
-	others chan client.Delivery   // of askers whose client has left
+	others chan client.Delivery   // of askers whose client has left, and of consumers beside the first
 	left   chan struct{}          // of size 1: one has
 	done   sync.WaitGroup
 
@@ -85,9 +89,11 @@ type receiver struct {
 	// which each may have the answer of another, share the lock.
 	answers sync.RWMutex
 
-	mu   sync.Mutex
-	made int      // how many askers
-	idle []*asker // whose clients have left, the oldest first
+	mu      sync.Mutex
+	made    int      // how many askers, or consumers beside the first
+	idle    []*asker // whose clients have left, the oldest first
+	resting int      // deliveries
+	more    []string // tags of consumers beside the first
 }
 
 // An asker gets one message: what the queue has, or else as a consumer at the broker.
@@ -150,7 +156,7 @@ func (r *receiver) subscribe() (err error) {
 		return nil
 	}
 	t := &r.Topology
-	if r.ahead, err = r.ch.Consume(t.Queue, "", false, t.Exclusive, r.NoLocal, t.NoWait, nil); err != nil {
+	if r.ahead, err = r.ch.Consume(t.Queue, "", false, false, r.NoLocal, t.NoWait, nil); err != nil {
 		return fmt.Errorf("subscribing to the queue %q: %w", t.Queue, err)
 	}
 	return nil
@@ -190,6 +196,8 @@ func (r *receiver) next(ctx context.Context) (m client.Delivery, ok bool, err er
 		select {
 		case m, ok = <-r.ahead:
 			return m, ok, nil
+		case m = <-r.others:
+			return m, true, nil
 		case <-r.lost:
 			return m, false, nil
 		case <-ctx.Done():
@@ -209,6 +217,60 @@ func (r *receiver) next(ctx context.Context) (m client.Delivery, ok bool, err er
 		r.leave(a)
 		return m, false, ctx.Err()
 	}
+}
+
+// rest notes that one more delivery rests, and lets the broker hand out more if too little is left
+// of what comes ahead. The broker knows no other way: what it hands out ahead to a consumer is
+// fixed, and one number for all of a channel is not for quorum queues. It reports whether others
+// can come meanwhile.
+func (r *receiver) rest() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.resting++
+	for r.Prefetch > 1 && len(r.more) < min(wider, (r.resting+r.Prefetch/2)/r.Prefetch) {
+		r.made++
+		tag := strconv.Itoa(r.made)
+		come, err := r.ch.Consume(r.Topology.Queue, tag, false, false, r.NoLocal, true, nil)
+		if err != nil {
+			break // the connection is lost, and the messages come again
+		}
+		r.more = append(r.more, tag)
+		go r.pass(come)
+	}
+	return r.resting < r.Prefetch*(1+len(r.more))
+}
+
+// pass hands on what comes for a consumer beside the first, until it ends.
+func (r *receiver) pass(come <-chan client.Delivery) {
+	for m := range come {
+		select {
+		case r.others <- m:
+		case <-r.lost:
+			return
+		}
+	}
+}
+
+// unrest notes that a delivery does not rest any more. Behind the last one the consumers beside
+// the first end; what has come for them is not lost.
+func (r *receiver) unrest() {
+	r.mu.Lock()
+	r.resting--
+	var over []string
+	if r.resting == 0 {
+		over, r.more = r.more, nil
+	}
+	r.mu.Unlock()
+	if len(over) == 0 {
+		return
+	}
+	go func() {
+		r.answers.Lock()
+		defer r.answers.Unlock()
+		for _, tag := range over {
+			r.ch.Cancel(tag, false) // which fails if the connection is lost
+		}
+	}()
 }
 
 // ask returns an asker: one that somebody has left, if there is any, so that there are never
@@ -408,6 +470,7 @@ type delivery struct {
 	of    *receiver
 	tag   uint64
 	ended atomic.Bool
+	rests bool // it has said so
 	done  bool // when it was received
 }
 
@@ -418,6 +481,16 @@ func (d *delivery) Message() *queue.Message { return &d.m }
 
 // Void reports whether the message has gone back, because the connection has ended.
 func (d *delivery) Void() bool { return !d.done && d.of.ch.IsClosed() }
+
+// Rest tells that the delivery will not end for a while. The broker hands out others in its
+// place, as far as room is true.
+func (d *delivery) Rest() (room bool) {
+	if d.done || d.rests {
+		return true
+	}
+	d.rests = true
+	return d.of.rest()
+}
 
 // Ack lets the broker forget the message.
 func (d *delivery) Ack(context.Context) error {
@@ -436,5 +509,9 @@ func (d *delivery) end(f func() error) error {
 	case d.ended.Swap(true):
 		return errTwice
 	}
-	return f()
+	err := f()
+	if d.rests {
+		d.of.unrest()
+	}
+	return err
 }

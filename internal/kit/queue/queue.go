@@ -69,7 +69,9 @@ type Subscriber interface {
 }
 
 // A Delivery is a message that was received and is to be ended once. If its driver knows when
-// the broker has taken it back, it has a method Void() bool that reports that.
+// the broker has taken it back, it has a method Void() bool that reports that. If its broker
+// counts how many have not ended, it has a method Rest() bool, for those that end after a while:
+// it reports whether others come meanwhile.
 type Delivery interface {
 	// Message returns the message, always the same.
 	Message() *Message

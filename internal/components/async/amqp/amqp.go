@@ -73,6 +73,9 @@ func (o Options) named(a *model.Agent) error {
 	return err
 }
 
+// timeout is how long RabbitMQ waits for the end of a delivery, unless it is told otherwise.
+const timeout = 30 * time.Minute
+
 // report says what cannot be meant.
 func (o Options) report(s *component.PipeSite) {
 	if o.PrefetchSize > 0 {
@@ -80,6 +83,12 @@ func (o Options) report(s *component.PipeSite) {
 	}
 	if len(o.InputHeaders) > 0 && !o.ForwardMetadata {
 		s.Mistake("input_headers", errors.New(`nothing but the body is handed on; write "forward_metadata": true beside it`))
+	}
+	if !o.AutoAck && !o.NackDiscard && o.MaxDeliveries == 0 && !s.Written("max_deliveries") {
+		s.Warn("", errors.New("a message that always fails comes again without an end, and many of them hold up all others; write max_deliveries, with a dead_letter_exchange that keeps what is dropped, or \"max_deliveries\": 0 if the queue has a limit of its own"))
+	}
+	if time.Duration(o.RetryDelay) >= timeout {
+		s.Warn("retry_delay", fmt.Errorf("RabbitMQ ends the connection of who holds a message for %v, unless it is told otherwise (consumer_timeout); write less", timeout))
 	}
 	if o.AutoAck && (o.NackDiscard || o.MaxDeliveries > 0 || o.DeadLetterExchange != "") {
 		s.Mistake("auto_ack", errors.New("the broker has forgotten a message when it fails, so that nothing is dropped or given back; remove it, or what is said of such messages"))

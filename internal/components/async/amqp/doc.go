@@ -15,15 +15,19 @@
 // message gets there, or what forward_metadata says.
 //
 // When all is done, an answer that is passed through being read to its end, the message is
-// acknowledged. Anything that fails, be it a status of a
-// backend, the timeout, a condition or one backend of several, fails the message. It is not
-// acknowledged then; it rests for retry_delay, the double each time, and goes back to the
-// queue. All backends get it again, those too for which it went well, so that they have to
-// stand the same message twice. max_deliveries ends that, and nack_discard lets no message
-// come twice: what is dropped goes to dead_letter_exchange, if the queue has one.
+// acknowledged. Anything that fails, be it a status of a backend, the timeout, a condition or one
+// backend of several, fails the message. It is not acknowledged then; it rests for retry_delay,
+// the double each time, and goes back to the queue. All backends get it again, those too for
+// which it went well, so that they have to stand the same message twice. max_deliveries ends
+// that, and nack_discard lets no message come twice: what is dropped goes to
+// dead_letter_exchange, if the queue has one.
 //
-// Messages that rest are among those of prefetch_count. When as many rest, none is taken until
-// one goes back.
+// A message that rests keeps no worker. It is one of those that the broker waits for, so that it
+// hands out others in its place, until there are ten times prefetch_count in all. When as many
+// rest, none is taken until one goes back, which the log says; and because the broker puts what
+// comes back in front, it is one of these then. max_deliveries keeps a queue from that. With one
+// worker and a prefetch_count of 1 nothing is taken while a message rests: messages keep their
+// order then.
 //
 // # Away, reload and stop
 //

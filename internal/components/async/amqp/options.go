@@ -37,8 +37,8 @@ type Options struct {
 	NoLocal bool `json:"no_local"`
 
 	// PrefetchCount is how many messages the broker sends ahead, those among them that are
-	// worked on and those that rest before they are given back; 0 is 10, and there are as
-	// many as workers at least.
+	// worked on; 0 is 10, and there are as many as workers at least. In the place of those
+	// that rest it sends others, ten times as many in all at most, unless that is 1.
 	PrefetchCount int `json:"prefetch_count" check:"min=0,max=65535"`
 
 	// PrefetchSize is how many bytes the broker sends ahead. RabbitMQ takes no other
@@ -63,7 +63,7 @@ type Options struct {
 	RetryDelay config.Duration `json:"retry_delay"`
 
 	// MaxDeliveries is how often a message is delivered before it is dropped, or becomes a
-	// dead letter; 0 is no end. A quorum queue counts for all consumers, of any other this
+	// dead letter; 0 is no end, of which check warns unless it is written. A quorum queue counts for all consumers, of any other this
 	// process counts for itself.
 	MaxDeliveries int `json:"max_deliveries" check:"min=0"`
 
