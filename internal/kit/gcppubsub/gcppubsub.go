@@ -153,7 +153,7 @@ func (l *link) ask(ctx context.Context, n int, _ time.Duration) ([]queue.Deliver
 	}
 	ds := make([]queue.Delivery, len(in.ReceivedMessages))
 	for i, m := range in.ReceivedMessages {
-		ds[i] = &delivery{m: incoming(m), of: l, id: m.AckId}
+		ds[i] = &delivery{m: incoming(m), of: l, id: m.AckId, letters: l.letters || m.DeliveryAttempt > 0}
 	}
 	return ds, nil
 }
@@ -170,9 +170,10 @@ func incoming(from *pubsubpb.ReceivedMessage) queue.Message {
 
 // A delivery is a message that others do not get for a while.
 type delivery struct {
-	m  queue.Message
-	of *link
-	id string
+	m       queue.Message
+	of      *link
+	id      string
+	letters bool // the subscription has dead letters: deliveries are counted nowhere else
 }
 
 // Message returns the message.
@@ -189,7 +190,7 @@ func (d *delivery) Ack(ctx context.Context) error {
 
 // Nack lets the message come again, or drops it if the subscription has no dead letters.
 func (d *delivery) Nack(ctx context.Context, requeue bool) error {
-	if !requeue && !d.of.letters {
+	if !requeue && !d.letters {
 		return d.Ack(ctx)
 	}
 	if d.of.lazy {

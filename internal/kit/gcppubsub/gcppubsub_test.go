@@ -228,26 +228,29 @@ func TestReceive(t *testing.T) {
 	}
 }
 
-// TestDeadLetters: what is to be dropped is left to the dead letters, and counted.
+// TestDeadLetters: what is to be dropped is left to the dead letters, and counted, by those who
+// may not look at the subscription, too.
 func TestDeadLetters(t *testing.T) {
-	e := newEnds(t)
-	const dead = "projects/shop/topics/dead"
-	e.Topic(t, dead)
-	e.Subscribe(t, &pubsubpb.Subscription{Name: "projects/shop/subscriptions/counted", Topic: topic, DeadLetterPolicy: &pubsubpb.DeadLetterPolicy{DeadLetterTopic: dead, MaxDeliveryAttempts: 5}})
-	s := e.subscriber(t, "shop/counted")
-	ready(t, s, true)
-	e.Put(topic, &pubsubpb.PubsubMessage{Data: []byte("x")})
-	for i := range 3 {
-		d, err := s.Receive(within(t, time.Minute))
-		if err != nil || d.Message().Redelivered != i {
-			t.Fatalf("%v, %v", d, err)
+	for _, o := range [][]pstest.ServerReactorOption{nil, {pstest.WithErrorInjection("GetSubscription", codes.PermissionDenied, "no")}} {
+		e := newEnds(t, o...)
+		const dead = "projects/shop/topics/dead"
+		e.Topic(t, dead)
+		e.Subscribe(t, &pubsubpb.Subscription{Name: "projects/shop/subscriptions/counted", Topic: topic, DeadLetterPolicy: &pubsubpb.DeadLetterPolicy{DeadLetterTopic: dead, MaxDeliveryAttempts: 5}})
+		s := e.subscriber(t, "shop/counted")
+		ready(t, s, true)
+		e.Put(topic, &pubsubpb.PubsubMessage{Data: []byte("x")})
+		for i := range 3 {
+			d, err := s.Receive(within(t, time.Minute))
+			if err != nil || d.Message().Redelivered != i {
+				t.Fatalf("%v, %v", d, err)
+			}
+			if err := d.Nack(within(t, time.Minute), false); err != nil {
+				t.Fatal(err)
+			}
 		}
-		if err := d.Nack(within(t, time.Minute), false); err != nil {
-			t.Fatal(err)
+		if m := e.Messages(topic)[0]; m.Acks != 0 || m.Deliveries != 3 {
+			t.Errorf("%v", m)
 		}
-	}
-	if m := e.Messages(topic)[0]; m.Acks != 0 || m.Deliveries != 3 {
-		t.Errorf("%v", m)
 	}
 }
 

@@ -44,7 +44,7 @@ type link struct {
 	topics        pubsubpb.PublisherClient
 	subscriptions pubsubpb.SubscriberClient
 	route         string
-	letters       bool // the subscription has dead letters
+	letters       bool // the subscription had dead letters when somebody looked who might
 }
 
 const (

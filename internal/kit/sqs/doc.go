@@ -27,8 +27,9 @@
 // as there are requests, ten at most, and waits at AWS for them: 20 seconds, or ?waittime=. Of
 // calls that bring nothing at once there is one in a second at last. A
 // message that comes for a request that has gone is given back at once. Ack deletes, Nack
-// shows the message again; what is to be dropped is deleted, unless the queue has dead letters,
-// in which case SQS counts and moves it.
+// shows the message again. What is to be dropped is deleted, unless the queue has dead letters,
+// in which case SQS counts and moves it: the queue is asked each time, with GetQueueAttributes, and
+// who may not ask, or is not answered, shows the message again, and says so.
 //
 // The package is left out of a slim build.
 package sqs

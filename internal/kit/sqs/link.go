@@ -28,8 +28,7 @@ type peer struct {
 // A link is a queue or a topic that was there when somebody looked.
 type link struct {
 	*peer
-	*queue.Poller      // which asks for nothing of a topic
-	letters       bool // the queue has dead letters
+	*queue.Poller // which asks for nothing of a topic
 }
 
 // Dial looks whether the queue or the topic is there, and the credentials are. Who may use
@@ -40,11 +39,7 @@ func (p *peer) Dial(ctx context.Context, lost func(error)) (*link, error) {
 	if p.topics != nil {
 		_, err = p.topics.GetTopicAttributes(ctx, &sns.GetTopicAttributesInput{TopicArn: &p.name}, onceSNS)
 	} else {
-		var out *sqs.GetQueueAttributesOutput
-		out, err = p.queues.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &p.name, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameRedrivePolicy}}, onceSQS)
-		if err == nil {
-			l.letters = out.Attributes[string(types.QueueAttributeNameRedrivePolicy)] != ""
-		}
+		_, err = p.letters(ctx)
 	}
 	if err != nil {
 		err = awsx.Failed(ctx, err)
@@ -54,6 +49,13 @@ func (p *peer) Dial(ctx context.Context, lost func(error)) (*link, error) {
 	}
 	l.Poller = queue.NewPoller(most, p.wait, lost, l.ask)
 	return l, nil
+}
+
+// letters reports whether the queue has dead letters, as it is now.
+func (p *peer) letters(ctx context.Context) (bool, error) {
+	const policy = types.QueueAttributeNameRedrivePolicy
+	out, err := p.queues.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: &p.name, AttributeNames: []types.QueueAttributeName{policy}}, onceSQS)
+	return err == nil && out.Attributes[string(policy)] != "", err
 }
 
 // unseen reports whether a refusal says that one may not look.

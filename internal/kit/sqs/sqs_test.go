@@ -289,6 +289,34 @@ func TestDeadLetters(t *testing.T) {
 	}
 }
 
+// TestDeadLettersUnknown: who may not look whether the queue has such a place destroys nothing.
+// One that it was given since is known.
+func TestDeadLettersUnknown(t *testing.T) {
+	e := newEnds(t)
+	e.Deny("GetQueueAttributes", 403)
+	s := e.subscriber(t, "orders")
+	e.Put("orders", awstest.Message{Body: "x"})
+	drop := func() error {
+		t.Helper()
+		d, err := s.Receive(queuetest.Within(t, time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d.Nack(queuetest.Within(t, time.Minute), false)
+	}
+	if err := drop(); err == nil || !strings.Contains(err.Error(), "allow sqs:GetQueueAttributes") {
+		t.Errorf("dropped: %v", err)
+	}
+	e.Deny("GetQueueAttributes", 0)
+	e.DeadLetters()
+	if err := drop(); err != nil {
+		t.Error(err)
+	}
+	if got := e.Queue("orders"); len(got) != 1 || got[0].Received != 2 {
+		t.Errorf("the queue has %v", got)
+	}
+}
+
 // TestReceiveMany: each of many who wait gets a message of its own, and none is lost.
 func TestReceiveMany(t *testing.T) {
 	e := newEnds(t)

@@ -4,6 +4,7 @@ package sqs
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -77,14 +78,21 @@ func (d *delivery) Ack(ctx context.Context) error {
 	return nil
 }
 
-// Nack shows the message again, at once, or deletes it if the queue has no dead letters.
+// Nack shows the message again, at once, or deletes it if the queue has no dead letters. Who is
+// not told of those destroys nothing, and fails.
 func (d *delivery) Nack(ctx context.Context, requeue bool) error {
-	if !requeue && !d.of.letters {
-		return d.Ack(ctx)
+	var unknown error
+	if !requeue {
+		switch letters, err := d.of.letters(ctx); {
+		case err != nil:
+			unknown = fmt.Errorf("nobody tells whether the queue has dead letters (allow sqs:GetQueueAttributes), so that the message is shown again: %w", d.of.failed(ctx, err, false))
+		case !letters:
+			return d.Ack(ctx)
+		}
 	}
 	_, err := d.of.queues.ChangeMessageVisibility(ctx, &sqs.ChangeMessageVisibilityInput{QueueUrl: &d.of.name, ReceiptHandle: d.receipt, VisibilityTimeout: 0})
 	if err != nil {
 		return d.of.failed(ctx, err, false)
 	}
-	return nil
+	return unknown
 }
