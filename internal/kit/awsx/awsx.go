@@ -195,7 +195,7 @@ func (e *environment) open(calls, fetches gateway.Connector, region, endpoint st
 	}
 	c, err := sdk.LoadDefaultConfig(context.Background(), read...)
 	if err != nil {
-		return nil, fmt.Errorf("the configuration of AWS: %w", err)
+		return nil, fmt.Errorf("the configuration of AWS: %s", line(err.Error()))
 	}
 	c.HTTPClient = httpx.Client(calls)
 	c.Credentials = &keys{c.Credentials}
@@ -232,9 +232,19 @@ func (k *keys) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	defer cancel()
 	c, err := k.of.Retrieve(limited)
 	if err != nil && ctx.Err() == nil {
-		return c, gateway.Away(fmt.Errorf("the credentials of AWS cannot be had: %w", err))
+		return c, gateway.Away(fmt.Errorf("the credentials of AWS cannot be had: %s", safe(err)))
 	}
 	return c, err
+}
+
+// safe returns what may be told of why credentials cannot be had: not what a process has written
+// which was to write them.
+func safe(err error) string {
+	text, _, cut := strings.Cut(line(err.Error()), "process output:")
+	if cut {
+		return text + "what credential_process writes"
+	}
+	return text
 }
 
 // bare is a context without values: they are of a request, and the fetching outlives it.

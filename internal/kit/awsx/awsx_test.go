@@ -161,6 +161,27 @@ func TestNone(t *testing.T) {
 	}
 }
 
+// TestUntold: why credentials cannot be had is told without what was signed, and without what was
+// to be credentials.
+func TestUntold(t *testing.T) {
+	sts, _ := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+		fmt.Fprint(w, "<ErrorResponse><Error><Type>Sender</Type><Code>SignatureDoesNotMatch</Code><Message>The signature does not match.\n\nThe Canonical String for this request should have been\n'POST\nx-amz-security-token:hidden'</Message></Error></ErrorResponse>")
+	})
+	role := file(t, "config", "[default]\nrole_arn=arn:aws:iam::123456789012:role/r\nsource_profile=s\n[profile s]\naws_access_key_id=KEY\naws_secret_access_key=hidden\naws_session_token=hidden\n")
+	process := file(t, "config", "[default]\ncredential_process=echo hidden\n")
+	for want, variables := range map[string]map[string]string{
+		"SignatureDoesNotMatch: The signature does not match.": {"AWS_CONFIG_FILE": role, "AWS_ENDPOINT_URL_STS": sts},
+		"parse failed of what credential_process writes":       {"AWS_CONFIG_FILE": process},
+	} {
+		a := open(t, surroundings(t, variables), "eu-west-1")
+		_, err := a.Config.Credentials.Retrieve(t.Context())
+		if got := fmt.Sprint(Failed(t.Context(), err)); err == nil || !strings.Contains(got, want) || strings.Contains(got, "hidden") || strings.Contains(got, "\n") {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
+
 // TestSlow: whoever waits for credentials waits no longer than he may, and they are there
 // for the next.
 func TestSlow(t *testing.T) {

@@ -580,6 +580,45 @@ func secured(t *testing.T) (*tls.Config, string) {
 	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: private}}}, name
 }
 
+// identified lets the identity of the machine be that which a server tells, and nobody else's. It
+// returns who calls that.
+func identified(t *testing.T, url string) func(model.Transport, *tls.Config) (gateway.Connector, error) {
+	client := fast.Engine.NewClient(model.Transport{}, nil)
+	t.Cleanup(func() { client.Close() })
+	for _, name := range []string{"AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_FEDERATED_TOKEN_FILE", "MSI_ENDPOINT", "MSI_SECRET"} {
+		t.Setenv(name, "") // of whoever runs the test
+	}
+	t.Setenv("IDENTITY_ENDPOINT", url)
+	t.Setenv("IDENTITY_HEADER", "x")
+	return func(model.Transport, *tls.Config) (gateway.Connector, error) { return client, nil }
+}
+
+// TestIdentityFails: who nobody says who he is has no bus, and reads why, but no answer whole.
+func TestIdentityFails(t *testing.T) {
+	settings, authority := secured(t)
+	machine := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprint(w, "no\nhidden")
+	}))
+	defer machine.Close()
+	e := newEnds(t)
+	e.Env.Dial = identified(t, machine.URL)
+	e.Server = azuresbtest.Start(t, azuresbtest.Options{TLS: settings, Bearer: "of-the-machine"})
+	_, port, _ := net.SplitHostPort(e.Address)
+	e.environment = map[string]string{hostVariable: "localhost:" + port}
+	e.more = func(a *queue.Address) { a.ClientTLS = &model.ClientTLS{CACerts: []string{authority}} }
+	e.publisher(t, "orders")
+	until(t, func() error {
+		if log := e.Log.String(); !strings.Contains(log, "the identity of Azure cannot be had: ChainedTokenCredential: failed to acquire a token. ManagedIdentityCredential") {
+			return errors.New(log)
+		}
+		return nil
+	})
+	if log := e.Log.String(); strings.Contains(log, "hidden") {
+		t.Errorf("log:\n%.2000s", log)
+	}
+}
+
 // TestTLS: a namespace is called over TLS, by the authorities of the options, and knows us by
 // the key or by who we are.
 func TestTLS(t *testing.T) {
@@ -589,16 +628,10 @@ func TestTLS(t *testing.T) {
 		fmt.Fprintf(w, `{"access_token": "of-the-machine", "expires_on": "%d", "resource": "https://servicebus.azure.net", "token_type": "Bearer"}`, time.Now().Add(time.Hour).Unix())
 	}))
 	defer machine.Close()
-	client := fast.Engine.NewClient(model.Transport{}, nil)
-	t.Cleanup(func() { client.Close() })
-	for _, name := range []string{"AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_FEDERATED_TOKEN_FILE", "MSI_ENDPOINT", "MSI_SECRET"} {
-		t.Setenv(name, "") // of whoever runs the test
-	}
-	t.Setenv("IDENTITY_ENDPOINT", machine.URL)
-	t.Setenv("IDENTITY_HEADER", "x")
+	dial := identified(t, machine.URL)
 	for _, way := range []string{"key", "variable", "option"} {
 		e := newEnds(t)
-		e.Env.Dial = func(model.Transport, *tls.Config) (gateway.Connector, error) { return client, nil }
+		e.Env.Dial = dial
 		e.Server = azuresbtest.Start(t, azuresbtest.Options{TLS: settings, Bearer: "of-the-machine"})
 		e.Topic("orders", "shipping")
 		_, port, _ := net.SplitHostPort(e.Address)

@@ -222,6 +222,9 @@ const longestLine = 512
 
 // said returns what a call has failed for, in a line without secrets.
 func said(err error) error {
+	if e, ok := errors.AsType[errIdentity](err); ok {
+		return e
+	}
 	text, _, _ := strings.Cut(err.Error(), "\n")
 	if strings.Contains(text, "SharedAccess") { // of a token or a connection string that somebody quotes
 		text = "it is about the key of the connection string"

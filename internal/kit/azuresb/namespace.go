@@ -3,6 +3,7 @@
 package azuresb
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -160,5 +161,39 @@ func identity(calls gateway.Connector) (azcore.TokenCredential, error) {
 	if err != nil {
 		return nil, err
 	}
-	return azidentity.NewChainedTokenCredential(append(chain, c), nil)
+	of, err := azidentity.NewChainedTokenCredential(append(chain, c), nil)
+	if err != nil {
+		return nil, err
+	}
+	return credential{of}, nil
 }
+
+// A credential is an identity whose failures are an errIdentity.
+type credential struct{ of azcore.TokenCredential }
+
+// GetToken returns a token, fetching it if need be.
+func (c credential) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	t, err := c.of.GetToken(ctx, o)
+	if err != nil && ctx.Err() == nil {
+		err = errIdentity{tried(err.Error())}
+	}
+	return t, err
+}
+
+// tried returns which identities there were, and the first line of what each says: answers, which
+// the library quotes whole, stand behind it.
+func tried(text string) string {
+	first, rest, _ := strings.Cut(text, "\n")
+	for l := range strings.Lines(rest) {
+		if l, found := strings.CutPrefix(l, "\t"); found && !strings.HasPrefix(l, "\t") {
+			first += " " + strings.TrimSpace(l)
+		}
+	}
+	return first
+}
+
+// errIdentity is that nobody says who we are, in a line. The library gives up.
+type errIdentity struct{ text string }
+
+func (e errIdentity) Error() string { return "the identity of Azure cannot be had: " + e.text }
+func (errIdentity) NonRetriable()   {}
