@@ -404,12 +404,6 @@ func (s *Subscriber) Receive(ctx context.Context) (queue.Delivery, error) {
 	}
 }
 
-// Wait waits until the broker is there.
-func (s *Subscriber) Wait(ctx context.Context) error {
-	_, err := s.Conn.Wait(ctx)
-	return err
-}
-
 // message returns a message as it came.
 func message(d *client.Delivery) queue.Message {
 	m := queue.Message{Body: d.Body, Key: d.RoutingKey}

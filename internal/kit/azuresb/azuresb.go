@@ -135,12 +135,6 @@ func openSubscriber(s *component.Site, a *queue.Address) (queue.Subscriber, erro
 	})
 }
 
-// Wait waits until the subscription is there.
-func (s *subscriber) Wait(ctx context.Context) error {
-	_, err := s.Conn.Wait(ctx)
-	return err
-}
-
 // Receive waits for a message.
 func (s *subscriber) Receive(ctx context.Context) (queue.Delivery, error) {
 	l, err := s.Get()

@@ -75,9 +75,3 @@ func (s *Subscriber) Receive(ctx context.Context) (queue.Delivery, error) {
 	}
 	return nil, gateway.Away(context.Cause(m.ctx))
 }
-
-// Wait waits until the cluster is there.
-func (s *Subscriber) Wait(ctx context.Context) error {
-	_, err := s.Conn.Wait(ctx)
-	return err
-}

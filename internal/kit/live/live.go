@@ -171,24 +171,23 @@ func (c *Conn[T]) away() error {
 	return fmt.Errorf("%s is away: %w", c.o.Name, c.cause)
 }
 
-// Wait returns the connection as soon as it is there, or an error once it has failed or
+// Wait returns nil as soon as the connection is there, or an error once it has failed or
 // is closed, or ctx is done.
-func (c *Conn[T]) Wait(ctx context.Context) (T, error) {
-	var none T
+func (c *Conn[T]) Wait(ctx context.Context) error {
 	for {
-		if l := c.live.Load(); l != nil {
-			return l.value, nil
-		}
 		c.mu.Lock()
 		state, turned, away := c.state, c.turned, c.away()
 		c.mu.Unlock()
-		if state == Failed || state == Closed {
-			return none, away
+		switch state {
+		case Ready:
+			return nil
+		case Failed, Closed:
+			return away
 		}
 		select {
 		case <-turned:
 		case <-ctx.Done():
-			return none, ctx.Err()
+			return ctx.Err()
 		}
 	}
 }

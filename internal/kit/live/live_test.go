@@ -206,8 +206,8 @@ func TestAway(t *testing.T) {
 			t.Errorf("log %q, want %q", got, want)
 		}
 		p.be(nil)
-		if n, err := c.Wait(t.Context()); n == 0 || err != nil {
-			t.Errorf("Wait: %d, %v", n, err)
+		if err := c.Wait(t.Context()); err != nil {
+			t.Errorf("Wait: %v", err)
 		}
 		synctest.Wait()
 		if text, ok := c.Health(); text != "ready" || !ok {
@@ -215,6 +215,24 @@ func TestAway(t *testing.T) {
 		}
 		if got, want := log(), []string{`level=INFO msg="peer is back" peer=amqp://broker:5672`}; !slices.Equal(got, want) {
 			t.Errorf("log %q, want %q", got, want)
+		}
+	})
+}
+
+// TestWoken: who waits learns of a connection that is made at the same moment, since nothing
+// happens behind it that would wake him.
+func TestWoken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for range 5000 {
+			c := New(Options{}, new(peer))
+			leave := c.Start(slog.New(slog.DiscardHandler))
+			var wg sync.WaitGroup
+			for range 3 {
+				wg.Go(func() { c.Wait(t.Context()) })
+			}
+			wg.Wait()
+			leave()
+			c.Close()
 		}
 	})
 }
@@ -231,8 +249,11 @@ func TestLost(t *testing.T) {
 			if _, err := c.Get(); !errors.Is(err, errDown) || c.State() != Connecting {
 				t.Errorf("error %v", err)
 			}
-			if n, err := c.Wait(t.Context()); n != i+2 || err != nil {
-				t.Errorf("Wait: %d, %v", n, err)
+			if err := c.Wait(t.Context()); err != nil {
+				t.Errorf("Wait: %v", err)
+			}
+			if n, err := c.Get(); n != i+2 || err != nil {
+				t.Errorf("Get: %d, %v", n, err)
 			}
 		}
 		synctest.Wait()
@@ -273,7 +294,7 @@ func TestAgain(t *testing.T) {
 				p := new(peer)
 				c, _ := opened(t, tt.o, p)
 				for _, d := range tt.lasts {
-					if _, err := c.Wait(t.Context()); err != nil {
+					if err := c.Wait(t.Context()); err != nil {
 						t.Fatal(err)
 					}
 					wait(d)
@@ -329,7 +350,7 @@ func TestAsked(t *testing.T) {
 		p := &peer{down: errDown}
 		c, log := opened(t, Options{Retries: 1}, p)
 		wait(30 * time.Second)
-		if _, err := c.Wait(t.Context()); !errors.Is(err, errDown) {
+		if err := c.Wait(t.Context()); !errors.Is(err, errDown) {
 			t.Errorf("error %v", err)
 		}
 		if got := log(); len(got) != 2 || !strings.HasPrefix(got[1], `level=ERROR msg="peer is away, and is tried once a minute`) {
@@ -512,7 +533,7 @@ func TestClose(t *testing.T) {
 				if _, err := c.Get(); err == nil || time.Now() != now {
 					t.Errorf("Get: %v after %v", err, time.Since(now))
 				}
-				if _, err := c.Wait(t.Context()); err == nil {
+				if err := c.Wait(t.Context()); err == nil {
 					t.Error("Wait: no error")
 				}
 			})

@@ -248,12 +248,6 @@ func (s *subscriber) Receive(ctx context.Context) (queue.Delivery, error) {
 	}
 }
 
-// Wait waits until the server is there.
-func (s *subscriber) Wait(ctx context.Context) error {
-	_, err := s.Conn.Wait(ctx)
-	return err
-}
-
 // hand notes that a delivery is not held any more.
 func (s *subscriber) hand(d *delivery) *delivery {
 	s.bytes.Add(-d.size)

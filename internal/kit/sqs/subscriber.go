@@ -18,12 +18,6 @@ import (
 // A subscriber hands out messages of a queue.
 type subscriber struct{ *live.Conn[*link] }
 
-// Wait waits until the queue is there.
-func (s *subscriber) Wait(ctx context.Context) error {
-	_, err := s.Conn.Wait(ctx)
-	return err
-}
-
 // Receive waits for a message.
 func (s *subscriber) Receive(ctx context.Context) (queue.Delivery, error) {
 	l, err := s.Get()
