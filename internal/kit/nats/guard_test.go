@@ -110,6 +110,44 @@ func TestHostile(t *testing.T) {
 	}
 }
 
+// TestTold: what a server says is told in part, however much it is.
+func TestTold(t *testing.T) {
+	long := strings.Repeat("x", 500_000)
+	s := newFake(t, "", "", func(c net.Conn, r *bufio.Reader) {
+		for {
+			line, err := r.ReadString('\n')
+			if err != nil {
+				return
+			}
+			switch {
+			case strings.HasPrefix(line, "PUB orders"):
+				fmt.Fprint(c, "-ERR 'Permissions Violation for Publish to \"orders\" "+long+"'\r\n")
+			case strings.HasPrefix(line, "PUB"):
+				fmt.Fprint(c, "-ERR '"+long+"'\r\n")
+				return
+			case strings.HasPrefix(line, "PING"):
+				fmt.Fprint(c, "PONG\r\n")
+			}
+		}
+	})
+	e := newEnds(t, s.url())
+	p, ends := e.publisher(t, "orders"), e.publisher(t, "ends")
+	queuetest.Ready(t, p)
+	if err := p.Publish(queuetest.Within(t, time.Minute), new(queue.Message)); queuetest.Code(err) != gateway.CodeBackendStatus || len(err.Error()) > 1000 {
+		t.Errorf("%.80s, of %d bytes", err, len(err.Error()))
+	}
+	ends.Publish(queuetest.Within(t, time.Minute), new(queue.Message))
+	testx.Await(t, func() error {
+		if !strings.Contains(e.Log.String(), "peer is away") {
+			return errors.New("nothing is said")
+		}
+		return nil
+	})
+	if log := e.Log.String(); len(log) > 10_000 || !strings.Contains(log, "xxx") {
+		t.Errorf("%d bytes in the log: %.200s", len(log), log)
+	}
+}
+
 // TestStuck: of a server that reads nothing every publisher hears at the deadline, however much
 // the others have sent; and who stops does not wait for it.
 func TestStuck(t *testing.T) {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	client "github.com/nats-io/nats.go"
+
+	"github.com/sluice-gateway/sluice/internal/kit/queue"
 )
 
 // probe is how often a connection on which nothing comes is asked whether it is there; it is
@@ -38,7 +40,6 @@ type link struct {
 	*client.Conn
 	guard *guard
 	lost  chan struct{} // closed when it is
-	cause error         // why, before lost is closed
 
 	mu      sync.Mutex
 	refused map[string]*refusals // by the subjects to which somebody publishes
@@ -70,8 +71,7 @@ func (s *server) Dial(ctx context.Context, lost func(cause error)) (*link, error
 			}
 		},
 		ClosedCB: func(c *client.Conn) {
-			l.cause = c.LastError()
-			lost(l.cause) // before anybody learns it from here and asks for the next one
+			lost(said(c.LastError())) // before anybody learns it from here and asks for the next one
 			close(l.lost)
 		},
 	}
@@ -83,7 +83,7 @@ func (s *server) Dial(ctx context.Context, lost func(cause error)) (*link, error
 		if errors.Is(err, client.ErrNoServers) && d.failed != nil {
 			err = d.failed
 		}
-		return nil, err
+		return nil, said(err)
 	}
 	l.guard = d.made
 	if s.subject == "" {
@@ -102,10 +102,18 @@ func (s *server) Dial(ctx context.Context, lost func(cause error)) (*link, error
 	}
 	if err != nil {
 		l.Conn.Close()
-		return nil, err
+		return nil, said(err)
 	}
 	s.find(d.made.cluster)
 	return l, nil
+}
+
+// said returns an error with what of it is told, since it may be a line of the server.
+func said(err error) error {
+	if err == nil {
+		return nil
+	}
+	return errors.New(queue.Line(err.Error()))
 }
 
 // mostFound is how many servers are known that no address names.
@@ -181,7 +189,7 @@ func (l *link) note(err error) {
 		subject, _, _ := strings.Cut(rest, `"`)
 		if r := l.refused[subject]; r != nil {
 			r.n++
-			r.last = err
+			r.last = said(err)
 		}
 	}
 	l.last = err

@@ -70,9 +70,6 @@ func openPublisher(s *component.Site, a *queue.Address) (queue.Publisher, error)
 	return &publisher{c, a.Path, a.Envelope}, nil
 }
 
-// patience is how long the word of the server may take where nobody says so.
-const patience = 30 * time.Second
-
 // Publish sends the message and waits for the word of the server.
 func (p *publisher) Publish(ctx context.Context, m *queue.Message) error {
 	l, err := p.Get()
@@ -91,11 +88,8 @@ func (p *publisher) Publish(ctx context.Context, m *queue.Message) error {
 			out.Header[f.Name] = values[i : i+1 : i+1]
 		}
 	}
-	if _, limited := ctx.Deadline(); !limited {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, patience)
-		defer cancel()
-	}
+	ctx, cancel := queue.Bounded(ctx)
+	defer cancel()
 	before := l.refusals(p.subject)
 	written, err := l.guard.reserve(ctx, out.Size())
 	if err != nil {

@@ -63,6 +63,8 @@
 // here, with [Address.Live] as its options. The library's own reconnecting is switched off,
 // or kit/live is not used: one of the two, never both.
 //
+// [Line] is what of their words is told, and [Bounded] the end of calls that nobody has set one.
+//
 // A broker that has to be asked for messages, such as SQS, is asked by a [Poller] of the
 // connection.
 //

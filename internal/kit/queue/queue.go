@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
+	"time"
 
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
@@ -83,6 +85,28 @@ type Delivery interface {
 	// and otherwise drops it, or does with it what it does with dead letters. A broker
 	// that has no such word, as NATS core, has forgotten the message before: that is nil.
 	Nack(ctx context.Context, requeue bool) error
+}
+
+// Patience is how long the word of a broker may take where nobody says so.
+const Patience = 30 * time.Second
+
+// Bounded returns ctx if it has a deadline, and else one that ends when the patience does. The
+// caller calls cancel.
+func Bounded(ctx context.Context) (bounded context.Context, cancel context.CancelFunc) {
+	if _, limited := ctx.Deadline(); limited {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, Patience)
+}
+
+// longestLine is how much of what somebody says is told, in bytes.
+const longestLine = 512
+
+// Line returns the first line of what a broker or its library says, 512 bytes of valid UTF-8 at
+// most. What stands behind it may be what they were told, with secrets.
+func Line(text string) string {
+	text, _, _ = strings.Cut(text, "\n")
+	return strings.ToValidUTF8(text[:min(len(text), longestLine)], "")
 }
 
 // Refused is the failure of a message that the broker does not want: of one without a

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/gateway"
@@ -234,4 +236,40 @@ func TestFailures(t *testing.T) {
 			t.Errorf("%v: status %d, public %q", tt.err, e.ByCause(), e.Public)
 		}
 	}
+}
+
+// TestLine: what others say is told in a line.
+func TestLine(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                            "",
+		"refused\nof token secret":    "refused",
+		strings.Repeat("\u00e9", 300): strings.Repeat("\u00e9", 256),
+		strings.Repeat("\u20ac", 300): strings.Repeat("\u20ac", 170),
+		"a\xffb":                      "ab",
+	} {
+		if got := queue.Line(text); got != want {
+			t.Errorf("%.20q: %.40q of %d bytes, want %.40q", text, got, len(got), want)
+		}
+	}
+}
+
+// TestBounded: a call has an end, which is that of who has set one.
+func TestBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		set, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		for _, tt := range []struct {
+			ctx  context.Context
+			want time.Duration
+		}{{t.Context(), queue.Patience}, {set, time.Hour}} {
+			ctx, cancel := queue.Bounded(tt.ctx)
+			if until, limited := ctx.Deadline(); !limited || time.Until(until) != tt.want {
+				t.Errorf("it ends in %v, want %v", time.Until(until), tt.want)
+			}
+			cancel()
+		}
+		if set.Err() != nil {
+			t.Error("that of somebody else has ended")
+		}
+	})
 }
