@@ -79,6 +79,7 @@ func (a *app) serve(ctx context.Context, s serving) error {
 	out, errOut := a.openLogs()
 	s.options.Stdout, s.options.Stderr = out, errOut
 	s.options.Log = newHandler(errOut, slog.LevelInfo)
+	s.options.Listens = true
 	g := runtime.New(s.options)
 	defer takeLibraries(g.Logger)()
 	// From the beginning, because a signal that nobody takes ends the program.
@@ -95,6 +96,8 @@ func (a *app) serve(ctx context.Context, s serving) error {
 		return nil
 	case errors.Is(err, runtime.ErrConfig):
 		return &exitError{exitConfig, nil}
+	case errors.Is(err, syscall.EADDRINUSE):
+		return &exitError{exitRuntime, fmt.Errorf("%w; stop what uses it, or choose another port with -p", err)}
 	case err != nil:
 		return &exitError{exitRuntime, err}
 	}
@@ -118,9 +121,6 @@ func (a *app) serve(ctx context.Context, s serving) error {
 		if ctx.Err() != nil {
 			g.Logger().Info(stoppedEarly)
 			return nil
-		}
-		if errors.Is(err, syscall.EADDRINUSE) {
-			err = fmt.Errorf("%w; stop what uses it, or choose another port with -p", err)
 		}
 		return &exitError{exitRuntime, err}
 	}

@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -63,6 +64,8 @@ type Generation struct {
 	idHeader    string            // name of the header with the ID of the request; "" for none
 	shadows     *fanout.Background
 	ready       func() bool
+
+	arrived func(context.Context, *Endpoint) error // see [Generation.StartService]; nil for a generation that has started whole
 }
 
 // compiler holds the work in progress.

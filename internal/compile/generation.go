@@ -16,6 +16,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/message"
+	"github.com/sluice-gateway/sluice/internal/model"
 	"github.com/sluice-gateway/sluice/internal/plan"
 	"github.com/sluice-gateway/sluice/internal/route"
 )
@@ -146,6 +147,26 @@ func (g *Generation) Start(ctx context.Context) error {
 	return nil
 }
 
+// StartService is [Generation.Start] for a generation that is to answer one exchange, and of
+// which nothing is started that this has no use for: what an endpoint needs waits until the
+// exchange is there. What connects has a moment for it each time.
+func (g *Generation) StartService(ctx context.Context, moment time.Duration) error {
+	begin := func(ctx context.Context, e *model.Endpoint) error {
+		if err := g.env.StartOf(ctx, e); err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(ctx, moment)
+		defer cancel()
+		g.env.AwaitOf(ctx, e) // or the call says that it is not connected
+		return nil
+	}
+	g.arrived = func(ctx context.Context, e *Endpoint) error { return begin(ctx, e.Config) }
+	if err := begin(ctx, nil); err != nil {
+		return errors.Join(err, g.Close(context.WithoutCancel(ctx)))
+	}
+	return nil
+}
+
 // Await returns when what the start has begun has come to something, such as connections, or
 // ctx is done. The error says what has not.
 func (g *Generation) Await(ctx context.Context) error { return g.env.Await(ctx) }
@@ -185,6 +206,11 @@ func (g *Generation) route(ctx context.Context, x *gateway.Exchange) error {
 	switch m.Outcome {
 	case route.Found:
 		x.Endpoint, x.Path, x.Params, x.Raw, x.Rest = m.Pattern, m.Path, m.Params, m.Raw, m.Rest
+		if g.arrived != nil {
+			if err := g.arrived(ctx, m.Value); err != nil {
+				return err
+			}
+		}
 		return m.Value.plan.Do(ctx, x)
 	case route.MethodNotAllowed:
 		return g.wrongMethod(x, m.Allow)

@@ -3,6 +3,8 @@ package component
 import (
 	"context"
 	"errors"
+
+	"github.com/sluice-gateway/sluice/internal/model"
 )
 
 // A Hook is work at the start or the end of a generation.
@@ -10,12 +12,11 @@ type Hook func(context.Context) error
 
 // Hooks are the work at the start and the end of a generation, in the order of building.
 type Hooks struct {
-	start   []Hook
-	close   []closer
-	latest  map[starter]int // how many of start there were with the last one of each
-	await   []Hook
-	begun   bool // no more work for the start
-	started int  // how many of start have succeeded
+	start  []starting
+	await  []awaiting
+	close  []closer
+	latest map[starter]int // how many of start there were with the last one of each
+	begun  bool            // no more work for the start
 }
 
 // A starter is a component at one site.
@@ -24,8 +25,21 @@ type starter struct {
 	name string
 }
 
-// A closer is work for the end that is due once the first hooks of the start have
-// succeeded, the last of which is of the same component; none if it has none.
+// A starting is work for the start, and whether it has succeeded.
+type starting struct {
+	Hook
+	of   *model.Endpoint // that it is for; nil for the service
+	done bool
+}
+
+// An awaiting is what is waited for behind the start of an endpoint, or of the service.
+type awaiting struct {
+	Hook
+	of *model.Endpoint
+}
+
+// A closer is work for the end that is due once the hook of the start before it, of the same
+// component, has succeeded; 0 is that there is none.
 type closer struct {
 	Hook
 	after int
@@ -35,7 +49,7 @@ func (h *Hooks) onStart(by starter, f Hook) {
 	if h.begun {
 		panic("component: OnStart is called when the start has begun, so the work would never be done")
 	}
-	h.start = append(h.start, f)
+	h.start = append(h.start, starting{Hook: f, of: by.at.of})
 	if h.latest == nil {
 		h.latest = make(map[starter]int)
 	}
@@ -51,12 +65,26 @@ func (h *Hooks) OnClose(f Hook) { h.close = append(h.close, closer{f, 0}) }
 
 // Start runs the work for the start, up to the first that fails. It is called once.
 func (h *Hooks) Start(ctx context.Context) error {
+	return h.run(ctx, func(*model.Endpoint) bool { return true })
+}
+
+// StartOf is Start for an endpoint alone, or for nothing but the service, which is nil. It is
+// called once for each.
+func (h *Hooks) StartOf(ctx context.Context, e *model.Endpoint) error {
+	return h.run(ctx, func(of *model.Endpoint) bool { return of == e })
+}
+
+func (h *Hooks) run(ctx context.Context, due func(of *model.Endpoint) bool) error {
 	h.begun, h.latest = true, nil
-	for _, f := range h.start {
-		if err := f(ctx); err != nil {
+	for i := range h.start {
+		s := &h.start[i]
+		if !due(s.of) {
+			continue
+		}
+		if err := s.Hook(ctx); err != nil {
 			return err
 		}
-		h.started++
+		s.done = true
 	}
 	return nil
 }
@@ -66,7 +94,18 @@ func (h *Hooks) Start(ctx context.Context) error {
 func (h *Hooks) Await(ctx context.Context) error {
 	var errs []error
 	for _, f := range h.await {
-		errs = append(errs, f(ctx))
+		errs = append(errs, f.Hook(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// AwaitOf is Await for what [Hooks.StartOf] has begun.
+func (h *Hooks) AwaitOf(ctx context.Context, e *model.Endpoint) error {
+	var errs []error
+	for _, f := range h.await {
+		if f.of == e {
+			errs = append(errs, f.Hook(ctx))
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -76,7 +115,7 @@ func (h *Hooks) Await(ctx context.Context) error {
 func (h *Hooks) Close(ctx context.Context) error {
 	var errs []error
 	for i := len(h.close) - 1; i >= 0; i-- {
-		if c := h.close[i]; c.after <= h.started {
+		if c := h.close[i]; c.after == 0 || h.start[c.after-1].done {
 			errs = append(errs, c.Hook(ctx))
 		}
 	}

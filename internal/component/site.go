@@ -147,15 +147,16 @@ type Around func(next gateway.Connector) gateway.Connector
 // Site is what all sites have in common.
 type Site struct {
 	env *Env
+	of  *model.Endpoint // or agent, that it is a part of; nil for the service
 	owner
 	problems []*config.Problem
 	placed   []Placed
 	needs    []Need
 	slots    int
 	numbered bool              // those of narrower sites have the numbers behind
+	withheld bool              // the component that is built has no hosts to call
 	last     []last            // what Finally registered
 	claims   map[string]string // by what one component alone may do, the one that does
-	withheld bool              // the component that is built has no hosts to call
 	releases *releases         // of what is kept for the site alone; nil if that lives as long as the generation
 }
 
@@ -251,7 +252,7 @@ func (s *Site) OnStart(f Hook) { s.env.onStart(starter{s, s.name}, s.signed(f)) 
 // that requests find it done. F returns nil when it is done or has failed, at once if that
 // was so in a generation before. Its error, when ctx is done, is for the log: the generation
 // goes live all the same.
-func (s *Site) Await(f Hook) { s.env.await = append(s.env.await, s.signed(f)) }
+func (s *Site) Await(f Hook) { s.env.await = append(s.env.await, awaiting{s.signed(f), s.of}) }
 
 // OnClose registers work for the end of the generation, after its last
 // exchange. Closers run in the opposite order. One that stands behind an OnStart of the
@@ -525,7 +526,7 @@ type Arrangement struct {
 // parameters, in order. Its slots begin where those of the service end.
 func NewEndpointSite(env *Env, service *ServiceSite, e *model.Endpoint, params []string) *EndpointSite {
 	service.numbered = true
-	return &EndpointSite{PipeSite{Site: Site{env: env, slots: service.slots}, scope: InEndpoint, config: e, params: params}}
+	return &EndpointSite{PipeSite{Site: Site{env: env, of: e, slots: service.slots}, scope: InEndpoint, config: e, params: params}}
 }
 
 // Build runs a declaration of endpoints with the options n.
@@ -538,6 +539,7 @@ func (s *EndpointSite) Build(d *Declaration, n *config.Node) {
 func NewPipeSite(env *Env, scope Scope, in *BackendSite, e *model.Endpoint) *PipeSite {
 	s := &PipeSite{Site: Site{env: env}, scope: scope, outer: in, config: e}
 	if in != nil {
+		s.of = in.of
 		s.params, s.arrange.Payload = in.Params(), in.endpoint.arrange.Payload
 	}
 	return s
@@ -546,7 +548,7 @@ func NewPipeSite(env *Env, scope Scope, in *BackendSite, e *model.Endpoint) *Pip
 // NewAgentSite returns the site of an agent.
 func NewAgentSite(env *Env, a *model.Agent, e *model.Endpoint) *PipeSite {
 	s := NewPipeSite(env, InAgent, nil, e)
-	s.agent, s.releases = a, new(releases)
+	s.agent, s.of, s.releases = a, e, new(releases)
 	env.release = append(env.release, s.releases.end)
 	return s
 }
@@ -670,7 +672,7 @@ type Shadow struct {
 
 // NewBackendSite returns the site of a backend of a pipe.
 func NewBackendSite(env *Env, e *PipeSite, b *model.Backend) *BackendSite {
-	return &BackendSite{Site: Site{env: env}, config: b, endpoint: e, transport: env.Service.Transport}
+	return &BackendSite{Site: Site{env: env, of: e.of}, config: b, endpoint: e, transport: env.Service.Transport}
 }
 
 // Build runs a declaration of backends with the options n. What it places at the site

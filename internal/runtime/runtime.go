@@ -65,6 +65,10 @@ type Options struct {
 	// Adjust changes the service after it was resolved, for flags that win
 	// over the file; nil changes nothing.
 	Adjust func(*model.Service)
+
+	// Listens is that the first Load opens the listener, which Listen returns then, before
+	// it starts anything: a gateway whose port is taken has subscribed to nothing.
+	Listens bool
 }
 
 // A Gateway runs one configuration after the other. Load makes the first one
@@ -86,6 +90,7 @@ type Gateway struct {
 	takes   bool             // sources run
 	taking  *sources         // those of the live generation, nil if none have run
 	listens net.Addr         // for the endpoints; nil before Listen
+	opened  net.Listener     // by Load, until Listen returns it
 	ports   map[string]*port // that are open, by address
 	read    watch.Files      // what the live configuration is made from
 	tried   watch.Files      // and the last one that was to be loaded
@@ -294,7 +299,7 @@ func (g *Gateway) Load(ctx context.Context) ([]*config.Problem, error) {
 
 // load is Load in its turn. What is made and started by others is done without the lock, so
 // that whoever hangs there does not keep the gateway from stopping.
-func (g *Gateway) load(ctx context.Context) ([]*config.Problem, error) {
+func (g *Gateway) load(ctx context.Context) (problems []*config.Problem, err error) {
 	if g.isClosed() {
 		return nil, ErrClosed
 	}
@@ -310,6 +315,17 @@ func (g *Gateway) load(ctx context.Context) ([]*config.Problem, error) {
 		return problems, ErrConfig
 	}
 	problems = append(problems, g.fixed(compiled.Service)...)
+	if g.options.Listens && g.live.Load() == nil {
+		if err := g.listenFirst(ctx, compiled.Service); err != nil {
+			compiled.Discard()
+			return problems, err
+		}
+		defer func() {
+			if err != nil {
+				g.unlisten()
+			}
+		}()
+	}
 	if err := compiled.Start(ctx); err != nil {
 		if ended := ctx.Err(); ended != nil {
 			return nil, ended
@@ -488,9 +504,45 @@ func (g *Gateway) engine(s *model.Service) engine.Engine {
 // EngineFor returns the name of the engine that serves a configuration.
 func (g *Gateway) EngineFor(s *model.Service) string { return g.engine(s).Name }
 
-// Listen opens the listener of the live configuration.
+// Listen opens the listener of the live configuration, if Load has not.
 func (g *Gateway) Listen(ctx context.Context) (net.Listener, error) {
-	s := g.Service()
+	g.mu.Lock()
+	l := g.opened
+	g.opened = nil
+	g.mu.Unlock()
+	if l != nil {
+		return l, nil
+	}
+	return g.listen(ctx, g.Service())
+}
+
+// listenFirst opens the listener for Listen.
+func (g *Gateway) listenFirst(ctx context.Context, s *model.Service) error {
+	l, err := g.listen(ctx, s)
+	if err != nil {
+		return err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		l.Close() // nothing has come
+		return ErrClosed
+	}
+	g.opened = l
+	return nil
+}
+
+// unlisten closes the listener that nobody has asked for.
+func (g *Gateway) unlisten() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.opened != nil {
+		g.opened.Close() // what came has seen no gateway yet
+		g.opened, g.listens = nil, nil
+	}
+}
+
+func (g *Gateway) listen(ctx context.Context, s *model.Service) (net.Listener, error) {
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", net.JoinHostPort(s.ListenIP, strconv.Itoa(s.Port)))
 	if err != nil {

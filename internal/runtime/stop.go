@@ -69,6 +69,7 @@ func (g *Gateway) Close() {
 // close is Close with an end of its own.
 func (g *Gateway) close(ctx context.Context) {
 	g.leave()
+	g.unlisten()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {

@@ -10,8 +10,9 @@ import (
 )
 
 // Try compiles the configuration and answers one message with it, as if it were live:
-// calls are made, and neither ports opened nor sources run. What is connected to in the
-// background has a moment for it. Take takes the answer as a
+// calls are made, and neither ports opened nor sources run. What other endpoints would
+// connect to is left alone, because who subscribes takes messages; what its own does has a
+// moment for it. Take takes the answer as a
 // client does, whose time ends there. When the shadows have ended, too, look gets the
 // exchange with its record, and what went wrong; both end when it returns. An error is
 // that of the start, or ErrConfig; the problems say what is wrong then.
@@ -20,11 +21,10 @@ func (g *Gateway) Try(ctx context.Context, in gateway.Inbound, take func(*gatewa
 	if gen.Generation == nil {
 		return problems, ErrConfig
 	}
-	if err := gen.Start(ctx); err != nil {
+	if err := gen.StartService(ctx, connecting); err != nil {
 		return problems, err
 	}
 	defer context.AfterFunc(ctx, gen.Cut)()
-	gen.connected(ctx) // or what is tried says that it is not
 	x := gateway.Acquire(in)
 	x.Record = gateway.NewRecord()
 	err := gen.Do(ctx, x)
