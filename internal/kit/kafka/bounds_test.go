@@ -1,12 +1,19 @@
 package kafka
 
 import (
+	"bytes"
+	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/sluice-gateway/sluice/internal/kit/kafka/kafkatest"
+	"github.com/sluice-gateway/sluice/internal/sitetest"
 )
 
 // TestCounts: how often a record was delivered is kept until it comes again or has ended
@@ -108,11 +115,139 @@ func TestHeals(t *testing.T) {
 		kerr.UnknownTopicID:                            false,
 		kerr.TopicAuthorizationFailed:                  false,
 		kerr.UnsupportedCompressionType:                false,
+		errOld:                                         false,
 		fmt.Errorf("%w", &kgo.ErrDecompressTooLarge{}): false,
 		errors.New("encoded crc does not match"):       false,
 	} {
 		if got := heals(err); got != want {
 			t.Errorf("%v: %t, want %t", err, got, want)
+		}
+	}
+}
+
+// TestInflated: batches of which a few bytes are many when they are opened are not in memory
+// at a time, and all of them come.
+func TestInflated(t *testing.T) {
+	const n, size = 13, 16 << 20
+	c := kafkatest.Start(t, nil, kfake.SeedTopics(2, "two"))
+	cl := c.Client(t, kgo.ProducerBatchMaxBytes(90<<20), kgo.BrokerMaxWriteBytes(100<<20), kgo.ProducerBatchCompression(kgo.Lz4Compression()), kgo.RecordPartitioner(kgo.RoundRobinPartitioner()))
+	body := string(make([]byte, size))
+	for range n {
+		kafkatest.Put(t, cl, "two", body)
+	}
+	g := &group{Cluster: NewCluster(&sitetest.New(t).EndpointSite().Site, Options{Brokers: []string{c.Address}}), Subscribing: Subscribing{Group: "g", Topics: []string{"two"}, Oldest: true},
+		instance: "i", counts: make(map[place]map[int64]int)}
+	m, err := g.Dial(t.Context(), func(error) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close(t.Context(), m)
+	most := int64(0)
+	next := func() *delivery {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		most = max(most, m.BufferedFetchBytes()+int64(m.weight))
+		if m.held.Len() == 0 {
+			return nil
+		}
+		return m.release(m.held.Front())
+	}
+	kafkatest.Wait(t, func() error {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if !m.full() {
+			return fmt.Errorf("%d bytes are held", m.weight)
+		}
+		return nil
+	})
+	for range n {
+		kafkatest.Wait(t, func() error {
+			d := next()
+			if d == nil {
+				return errors.New("nothing has come")
+			}
+			return d.Ack(t.Context())
+		})
+	}
+	const want = weighty + 2*opened + 2*opened // of which the first are held, with those of a poll, and the last are the client's
+	if most > want {
+		t.Errorf("%d MiB were held, want %d at most", most>>20, want>>20)
+	}
+	kafkatest.Wait(t, func() error {
+		m.batches.mu.Lock()
+		defer m.batches.mu.Unlock()
+		if m.batches.sum != 0 || len(m.batches.open) != 0 {
+			return fmt.Errorf("%d bytes are open, and all was read", m.batches.sum)
+		}
+		return nil
+	})
+	m.batches.mu.Lock()
+	m.batches.sum = opened // as of a broker that makes the library forget what it has opened
+	m.batches.mu.Unlock()
+	kafkatest.Put(t, cl, "two", body)
+	kafkatest.Wait(t, func() error {
+		if err := context.Cause(m.ctx); err == nil || !errors.Is(err, errCrowded) {
+			return fmt.Errorf("the client goes on: %w", err)
+		}
+		return nil
+	})
+}
+
+// TestBatches: a batch is opened while there is memory for it and for what its records become,
+// whatever it is compressed by.
+func TestBatches(t *testing.T) {
+	record := func(headers int, value []byte) []byte {
+		body := []byte{0, 0, 0, 1} // attributes, times, offset, no key
+		body = append(binary.AppendVarint(body, int64(len(value))), value...)
+		body = binary.AppendVarint(body, int64(headers))
+		body = append(body, bytes.Repeat([]byte{0, 1}, headers)...) // of no name and no value
+		return append(binary.AppendVarint(nil, int64(len(body))), body...)
+	}
+	for name, tt := range map[string]struct {
+		records []byte
+		want    error
+	}{
+		"one":                  {record(2, []byte("abc")), nil},
+		"nothing":              {nil, nil},
+		"large":                {record(0, make([]byte, 20<<20)), nil},
+		"larger":               {record(0, make([]byte, opened+1)), kgo.ErrMaxDecompress},
+		"very many":            {bytes.Repeat(record(0, nil), 200_000), kgo.ErrMaxDecompress},
+		"very many of headers": {record(1_000_000, nil), kgo.ErrMaxDecompress},
+		"half of one":          {append(record(0, nil), record(0, []byte("abc"))[:3]...), nil},
+		"old":                  {append(make([]byte, 8), record(0, nil)...), errOld},
+	} {
+		for _, codec := range []kgo.CompressionCodec{kgo.SnappyCompression(), kgo.Lz4Compression(), kgo.GzipCompression(), kgo.ZstdCompression()} {
+			if len(tt.records) > 10<<20 && codec != kgo.Lz4Compression() {
+				continue // which take long
+			}
+			c, err := kgo.DefaultCompressor(codec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			small, by := c.Compress(new(bytes.Buffer), tt.records)
+			b := batches{open: make(map[*byte]int)}
+			got, err := b.Decompress(small, by)
+			if !errors.Is(err, tt.want) || err == nil && !bytes.Equal(got, tt.records) {
+				t.Errorf("%s, by codec %d: %d bytes, %v; want %v", name, by, len(got), err, tt.want)
+			}
+			if len(got) > 0 && b.sum < len(got) || len(got) == 0 && b.sum != 0 {
+				t.Errorf("%s, by codec %d: %d are open of %d bytes", name, by, b.sum, len(got))
+			}
+			if name != "large" {
+				continue
+			}
+			second, err := b.Decompress(small, by)
+			if err != nil {
+				t.Errorf("a second one: %v", err)
+			}
+			if _, err := b.Decompress(small, by); !errors.Is(err, errCrowded) {
+				t.Errorf("a third one: %v", err)
+			}
+			b.PutDecompressBytes(got)
+			if _, err := b.Decompress(small, by); err != nil {
+				t.Errorf("behind the first: %v", err)
+			}
+			b.PutDecompressBytes(second)
 		}
 	}
 }

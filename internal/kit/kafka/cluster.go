@@ -99,10 +99,9 @@ func (c *Cluster) open(ctx context.Context, l *link, more ...kgo.Opt) error {
 		kgo.WithContext(l.ctx), kgo.WithHooks(hooks{l}), kgo.SeedBrokers(c.o.Brokers...), kgo.ClientID(c.client), kgo.DisableClientMetrics(),
 		kgo.AllowAutoTopicCreation(),               // if the cluster does
 		kgo.MetadataMinAge(250 * time.Millisecond), // by which a topic is found or given up
-		kgo.Dialer(c.dial),
+		kgo.Dialer(c.dial), kgo.BrokerMaxReadBytes(answered), kgo.FetchMaxBytes(fetched),
 	}, more...)
-	var err error
-	if l.Client, err = kgo.NewClient(o...); err != nil {
+	if _, err := kgo.NewClient(o...); err != nil {
 		l.end(err)
 		return err
 	}
@@ -249,6 +248,9 @@ func (l *link) close() {
 
 // A hook is told of connections.
 type hooks struct{ *link }
+
+// OnNewClient takes the client before anything is called that needs it.
+func (h hooks) OnNewClient(c *kgo.Client) { h.Client = c }
 
 // OnBrokerConnect notes that a connection was not made.
 func (h hooks) OnBrokerConnect(_ kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {

@@ -135,3 +135,55 @@ func (m *member) send(ctx context.Context, r *round, settled func(error) bool) {
 		}
 	}
 }
+
+// begin finds out where partitions end of which the group has committed nothing, if that is
+// where it begins, and commits it: the place is one for good, whatever becomes of this client.
+// An error lets the group be joined again.
+func (m *member) begin(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	q := kmsg.NewPtrListOffsetsRequest()
+	q.ReplicaID, q.IsolationLevel = -1, 1 // of what is read, as records are
+	for topic, partitions := range offsets {
+		t := kmsg.NewListOffsetsRequestTopic()
+		t.Topic = topic
+		for n, o := range partitions {
+			if o.EpochOffset().Offset == -1 {
+				p := kmsg.NewListOffsetsRequestTopicPartition()
+				p.Partition, p.Timestamp = n, -1
+				t.Partitions = append(t.Partitions, p)
+			}
+		}
+		if len(t.Partitions) > 0 {
+			q.Topics = append(q.Topics, t)
+		}
+	}
+	if len(q.Topics) == 0 {
+		return offsets, nil
+	}
+	told, err := q.RequestWith(ctx, m.Client)
+	if err != nil {
+		return nil, err
+	}
+	r := newRound()
+	var begun []*partition
+	for _, t := range told.Topics {
+		for _, p := range t.Partitions {
+			if o, asked := offsets[t.Topic][p.Partition]; !asked || o.EpochOffset().Offset != -1 {
+				continue
+			}
+			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+				return nil, err
+			}
+			offsets[t.Topic][p.Partition] = kgo.NewOffset().At(p.Offset).WithEpoch(p.LeaderEpoch)
+			b := &partition{place: place{t.Topic, p.Partition}, next: kgo.EpochOffset{Epoch: p.LeaderEpoch, Offset: p.Offset}, saved: -1}
+			begun = append(begun, b)
+			r.of[b] = true
+		}
+	}
+	m.committing.Lock()
+	defer m.committing.Unlock()
+	m.send(ctx, r, func(error) bool { return true })
+	for _, b := range begun {
+		err = errors.Join(err, b.err)
+	}
+	return offsets, err
+}

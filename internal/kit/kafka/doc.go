@@ -42,11 +42,14 @@
 // this process, for the next who asks; if the partition goes to another member, that one
 // gets it. Nack without requeue is Ack: Kafka has no dead letters.
 //
+// A group that begins with what comes commits the end of a partition when it gets it for the
+// first time, so that nothing behind is skipped while the gateway is away.
+//
 // A partition of which 1,000 records are not committed, since one in front of them has not
 // ended, is not read until there are 500: somebody who never ends a record stops its
 // partition, and costs no memory. What nobody has taken is 100 records or 64 MiB, and what
-// comes with one question, while more are not asked for. Of the headers of a record 1,000
-// are attributes.
+// comes with one question, 64 MiB at most if it was compressed, while more are not asked for.
+// Of the headers of a record 1,000 are attributes.
 //
 // When partitions go to another member, what has ended is committed, and deliveries that have
 // not are void: their Ack is an error, and the new member gets their records again, and
@@ -55,7 +58,14 @@
 //
 // # Trust
 //
-// What a broker sends is read within limits, compressed batches too. Sources: the protocol of
-// Kafka (kafka.apache.org/protocol), KIP-98 (idempotence), KIP-429 (cooperative
-// rebalancing), KIP-82 (headers).
+// What brokers send is read within limits, whoever has produced it. An answer has 16 MiB at
+// most (a broker is asked for 1 MiB, and sends a batch that is larger), and eight brokers at a
+// time have one that is not read yet. A compressed batch is opened while those that are open
+// have less than 32 MiB of memory, and has 32 MiB at most by itself, with what becomes of its
+// records: so what a client has opened is 64 MiB at most, however small it was. Batches that
+// there is no memory for are asked for again. Compressed batches of the formats from before
+// Kafka 0.11 are not read.
+//
+// Sources: the protocol of Kafka (kafka.apache.org/protocol), KIP-98 (idempotence), KIP-429
+// (cooperative rebalancing), KIP-82 (headers).
 package kafka

@@ -27,14 +27,16 @@ type place struct {
 
 // Dial connects and joins the group.
 func (g *group) Dial(ctx context.Context, lost func(cause error)) (*member, error) {
-	m := &member{of: g, link: link{topics: g.Topics}, partitions: make(map[place]*partition), paused: make(map[place]bool), room: make(chan struct{}, 1), dirty: make(chan struct{}, 1), round: newRound()}
+	m := &member{of: g, link: link{topics: g.Topics}, partitions: make(map[place]*partition), paused: make(map[place]bool), room: make(chan struct{}, 1), dirty: make(chan struct{}, 1), round: newRound(), batches: batches{open: make(map[*byte]int)}}
 	offset := kgo.NewOffset().AtEnd()
 	if g.Oldest {
 		offset = kgo.NewOffset().AtStart()
 	}
 	err := g.open(ctx, &m.link,
 		kgo.ConsumerGroup(g.Group), kgo.InstanceID(g.instance), kgo.ConsumeTopics(g.Topics...), kgo.ConsumeStartOffset(offset), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMaxBytes(fetched), kgo.MaxDecompressBatchBytes(opened),
+		kgo.AdjustFetchOffsetsFn(m.begin),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.MaxConcurrentFetches(asked), kgo.FetchMaxWait(waits),
+		kgo.WithDecompressor(&m.batches), kgo.WithPools(&m.batches), kgo.WithHooks(&m.batches),
 		kgo.OnPartitionsRevoked(func(ctx context.Context, _ *kgo.Client, taken map[string][]int32) { m.part(ctx, taken, true) }),
 		kgo.OnPartitionsLost(func(ctx context.Context, _ *kgo.Client, taken map[string][]int32) { m.part(ctx, taken, false) }))
 	if err != nil {

@@ -370,50 +370,34 @@ func TestPaused(t *testing.T) {
 	}
 }
 
-// TestNewest: a group that begins with what comes keeps its place from there on.
+// TestNewest: a group that begins with what comes has its place from its first assignment on,
+// whether a message has come or not: what comes while the gateway is away is read when it is
+// back.
 func TestNewest(t *testing.T) {
 	c := kafkatest.Start(t, nil, kfake.SeedTopics(1, "one"))
 	cl := c.Client(t)
 	kafkatest.Put(t, cl, "one", "a", "b")
 	e := newEnds(t, c.Address)
-	s := e.subscriber(t, "g?topic=one")
-	got := make(chan queue.Delivery)
-	go func() {
-		d, _ := s.Receive(context.Background())
-		got <- d
-	}()
-	var d queue.Delivery
-	for i := 0; d == nil; i++ {
-		kafkatest.Put(t, cl, "one", fmt.Sprint("c", i))
-		select {
-		case d = <-got:
-		case <-time.After(20 * time.Millisecond):
-		}
+	s, err := queue.OpenSubscriber(&e.EndpointSite().Site, e.address(t, "g?topic=one"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	first := string(d.Message().Body)
+	leave := s.Start(e.Env.Log.Logger())
 	kafkatest.Wait(t, func() error {
-		if n := committed(c, "g"); n < 2 {
+		if n := committed(c, "g"); n != 2 {
 			return fmt.Errorf("committed %d", n)
 		}
 		return nil
 	})
-	c.Stop()
-	if err := d.Ack(t.Context()); err == nil {
-		t.Error("acknowledged by nobody")
+	leave()
+	if err := e.Env.Release(); err != nil {
+		t.Fatal(err)
 	}
-	away(t, s)
-	c.Restart()
-	ready(t, s)
-	kafkatest.Wait(t, func() error {
-		d, err := s.Receive(within(t, time.Minute))
-		if err != nil {
-			return err
-		}
-		if m := d.Message(); string(m.Body) != first || m.Redelivered != 1 {
-			t.Errorf("received %q, redelivered %d; want %q, 1", m.Body, m.Redelivered, first)
-		}
-		return nil
-	})
+	kafkatest.Put(t, cl, "one", "c")
+	s = newEnds(t, c.Address).subscriber(t, "g?topic=one")
+	if err := receive(t, s, "c", 0).Ack(within(t, time.Minute)); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestRebalance: what a member has not ended when its partitions go, the next one gets; what
@@ -632,18 +616,27 @@ func TestRefused(t *testing.T) {
 // TestUnreadable: a batch that is larger than the gateway takes is told of, and stops nothing
 // in silence.
 func TestUnreadable(t *testing.T) {
-	c := kafkatest.Start(t, nil, kfake.SeedTopics(1, "one"))
-	cl := c.Client(t, kgo.ProducerBatchMaxBytes(90<<20), kgo.BrokerMaxWriteBytes(100<<20), kgo.ProducerBatchCompression(kgo.ZstdCompression()))
-	kafkatest.Put(t, cl, "one", "a", string(make([]byte, 65<<20)))
-	e := newEnds(t, c.Address)
-	s := e.subscriber(t, "g?topic=one&offset=oldest")
-	kafkatest.Wait(t, func() error {
-		if log := e.Log.String(); !strings.Contains(log, "peer is away") || !strings.Contains(log, `partition 0, cannot be read`) {
-			return fmt.Errorf("log:\n%s", log)
-		}
-		return nil
-	})
-	away(t, s)
+	for _, tt := range []struct {
+		size  int
+		codec kgo.CompressionCodec
+		want  string
+	}{
+		{33 << 20, kgo.ZstdCompression(), `topic \"one\", partition 0, cannot be read`},
+		{17 << 20, kgo.NoCompression(), "an answer of the cluster cannot be read"},
+	} {
+		c := kafkatest.Start(t, nil, kfake.SeedTopics(1, "one"), kfake.BrokerConfigs(map[string]string{"message.max.bytes": "99999999"}))
+		cl := c.Client(t, kgo.ProducerBatchMaxBytes(90<<20), kgo.BrokerMaxWriteBytes(100<<20), kgo.ProducerBatchCompression(tt.codec))
+		kafkatest.Put(t, cl, "one", "a", string(make([]byte, tt.size)))
+		e := newEnds(t, c.Address)
+		s := e.subscriber(t, "g?topic=one&offset=oldest")
+		kafkatest.Wait(t, func() error {
+			if log := e.Log.String(); !strings.Contains(log, "peer is away") || !strings.Contains(log, tt.want) {
+				return fmt.Errorf("log:\n%s", log)
+			}
+			return nil
+		})
+		away(t, s)
+	}
 }
 
 // TestAnew: a topic that is deleted and made again is published to, and read.

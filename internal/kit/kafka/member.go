@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -16,8 +17,6 @@ import (
 const (
 	enough  = 100      // records, at which no more are asked for (and those of one poll come still)
 	weighty = 64 << 20 // bytes of them, at which no more are asked for either
-	fetched = 16 << 20 // bytes that a broker sends ahead
-	opened  = 64 << 20 // bytes that a batch may have when it is no longer compressed
 )
 
 // What a partition holds that is not committed, because a record in front has not ended.
@@ -43,6 +42,7 @@ type member struct {
 	room  chan struct{} // of size 1: fewer are held
 	dirty chan struct{} // of size 1: there is something to be committed
 
+	batches    batches
 	committing sync.Mutex // held while a commit is on its way
 	pacing     sync.Mutex // held while partitions are paused and resumed
 }
@@ -67,21 +67,41 @@ type mark struct {
 	ended       bool
 }
 
+// tolerable is how many polls come to nothing for want of memory before the client is of no use.
+const tolerable = 40
+
 // poll takes records in as long as there is room for them.
 func (m *member) poll() {
+	crowded := 0 // polls, one after the other
 	for {
 		records := m.PollRecords(m.ctx, enough)
 		full := m.take(records)
+		m.batches.done()
 		m.pace()
 		m.AllowRebalance()
 		if m.ctx.Err() != nil || m.closing.Load() {
 			return
 		}
+		crowd := false
 		records.EachError(func(topic string, partition int32, err error) {
-			if !heals(err) {
+			switch {
+			case errors.Is(err, errCrowded) && crowded < tolerable:
+				crowd = true
+			case topic == "" && !heals(err):
+				m.fail(fmt.Errorf("an answer of the cluster cannot be read: %w", err))
+			case !heals(err):
 				m.fail(fmt.Errorf("the topic %q, partition %d, cannot be read: %w", topic, partition, err))
 			}
 		})
+		if crowd && records.Empty() { // which is soon over, as others are not polled yet
+			crowded++
+			select {
+			case <-time.After(blink):
+			case <-m.ctx.Done():
+			}
+		} else {
+			crowded = 0
+		}
 		for full {
 			select {
 			case <-m.room:
@@ -125,10 +145,6 @@ func (m *member) take(records kgo.Fetches) (full bool) {
 			p = &partition{place: where, next: kgo.EpochOffset{Epoch: -1, Offset: -1}, saved: -1}
 			m.partitions[where] = p
 			m.of.forget(where, r.Offset)
-			if !m.of.Oldest { // a start at the end is one for good, whatever becomes of this client
-				p.next = kgo.EpochOffset{Epoch: r.LeaderEpoch, Offset: r.Offset}
-				m.save(p)
-			}
 		}
 		k := &mark{at: kgo.EpochOffset{Epoch: r.LeaderEpoch, Offset: r.Offset + 1}, redelivered: m.of.count(where, r.Offset)}
 		p.marks, p.came = append(p.marks, k), r.Offset+1
