@@ -107,6 +107,13 @@ func Uncalled(err error) bool {
 	return ok && e.Uncalled()
 }
 
+// OfClient reports whether err is a fault of the client's message, whoever has found it: it
+// says nothing of whom a call is to.
+func OfClient(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && (e.Code == CodeBadRequest || e.Code == CodeTooLarge || e.Code == CodeMissingValue)
+}
+
 // Away is the failure of a call to somebody who is known to be away, such as a broker whose
 // connection was lost and is not back: it fails at once, and has reached nobody. A
 // connection that the call itself could not make is [CodeBackendUnreachable].

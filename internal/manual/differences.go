@@ -134,6 +134,7 @@ var differences = []difference{
 	{"`prefetch_count` of `backend/amqp/consumer`, absent or 0", "all messages of the queue are sent ahead", "none is: a message is taken for each request that waits", "the memory of a gateway is no queue, others want messages, too, and brokers drop what comes back too often"},
 	{"`reply_to_key` with a value of RabbitMQ's own, `amq.rabbitmq.reply-to`", "200, and the broker ends the channel of all who publish", "400", "one client must not take publishing from the others"},
 	{"connecting to RabbitMQ", "one backend after the other, a second each, before the port opens; again when a request finds the connection dead; passwords in the log", "all at once behind the start and by itself, with the state on health paths; passwords nowhere", "a start does not wait for brokers"},
+	{"a request that cannot be sent to a function, a queue or GraphQL by its client's own fault, and `qos/circuit-breaker`", "a failure, which opens it", "does not count", "one client must not close a backend to the others"},
 	{"that no message comes for `backend/pubsub/subscriber`", "500", "the same, unless `empty_status_code` says otherwise", "an empty queue may be no failure"},
 	{"token without `exp`", "accepted for ever", "the same, with a note at start; `require_exp` refuses it", "opt-in, as files rely on it"},
 	{"agents of `async_agent` whose name is missing or taken, or without a driver, a topic or a backend", "a name is made up, or the agent does nothing, which a line at DEBUG tells", "error at start with the place", "nothing fails open"},

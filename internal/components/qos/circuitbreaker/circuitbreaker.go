@@ -148,7 +148,7 @@ var (
 // Outcomes of a call that have no error of their own.
 var (
 	errGivenUp    = errors.New("nobody waits for the answer")
-	errUncalled   = errors.New("nobody was called")
+	errUncalled   = errors.New("the failure is none of the backend")
 	errIncomplete = errors.New("the answer tells about a failure")
 )
 
@@ -189,7 +189,7 @@ func (s *stage) outcome(ctx context.Context, x *gateway.Exchange, err error) err
 	switch {
 	case err != nil && givenUp(ctx, err):
 		return errGivenUp
-	case s.calls && gateway.Uncalled(err):
+	case s.calls && gateway.Uncalled(err), gateway.OfClient(err):
 		return errUncalled
 	case err == nil && !x.Response.Complete && !s.noop:
 		return errIncomplete

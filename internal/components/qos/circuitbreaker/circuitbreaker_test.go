@@ -3,6 +3,7 @@ package circuitbreaker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -168,6 +169,10 @@ func TestOutcomes(t *testing.T) {
 		{"a failure with no-op", "no-op", t.Context(), errFailed, false, true},
 		{"a deadline", "json", late, &gateway.Error{Code: gateway.CodeTimeout, Err: context.DeadlineExceeded}, false, true},
 		{"a client that left", "json", cancelled, &gateway.Error{Code: gateway.CodeTimeout, Err: context.Canceled}, false, false},
+		{"a request that cannot be sent", "json", t.Context(), &gateway.Error{Status: 400, Code: gateway.CodeBadRequest}, false, false},
+		{"a request that is too large", "json", t.Context(), fmt.Errorf("the queue: %w", &gateway.Error{Status: 413, Code: gateway.CodeTooLarge}), false, false},
+		{"a request without a value", "json", t.Context(), &gateway.Error{Code: gateway.CodeMissingValue}, false, false},
+		{"a backend that says 400", "json", t.Context(), &gateway.Error{Status: 400, Code: gateway.CodeBackendStatus}, false, true},
 		{"a client that left, by code", "json", t.Context(), &gateway.Error{Code: gateway.CodeClientGone}, false, false},
 	}
 	for _, tt := range tests {

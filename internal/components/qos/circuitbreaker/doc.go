@@ -16,7 +16,8 @@
 // one. With no-op the gateway does not judge: every answer is a success, and failures of
 // connection and time alone count, which is reported as a warning. A call that was given
 // up because its client left, or because another answer was faster, does not count either
-// way.
+// way; nor does a request that cannot be sent by the client's own fault, such as a body that is
+// too large for a queue: whoever sends bad requests closes no backend to others.
 //
 // The log has one line when a breaker opens, with the failure that made it, and one
 // when it is closed again.
