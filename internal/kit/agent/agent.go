@@ -179,6 +179,10 @@ func (t *taker) work(d queue.Delivery, take func(gateway.Message) error) (err er
 	}
 	failed := func() (err error) {
 		defer gateway.Recover("", &err)
+		if fault := d.Message().Fault; fault != nil {
+			t.log.Warn("a message cannot be taken", "cause", fault)
+			return fault
+		}
 		return take(t.message(d.Message()))
 	}()
 	t.settle(d, failed)

@@ -289,6 +289,26 @@ func TestOutcome(t *testing.T) {
 	}
 }
 
+// TestFault: of a message that is not there no call is made; the log has a line each time, and
+// what becomes of it is what becomes of any that fails.
+func TestFault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		stop := run(t, b.load(t, "sluice", "", one, `, "most": 3`))
+		b.broker.Put("orders", queue.Message{Fault: errNo}, queue.Message{Body: []byte("x")})
+		wait(time.Minute)
+		if got := b.got(); !slices.Equal(got, []string{"0s /a x"}) {
+			t.Errorf("calls %q", got)
+		}
+		if n := strings.Count(b.Log.String(), "a message cannot be taken"); n != 3 || len(b.broker.Dropped("orders")) != 1 {
+			t.Errorf("%d lines, %d dropped:\n%s", n, len(b.broker.Dropped("orders")), b.Log.String())
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestWorkersAndRate: as many messages as there are workers are worked on at once, and all of
 // them together begin no faster than the rate.
 func TestWorkersAndRate(t *testing.T) {

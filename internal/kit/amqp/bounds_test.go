@@ -2,6 +2,7 @@ package amqp_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -170,5 +171,85 @@ func TestMaxSize(t *testing.T) {
 	testx.Await(t, func() error { return send(limit + 1) })
 	if n := s.Count(t, "size"); n != 403 {
 		t.Errorf("%d messages are there, want 403", n)
+	}
+}
+
+// TestUnfit: a message that is larger than it may be, or has a header that nobody reads, is
+// received as one that is not there, as often as it is given back, until it is dropped; those
+// beside it are received by the same connection.
+func TestUnfit(t *testing.T) {
+	const limit = 1 << 19
+	s := amqptest.Start(t)
+	for _, ahead := range []int{0, 2} {
+		name := fmt.Sprint("unfit-", ahead)
+		dead := name + "-dead"
+		s.Queue(t, dead, dead)
+		e := newEnds(t, s.URL)
+		o := amqp.Subscribing{Topology: durable(name), Limit: limit, Prefetch: ahead}
+		o.Topology.DeadLetters = dead
+		sub := e.subscriber(t, o)
+		queuetest.Ready(t, sub)
+		ch := s.Channel(t)
+		_, err := ch.QueueDeclare(name+"-first", true, false, false, false, client.Table{"x-message-ttl": int32(0), "x-dead-letter-exchange": "", "x-dead-letter-routing-key": name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wide, deep := make(client.Table), client.Table{}
+		for i := range 8193 {
+			wide[fmt.Sprint(i)] = nil
+		}
+		for range 40 {
+			deep = client.Table{"deeper": deep}
+		}
+		s.Put(t, name, client.Publishing{Body: make([]byte, 2*limit)}, client.Publishing{Body: make([]byte, limit)},
+			client.Publishing{Headers: wide}, client.Publishing{Body: []byte("a")}, client.Publishing{Headers: deep, Body: []byte("b")})
+		s.Put(t, name+"-first", client.Publishing{Headers: client.Table{"long": strings.Repeat("x", 131_000)}}) // to which its death is added
+		testx.Await(t, func() error {
+			if n := s.Count(t, name) + ahead; n != 6 {
+				return fmt.Errorf("%d messages", n)
+			}
+			return nil
+		})
+		connection, err := sub.Get()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		again := 0
+		for len(got) < 6 {
+			d, err := sub.Receive(queuetest.Within(t, time.Minute))
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch m := d.Message(); {
+			case m.Fault == nil:
+				got = append(got, fmt.Sprint(len(m.Body)))
+				err = d.Ack(t.Context())
+			case len(m.Body) > 0:
+				t.Errorf("%s: it has %d bytes of what is not there", name, len(m.Body))
+			case m.Redelivered == 0:
+				err = d.Nack(t.Context(), true)
+				again++
+			default:
+				got = append(got, queuetest.Code(m.Fault))
+				err = d.Nack(t.Context(), false)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		slices.Sort(got)
+		if want := "[1 524288 backend_invalid backend_invalid backend_invalid backend_too_large]"; fmt.Sprint(got) != want {
+			t.Errorf("%s: received %v, want %s", name, got, want)
+		}
+		testx.Await(t, func() error {
+			if n, left := s.Count(t, dead), s.Count(t, name); n != 4 || left != 0 || again != 4 {
+				return fmt.Errorf("%s: %d among the dead letters, %d left, %d came again", name, n, left, again)
+			}
+			return nil
+		})
+		if now, err := sub.Get(); now != connection || err != nil {
+			t.Errorf("%s: the connection was lost, %v:\n%s", name, err, e.Log.String())
+		}
 	}
 }

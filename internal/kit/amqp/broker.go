@@ -151,7 +151,7 @@ func (b *Broker) options(name string) live.Options {
 // A session is a connection with its channel.
 type session struct {
 	raw   net.Conn // below TLS
-	guard *guard   // nil if there is none
+	guard *guard
 	conn  *client.Connection
 	ch    *client.Channel
 	stop  func() bool // lets the connection outlive the attempt
@@ -159,10 +159,10 @@ type session struct {
 	cause error // why, before lost is closed
 }
 
-// dial connects and opens a channel. Publishes is that a guard follows what publishers say and
-// hear. Until stop is called the end of ctx ends both, and the caller ends them if there is an
+// dial connects and opens a channel. Limit is that of the bodies that are received; 0 is none.
+// Until stop is called the end of ctx ends both, and the caller ends them if there is an
 // error behind.
-func (b *Broker) dial(ctx context.Context, publishes bool) (*session, error) {
+func (b *Broker) dial(ctx context.Context, limit int64) (*session, error) {
 	s := &session{lost: make(chan struct{})}
 	c := b.config
 	c.Properties = client.Table{}
@@ -182,10 +182,7 @@ func (b *Broker) dial(ctx context.Context, publishes bool) (*session, error) {
 			}
 			nc = over
 		}
-		if !publishes {
-			return stuck{nc}, nil
-		}
-		s.guard = newGuard(nc, 0)
+		s.guard = newGuard(nc, limit)
 		return s.guard, nil
 	}
 	var err error
@@ -259,17 +256,6 @@ var errEnded = errors.New("the connection has ended")
 
 // patience is how long the word of the broker may take where nobody says so.
 const patience = 30 * time.Second
-
-// A stuck connection is one that gives up when the peer takes nothing for so long.
-type stuck struct{ net.Conn }
-
-// Write writes, within patience.
-func (s stuck) Write(b []byte) (int, error) {
-	if err := s.SetWriteDeadline(time.Now().Add(patience)); err != nil {
-		return 0, err
-	}
-	return s.Conn.Write(b)
-}
 
 // A Topology is what is declared when a connection is made. What has no name is not.
 type Topology struct {

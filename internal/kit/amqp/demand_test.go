@@ -340,3 +340,47 @@ func TestRest(t *testing.T) {
 		})
 	}
 }
+
+// TestStream: a stream sends more than was asked for, of which nothing is held; those who wait get a
+// message each by the same connection.
+func TestStream(t *testing.T) {
+	s := amqptest.Start(t)
+	ch := s.Channel(t)
+	if _, err := ch.QueueDeclare("stream", true, false, false, false, client.Table{"x-queue-type": "stream"}); err != nil {
+		t.Fatal(err)
+	}
+	sub := newEnds(t, s.URL).subscriber(t, amqp.Subscribing{Topology: amqp.Topology{Queue: "stream"}, Existing: true})
+	queuetest.Ready(t, sub)
+	if d, err := sub.Receive(queuetest.Within(t, time.Minute)); queuetest.Code(err) != gateway.CodeBackendAway {
+		t.Errorf("the first one: %v, %v", d, err) // by which it has shown what it is
+	}
+	queuetest.Ready(t, sub)
+	before, err := sub.Get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		got := make(chan error, 1)
+		go func() {
+			d, err := sub.Receive(queuetest.Within(t, 10*time.Second))
+			if err == nil {
+				err = errors.Join(d.Message().Fault, d.Ack(t.Context()))
+			}
+			got <- err
+		}()
+		ch := s.Channel(t)
+		for waits := true; waits; { // a stream gives what comes behind the beginning of a consumer
+			fill(t, ch, "stream", numbered(100))
+			select {
+			case err := <-got:
+				if waits = false; err != nil {
+					t.Error(err)
+				}
+			default:
+			}
+		}
+	}
+	if now, err := sub.Get(); now != before || err != nil {
+		t.Errorf("the connection was lost: %v", err)
+	}
+}

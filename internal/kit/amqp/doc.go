@@ -45,12 +45,21 @@
 // is longer, and Send refuses those behind it. What it cannot know of the broker: permissions that
 // differ by routing key.
 //
-// The library believes what the broker says. In front of that of a publisher stands a guard, which
+// The library believes what the broker says. In front of it stands a guard, which
 // follows the frames of both directions and ends a connection whose broker breaks the protocol:
 // by a frame that is larger than agreed on or does not end where it says, a method that does
 // not fit into its frame or that nobody has asked for, a confirm of what was not sent. The peer
 // is away then, and the log has the cause. Bodies of messages that come back are left out: a
 // number in the property app-id, behind the name of the product, says which they are.
+//
+// What others publish must not take the memory of the gateway, nor its connection. A message that is
+// larger than Limit of [Subscribing] is received without its body, and one without its header
+// too of which the header has more than 8,192 values, is deeper than 32 tables, or is larger than
+// a frame (128 KiB; a broker adds to headers). [queue.Message.Fault] says so, and the delivery is
+// to be ended as any other. So what is held is a message for each who waits, or as many as Prefetch
+// and ten times as many while messages rest, and of each Limit for the body and 4 MiB for what a
+// header unpacks to. Of what nobody has asked for no body is held: a stream sends all that it has
+// stored together, of which 8,192 messages are borne with.
 //
 // The end of a connection takes two seconds at most, whatever the broker does.
 //

@@ -67,7 +67,7 @@ func openSubscriber(s *component.Site, a *queue.Address) (queue.Subscriber, erro
 	if err != nil {
 		return nil, err
 	}
-	sub, err := b.Subscriber(a.Site, Subscribing{Topology: Topology{Queue: a.Path}, Existing: true})
+	sub, err := b.Subscriber(a.Site, Subscribing{Topology: Topology{Queue: a.Path}, Existing: true, Limit: a.Limit})
 	if err != nil {
 		return nil, err
 	}

@@ -8,19 +8,22 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/sluice-gateway/sluice/internal/gateway"
 )
 
+// absurd is the size of a body that no broker has.
+const absurd = 1 << 31
+
+// What of the header of a message is read; the library reads no more.
 const (
-	// DefaultLimit is how large the body of a message may be where nobody says so.
-	DefaultLimit = 32 << 20
-
-	// mostHeld is how many bytes of messages are held for a consumer, if it is not a single
-	// message. What stands in a header is counted four times, for that is what it takes.
-	mostHeld = 64 << 20
-
-	// absurd is the size of a body that no broker has.
-	absurd = 1 << 31
+	mostValues = 8192
+	mostDepth  = 32
 )
+
+// mostSpare is how many messages a consumer may get beyond those that it has asked for, of which
+// bodies are left out: a stream sends all that it has stored together.
+const mostSpare = 8192
 
 // Frames, as section 4.2 of AMQP 0-9-1 has them.
 const (
@@ -69,9 +72,13 @@ var (
 	basicConsume        = methodOf(60, 20)
 	basicConsumeOK      = methodOf(60, 21)
 	basicCancel         = methodOf(60, 30)
+	basicCancelOK       = methodOf(60, 31)
 	basicPublish        = methodOf(60, 40)
 	basicReturn         = methodOf(60, 50)
 	basicDeliver        = methodOf(60, 60)
+	basicGet            = methodOf(60, 70)
+	basicGetOK          = methodOf(60, 71)
+	basicGetEmpty       = methodOf(60, 72)
 	basicAck            = methodOf(60, 80)
 	basicReject         = methodOf(60, 90)
 	basicNack           = methodOf(60, 120)
@@ -86,23 +93,24 @@ var heard = map[method]string{
 	connectionBlocked: "s", connectionUnblocked: "",
 	channelOpenOK: "S", channelFlow: "1", channelClose: "2s22",
 	exchangeDeclareOK: "", queueDeclareOK: "s44", queueBindOK: "",
-	basicQosOK: "", basicConsumeOK: "s", basicCancel: "s1", basicReturn: "2sss", basicDeliver: "s81ss", basicAck: "81", basicNack: "81",
+	basicQosOK: "", basicConsumeOK: "s", basicCancel: "s1", basicCancelOK: "s", basicReturn: "2sss", basicDeliver: "s81ss",
+	basicGetOK: "81ss4", basicGetEmpty: "s", basicAck: "81", basicNack: "81",
 	confirmSelectOK: "",
 }
 
-// A question is what the broker answers to a method, unless a bit behind some short texts of
-// it says that it need not.
+// A question is what the broker answers to a method, unless a bit behind some arguments of it
+// says that it need not. That of basicGet has two, and may be asked before it is answered.
 type question struct {
 	answer method
-	texts  int
-	bit    byte // 0 is none
+	form   string // of the arguments in front of the bit
+	bit    byte   // 0 is none
 }
 
 var questions = map[method]question{
 	connectionStartOK: {answer: connectionTune}, connectionOpen: {answer: connectionOpenOK}, connectionClose: {answer: connectionCloseOK},
 	channelOpen:     {answer: channelOpenOK},
-	exchangeDeclare: {exchangeDeclareOK, 2, 1 << 4}, queueDeclare: {queueDeclareOK, 1, 1 << 4}, queueBind: {queueBindOK, 3, 1},
-	basicQos: {answer: basicQosOK}, basicConsume: {basicConsumeOK, 2, 1 << 3},
+	exchangeDeclare: {exchangeDeclareOK, "2ss", 1 << 4}, queueDeclare: {queueDeclareOK, "2s", 1 << 4}, queueBind: {queueBindOK, "2sss", 1},
+	basicQos: {answer: basicQosOK}, basicConsume: {basicConsumeOK, "2ss", 1 << 3}, basicCancel: {basicCancelOK, "s", 1},
 	confirmSelect: {answer: confirmSelectOK},
 }
 
@@ -113,19 +121,24 @@ var questions = map[method]question{
 //
 // It follows the frames of both directions and keeps numbers of them alone. Bodies go through
 // as they are; those that nobody needs and those that may not be held are left out, as if the
-// message had none.
+// message had none, and so is a header that the library would not read, for which it would end
+// the connection, again and again, since the message comes again. [guard.unfit] says which.
 type guard struct {
 	net.Conn
-	limit uint64 // of a body that is delivered; 0 is none
+	limit uint64 // of a body that is received; 0 is none
 
 	// Of the one who reads.
 	in     *bufio.Reader
+	ready  []byte // what is handed on before anything that comes
 	inside bool   // of a frame
 	left   uint64 // bytes of it in front of its end
-	omit   bool   // it is left out
+	way    way    // that it takes
+	header []byte // of a message, that is gathered
+	size   uint64 // of its payload as it comes
 	phase  phase
 	what   method // that the content is of
 	tag    uint64 // of the delivery that it is of
+	spare  bool   // which nobody has asked for
 	body   uint64 // bytes that have not come yet
 	hidden bool   // they are left out
 
@@ -134,22 +147,43 @@ type guard struct {
 	has  int                       // bytes of it
 	skip uint64                    // bytes that say nothing
 
-	mu       sync.Mutex
-	broken   error  // why nothing is read any more
-	frame    uint32 // how large one may be
-	opened   bool   // the channel
-	closed   bool
-	asked    [2]method // the answer that a channel waits for; 0 is none
-	sent     uint64    // messages
-	returned uint64
-	first    uint64            // of them that is not confirmed
-	words    [most / 64]uint64 // a bit for each from there on that is, in turns
-	consumes bool
-	prefetch int // 0 is no limit
-	open     map[uint64]held
-	held     uint64   // bytes
-	waiting  []uint64 // deliveries that there was no room for, oldest first
+	mu        sync.Mutex
+	broken    error  // why nothing is read any more
+	frame     uint32 // how large one may be
+	opened    bool   // the channel
+	closed    bool
+	asked     [2]method // the answer that a channel waits for; 0 is none
+	gets      int       // messages that were asked for
+	sent      uint64    // messages
+	returned  uint64
+	first     uint64            // of them that is not confirmed
+	words     [most / 64]uint64 // a bit for each from there on that is, in turns
+	prefetch  int
+	consumers map[string]*consumer // by their tags
+	open      map[uint64]open      // deliveries that have not ended, by their tags
 }
+
+// way is what becomes of the bytes of a frame.
+type way uint8
+
+const (
+	passes  way = iota // they are handed on
+	gathers            // they are the header of a message, which is judged when it is there
+	drops
+)
+
+// A consumer counts what was delivered to it and has not ended.
+type consumer struct{ open int }
+
+// open is a delivery that has not ended.
+type open struct {
+	of    *consumer // nil if it was asked for
+	unfit error
+}
+
+// beat is a heartbeat, which takes the place of what is left out: the library wants to hear
+// something now and then.
+var beat = []byte{frameHeartbeat, 0, 0, 0, 0, 0, 0, frameEnd}
 
 // longest is what is looked at of a method that is sent.
 const longest = 4 + 2 + 3*(1+short) + 1
@@ -163,26 +197,11 @@ const (
 	contentBody
 )
 
-// held is what is held of a delivery that has not ended.
-type held struct {
-	size uint64
-	fate fate
-}
-
-// fate is what has become of a delivery.
-type fate uint8
-
-const (
-	gone    fate = iota // it has ended
-	whole               // it is there
-	tooLong             // its body is beyond the limit and was left out
-	noRoom              // its body was left out because of others
-)
-
 // newGuard returns a guard of a connection on which nothing was said. Limit is that of the
-// bodies of deliveries; 0 is none.
+// bodies that are received; 0 is none.
 func newGuard(c net.Conn, limit int64) *guard {
-	g := &guard{Conn: c, limit: uint64(max(limit, 0)), in: bufio.NewReaderSize(c, frameMin), frame: frameMin, first: 1, open: make(map[uint64]held)}
+	g := &guard{Conn: c, limit: uint64(max(limit, 0)), in: bufio.NewReaderSize(c, frameMin), frame: frameMin, first: 1,
+		consumers: make(map[string]*consumer), open: make(map[uint64]open)}
 	g.skip = 8 // the header of the protocol
 	g.asked[0] = connectionStart
 	return g
@@ -201,42 +220,56 @@ var errLater = errors.New("it has not come yet")
 // Read reads what the broker sends, up to where it breaks the protocol.
 func (g *guard) Read(p []byte) (n int, err error) {
 	for n < len(p) {
+		if len(g.ready) > 0 {
+			k := copy(p[n:], g.ready)
+			n, g.ready = n+k, g.ready[k:]
+			continue
+		}
 		if g.inside && n > 0 && g.in.Buffered() == 0 {
 			return n, nil
 		}
+		var k int
 		switch {
 		case !g.inside:
-			if err := g.begin(n == 0); err == errLater {
+			if err = g.begin(n == 0); err == errLater {
 				return n, nil
-			} else if err != nil {
-				return n, err
 			}
-		case g.left > 0 && g.omit:
-			k, err := g.in.Discard(int(min(g.left, frameMin)))
-			if g.left -= uint64(k); err != nil {
-				return n, err
-			}
+		case g.left > 0 && g.way == drops:
+			k, err = g.in.Discard(int(min(g.left, frameMin)))
+			g.left -= uint64(k)
+		case g.left > 0 && g.way == gathers:
+			k, err = g.in.Read(g.header[uint64(len(g.header))-g.left:])
+			g.left -= uint64(k)
 		case g.left > 0:
-			k, err := g.in.Read(p[n:min(uint64(len(p)), uint64(n)+g.left)])
+			k, err = g.in.Read(p[n:min(uint64(len(p)), uint64(n)+g.left)])
 			n, g.left = n+k, g.left-uint64(k)
-			if err != nil {
-				return n, err
-			}
+		case g.way == gathers:
+			err = g.judge()
+			g.left, g.way = frameHead+g.size-uint64(len(g.header)), drops
 		default:
-			end, err := g.in.ReadByte()
-			if err != nil {
-				return n, err
-			}
-			if end != frameEnd {
-				return n, g.fault("a frame does not end where it says")
-			}
-			if g.inside = false; !g.omit {
-				p[n] = end
-				n++
-			}
+			err = g.end(p, &n)
+		}
+		if err != nil {
+			return n, err
 		}
 	}
 	return n, nil
+}
+
+// end reads the end of a frame, and hands it on if the frame is.
+func (g *guard) end(p []byte, n *int) error {
+	end, err := g.in.ReadByte()
+	switch {
+	case err != nil:
+		return err
+	case end != frameEnd:
+		return g.fault("a frame does not end where it says")
+	}
+	if g.inside = false; g.way == passes {
+		p[*n] = end
+		*n++
+	}
+	return nil
 }
 
 // peek returns the next bytes, for which it waits if it may.
@@ -271,14 +304,14 @@ func (g *guard) begin(wait bool) error {
 	limit, closed := g.frame-frameRim, g.closed
 	g.mu.Unlock()
 	switch {
-	case size > limit:
+	case size > limit && kind != frameHeader: // to which a broker may add
 		return g.fault("a frame has %d bytes, and %d are agreed on", size, limit)
 	case channel > 1:
 		return g.fault("it writes on the channel %d, which is not open", channel)
 	case channel == 1 && closed:
 		return g.fault("it writes on a channel that it has closed")
 	}
-	omit := false
+	g.left, g.way = frameHead+uint64(size), passes
 	switch kind {
 	case frameMethod:
 		if size < 4 || size > frameMin-frameRim {
@@ -290,15 +323,17 @@ func (g *guard) begin(wait bool) error {
 		if channel == 1 && g.phase != noContent {
 			return g.fault("a method comes before the end of a message")
 		}
-		err = g.method(channel, b[frameHead:])
+		if err := g.method(channel, b[frameHead:]); err != nil {
+			return err
+		}
 	case frameHeader:
 		if channel != 1 || g.phase != contentHeader || size < 14 {
 			return g.fault("the header of a message comes where none can be, or is too short")
 		}
-		if b, err = g.peek(frameHead+14, wait); err != nil {
-			return err
+		if g.way, g.size = gathers, uint64(size); size > limit {
+			g.left = frameHead + leastHeader
 		}
-		err = g.header(b[frameHead:], uint64(size))
+		g.header = append(g.header[:0], make([]byte, g.left)...)
 	case frameBody:
 		if channel != 1 || g.phase != contentBody || uint64(size) > g.body {
 			return g.fault("a body comes where none can be, or is longer than its message")
@@ -306,7 +341,9 @@ func (g *guard) begin(wait bool) error {
 		if g.body -= uint64(size); g.body == 0 {
 			g.phase = noContent
 		}
-		omit = g.hidden
+		if g.hidden {
+			g.ready, g.way = beat, drops
+		}
 	case frameHeartbeat:
 		if channel != 0 || size != 0 {
 			return g.fault("a heartbeat says something")
@@ -314,31 +351,92 @@ func (g *guard) begin(wait bool) error {
 	default:
 		return g.fault("there is no frame of the type %d", kind)
 	}
-	if err != nil {
-		return err
-	}
-	g.inside, g.left, g.omit = true, frameHead+uint64(size), omit
+	g.inside = true
 	return nil
+}
+
+// behind returns what stands behind an argument, and false if that has no end.
+func behind(form rune, b []byte) (rest []byte, ok bool) {
+	n := uint64(form - '0')
+	switch {
+	case form == 's' && len(b) >= 1:
+		n = 1 + uint64(b[0])
+	case form == 'S' && len(b) >= 4:
+		n = 4 + uint64(binary.BigEndian.Uint32(b))
+	case form == 's' || form == 'S':
+		return nil, false
+	}
+	if n > uint64(len(b)) {
+		return nil, false
+	}
+	return b[n:], true
 }
 
 // fields reports whether the arguments of a method are those that the form says.
 func fields(form string, b []byte) bool {
 	for _, f := range form {
-		n := int(f - '0')
-		switch {
-		case f == 's' && len(b) >= 1:
-			n = 1 + int(b[0])
-		case f == 'S' && len(b) >= 4:
-			n = 4 + int(min(binary.BigEndian.Uint32(b), frameMin))
-		case f == 's' || f == 'S':
+		var ok bool
+		if b, ok = behind(f, b); !ok {
 			return false
 		}
-		if len(b) < n {
-			return false
-		}
-		b = b[n:]
 	}
 	return len(b) == 0
+}
+
+// forms are those of the values of tables, by their types, but for tables and arrays.
+var forms = map[byte]rune{
+	't': '1', 'b': '1', 'B': '1', 's': '2', 'u': '2', 'I': '4', 'i': '4', 'f': '4', 'l': '8', 'd': '8', 'T': '8', 'D': '5', 'S': 'S', 'x': 'S', 'V': '0',
+}
+
+// properties reports whether b is flags and properties of a message, as section 4.2.6.1 has them,
+// that are no more and no deeper than is read.
+func properties(b []byte) bool {
+	flags, left := binary.BigEndian.Uint16(b), mostValues
+	if flags&1 != 0 {
+		return false // there are more flags, which nobody knows
+	}
+	b = b[2:]
+	for i, f := range "ssS11ssss8ssss" {
+		if flags&(1<<15>>i) == 0 {
+			continue
+		}
+		rest, ok := behind(f, b)
+		if !ok || f == 'S' && !values(b[4:len(b)-len(rest)], true, 0, &left) {
+			return false
+		}
+		b = rest
+	}
+	return true
+}
+
+// values reports whether b is the values of an array, or with their names those of a table, at
+// this depth, of which so many are left.
+func values(b []byte, named bool, depth int, left *int) (ok bool) {
+	if depth > mostDepth {
+		return false
+	}
+	for len(b) > 0 {
+		if *left--; *left < 0 {
+			return false
+		}
+		if named {
+			if b, ok = behind('s', b); !ok || len(b) == 0 {
+				return false
+			}
+		}
+		kind := b[0]
+		form, known := forms[kind]
+		nests := kind == 'F' || kind == 'A'
+		if nests {
+			form = 'S'
+		}
+		rest, ok := behind(form, b[1:])
+		if !ok || !known && !nests || nests && !values(b[5:len(b)-len(rest)], kind == 'F', depth+1, left) {
+			return false
+		}
+		b = rest
+	}
+	return true
 }
 
 // method judges a method of the broker.
@@ -364,10 +462,7 @@ func (g *guard) method(channel uint16, b []byte) error {
 	case m == channelClose:
 		g.closed = true
 	case m == basicCancel:
-		if !g.consumes {
-			return wrong("it ends a subscription that there is not")
-		}
-		g.consumes = false
+		delete(g.consumers, shortText(args))
 	case m == basicReturn:
 		if g.returned >= g.sent {
 			return wrong("it gives back %d messages, and %d were sent", g.returned+1, g.sent)
@@ -375,15 +470,24 @@ func (g *guard) method(channel uint16, b []byte) error {
 		g.returned++
 		g.phase, g.what = contentHeader, m
 	case m == basicDeliver:
-		if !g.consumes {
-			return wrong("it delivers to a subscription that there is not")
+		c, tag := g.consumers[shortText(args)], binary.BigEndian.Uint64(args[1+int(args[0]):])
+		if g.phase, g.what, g.tag = contentHeader, m, tag; c == nil {
+			g.spare = true // of a stream, of which the consumer has had enough; the library drops it
+			break
 		}
-		g.phase, g.what, g.tag = contentHeader, m, binary.BigEndian.Uint64(args[1+int(args[0]):])
-		switch {
-		case g.open[g.tag].fate != gone:
-			return wrong("it delivers %d twice", g.tag)
-		case g.prefetch > 0 && len(g.open) >= g.prefetch:
-			return wrong("it delivers more than the %d messages that it may send ahead", g.prefetch)
+		switch _, twice := g.open[tag]; {
+		case twice:
+			return wrong("it delivers %d twice", tag)
+		case c.open >= g.prefetch+mostSpare:
+			return wrong("it delivers %d messages that nobody has asked for", mostSpare+1)
+		}
+		g.spare = c.open >= g.prefetch
+		c.open++
+		g.open[tag] = open{of: c}
+	case (m == basicGetOK || m == basicGetEmpty) && g.gets > 0:
+		if g.gets--; m == basicGetOK {
+			g.phase, g.what, g.tag, g.spare = contentHeader, m, binary.BigEndian.Uint64(args), false
+			g.open[g.tag] = open{}
 		}
 	case m == basicAck || m == basicNack:
 		tag, multiple := binary.BigEndian.Uint64(args), args[8]&1 == 1
@@ -394,12 +498,17 @@ func (g *guard) method(channel uint16, b []byte) error {
 			return wrong("it confirms the message %d twice", tag)
 		}
 	case g.asked[channel] == m:
-		g.asked[channel] = 0
+		if g.asked[channel] = 0; m == basicCancelOK {
+			delete(g.consumers, shortText(args))
+		}
 	default:
 		return wrong("it answers %s, which nobody has asked for", m)
 	}
 	return nil
 }
+
+// shortText returns the short text that arguments begin with.
+func shortText(args []byte) string { return string(args[1 : 1+int(args[0])]) }
 
 // confirm notes a confirm of a message that was sent, and reports whether it says anything
 // new. The caller holds the lock.
@@ -431,73 +540,59 @@ func (g *guard) confirm(tag uint64, multiple bool) bool {
 	return true
 }
 
-// header judges the header of a message, and decides what becomes of its body. What is left out
-// is taken from the header. Size is that of the frame's payload.
-func (g *guard) header(b []byte, size uint64) error {
+// leastHeader is what stands in each header of a message: its class, nothing, the size of its body,
+// and flags.
+const leastHeader = 2 + 2 + 8 + 2
+
+// judge judges the header of a message that is gathered, and makes ready what of it is handed on.
+func (g *guard) judge() error {
+	b := g.header[frameHead:]
 	g.body = binary.BigEndian.Uint64(b[4:])
+	readable := uint64(len(b)) == g.size && properties(b[12:])
+	var unfit error
 	switch {
 	case binary.BigEndian.Uint16(b) != 60:
 		return g.fault("the header of a message is not of its class")
 	case g.body > absurd:
 		return g.fault("a message has %d bytes", g.body)
-	}
-	if g.what == basicReturn {
-		g.hidden = true // who has sent it knows it by its properties
-	} else {
-		g.hidden = !g.hold(g.body, size)
-	}
-	if g.hidden {
-		clear(b[4:12])
-		if g.what == basicDeliver {
-			clear(b[12:14]) // nor are there any properties
-		}
+	case g.what == basicReturn && !readable:
+		return g.fault("the header of a message that it gives back cannot be read")
+	case g.what == basicReturn:
+	case !readable:
+		unfit = &gateway.Error{Code: gateway.CodeBackendInvalid, Public: "the header of the message cannot be read",
+			Err: fmt.Errorf("the header of the message, of %d bytes, has more than %d values, is deeper than %d tables, or larger than a frame", g.size, mostValues, mostDepth)}
+		b = b[:leastHeader]
+		clear(b[12:])
+		binary.BigEndian.PutUint32(g.header[3:], leastHeader)
+	case g.spare:
+		unfit = gateway.Away(errors.New("the broker has sent a message that nobody has asked for"))
+	case g.limit > 0 && g.body > g.limit:
+		unfit = &gateway.Error{Code: gateway.CodeBackendTooLarge, Public: "the message is too large",
+			Err: fmt.Errorf("the message has %d bytes, and the limit is %d", g.body, g.limit)}
 	}
 	if g.phase = contentBody; g.body == 0 {
 		g.phase = noContent
 	}
+	if g.hidden = unfit != nil || g.what == basicReturn; g.hidden { // who has sent a message knows it by its properties
+		clear(b[4:12])
+	}
+	if unfit != nil {
+		g.mu.Lock()
+		if d, known := g.open[g.tag]; known {
+			d.unfit = unfit
+			g.open[g.tag] = d
+		}
+		g.mu.Unlock()
+	}
+	g.ready = append(g.header[:frameHead+len(b)], frameEnd)
 	return nil
 }
 
-// hold notes a delivery, and reports whether there is room for it.
-func (g *guard) hold(body, header uint64) bool {
+// unfit returns why something of a delivery was left out, or nil.
+func (g *guard) unfit(tag uint64) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	d := held{body + 4*header, whole}
-	switch {
-	case g.limit > 0 && body > g.limit:
-		d = held{body, tooLong}
-	case g.held > 0 && g.held+d.size > mostHeld:
-		d.fate = noRoom
-		g.waiting = append(g.waiting, g.tag)
-	default:
-		g.held += d.size
-	}
-	g.open[g.tag] = d
-	return d.fate == whole
-}
-
-// delivery returns what has become of a delivery, and the size of its body if that was too
-// long.
-func (g *guard) delivery(tag uint64) (fate, uint64) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	d := g.open[tag]
-	return d.fate, d.size
-}
-
-// room returns the oldest deliveries that there was no room for and now is: the broker is to
-// deliver them again. Each is returned once.
-func (g *guard) room() (tags []uint64) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for used := g.held; len(g.waiting) > 0; {
-		tag := g.waiting[0]
-		if used += g.open[tag].size; used > mostHeld && used > g.open[tag].size {
-			break
-		}
-		tags, g.waiting = append(tags, tag), g.waiting[1:]
-	}
-	return tags
+	return g.open[tag].unfit
 }
 
 // Write writes what was asked above, and gives up when the broker takes nothing for so long as
@@ -562,13 +657,20 @@ func (g *guard) ask(channel uint16, b []byte) {
 	case basicQos:
 		g.prefetch = int(binary.BigEndian.Uint16(args[4:]))
 	case basicConsume:
-		g.consumes = true
+		queue := args[2:]
+		g.consumers[shortText(queue[1+int(queue[0]):])] = new(consumer)
+	case basicCancel:
+		if questions[m].unanswered(args) {
+			delete(g.consumers, shortText(args))
+		}
+	case basicGet:
+		g.gets++
 	case basicPublish:
 		g.sent++
 	case basicAck, basicReject, basicNack:
 		tag := binary.BigEndian.Uint64(args)
-		if d := g.open[tag]; d.fate == whole {
-			g.held -= d.size
+		if d := g.open[tag]; d.of != nil {
+			d.of.open--
 		}
 		delete(g.open, tag)
 	}
@@ -582,9 +684,8 @@ func (q question) unanswered(args []byte) bool {
 	if q.bit == 0 {
 		return false
 	}
-	args = args[2:]
-	for range q.texts {
-		args = args[1+int(args[0]):]
+	for _, f := range q.form {
+		args, _ = behind(f, args)
 	}
 	return args[0]&q.bit != 0
 }

@@ -208,20 +208,14 @@ func TestLiar(t *testing.T) {
 		}, "it writes on a channel that it has closed"},
 		{"has a body of nothing", func(string) []byte { return frame(3, 1, long) }, "a body comes where none can be"},
 		{"has a header of nothing", func(string) []byte { return head(5) }, "the header of a message comes where none can be"},
-		{"delivers what nobody reads", func(to string) []byte {
-			if to != "" {
-				return say(1, 60, 31, to)
-			}
-			return deliver("x", 1, 0)
-		}, ""},
-		{"ends what there is not", func(to string) []byte {
-			if to == "" {
-				return say(1, 60, 30, "x", uint8(1))
-			}
-			return append(say(1, 60, 30, to, uint8(1)), say(1, 60, 30, to, uint8(1))...)
-		}, ""},
+		{"delivers without end", func(to string) []byte { return deliver(to, 1, 1<<62, long, long) }, "a message has 4611686018427387904 bytes"},
+		{"delivers a longer body", func(to string) []byte { return deliver(to, 1, 5, []byte("sixsix")) }, "a body comes where none can be, or is longer than its message"},
+		{"breaks off", func(to string) []byte { return append(deliver(to, 1, 5, []byte("si")), deliver(to, 2, 0)...) }, "a method comes before the end of a message"},
+		{"gives what nobody has asked for", func(string) []byte { return say(1, 60, 71, uint64(1), uint8(0), "e", "k", uint32(0)) }, "it answers 60.71, which nobody has asked for"},
+		{"has nothing for nobody", func(string) []byte { return say(1, 60, 72, "") }, "it answers 60.72, which nobody has asked for"},
+		{"ends nothing", func(string) []byte { return say(1, 60, 31, "x") }, "it answers 60.31, which nobody has asked for"},
 	} {
-		for _, subscribes := range []bool{false} {
+		for _, subscribes := range []bool{false, true} {
 			b := newLiar(t, func(conn int, class, id uint16, args []byte, c io.Writer) bool {
 				switch {
 				case conn == 1 && class == 85 && id == 10:
@@ -338,6 +332,10 @@ func FuzzLiar(f *testing.F) {
 	f.Add(say(1, 20, 40, uint16(406), "no", uint16(60), uint16(40)), false)
 	f.Add(say(0, 10, 60, "memory"), false)
 	f.Add(say(1, 20, 20, uint8(0)), false)
+	f.Add(deliver("TAG", 1, 3, []byte("{"), nil, []byte("}}")), true)
+	f.Add(append(say(1, 60, 60, "TAG", uint64(1), uint8(0), "e", "k"), frame(2, 1, append(binary.BigEndian.AppendUint64([]byte{0, 60, 0, 0}, 0), "\x20\x00\x00\x00\x00\x0b\x01aA\x00\x00\x00\x03VVV"...))...), true)
+	f.Add(say(1, 60, 30, "TAG", uint8(1)), true)
+	f.Add(frame(8, 0, nil), true)
 	f.Fuzz(func(t *testing.T, says []byte, subscribes bool) {
 		said := make(chan bool, 1)
 		b := newLiar(t, func(_ int, class, id uint16, args []byte, c io.Writer) bool {
@@ -367,5 +365,42 @@ func FuzzLiar(f *testing.F) {
 		p := e.publisher(t, amqp.Publishing{Topology: exchange("e"), Mandatory: true})
 		<-said
 		p.Send(queuetest.Within(t, 5*time.Millisecond), new(amqp.Message))
+	})
+}
+
+// FuzzHeader: whatever stands in the header of a message, the next one comes by the same
+// connection.
+func FuzzHeader(f *testing.F) {
+	f.Add([]byte("\x80\x00\x01a"))
+	f.Add([]byte("\x20\x00\x00\x00\x00\x0b\x01aA\x00\x00\x00\x03VVV"))
+	f.Add([]byte("\xff\xfc\x00\x00\x00\x00\x00\x00\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"))
+	f.Add([]byte("\x20\x00\x00\x00\x00\x08\x01aD\x01\x00\x00\x00\x01"))
+	f.Add([]byte("\x20\x00\x00\x00\x00\x07\x01aF\x00\x00\x00\x01"))
+	f.Add([]byte("\x20\x00\xff\xff\xff\xff"))
+	f.Add([]byte("\x00\x01"))
+	f.Fuzz(func(t *testing.T, properties []byte) {
+		if len(properties) < 2 {
+			return
+		}
+		b := newLiar(t, func(_ int, class, id uint16, args []byte, c io.Writer) bool {
+			if class != 60 || id != 20 {
+				return false
+			}
+			out := append(say(1, 60, 21, tag(args)), say(1, 60, 60, tag(args), uint64(1), uint8(0), "e", "k")...)
+			out = append(out, frame(2, 1, append([]byte{0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, properties...))...)
+			c.Write(append(out, deliver(tag(args), 2, 2, []byte("{}"))...))
+			return true
+		})
+		s := newEnds(t, b.url()).subscriber(t, amqp.Subscribing{Topology: durable("q"), Prefetch: 3})
+		queuetest.Ready(t, s)
+		for i := range 2 {
+			d, err := s.Receive(queuetest.Within(t, time.Minute))
+			if err != nil || (i == 1) != (string(d.Message().Body) == "{}") {
+				t.Errorf("%d: %v, %v", i, d, err)
+			}
+		}
+		if n := b.conns.Load(); n != 1 {
+			t.Errorf("%d connections", n)
+		}
 	})
 }

@@ -110,7 +110,7 @@ type letter struct {
 
 // Dial connects, declares and asks for confirms.
 func (p *publication) Dial(ctx context.Context, lost func(cause error)) (*sender, error) {
-	s, err := p.dial(ctx, true)
+	s, err := p.dial(ctx, 0)
 	if err != nil {
 		return nil, err
 	}

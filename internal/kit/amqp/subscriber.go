@@ -43,6 +43,11 @@ type Subscribing struct {
 	PrefetchSize int // bytes; 0 is no limit, and RabbitMQ knows no other
 	NoLocal      bool
 
+	// Limit is how many bytes the body of a message may have; 0 is no limit. One that is larger
+	// is received without its body, and its Fault says so; so is one whose header nobody
+	// reads.
+	Limit int64
+
 	// AutoAck acknowledges a message when it is received: Ack and Nack of its delivery do
 	// nothing.
 	AutoAck bool
@@ -108,7 +113,7 @@ type asker struct {
 
 // Dial connects and subscribes.
 func (p *subscription) Dial(ctx context.Context, lost func(cause error)) (*receiver, error) {
-	s, err := p.dial(ctx, false)
+	s, err := p.dial(ctx, p.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +121,7 @@ func (p *subscription) Dial(ctx context.Context, lost func(cause error)) (*recei
 	r := &receiver{session: s, subscription: p, others: make(chan client.Delivery), left: make(chan struct{}, 1)}
 	if err := r.subscribe(); err != nil {
 		s.end(ctx, func() {})
-		return nil, err
+		return nil, s.blame(err)
 	}
 	closes, cancels := s.ch.NotifyClose(make(chan *client.Error, 1)), s.ch.NotifyCancel(make(chan string, 1))
 	r.done.Go(func() {
@@ -388,6 +393,7 @@ func (s *Subscriber) Receive(ctx context.Context) (queue.Delivery, error) {
 	}
 	if ok && !r.ch.IsClosed() { // a message that is left of one that is comes again
 		d := &delivery{m: message(&m), of: r, tag: m.DeliveryTag}
+		d.m.Fault = r.guard.unfit(d.tag)
 		if !s.autoAck {
 			return d, nil
 		}

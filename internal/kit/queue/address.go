@@ -41,6 +41,10 @@ type Address struct {
 	Backoff live.Backoff
 	Retries int // as [live.Options] has them
 
+	// Limit is how many bytes the body of a message may have that is received; 0 is no limit. A
+	// driver that cannot see to that leaves it to those who read the body.
+	Limit int64
+
 	// Envelope asks for the form of messages that was written before; see
 	// [Address.HasEnvelope].
 	Envelope bool

@@ -55,6 +55,9 @@ func (c *consumer) Do(ctx context.Context, x *gateway.Exchange) error {
 	case err == nil:
 		c.taken.Set(x, d)
 		m := d.Message()
+		if m.Fault != nil {
+			return m.Fault
+		}
 		r.Status, r.Body = 200, body.FromBytes(m.Body)
 		for _, f := range m.Attributes {
 			if gateway.Canonical(f.Name) == "Content-Type" && gateway.Carried(f.Value) {

@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -64,6 +65,22 @@ func TestConsume(t *testing.T) {
 				t.Errorf("%d requeued, %d dropped, %d held; want %d, %d and none", q, d, b.Held(), tt.requeued, tt.dropped)
 			}
 		})
+	}
+}
+
+// TestConsumeFault: a message that is not there fails who takes it, and is dropped or requeued as
+// one that cannot be used.
+func TestConsumeFault(t *testing.T) {
+	for options, left := range map[string]int{"": 0, `"requeue": true`: 1} {
+		b := queuetest.New(t)
+		_, ask := asking(t, b, inSluice, "", "", "test/consume", options)
+		b.Put("orders", queue.Message{Fault: &gateway.Error{Code: gateway.CodeBackendTooLarge, Err: errors.New("it is too large")}})
+		if got := ask(t.Context(), testx.Request{}); got.Status != 502 || queuetest.Code(got.Err) != gateway.CodeBackendTooLarge {
+			t.Errorf("%s: %d, %v", options, got.Status, got.Err)
+		}
+		if q, d := len(b.Queue("orders")), len(b.Dropped("orders")); q != left || d != 1-left || b.Held() != 0 {
+			t.Errorf("%s: %d requeued, %d dropped, %d held", options, q, d, b.Held())
+		}
 	}
 }
 

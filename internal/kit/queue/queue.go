@@ -28,6 +28,11 @@ type Message struct {
 	// group of a FIFO queue. "" is none.
 	Key string
 
+	// Fault is why there is no body, nor all of the attributes maybe, of a message that was
+	// received: it is larger than it may be, for instance. It fails who would use the message,
+	// whose delivery is to be ended as any other. Nil is the rule.
+	Fault error
+
 	// Redelivered is how often the message was delivered before, as far as the broker
 	// tells: 1 if it says no more than that it was.
 	Redelivered int

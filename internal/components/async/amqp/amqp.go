@@ -52,6 +52,7 @@ func build(s *component.PipeSite, o Options) error {
 			Durable: o.Durable, Delete: o.Delete, Exclusive: o.Exclusive, NoWait: o.NoWait, DeadLetters: o.DeadLetterExchange,
 		},
 		Prefetch: max(o.PrefetchCount, c.Consumer.Workers), PrefetchSize: o.PrefetchSize, NoLocal: o.NoLocal, AutoAck: o.AutoAck,
+		Limit: s.Service().MaxBodyBytes.Held(),
 	})
 	if err != nil {
 		return err

@@ -22,6 +22,10 @@
 // that, and nack_discard lets no message come twice: what is dropped goes to
 // dead_letter_exchange, if the queue has one.
 //
+// A message that is larger than max_body_bytes at the root, or than 32 MiB without it, is not held: it
+// fails without a call, and the log has a line. So does one whose header has more than
+// 8,192 values, is deeper than 32 tables, or is larger than a frame.
+//
 // A message that rests keeps no worker. It is one of those that the broker waits for, so that it
 // hands out others in its place, until there are ten times prefetch_count in all. When as many
 // rest, none is taken until one goes back, which the log says; and because the broker puts what

@@ -105,6 +105,7 @@ func buildConsumer(s *component.BackendSite, o ConsumerOptions) error {
 			Durable: o.Durable, Delete: o.Delete, Exclusive: o.Exclusive, NoWait: o.NoWait,
 		},
 		Prefetch: o.PrefetchCount, PrefetchSize: o.PrefetchSize, NoLocal: o.NoLocal, AutoAck: o.AutoAck,
+		Limit: s.Config().MaxResponseBytes.Held(),
 	})
 	if err != nil {
 		return err

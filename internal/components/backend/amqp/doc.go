@@ -54,6 +54,10 @@
 // stay behind, as the header of a service does where its answer is decoded; with no-op the
 // client gets the body as it is, and the content type.
 //
+// A message that is larger than max_response_bytes, or than 32 MiB without it, is not held: it fails
+// the request as one does that cannot be decoded. So does one whose header has more than 8,192
+// values, is deeper than 32 tables, or is larger than a frame.
+//
 // No message is taken while nobody waits, unless prefetch_count says so. That no message came is a failure, or the answer that
 // empty_status_code says.
 //

@@ -68,6 +68,7 @@ func buildSubscriber(s *component.BackendSite, o SubscriberOptions) error {
 		return err
 	}
 	a.Server, a.ClientTLS, a.Backoff, a.Retries = o.Server, o.ClientTLS, o.BackoffStrategy, o.MaxRetries
+	a.Limit = s.Config().MaxResponseBytes.Held()
 	sub, err := queue.OpenSubscriber(&s.Site, a)
 	if err != nil {
 		return err
