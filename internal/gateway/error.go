@@ -118,7 +118,20 @@ func OfClient(err error) bool {
 // connection was lost and is not back: it fails at once, and has reached nobody. A
 // connection that the call itself could not make is [CodeBackendUnreachable].
 func Away(cause error) *Error {
-	return &Error{Code: CodeBackendAway, Public: "the service is away", Err: fmt.Errorf("%w: %w", ErrUnreached, cause)}
+	cause = Reason(cause)
+	if !errors.Is(cause, ErrUnreached) { // else it says so
+		cause = fmt.Errorf("%w: %w", ErrUnreached, cause)
+	}
+	return &Error{Code: CodeBackendAway, Public: "the service is away", Err: cause}
+}
+
+// Reason returns what an error says without its code, for whoever makes it the cause of
+// another one, which has a code of its own, or of a line in the log.
+func Reason(err error) error {
+	if e, ok := err.(*Error); ok && e.Err != nil {
+		return e.Err
+	}
+	return err
 }
 
 // ErrStopped is the cause ([context.Cause]) of a context that has ended because the

@@ -22,6 +22,26 @@ func TestErrorText(t *testing.T) {
 	}
 }
 
+// TestAway says once that nobody was reached, and has one code.
+func TestAway(t *testing.T) {
+	refused := errors.New("connection refused")
+	unreached := fmt.Errorf("%w: %w", ErrUnreached, refused)
+	for _, tt := range []struct {
+		cause error
+		want  string
+	}{
+		{refused, "backend_away: no connection was made: connection refused"},
+		{unreached, "backend_away: no connection was made: connection refused"},
+		{&Error{Code: CodeBackendUnreachable, Err: unreached}, "backend_away: no connection was made: connection refused"},
+		{Away(refused), "backend_away: no connection was made: connection refused"},
+		{&Error{Code: CodeTimeout}, "backend_away: no connection was made: timeout"},
+	} {
+		if got := Away(tt.cause); got.Error() != tt.want || !errors.Is(got, ErrUnreached) {
+			t.Errorf("Away(%v) = %q, want %q", tt.cause, got, tt.want)
+		}
+	}
+}
+
 // TestBadStatus names the URL where there is one, and none where a component has answered.
 func TestBadStatus(t *testing.T) {
 	x := Acquire(nil)

@@ -3,6 +3,8 @@
 package brokers
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -149,23 +151,28 @@ func TestSQSWaiting(t *testing.T) {
 
 // BenchmarkLambda calls a warm function with bodies of 1 KB that clients post: by the gateway,
 // on each engine, which decodes the answer, and by a plain handler with the SDK, which does
-// not. The figure is CPU per call, of the process that calls alone; clients and stand-in
-// are in another.
+// not. The same is done with a service by HTTP, which shows what of it the engine costs. The
+// figure is CPU per call, of the process that calls alone; clients and stand-in are in another.
 func BenchmarkLambda(b *testing.B) {
-	gateway := func(e engine.Engine) func(b *testing.B, url string) string {
+	gateway := func(e engine.Engine, backend string) func(b *testing.B, url string) string {
 		return func(b *testing.B, url string) string {
-			return start(b, e, keys, `{`+quiet+`"endpoints": [{"endpoint": "/f", "method": "POST", "timeout": "10s", "backend": [{"url_pattern": "/",
-				"extra_config": {"backend/lambda": {"function_name": "f", "region": "eu-west-1", "endpoint": "`+url+`"}}}]}]}`).url + "/f"
+			return start(b, e, keys, `{`+quiet+`"endpoints": [{"endpoint": "/f", "method": "POST", "timeout": "10s", "backend": [{"url_pattern": "/", `+
+				strings.ReplaceAll(backend, "$URL", url)+`}]}]}`).url + "/f"
 		}
 	}
+	const (
+		function = `"extra_config": {"backend/lambda": {"function_name": "f", "region": "eu-west-1", "endpoint": "$URL"}}`
+		service  = `"host": ["$URL"]`
+	)
 	for _, way := range []struct {
-		name  string
-		start func(b *testing.B, url string) string
+		name, helper string
+		start        func(b *testing.B, url string) string
 	}{
-		{"plain", plainLambda}, {fast.Engine.Name, gateway(fast.Engine)}, {nethttp.Engine.Name, gateway(nethttp.Engine)},
+		{"plain", "lambda", plainLambda}, {fast.Engine.Name, "lambda", gateway(fast.Engine, function)}, {nethttp.Engine.Name, "lambda", gateway(nethttp.Engine, function)},
+		{"http/plain", "http", plainHTTP}, {"http/" + fast.Engine.Name, "http", gateway(fast.Engine, service)}, {"http/" + nethttp.Engine.Name, "http", gateway(nethttp.Engine, service)},
 	} {
 		b.Run(way.name, func(b *testing.B) {
-			h, url := newHelper(b, "lambda")
+			h, url := newHelper(b, way.helper)
 			at := way.start(b, url)
 			h.load(b, at, 1000)
 			b.ResetTimer()
@@ -182,6 +189,34 @@ func plainLambda(b *testing.B, url string) string {
 		Region: awstest.Region, BaseEndpoint: &url, HTTPClient: awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.MaxIdleConnsPerHost = 64 }),
 		Credentials: credentials.NewStaticCredentialsProvider(awstest.Key, awstest.Secret, ""),
 	})
+	return plain(b, func(ctx context.Context, body []byte) ([]byte, error) {
+		out, err := c.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("f"), Payload: body})
+		if err != nil {
+			return nil, err
+		}
+		return out.Payload, nil
+	})
+}
+
+// plainHTTP is the same for a service.
+func plainHTTP(b *testing.B, url string) string {
+	c := http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+	return plain(b, func(ctx context.Context, body []byte) ([]byte, error) {
+		r, err := http.NewRequestWithContext(ctx, "POST", url, bytes.NewReader(body))
+		if err != nil {
+			return nil, err
+		}
+		out, err := c.Do(r)
+		if err != nil {
+			return nil, err
+		}
+		defer out.Body.Close()
+		return io.ReadAll(out.Body)
+	})
+}
+
+// plain serves answers to bodies.
+func plain(b *testing.B, call func(ctx context.Context, body []byte) ([]byte, error)) (url string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
@@ -191,13 +226,13 @@ func plainLambda(b *testing.B, url string) string {
 		if err != nil {
 			return
 		}
-		out, err := c.Invoke(r.Context(), &lambda.InvokeInput{FunctionName: aws.String("f"), Payload: body})
+		out, err := call(r.Context(), body)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadGateway)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		w.Write(out.Payload)
+		w.Write(out)
 	})}
 	go server.Serve(l)
 	b.Cleanup(func() { server.Close() })

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"strings"
@@ -87,6 +88,13 @@ func TestHelper(t *testing.T) {
 		fmt.Println(natstest.Start(t, natstest.Options{}).Direct())
 	case "lambda":
 		s := awstest.New(t, "lambda", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"id":7,"name":"Ada"}`) })
+		fmt.Println(s.URL)
+	case "http":
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			io.Copy(io.Discard, r.Body)
+			fmt.Fprint(w, `{"id":7,"name":"Ada"}`)
+		}))
+		defer s.Close()
 		fmt.Println(s.URL)
 	case "kafka":
 		fmt.Println(kafkatest.Start(t, []string{"orders"}).Address)

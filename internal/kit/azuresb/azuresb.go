@@ -48,7 +48,7 @@ func openPublisher(s *component.Site, a *queue.Address) (queue.Publisher, error)
 		return nil, err
 	}
 	return component.Keep(s, "topic "+queue.ID(n.id, a.Path), func() (*publisher, func(), error) {
-		c := live.New(a.Live(a.String()), &service{namespace: n, topic: a.Path})
+		c := live.New(a.Live(a.String()+" of "+n.host), &service{namespace: n, topic: a.Path})
 		return &publisher{c}, c.Close, nil
 	})
 }
@@ -130,7 +130,7 @@ func openSubscriber(s *component.Site, a *queue.Address) (queue.Subscriber, erro
 	}
 	// The service shares the messages of a subscription out, so those who read it share this.
 	return component.Keep(s, fmt.Sprint("subscription ", queue.ID(n.id, a.Path, name), " ", most, " ", wait), func() (*subscriber, func(), error) {
-		c := live.New(a.Live(a.String()+" subscription "+name), &service{namespace: n, topic: a.Path, subscription: name, most: most, wait: wait})
+		c := live.New(a.Live(a.String()+" subscription "+name+" of "+n.host), &service{namespace: n, topic: a.Path, subscription: name, most: most, wait: wait})
 		return &subscriber{c}, c.Close, nil
 	})
 }

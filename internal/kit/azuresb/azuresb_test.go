@@ -251,7 +251,7 @@ func TestMissing(t *testing.T) {
 	e := newEnds(t)
 	p := e.publisher(t, "missing")
 	until(t, func() error {
-		if log := e.Log.String(); !strings.Contains(log, "amqp:not-found") {
+		if log := e.Log.String(); !strings.Contains(log, "peer=\"azuresb://missing of localhost:") || !strings.Contains(log, "cause=\"the service bus says: amqp:not-found: the stand-in says so\"") {
 			return errors.New(log)
 		}
 		return nil

@@ -225,9 +225,16 @@ func said(err error) error {
 	if e, ok := errors.AsType[errIdentity](err); ok {
 		return e
 	}
-	text, _, _ := strings.Cut(err.Error(), "\n")
+	text := err.Error()
+	if e, ok := errors.AsType[*azservicebus.Error](err); ok {
+		text = strings.TrimPrefix(text, "("+string(e.Code)+"): ")
+	}
+	if e, ok := errors.AsType[*amqp.Error](err); ok {
+		text = "the service bus says: " + string(e.Condition) + ": " + e.Description
+	}
+	text, _, _ = strings.Cut(text, "\n")
 	if strings.Contains(text, "SharedAccess") { // of a token or a connection string that somebody quotes
 		text = "it is about the key of the connection string"
 	}
-	return fmt.Errorf("the service bus says: %s", strings.ToValidUTF8(text[:min(len(text), longestLine)], ""))
+	return errors.New(strings.ToValidUTF8(text[:min(len(text), longestLine)], ""))
 }

@@ -396,7 +396,7 @@ func TestAway(t *testing.T) {
 			t.Error("given back to nobody")
 		}
 	}
-	if log := e.Log.String(); !strings.Contains(log, "peer is away") || !strings.Contains(log, "peer is back") || !strings.Contains(log, "gcppubsub://"+topic) {
+	if log := e.Log.String(); !strings.Contains(log, "peer is away") || !strings.Contains(log, "peer is back") || !strings.Contains(log, "gcppubsub://"+topic) || strings.Contains(log, "transport:") {
 		t.Errorf("log:\n%.2000s", log)
 	}
 }

@@ -169,7 +169,11 @@ const longestLine = 512
 // said returns what a call has failed for, in a line.
 func said(err error) error {
 	s := status.Convert(err)
-	return fmt.Errorf("Pub/Sub: %s: %s", s.Code(), line(s.Message()))
+	text := s.Message()
+	if _, within, wrapped := strings.Cut(text, `desc = "transport: Error while dialing: `); wrapped { // by the library
+		text = strings.TrimSuffix(within, `"`)
+	}
+	return fmt.Errorf("Pub/Sub: %s: %s", s.Code(), line(text))
 }
 
 // line returns what stands in the first line of a text.

@@ -44,7 +44,7 @@ func (p *peer) Dial(ctx context.Context, lost func(error)) (*link, error) {
 	if err != nil {
 		err = awsx.Failed(ctx, err)
 		if r, refused := errors.AsType[*awsx.Refusal](err); !refused || !unseen(r) {
-			return nil, err
+			return nil, gateway.Reason(err)
 		}
 	}
 	l.Poller = queue.NewPoller(most, p.wait, lost, l.ask)
@@ -79,14 +79,12 @@ func (l *link) failed(ctx context.Context, err error, sent bool) error {
 		}
 		return queue.Refused(r)
 	}
-	l.Lose(e)
-	switch {
-	case errors.Is(e, gateway.ErrUnreached):
-		return gateway.Away(e)
-	case sent:
-		return queue.Lost(e)
+	cause := gateway.Reason(e)
+	l.Lose(cause)
+	if sent && !errors.Is(e, gateway.ErrUnreached) {
+		return queue.Lost(cause)
 	}
-	return gateway.Away(e)
+	return gateway.Away(cause)
 }
 
 // patience is how long a call may take where nobody says so.

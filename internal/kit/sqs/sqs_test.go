@@ -189,7 +189,7 @@ func TestPublishFails(t *testing.T) {
 	if err := e.queue(t, "orders").Publish(gone, &queue.Message{Body: []byte("a")}); !errors.Is(err, context.Canceled) {
 		t.Errorf("gone: %v", err)
 	}
-	if log := e.Log.String(); strings.Contains(log, awstest.Secret) || !strings.Contains(log, "peer is away") || !strings.Contains(log, "peer is back") {
+	if log := e.Log.String(); strings.Contains(log, awstest.Secret) || strings.Contains(log, gateway.CodeBackendUnreachable) || !strings.Contains(log, "peer is away") || !strings.Contains(log, "peer is back") {
 		t.Errorf("the log is\n%s", log)
 	}
 }

@@ -207,7 +207,7 @@ func (c *connector) tell(err error) {
 	switch say := c.state.Is(err != nil, c.clock); {
 	case !say:
 	case err != nil:
-		c.log.Warn("function cannot be called", "backend", c.name, "cause", err)
+		c.log.Warn("function cannot be called", "backend", c.name, "cause", gateway.Reason(err))
 	default:
 		c.log.Info("function is called again", "backend", c.name)
 	}
