@@ -87,6 +87,10 @@ type Request struct {
 	// answer cancels the others: the end of the context is likely, and noticed at once.
 	Contested bool
 
+	// Idempotent is that the request may be sent twice whatever its method, as what asks and
+	// changes nothing by POST; see [Request.Repeatable].
+	Idempotent bool
+
 	// Attempt is what is known of the host that is called, as its client has found.
 	Attempt Attempt
 
@@ -145,8 +149,8 @@ const (
 )
 
 // Repeatable reports whether the request may be sent a second time although a
-// backend may have got the first: its method is safe, or a field says that the
-// backend tells one from the other (RFC 9110, section 9.2.2). Whether its body is
+// backend may have got the first: its method is safe, whoever made it says so, or a field
+// says that the backend tells one from the other (RFC 9110, section 9.2.2). Whether its body is
 // still there is another question.
 //
 // PUT and DELETE are idempotent only if nobody writes between the two attempts,
@@ -156,7 +160,7 @@ func (r *Request) Repeatable() bool {
 	case "GET", "HEAD", "OPTIONS", "TRACE":
 		return true
 	}
-	return r.Header.Has("Idempotency-Key") || r.Header.Has("X-Idempotency-Key")
+	return r.Idempotent || r.Header.Has("Idempotency-Key") || r.Header.Has("X-Idempotency-Key")
 }
 
 // Response is what travels back.

@@ -76,6 +76,38 @@ func TestGraphQLHosts(t *testing.T) {
 	})
 }
 
+// TestGraphQLLost: a query whose connection ends before an answer is sent again, a mutation is
+// not, both by POST.
+func TestGraphQLLost(t *testing.T) {
+	onBoth(t, func(t *testing.T, e engine.Engine) {
+		s := newShelf(t)
+		r := start(t, e, nil, fmt.Sprintf(`{`+quiet+`"host":[%q],"timeout":"30s","endpoints":[{"endpoint":"/books/{id}","backend":[`+find("", "")+`]},
+			{"endpoint":"/books/{id}/reader","method":"PUT","backend":[{"url_pattern":"/","target":"data.lend","extra_config":{"backend/graphql":{"type":"mutation",
+				"query":"mutation($id: Int!, $to: String!) { lend(id: $id, to: $to) { id reader } }","variables":{"id":"{id}"},"interpolate":"deep"}}}]}]}`, s.URL))
+		hang := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s.instead.Store(nil)
+			panic(http.ErrAbortHandler) // ends the connection
+		})
+		for _, tt := range []struct {
+			method, path, body string
+			status             int
+			calls              int64
+		}{{"GET", "/books/7", "", 200, 2}, {"PUT", "/books/8/reader", `{"to":"Grace"}`, 502, 1}} {
+			for range 5 {
+				if status, text := r.ask("GET", "/books/7", ""); status != 200 { // makes a connection
+					t.Fatalf("%d %s", status, text)
+				}
+				before := s.calls.Load()
+				s.instead.Store(&hang)
+				status, text := r.ask(tt.method, tt.path, tt.body)
+				if n := s.calls.Load() - before; status != tt.status || n != tt.calls {
+					t.Errorf("%s: %d %s, sent %d times; want %d, %d times", tt.path, status, text, n, tt.status, tt.calls)
+				}
+			}
+		}
+	})
+}
+
 // TestGraphQLBreaker: errors of a server open the breaker, behind which nobody asks it, and it
 // closes when the server is well again; another backend of the endpoint answers meanwhile.
 func TestGraphQLBreaker(t *testing.T) {

@@ -47,6 +47,7 @@ var clientCases = cases{
 	{"limited idle connections lose no answer", idleLosesNothing},
 	{"idle connections end", idleConnectionsEnd},
 	{"a connection that the backend closed is replaced", staleReplaced},
+	{"what may be repeated is, where a connection ends before an answer", repeated},
 	{"what comes behind an answer without a body is no answer", unaskedDropped},
 	{"what is on its way behind an answer without a body is no answer", unaskedOnItsWay},
 	{"what is on its way behind answers of a careless backend is no answer", unaskedOfCareless},
@@ -781,6 +782,65 @@ func staleReplaced(t *trial) {
 	b.close()
 	x := t.call(b.addr)
 	t.wantFailure(c.Do(t.context(), x), gateway.CodeBackendUnreachable, true)
+}
+
+// repeated has a backend that takes the second request on a connection and ends it without a
+// word.
+func repeated(t *trial) {
+	tests := []struct {
+		name, method string
+		idempotent   bool
+		header       gateway.Fields
+		again        bool
+	}{
+		{"GET", "GET", false, nil, true},
+		{"POST", "POST", false, nil, false},
+		{"a query by POST", "POST", true, nil, true},
+		{"POST with a key", "POST", false, gateway.Fields{{Name: "Idempotency-Key", Value: "1"}}, true},
+		{"a query by POST with a key", "POST", true, gateway.Fields{{Name: "Idempotency-Key", Value: "1"}}, true},
+	}
+	for _, tt := range tests {
+		got := make(chan head, 4)
+		b := t.backend(func(w *wire) {
+			for n := 1; w.more(); n++ {
+				h := w.head()
+				text := w.content(h)
+				if h.start != "GET /first HTTP/1.1" {
+					got <- h
+				}
+				if n == 2 {
+					return
+				}
+				w.send("HTTP/1.1 200 OK\r\nContent-Length: ", fmt.Sprint(len(text)), "\r\n\r\n", text)
+			}
+		})
+		c := t.client(model.Transport{})
+		x := t.call(b.addr)
+		x.Request.Path = "/first"
+		t.get(c, x)
+		x = t.call(b.addr)
+		x.Request.Method, x.Request.Idempotent, x.Request.Header = tt.method, tt.idempotent, tt.header
+		if tt.method == "POST" {
+			x.Request.Body = body.FromBytes([]byte(`{"query":"{a}"}`))
+		}
+		want := 1
+		if tt.again {
+			want = 2
+			if text := t.get(c, x); tt.method == "POST" && text != `{"query":"{a}"}` {
+				t.Errorf("%s: answer %q", tt.name, text)
+			}
+		} else {
+			t.wantFailure(c.Do(t.context(), x), gateway.CodeBackendAborted, false)
+		}
+		if len(got) != want {
+			t.Errorf("%s: sent %d times, want %d", tt.name, len(got), want)
+		}
+		for range len(got) {
+			if h := <-got; h.get("Idempotency-Key") != tt.header.Get("Idempotency-Key") {
+				t.Errorf("%s: fields %v", tt.name, h.fields)
+			}
+		}
+	}
 }
 
 // bare are answers without a body.

@@ -302,6 +302,9 @@ func (c *call) request(ctx context.Context, x *gateway.Exchange, proxy func(*url
 	if q.Through && q.Upgrade == "" && engine.WantsTrailers(x.In) {
 		r.Header["Te"] = trailers
 	}
+	if q.Idempotent && !q.Header.Has("X-Idempotency-Key") {
+		r.Header["X-Idempotency-Key"] = nil // is not sent, and lets net/http repeat the request
+	}
 	return r, c.load(r, &q.Body)
 }
 

@@ -80,6 +80,7 @@ func build(s *component.BackendSite, o Options) error {
 	noop := s.Config().Encoding == "no-op"
 	call := newCall(text, o, method == "GET", vars)
 	call.decodes, call.plain = !noop, noop && o.ErrorsAsFailure
+	call.asks = op.found && op.Operation == ast.Query // which has no effects (GraphQL, September 2025, section 6.2.1)
 	s.Prompt(component.BackendAdapt, call)
 	s.Finally(func() error {
 		if c := s.Call(); c.Connector != nil {
@@ -195,6 +196,7 @@ type call struct {
 	query    string // the same of a query
 	decodes  bool   // the answer is
 	plain    bool   // an answer that is passed through has to be readable
+	asks     bool   // the operation is a query, so that the request may be sent twice
 }
 
 func newCall(text string, o Options, get bool, vars []variable) *call {
@@ -223,6 +225,7 @@ const longest = 64 << 10
 // Enter replaces body and query of the request.
 func (c *call) Enter(_ context.Context, x *gateway.Exchange) error {
 	r := &x.Request
+	r.Idempotent = c.asks
 	c.describe(r)
 	if c.whole != nil {
 		r.Body.Close()
