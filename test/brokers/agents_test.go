@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	rabbit "github.com/rabbitmq/amqp091-go"
@@ -17,6 +19,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/engine/fast"
 	"github.com/sluice-gateway/sluice/internal/kit/amqp/amqptest"
+	"github.com/sluice-gateway/sluice/test/gatewaytest"
 )
 
 // A service notes the bodies that it gets, and answers as it is told.
@@ -327,8 +330,7 @@ func TestAgentGivesUp(t *testing.T) {
 	s, b := amqptest.Start(t), newService(t)
 	a := agent{queue: "good", url: s.URL, host: b.URL}
 	c := agent{queue: "bad", url: "amqp://guest:secret@127.0.0.1:1/", host: b.URL, connection: `"max_retries":1,"backoff_strategy":"linear"`}
-	text := strings.Replace(a.text(), `"async_agent":[`, `"async_agent":[`+c.text()[strings.Index(c.text(), `{"name"`):len(c.text())-2]+",", 1)
-	r := start(t, fast.Engine, nil, text)
+	r := start(t, fast.Engine, nil, a.with(c))
 	await(t, func() error {
 		if text := r.health("bad"); text != "failed" {
 			return errors.New(text)
@@ -341,6 +343,180 @@ func TestAgentGivesUp(t *testing.T) {
 	r.taking(t, "good")
 	s.Put(t, "good", bodies(0, 10)...)
 	b.has(t, 10)
+}
+
+// with returns a configuration with the agents of both.
+func (a agent) with(b agent) string {
+	other := b.text()
+	return strings.Replace(a.text(), `"async_agent":[`, `"async_agent":[`+other[strings.Index(other, `{"name"`):len(other)-2]+",", 1)
+}
+
+// A said is what a gateway has written into its log.
+type said struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (s *said) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+func (*said) Format(func(dst []byte, r slog.Record) []byte) {}
+func (*said) Terminal() bool                                { return false }
+
+// TestAgentLog: that an agent goes away, has failed and is back is a line each, at the level that
+// it deserves.
+func TestAgentLog(t *testing.T) {
+	s, b := amqptest.Start(t), newService(t)
+	a := agent{queue: "patient", url: s.URL, host: b.URL}
+	c := agent{queue: "hasty", url: s.URL, host: b.URL, connection: `"max_retries":1`}
+	log := new(said)
+	o := options(fast.Engine, nil, strings.Replace(a.with(c), `"telemetry/logging":{"level":"CRITICAL"},`, "", 1))
+	o.Stdout, o.Stderr = log, log
+	r := &running{Gateway: gatewaytest.Start(t, o), client: new(http.Client)}
+	r.url = "http://" + r.Address
+	t.Cleanup(r.client.CloseIdleConnections)
+	r.taking(t, "patient")
+	r.taking(t, "hasty")
+	s.Stop()
+	await(t, func() error {
+		if text := r.health("hasty"); text != "failed" {
+			return errors.New(text)
+		}
+		return nil
+	})
+	if status, text := r.ask("GET", "/__ready", ""); status != 503 || text != `{"status":"unavailable","agents":{"hasty":"failed"}}` {
+		t.Errorf("readiness: %d %s", status, text)
+	}
+	s.Restart()
+	r.taking(t, "patient")
+	r.reload(t) // else it is tried in a minute
+	r.taking(t, "hasty")
+	if status, text := r.ask("GET", "/__ready", ""); status != 200 {
+		t.Errorf("readiness: %d %s", status, text)
+	}
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+	for name, want := range map[string]string{"patient": "WARNING INFO", "hasty": "WARNING CRITICAL INFO"} {
+		var levels []string
+		for line := range strings.Lines(log.text.String()) {
+			if strings.Contains(line, "agent="+name) {
+				levels = append(levels, strings.Fields(line)[2])
+			}
+		}
+		if got := strings.Join(levels, " "); got != want {
+			t.Errorf("%s: lines of %s, want %s: %s", name, got, want, log.text.String())
+		}
+	}
+}
+
+// TestAgentBesideAnother: while one agent is another one with each reload, and its messages fail now and
+// then, nothing of it is lost, and one that stays as it is gets each message once.
+func TestAgentBesideAnother(t *testing.T) {
+	s, b := amqptest.Start(t), newService(t)
+	a := agent{queue: "steady", url: s.URL, host: b.URL, consumer: `,"workers":4`}
+	c := agent{queue: "changing", url: s.URL, host: b.URL, consumer: `,"workers":5`, backends: `{"url_pattern":"/b","method":"POST"}`}
+	failed := make(map[string]bool)
+	var good atomic.Int32
+	var mu sync.Mutex
+	b.say(func(path, body string) int {
+		mu.Lock()
+		defer mu.Unlock()
+		if path == "/b" && strings.HasSuffix(body, "3") && !failed[body] {
+			failed[body] = true
+			return 500
+		}
+		good.Add(1)
+		return 200
+	})
+	text := a.with(c)
+	r := start(t, fast.Engine, nil, text)
+	r.taking(t, "steady")
+	r.taking(t, "changing")
+	const n = 1000
+	var puts sync.WaitGroup
+	for _, queue := range []string{"steady", "changing"} {
+		puts.Go(func() { s.Put(t, queue, bodies(0, n)...) })
+	}
+	for i := 0; i < 1000 && good.Load() < 2*n; i++ {
+		next := strings.Replace(text, `"workers":5`, fmt.Sprintf(`"workers":%d`, 5+i%2), 1)
+		r.text.Store(&next)
+		r.reload(t)
+	}
+	await(t, func() error {
+		if got := good.Load(); got != 2*n {
+			return fmt.Errorf("%d messages are done, want %d", got, 2*n)
+		}
+		return nil
+	})
+	puts.Wait()
+	for text, times := range b.calls() {
+		if times != 1 && strings.HasPrefix(text, "/a") {
+			t.Errorf("%s came %d times", text, times)
+		}
+	}
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+	empty(t, s, "steady")
+	empty(t, s, "changing")
+}
+
+// TestAgentForgotten: with auto_ack everything that was taken is worked on at the stop, and what the
+// rate did not allow yet is in the queue.
+func TestAgentForgotten(t *testing.T) {
+	s, b := amqptest.Start(t), newService(t)
+	a := agent{queue: "forgotten", url: s.URL, host: b.URL, consumer: `,"workers":3,"max_rate":20`, options: `,"auto_ack":true`}
+	r := start(t, fast.Engine, nil, a.text())
+	r.taking(t, a.queue)
+	s.Put(t, a.queue, bodies(0, 100)...)
+	await(t, func() error {
+		if n := len(b.calls()); n < 25 {
+			return fmt.Errorf("%d messages came", n)
+		}
+		return nil
+	})
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+	await(t, func() error {
+		if got, left := len(b.calls()), s.Count(t, a.queue); got+left != 100 {
+			return fmt.Errorf("%d messages were worked on and %d are in the queue, want 100 together", got, left)
+		}
+		return nil
+	})
+}
+
+// TestAgentLarge: a message of many frames comes as it was, and again when it has failed.
+func TestAgentLarge(t *testing.T) {
+	onBoth(t, func(t *testing.T, e engine.Engine) {
+		s, b := amqptest.Start(t), newService(t)
+		a := agent{queue: "large-" + e.Name, url: s.URL, host: b.URL}
+		large := strings.Repeat("0123456789abcdef", 10<<20/16)
+		var failed atomic.Bool
+		b.say(func(string, string) int {
+			if failed.CompareAndSwap(false, true) {
+				return 500
+			}
+			return 200
+		})
+		r := start(t, e, nil, a.text())
+		r.taking(t, a.queue)
+		s.Put(t, a.queue, rabbit.Publishing{Body: []byte(large)})
+		await(t, func() error {
+			if n := b.calls()["/a "+large]; n != 2 {
+				return fmt.Errorf("it came %d times, want 2", n)
+			}
+			return nil
+		})
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+		empty(t, s, a.queue)
+	})
 }
 
 func init() {

@@ -24,9 +24,10 @@ import (
 
 // A Broker is where connections lead.
 type Broker struct {
-	// Backoff and Retries are as [live.Options] has them.
+	// Backoff, Retries and Grave are as [live.Options] has them.
 	Backoff live.Backoff
 	Retries int
+	Grave   bool
 
 	site    *component.Site
 	address string // as if it were without TLS
@@ -140,12 +141,12 @@ func (b *Broker) String() string { return b.public }
 
 // key returns the id of what is kept, which is of this kind and shaped by o.
 func (b *Broker) key(kind string, o ...any) string {
-	return kind + " " + queue.ID(b.id, string(b.Backoff), strconv.Itoa(b.Retries), fmt.Sprintf("%+q", o))
+	return kind + " " + queue.ID(b.id, string(b.Backoff), strconv.Itoa(b.Retries), strconv.FormatBool(b.Grave), fmt.Sprintf("%+q", o))
 }
 
 // options are those of a connection for what people know by name.
 func (b *Broker) options(name string) live.Options {
-	return live.Options{Name: b.public + " " + name, Backoff: b.Backoff, Retries: b.Retries}
+	return live.Options{Name: b.public + " " + name, Backoff: b.Backoff, Retries: b.Retries, Grave: b.Grave}
 }
 
 // A session is a connection with its channel.

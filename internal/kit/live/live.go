@@ -41,6 +41,10 @@ type Options struct {
 
 	// Timeout is how long an attempt may take, and 0 is DefaultTimeout.
 	Timeout time.Duration
+
+	// Grave is that nobody hears of it but by the log when the connection has failed: the line
+	// is CRITICAL then, as telemetry/logging has it, and not ERROR.
+	Grave bool
 }
 
 // Rested is the cause of a loss that is none: the peer has ended in order what nobody was
@@ -402,7 +406,11 @@ func (c *Conn[T]) tell(s State, cause error) {
 	switch {
 	case s == Failed && !c.given && c.said.Bad(): // so that its return is said, too
 		c.given = true
-		log.Error("peer is away, and is tried once a minute or when it is asked for", "peer", c.o.Name, "cause", cause)
+		level := slog.LevelError
+		if c.o.Grave {
+			level += 4
+		}
+		log.Log(context.Background(), level, "peer is away, and is tried once a minute or when it is asked for", "peer", c.o.Name, "cause", cause)
 	case s == Connecting && say:
 		log.Warn("peer is away, calls fail until it is back", "peer", c.o.Name, "cause", cause)
 	case s == Ready && say:

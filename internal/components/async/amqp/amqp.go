@@ -41,7 +41,7 @@ func build(s *component.PipeSite, o Options) error {
 		return err
 	}
 	c := s.Agent()
-	b.Backoff, b.Retries = live.Backoff(c.Connection.BackoffStrategy), c.Connection.MaxRetries
+	b.Backoff, b.Retries, b.Grave = live.Backoff(c.Connection.BackoffStrategy), c.Connection.MaxRetries, true
 	o.report(s)
 	if o.PrefetchCount == 0 {
 		o.PrefetchCount = amqp.DefaultPrefetch

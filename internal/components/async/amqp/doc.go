@@ -37,7 +37,7 @@
 //
 // The gateway starts without the broker, and agents connect beside each other. An agent that has
 // lost its connection makes another, as often as connection says. One that has failed then
-// is said so in the log as an error, is "failed" at the health path, and makes the gateway
+// is said so in the log at CRITICAL, is "failed" at the health path, and makes the gateway
 // not ready; the others go on. It tries once a minute and at a reload, and goes on when the broker
 // is back. A message whose connection ends before its calls are made comes again without them.
 //
