@@ -31,15 +31,16 @@ import (
 	"github.com/sluice-gateway/sluice/internal/kit/azuresb/azuresbtest"
 	"github.com/sluice-gateway/sluice/internal/kit/live"
 	"github.com/sluice-gateway/sluice/internal/kit/queue"
+	"github.com/sluice-gateway/sluice/internal/kit/queue/queuetest"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 	"github.com/sluice-gateway/sluice/internal/model"
-	"github.com/sluice-gateway/sluice/internal/sitetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // ends are those of a gateway.
 type ends struct {
-	*sitetest.Gateway
+	*queuetest.Ends
 	*azuresbtest.Server
 	environment map[string]string
 	more        func(*queue.Address)
@@ -49,7 +50,7 @@ func newEnds(t *testing.T) *ends {
 	t.Helper()
 	s := azuresbtest.Start(t, azuresbtest.Options{})
 	s.Topic("orders", "shipping")
-	e := &ends{Gateway: sitetest.New(t), Server: s, environment: map[string]string{variable: s.ConnectionString()}}
+	e := &ends{Ends: queuetest.NewEnds(t, nil), Server: s, environment: map[string]string{variable: s.ConnectionString()}}
 	e.Env.Getenv = func(name string) string { return e.environment[name] }
 	t.Cleanup(func() {
 		if log := e.Log.String(); strings.Contains(log, azuresbtest.Key) || strings.Contains(log, "SharedAccess") {
@@ -62,87 +63,39 @@ func newEnds(t *testing.T) *ends {
 // address returns that of a topic or a subscription.
 func (e *ends) address(t *testing.T, rest string) *queue.Address {
 	t.Helper()
-	a, err := queue.NewAddress(&e.EndpointSite().Site, "site", "url", "azuresb://", rest)
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := e.Ends.Address(t, "azuresb://", rest)
 	if e.more != nil {
 		e.more(a)
 	}
 	return a
 }
 
-// attend starts l; it ends with the test.
-func (e *ends) attend(t *testing.T, l queue.Lasting) {
-	t.Helper()
-	t.Cleanup(l.Start(e.Env.Log.Logger()))
-}
-
 func (e *ends) publisher(t *testing.T, rest string) queue.Publisher {
 	t.Helper()
-	p, err := queue.OpenPublisher(&e.EndpointSite().Site, e.address(t, rest))
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.attend(t, p)
-	return p
+	return e.Publisher(t, e.address(t, rest))
 }
 
 func (e *ends) subscriber(t *testing.T, rest string) queue.Subscriber {
 	t.Helper()
-	s, err := queue.OpenSubscriber(&e.EndpointSite().Site, e.address(t, rest))
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.attend(t, s)
-	return s
+	return e.Subscriber(t, e.address(t, rest))
 }
 
-// ready waits until messages go through, or do not.
-func (e *ends) ready(t *testing.T, l queue.Lasting, want bool) {
-	t.Helper()
-	until(t, func() error {
-		if text, ok := l.Health(); ok != want {
-			return errors.New(text + "\n" + e.Log.String())
-		}
-		return nil
+// TestDriver: the driver does what all do.
+func TestDriver(t *testing.T) {
+	queuetest.Conform(t, func(t *testing.T) *queuetest.Stand {
+		e := newEnds(t)
+		return &queuetest.Stand{Network: e.Proxy, Ends: e.Ends, Host: "azuresb://", Topic: "orders", Queue: "orders?subscription=shipping"}
 	})
-}
-
-// until waits until f returns nil, a minute at most.
-func until(t *testing.T, f func() error) {
-	t.Helper()
-	var err error
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
-		if err = f(); err == nil {
-			return
-		}
-		<-time.After(time.Millisecond)
-	}
-	t.Fatalf("after a minute: %v", err)
-}
-
-func within(t *testing.T, d time.Duration) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), d)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-func code(err error) string {
-	if err == nil {
-		return ""
-	}
-	return gateway.AsError(err).Code
 }
 
 // TestPublish: bodies and attributes are there as they are.
 func TestPublish(t *testing.T) {
 	e := newEnds(t)
 	p := e.publisher(t, "orders")
-	e.ready(t, p, true)
+	queuetest.Ready(t, p)
 	for i, body := range []string{"{\"id\":1}\x00\xff", "", strings.Repeat("x", 200_000)} {
 		m := queue.Message{Body: []byte(body), Attributes: gateway.Fields{{Name: "Content-Type", Value: "application/json"}, {Name: "X-Path", Value: "a b/c%2F"}, {Name: "X-Odd", Value: "a\xffb"}, {Name: "X-Empty"}}, Key: "7"}
-		if err := p.Publish(within(t, time.Minute), &m); err != nil {
+		if err := p.Publish(queuetest.Within(t, time.Minute), &m); err != nil {
 			t.Fatal(err)
 		}
 		got := e.Messages("orders")[i]
@@ -156,23 +109,23 @@ func TestPublish(t *testing.T) {
 func TestPublishFails(t *testing.T) {
 	e := newEnds(t)
 	p := e.publisher(t, "orders")
-	e.ready(t, p, true)
+	queuetest.Ready(t, p)
 	publish := func(size int) error {
-		return p.Publish(within(t, time.Minute), &queue.Message{Body: make([]byte, size)})
+		return p.Publish(queuetest.Within(t, time.Minute), &queue.Message{Body: make([]byte, size)})
 	}
 	for _, condition := range []string{"amqp:resource-limit-exceeded", "amqp:not-allowed", "com.microsoft:server-busy"} {
 		e.Refuse(condition)
-		if err := publish(1); code(err) != gateway.CodeBackendStatus {
+		if err := publish(1); queuetest.Code(err) != gateway.CodeBackendStatus {
 			t.Errorf("%s: %v", condition, err)
 		}
 	}
 	e.Refuse("amqp:internal-error")
-	if err := publish(1); code(err) != gateway.CodeBackendAborted {
+	if err := publish(1); queuetest.Code(err) != gateway.CodeBackendAborted {
 		t.Errorf("nobody knows: %v", err)
 	}
 	e.Refuse("")
-	until(t, func() error { return publish(1) }) // the library wants another connection
-	if err := publish(azuresbtest.Largest); code(err) != gateway.CodeTooLarge {
+	testx.Await(t, func() error { return publish(1) }) // the library wants another connection
+	if err := publish(azuresbtest.Largest); queuetest.Code(err) != gateway.CodeTooLarge {
 		t.Errorf("too large: %v", err)
 	}
 	gone, leave := context.WithCancel(t.Context())
@@ -190,18 +143,18 @@ func TestPublishFails(t *testing.T) {
 func TestDetached(t *testing.T) {
 	e := newEnds(t)
 	p, s := e.publisher(t, "orders"), e.subscriber(t, "orders?subscription=shipping")
-	e.ready(t, p, true)
-	e.ready(t, s, true)
+	queuetest.Ready(t, p)
+	queuetest.Ready(t, s)
 	for i := range 3 {
 		e.Detach("amqp:link:detach-forced")
-		if err := p.Publish(within(t, time.Minute), &queue.Message{Body: fmt.Append(nil, i)}); err != nil {
+		if err := p.Publish(queuetest.Within(t, time.Minute), &queue.Message{Body: fmt.Append(nil, i)}); err != nil {
 			t.Errorf("publishing: %v", err)
 		}
-		d, err := s.Receive(within(t, time.Minute))
+		d, err := s.Receive(queuetest.Within(t, time.Minute))
 		if err != nil {
 			t.Fatalf("receiving: %v", err)
 		}
-		if err := d.Ack(within(t, time.Minute)); err != nil {
+		if err := d.Ack(queuetest.Within(t, time.Minute)); err != nil {
 			t.Error(err)
 		}
 	}
@@ -221,7 +174,7 @@ func TestEnded(t *testing.T) {
 	for _, used := range []bool{false, true} {
 		s := &service{namespace: n, topic: "orders"}
 		lost := make(chan error, 1)
-		l, err := s.Dial(within(t, time.Minute), func(cause error) {
+		l, err := s.Dial(queuetest.Within(t, time.Minute), func(cause error) {
 			select {
 			case lost <- cause:
 			default:
@@ -238,31 +191,31 @@ func TestEnded(t *testing.T) {
 		if _, rested := errors.AsType[live.Rested](cause); rested == used || !strings.Contains(cause.Error(), "the service has ended the connection") {
 			t.Errorf("in use %t: %v", used, cause)
 		}
-		s.Close(within(t, time.Minute), l)
+		s.Close(queuetest.Within(t, time.Minute), l)
 	}
 	p := e.publisher(t, "orders")
-	e.ready(t, p, true)
+	queuetest.Ready(t, p)
 	e.End("amqp:connection:forced")
-	until(t, func() error { return p.Publish(within(t, time.Minute), new(queue.Message)) })
+	testx.Await(t, func() error { return p.Publish(queuetest.Within(t, time.Minute), new(queue.Message)) })
 }
 
 // TestMissing: what is not there, and who may not have it, is away, and the log says why.
 func TestMissing(t *testing.T) {
 	e := newEnds(t)
 	p := e.publisher(t, "missing")
-	until(t, func() error {
+	testx.Await(t, func() error {
 		if log := e.Log.String(); !strings.Contains(log, "peer=\"azuresb://missing of localhost:") || !strings.Contains(log, "cause=\"the service bus says: amqp:not-found: the stand-in says so\"") {
 			return errors.New(log)
 		}
 		return nil
 	})
-	if err := p.Publish(t.Context(), new(queue.Message)); code(err) != gateway.CodeBackendAway {
+	if err := p.Publish(t.Context(), new(queue.Message)); queuetest.Code(err) != gateway.CodeBackendAway {
 		t.Errorf("missing: %v", err)
 	}
 	e = newEnds(t)
 	e.environment[variable] = strings.Replace(e.ConnectionString(), azuresbtest.Key, "d3Jvbmc=", 1)
 	e.publisher(t, "orders")
-	until(t, func() error {
+	testx.Await(t, func() error {
 		if log := e.Log.String(); !strings.Contains(log, "status code 401") {
 			return errors.New(log)
 		}
@@ -274,12 +227,12 @@ func TestMissing(t *testing.T) {
 func TestReceive(t *testing.T) {
 	e := newEnds(t)
 	s := e.subscriber(t, "orders?subscription=shipping&max_recv_batch_size=1&listener_timeout=1s")
-	if err := s.Wait(within(t, time.Minute)); err != nil {
+	if err := s.Wait(queuetest.Within(t, time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	receive := func() *delivery {
 		t.Helper()
-		d, err := s.Receive(within(t, time.Minute))
+		d, err := s.Receive(queuetest.Within(t, time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -291,55 +244,22 @@ func TestReceive(t *testing.T) {
 	if m := d.Message(); string(m.Body) != body || fmt.Sprint(m.Attributes) != "[{A 1} {b 2} {Content-Type text/plain}]" || m.Key != "7" || m.Redelivered != 0 {
 		t.Errorf("got %.80q %v %q %d", m.Body, m.Attributes, m.Key, m.Redelivered)
 	}
-	if err := d.Nack(within(t, time.Minute), true); err != nil {
+	if err := d.Nack(queuetest.Within(t, time.Minute), true); err != nil {
 		t.Fatal(err)
 	}
 	if d = receive(); d.Message().Redelivered != 1 || string(d.Message().Body) != body {
 		t.Errorf("again: %d", d.Message().Redelivered)
 	}
-	if err := d.Ack(within(t, time.Minute)); err != nil || e.Held()+len(e.Queue("orders", "shipping")) != 0 {
+	if err := d.Ack(queuetest.Within(t, time.Minute)); err != nil || e.Held()+len(e.Queue("orders", "shipping")) != 0 {
 		t.Errorf("completed: %v, %d held", err, e.Held())
 	}
 	time.AfterFunc(5*time.Millisecond, func() { e.Put("orders", azuresbtest.Message{Body: []byte("later")}) })
 	d = receive()
-	if err := d.Nack(within(t, time.Minute), false); err != nil || len(e.Dead("orders", "shipping")) != 1 {
+	if err := d.Nack(queuetest.Within(t, time.Minute), false); err != nil || len(e.Dead("orders", "shipping")) != 1 {
 		t.Errorf("dropped: %v, %v", err, e.Dead("orders", "shipping"))
 	}
-	if _, err := s.Receive(within(t, 20*time.Millisecond)); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := s.Receive(queuetest.Within(t, 20*time.Millisecond)); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("empty: %v", err)
-	}
-}
-
-// TestReceiveMany: each of many who wait gets a message of its own, and none is lost.
-func TestReceiveMany(t *testing.T) {
-	e := newEnds(t)
-	s := e.subscriber(t, "orders?subscription=shipping")
-	e.ready(t, s, true)
-	const n = 300
-	var mu sync.Mutex
-	seen := make(map[string]int)
-	var wg sync.WaitGroup
-	for range n {
-		wg.Go(func() {
-			d, err := s.Receive(within(t, time.Minute))
-			if err == nil {
-				err = d.Ack(within(t, time.Minute))
-			}
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			mu.Lock()
-			seen[string(d.Message().Body)]++
-			mu.Unlock()
-		})
-	}
-	for i := range n {
-		e.Put("orders", azuresbtest.Message{Body: fmt.Append(nil, i)})
-	}
-	wg.Wait()
-	if len(seen) != n || e.Held()+len(e.Queue("orders", "shipping")) != 0 {
-		t.Errorf("%d messages, %d held, %d left", len(seen), e.Held(), len(e.Queue("orders", "shipping")))
 	}
 }
 
@@ -347,7 +267,7 @@ func TestReceiveMany(t *testing.T) {
 func TestLeave(t *testing.T) {
 	e := newEnds(t)
 	s := e.subscriber(t, "orders?subscription=shipping")
-	e.ready(t, s, true)
+	queuetest.Ready(t, s)
 	for range 5 {
 		ctx, leave := context.WithCancel(t.Context())
 		left := make(chan error)
@@ -361,71 +281,17 @@ func TestLeave(t *testing.T) {
 		}
 	}
 	e.Put("orders", azuresbtest.Message{Body: []byte("x")})
-	until(t, func() error {
+	testx.Await(t, func() error {
 		if n := len(e.Queue("orders", "shipping")); n != 1 {
 			return fmt.Errorf("%d in the queue, %d held", n, e.Held())
 		}
 		return nil
 	})
-	d, err := s.Receive(within(t, time.Minute))
+	d, err := s.Receive(queuetest.Within(t, time.Minute))
 	if err != nil || string(d.Message().Body) != "x" {
 		t.Fatalf("%v, %v", d, err)
 	}
-	if err := d.Ack(within(t, time.Minute)); err != nil {
-		t.Error(err)
-	}
-}
-
-// TestAway: a server that is down at the start or goes away is told of at once, by publishers
-// and by those who wait, and found again.
-func TestAway(t *testing.T) {
-	e := newEnds(t)
-	e.Stop()
-	p, s := e.publisher(t, "orders"), e.subscriber(t, "orders?subscription=shipping")
-	if err := p.Publish(t.Context(), new(queue.Message)); code(err) != gateway.CodeBackendAway {
-		t.Errorf("down at the start: %v", err)
-	}
-	for i := range 3 {
-		e.Restart()
-		e.ready(t, p, true)
-		e.ready(t, s, true)
-		if err := p.Publish(within(t, time.Minute), &queue.Message{Body: fmt.Append(nil, i)}); err != nil {
-			t.Errorf("back: %v", err)
-		}
-		d, err := s.Receive(within(t, time.Minute))
-		if err != nil || string(d.Message().Body) != fmt.Sprint(i) {
-			t.Fatalf("back: %v, %v", d, err)
-		}
-		if err := d.Ack(within(t, time.Minute)); err != nil {
-			t.Error(err)
-		}
-		waits := make(chan error)
-		go func() { _, err := s.Receive(context.Background()); waits <- err }()
-		e.Stop()
-		if err := <-waits; code(err) != gateway.CodeBackendAway {
-			t.Errorf("who waited: %v", err)
-		}
-		e.ready(t, p, false)
-		if err := p.Publish(t.Context(), new(queue.Message)); code(err) != gateway.CodeBackendAway {
-			t.Errorf("while it is away: %v", err)
-		}
-	}
-	if log := e.Log.String(); !strings.Contains(log, "peer is away") || !strings.Contains(log, "peer is back") || !strings.Contains(log, "azuresb://orders") {
-		t.Errorf("log:\n%.2000s", log)
-	}
-}
-
-// TestSlow: a server that says nothing costs no more than the time of the request.
-func TestSlow(t *testing.T) {
-	e := newEnds(t)
-	p := e.publisher(t, "orders")
-	e.ready(t, p, true)
-	e.Hold()
-	if err := p.Publish(within(t, 10*time.Millisecond), &queue.Message{Body: []byte("a")}); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("slow: %v", err)
-	}
-	e.Resume()
-	if err := p.Publish(within(t, time.Minute), &queue.Message{Body: []byte("b")}); err != nil {
+	if err := d.Ack(queuetest.Within(t, time.Minute)); err != nil {
 		t.Error(err)
 	}
 }
@@ -452,109 +318,15 @@ func TestGarbage(t *testing.T) {
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	e.environment[variable] = "Endpoint=sb://localhost:" + port + ";SharedAccessKeyName=n;SharedAccessKey=k;UseDevelopmentEmulator=true"
 	p := e.publisher(t, "orders")
-	until(t, func() error {
+	testx.Await(t, func() error {
 		if log := e.Log.String(); !strings.Contains(log, "peer is away") {
 			return errors.New(log)
 		}
 		return nil
 	})
-	if err := p.Publish(t.Context(), new(queue.Message)); code(err) != gateway.CodeBackendAway {
+	if err := p.Publish(t.Context(), new(queue.Message)); queuetest.Code(err) != gateway.CodeBackendAway {
 		t.Errorf("garbage: %v", err)
 	}
-}
-
-// TestMany: of 10,000 messages, which several publish while connections are cut, each that
-// was published without an error is there.
-func TestMany(t *testing.T) {
-	const n, workers = 10_000, 20
-	e := newEnds(t)
-	p := e.publisher(t, "orders")
-	e.ready(t, p, true)
-	var mu sync.Mutex
-	taken, told := make(map[string]bool), 0
-	next := make(chan int)
-	var wg sync.WaitGroup
-	for range workers {
-		wg.Go(func() {
-			for i := range next {
-				body := fmt.Sprint(i)
-				err := p.Publish(within(t, time.Minute), &queue.Message{Body: []byte(body)})
-				mu.Lock()
-				if err == nil {
-					taken[body] = true
-				} else {
-					told++
-				}
-				mu.Unlock()
-				if code(err) == gateway.CodeBackendAway {
-					e.ready(t, p, true)
-				}
-			}
-		})
-	}
-	for i := range n {
-		next <- i
-		if i%1000 == 500 {
-			e.Cut()
-		}
-	}
-	close(next)
-	wg.Wait()
-	got := make(map[string]bool)
-	for _, m := range e.Messages("orders") {
-		got[string(m.Body)] = true
-	}
-	lost := 0
-	for body := range taken {
-		if !got[body] {
-			lost++
-		}
-	}
-	if lost > 0 || len(taken)+told != n || told == 0 || len(taken) < n/2 {
-		t.Errorf("%d were taken, %d failed, %d of those taken are nowhere", len(taken), told, lost)
-	}
-}
-
-// TestReload: the same options find the same connections again, over a reload, and the end of
-// the last generation ends them.
-func TestReload(t *testing.T) {
-	e := newEnds(t)
-	one, p := e.subscriber(t, "orders?subscription=shipping"), e.publisher(t, "orders")
-	before := e.Gateway.Reload(t)
-	two, other := e.subscriber(t, "orders?subscription=shipping"), e.subscriber(t, "orders?subscription=shipping&max_recv_batch_size=1")
-	if one != two || one == other || p != e.publisher(t, "orders") {
-		t.Error("not the same over a reload")
-	}
-	if err := before.Release(); err != nil {
-		t.Error(err)
-	}
-	e.ready(t, two, true)
-	e.ready(t, p, true)
-	e.Put("orders", azuresbtest.Message{Body: []byte("x")})
-	d, err := two.Receive(within(t, time.Minute))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := d.Ack(within(t, time.Minute)); err != nil {
-		t.Error(err)
-	}
-	waits := make(chan error)
-	go func() { _, err := two.Receive(context.Background()); waits <- err }()
-	if err := e.Env.Release(); err != nil {
-		t.Error(err)
-	}
-	if err := p.Publish(t.Context(), new(queue.Message)); code(err) != gateway.CodeBackendAway {
-		t.Errorf("behind the end: %v", err)
-	}
-	if err := <-waits; code(err) != gateway.CodeBackendAway {
-		t.Errorf("who waited: %v", err)
-	}
-	until(t, func() error {
-		if n := e.Connections(); n != 0 {
-			return fmt.Errorf("%d connections behind the end", n)
-		}
-		return nil
-	})
 }
 
 // secured returns settings of TLS of a server, and the file of the authority that vouches for
@@ -604,11 +376,11 @@ func TestIdentityFails(t *testing.T) {
 	e := newEnds(t)
 	e.Env.Dial = identified(t, machine.URL)
 	e.Server = azuresbtest.Start(t, azuresbtest.Options{TLS: settings, Bearer: "of-the-machine"})
-	_, port, _ := net.SplitHostPort(e.Address)
+	_, port, _ := net.SplitHostPort(e.Server.Address)
 	e.environment = map[string]string{hostVariable: "localhost:" + port}
 	e.more = func(a *queue.Address) { a.ClientTLS = &model.ClientTLS{CACerts: []string{authority}} }
 	e.publisher(t, "orders")
-	until(t, func() error {
+	testx.Await(t, func() error {
 		if log := e.Log.String(); !strings.Contains(log, "the identity of Azure cannot be had: ChainedTokenCredential: failed to acquire a token. ManagedIdentityCredential") {
 			return errors.New(log)
 		}
@@ -634,7 +406,7 @@ func TestTLS(t *testing.T) {
 		e.Env.Dial = dial
 		e.Server = azuresbtest.Start(t, azuresbtest.Options{TLS: settings, Bearer: "of-the-machine"})
 		e.Topic("orders", "shipping")
-		_, port, _ := net.SplitHostPort(e.Address)
+		_, port, _ := net.SplitHostPort(e.Server.Address)
 		e.environment = map[string]string{}
 		switch way {
 		case "key":
@@ -650,16 +422,16 @@ func TestTLS(t *testing.T) {
 			}
 		}
 		p, s := e.publisher(t, "orders"), e.subscriber(t, "orders?subscription=shipping")
-		e.ready(t, p, true)
-		e.ready(t, s, true)
-		if err := p.Publish(within(t, time.Minute), &queue.Message{Body: []byte("a")}); err != nil {
+		queuetest.Ready(t, p)
+		queuetest.Ready(t, s)
+		if err := p.Publish(queuetest.Within(t, time.Minute), &queue.Message{Body: []byte("a")}); err != nil {
 			t.Errorf("%s: %v", way, err)
 		}
-		d, err := s.Receive(within(t, time.Minute))
+		d, err := s.Receive(queuetest.Within(t, time.Minute))
 		if err != nil {
 			t.Fatalf("%s: %v", way, err)
 		}
-		if err := d.Ack(within(t, time.Minute)); err != nil {
+		if err := d.Ack(queuetest.Within(t, time.Minute)); err != nil {
 			t.Errorf("%s: %v", way, err)
 		}
 	}
@@ -667,7 +439,7 @@ func TestTLS(t *testing.T) {
 	e.Server = azuresbtest.Start(t, azuresbtest.Options{TLS: settings})
 	e.environment[variable] = e.ConnectionString()
 	e.publisher(t, "orders")
-	until(t, func() error {
+	testx.Await(t, func() error {
 		if log := e.Log.String(); !strings.Contains(log, "certificate") {
 			return errors.New(log)
 		}

@@ -33,6 +33,8 @@ import (
 	"github.com/sluice-gateway/sluice/internal/engine/fast"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/queue"
+	"github.com/sluice-gateway/sluice/internal/kit/queue/queuetest"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 	"github.com/sluice-gateway/sluice/internal/model"
 	"github.com/sluice-gateway/sluice/internal/sitetest"
 )
@@ -171,14 +173,14 @@ func TestCredentials(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", tt.name, err)
 		}
-		e.attend(t, p)
-		until(t, func() error {
+		e.Attend(t, p)
+		testx.Await(t, func() error {
 			if text, ok := p.Health(); !ok {
 				return errors.New(text + e.Log.String())
 			}
 			return nil
 		})
-		if err := p.Publish(within(t, time.Minute), &queue.Message{Body: []byte("a")}); err != nil {
+		if err := p.Publish(queuetest.Within(t, time.Minute), &queue.Message{Body: []byte("a")}); err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 		g.mu.Lock()
@@ -234,8 +236,8 @@ func TestCredentialsFail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.attend(t, p)
-	until(t, func() error {
+	e.Attend(t, p)
+	testx.Await(t, func() error {
 		if log := e.Log.String(); !strings.Contains(log, "credentials of Google cannot be had") {
 			return errors.New(log)
 		}

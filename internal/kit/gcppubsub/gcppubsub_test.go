@@ -21,7 +21,8 @@ import (
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/gcppubsub/gcppubsubtest"
 	"github.com/sluice-gateway/sluice/internal/kit/queue"
-	"github.com/sluice-gateway/sluice/internal/sitetest"
+	"github.com/sluice-gateway/sluice/internal/kit/queue/queuetest"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -33,7 +34,7 @@ const (
 
 // ends are those of a gateway.
 type ends struct {
-	*sitetest.Gateway
+	*queuetest.Ends
 	*gcppubsubtest.Server
 	environment map[string]string
 }
@@ -42,7 +43,7 @@ func newEnds(t *testing.T, o ...pstest.ServerReactorOption) *ends {
 	t.Helper()
 	s := gcppubsubtest.Start(t, o...)
 	s.Topic(t, topic, subscription)
-	e := &ends{sitetest.New(t), s, map[string]string{emulator: s.Address}}
+	e := &ends{queuetest.NewEnds(t, nil), s, map[string]string{emulator: s.Address}}
 	e.Env.Getenv = func(name string) string { return e.environment[name] }
 	return e
 }
@@ -50,74 +51,30 @@ func newEnds(t *testing.T, o ...pstest.ServerReactorOption) *ends {
 // address returns that of a topic or a subscription.
 func (e *ends) address(t *testing.T, rest string) *queue.Address {
 	t.Helper()
-	a, err := queue.NewAddress(&e.EndpointSite().Site, "site", "url", "gcppubsub://", rest)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
-
-// attend starts l; it ends with the test.
-func (e *ends) attend(t *testing.T, l queue.Lasting) {
-	t.Helper()
-	t.Cleanup(l.Start(e.Env.Log.Logger()))
+	return e.Ends.Address(t, "gcppubsub://", rest)
 }
 
 func (e *ends) publisher(t *testing.T, rest string) queue.Publisher {
 	t.Helper()
-	p, err := queue.OpenPublisher(&e.EndpointSite().Site, e.address(t, rest))
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.attend(t, p)
-	return p
+	return e.Publisher(t, e.address(t, rest))
 }
 
 func (e *ends) subscriber(t *testing.T, rest string) queue.Subscriber {
 	t.Helper()
-	s, err := queue.OpenSubscriber(&e.EndpointSite().Site, e.address(t, rest))
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.attend(t, s)
-	return s
+	return e.Subscriber(t, e.address(t, rest))
 }
 
-// ready waits until messages go through, or do not.
-func ready(t *testing.T, l queue.Lasting, want bool) {
-	t.Helper()
-	until(t, func() error {
-		if text, ok := l.Health(); ok != want {
-			return errors.New(text)
-		}
-		return nil
+// TestDriver: the driver does what all do.
+func TestDriver(t *testing.T) {
+	queuetest.Conform(t, func(t *testing.T) *queuetest.Stand {
+		e := newEnds(t)
+		t.Cleanup(func() {
+			if log := e.Log.String(); strings.Contains(log, "transport:") {
+				t.Errorf("log:\n%.2000s", log)
+			}
+		})
+		return &queuetest.Stand{Network: e.Proxy, Ends: e.Ends, Host: "gcppubsub://", Topic: "shop/orders", Queue: "shop/shipping", Polls: true, Uncounted: true, Expire: e.Expire}
 	})
-}
-
-// until waits until f returns nil, a minute at most.
-func until(t *testing.T, f func() error) {
-	t.Helper()
-	var err error
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
-		if err = f(); err == nil {
-			return
-		}
-		<-time.After(time.Millisecond)
-	}
-	t.Fatalf("after a minute: %v", err)
-}
-
-func within(t *testing.T, d time.Duration) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), d)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-func code(err error) string {
-	if err == nil {
-		return ""
-	}
-	return gateway.AsError(err).Code
 }
 
 // TestPublish: bodies and attributes are there as they are, by either form of an address.
@@ -125,9 +82,9 @@ func TestPublish(t *testing.T) {
 	e := newEnds(t)
 	for i, rest := range []string{"projects/shop/topics/orders", "shop/orders", "shop/orders?max_send_batch_size=10"} {
 		p := e.publisher(t, rest)
-		ready(t, p, true)
+		queuetest.Ready(t, p)
 		m := queue.Message{Body: []byte("{\"id\":1}\x00\xff"), Attributes: gateway.Fields{{Name: "X-Path", Value: "a b/c%2F"}, {Name: "X-Odd", Value: "a\xffb"}, {Name: "X-Empty"}}, Key: "7"}
-		if err := p.Publish(within(t, time.Minute), &m); err != nil {
+		if err := p.Publish(queuetest.Within(t, time.Minute), &m); err != nil {
 			t.Fatal(err)
 		}
 		got := e.Messages(topic)
@@ -157,18 +114,18 @@ func TestPublishFails(t *testing.T) {
 	} {
 		e := newEnds(t, pstest.WithErrorInjection("Publish", tt.answer, "no"))
 		p := e.publisher(t, "shop/orders")
-		ready(t, p, true)
-		if err := p.Publish(within(t, time.Minute), &queue.Message{Body: []byte("a")}); code(err) != tt.want {
+		queuetest.Ready(t, p)
+		if err := p.Publish(queuetest.Within(t, time.Minute), &queue.Message{Body: []byte("a")}); queuetest.Code(err) != tt.want {
 			t.Errorf("%s: %v, want %s", tt.answer, err, tt.want)
 		}
 	}
 	e := newEnds(t, pstest.WithErrorInjection("Publish", codes.DeadlineExceeded, "no"))
 	p := e.publisher(t, "shop/orders")
-	ready(t, p, true)
-	if err := p.Publish(within(t, time.Minute), &queue.Message{Body: []byte("a")}); !errors.Is(err, context.DeadlineExceeded) {
+	queuetest.Ready(t, p)
+	if err := p.Publish(queuetest.Within(t, time.Minute), &queue.Message{Body: []byte("a")}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the server was out of time: %v", err)
 	}
-	if err := p.Publish(within(t, time.Minute), &queue.Message{Body: make([]byte, longest+1)}); code(err) != gateway.CodeTooLarge {
+	if err := p.Publish(queuetest.Within(t, time.Minute), &queue.Message{Body: make([]byte, longest+1)}); queuetest.Code(err) != gateway.CodeTooLarge {
 		t.Errorf("too large: %v", err)
 	}
 	gone, leave := context.WithCancel(t.Context())
@@ -181,11 +138,11 @@ func TestPublishFails(t *testing.T) {
 // TestMissing: what is not there is away, and what may not be looked at is there.
 func TestMissing(t *testing.T) {
 	e := newEnds(t, pstest.WithErrorInjection("GetSubscription", codes.PermissionDenied, "no"))
-	e.attend(t, e.subscriber(t, "shop/shipping"))
-	ready(t, e.subscriber(t, "shop/shipping"), true)
+	e.Attend(t, e.subscriber(t, "shop/shipping"))
+	queuetest.Ready(t, e.subscriber(t, "shop/shipping"))
 	p := e.publisher(t, "shop/missing")
-	until(t, func() error {
-		if err := p.Publish(t.Context(), new(queue.Message)); code(err) != gateway.CodeBackendAway || !strings.Contains(err.Error(), "NotFound") {
+	testx.Await(t, func() error {
+		if err := p.Publish(t.Context(), new(queue.Message)); queuetest.Code(err) != gateway.CodeBackendAway || !strings.Contains(err.Error(), "NotFound") {
 			return fmt.Errorf("missing: %w", err)
 		}
 		return nil
@@ -198,10 +155,10 @@ func TestReceive(t *testing.T) {
 	s := e.subscriber(t, "projects/shop/subscriptions/shipping?max_recv_batch_size=1")
 	receive := func() *delivery {
 		t.Helper()
-		if err := s.Wait(within(t, time.Minute)); err != nil {
+		if err := s.Wait(queuetest.Within(t, time.Minute)); err != nil {
 			t.Fatal(err)
 		}
-		d, err := s.Receive(within(t, time.Minute))
+		d, err := s.Receive(queuetest.Within(t, time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -212,18 +169,18 @@ func TestReceive(t *testing.T) {
 	if m := d.Message(); string(m.Body) != "\x00\xff" || fmt.Sprint(m.Attributes) != "[{A 1} {b 2}]" || m.Key != "7" || m.Redelivered != 0 {
 		t.Errorf("got %v", m)
 	}
-	if err := d.Nack(within(t, time.Minute), true); err != nil {
+	if err := d.Nack(queuetest.Within(t, time.Minute), true); err != nil {
 		t.Fatal(err)
 	}
 	if d = receive(); string(d.Message().Body) != "\x00\xff" {
 		t.Errorf("again: %v", d.Message())
 	}
-	if err := d.Ack(within(t, time.Minute)); err != nil || e.Messages(topic)[0].Acks != 1 {
+	if err := d.Ack(queuetest.Within(t, time.Minute)); err != nil || e.Messages(topic)[0].Acks != 1 {
 		t.Errorf("acknowledged: %v, %v", err, e.Messages(topic)[0])
 	}
 	time.AfterFunc(5*time.Millisecond, func() { e.Put(topic, &pubsubpb.PubsubMessage{Data: []byte("later")}) })
 	d = receive()
-	if err := d.Nack(within(t, time.Minute), false); err != nil || e.Messages(topic)[1].Acks != 1 {
+	if err := d.Nack(queuetest.Within(t, time.Minute), false); err != nil || e.Messages(topic)[1].Acks != 1 {
 		t.Errorf("dropped: %v, %v", err, e.Messages(topic)[1])
 	}
 }
@@ -237,14 +194,14 @@ func TestDeadLetters(t *testing.T) {
 		e.Topic(t, dead)
 		e.Subscribe(t, &pubsubpb.Subscription{Name: "projects/shop/subscriptions/counted", Topic: topic, DeadLetterPolicy: &pubsubpb.DeadLetterPolicy{DeadLetterTopic: dead, MaxDeliveryAttempts: 5}})
 		s := e.subscriber(t, "shop/counted")
-		ready(t, s, true)
+		queuetest.Ready(t, s)
 		e.Put(topic, &pubsubpb.PubsubMessage{Data: []byte("x")})
 		for i := range 3 {
-			d, err := s.Receive(within(t, time.Minute))
+			d, err := s.Receive(queuetest.Within(t, time.Minute))
 			if err != nil || d.Message().Redelivered != i {
 				t.Fatalf("%v, %v", d, err)
 			}
-			if err := d.Nack(within(t, time.Minute), false); err != nil {
+			if err := d.Nack(queuetest.Within(t, time.Minute), false); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -258,76 +215,14 @@ func TestDeadLetters(t *testing.T) {
 func TestLazy(t *testing.T) {
 	e := newEnds(t)
 	s := e.subscriber(t, "shop/shipping?nacklazy=true")
-	ready(t, s, true)
+	queuetest.Ready(t, s)
 	e.Put(topic, &pubsubpb.PubsubMessage{Data: []byte("x")})
-	d, err := s.Receive(within(t, time.Minute))
+	d, err := s.Receive(queuetest.Within(t, time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Nack(within(t, time.Minute), true); err != nil || len(e.Messages(topic)[0].Modacks) != 0 {
+	if err := d.Nack(queuetest.Within(t, time.Minute), true); err != nil || len(e.Messages(topic)[0].Modacks) != 0 {
 		t.Errorf("%v, %v", err, e.Messages(topic)[0].Modacks)
-	}
-}
-
-// TestReceiveMany: each of many who wait gets a message of its own, and none is lost.
-func TestReceiveMany(t *testing.T) {
-	e := newEnds(t)
-	s := e.subscriber(t, "shop/shipping")
-	ready(t, s, true)
-	const n = 300
-	var mu sync.Mutex
-	seen := make(map[string]int)
-	var wg sync.WaitGroup
-	for range n {
-		wg.Go(func() {
-			d, err := s.Receive(within(t, time.Minute))
-			if err == nil {
-				err = d.Ack(within(t, time.Minute))
-			}
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			mu.Lock()
-			seen[string(d.Message().Body)]++
-			mu.Unlock()
-		})
-	}
-	for i := range n {
-		e.Put(topic, &pubsubpb.PubsubMessage{Data: fmt.Append(nil, i)})
-	}
-	wg.Wait()
-	for _, m := range e.Messages(topic) {
-		if m.Acks != 1 {
-			t.Errorf("%s: %d acknowledgements", m.Data, m.Acks)
-		}
-	}
-	if len(seen) != n {
-		t.Errorf("%d messages, want %d", len(seen), n)
-	}
-}
-
-// TestLeave: a message that comes for one who has gone is given back at once.
-func TestLeave(t *testing.T) {
-	e := newEnds(t)
-	s := e.subscriber(t, "shop/shipping")
-	ready(t, s, true)
-	for range 5 {
-		ctx, leave := context.WithCancel(t.Context())
-		left := make(chan error)
-		go func() {
-			_, err := s.Receive(ctx)
-			left <- err
-		}()
-		leave()
-		if err := <-left; !errors.Is(err, context.Canceled) {
-			t.Errorf("left with %v", err)
-		}
-	}
-	e.Put(topic, &pubsubpb.PubsubMessage{Data: []byte("x")})
-	d, err := s.Receive(within(t, time.Minute))
-	if err != nil || string(d.Message().Body) != "x" {
-		t.Fatalf("%v, %v", d, err)
 	}
 }
 
@@ -335,84 +230,27 @@ func TestLeave(t *testing.T) {
 // refuses is told.
 func TestReceiveFails(t *testing.T) {
 	s := newEnds(t).subscriber(t, "shop/shipping")
-	ready(t, s, true)
-	if _, err := s.Receive(within(t, 20*time.Millisecond)); !errors.Is(err, context.DeadlineExceeded) {
+	queuetest.Ready(t, s)
+	if _, err := s.Receive(queuetest.Within(t, 20*time.Millisecond)); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("empty: %v", err)
 	}
 	for answer, want := range map[codes.Code]string{codes.PermissionDenied: gateway.CodeBackendStatus, codes.Unavailable: gateway.CodeBackendAway} {
 		s := newEnds(t, pstest.WithErrorInjection("Pull", answer, "no")).subscriber(t, "shop/shipping")
-		ready(t, s, true)
-		if _, err := s.Receive(within(t, time.Minute)); code(err) != want {
+		queuetest.Ready(t, s)
+		if _, err := s.Receive(queuetest.Within(t, time.Minute)); queuetest.Code(err) != want {
 			t.Errorf("%s: %v", answer, err)
 		}
 	}
 	e := newEnds(t, pstest.WithErrorInjection("Acknowledge", codes.Unavailable, "no"))
 	s = e.subscriber(t, "shop/shipping")
-	ready(t, s, true)
+	queuetest.Ready(t, s)
 	e.Put(topic, &pubsubpb.PubsubMessage{Data: []byte("x")})
-	d, err := s.Receive(within(t, time.Minute))
+	d, err := s.Receive(queuetest.Within(t, time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Ack(within(t, time.Minute)); err == nil {
+	if err := d.Ack(queuetest.Within(t, time.Minute)); err == nil {
 		t.Error("acknowledged, and Pub/Sub does not know")
-	}
-}
-
-// TestAway: a server that is down at the start or goes away is told of at once, by publishers
-// and by those who wait, and found again.
-func TestAway(t *testing.T) {
-	e := newEnds(t)
-	e.Stop()
-	p, s := e.publisher(t, "shop/orders"), e.subscriber(t, "shop/shipping")
-	if err := p.Publish(t.Context(), new(queue.Message)); code(err) != gateway.CodeBackendAway {
-		t.Errorf("down at the start: %v", err)
-	}
-	for i := range 3 {
-		e.Restart()
-		ready(t, p, true)
-		ready(t, s, true)
-		if err := p.Publish(within(t, time.Minute), &queue.Message{Body: fmt.Append(nil, i)}); err != nil {
-			t.Errorf("back: %v", err)
-		}
-		d, err := s.Receive(within(t, time.Minute))
-		if err != nil || string(d.Message().Body) != fmt.Sprint(i) {
-			t.Fatalf("back: %v, %v", d, err)
-		}
-		if err := d.Ack(within(t, time.Minute)); err != nil {
-			t.Error(err)
-		}
-		waits := make(chan error)
-		go func() { _, err := s.Receive(context.Background()); waits <- err }()
-		e.Stop()
-		if err := <-waits; code(err) != gateway.CodeBackendAway {
-			t.Errorf("who waited: %v", err)
-		}
-		ready(t, p, false)
-		if err := p.Publish(t.Context(), new(queue.Message)); code(err) != gateway.CodeBackendAway {
-			t.Errorf("while it is away: %v", err)
-		}
-		if err := d.Nack(within(t, time.Minute), true); err == nil {
-			t.Error("given back to nobody")
-		}
-	}
-	if log := e.Log.String(); !strings.Contains(log, "peer is away") || !strings.Contains(log, "peer is back") || !strings.Contains(log, "gcppubsub://"+topic) || strings.Contains(log, "transport:") {
-		t.Errorf("log:\n%.2000s", log)
-	}
-}
-
-// TestSlow: a server that says nothing costs no more than the time of the request.
-func TestSlow(t *testing.T) {
-	e := newEnds(t)
-	p := e.publisher(t, "shop/orders")
-	ready(t, p, true)
-	e.Hold()
-	if err := p.Publish(within(t, 10*time.Millisecond), &queue.Message{Body: []byte("a")}); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("slow: %v", err)
-	}
-	e.Resume()
-	if err := p.Publish(within(t, time.Minute), &queue.Message{Body: []byte("b")}); err != nil {
-		t.Error(err)
 	}
 }
 
@@ -437,105 +275,24 @@ func TestGarbage(t *testing.T) {
 	e := newEnds(t)
 	e.environment[emulator] = l.Addr().String()
 	p := e.publisher(t, "shop/orders")
-	until(t, func() error {
+	testx.Await(t, func() error {
 		if log := e.Log.String(); !strings.Contains(log, "peer is away") {
 			return errors.New(log)
 		}
 		return nil
 	})
-	if err := p.Publish(t.Context(), new(queue.Message)); code(err) != gateway.CodeBackendAway {
+	if err := p.Publish(t.Context(), new(queue.Message)); queuetest.Code(err) != gateway.CodeBackendAway {
 		t.Errorf("garbage: %v", err)
 	}
 }
 
-// TestMany: of 10,000 messages, which several publish while connections are cut, each that
-// was published without an error is there.
-func TestMany(t *testing.T) {
-	const n, workers = 10_000, 20
+// TestSame: both forms of an address are one subscriber, and other options another.
+func TestSame(t *testing.T) {
 	e := newEnds(t)
-	p := e.publisher(t, "shop/orders")
-	ready(t, p, true)
-	var mu sync.Mutex
-	taken, told := make(map[string]bool), 0
-	next := make(chan int)
-	var wg sync.WaitGroup
-	for range workers {
-		wg.Go(func() {
-			for i := range next {
-				body := fmt.Sprint(i)
-				err := p.Publish(within(t, time.Minute), &queue.Message{Body: []byte(body)})
-				mu.Lock()
-				if err == nil {
-					taken[body] = true
-				} else {
-					told++
-				}
-				mu.Unlock()
-				if code(err) == gateway.CodeBackendAway {
-					ready(t, p, true)
-				}
-			}
-		})
+	one := e.subscriber(t, "shop/shipping")
+	if one != e.subscriber(t, "projects/shop/subscriptions/shipping") || one == e.subscriber(t, "shop/shipping?max_recv_batch_size=1") {
+		t.Error("the same is not the same, or another is")
 	}
-	for i := range n {
-		next <- i
-		if i%1000 == 500 {
-			e.Cut()
-		}
-	}
-	close(next)
-	wg.Wait()
-	got := make(map[string]bool)
-	for _, m := range e.Messages(topic) {
-		got[string(m.Data)] = true
-	}
-	lost := 0
-	for body := range taken {
-		if !got[body] {
-			lost++
-		}
-	}
-	if lost > 0 || len(taken)+told != n || len(taken) < n/2 {
-		t.Errorf("%d were taken, %d failed, %d of those taken are nowhere", len(taken), told, lost)
-	}
-}
-
-// TestReload: the same options find the same connections again, over a reload, and the end of
-// the last generation ends them.
-func TestReload(t *testing.T) {
-	e := newEnds(t)
-	one, p := e.subscriber(t, "shop/shipping"), e.publisher(t, "shop/orders")
-	before := e.Gateway.Reload(t)
-	two, other := e.subscriber(t, "projects/shop/subscriptions/shipping"), e.subscriber(t, "shop/shipping?max_recv_batch_size=1")
-	if one != two || one == other || p != e.publisher(t, "shop/orders") {
-		t.Error("not the same over a reload")
-	}
-	if err := before.Release(); err != nil {
-		t.Error(err)
-	}
-	ready(t, two, true)
-	e.Put(topic, &pubsubpb.PubsubMessage{Data: []byte("x")})
-	if _, err := two.Receive(within(t, time.Minute)); err != nil {
-		t.Error(err)
-	}
-	waits := make(chan error)
-	go func() { _, err := two.Receive(context.Background()); waits <- err }()
-	ready(t, p, true)
-	if err := e.Env.Release(); err != nil {
-		t.Error(err)
-	}
-	if err := p.Publish(t.Context(), new(queue.Message)); code(err) != gateway.CodeBackendAway {
-		t.Errorf("behind the end: %v", err)
-	}
-	if err := <-waits; code(err) != gateway.CodeBackendAway {
-		t.Errorf("who waited: %v", err)
-	}
-	until(t, func() error {
-		if n := e.Connections(); n != 0 {
-			return fmt.Errorf("%d connections behind the end", n)
-		}
-		return nil
-	})
 }
 
 // TestAddresses has a row for each way to write an address, rightly or wrongly.

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/sluice-gateway/sluice/internal/kit/kafka/kafkatest"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 	"github.com/sluice-gateway/sluice/internal/sitetest"
 )
 
@@ -152,7 +153,7 @@ func TestInflated(t *testing.T) {
 		}
 		return m.release(m.held.Front())
 	}
-	kafkatest.Wait(t, func() error {
+	testx.Await(t, func() error {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		if !m.full() {
@@ -161,7 +162,7 @@ func TestInflated(t *testing.T) {
 		return nil
 	})
 	for range n {
-		kafkatest.Wait(t, func() error {
+		testx.Await(t, func() error {
 			d := next()
 			if d == nil {
 				return errors.New("nothing has come")
@@ -173,7 +174,7 @@ func TestInflated(t *testing.T) {
 	if most > want {
 		t.Errorf("%d MiB were held, want %d at most", most>>20, want>>20)
 	}
-	kafkatest.Wait(t, func() error {
+	testx.Await(t, func() error {
 		m.batches.mu.Lock()
 		defer m.batches.mu.Unlock()
 		if m.batches.sum != 0 || len(m.batches.open) != 0 {
@@ -185,7 +186,7 @@ func TestInflated(t *testing.T) {
 	m.batches.sum = opened // as of a broker that makes the library forget what it has opened
 	m.batches.mu.Unlock()
 	kafkatest.Put(t, cl, "two", body)
-	kafkatest.Wait(t, func() error {
+	testx.Await(t, func() error {
 		if err := context.Cause(m.ctx); err == nil || !errors.Is(err, errCrowded) {
 			return fmt.Errorf("the client goes on: %w", err)
 		}

@@ -21,107 +21,50 @@ import (
 	"github.com/sluice-gateway/sluice/internal/kit/kafka/kafkatest"
 	"github.com/sluice-gateway/sluice/internal/kit/queue"
 	_ "github.com/sluice-gateway/sluice/internal/kit/queue/drivers"
-	"github.com/sluice-gateway/sluice/internal/sitetest"
+	"github.com/sluice-gateway/sluice/internal/kit/queue/queuetest"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// ends are those of a gateway, opened one after the other.
-type ends struct {
-	*sitetest.Gateway
-	n int
-}
+// ends are those of a gateway.
+type ends struct{ *queuetest.Ends }
 
 func newEnds(t testing.TB, brokers string) *ends {
-	e := &ends{Gateway: sitetest.New(t)}
-	e.Env.Getenv = func(name string) string {
-		if name == "KAFKA_BROKERS" {
-			return brokers
-		}
-		return ""
-	}
-	return e
+	return &ends{queuetest.NewEnds(t, map[string]string{"KAFKA_BROKERS": brokers})}
 }
 
-// address returns what the options say, as those of a site of its own.
 func (e *ends) address(t *testing.T, rest string) *queue.Address {
 	t.Helper()
-	e.n++
-	a, err := queue.NewAddress(&e.EndpointSite().Site, fmt.Sprint("site ", e.n), "url", "kafka://", rest)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
-
-// attend starts l; it ends with the test.
-func (e *ends) attend(t *testing.T, l queue.Lasting) {
-	t.Helper()
-	t.Cleanup(l.Start(e.Env.Log.Logger()))
+	return e.Address(t, "kafka://", rest)
 }
 
 func (e *ends) publisher(t *testing.T, rest string) queue.Publisher {
 	t.Helper()
-	p, err := queue.OpenPublisher(&e.EndpointSite().Site, e.address(t, rest))
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.attend(t, p)
-	return p
+	return e.Publisher(t, e.address(t, rest))
 }
 
 func (e *ends) subscriber(t *testing.T, rest string) queue.Subscriber {
 	t.Helper()
-	s, err := queue.OpenSubscriber(&e.EndpointSite().Site, e.address(t, rest))
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.attend(t, s)
-	if err := s.Wait(within(t, time.Minute)); err != nil {
+	s := e.Subscriber(t, e.address(t, rest))
+	if err := s.Wait(queuetest.Within(t, time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-func within(t *testing.T, d time.Duration) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), d)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-// ready waits until messages go through.
-func ready(t *testing.T, l queue.Lasting) {
-	t.Helper()
-	kafkatest.Wait(t, func() error {
-		if text, ok := l.Health(); !ok {
-			return errors.New(text)
-		}
-		return nil
+// TestDriver: the driver does what all do.
+func TestDriver(t *testing.T) {
+	queuetest.Conform(t, func(t *testing.T) *queuetest.Stand {
+		c := kafkatest.Start(t, nil, kfake.SeedTopics(1, "orders"))
+		return &queuetest.Stand{Network: c.Proxy, Ends: newEnds(t, c.Address).Ends, Host: "kafka://", Topic: "orders", Queue: "g?topic=orders&offset=oldest"}
 	})
-}
-
-// away waits until it is known that they do not.
-func away(t *testing.T, l queue.Lasting) {
-	t.Helper()
-	kafkatest.Wait(t, func() error {
-		if text, ok := l.Health(); ok {
-			return errors.New(text)
-		}
-		return nil
-	})
-}
-
-func code(err error) string {
-	if err == nil {
-		return ""
-	}
-	return gateway.AsError(err).Code
 }
 
 // receive returns the next message, which has to be there.
 func receive(t *testing.T, s queue.Subscriber, want string, redelivered int) queue.Delivery {
 	t.Helper()
-	d, err := s.Receive(within(t, time.Minute))
+	d, err := s.Receive(queuetest.Within(t, time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,8 +91,8 @@ func TestPublish(t *testing.T) {
 	c := kafkatest.Start(t, []string{"orders"})
 	e := newEnds(t, c.Address)
 	p, keyed := e.publisher(t, "orders"), e.publisher(t, "orders?key_name=x-customer")
-	ready(t, p)
-	ready(t, keyed)
+	queuetest.Ready(t, p)
+	queuetest.Ready(t, keyed)
 	attributes := gateway.Fields{{Name: "X-Path", Value: "a b/c%2F"}, {Name: "X-Customer", Value: "c1"}}
 	tests := []struct {
 		by      queue.Publisher
@@ -164,7 +107,7 @@ func TestPublish(t *testing.T) {
 	}
 	want := make(map[string]int)
 	for i, tt := range tests {
-		if err := tt.by.Publish(within(t, time.Minute), &tt.m); err != nil {
+		if err := tt.by.Publish(queuetest.Within(t, time.Minute), &tt.m); err != nil {
 			t.Fatal(err)
 		}
 		want[string(tt.m.Body)] = i
@@ -190,18 +133,18 @@ func TestPublish(t *testing.T) {
 func TestCopied(t *testing.T) {
 	c := kafkatest.Start(t, []string{"orders"})
 	p := newEnds(t, c.Address).publisher(t, "orders")
-	ready(t, p)
-	if err := p.Publish(within(t, time.Minute), new(queue.Message)); err != nil {
+	queuetest.Ready(t, p)
+	if err := p.Publish(queuetest.Within(t, time.Minute), new(queue.Message)); err != nil {
 		t.Fatal(err)
 	}
 	c.Hold()
 	body := []byte("a")
-	if err := p.Publish(within(t, 20*time.Millisecond), &queue.Message{Body: body}); !errors.Is(err, context.DeadlineExceeded) {
+	if err := p.Publish(queuetest.Within(t, 20*time.Millisecond), &queue.Message{Body: body}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatal(err)
 	}
 	body[0] = 'b'
 	c.Resume()
-	kafkatest.Wait(t, func() error {
+	testx.Await(t, func() error {
 		if n := len(c.Records(t, "orders")); n < 2 {
 			return fmt.Errorf("%d records", n)
 		}
@@ -220,19 +163,19 @@ func TestReceive(t *testing.T) {
 	one := newEnds(t, c.Address).subscriber(t, "shipping?topic=orders&topic=invoices&offset=oldest")
 	two := newEnds(t, c.Address).subscriber(t, "shipping?topic=orders&topic=invoices&offset=oldest")
 	other := newEnds(t, c.Address).subscriber(t, "billing?topic=orders&topic=invoices&offset=oldest")
-	if _, err := c.WaitGroupStable(within(t, time.Minute), "shipping", 2); err != nil {
+	if _, err := c.WaitGroupStable(queuetest.Within(t, time.Minute), "shipping", 2); err != nil {
 		t.Fatal(err)
 	}
 	p := newEnds(t, c.Address)
 	orders, invoices := p.publisher(t, "orders"), p.publisher(t, "invoices")
-	ready(t, orders)
+	queuetest.Ready(t, orders)
 	const n = 200
 	for i := range n {
 		by := orders
 		if i%2 == 0 {
 			by = invoices
 		}
-		if err := by.Publish(within(t, time.Minute), &queue.Message{Body: fmt.Append(nil, i), Key: fmt.Sprint(i), Attributes: gateway.Fields{{Name: "N", Value: fmt.Sprint(i)}}}); err != nil {
+		if err := by.Publish(queuetest.Within(t, time.Minute), &queue.Message{Body: fmt.Append(nil, i), Key: fmt.Sprint(i), Attributes: gateway.Fields{{Name: "N", Value: fmt.Sprint(i)}}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -291,13 +234,13 @@ func TestEnds(t *testing.T) {
 		t.Error(err)
 	}
 	a = receive(t, s, "a", 2)
-	if err := a.Ack(within(t, time.Minute)); err != nil || committed(c, "g") != 2 {
+	if err := a.Ack(queuetest.Within(t, time.Minute)); err != nil || committed(c, "g") != 2 {
 		t.Errorf("behind a: %v, committed %d", err, committed(c, "g"))
 	}
 	if err := a.Ack(t.Context()); err == nil {
 		t.Error("a delivery ends twice")
 	}
-	if err := cc.Nack(within(t, time.Minute), false); err != nil || committed(c, "g") != 3 {
+	if err := cc.Nack(queuetest.Within(t, time.Minute), false); err != nil || committed(c, "g") != 3 {
 		t.Errorf("behind c: %v, committed %d", err, committed(c, "g"))
 	}
 	d := receive(t, s, "d", 0)
@@ -312,7 +255,7 @@ func TestEnds(t *testing.T) {
 	}
 	leave()
 	wg.Wait()
-	if err := d.Ack(within(t, time.Minute)); err != nil || committed(c, "g") != 4 {
+	if err := d.Ack(queuetest.Within(t, time.Minute)); err != nil || committed(c, "g") != 4 {
 		t.Errorf("behind d: %v, committed %d", err, committed(c, "g"))
 	}
 }
@@ -334,11 +277,11 @@ func TestPaused(t *testing.T) {
 	first := receive(t, s, "0", 0)
 	got := 1
 	next := func() (few bool) {
-		d, err := s.Receive(within(t, time.Minute))
+		d, err := s.Receive(queuetest.Within(t, time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := d.Ack(within(t, time.Minute)); err != nil {
+		if err := d.Ack(queuetest.Within(t, time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 		if string(d.Message().Body) == "few" {
@@ -359,7 +302,7 @@ func TestPaused(t *testing.T) {
 	if got > most {
 		t.Errorf("%d records came behind one that has not ended, want %d at most", got, most)
 	}
-	if err := first.Ack(within(t, time.Minute)); err != nil {
+	if err := first.Ack(queuetest.Within(t, time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	for got < n {
@@ -383,7 +326,7 @@ func TestNewest(t *testing.T) {
 		t.Fatal(err)
 	}
 	leave := s.Start(e.Env.Log.Logger())
-	kafkatest.Wait(t, func() error {
+	testx.Await(t, func() error {
 		if n := committed(c, "g"); n != 2 {
 			return fmt.Errorf("committed %d", n)
 		}
@@ -395,7 +338,7 @@ func TestNewest(t *testing.T) {
 	}
 	kafkatest.Put(t, cl, "one", "c")
 	s = newEnds(t, c.Address).subscriber(t, "g?topic=one")
-	if err := receive(t, s, "c", 0).Ack(within(t, time.Minute)); err != nil {
+	if err := receive(t, s, "c", 0).Ack(queuetest.Within(t, time.Minute)); err != nil {
 		t.Error(err)
 	}
 }
@@ -434,7 +377,7 @@ func TestRebalance(t *testing.T) {
 	s := one.subscriber(t, "g?topic=four&offset=oldest")
 	var held []queue.Delivery
 	for range 5 {
-		d, err := s.Receive(within(t, time.Minute))
+		d, err := s.Receive(queuetest.Within(t, time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -445,7 +388,7 @@ func TestRebalance(t *testing.T) {
 		wg.Go(func() { work(next) })
 	}
 	wg.Go(func() { work(s) })
-	if _, err := c.WaitGroupStable(within(t, time.Minute), "g", 4); err != nil {
+	if _, err := c.WaitGroupStable(queuetest.Within(t, time.Minute), "g", 4); err != nil {
 		t.Fatal(err)
 	}
 	for _, d := range held { // of which some have gone
@@ -453,7 +396,7 @@ func TestRebalance(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	kafkatest.Wait(t, func() error {
+	testx.Await(t, func() error {
 		mu.Lock()
 		defer mu.Unlock()
 		if got := committed(c, "g"); len(seen) != n || got != n {
@@ -465,61 +408,17 @@ func TestRebalance(t *testing.T) {
 	wg.Wait()
 }
 
-// TestAway: a cluster that is down at the start or goes away is told of at once, by
-// publishers and by those who wait, and found again; a connection that is cut is not.
-func TestAway(t *testing.T) {
+// TestCut: a connection that is cut fails nothing.
+func TestCut(t *testing.T) {
 	c := kafkatest.Start(t, []string{"orders"})
-	c.Stop()
-	e := newEnds(t, c.Address)
-	p := e.publisher(t, "orders")
-	if err := p.Publish(t.Context(), new(queue.Message)); code(err) != gateway.CodeBackendAway {
-		t.Errorf("down at the start: %v", err)
-	}
-	c.Restart()
-	ready(t, p)
-	sub := e.subscriber(t, "g?topic=orders&offset=oldest")
-	waits := make(chan error)
-	wait := func() {
-		for {
-			d, err := sub.Receive(context.Background())
-			if err != nil {
-				waits <- err
-				return
-			}
-			d.Ack(context.Background())
-		}
-	}
-	go wait()
-	for range 2 {
-		c.Stop()
-		if err := <-waits; code(err) != gateway.CodeBackendAway {
-			t.Errorf("who waited: %v", err)
-		}
-		kafkatest.Wait(t, func() error {
-			if err := p.Publish(t.Context(), new(queue.Message)); code(err) != gateway.CodeBackendAway {
-				return fmt.Errorf("while it is away: %w", err)
-			}
-			return nil
-		})
-		c.Restart()
-		ready(t, p)
-		ready(t, sub)
-		if err := p.Publish(within(t, time.Minute), &queue.Message{Body: []byte("back")}); err != nil {
-			t.Error(err)
-		}
-		go wait()
-	}
-	if log := e.Log.String(); strings.Count(log, "peer is away") < 3 || !strings.Contains(log, "peer is back") {
-		t.Errorf("log:\n%s", log)
-	}
+	p := newEnds(t, c.Address).publisher(t, "orders")
+	queuetest.Ready(t, p)
 	for range 5 {
 		c.Cut()
-		if err := p.Publish(within(t, time.Minute), &queue.Message{Body: []byte("cut")}); err != nil {
-			t.Errorf("cut: %v", err)
+		if err := p.Publish(queuetest.Within(t, time.Minute), &queue.Message{Body: []byte("cut")}); err != nil {
+			t.Error(err)
 		}
 	}
-	c.Stop()
-	<-waits
 }
 
 // TestSilent: a broker that says nothing does not hide another that does.
@@ -532,8 +431,8 @@ func TestSilent(t *testing.T) {
 	c := kafkatest.Start(t, []string{"orders"})
 	e := newEnds(t, l.Addr().String()+","+c.Address)
 	p := e.publisher(t, "orders")
-	ready(t, p)
-	if err := p.Publish(within(t, time.Minute), &queue.Message{Body: []byte("a")}); err != nil {
+	queuetest.Ready(t, p)
+	if err := p.Publish(queuetest.Within(t, time.Minute), &queue.Message{Body: []byte("a")}); err != nil {
 		t.Error(err)
 	}
 	receive(t, e.subscriber(t, "g?topic=orders&offset=oldest"), "a", 0)
@@ -544,8 +443,8 @@ func TestSilent(t *testing.T) {
 func TestSlow(t *testing.T) {
 	c := kafkatest.Start(t, []string{"orders"})
 	p := newEnds(t, c.Address).publisher(t, "orders")
-	ready(t, p)
-	if err := p.Publish(within(t, time.Minute), &queue.Message{Body: []byte("a")}); err != nil {
+	queuetest.Ready(t, p)
+	if err := p.Publish(queuetest.Within(t, time.Minute), &queue.Message{Body: []byte("a")}); err != nil {
 		t.Error(err)
 	}
 	release := make(chan struct{})
@@ -559,21 +458,21 @@ func TestSlow(t *testing.T) {
 		c.SleepControl(func() { <-release })
 		return nil, nil, false
 	})
-	if err := p.Publish(within(t, 10*time.Millisecond), &queue.Message{Body: []byte("b")}); !errors.Is(err, context.DeadlineExceeded) {
+	if err := p.Publish(queuetest.Within(t, 10*time.Millisecond), &queue.Message{Body: []byte("b")}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Publish: %v", err)
 	}
 	told := make(chan error)
 	go func() { told <- p.Publish(context.Background(), &queue.Message{Body: []byte("c")}) }()
 	<-came
 	c.Stop()
-	if err := <-told; code(err) != gateway.CodeBackendAborted {
+	if err := <-told; queuetest.Code(err) != gateway.CodeBackendAborted {
 		t.Errorf("in the middle: %v", err)
 	}
 	free()
-	away(t, p)
+	queuetest.Away(t, p)
 	c.Restart()
-	ready(t, p)
-	if err := p.Publish(within(t, time.Minute), &queue.Message{Body: []byte("d")}); err != nil {
+	queuetest.Ready(t, p)
+	if err := p.Publish(queuetest.Within(t, time.Minute), &queue.Message{Body: []byte("d")}); err != nil {
 		t.Error(err)
 	}
 }
@@ -583,32 +482,32 @@ func TestRefused(t *testing.T) {
 	c := kafkatest.Start(t, []string{"orders", "closed"})
 	e := newEnds(t, c.Address)
 	p, closed, nowhere := e.publisher(t, "orders"), e.publisher(t, "closed"), e.publisher(t, "nowhere")
-	ready(t, p)
+	queuetest.Ready(t, p)
 	c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: "closed", Err: kerr.TopicAuthorizationFailed, Count: -1})
-	if err := closed.Publish(within(t, time.Minute), new(queue.Message)); code(err) != gateway.CodeBackendStatus {
+	if err := closed.Publish(queuetest.Within(t, time.Minute), new(queue.Message)); queuetest.Code(err) != gateway.CodeBackendStatus {
 		t.Errorf("closed: %v", err)
 	}
-	if err := nowhere.Publish(within(t, time.Minute), new(queue.Message)); code(err) != gateway.CodeBackendStatus {
+	if err := nowhere.Publish(queuetest.Within(t, time.Minute), new(queue.Message)); queuetest.Code(err) != gateway.CodeBackendStatus {
 		t.Errorf("nowhere: %v", err)
 	}
-	if e := gateway.AsError(p.Publish(within(t, time.Minute), &queue.Message{Body: bytes.Repeat([]byte("x"), 2<<20)})); e.Status != 413 {
+	if e := gateway.AsError(p.Publish(queuetest.Within(t, time.Minute), &queue.Message{Body: bytes.Repeat([]byte("x"), 2<<20)})); e.Status != 413 {
 		t.Errorf("too large: %v", e)
 	}
-	if err := p.Publish(within(t, time.Minute), new(queue.Message)); err != nil {
+	if err := p.Publish(queuetest.Within(t, time.Minute), new(queue.Message)); err != nil {
 		t.Error(err)
 	}
 	sub, err := queue.OpenSubscriber(&e.EndpointSite().Site, e.address(t, "g?topic=nowhere"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.attend(t, sub)
-	kafkatest.Wait(t, func() error {
+	e.Attend(t, sub)
+	testx.Await(t, func() error {
 		if log := e.Log.String(); !strings.Contains(log, "nowhere") {
 			return errors.New(log)
 		}
 		return nil
 	})
-	if _, err := sub.Receive(t.Context()); code(err) != gateway.CodeBackendAway {
+	if _, err := sub.Receive(t.Context()); queuetest.Code(err) != gateway.CodeBackendAway {
 		t.Errorf("Receive: %v", err)
 	}
 }
@@ -629,13 +528,13 @@ func TestUnreadable(t *testing.T) {
 		kafkatest.Put(t, cl, "one", "a", string(make([]byte, tt.size)))
 		e := newEnds(t, c.Address)
 		s := e.subscriber(t, "g?topic=one&offset=oldest")
-		kafkatest.Wait(t, func() error {
+		testx.Await(t, func() error {
 			if log := e.Log.String(); !strings.Contains(log, "peer is away") || !strings.Contains(log, tt.want) {
 				return fmt.Errorf("log:\n%s", log)
 			}
 			return nil
 		})
-		away(t, s)
+		queuetest.Away(t, s)
 	}
 }
 
@@ -644,11 +543,11 @@ func TestAnew(t *testing.T) {
 	c := kafkatest.Start(t, nil, kfake.SeedTopics(1, "one"))
 	e := newEnds(t, c.Address)
 	p, s := e.publisher(t, "one"), e.subscriber(t, "g?topic=one&offset=oldest")
-	ready(t, p)
-	if err := p.Publish(within(t, time.Minute), &queue.Message{Body: []byte("a")}); err != nil {
+	queuetest.Ready(t, p)
+	if err := p.Publish(queuetest.Within(t, time.Minute), &queue.Message{Body: []byte("a")}); err != nil {
 		t.Fatal(err)
 	}
-	if err := receive(t, s, "a", 0).Ack(within(t, time.Minute)); err != nil {
+	if err := receive(t, s, "a", 0).Ack(queuetest.Within(t, time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	cl := c.Client(t)
@@ -666,16 +565,16 @@ func TestAnew(t *testing.T) {
 	if told, err := anew.RequestWith(t.Context(), cl); err != nil || told.Topics[0].ErrorCode != 0 {
 		t.Fatal(told, err)
 	}
-	kafkatest.Wait(t, func() error {
-		return p.Publish(within(t, time.Minute), &queue.Message{Body: []byte("b")})
+	testx.Await(t, func() error {
+		return p.Publish(queuetest.Within(t, time.Minute), &queue.Message{Body: []byte("b")})
 	})
-	kafkatest.Wait(t, func() error {
-		p.Publish(within(t, time.Minute), &queue.Message{Body: []byte("b")})
-		d, err := s.Receive(within(t, 100*time.Millisecond))
+	testx.Await(t, func() error {
+		p.Publish(queuetest.Within(t, time.Minute), &queue.Message{Body: []byte("b")})
+		d, err := s.Receive(queuetest.Within(t, 100*time.Millisecond))
 		if err != nil {
 			return err
 		}
-		return d.Ack(within(t, time.Minute))
+		return d.Ack(queuetest.Within(t, time.Minute))
 	})
 }
 
@@ -683,7 +582,7 @@ func TestAnew(t *testing.T) {
 func TestFull(t *testing.T) {
 	c := kafkatest.Start(t, []string{"orders"})
 	p := newEnds(t, c.Address).publisher(t, "orders")
-	ready(t, p)
+	queuetest.Ready(t, p)
 	c.Hold()
 	defer c.Resume()
 	ctx, leave := context.WithCancel(context.Background())
@@ -695,7 +594,7 @@ func TestFull(t *testing.T) {
 	for range 100 {
 		wg.Go(func() { full <- p.Publish(ctx, &queue.Message{Body: body}) })
 	}
-	if err := <-full; code(err) != gateway.CodeBackendAway || !strings.Contains(err.Error(), "slower than messages come") {
+	if err := <-full; queuetest.Code(err) != gateway.CodeBackendAway || !strings.Contains(err.Error(), "slower than messages come") {
 		t.Errorf("Publish: %v", err)
 	}
 }
@@ -720,188 +619,70 @@ func TestGarbage(t *testing.T) {
 	t.Cleanup(func() { l.Close(); wg.Wait() })
 	e := newEnds(t, l.Addr().String())
 	p := e.publisher(t, "orders")
-	kafkatest.Wait(t, func() error {
+	testx.Await(t, func() error {
 		if log := e.Log.String(); !strings.Contains(log, "peer is away") {
 			return errors.New(log)
 		}
 		return nil
 	})
-	if err := p.Publish(t.Context(), new(queue.Message)); code(err) != gateway.CodeBackendAway {
+	if err := p.Publish(t.Context(), new(queue.Message)); queuetest.Code(err) != gateway.CodeBackendAway {
 		t.Errorf("Publish: %v", err)
 	}
 }
 
-// TestMany: of 10,000 messages, which several publish while the cluster goes and comes, each
-// that was published without an error is in the topic, once, everybody else is told what has
-// happened, and a subscriber gets all that is there.
-func TestMany(t *testing.T) {
-	const n, workers = 10_000, 20
-	c := kafkatest.Start(t, []string{"orders"})
-	e := newEnds(t, c.Address)
-	p := e.publisher(t, "orders")
-	sub := e.subscriber(t, "g?topic=orders&offset=oldest")
-	ready(t, p)
-	got := make(map[string]bool)
-	redelivered := 0
-	var mu sync.Mutex
-	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
-	var readers sync.WaitGroup
-	for range 5 {
-		readers.Go(func() {
-			for ctx.Err() == nil {
-				d, err := sub.Receive(ctx)
-				if err != nil {
-					sub.Wait(ctx)
-					continue
-				}
-				d.Ack(context.Background()) // an error says that it may come again
-				mu.Lock()
-				got[string(d.Message().Body)] = true
-				if d.Message().Redelivered > 0 {
-					redelivered++
-				}
-				mu.Unlock()
+// TestCoordinator: a commit goes through when another broker has become the coordinator of the
+// group.
+func TestCoordinator(t *testing.T) {
+	c := kafkatest.Start(t, nil, kfake.SeedTopics(1, "one"))
+	kafkatest.Put(t, c.Client(t), "one", "a")
+	s := newEnds(t, c.Address).subscriber(t, "g?topic=one&offset=oldest")
+	a := receive(t, s, "a", 0)
+	refused := make(chan bool, 1)
+	c.ControlKey(int16(kmsg.OffsetCommit), func(q kmsg.Request) (kmsg.Response, error, bool) { // once
+		refused <- true
+		answer := q.ResponseKind().(*kmsg.OffsetCommitResponse)
+		for _, asked := range q.(*kmsg.OffsetCommitRequest).Topics {
+			topic := kmsg.NewOffsetCommitResponseTopic()
+			topic.Topic, topic.TopicID = asked.Topic, asked.TopicID
+			for _, p := range asked.Partitions {
+				told := kmsg.NewOffsetCommitResponseTopicPartition()
+				told.Partition, told.ErrorCode = p.Partition, kerr.NotCoordinator.Code
+				topic.Partitions = append(topic.Partitions, told)
 			}
-		})
-	}
-	taken, told := make(map[string]bool), make(map[string]int)
-	next := make(chan int)
-	var wg sync.WaitGroup
-	for range workers {
-		wg.Go(func() {
-			for i := range next {
-				body := fmt.Sprint(i)
-				ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-				err := p.Publish(ctx, &queue.Message{Body: []byte(body)})
-				mu.Lock()
-				if err == nil {
-					taken[body] = true
-				} else {
-					told[code(err)]++
-				}
-				mu.Unlock()
-				for there := code(err) != gateway.CodeBackendAway; !there && ctx.Err() == nil; _, there = p.Health() {
-					<-time.After(5 * time.Millisecond)
-				}
-				cancel()
-			}
-		})
-	}
-	for i := range n {
-		next <- i
-		switch i % 2000 {
-		case 500:
-			c.Cut()
-		case 1000:
-			c.Stop()
-			away(t, p)
-			c.Restart()
+			answer.Topics = append(answer.Topics, topic)
 		}
-	}
-	close(next)
-	wg.Wait()
-	in := make(map[string]int)
-	for _, r := range c.Records(t, "orders") {
-		in[string(r.Value)]++
-	}
-	wrong := 0
-	for body := range taken {
-		if in[body] != 1 {
-			wrong++
-		}
-	}
-	away, aborted := told[gateway.CodeBackendAway], told[gateway.CodeBackendAborted]
-	if wrong > 0 || aborted == 0 || len(taken)+away+aborted != n || len(taken) < n/2 {
-		t.Errorf("%d were taken, of which %d are not in the topic once; the others were told %v", len(taken), wrong, told)
-	}
-	kafkatest.Wait(t, func() error {
-		mu.Lock()
-		defer mu.Unlock()
-		for body := range in {
-			if !got[body] {
-				return fmt.Errorf("received %d of %d, not %s", len(got), len(in), body)
-			}
-		}
-		return nil
+		return answer, nil, true
 	})
-	stop()
-	readers.Wait()
-	t.Logf("%d taken, others were told %v, %d records, %d delivered again", len(taken), told, len(in), redelivered)
+	if err := a.Ack(queuetest.Within(t, time.Minute)); err != nil || committed(c, "g") != 1 || len(refused) != 1 {
+		t.Errorf("%v, committed %d, refused %d times", err, committed(c, "g"), len(refused))
+	}
 }
 
-// TestReload: a reload keeps the clients and what has come; the end commits what has ended,
-// and leaves the group.
-func TestReload(t *testing.T) {
-	c := kafkatest.Start(t, []string{"orders"})
+// TestEnd: the end of a gateway commits what has ended, and leaves the group.
+func TestEnd(t *testing.T) {
+	c := kafkatest.Start(t, nil, kfake.SeedTopics(1, "one"))
+	kafkatest.Put(t, c.Client(t), "one", "a", "b")
 	e := newEnds(t, c.Address)
-	open := func() (queue.Publisher, queue.Subscriber) {
-		site := &e.EndpointSite().Site
-		p, err := queue.OpenPublisher(site, e.address(t, "orders"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		sub, err := queue.OpenSubscriber(site, e.address(t, "g?topic=orders&offset=oldest"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := errors.Join(queue.Attend(site, "p", false, p), queue.Attend(site, "s", false, sub)); err != nil {
-			t.Fatal(err)
-		}
-		e.Start(t)
-		return p, sub
-	}
-	p, sub := open()
-	ready(t, p)
-	ready(t, sub)
-	publish := func(p queue.Publisher, text string) {
-		if err := p.Publish(within(t, time.Minute), &queue.Message{Body: []byte(text)}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	publish(p, "before")
-	d := receive(t, sub, "before", 0)
-	waits := make(chan string)
-	go func() {
-		d, err := sub.Receive(context.Background())
-		if err != nil {
-			waits <- err.Error()
-			return
-		}
-		d.Ack(context.Background())
-		waits <- string(d.Message().Body)
-	}()
-	before := e.Env
-	e.Reload(t)
-	p2, sub2 := open()
-	if err := errors.Join(before.Close(t.Context()), before.Release()); err != nil {
+	s, err := queue.OpenSubscriber(&e.EndpointSite().Site, e.address(t, "g?topic=one&offset=oldest"))
+	if err != nil {
 		t.Fatal(err)
 	}
-	if sub2 != sub {
-		t.Error("the reload has made another subscriber")
-	}
-	publish(p2, "behind")
-	if got := <-waits; got != "behind" {
-		t.Error(got)
-	}
-	if err := d.Ack(within(t, time.Minute)); err != nil {
-		t.Error(err)
-	}
-	if err := errors.Join(e.Env.Close(t.Context()), e.Env.Release()); err != nil {
+	leave := s.Start(e.Env.Log.Logger())
+	if err := s.Wait(queuetest.Within(t, time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Publish(t.Context(), new(queue.Message)); code(err) != gateway.CodeBackendAway {
-		t.Errorf("behind the end: %v", err)
+	a := receive(t, s, "a", 0)
+	receive(t, s, "b", 0)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	a.Ack(gone) // who does not wait for the commit
+	leave()
+	if err := e.Env.Release(); err != nil {
+		t.Fatal(err)
 	}
-	if g := c.GroupInfo("g"); committed(c, "g") != 2 || len(g.Members) != 0 {
-		t.Errorf("behind the end: committed %d, members %v", committed(c, "g"), g.Members)
+	if g := c.GroupInfo("g"); committed(c, "g") != 1 || len(g.Members) != 0 {
+		t.Errorf("committed %d, members %v", committed(c, "g"), g.Members)
 	}
-	kafkatest.Wait(t, func() error {
-		if n := c.Connections(); n != 0 {
-			return fmt.Errorf("%d connections behind the end", n)
-		}
-		return nil
-	})
 }
 
 // TestMistakes: what is wrong with an address or the environment is said.

@@ -2,7 +2,9 @@ package gcppubsubtest
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"cloud.google.com/go/pubsub/v2/pstest"
@@ -13,7 +15,8 @@ import (
 // A Server is Pub/Sub behind a proxy.
 type Server struct {
 	*testx.Proxy
-	own *pstest.Server
+	own   *pstest.Server
+	ahead atomic.Int64 // of the clock, in nanoseconds
 }
 
 // Start runs a server until the test ends.
@@ -25,8 +28,13 @@ func Start(t testing.TB, o ...pstest.ServerReactorOption) *Server {
 		}
 		own.Wait()
 	})
-	return &Server{Proxy: testx.NewProxy(t, own.Addr), own: own}
+	s := &Server{Proxy: testx.NewProxy(t, own.Addr), own: own}
+	own.SetTimeNowFunc(func() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) })
+	return s
 }
+
+// Expire lets deadlines pass, once: messages that were sent before and not ended are there again.
+func (s *Server) Expire() { s.ahead.Store(int64(5 * time.Minute)) }
 
 // Topic makes a topic with subscriptions, whose whole names begin with projects/.
 func (s *Server) Topic(t testing.TB, name string, subscriptions ...string) {
@@ -43,7 +51,7 @@ func (s *Server) Topic(t testing.TB, name string, subscriptions ...string) {
 func (s *Server) Subscribe(t testing.TB, sub *pubsubpb.Subscription) {
 	t.Helper()
 	if sub.AckDeadlineSeconds == 0 {
-		sub.AckDeadlineSeconds = 600 // no test waits for it
+		sub.AckDeadlineSeconds = 120 // no test waits for it
 	}
 	if _, err := s.own.GServer.CreateSubscription(context.Background(), sub); err != nil {
 		t.Fatal(err)

@@ -2,7 +2,6 @@ package kafkatest
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"testing"
 	"time"
@@ -98,17 +97,4 @@ func (c *Cluster) Records(t testing.TB, topic string) []*kgo.Record {
 		t.Fatalf("%d records of %d", len(records), n)
 	}
 	return records
-}
-
-// Wait waits until f returns nil, a minute at most.
-func Wait(t testing.TB, f func() error) {
-	t.Helper()
-	var err error
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
-		if err = f(); err == nil {
-			return
-		}
-		<-time.After(5 * time.Millisecond)
-	}
-	t.Fatal(fmt.Errorf("after a minute: %w", err))
 }
