@@ -168,7 +168,7 @@ func Pages(r *component.Registry, sample func(namespace string) (string, error))
 
 func corePage() (Page, error) {
 	var b strings.Builder
-	b.WriteString("# Core objects\n\nKeys match whatever their letter case. Durations are texts such as `500ms`, `2s`\nor `1m30s`.\n")
+	b.WriteString("# Core objects\n\nKeys match whatever their letter case, those of namespaces as they are written. Durations are texts such as `500ms`, `2s`\nor `1m30s`.\n")
 	for _, object := range []struct {
 		title string
 		of    reflect.Type
