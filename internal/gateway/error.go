@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/body"
 )
@@ -119,6 +120,9 @@ func OfClient(err error) bool {
 // connection that the call itself could not make is [CodeBackendUnreachable].
 func Away(cause error) *Error {
 	cause = Reason(cause)
+	if errors.Is(cause, context.DeadlineExceeded) || errors.Is(cause, context.Canceled) { // of the attempt: the time of the call is not over
+		cause = errors.New(strings.TrimPrefix(cause.Error(), ErrUnreached.Error()+": "))
+	}
 	if !errors.Is(cause, ErrUnreached) { // else it says so
 		cause = fmt.Errorf("%w: %w", ErrUnreached, cause)
 	}

@@ -1,8 +1,11 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
+	"strings"
 	"testing"
 )
 
@@ -39,6 +42,19 @@ func TestAway(t *testing.T) {
 		if got := Away(tt.cause); got.Error() != tt.want || !errors.Is(got, ErrUnreached) {
 			t.Errorf("Away(%v) = %q, want %q", tt.cause, got, tt.want)
 		}
+	}
+}
+
+// TestAwayLate: why somebody is away is told, and is not the end of the call.
+func TestAwayLate(t *testing.T) {
+	for _, cause := range []error{context.DeadlineExceeded, fmt.Errorf("dial: %w", context.Canceled), fmt.Errorf("%w: %w", ErrUnreached, context.DeadlineExceeded), io.EOF} {
+		err := error(Away(cause))
+		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || !errors.Is(err, ErrUnreached) || !strings.HasSuffix(err.Error(), cause.Error()) || strings.Count(err.Error(), ErrUnreached.Error()) != 1 {
+			t.Errorf("%v", err)
+		}
+	}
+	if !errors.Is(Away(io.EOF), io.EOF) {
+		t.Error("the cause is not known")
 	}
 }
 

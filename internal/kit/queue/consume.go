@@ -50,6 +50,7 @@ func (c *consumer) Do(ctx context.Context, x *gateway.Exchange) error {
 		Settle(ctx, x.In, before, errAgain, false) // which tells what it was told
 	}
 	d, err := c.from.Receive(ctx)
+	_, told := errors.AsType[*gateway.Error](err) // of the broker, whatever stands behind that
 	r := &x.Response
 	switch {
 	case err == nil:
@@ -65,7 +66,7 @@ func (c *consumer) Do(ctx context.Context, x *gateway.Exchange) error {
 			}
 		}
 		return nil
-	case !errors.Is(err, context.DeadlineExceeded):
+	case told || !errors.Is(err, context.DeadlineExceeded):
 		return err
 	case 200 <= c.o.Empty && c.o.Empty < 300:
 		r.Acknowledge(c.o.Empty)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -162,6 +163,22 @@ func TestConsumeNothing(t *testing.T) {
 				t.Errorf("%s: got %d %q, complete %q; want %d %q", tt.options, got.Status, got.Text, completed(got), tt.status, tt.text)
 			}
 		})
+	}
+}
+
+// TestConsumeAway: that the broker is away is no sign of an empty queue, whatever it is away for.
+func TestConsumeAway(t *testing.T) {
+	for _, options := range []string{`"empty": 204`, ``} {
+		for _, cause := range []error{context.DeadlineExceeded, os.ErrDeadlineExceeded, context.Canceled} {
+			synctest.Test(t, func(t *testing.T) {
+				b := queuetest.New(t)
+				_, ask := asking(t, b, inSluice, "", "", "test/consume", options)
+				b.Lose(fmt.Errorf("dial tcp 10.0.0.1:5672: %w", cause))
+				if got := ask(t.Context(), testx.Request{}); got.Status != 503 || completed(got) != "false" || gateway.AsError(got.Err).Code != gateway.CodeBackendAway {
+					t.Errorf("%s, %v: got %d, complete %q, %v; want 503", options, cause, got.Status, completed(got), got.Err)
+				}
+			})
+		}
 	}
 }
 
