@@ -76,22 +76,25 @@ func AppendFirst(dst, header gateway.Fields) gateway.Fields {
 	return dst
 }
 
-// lastWord is how long the end of a delivery may take if the time of its request is over.
+// lastWord is how long the end of a delivery may take at least, although the time of its request
+// is over.
 const lastWord = time.Second
 
 // Settle ends a delivery whose message has been used with this error, and returns the error
 // from there on. A good one is acknowledged; that nobody can be told so is a failure, because
 // the message comes again. One that cannot be used is dropped or requeued, as discard has it.
 // One that nobody waits for any more is requeued in any case, and so is one whose time
-// was over before it was used. In is the message of the client that waits.
+// was over before it was used. In is the message of the client that waits. The end itself is not
+// cut short by who leaves: of half of one nobody knows what it has done.
 func Settle(ctx context.Context, in gateway.Inbound, d Delivery, err error, discard bool) error {
 	if err == nil && (errors.Is(ctx.Err(), context.Canceled) || gateway.HasLeft(in)) {
 		err = gateway.Left(ctx, context.Canceled) // nobody is there to be answered
 	}
-	last, cancel := ctx, context.CancelFunc(func() {})
-	if until, limited := ctx.Deadline(); ctx.Err() != nil || limited && time.Until(until) < lastWord {
-		last, cancel = context.WithTimeout(context.WithoutCancel(ctx), lastWord)
+	left := Patience
+	if until, limited := ctx.Deadline(); limited {
+		left = max(time.Until(until), lastWord)
 	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), left)
 	defer cancel()
 	if err == nil {
 		if err := d.Ack(last); err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/gateway"
@@ -202,6 +203,67 @@ func TestSettle(t *testing.T) {
 		if n := len(b.Queue("orders")); n != tt.requeued || (err != nil) != tt.fails || b.Held() != 0 {
 			t.Errorf("%s: %v, %d requeued, %d held", tt.name, err, n, b.Held())
 		}
+	}
+}
+
+// lasting is a delivery whose end takes a while.
+type lasting struct {
+	polled
+	takes time.Duration
+}
+
+func (d lasting) end(ctx context.Context) error {
+	select {
+	case <-time.After(d.takes):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (d lasting) Ack(ctx context.Context) error              { return d.end(ctx) }
+func (d lasting) Nack(ctx context.Context, again bool) error { return d.end(ctx) }
+
+// TestSettleEnds: the end of a delivery has the time of its request and a second at least, and
+// whoever leaves meanwhile does not cut it short.
+func TestSettleEnds(t *testing.T) {
+	garbage := errors.New("garbage")
+	tests := []struct {
+		name   string
+		limit  time.Duration // of the request; 0 for none
+		leaves time.Duration // when the client does
+		takes  time.Duration // what the end would
+		err    error
+		want   time.Duration
+		fails  bool
+	}{
+		{"who leaves while it is given back", 10 * time.Second, time.Second, 5 * time.Second, garbage, 5 * time.Second, false},
+		{"while it is acknowledged", 10 * time.Second, time.Second, 5 * time.Second, nil, 5 * time.Second, false},
+		{"and without a deadline", 0, time.Second, 5 * time.Second, garbage, 5 * time.Second, false},
+		{"a broker that says nothing", 10 * time.Second, time.Hour, time.Hour, garbage, 10 * time.Second, true},
+		{"or to whom nobody set a deadline", 0, time.Hour, time.Hour, nil, queue.Patience, true},
+		{"a deadline that is near", 500 * time.Millisecond, time.Hour, time.Hour, nil, time.Second, true},
+		{"one that has passed", 1, time.Hour, 900 * time.Millisecond, garbage, 900 * time.Millisecond, false},
+	}
+	for _, tt := range tests {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, leave := context.WithCancel(t.Context())
+			defer leave()
+			if tt.limit > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, tt.limit)
+				defer cancel()
+			}
+			if tt.limit == 1 {
+				<-ctx.Done()
+			}
+			defer time.AfterFunc(tt.leaves, leave).Stop()
+			began := time.Now()
+			err := queue.Settle(ctx, nil, lasting{takes: tt.takes}, tt.err, false)
+			if took := time.Since(began); took != tt.want || errors.Is(err, context.DeadlineExceeded) != tt.fails || errors.Is(err, context.Canceled) {
+				t.Errorf("%s: %v after %v, want %v", tt.name, err, took, tt.want)
+			}
+		})
 	}
 }
 
