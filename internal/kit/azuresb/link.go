@@ -58,6 +58,7 @@ func (l *link) begin() (end func()) {
 func (s *service) Dial(ctx context.Context, lost func(error)) (*link, error) {
 	l := new(link)
 	l.Poller = queue.NewPoller(s.most, s.wait, lost, l.ask)
+	l.Leaves = true // what comes behind the end of a call is released by the library
 	o := &azservicebus.ClientOptions{
 		RetryOptions: azservicebus.RetryOptions{MaxRetries: -1},
 		NewWebSocketConn: func(ctx context.Context, _ azservicebus.NewWebSocketConnArgs) (net.Conn, error) {

@@ -82,6 +82,7 @@ func (s *service) Dial(ctx context.Context, lost func(error)) (*link, error) {
 		return nil, err
 	}
 	l.Poller = queue.NewPoller(s.most, pulling, lost, l.ask)
+	l.Leaves = true
 	l.Go(l.watch)
 	return l, nil
 }

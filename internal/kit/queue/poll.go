@@ -12,9 +12,13 @@ import (
 
 // A Poller hands out messages of a broker that has to be asked for them, over one connection:
 // as long as somebody waits, one call at a time asks for as many as there are waiters, and
-// none is made while nobody waits. It holds nothing: what comes for somebody who has gone is
+// none is begun while nobody waits. It holds nothing: what comes for somebody who has gone is
 // given back at once. It is safe for concurrent use.
 type Poller struct {
+	// Leaves ends a call whose last waiter has gone. It is set before the first Receive, where
+	// the broker notices the end of a call: another one would send messages there.
+	Leaves bool
+
 	ask  func(ctx context.Context, n int, wait time.Duration) ([]Delivery, error)
 	most int
 	wait time.Duration
@@ -28,9 +32,14 @@ type Poller struct {
 	stop context.CancelFunc
 	work sync.WaitGroup
 
+	back   context.Context // of what is given back, a moment longer
+	giveUp context.CancelFunc
+	giving chan struct{} // as large as the number of those that are given back at a time
+
 	mu      sync.Mutex
 	waiting []*waiter // the first has waited longest
 	asks    bool
+	leave   context.CancelFunc // of the call that is open
 
 	pause time.Duration // behind the next answer that is empty and came early; of what asks
 }
@@ -51,12 +60,15 @@ type received struct {
 // and most, waits for the first one no longer than wait, which is whole seconds, and may
 // return none. Its error is for all who wait. The caller calls Close.
 func NewPoller(most int, wait time.Duration, lost func(cause error), ask func(ctx context.Context, n int, wait time.Duration) ([]Delivery, error)) *Poller {
-	p := &Poller{ask: ask, most: most, wait: wait, lost: lost, gone: make(chan struct{})}
+	p := &Poller{ask: ask, most: most, wait: wait, lost: lost, gone: make(chan struct{}), giving: make(chan struct{}, 16)}
 	p.ctx, p.stop = context.WithCancel(context.Background())
+	p.back, p.giveUp = context.WithCancel(context.Background())
 	return p
 }
 
-// Lose notes that the connection is of no use any more. Who waits learns it at once.
+// Lose notes that the connection is of no use any more. Who waits learns it at once. It may be
+// called by several and more than once, at any time and with any lock of the driver held, and
+// waits for nothing.
 func (p *Poller) Lose(cause error) {
 	p.once.Do(func() {
 		p.cause = cause
@@ -65,16 +77,19 @@ func (p *Poller) Lose(cause error) {
 	})
 }
 
-// Close ends what asks, and returns when it has ended.
+// Close ends what asks, and returns when it has ended and what it brought at the last moment is
+// given back, which takes a second at most.
 func (p *Poller) Close() {
 	p.mu.Lock()
 	p.stop()
 	p.mu.Unlock()
+	defer p.giveUp()
+	defer time.AfterFunc(lastWord, p.giveUp).Stop()
 	p.work.Wait()
 }
 
-// Go runs f beside, until the context ends, which it does with Close. It reports whether it
-// does: not behind Close.
+// Go runs f beside, until the context ends, which it does with Close, which waits for f. It
+// reports whether it does: not behind Close. With a panic of f the connection is lost.
 func (p *Poller) Go(f func(ctx context.Context)) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -86,8 +101,23 @@ func (p *Poller) begin(f func(ctx context.Context)) bool {
 	if p.ctx.Err() != nil {
 		return false
 	}
-	p.work.Go(func() { f(p.ctx) })
+	p.beside(func() { f(p.ctx) })
 	return true
+}
+
+// beside runs what calls the library of a broker, whose panic is a failure of that. The caller
+// holds the lock, or is run so himself.
+func (p *Poller) beside(f func()) {
+	p.work.Go(func() {
+		var err error
+		defer func() {
+			if err != nil {
+				p.Lose(err)
+			}
+		}()
+		defer gateway.Recover("", &err)
+		f()
+	})
 }
 
 var errPollerClosed = errors.New("the connection is closed")
@@ -96,6 +126,11 @@ var errPollerClosed = errors.New("the connection is closed")
 func (p *Poller) Receive(ctx context.Context) (Delivery, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	select {
+	case <-p.gone:
+		return nil, gateway.Away(p.cause)
+	default:
 	}
 	w := &waiter{got: make(chan received, 1)}
 	w.until, _ = ctx.Deadline()
@@ -121,6 +156,9 @@ func (p *Poller) Receive(ctx context.Context) (Delivery, error) {
 	if i >= 0 {
 		p.waiting = slices.Delete(p.waiting, i, i+1)
 	}
+	if p.Leaves && len(p.waiting) == 0 && p.leave != nil {
+		p.leave()
+	}
 	p.mu.Unlock()
 	if i < 0 { // it came at the same moment
 		r := <-w.got
@@ -142,21 +180,27 @@ const giveBack = 30 * time.Second
 // poll asks for messages as long as somebody waits.
 func (p *Poller) poll(ctx context.Context) {
 	for {
-		n, wait := p.wanted()
+		call, leave := context.WithCancel(ctx)
+		n, wait := p.wanted(leave)
 		if n == 0 {
+			leave()
 			return
 		}
 		began := time.Now()
-		ds, err := p.ask(ctx, n, wait)
-		if err != nil {
-			if ctx.Err() != nil { // which is nobody's who waits
-				err = gateway.Away(errPollerClosed)
-			}
+		ds, err := p.ask(call, n, wait)
+		left := call.Err() != nil
+		leave()
+		switch {
+		case err == nil || left && ctx.Err() == nil:
+		case ctx.Err() != nil: // which is nobody's who waits
+			p.fail(gateway.Away(errPollerClosed))
+			return
+		default:
 			p.fail(err)
 			return
 		}
 		for _, d := range ds {
-			p.hand(ctx, d)
+			p.hand(d)
 		}
 		p.rest(ctx, time.Since(began), len(ds) == 0)
 	}
@@ -178,10 +222,12 @@ func (p *Poller) rest(ctx context.Context, after time.Duration, empty bool) {
 }
 
 // wanted returns how many messages are wanted, and how long the broker may wait for them: no
-// longer than somebody here does. With 0 the caller is not wanted any more.
-func (p *Poller) wanted() (n int, wait time.Duration) {
+// longer than somebody here does. With 0 the caller is not wanted any more. Leave ends the call
+// that is made for them.
+func (p *Poller) wanted(leave context.CancelFunc) (n int, wait time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.leave = leave
 	now := time.Now()
 	for _, w := range p.waiting {
 		left := p.wait
@@ -207,8 +253,9 @@ func (p *Poller) fail(err error) {
 	p.waiting = nil
 }
 
-// hand gives a message to who has waited longest, or back to the broker.
-func (p *Poller) hand(ctx context.Context, d Delivery) {
+// hand gives a message to who has waited longest, or back to the broker, beside whatever comes
+// next: several at a time, and no more are asked for while those are stuck.
+func (p *Poller) hand(d Delivery) {
 	p.mu.Lock()
 	if len(p.waiting) > 0 {
 		p.waiting[0].got <- received{d: d}
@@ -217,7 +264,11 @@ func (p *Poller) hand(ctx context.Context, d Delivery) {
 		return
 	}
 	p.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, giveBack)
-	defer cancel()
-	d.Nack(ctx, true) // else the broker shows it again when its own time is over
+	p.giving <- struct{}{}
+	p.beside(func() {
+		defer func() { <-p.giving }()
+		ctx, cancel := context.WithTimeout(p.back, giveBack)
+		defer cancel()
+		d.Nack(ctx, true) // else the broker shows it again when its own time is over
+	})
 }
