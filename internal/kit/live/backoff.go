@@ -32,9 +32,9 @@ func (Backoff) Enum() []string {
 // Fold returns s as Enum has it, whose letter case does not count.
 func (Backoff) Fold(s string) string { return strings.ToLower(s) }
 
-// Pause returns how long attempt i waits, counted from 1 behind the one that is made at
-// once: i seconds if linear, 2 to the power of i if exponential, with jitter a third more
-// or less, and a minute at most.
+// Pause returns how long attempt i waits, counted from 1: the one before it, at the start and
+// behind a connection that has lasted, is made at once. It is i seconds if linear, 2 to the
+// power of i if exponential, with jitter a third more or less, and a minute at most.
 func (b Backoff) Pause(i int) time.Duration {
 	var seconds float64
 	switch b {

@@ -22,7 +22,8 @@ type Peer[T any] interface {
 	Dial(ctx context.Context, lost func(cause error)) (connection T, err error)
 
 	// Close ends a connection. What it has accepted goes out first, if it was not
-	// lost. It returns promptly once ctx is done.
+	// lost. It returns promptly once ctx is done, which is sooner for one that was lost:
+	// nothing is dialled before it has returned.
 	Close(ctx context.Context, connection T)
 }
 
@@ -67,6 +68,7 @@ const DefaultTimeout = 10 * time.Second
 const (
 	steady  = 5 * time.Second // that a connection lasts if the attempts before it are to be forgotten, and the next is made at once
 	goodbye = 5 * time.Second // that the end of a connection may take
+	parting = time.Second     // that of one which was lost
 	reminds = time.Second     // when what could not be said is tried again
 )
 
@@ -368,16 +370,20 @@ func (c *Conn[T]) hold(ctx context.Context, l *link[T]) (lasted bool, cause erro
 			c.tell(Ready, nil)
 		}
 	}
-	if err := c.end(context.WithoutCancel(ctx), l); err != nil {
+	takes := goodbye
+	if ctx.Err() == nil {
+		takes = parting
+	}
+	if err := c.end(context.WithoutCancel(ctx), l, takes); err != nil {
 		c.panicked(err)
 	}
 	return lasted, cause
 }
 
-// end closes what is not lent any more. The error is a panic of the peer.
-func (c *Conn[T]) end(ctx context.Context, l *link[T]) (err error) {
+// end closes what is not lent any more, within a time. The error is a panic of the peer.
+func (c *Conn[T]) end(ctx context.Context, l *link[T], takes time.Duration) (err error) {
 	defer gateway.Recover("", &err)
-	ctx, cancel := context.WithTimeout(ctx, goodbye)
+	ctx, cancel := context.WithTimeout(ctx, takes)
 	defer cancel()
 	c.peer.Close(ctx, l.value)
 	return nil

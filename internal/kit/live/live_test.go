@@ -46,8 +46,11 @@ func (p *peer) Dial(ctx context.Context, lost func(error)) (int, error) {
 	return n, down
 }
 
-func (p *peer) Close(_ context.Context, n int) {
-	time.Sleep(p.ends)
+func (p *peer) Close(ctx context.Context, n int) {
+	select {
+	case <-time.After(p.ends):
+	case <-ctx.Done():
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = append(p.closed, n)
@@ -308,6 +311,22 @@ func TestAgain(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestParting: what ends slowly has not lasted by that, and holds up the next attempt for a
+// second.
+func TestParting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &peer{ends: time.Hour}
+		c, _ := opened(t, Options{Retries: 2}, p)
+		for c.Wait(t.Context()) == nil {
+			p.lose(errDown)
+			synctest.Wait()
+		}
+		if got, want := p.attempts(), []int{0, 2, 4}; !slices.Equal(got, want) || c.State() != Failed {
+			t.Errorf("attempts at %v, state %v; want %v, and failed", got, c.State(), want)
+		}
+	})
 }
 
 // TestRested: nothing is said of a connection that nobody used and that is there again, but for
