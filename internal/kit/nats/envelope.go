@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"math/bits"
-	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/gateway"
 )
@@ -61,8 +60,9 @@ func appendUint(dst []byte, n uint64) []byte {
 var errEnvelope = errors.New("no envelope")
 
 // openEnvelope takes an envelope apart; the body is a part of data. An error says that it is
-// none, so that all of it is a body.
-func openEnvelope(data []byte) (attributes gateway.Fields, body []byte, err error) {
+// none, so that all of it is a body. Of a name that occurs again the last value counts, as it
+// does for package gob, and of names that are too many the first.
+func openEnvelope(data []byte) (fields gateway.Fields, body []byte, err error) {
 	r := reader{data}
 	def, err := r.block()
 	if err != nil {
@@ -80,6 +80,7 @@ func openEnvelope(data []byte) (attributes gateway.Fields, body []byte, err erro
 	if err != nil || count > uint64(len(texts.rest)) { // two bytes at least for each
 		return nil, nil, errEnvelope
 	}
+	places := make(map[string]int)
 	for range count {
 		name, err := texts.bytes()
 		if err != nil {
@@ -89,7 +90,15 @@ func openEnvelope(data []byte) (attributes gateway.Fields, body []byte, err erro
 		if err != nil {
 			return nil, nil, err
 		}
-		attributes = append(attributes, gateway.Field{Name: strings.Clone(string(name)), Value: string(value)})
+		i, again := places[string(name)]
+		switch {
+		case again:
+			fields[i].Value = string(value)
+		case len(fields) < attributes:
+			f := gateway.Field{Name: string(name), Value: string(value)}
+			places[f.Name] = len(fields)
+			fields = append(fields, f)
+		}
 	}
 	payload, err := r.value(5)
 	if err != nil {
@@ -98,7 +107,7 @@ func openEnvelope(data []byte) (attributes gateway.Fields, body []byte, err erro
 	if body, err = payload.bytes(); err != nil || len(payload.rest) > 0 || len(texts.rest) > 0 || len(r.rest) > 0 {
 		return nil, nil, errEnvelope
 	}
-	return attributes, body, nil
+	return fields, body, nil
 }
 
 // definedMap returns the number of the type that is defined, which is map[string]string

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,7 +27,9 @@ func init() {
 // rush that has not come to it yet.
 const (
 	most      = 16 << 10 // messages
-	mostBytes = 64 << 20
+	mostBytes = 64 << 20 // of memory, about
+
+	attributes = 1000 // of a message; others are left out
 )
 
 // where returns the servers of an address, and what makes a connection to them another one.
@@ -42,7 +45,7 @@ func where(s *component.Site, a *queue.Address) (to *server, id []string, err er
 	to.secure = a.ClientTLS != nil || secure(to.urls)
 	secure, secureID, err := a.TLS()
 	to.tls = secure
-	return to, append([]string{a.Retry(), to.product, secureID}, to.urls...), err
+	return to, append([]string{a.Retry(), to.product, strconv.FormatBool(to.secure), secureID}, to.urls...), err
 }
 
 // A publisher publishes to one subject.
@@ -176,15 +179,18 @@ func (s *subscriber) Start(log *slog.Logger) (leave func()) {
 func (s *subscriber) take(m *client.Msg) {
 	d := &delivery{of: s, size: int64(m.Size())}
 	for name, values := range m.Header {
-		if len(values) > 0 {
+		if len(values) > 0 && len(d.m.Attributes) < attributes {
 			d.m.Attributes.Add(name, values[0])
 		}
 	}
 	d.m.Body = m.Data
 	if len(d.m.Attributes) == 0 {
-		if attributes, body, err := openEnvelope(m.Data); err == nil {
-			d.m.Attributes, d.m.Body = attributes, body
+		if fields, body, err := openEnvelope(m.Data); err == nil {
+			d.m.Attributes, d.m.Body = fields, body
 		}
+	}
+	for _, f := range d.m.Attributes { // which hold no part of what came
+		d.size += int64(32 + len(f.Name) + len(f.Value))
 	}
 	s.hold(d)
 }

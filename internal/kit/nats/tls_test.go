@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/nats/natstest"
 	"github.com/sluice-gateway/sluice/internal/kit/queue"
 	"github.com/sluice-gateway/sluice/internal/kit/queue/queuetest"
@@ -108,5 +109,19 @@ func TestTLS(t *testing.T) {
 	}())
 	if err == nil || !strings.HasPrefix(err.Error(), "client_tls: ca_certs[0]") {
 		t.Errorf("a file that is not there: %v", err)
+	}
+}
+
+// TestNoTLS: who asks for TLS beside the address shares no connection with who does not, though
+// the settings are the same: of those at the root nobody knows for which server they are.
+func TestNoTLS(t *testing.T) {
+	s := natstest.Start(t, natstest.Options{})
+	e := newEnds(t, s.URL)
+	e.Env.Service.ClientTLS = &model.ClientTLS{DisableSystemCAPool: true, AllowInsecureConnections: true}
+	own := func(a *queue.Address) { a.ClientTLS = e.Env.Service.ClientTLS }
+	queuetest.Ready(t, e.publisher(t, "orders"))
+	p := e.publisher(t, "orders", own)
+	if err := p.Publish(queuetest.Within(t, time.Minute), new(queue.Message)); queuetest.Code(err) != gateway.CodeBackendAway {
+		t.Errorf("published to a server without TLS: %v", err)
 	}
 }
