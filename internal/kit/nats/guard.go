@@ -29,11 +29,13 @@ type guard struct {
 	first    []byte   // what was read before the library came
 	scan     scanner
 
+	writes sync.WaitGroup
+
 	mu       sync.Mutex
 	out      []byte        // what is not written yet
 	held     int           // bytes of it, and of what is being written
 	reserved int           // bytes that publishers are about to write
-	ready    chan struct{} // of size 1: there is something to be written
+	ready    chan struct{} // of size 1: there is something to be written; closed at the end
 	freed    chan struct{} // closed when there is room again, or never will be
 	err      error         // why nothing is written any more
 }
@@ -70,7 +72,7 @@ func newGuard(ctx context.Context, c net.Conn, secure *tls.Config, wanted bool) 
 		}
 		g.Conn = s
 	}
-	go g.write()
+	g.writes.Go(g.write)
 	return g, nil
 }
 
@@ -138,11 +140,12 @@ func (g *guard) write() {
 	}
 }
 
-// Close ends the connection.
+// Close ends the connection, and returns when nothing is written any more.
 func (g *guard) Close() error {
 	g.mu.Lock()
-	defer g.mu.Unlock()
 	g.end(net.ErrClosed)
+	g.mu.Unlock()
+	g.writes.Wait()
 	return nil
 }
 
@@ -169,8 +172,8 @@ func (g *guard) free() {
 	}
 }
 
-// reserve waits for room for a message of n bytes, which done gives back once they are
-// written. The error is that of ctx.
+// reserve waits for room for a message of n bytes, which done gives back when they are with the
+// library, that hands them on to Write. The error is that of ctx.
 func (g *guard) reserve(ctx context.Context, n int) (done func(), err error) {
 	for {
 		g.mu.Lock()

@@ -28,7 +28,8 @@ type server struct {
 	secure  bool // TLS is wanted
 
 	mu    sync.Mutex
-	found []string // host:port of others of the cluster, as the last server told that has let the gateway in
+	found []string // URLs of others of the cluster, as the last server told that has let the gateway in
+	name  string   // of a server that has told, by which its cluster is known; "" for that of the first address
 
 	subject, group string // of a subscription; "" for none
 	take           func(*client.Msg)
@@ -56,10 +57,10 @@ type refusals struct {
 // Dial connects, and subscribes.
 func (s *server) Dial(ctx context.Context, lost func(cause error)) (*link, error) {
 	l := &link{lost: make(chan struct{}), refused: make(map[string]*refusals), noted: make(chan struct{})}
-	d := &dialer{ctx: ctx, of: s}
+	d := &dialer{ctx: ctx, of: s, servers: s.all()}
 	defer d.done()
 	o := client.Options{
-		Servers: s.all(), Name: s.product, SkipHostLookup: true, AllowReconnect: false, IgnoreDiscoveredServers: true, Secure: s.secure,
+		Servers: d.servers, Name: s.product, SkipHostLookup: true, AllowReconnect: false, IgnoreDiscoveredServers: true, Secure: s.secure,
 		CustomDialer: d, PingInterval: probe, MaxPingsOut: 2, PermissionErrOnSubscribe: true,
 		AsyncErrorCB: func(c *client.Conn, _ *client.Subscription, err error) {
 			if errors.Is(err, client.ErrSlowConsumer) {
@@ -76,7 +77,7 @@ func (s *server) Dial(ctx context.Context, lost func(cause error)) (*link, error
 		},
 	}
 	if until, limited := ctx.Deadline(); limited {
-		o.Timeout = max(time.Until(until), time.Millisecond)
+		o.Timeout = max(time.Until(until)/time.Duration(len(d.servers)), time.Millisecond)
 	}
 	var err error
 	if l.Conn, err = o.Connect(); err != nil {
@@ -87,7 +88,7 @@ func (s *server) Dial(ctx context.Context, lost func(cause error)) (*link, error
 	}
 	l.guard = d.made
 	if s.subject == "" {
-		s.find(d.made.cluster)
+		s.find(d.made.cluster, l.ConnectedUrl())
 		return l, nil
 	}
 	sub, err := l.QueueSubscribe(s.subject, s.group, s.take)
@@ -104,7 +105,7 @@ func (s *server) Dial(ctx context.Context, lost func(cause error)) (*link, error
 		l.Conn.Close()
 		return nil, said(err)
 	}
-	s.find(d.made.cluster)
+	s.find(d.made.cluster, l.ConnectedUrl())
 	return l, nil
 }
 
@@ -119,30 +120,32 @@ func said(err error) error {
 // mostFound is how many servers are known that no address names.
 const mostFound = 100
 
-// find notes which servers the cluster has.
-func (s *server) find(found []string) {
+// find notes which servers the cluster has: as the one told whose URL is by. They get the user that
+// it got, and no other, since nobody else has vouched for them.
+func (s *server) find(found []string, by string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.found = found[:min(len(found), mostFound)]
+	s.found = nil
+	own, err := url.Parse(by)
+	if err != nil || own.Host == "" { // it has gone meanwhile
+		return
+	}
+	if net.ParseIP(own.Hostname()) == nil {
+		s.name = own.Hostname()
+	}
+	for _, host := range found[:min(len(found), mostFound)] {
+		u := url.URL{Scheme: own.Scheme, User: own.User, Host: host}
+		if _, err := url.Parse(u.String()); err == nil {
+			s.found = append(s.found, u.String())
+		}
+	}
 }
 
-// all returns the servers to try, those of the cluster with the scheme and the user of the first
-// address.
+// all returns the servers to try.
 func (s *server) all() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := slices.Clone(s.urls)
-	own, err := url.Parse(s.urls[0])
-	if err != nil {
-		return all
-	}
-	for _, host := range s.found {
-		u := url.URL{Scheme: own.Scheme, User: own.User, Host: host}
-		if _, err := url.Parse(u.String()); err == nil {
-			all = append(all, u.String())
-		}
-	}
-	return all
+	return slices.Concat(s.urls, s.found)
 }
 
 // settings returns the settings of TLS for an address. A server of the cluster that is known by
@@ -156,7 +159,14 @@ func (s *server) settings(address string) *tls.Config {
 		return c
 	}
 	c.ServerName, _, _ = net.SplitHostPort(address)
-	if own, err := url.Parse(s.urls[0]); err == nil && net.ParseIP(c.ServerName) != nil && net.ParseIP(own.Hostname()) == nil && !s.names(c.ServerName) {
+	if net.ParseIP(c.ServerName) == nil || s.names(c.ServerName) {
+		return c
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if own, err := url.Parse(s.urls[0]); s.name != "" {
+		c.ServerName = s.name
+	} else if err == nil && net.ParseIP(own.Hostname()) == nil {
 		c.ServerName = own.Hostname()
 	}
 	return c
@@ -237,11 +247,13 @@ func (l *link) refusal(ctx context.Context, subject string, before int) error {
 
 // A dialer makes the connections of one attempt, which ends with ctx.
 type dialer struct {
-	ctx    context.Context
-	of     *server
-	made   *guard // the last one
-	failed error  // why the last one was not made
-	stop   []func() bool
+	ctx     context.Context
+	of      *server
+	servers []string // that are to be tried
+	tried   int      // how many were
+	made    *guard   // the last one
+	failed  error    // why the last one was not made
+	stop    []func()
 }
 
 // SkipTLSHandshake tells the library that its connections are secure already where they have to
@@ -251,22 +263,33 @@ func (d *dialer) SkipTLSHandshake() bool { return true }
 // Dial connects to an address.
 func (d *dialer) Dial(network, address string) (net.Conn, error) {
 	d.made, d.failed = nil, nil
+	ctx, cancel := share(d.ctx, len(d.servers)-d.tried)
+	d.tried++
 	var nd net.Dialer
-	c, err := nd.DialContext(d.ctx, network, address)
+	c, err := nd.DialContext(ctx, network, address)
 	if err != nil {
+		cancel()
 		d.failed = err
 		return nil, err
 	}
-	stop := context.AfterFunc(d.ctx, func() { c.Close() })
-	g, err := newGuard(d.ctx, c, d.of.settings(address), d.of.secure)
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	d.stop = append(d.stop, func() { stop(); cancel() })
+	g, err := newGuard(ctx, c, d.of.settings(address), d.of.secure)
 	if err != nil {
-		stop()
 		c.Close()
 		d.failed = err
 		return nil, err
 	}
-	d.made, d.stop = g, append(d.stop, stop)
+	d.made = g
 	return g, nil
+}
+
+// share returns a context that ends when one of n servers has had its part of what is left of ctx.
+func share(ctx context.Context, n int) (context.Context, context.CancelFunc) {
+	if until, limited := ctx.Deadline(); limited && n > 1 {
+		return context.WithTimeout(ctx, time.Until(until)/time.Duration(n))
+	}
+	return context.WithCancel(ctx)
 }
 
 // done lets connections outlive the attempt.

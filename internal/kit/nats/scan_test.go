@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	client "github.com/nats-io/nats.go"
@@ -56,5 +57,55 @@ func FuzzGuard(f *testing.F) {
 			return
 		}
 		<-over
+	})
+}
+
+// TestFound: who is told of gets the user and the name of the one that has told, and those of no
+// other server.
+func TestFound(t *testing.T) {
+	urls := []string{"nats://admin:secret@a.internal:4222", "tls://u:other@b.partner.example:4222", "nats://10.0.0.1:4222"}
+	for by, want := range map[string][2]string{
+		urls[0]:                      {"nats://admin:secret@10.9.9.9:4222", "a.internal"},
+		urls[1]:                      {"tls://u:other@10.9.9.9:4222", "b.partner.example"},
+		urls[2]:                      {"nats://10.9.9.9:4222", "a.internal"},
+		"tls://u:other@c.found:4222": {"tls://u:other@10.9.9.9:4222", "c.found"},
+	} {
+		s := &server{urls: urls}
+		s.find([]string{"10.9.9.9:4222"}, by)
+		if all := s.all(); len(all) != 4 || all[3] != want[0] {
+			t.Errorf("told by %s: %q, want %s", by, all, want[0])
+		}
+		if got := s.settings("10.9.9.9:4222").ServerName; got != want[1] {
+			t.Errorf("told by %s: the certificate is that of %s, want %s", by, got, want[1])
+		}
+		s.find([]string{"10.9.9.9:4222"}, "")
+		if all := s.all(); len(all) != 3 {
+			t.Errorf("told by nobody: %q", all)
+		}
+	}
+}
+
+// TestShare: of servers that say nothing each takes its part of the time, and what one leaves is
+// for those behind it.
+func TestShare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 9*time.Second)
+		defer cancel()
+		began := time.Now()
+		for i, want := range []int{3, 3, 9} { // the second one refuses at once
+			part, cancel := share(ctx, 3-i)
+			if i != 1 {
+				<-part.Done()
+			}
+			cancel()
+			if took := time.Since(began); took != time.Duration(want)*time.Second {
+				t.Errorf("server %d: over after %v, want %d s", i, took, want)
+			}
+		}
+		if free, cancel := share(t.Context(), 3); free.Err() != nil {
+			t.Error("without a deadline there is none")
+		} else {
+			cancel()
+		}
 	})
 }
