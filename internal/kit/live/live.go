@@ -40,9 +40,6 @@ type Options struct {
 	// the connection has failed; 0 or less is no end.
 	Retries int
 
-	// Timeout is how long an attempt may take, and 0 is DefaultTimeout.
-	Timeout time.Duration
-
 	// Grave is that nobody hears of it but by the log when the connection has failed: the line
 	// is CRITICAL then, as telemetry/logging has it, and not ERROR.
 	Grave bool
@@ -120,9 +117,6 @@ type link[T any] struct {
 
 // New returns a connection that nobody has started. The caller closes it.
 func New[T any](o Options, p Peer[T]) *Conn[T] {
-	if o.Timeout <= 0 {
-		o.Timeout = DefaultTimeout
-	}
 	return &Conn[T]{o: o, peer: p, turned: make(chan struct{}), asked: make(chan struct{}, 1)}
 }
 
@@ -308,7 +302,7 @@ func (c *Conn[T]) set(s State, cause error) {
 // dial makes one attempt. A panic of the peer is a failure of it.
 func (c *Conn[T]) dial(ctx context.Context) (l *link[T], err error) {
 	defer gateway.Recover("", &err)
-	ctx, cancel := context.WithTimeout(ctx, c.o.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, DefaultTimeout)
 	defer cancel()
 	l = &link[T]{lost: make(chan error, 1)}
 	l.value, err = c.peer.Dial(ctx, func(cause error) { c.lose(l, cause) })

@@ -152,9 +152,6 @@ func (s *server) all() []string {
 // its number alone has the certificate of the name by which the cluster is known.
 func (s *server) settings(address string) *tls.Config {
 	c := s.tls.Clone()
-	if c == nil {
-		c = &tls.Config{MinVersion: tls.VersionTLS12}
-	}
 	if c.ServerName != "" {
 		return c
 	}

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	client "github.com/nats-io/nats.go"
 
@@ -133,6 +132,7 @@ type subscriber struct {
 	held  chan *delivery
 	bytes atomic.Int64 // of what is held
 
+	clock    component.Clock
 	dropping change.State // whether messages are dropped, because nobody takes them
 
 	mu   sync.Mutex
@@ -153,7 +153,7 @@ func openSubscriber(s *component.Site, a *queue.Address) (queue.Subscriber, erro
 	}
 	from.subject, from.group = a.Path, group
 	return component.Keep(s, "subscription "+queue.ID(append(id, a.Path, group, a.Site)...), func() (*subscriber, func(), error) {
-		sub := &subscriber{held: make(chan *delivery, most)}
+		sub := &subscriber{held: make(chan *delivery, most), clock: s.Clock()}
 		from.take, from.slow = sub.take, func() { sub.tell(true) }
 		sub.Conn = live.New(a.Live(public(from.urls)+" subject "+from.subject), from)
 		return sub, sub.Close, nil
@@ -210,7 +210,7 @@ func (s *subscriber) hold(d *delivery) {
 
 // tell writes a line if it is news that messages are dropped, or are not any more.
 func (s *subscriber) tell(dropping bool) {
-	if !s.dropping.Is(dropping, time.Now) {
+	if !s.dropping.Is(dropping, s.clock) {
 		return
 	}
 	s.mu.Lock()

@@ -3,6 +3,7 @@ package nats
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"io"
 	"net"
 	"testing"
@@ -70,7 +71,7 @@ func TestFound(t *testing.T) {
 		urls[2]:                      {"nats://10.9.9.9:4222", "a.internal"},
 		"tls://u:other@c.found:4222": {"tls://u:other@10.9.9.9:4222", "c.found"},
 	} {
-		s := &server{urls: urls}
+		s := &server{urls: urls, tls: new(tls.Config)}
 		s.find([]string{"10.9.9.9:4222"}, by)
 		if all := s.all(); len(all) != 4 || all[3] != want[0] {
 			t.Errorf("told by %s: %q, want %s", by, all, want[0])

@@ -156,15 +156,6 @@ func (a *Address) Broker(variable, example string, wrong func(text string) error
 	return text, nil
 }
 
-// Serverless returns an error if the options say where the broker is, for drivers whose
-// library finds it.
-func (a *Address) Serverless() error {
-	if a.Server != "" {
-		return Environment(config.At("server", fmt.Errorf("%s:// is not told where its service is; remove it", a.Scheme)))
-	}
-	return nil
-}
-
 // TLS is [TLS] by the options of the address. It is for drivers whose broker may want TLS.
 func (a *Address) TLS() (settings *tls.Config, id string, err error) {
 	if settings, id, err = TLS(a.at, a.ClientTLS); err != nil {
@@ -193,7 +184,7 @@ func TLS(s *component.Site, o *model.ClientTLS) (settings *tls.Config, id string
 	parts := []string{string(text)}
 	if o != nil && !o.SkipFiles {
 		for _, name := range o.Files() {
-			data, err := config.ReadFile(name)
+			data, err := s.ReadFile(name)
 			if err != nil {
 				return nil, "", err
 			}

@@ -37,7 +37,7 @@ type Driver struct {
 	Envelope bool
 }
 
-// Schemes are those that configurations know, whether their drivers are in this build or
+// schemes are those that configurations know, whether their drivers are in this build or
 // not.
 var schemes = []string{"awssns", "awssqs", "azuresb", "gcppubsub", "kafka", "nats", "rabbit"}
 
@@ -103,19 +103,11 @@ func find(text string) (d *Driver, after string, err error) {
 	}
 	switch {
 	case slices.Contains(schemes, scheme):
-		return nil, "", missing(scheme)
+		return nil, "", fmt.Errorf("this build leaves %s:// out; use the full build, which is made without the tag slim", scheme)
 	case scheme == "amqp" || scheme == "amqps":
 		return nil, "", errors.New("the scheme of RabbitMQ is rabbit:// here, and its address stands in RABBIT_SERVER_URL")
 	}
 	return nil, "", fmt.Errorf("the scheme is none of %s", list(schemes))
-}
-
-// missing is the error of a scheme whose driver is not built.
-func missing(scheme string) error {
-	if slim {
-		return fmt.Errorf("this build leaves %s:// out; use the full build, which is made without the tag slim", scheme)
-	}
-	return fmt.Errorf("%s:// is not supported yet", scheme)
 }
 
 // list joins schemes as they are written.
