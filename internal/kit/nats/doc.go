@@ -12,8 +12,9 @@
 //
 // The connection is kept up by kit/live; the reconnecting of nats.go is off. All publishers of
 // a server share one, each subscriber has its own, and holds what has come until somebody
-// takes it, within bounds. When a server goes the others of its cluster are tried as well, of which
-// it has told when it let the gateway in.
+// takes it, within bounds: 64 MiB of memory, and a thousand attributes of a message. When a server
+// goes the others of its cluster are tried as well, of which it has told when it let the gateway
+// in; they get its user, and none of another address.
 //
 // # Trust
 //

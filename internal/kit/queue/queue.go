@@ -67,7 +67,8 @@ type Subscriber interface {
 	Lasting
 
 	// Receive returns the next message, waiting for it if need be. See the errors in the
-	// comment of the package: with one of them no message was taken.
+	// comment of the package: with one of them no message was taken. A message that comes at
+	// the moment when ctx ends may be returned still; it is ended like any other.
 	Receive(ctx context.Context) (Delivery, error)
 
 	// Wait returns nil when the broker is there, or an error when ctx is done or nobody
@@ -75,8 +76,10 @@ type Subscriber interface {
 	Wait(ctx context.Context) error
 }
 
-// A Delivery is a message that was received and is to be ended once. If its driver knows when
-// the broker has taken it back, it has a method Void() bool that reports that. If its broker
+// A Delivery is a message that was received and is to be ended once: a second end is an error,
+// or nothing. An end waits until the connection takes it, and for the word of a broker that gives
+// one, until ctx is over: then nobody knows what became of it. If its driver knows when the
+// broker has taken it back, it has a method Void() bool that reports that. If its broker
 // counts how many have not ended, it has a method Rest() bool, for those that end after a while:
 // it reports whether others come meanwhile.
 type Delivery interface {
