@@ -65,6 +65,7 @@ func build(s *component.BackendSite, o Options) error {
 		return err
 	}
 	judge(s, o, &op)
+	c.verbatim(text, o.documentKey())
 	if err := s.SetMethod(method, op.writes(o.Type)); err != nil {
 		return err
 	}
@@ -152,6 +153,8 @@ func judge(s *component.BackendSite, o Options, op *operation) {
 	switch {
 	case op.Operation == ast.Subscription && b.Encoding != "no-op":
 		s.Mistake(o.documentKey(), errors.New(`a subscription is answered by a stream of events, which no encoding decodes; write "output_encoding": "no-op" in the endpoint to pass it on, or a query`))
+	case op.Operation == ast.Mutation && s.Endpoint().Outer() == nil && s.Endpoint().Config().Method == "GET":
+		s.Warn("type", errors.New(`the operation is a mutation, which anybody starts who follows a link to the endpoint or probes it with HEAD; write "method": "POST" in the endpoint`))
 	case op.Operation == ast.Mutation && o.Type == ofURL:
 		s.Note("type", errors.New("the operation is a mutation, and its variables are those of the configuration: the body of the client is ignored"))
 	case op.Operation != ast.Mutation && o.Type == ofBody:
@@ -374,9 +377,9 @@ func clients(x *gateway.Exchange) (body.Body, error) {
 	b := body.FromBytes(raw)
 	switch kind := jsonspan.KindOf(raw); {
 	case kind != jsonspan.KindObject:
-		err = fmt.Errorf("it begins with %v", kind)
+		err = fmt.Errorf("the body of the client begins with %v, and has to be an object, which holds the variables", kind)
 	case !jsonspan.Valid(raw):
-		err = errors.New("it is not valid")
+		err = errors.New("the body of the client is no valid JSON")
 	default:
 		err = b.Project(every, 0)
 	}

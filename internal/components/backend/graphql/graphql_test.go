@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/sluice-gateway/sluice/internal/body"
+	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/jsonspan"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
@@ -155,7 +156,7 @@ func FuzzRequest(f *testing.F) {
 					if err != nil || len(values) != 3 || sent != "" {
 						t.Fatalf("%s: %v, body %q", sentQuery, err, sent)
 					}
-					sent = fmt.Sprintf(`{"query":%s,"operationName":%s,"variables":%s}`, quoted(values.Get("query")), quoted(values.Get("operationName")), values.Get("variables"))
+					sent = fmt.Sprintf(`{"query":%s,"operationName":%s,"variables":%s}`, inQuotes(values.Get("query")), inQuotes(values.Get("operationName")), values.Get("variables"))
 				}
 				tree, err := jsonspan.Tree([]byte(sent))
 				if err != nil {
@@ -183,11 +184,11 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
-func quoted(s string) []byte { return jsonspan.AppendString(nil, s) }
+func inQuotes(s string) []byte { return jsonspan.AppendString(nil, s) }
 
 // utf8Of returns what of a text JSON can hold.
 func utf8Of(s string) string {
-	q := quoted(s)
+	q := inQuotes(s)
 	return string(jsonspan.AppendUnquoted(nil, q))
 }
 
@@ -207,6 +208,35 @@ func TestWrites(t *testing.T) {
 		s := sitetest.Backend(t, "backend/graphql", tt.options)
 		if method, writes := s.Method(); method != tt.method || writes != tt.writes {
 			t.Errorf("%s: %s, writes %t, want %s, %t", tt.options, method, writes, tt.method, tt.writes)
+		}
+	}
+}
+
+// TestJudged: what is sent as it is written and cannot be meant so, and what changes something
+// that nobody expects to.
+func TestJudged(t *testing.T) {
+	const text = `{"version": 3, "host": ["http://a"], "endpoints": [{"endpoint": "/users/{id}", "method": %q, "backend": [{"url_pattern": "/graphql",
+		"extra_config": {"backend/graphql": %s}}]}]}`
+	const asked = `"query": "query($id: ID) { user(id: $id) { name } }"`
+	tests := []struct{ method, options, want string }{
+		{"GET", `{"type": "query", ` + asked + `, "variables": {"id": "{id}"}}`, ""},
+		{"GET", `{"type": "query", ` + asked + `, "variables": {"id": "$id"}}`, `variables.id: the text "$id" is sent as it is written; write {id} for a value of the URL`},
+		{"GET", `{"type": "query", ` + asked + `, "variables": {"id": "$5"}}`, ""},
+		{"GET", `{"type": "query", "query": "{ user(id: \"{id}\") { name } }"}`, `query: "{id}" stays in the document as it is written; declare a variable`},
+		{"GET", `{"type": "query", "query": "{ user(id: \"{x}\") {id} }"}`, ""},
+		{"GET", `{"type": "mutation", "query": "mutation { a }"}`, `type: the operation is a mutation, which anybody starts who follows a link`},
+		{"POST", `{"type": "mutation", "query": "mutation { a }"}`, ""},
+	}
+	for _, tt := range tests {
+		generation, problems := sitetest.New(t).Check(t, fmt.Sprintf(text, tt.method, tt.options))
+		if generation == nil {
+			t.Fatal(problems)
+		}
+		if err := generation.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if got := config.Format(problems); !strings.Contains(got, tt.want) || (got == "") != (tt.want == "") {
+			t.Errorf("%s: %s\nwant %s", tt.options, got, tt.want)
 		}
 	}
 }

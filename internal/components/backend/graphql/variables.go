@@ -162,6 +162,11 @@ func (c *compiler) variable(name string, n *config.Node) (value, error) {
 
 // top compiles the value of a variable itself.
 func (c *compiler) top(name string, n *config.Node) error {
+	if n != nil && n.Kind == config.String {
+		if inner, dollar := strings.CutPrefix(n.Text, "$"); dollar && nameable(inner) && (c.op.declared[inner] != nil || c.fills(inner)) {
+			c.site.Mistake(c.key, fmt.Errorf("the text %q is sent as it is written; write {%s} for a value of the URL", n.Text, inner))
+		}
+	}
 	if n == nil || n.Kind != config.String || !c.deep && c.from == ofBody {
 		return c.any(n)
 	}
@@ -194,6 +199,25 @@ func (c *compiler) top(name string, n *config.Node) error {
 	c.site.Mistake(c.key, fmt.Errorf("the placeholder %s", why))
 	c.text = append(c.text, `""`...)
 	return nil
+}
+
+// quoted is a string of a document that is one placeholder.
+var quoted = regexp.MustCompile(`"\{([_0-9A-Za-z.-]+)\}"`)
+
+// verbatim reports placeholders in the document, where none is filled: what a client sends is no
+// part of it.
+func (c *compiler) verbatim(document, key string) {
+	for _, m := range quoted.FindAllStringSubmatch(document, -1) {
+		if c.fills(m[1]) {
+			c.site.Mistake(key, fmt.Errorf("%s stays in the document as it is written; declare a variable, such as $id, and write its value in variables", m[0]))
+		}
+	}
+}
+
+// fills reports whether {inner} is a placeholder of the backend.
+func (c *compiler) fills(inner string) bool {
+	_, err := template.Parse("{"+c.meant(inner)+"}", template.InJSON, c.site.Params())
+	return err == nil
 }
 
 // placeholder returns what stands within the braces of a text that is one placeholder.
