@@ -56,6 +56,7 @@ func build(s *component.BackendSite, o Options) error {
 	if o.PayloadFormat == apigw {
 		c.event = newEvent(s)
 	}
+	o.judge(s)
 	if c.event == nil && b.Method == "GET" {
 		var err error
 		if c.members, err = members(s); err != nil {
@@ -70,6 +71,23 @@ func build(s *component.BackendSite, o Options) error {
 		return err
 	})
 	return s.Connector(c)
+}
+
+// judge reports what has no effect, and what cannot be meant.
+func (o Options) judge(s *component.BackendSite) {
+	if of := function.FindStringSubmatch(o.FunctionName); of != nil && of[2] != "" && o.Region != "" && strings.TrimSuffix(of[2], ":") != o.Region {
+		s.Mistake("region", fmt.Errorf("the function is one of %s, and this region is asked for it; write one of the two", strings.TrimSuffix(of[2], ":")))
+	}
+	if o.PayloadFormat == apigw {
+		return
+	}
+	b, e := s.Config(), s.Endpoint()
+	if b.ExtraConfig["backend/http"] != nil {
+		s.Mistake("", errors.New("backend/http has no effect here, since the function gives no status; remove it, and write forward_aws_status for that of AWS, or apigw as the payload_format"))
+	}
+	if b.Method != "GET" && e.Outer() == nil && e.Config().Method == "GET" {
+		s.Warn("", errors.New(`a request with GET has no body, so that the function gets an empty payload; write "method": "GET" in the backend to send the parameters of the path`))
+	}
 }
 
 // parameter returns the index of a name among those of parameters, whatever the case of
@@ -188,15 +206,23 @@ func (c *connector) failure(ctx context.Context, err error) error {
 	}
 	r, refused := errors.AsType[*awsx.Refusal](err)
 	if !refused {
-		c.tell(err)
+		if e.Code == gateway.CodeBackendAway || errors.Is(e, gateway.ErrUnreached) { // whatever the request is
+			c.tell(err)
+		}
 		return err
 	}
+	named := c.param >= 0 && (r.Status == 404 || r.Code == "AccessDeniedException") // by the client
+	illegible := c.members == nil && c.event == nil && r.Code == "InvalidRequestContentException"
+	e.Status = 502
 	switch {
-	case r.Status == 401, r.Status == 403, r.Status == 404 && c.param < 0: // of what is set up, not of this request
+	case named:
+		e.Status, e.Code, e.Public = 400, gateway.CodeBadRequest, "there is no such function"
+	case illegible:
+		e.Status, e.Code, e.Public = 400, gateway.CodeBadRequest, "the request body must be JSON"
+	case r.Status == 401, r.Status == 403, r.Status == 404: // of what is set up, not of this request
 		c.tell(err)
 	}
-	e.Status = 502
-	if c.forward && r.Status >= 400 {
+	if c.forward && r.Status >= 400 && r.Status <= 599 {
 		e.Status = r.Status
 	}
 	return e

@@ -45,7 +45,8 @@
 // A function that fails (X-Amz-Function-Error) is a failure with the code function_failed:
 // 500, or 502 in the dialect sluice, or what function_error_status says. What it has said
 // is for the operator alone. If AWS refuses the call, the client gets the status of AWS with
-// forward_aws_status, and 502 without it. Credentials that cannot be had are 503, an address that
+// forward_aws_status, and 502 without it, or 400 if it has sent what is no JSON, or named a
+// function that is not there or that the gateway may not call. Credentials that cannot be had are 503, an address that
 // is not reached is 502 in the dialect sluice, and both are 500 in krakend. The log has a line when calls begin
 // to fail for such a cause, and one when they are answered again.
 //

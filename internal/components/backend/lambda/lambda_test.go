@@ -21,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sluice-gateway/sluice/internal/body"
+	_ "github.com/sluice-gateway/sluice/internal/components/backend/httpbackend"
 	_ "github.com/sluice-gateway/sluice/internal/components/backend/pubsub" // another connector
 	_ "github.com/sluice-gateway/sluice/internal/components/proxy"          // sequences
 	_ "github.com/sluice-gateway/sluice/internal/components/qos/circuitbreaker"
@@ -181,6 +182,7 @@ func TestAnswer(t *testing.T) {
 		{"the status of AWS, not asked for", 404, "", `{"Message":"no"}`, "", `, "forward_aws_status": false`, 502, 502, ""},
 		{"accepted", 202, "", ``, "", "", 500, 502, ""},
 		{"no content", 204, "", ``, "", "", 500, 502, ""},
+		{"no status of HTTP", 600, "", `{"Message":"no"}`, "", `, "forward_aws_status": true`, 502, 502, ""},
 		{"a redirect", 302, "Location: http://example.com/", ``, "", "", 502, 502, ""},
 		{"too long", 200, "", `{"a":"` + strings.Repeat("x", 2000) + `"}`, `"max_response_bytes": 1000,`, "", 500, 502, ""},
 	}
@@ -387,6 +389,31 @@ func TestNoFunction(t *testing.T) {
 	}
 }
 
+// TestOfClient: what AWS refuses because of what a client has sent is the client's, of which
+// neither breakers nor the log hear.
+func TestOfClient(t *testing.T) {
+	tests := []struct {
+		endpoint, function string
+		status             int
+		code               string
+		krakend, sluice    int
+	}{
+		{`"endpoint": "/x", "method": "POST",`, `"function_name": "f"`, 400, "InvalidRequestContentException", 400, 400},
+		{`"endpoint": "/{function}", "method": "POST",`, `"max_retries": 0`, 403, "AccessDeniedException", 403, 400},
+		{`"endpoint": "/{function}", "method": "POST",`, `"max_retries": 0`, 404, "ResourceNotFoundException", 404, 400},
+	}
+	for _, tt := range tests {
+		s, _ := answering(t, says(tt.status, "X-Amzn-Errortype: "+tt.code, `{"Message":"no"}`))
+		for dialect, want := range map[string]int{"": tt.krakend, inSluice: tt.sluice} {
+			g := surroundings(t)
+			got := sitetest.Ask(t, g.Compile(t, document(s.URL, dialect, tt.endpoint, "", tt.function)), testx.Request{Method: "POST", Path: "/x", Body: "hello"})
+			if got.Status != want || !gateway.OfClient(got.Err) || strings.Contains(g.Log.String(), "cannot be called") {
+				t.Errorf("%s: status %d, %v, want %d; the log has %s", tt.code, got.Status, got.Err, want, g.Log.String())
+			}
+		}
+	}
+}
+
 // TestLargePayload: what Lambda would not take is not sent.
 func TestLargePayload(t *testing.T) {
 	s, seen := answering(t, says(200, "", `{}`))
@@ -473,9 +500,10 @@ func TestCut(t *testing.T) {
 		w.(http.Flusher).Flush()
 		panic(http.ErrAbortHandler)
 	})
-	ask := asking(t, s, inSluice, `"endpoint": "/x",`, "", `"function_name": "f"`)
-	if got := ask(t.Context(), testx.Request{Path: "/x"}); got.Status != 502 {
-		t.Errorf("status %d, want 502; %v", got.Status, got.Err)
+	g := surroundings(t)
+	got := sitetest.Ask(t, g.Compile(t, document(s.URL, inSluice, `"endpoint": "/x",`, "", `"function_name": "f"`)), testx.Request{Path: "/x"})
+	if got.Status != 502 || strings.Contains(g.Log.String(), "cannot be called") {
+		t.Errorf("status %d, want 502; %v; the log has %s", got.Status, got.Err, g.Log.String())
 	}
 }
 
@@ -622,6 +650,7 @@ func TestBeside(t *testing.T) {
 		stops                     bool
 	}{
 		{"", "", `"qos/http-cache": {}`, "warning: test.json:2:", false},
+		{"", "", `"backend/http": {"return_error_code": true}`, "backend/http has no effect here, since the function gives no status", false},
 		{inSluice, "", `"qos/http-cache": {}`, "has no effect on a backend that is not called by HTTP", true},
 		{"", `"host": ["awssqs://queue.internal/1"], `, `"backend/pubsub/publisher": {"topic_url": "/orders?region=eu-west-1"}`, "both make the call of the backend; keep one of the two namespaces", true},
 	}
@@ -677,6 +706,8 @@ func TestOptions(t *testing.T) {
 		{`{"function_name": "a b"}`, []string{"error function_name: it is no function"}},
 		{`{"function_name": "a/b"}`, []string{"error function_name: it is no function"}},
 		{`{"function_name": 7}`, []string{"error function_name: "}},
+		{`{"function_name": "arn:aws:lambda:us-east-1:123456789012:function:f", "region": "us-east-1"}`, nil},
+		{`{"function_name": "arn:aws:lambda:us-east-1:123456789012:function:f", "region": "eu-west-1"}`, []string{"warning region: the function is one of us-east-1"}},
 		{`{"function_name": "f", "region": "x/y"}`, []string{"error region: it is no name of a region"}},
 		{`{"function_name": "f", "endpoint": "localhost"}`, []string{"error endpoint: "}},
 		{`{"function_name": "f", "endpoint": "http://a:b@c"}`, []string{"error endpoint: it holds user information"}},
