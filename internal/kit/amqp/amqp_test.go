@@ -69,7 +69,7 @@ func TestDriver(t *testing.T) {
 	queuetest.Conform(t, func(t *testing.T) *queuetest.Stand {
 		s, name := amqptest.Start(t), fmt.Sprint("stand", stands.Add(1))
 		s.Queue(t, name, name)
-		return &queuetest.Stand{Network: s.Proxy, Ends: newEnds(t, s.URL).Ends, Host: "rabbit://", Topic: name, Queue: name}
+		return &queuetest.Stand{Network: s.Proxy, Ends: newEnds(t, s.URL).Ends, Host: "rabbit://", Topic: name, Queue: name, Name: "amqp://" + s.Address}
 	})
 }
 

@@ -73,7 +73,7 @@ func TestDriver(t *testing.T) {
 				t.Errorf("log:\n%.2000s", log)
 			}
 		})
-		return &queuetest.Stand{Network: e.Proxy, Ends: e.Ends, Host: "gcppubsub://", Topic: "shop/orders", Queue: "shop/shipping", Polls: true, Uncounted: true, Expire: e.Expire}
+		return &queuetest.Stand{Network: e.Proxy, Ends: e.Ends, Host: "gcppubsub://", Topic: "shop/orders", Queue: "shop/shipping", Name: "gcppubsub://projects/shop/", Polls: true, Uncounted: true, Expire: func() { e.Expire(t, subscription) }}
 	})
 }
 
@@ -178,7 +178,7 @@ func TestReceive(t *testing.T) {
 	if err := d.Ack(queuetest.Within(t, time.Minute)); err != nil || e.Messages(topic)[0].Acks != 1 {
 		t.Errorf("acknowledged: %v, %v", err, e.Messages(topic)[0])
 	}
-	time.AfterFunc(5*time.Millisecond, func() { e.Put(topic, &pubsubpb.PubsubMessage{Data: []byte("later")}) })
+	e.Put(topic, &pubsubpb.PubsubMessage{Data: []byte("x")})
 	d = receive()
 	if err := d.Nack(queuetest.Within(t, time.Minute), false); err != nil || e.Messages(topic)[1].Acks != 1 {
 		t.Errorf("dropped: %v, %v", err, e.Messages(topic)[1])

@@ -57,7 +57,7 @@ func (e *ends) subscriber(t *testing.T, rest string) queue.Subscriber {
 func TestDriver(t *testing.T) {
 	queuetest.Conform(t, func(t *testing.T) *queuetest.Stand {
 		c := kafkatest.Start(t, nil, kfake.SeedTopics(1, "orders"))
-		return &queuetest.Stand{Network: c.Proxy, Ends: newEnds(t, c.Address).Ends, Host: "kafka://", Topic: "orders", Queue: "g?topic=orders&offset=oldest"}
+		return &queuetest.Stand{Network: c.Proxy, Ends: newEnds(t, c.Address).Ends, Host: "kafka://", Topic: "orders", Queue: "g?topic=orders&offset=oldest", Name: "kafka://" + c.Address}
 	})
 }
 

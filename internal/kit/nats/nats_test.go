@@ -58,7 +58,7 @@ func (e *ends) subscriber(t *testing.T, rest string) queue.Subscriber {
 func TestDriver(t *testing.T) {
 	queuetest.Conform(t, func(t *testing.T) *queuetest.Stand {
 		s := natstest.Start(t, natstest.Options{})
-		return &queuetest.Stand{Network: s.Proxy, Ends: newEnds(t, s.URL).Ends, Host: "nats://", Topic: "orders", Queue: "orders", Forgets: true}
+		return &queuetest.Stand{Network: s.Proxy, Ends: newEnds(t, s.URL).Ends, Host: "nats://", Topic: "orders", Queue: "orders", Name: s.URL, Forgets: true}
 	})
 }
 

@@ -2,9 +2,8 @@ package gcppubsubtest
 
 import (
 	"context"
-	"sync/atomic"
+	"fmt"
 	"testing"
-	"time"
 
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"cloud.google.com/go/pubsub/v2/pstest"
@@ -15,8 +14,7 @@ import (
 // A Server is Pub/Sub behind a proxy.
 type Server struct {
 	*testx.Proxy
-	own   *pstest.Server
-	ahead atomic.Int64 // of the clock, in nanoseconds
+	own *pstest.Server
 }
 
 // Start runs a server until the test ends.
@@ -28,13 +26,22 @@ func Start(t testing.TB, o ...pstest.ServerReactorOption) *Server {
 		}
 		own.Wait()
 	})
-	s := &Server{Proxy: testx.NewProxy(t, own.Addr), own: own}
-	own.SetTimeNowFunc(func() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) })
-	return s
+	return &Server{Proxy: testx.NewProxy(t, own.Addr), own: own}
 }
 
-// Expire lets deadlines pass, once: messages that were sent before and not ended are there again.
-func (s *Server) Expire() { s.ahead.Store(int64(5 * time.Minute)) }
+// Expire lets the deadlines pass of the messages that a subscription has delivered and nobody
+// has ended: they are there again.
+func (s *Server) Expire(t testing.TB, subscription string) {
+	q := &pubsubpb.ModifyAckDeadlineRequest{Subscription: subscription}
+	for _, m := range s.own.Messages() {
+		if m.Acks == 0 && m.Deliveries > 0 {
+			q.AckIds = append(q.AckIds, fmt.Sprint(m.ID, ":", m.Deliveries)) // as the fake calls them
+		}
+	}
+	if _, err := s.own.GServer.ModifyAckDeadline(context.Background(), q); err != nil {
+		t.Error(err)
+	}
+}
 
 // Topic makes a topic with subscriptions, whose whole names begin with projects/.
 func (s *Server) Topic(t testing.TB, name string, subscriptions ...string) {

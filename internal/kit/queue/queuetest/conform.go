@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -30,6 +32,7 @@ type Stand struct {
 	Ends               *Ends  // of a gateway that has opened nothing
 	Host, Topic, Queue string // the halves of the addresses
 	Server             string // the option; "" where Ends know it
+	Name               string // how the log calls the broker first; "" for one without a log
 
 	// Forgets is that the broker does so when a message is sent: what was lost with a
 	// connection does not come again.
@@ -39,8 +42,9 @@ type Stand struct {
 	// has to be there.
 	Polls bool
 
-	// Expire shows messages again that were sent and not ended, where the broker does so
-	// by the clock; nil where it notices a connection that is lost.
+	// Expire shows messages again that were sent and not ended, of which an acknowledgement
+	// may be too late then, where the broker does so by the clock; nil where it notices a
+	// connection that is lost.
 	Expire func()
 
 	// Uncounted is that nobody tells how often a message was delivered.
@@ -119,12 +123,22 @@ func ack(t testing.TB, d queue.Delivery) {
 	}
 }
 
-// empty checks that no message is there.
-func empty(t testing.TB, s queue.Subscriber) {
+// empty checks that no message is there: the next that is published is the next that comes.
+func empty(t testing.TB, p queue.Publisher, s queue.Subscriber) {
 	t.Helper()
-	if d, err := s.Receive(Within(t, 50*time.Millisecond)); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("nothing is there: %v, %v", d, err)
-	}
+	const last = "the last"
+	testx.Await(t, func() error { return p.Publish(Within(t, time.Minute), &queue.Message{Body: []byte(last)}) })
+	testx.Await(t, func() error {
+		d, err := s.Receive(Within(t, time.Minute))
+		if err != nil {
+			return err
+		}
+		if text := string(d.Message().Body); text != last {
+			t.Errorf("%.40q is there", text)
+		}
+		ack(t, d)
+		return nil
+	})
 }
 
 // messages: bodies and attributes are what was published, whatever becomes of the memory.
@@ -159,7 +173,7 @@ func messages(t *testing.T, s *Stand) {
 		}
 		ack(t, d)
 	}
-	empty(t, sub)
+	empty(t, p, sub)
 }
 
 // givenBack: what is given back comes again, and says so; what is dropped does not. A delivery
@@ -181,21 +195,35 @@ func givenBack(t *testing.T, s *Stand) {
 		}
 		d.Nack(Within(t, time.Minute), true) // is an error, or nothing
 	}
-	empty(t, sub)
+	empty(t, p, sub)
+}
+
+// watched is a context that tells when somebody begins to wait for its end.
+type watched struct {
+	context.Context
+	waits func()
+}
+
+// Done returns what is closed at the end.
+func (c watched) Done() <-chan struct{} {
+	c.waits()
+	return c.Context.Done()
 }
 
 // waiting: who leaves takes none along, and each of several who wait gets a message.
 func waiting(t *testing.T, s *Stand) {
 	p, sub := s.ready(t)
 	ctx, leave := context.WithCancel(t.Context())
-	var wg sync.WaitGroup
+	var wg, come sync.WaitGroup
 	for range 10 {
+		come.Add(1)
 		wg.Go(func() {
-			if d, err := sub.Receive(ctx); !errors.Is(err, context.Canceled) {
+			if d, err := sub.Receive(watched{ctx, sync.OnceFunc(come.Done)}); !errors.Is(err, context.Canceled) {
 				t.Errorf("who left got %v, %v", d, err)
 			}
 		})
 	}
+	come.Wait()
 	leave()
 	wg.Wait()
 	const n = 3
@@ -222,13 +250,15 @@ func waiting(t *testing.T, s *Stand) {
 	if len(seen) != n || !seen["0"] {
 		t.Errorf("%d who waited got %v", n, seen)
 	}
-	empty(t, sub)
+	empty(t, p, sub)
 }
 
 // late: a broker that says nothing costs no more than the time of the request.
 func late(t *testing.T, s *Stand) {
 	p, sub := s.ready(t)
-	empty(t, sub)
+	if d, err := sub.Receive(Within(t, 20*time.Millisecond)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("nothing is there: %v, %v", d, err)
+	}
 	s.Hold()
 	if err := p.Publish(Within(t, 20*time.Millisecond), &queue.Message{Body: []byte("a")}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("publishing to a broker that is silent: %v", err)
@@ -297,6 +327,23 @@ func away(t *testing.T, s *Stand) {
 	if string(d.Message().Body) != "back" {
 		t.Errorf("received %.40q", d.Message().Body)
 	}
+	testx.Await(t, func() error { return s.told("peer is away", "peer is back") })
+}
+
+// told returns nil if each of the lines is in the log, and names the broker.
+func (s *Stand) told(lines ...string) error {
+	if s.Name == "" {
+		return nil
+	}
+	log := s.Ends.Log.String()
+	for _, line := range lines {
+		if !slices.ContainsFunc(strings.Split(log, "\n"), func(text string) bool {
+			return strings.Contains(text, line) && strings.Contains(strings.ReplaceAll(text, `"`, ""), "peer="+s.Name)
+		}) {
+			return fmt.Errorf("nobody says %q of %s:\n%.2000s", line, s.Name, log)
+		}
+	}
+	return nil
 }
 
 // lost: a message that was received and not ended comes again when its connection is lost, and
@@ -307,8 +354,12 @@ func lost(t *testing.T, s *Stand) {
 	d := take(t, sub)
 	if s.Polls {
 		s.Cut()
-		testx.Await(t, func() error { return d.Ack(Within(t, time.Minute)) })
-		empty(t, sub)
+		if d.Ack(Within(t, time.Minute)) != nil {
+			s.Expire()
+			Ready(t, sub)
+			ack(t, take(t, sub))
+		}
+		empty(t, p, sub)
 		return
 	}
 	s.Stop()
@@ -325,10 +376,11 @@ func lost(t *testing.T, s *Stand) {
 		}
 		ack(t, d)
 	}
-	empty(t, sub)
+	empty(t, p, sub)
 }
 
-// generations: a reload keeps connections and who waits; the last end lets go of all.
+// generations: a reload keeps connections, who waits, and deliveries that have not ended; the
+// last end lets go of all.
 func generations(t *testing.T, s *Stand) {
 	e := s.Ends
 	open := func() (queue.Publisher, queue.Subscriber) {
@@ -358,6 +410,8 @@ func generations(t *testing.T, s *Stand) {
 	p, sub := open()
 	Ready(t, p)
 	Ready(t, sub)
+	publish(t, p, "held")
+	held := take(t, sub)
 	got := make(chan string)
 	go func() {
 		defer close(got)
@@ -390,15 +444,25 @@ func generations(t *testing.T, s *Stand) {
 		t.Errorf("got %s behind the reload", text)
 	}
 	<-got
-	if err := errors.Join(e.Env.Close(t.Context()), e.Env.Release()); err != nil {
-		t.Fatal(err)
+	ack(t, held)
+	end := func() {
+		if err := errors.Join(e.Env.Close(t.Context()), e.Env.Release()); err != nil {
+			t.Fatal(err)
+		}
 	}
+	end()
 	if err := p.Publish(t.Context(), &queue.Message{Body: []byte("a")}); Code(err) != gateway.CodeBackendAway {
 		t.Errorf("publishing behind the end: %v", err)
 	}
 	if _, err := sub.Receive(t.Context()); Code(err) != gateway.CodeBackendAway {
 		t.Errorf("receiving behind the end: %v", err)
 	}
+	e.Reload(t)
+	p, sub = open()
+	Ready(t, p)
+	Ready(t, sub)
+	empty(t, p, sub)
+	end()
 	if !s.Polls {
 		testx.Await(t, func() error {
 			if n := s.Connections(); n != 0 {
@@ -448,8 +512,9 @@ func many(t *testing.T, s *Stand) {
 		t.Errorf("%d were taken of %d", len(taken), n)
 	}
 	if !s.Forgets {
+		looks := 0
 		testx.Await(t, func() error {
-			if s.Expire != nil {
+			if looks++; looks&(looks-1) == 0 && s.Expire != nil { // less and less often, so that acknowledgements come in time
 				s.Expire()
 			}
 			mu.Lock()
