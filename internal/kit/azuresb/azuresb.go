@@ -77,11 +77,8 @@ func (p *publisher) Publish(ctx context.Context, m *queue.Message) error {
 			out.ContentType = &value
 		}
 	}
-	if _, limited := ctx.Deadline(); !limited {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, patience)
-		defer cancel()
-	}
+	ctx, cancel := queue.Bounded(ctx)
+	defer cancel()
 	defer l.begin()()
 	if err := l.sender.SendMessage(ctx, out, nil); err != nil {
 		return l.failed(ctx, err, true)
@@ -147,12 +144,25 @@ func (s *subscriber) Receive(ctx context.Context) (queue.Delivery, error) {
 // further is how long messages behind the first one are waited for.
 const further = time.Millisecond
 
+var errDeaf = errors.New("the service has ended the link")
+
 // ask gives credit for messages, and waits for them.
 func (l *link) ask(ctx context.Context, n int, wait time.Duration) ([]queue.Delivery, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	defer l.begin()()
-	in, err := l.receiver.ReceiveMessages(ctx, n, &azservicebus.ReceiveMessagesOptions{TimeAfterFirstMessage: further})
+	var in []*azservicebus.ReceivedMessage
+	var err error
+	for range 2 { // the library tells nobody that a link has ended: it makes another, or uses it on
+		in, err = l.receiver.ReceiveMessages(ctx, n, &azservicebus.ReceiveMessagesOptions{TimeAfterFirstMessage: further})
+		if len(in) > 0 || err != nil {
+			break
+		}
+	}
+	if len(in) == 0 && err == nil && ctx.Err() == nil {
+		l.Lose(errDeaf)
+		return nil, gateway.Away(errDeaf)
+	}
 	if err != nil {
 		if err = l.failed(ctx, err, false); errors.Is(err, context.DeadlineExceeded) {
 			return nil, nil // there was none

@@ -163,6 +163,73 @@ func TestDetached(t *testing.T) {
 	}
 }
 
+// TestDetachedFor: links that the service ends for other reasons are made again, too, over another
+// connection, whose loss is told, whether anybody uses them or not.
+func TestDetachedFor(t *testing.T) {
+	for _, condition := range []string{"com.microsoft:server-busy", "com.microsoft:timeout", "com.microsoft:entity-disabled", "amqp:unauthorized-access"} {
+		t.Run(condition, func(t *testing.T) {
+			t.Parallel()
+			e := newEnds(t)
+			p, s := e.publisher(t, "orders"), e.subscriber(t, "orders?subscription=shipping")
+			for i := range 2 {
+				queuetest.Ready(t, p)
+				queuetest.Ready(t, s)
+				got := make(chan error, 1)
+				receive := func() {
+					got <- func() error {
+						d, err := s.Receive(queuetest.Within(t, time.Minute))
+						if err != nil {
+							return err
+						}
+						return d.Ack(queuetest.Within(t, time.Minute))
+					}()
+				}
+				if i == 0 {
+					go receive() // which may wait or come when the link is gone
+				}
+				e.Detach(condition)
+				testx.Await(t, func() error {
+					return p.Publish(queuetest.Within(t, time.Minute), &queue.Message{Body: fmt.Append(nil, i)})
+				})
+				if i == 1 {
+					go receive()
+				}
+				testx.Await(t, func() error {
+					err := <-got
+					if err != nil {
+						go receive()
+					}
+					return err
+				})
+			}
+			if log := e.Log.String(); !strings.Contains(log, `away, calls fail until it is back" peer="azuresb://orders of`) || !strings.Contains(log, `away, calls fail until it is back" peer="azuresb://orders subscription shipping of`) {
+				t.Errorf("log:\n%.2000s", log)
+			}
+		})
+	}
+}
+
+// TestGone: a topic that is deleted, and a subscription, are away, and the log says why.
+func TestGone(t *testing.T) {
+	e := newEnds(t)
+	p, s := e.publisher(t, "orders"), e.subscriber(t, "orders?subscription=shipping")
+	queuetest.Ready(t, p)
+	queuetest.Ready(t, s)
+	e.Delete("orders")
+	p.Publish(queuetest.Within(t, time.Minute), new(queue.Message))
+	queuetest.Away(t, p)
+	if _, err := s.Receive(queuetest.Within(t, time.Minute)); err == nil {
+		t.Error("received of nobody")
+	}
+	queuetest.Away(t, s)
+	testx.Await(t, func() error {
+		if log := e.Log.String(); strings.Count(log, "amqp:not-found") < 2 {
+			return errors.New(log)
+		}
+		return nil
+	})
+}
+
 // TestEnded: the service ends a connection without links, and it is made again. It was no loss
 // if nobody was using it.
 func TestEnded(t *testing.T) {
@@ -183,10 +250,20 @@ func TestEnded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		end := func() {}
 		if used {
-			l.begin()
+			end = l.begin()
 		}
 		e.End("amqp:connection:forced")
+		testx.Await(t, func() error {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			if !l.lost {
+				return errors.New("the end is not noticed")
+			}
+			return nil
+		})
+		end()
 		cause := <-lost
 		if _, rested := errors.AsType[live.Rested](cause); rested == used || !strings.Contains(cause.Error(), "the service has ended the connection") {
 			t.Errorf("in use %t: %v", used, cause)

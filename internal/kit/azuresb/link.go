@@ -21,9 +21,6 @@ import (
 	"github.com/sluice-gateway/sluice/internal/kit/queue"
 )
 
-// patience is how long a call may take where nobody says so.
-const patience = 30 * time.Second
-
 // A service is Service Bus, for one topic or subscription. It is a live.Peer.
 type service struct {
 	*namespace
@@ -48,10 +45,19 @@ type link struct {
 	lost bool
 }
 
-// begin notes that a call uses the link, until end is called.
+// begin notes that a call uses the link, until end is called. If the library has closed the
+// connection meanwhile, it is lost then: for what the call has failed with, if it has.
 func (l *link) begin() (end func()) {
 	l.busy.Add(1)
-	return func() { l.busy.Add(-1) }
+	return func() {
+		l.busy.Add(-1)
+		l.mu.Lock()
+		lost := l.lost
+		l.mu.Unlock()
+		if lost {
+			l.Lose(errAnnounced)
+		}
+	}
 }
 
 // Dial connects, shows who we are, and looks at the topic or the subscription.
@@ -148,31 +154,30 @@ type watched struct {
 // Read reads on.
 func (w *watched) Read(p []byte) (int, error) {
 	n, err := w.Conn.Read(p)
-	if err != nil {
-		w.l.lose(fmt.Errorf("the connection was lost: %w", err))
+	if err != nil && !errors.Is(err, net.ErrClosed) { // which Close tells
+		w.l.end()
+		w.l.Lose(fmt.Errorf("the connection was lost: %w", err))
 	}
 	return n, err
 }
 
 var errAnnounced = errors.New("the service has ended the connection")
 
-// Close closes the connection. The service ends those that nobody has used for a while.
+// Close closes the connection. The service ends those that nobody has used for a while. A call
+// that uses it knows better why it is closed.
 func (w *watched) Close() error {
-	err := w.Conn.Close()
-	if w.l.busy.Load() > 0 {
-		w.l.lose(errAnnounced)
-	} else {
-		w.l.lose(live.Rested{Cause: errAnnounced})
+	w.l.end()
+	if w.l.busy.Load() == 0 {
+		w.l.Lose(live.Rested{Cause: errAnnounced})
 	}
-	return err
+	return w.Conn.Close()
 }
 
-// lose notes that the connection has ended.
-func (l *link) lose(cause error) {
+// end notes that the connection has ended.
+func (l *link) end() {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.lost = true
-	l.mu.Unlock()
-	l.Lose(cause)
 }
 
 // Close ends the connection, politely if it was not lost.
@@ -191,35 +196,41 @@ func (s *service) Close(ctx context.Context, l *link) {
 	l.client.Close(ctx) // whose failure is that of a connection that has ended
 }
 
-// failed returns the failure of a call; sent is that it may have brought a message there.
+// failed returns the failure of a call; sent is that it may have brought a message there. The
+// connection is of no use any more if the call has lost the link, as the library keeps using it
+// for most of the conditions that there are, or if it may not be used.
 func (l *link) failed(ctx context.Context, err error, sent bool) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	cause := said(err)
 	if errors.Is(err, azservicebus.ErrMessageTooLarge) {
 		return gateway.TooLarge("what Service Bus takes in a message", 0)
 	}
-	if e, ok := errors.AsType[*azservicebus.Error](err); ok {
-		switch e.Code {
-		case azservicebus.CodeUnauthorizedAccess, azservicebus.CodeNotFound, azservicebus.CodeLockLost:
-			return queue.Refused(cause)
-		}
-	}
+	cause := said(err)
 	_, ofLink := errors.AsType[*amqp.LinkError](err)
 	_, ofConn := errors.AsType[*amqp.ConnError](err)
 	_, ofSession := errors.AsType[*amqp.SessionError](err)
-	if _, refused := errors.AsType[*amqp.Error](err); refused && !ofLink && !ofConn && !ofSession {
-		return queue.Refused(cause)
+	_, nobody := errors.AsType[errIdentity](err)
+	gone := ofLink || ofConn || ofSession
+	_, answered := errors.AsType[*amqp.Error](err)
+	answered = answered && !gone
+	if e, ok := errors.AsType[*azservicebus.Error](err); ok { // which does not tell what is in it
+		answered = e.Code == azservicebus.CodeUnauthorizedAccess || e.Code == azservicebus.CodeNotFound || e.Code == azservicebus.CodeLockLost
+		gone = e.Code != azservicebus.CodeLockLost
 	}
-	if sent {
+	if gone || nobody {
+		l.Lose(cause)
+	}
+	switch {
+	case answered && sent:
+		return queue.Refused(cause)
+	case answered:
+		return queue.Unserved(cause)
+	case sent && !nobody:
 		return queue.Lost(cause)
 	}
 	return gateway.Away(cause)
 }
-
-// longestLine is how much of what somebody says is told.
-const longestLine = 512
 
 // said returns what a call has failed for, in a line without secrets.
 func said(err error) error {
@@ -233,9 +244,8 @@ func said(err error) error {
 	if e, ok := errors.AsType[*amqp.Error](err); ok {
 		text = "the service bus says: " + string(e.Condition) + ": " + e.Description
 	}
-	text, _, _ = strings.Cut(text, "\n")
-	if strings.Contains(text, "SharedAccess") { // of a token or a connection string that somebody quotes
+	if text = queue.Line(text); strings.Contains(text, "SharedAccess") { // of a token or a connection string that somebody quotes
 		text = "it is about the key of the connection string"
 	}
-	return errors.New(strings.ToValidUTF8(text[:min(len(text), longestLine)], ""))
+	return errors.New(text)
 }

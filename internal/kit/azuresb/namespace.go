@@ -77,9 +77,6 @@ func where(s *component.Site, a *queue.Address) (*namespace, error) {
 		return nil, err
 	}
 	if !plain {
-		if secure == nil {
-			secure = new(tls.Config)
-		}
 		if n.tls = secure.Clone(); n.tls.ServerName == "" {
 			n.tls.ServerName, _, _ = net.SplitHostPort(n.address)
 		}

@@ -123,6 +123,12 @@ func Refused(cause error) error {
 	return &gateway.Error{Code: gateway.CodeBackendStatus, Public: "the broker refused the message", Err: fmt.Errorf("the broker refused the message: %w", cause)}
 }
 
+// Unserved is the failure of a subscriber whom the broker gives nothing, because he may not
+// receive, for instance, or does not let end what it gave.
+func Unserved(cause error) error {
+	return &gateway.Error{Code: gateway.CodeBackendStatus, Public: "the broker refused the subscriber", Err: fmt.Errorf("the broker refused the subscriber: %w", cause)}
+}
+
 // Lost is the failure of a message whose connection has ended before the broker gave its
 // word: it may have it or not.
 func Lost(cause error) error {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/url"
 	"slices"
@@ -117,6 +118,15 @@ func (s *Server) Topic(name string, subscriptions ...string) {
 	for _, sub := range subscriptions {
 		s.queues[address(name, sub)] = &queue{topic: name}
 	}
+}
+
+// Delete deletes a topic with its subscriptions.
+func (s *Server) Delete(topic string) {
+	s.mu.Lock()
+	delete(s.topics, topic)
+	maps.DeleteFunc(s.queues, func(_ string, q *queue) bool { return q.topic == topic })
+	s.mu.Unlock()
+	s.Detach("amqp:not-found")
 }
 
 func address(topic, subscription string) string { return topic + "/Subscriptions/" + subscription }
