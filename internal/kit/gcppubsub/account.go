@@ -58,9 +58,6 @@ func where(s *component.Site, a *queue.Address) (*account, error) {
 		return nil, err
 	}
 	at.tls = secure
-	if at.tls == nil {
-		at.tls = new(tls.Config)
-	}
 	switch text := s.Getenv(emulator); {
 	case a.Server != "":
 		var plain bool
@@ -166,7 +163,7 @@ func (at *account) open() (*auth.Credentials, error) {
 	}
 	c, err := credentials.NewCredentialsFromJSON(kind.Type, at.file, o)
 	if err != nil {
-		return nil, errors.New(line(err.Error()))
+		return nil, errors.New(queue.Line(err.Error()))
 	}
 	return c, nil
 }
@@ -178,7 +175,7 @@ func (at *account) tokens() (grpccredentials.PerRPCCredentials, error) {
 	if at.found == nil {
 		c, err := at.open()
 		if err != nil {
-			return nil, fmt.Errorf("the credentials of Google cannot be had: %s", line(err.Error()))
+			return nil, fmt.Errorf("the credentials of Google cannot be had: %s", queue.Line(err.Error()))
 		}
 		at.found = c
 	}
@@ -195,7 +192,7 @@ func (t tokens) GetRequestMetadata(ctx context.Context, _ ...string) (map[string
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, gateway.Away(fmt.Errorf("the credentials of Google cannot be had: %s", line(err.Error())))
+		return nil, gateway.Away(fmt.Errorf("the credentials of Google cannot be had: %s", queue.Line(err.Error())))
 	}
 	md := map[string]string{"authorization": cmp.Or(token.Type, "Bearer") + " " + token.Value}
 	if project, err := t.of.QuotaProjectID(ctx); err == nil && project != "" {

@@ -30,7 +30,7 @@
 // # Receiving
 //
 // As long as requests wait, one Pull at a time asks for as many messages as there are
-// requests ([queue.Poller]), so that nothing is held here. Ack is Acknowledge, Nack a deadline
+// requests ([queue.Poller]), and ends when none has time left, so that nothing is held here. Ack is Acknowledge, Nack a deadline
 // of no seconds, and what is to be dropped is acknowledged, unless the subscription has dead
 // letters, in which case Pub/Sub counts and moves it. That it has them the message itself tells,
 // whose deliveries are not counted elsewhere, so that nobody has to be allowed to look.

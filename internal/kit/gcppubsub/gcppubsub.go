@@ -13,7 +13,9 @@ import (
 
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
 
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/gateway"
@@ -85,11 +87,8 @@ func (p *publisher) Publish(ctx context.Context, m *queue.Message) error {
 	if size > longest {
 		return gateway.TooLarge("what Pub/Sub takes in a message", longest)
 	}
-	if _, limited := ctx.Deadline(); !limited {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, patience)
-		defer cancel()
-	}
+	ctx, cancel := queue.Bounded(ctx)
+	defer cancel()
 	var from peer.Peer
 	if _, err := l.topics.Publish(l.routed(ctx), &pubsubpb.PublishRequest{Topic: l.name, Messages: []*pubsubpb.PubsubMessage{out}}, grpc.Peer(&from)); err != nil {
 		return l.failed(ctx, err, &from, true)
@@ -133,17 +132,18 @@ func (s *subscriber) Receive(ctx context.Context) (queue.Delivery, error) {
 // pulling is how long one call for messages may take. Pub/Sub answers sooner.
 const pulling = 90 * time.Second
 
-// ask asks for messages. How long Pub/Sub waits for them it decides itself.
-func (l *link) ask(ctx context.Context, n int, _ time.Duration) ([]queue.Delivery, error) {
-	ctx, cancel := context.WithTimeout(ctx, pulling)
+// ask asks for messages. How long Pub/Sub waits for them it decides itself, but no longer than
+// somebody here does: what comes for nobody counts as delivered.
+func (l *link) ask(ctx context.Context, n int, wait time.Duration) ([]queue.Delivery, error) {
+	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	var from peer.Peer
 	in, err := l.subscriptions.Pull(l.routed(ctx), &pubsubpb.PullRequest{Subscription: l.name, MaxMessages: int32(n)}, grpc.Peer(&from))
 	if err != nil {
-		if err = l.failed(ctx, err, &from, false); errors.Is(err, context.DeadlineExceeded) {
+		if status.Code(err) == codes.DeadlineExceeded {
 			return nil, nil // there was none
 		}
-		return nil, err
+		return nil, l.failed(ctx, err, &from, false)
 	}
 	ds := make([]queue.Delivery, len(in.ReceivedMessages))
 	for i, m := range in.ReceivedMessages {

@@ -111,6 +111,7 @@ func TestPublishFails(t *testing.T) {
 		{codes.Unavailable, gateway.CodeBackendAborted},
 		{codes.Internal, gateway.CodeBackendAborted},
 		{codes.Aborted, gateway.CodeBackendAborted},
+		{codes.DeadlineExceeded, gateway.CodeBackendAborted},
 	} {
 		e := newEnds(t, pstest.WithErrorInjection("Publish", tt.answer, "no"))
 		p := e.publisher(t, "shop/orders")
@@ -119,12 +120,9 @@ func TestPublishFails(t *testing.T) {
 			t.Errorf("%s: %v, want %s", tt.answer, err, tt.want)
 		}
 	}
-	e := newEnds(t, pstest.WithErrorInjection("Publish", codes.DeadlineExceeded, "no"))
+	e := newEnds(t)
 	p := e.publisher(t, "shop/orders")
 	queuetest.Ready(t, p)
-	if err := p.Publish(queuetest.Within(t, time.Minute), &queue.Message{Body: []byte("a")}); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("the server was out of time: %v", err)
-	}
 	if err := p.Publish(queuetest.Within(t, time.Minute), &queue.Message{Body: make([]byte, longest+1)}); queuetest.Code(err) != gateway.CodeTooLarge {
 		t.Errorf("too large: %v", err)
 	}
@@ -132,6 +130,57 @@ func TestPublishFails(t *testing.T) {
 	leave()
 	if err := p.Publish(gone, &queue.Message{Body: []byte("a")}); !errors.Is(err, context.Canceled) {
 		t.Errorf("gone: %v", err)
+	}
+}
+
+// TestGone: a topic that is deleted, and a subscription, are away, and the log says why. So is
+// who is not known any more.
+func TestGone(t *testing.T) {
+	e := newEnds(t)
+	p, s := e.publisher(t, "shop/orders"), e.subscriber(t, "shop/shipping")
+	queuetest.Ready(t, p)
+	queuetest.Ready(t, s)
+	e.Delete(t, topic, subscription)
+	if err := p.Publish(queuetest.Within(t, time.Minute), &queue.Message{Body: []byte("a")}); queuetest.Code(err) != gateway.CodeBackendStatus {
+		t.Errorf("published: %v", err)
+	}
+	if _, err := s.Receive(queuetest.Within(t, time.Minute)); err == nil || strings.Contains(err.Error(), "the message") {
+		t.Errorf("received: %v", err)
+	}
+	queuetest.Away(t, p)
+	queuetest.Away(t, s)
+	testx.Await(t, func() error {
+		if log := e.Log.String(); strings.Count(log, "NotFound") < 2 {
+			return errors.New(log)
+		}
+		return nil
+	})
+	e = newEnds(t, pstest.WithErrorInjection("Pull", codes.Unauthenticated, "no"))
+	s = e.subscriber(t, "shop/shipping")
+	queuetest.Ready(t, s)
+	s.Receive(queuetest.Within(t, time.Minute))
+	testx.Await(t, func() error {
+		if log := e.Log.String(); !strings.Contains(log, "Unauthenticated") {
+			return errors.New(log)
+		}
+		return nil
+	})
+}
+
+// TestPulls: no message is asked for when nobody has time left for it.
+func TestPulls(t *testing.T) {
+	e := newEnds(t)
+	s := e.subscriber(t, "shop/shipping")
+	queuetest.Ready(t, s)
+	if _, err := s.Receive(queuetest.Within(t, 10*time.Millisecond)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatal(err)
+	}
+	l, err := s.(*subscriber).Get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ds, err := l.ask(context.Background(), 1, time.Second); len(ds) > 0 || err != nil { // and it ends
+		t.Errorf("%v, %v", ds, err)
 	}
 }
 

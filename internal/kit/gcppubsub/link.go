@@ -48,9 +48,8 @@ type link struct {
 }
 
 const (
-	probe    = 5 * time.Minute  // when a connection on which nothing comes is asked; servers take no more
-	patience = 30 * time.Second // how long a call may take where nobody says so
-	moment   = time.Second      // how long following a server to another connection may take
+	probe  = 5 * time.Minute // when a connection with a call to which nothing comes is asked; servers take no more
+	moment = time.Second     // how long following a server to another connection may take, and how far clocks are apart
 )
 
 // Dial connects and looks at the topic or the subscription. Who may use it and not look at it
@@ -143,19 +142,28 @@ func (l *link) routed(ctx context.Context) context.Context {
 }
 
 // failed returns the failure of a call. From is whom it was sent to, nobody if it was not, and
-// sent is that it may have brought a message there.
+// sent is that it may have brought a message there. What is not there any more, and who is not
+// known any more, loses the connection, so that the next one says why it is not made.
 func (l *link) failed(ctx context.Context, err error, from *peer.Peer, sent bool) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	cause := said(err)
-	switch status.Code(err) {
-	case codes.DeadlineExceeded: // which the server has noticed sooner
-		return context.DeadlineExceeded
-	case codes.InvalidArgument, codes.NotFound, codes.AlreadyExists, codes.PermissionDenied, codes.FailedPrecondition, codes.OutOfRange,
-		codes.Unimplemented, codes.ResourceExhausted, codes.Unauthenticated:
-		if from.Addr != nil {
+	switch code := status.Code(err); code {
+	case codes.DeadlineExceeded:
+		if until, limited := ctx.Deadline(); limited && time.Until(until) < moment {
+			return context.DeadlineExceeded // which the server has noticed sooner
+		}
+	case codes.NotFound, codes.Unauthenticated:
+		l.Lose(cause)
+		fallthrough
+	case codes.InvalidArgument, codes.AlreadyExists, codes.PermissionDenied, codes.FailedPrecondition, codes.OutOfRange, codes.Unimplemented, codes.ResourceExhausted:
+		switch {
+		case from.Addr == nil:
+		case sent:
 			return queue.Refused(cause)
+		default:
+			return queue.Unserved(cause)
 		}
 	}
 	if sent && from.Addr != nil {
@@ -164,9 +172,6 @@ func (l *link) failed(ctx context.Context, err error, from *peer.Peer, sent bool
 	return gateway.Away(cause)
 }
 
-// longestLine is how much of what somebody says is told.
-const longestLine = 512
-
 // said returns what a call has failed for, in a line.
 func said(err error) error {
 	s := status.Convert(err)
@@ -174,11 +179,5 @@ func said(err error) error {
 	if _, within, wrapped := strings.Cut(text, `desc = "transport: Error while dialing: `); wrapped { // by the library
 		text = strings.TrimSuffix(within, `"`)
 	}
-	return fmt.Errorf("Pub/Sub: %s: %s", s.Code(), line(text))
-}
-
-// line returns what stands in the first line of a text.
-func line(text string) string {
-	text, _, _ = strings.Cut(text, "\n")
-	return strings.ToValidUTF8(text[:min(len(text), longestLine)], "")
+	return fmt.Errorf("Pub/Sub: %s: %s", s.Code(), queue.Line(text))
 }

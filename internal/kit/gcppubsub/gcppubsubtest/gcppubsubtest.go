@@ -65,6 +65,17 @@ func (s *Server) Subscribe(t testing.TB, sub *pubsubpb.Subscription) {
 	}
 }
 
+// Delete deletes a topic and a subscription.
+func (s *Server) Delete(t testing.TB, topic, subscription string) {
+	t.Helper()
+	if _, err := s.own.GServer.DeleteSubscription(context.Background(), &pubsubpb.DeleteSubscriptionRequest{Subscription: subscription}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.own.GServer.DeleteTopic(context.Background(), &pubsubpb.DeleteTopicRequest{Topic: topic}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Put publishes a message to a topic.
 func (s *Server) Put(topic string, m *pubsubpb.PubsubMessage) {
 	s.own.PublishOrdered(topic, m.Data, m.Attributes, m.OrderingKey)
