@@ -60,14 +60,14 @@ func exchange(r *http.Request) (*gateway.Exchange, error) {
 	switch {
 	case u == nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
 		return nil, errors.New("the request has no URL such as https://host/path")
-	case r.Host != "" && r.Host != u.Host && r.Host != strings.TrimSuffix(u.Host, ":"):
+	case r.Host != "" && portless(r.Host, u.Scheme) != portless(u.Host, u.Scheme):
 		return nil, errors.New("the request names another host than its URL, which cannot be sent; leave Host alone")
 	case len(r.Trailer) > 0:
 		return nil, errors.New("the request announces trailers, which cannot be sent")
 	}
 	x := gateway.Call(cmp.Or(r.Method, "GET"), u)
 	q := &x.Request
-	q.Host = strings.TrimSuffix(u.Host, ":")
+	q.Host = strings.TrimSuffix(cmp.Or(r.Host, u.Host), ":") // which a signature may have in it
 	if u.Opaque != "" {
 		q.Path = u.Opaque
 		if rest, found := strings.CutPrefix(u.Opaque, "//"); found { // an authority and the path
@@ -95,6 +95,15 @@ func exchange(r *http.Request) (*gateway.Exchange, error) {
 		q.Body = body.FromStream(r.Body, size)
 	}
 	return x, nil
+}
+
+// portless returns a host without the port that its scheme has by default (RFC 9110, 4.2.3).
+func portless(host, scheme string) string {
+	port := ":80"
+	if scheme == "https" {
+		port = ":443"
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(host, ":"), port)
 }
 
 // An answer is the body of a response. The exchange lives as long as it does.

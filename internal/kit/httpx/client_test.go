@@ -342,6 +342,35 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestPort: a host is the same with the port that its scheme has, and is sent as the request has
+// it, which may be signed.
+func TestPort(t *testing.T) {
+	for _, tt := range []struct{ url, host, want string }{
+		{"http://a.test:80/", "a.test", "a.test"},
+		{"https://a.test:443/", "a.test", "a.test"},
+		{"http://a.test/", "a.test:80", "a.test:80"},
+		{"http://a.test:80/", "", "a.test:80"},
+		{"http://[::1]:80/", "[::1]", "[::1]"},
+		{"https://a.test:80/", "a.test", ""},
+		{"http://a.test/", "b.test", ""},
+	} {
+		got := ""
+		c := Client(gateway.ConnectorFunc(func(_ context.Context, x *gateway.Exchange) error {
+			got = x.Request.Host
+			return errors.New("nobody")
+		}))
+		r, err := http.NewRequest("GET", tt.url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = tt.host
+		c.Do(r) // which fails
+		if got != tt.want {
+			t.Errorf("%s with %q is sent to %q, want %q", tt.url, tt.host, got, tt.want)
+		}
+	}
+}
+
 // TestReleased gives each exchange back once, whatever becomes of its answer, and closes
 // the body of the request with it.
 func TestReleased(t *testing.T) {
