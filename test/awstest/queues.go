@@ -44,6 +44,7 @@ type Queues struct {
 	topics  map[string][]*Message
 	letters string // RedrivePolicy
 	denied  map[string]int
+	deleted bool
 	n       int
 }
 
@@ -55,11 +56,19 @@ func NewQueues(t testing.TB) *Queues {
 	return q
 }
 
-// Deny lets an action, such as SendMessage, be answered with a status; 0 ends that.
+// Deny lets an action, such as SendMessage, be answered with a status, with garbage if that is
+// 200; 0 ends that.
 func (q *Queues) Deny(action string, status int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.denied[action] = status
+}
+
+// Delete deletes all queues and topics for good.
+func (q *Queues) Delete() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.deleted = true
 }
 
 // DeadLetters gives queues a policy for what is received too often.
@@ -134,13 +143,16 @@ func (q *Queues) serveSQS(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
 	name := c.QueueUrl[strings.LastIndexByte(c.QueueUrl, '/')+1:]
 	q.mu.Lock()
-	denied, letters := q.denied[action], q.letters
+	denied, letters, deleted := q.denied[action], q.letters, q.deleted
 	q.mu.Unlock()
 	switch {
+	case denied == 200:
+		io.WriteString(w, "garbage")
+		return
 	case denied != 0:
 		refuse(w, denied, "AccessDeniedException")
 		return
-	case strings.HasSuffix(name, "missing"):
+	case strings.HasSuffix(name, "missing"), deleted:
 		refuse(w, 400, "QueueDoesNotExist")
 		return
 	}
@@ -244,7 +256,7 @@ func (q *Queues) serveSNS(w http.ResponseWriter, r *http.Request) {
 	form, err := url.ParseQuery(string(text))
 	action, arn := form.Get("Action"), form.Get("TopicArn")
 	q.mu.Lock()
-	denied := q.denied[action]
+	denied, deleted := q.denied[action], q.deleted
 	q.mu.Unlock()
 	status, code := 0, ""
 	switch {
@@ -252,7 +264,7 @@ func (q *Queues) serveSNS(w http.ResponseWriter, r *http.Request) {
 		status, code = 400, "InvalidParameter"
 	case denied != 0:
 		status, code = denied, "AuthorizationError"
-	case !strings.HasPrefix(arn, TopicARN), strings.HasSuffix(arn, "missing"):
+	case !strings.HasPrefix(arn, TopicARN), strings.HasSuffix(arn, "missing"), deleted:
 		status, code = 404, "NotFound"
 	case action != "Publish" && action != "GetTopicAttributes":
 		status, code = 400, "InvalidAction"

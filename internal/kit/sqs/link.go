@@ -66,29 +66,47 @@ func unseen(r *awsx.Refusal) bool {
 // Close ends what receives.
 func (p *peer) Close(_ context.Context, l *link) { l.Poller.Close() }
 
-// failed returns the failure of a call; sent is that it may have brought a message there.
+// over reports whether a refusal says that the queue or the topic is not there any more, or that
+// nobody knows who we are. Dial is refused that, too, and says so.
+func over(r *awsx.Refusal) bool {
+	switch r.Code {
+	case "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue", "NotFound", "NotFoundException",
+		"InvalidClientTokenId", "UnrecognizedClientException", "ExpiredToken", "ExpiredTokenException",
+		"SignatureDoesNotMatch", "InvalidSignatureException", "IncompleteSignature", "MissingAuthenticationToken":
+		return true
+	}
+	return false
+}
+
+// failed returns the failure of a call; sent is that it may have brought a message there. An
+// answer that cannot be read, or comes too late, says nothing of other calls; one that does not
+// come, because its connection has ended, does until somebody has looked.
 func (l *link) failed(ctx context.Context, err error, sent bool) error {
 	err = awsx.Failed(ctx, err)
 	e, ok := errors.AsType[*gateway.Error](err)
 	if !ok {
 		return err // the time is over
 	}
-	if r, refused := errors.AsType[*awsx.Refusal](err); refused {
-		if sent && r.Status >= 500 {
-			return queue.Lost(r)
-		}
-		return queue.Refused(r)
-	}
+	r, refused := errors.AsType[*awsx.Refusal](err)
+	unreached := errors.Is(e, gateway.ErrUnreached)
 	cause := gateway.Reason(e)
-	l.Lose(cause)
-	if sent && !errors.Is(e, gateway.ErrUnreached) {
+	if unreached || e.Code == gateway.CodeBackendAborted || refused && over(r) {
+		l.Lose(cause)
+	}
+	switch {
+	case refused && sent && r.Status >= 500:
+		return queue.Lost(r)
+	case refused && sent:
+		return queue.Refused(r)
+	case refused:
+		return queue.Unserved(r)
+	case sent && !unreached:
 		return queue.Lost(cause)
+	case e.Code == gateway.CodeBackendInvalid:
+		return e
 	}
 	return gateway.Away(cause)
 }
-
-// patience is how long a call may take where nobody says so.
-const patience = 30 * time.Second
 
 // onceSQS and onceSNS let a call be made once: whoever calls knows what became of it.
 func onceSQS(o *sqs.Options) { o.RetryMaxAttempts = 1 }

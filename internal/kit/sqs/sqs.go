@@ -174,11 +174,8 @@ func (p *publisher) Publish(ctx context.Context, m *queue.Message) error {
 	if err != nil {
 		return err
 	}
-	if _, limited := ctx.Deadline(); !limited {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, patience)
-		defer cancel()
-	}
+	ctx, cancel := queue.Bounded(ctx)
+	defer cancel()
 	if err := p.send(l, ctx, out); err != nil {
 		return l.failed(ctx, err, true)
 	}

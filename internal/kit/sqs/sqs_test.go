@@ -194,6 +194,52 @@ func TestPublishFails(t *testing.T) {
 	}
 }
 
+// TestGone: a queue that is deleted is away, and so is a topic, and the log says why.
+func TestGone(t *testing.T) {
+	e := newEnds(t)
+	q, topic, s := e.queue(t, "orders"), e.topic(t, "orders"), e.subscriber(t, "orders")
+	e.Delete()
+	for _, p := range []queue.Publisher{q, topic} {
+		if err := p.Publish(queuetest.Within(t, time.Minute), &queue.Message{Body: []byte("a")}); queuetest.Code(err) != gateway.CodeBackendStatus {
+			t.Errorf("published: %v", err)
+		}
+		queuetest.Away(t, p)
+	}
+	if _, err := s.Receive(queuetest.Within(t, time.Minute)); err == nil || strings.Contains(err.Error(), "the message") {
+		t.Errorf("received: %v", err)
+	}
+	queuetest.Away(t, s)
+	until(t, func() bool {
+		log := e.Log.String()
+		return strings.Count(log, "QueueDoesNotExist") == 2 && strings.Count(log, "NotFound") == 1
+	})
+}
+
+// TestGarbled: what cannot be read is the failure of one call, and of no other.
+func TestGarbled(t *testing.T) {
+	e := newEnds(t)
+	p, s := e.queue(t, "orders"), e.subscriber(t, "orders")
+	e.Deny("SendMessage", 200)
+	e.Deny("ReceiveMessage", 200)
+	if err := p.Publish(queuetest.Within(t, time.Minute), &queue.Message{Body: []byte("a")}); queuetest.Code(err) != gateway.CodeBackendAborted {
+		t.Errorf("published: %v", err)
+	}
+	if _, err := s.Receive(queuetest.Within(t, time.Minute)); queuetest.Code(err) != gateway.CodeBackendInvalid {
+		t.Errorf("received: %v", err)
+	}
+	e.Deny("SendMessage", 0)
+	e.Deny("ReceiveMessage", 0)
+	if err := p.Publish(queuetest.Within(t, time.Minute), &queue.Message{Body: []byte("a")}); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Receive(queuetest.Within(t, time.Minute)); err != nil {
+		t.Error(err)
+	}
+	if log := e.Log.String(); log != "" {
+		t.Errorf("the log is\n%s", log)
+	}
+}
+
 // TestMissing: a queue that is not there is away, and one that may not be looked at is there.
 func TestMissing(t *testing.T) {
 	e := newEnds(t)

@@ -4,6 +4,7 @@ package sqs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -32,14 +33,14 @@ const most = 10
 
 // ask asks for messages.
 func (l *link) ask(ctx context.Context, n int, wait time.Duration) ([]queue.Delivery, error) {
-	ctx, cancel := context.WithTimeout(ctx, wait+patience)
+	ctx, cancel := context.WithTimeout(ctx, wait+queue.Patience)
 	defer cancel()
 	out, err := l.queues.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
 		QueueUrl: &l.name, MaxNumberOfMessages: int32(n), WaitTimeSeconds: int32(wait / time.Second), MessageAttributeNames: []string{"All"},
 		MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameApproximateReceiveCount, types.MessageSystemAttributeNameMessageGroupId},
 	}, onceSQS)
 	if err != nil {
-		if err = l.failed(ctx, err, false); ctx.Err() != nil { // what receives is over
+		if err = l.failed(ctx, err, false); errors.Is(ctx.Err(), context.DeadlineExceeded) { // AWS has not answered when it should have
 			l.Lose(err)
 			err = gateway.Away(err)
 		}
