@@ -31,11 +31,17 @@ type Options struct {
 	Discard bool
 
 	// RetryDelay is how long a message that has failed rests, unacknowledged, before it is
-	// given back: the double each time it fails again, up to a minute.
+	// given back: the double each time it fails again, up to a minute; or always this if it is
+	// more.
 	RetryDelay time.Duration
 
 	// MaxDeliveries is how often a message is delivered before it is dropped; 0 is no end.
 	MaxDeliveries int
+
+	// Letters is the exchange, or the queue, where what is dropped goes; "" is that nobody
+	// has said so. Lost returns why nothing gets there, as far as is known; nil is never.
+	Letters string
+	Lost    func() error
 
 	// Metadata hands the type of the content and the key of a message on, and those of its
 	// attributes that Headers names; * is all.
@@ -112,17 +118,21 @@ func (t *taker) String() string {
 func (t *taker) health() (text string, ok bool) {
 	text, up := t.sub.Health()
 	failed := text == live.Failed.String()
-	seen := t.pinged()
+	seen, deaf := t.pinged()
+	if up && deaf {
+		text, up = "failing", false
+	}
+	ok = up || !failed && !t.o.Critical
 	switch {
 	case failed:
-	case t.stamps && !seen.IsZero():
+	case t.stamps && ok && !seen.IsZero():
 		text = seen.String()
-	case t.stamps && (up || !t.o.Critical):
+	case t.stamps && ok:
 		text = ""
 	case !seen.IsZero():
 		text += ", last seen " + seen.UTC().Format(time.RFC3339)
 	}
-	return text, up || !failed && !t.o.Critical
+	return text, ok
 }
 
 // Run takes messages until ctx ends.
@@ -143,12 +153,31 @@ func (t *taker) Run(ctx context.Context, take func(gateway.Message) error) error
 			if ctx.Err() != nil {
 				return nil
 			}
+			t.hear(err) // that nothing is taken any more
 			return err
 		case <-looks.C:
-			if _, up := t.sub.Health(); up {
-				t.ping(t.clock())
-			}
+			t.look()
 		}
+	}
+}
+
+// look notes that the connection is there, and says what is new about it.
+func (t *taker) look() {
+	if _, up := t.sub.Health(); up {
+		t.ping(t.clock())
+		if t.waits(t.clock(), queue.Patience) {
+			t.heard(nil)
+		}
+	}
+	if t.o.Lost == nil {
+		return
+	}
+	if err := t.o.Lost(); t.nowhere.Is(err != nil, t.clock) {
+		if err != nil {
+			t.log.Warn("dead letters are lost", "to", t.o.Letters, "cause", err)
+			return
+		}
+		t.log.Info("dead letters are kept", "to", t.o.Letters)
 	}
 }
 
@@ -165,7 +194,7 @@ func (t *taker) takes(ctx context.Context, take func(gateway.Message) error) err
 		workers.Go(func() {
 			defer func() { <-t.busy }()
 			if err := t.work(d, take); err != nil {
-				t.log.Error("what became of a message is not told to the broker, which gives it to others when the connection ends", "error", err)
+				t.told(err)
 			}
 		})
 	}
@@ -207,11 +236,11 @@ func (t *taker) next(ctx context.Context) (d queue.Delivery, err error) {
 	if t.rate == nil {
 		return t.receive(ctx)
 	}
-	if wait := t.rate.RetryAfter(time.Now()); wait > 0 && !sleep(ctx, wait) {
+	if wait := t.rate.RetryAfter(t.clock()); wait > 0 && !sleep(ctx, wait) {
 		return nil, ctx.Err()
 	}
 	if d, err = t.receive(ctx); err == nil {
-		t.rate.Take(time.Now()) // which nobody else has done meanwhile
+		t.rate.Take(t.clock()) // which nobody else has done meanwhile
 	}
 	return d, err
 }
@@ -232,9 +261,16 @@ const again = time.Second
 // receive returns the next message of the broker.
 func (t *taker) receive(ctx context.Context) (queue.Delivery, error) {
 	for tries := 0; ; tries++ {
-		d, err := t.sub.Receive(ctx)
-		if err == nil || ctx.Err() != nil {
-			return d, err
+		d, err := t.ask(ctx)
+		if err == nil {
+			t.heard(nil)
+			return d, nil
+		}
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		if e, is := errors.AsType[*gateway.Error](err); !is || e.Code != gateway.CodeBackendAway { // of which the driver has a line
+			t.heard(err)
 		}
 		t.sweep()
 		if tries > 0 && !sleep(ctx, again) {
@@ -246,6 +282,25 @@ func (t *taker) receive(ctx context.Context) (queue.Delivery, error) {
 			}
 		}
 		t.ping(t.clock())
+	}
+}
+
+// ask asks the broker for a message. A panic of the driver is an error.
+func (t *taker) ask(ctx context.Context) (d queue.Delivery, err error) {
+	defer gateway.Recover("", &err)
+	t.asks(t.clock())
+	return t.sub.Receive(ctx)
+}
+
+// heard notes what has become of a question, and says so if it is news.
+func (t *taker) heard(err error) {
+	t.hear(err)
+	switch {
+	case !t.deaf.Is(err != nil, t.clock):
+	case err != nil:
+		t.log.Warn("no message can be taken", "cause", err)
+	default:
+		t.log.Info("messages can be taken again")
 	}
 }
 
@@ -270,16 +325,11 @@ func (t *taker) message(m *queue.Message) gateway.Message {
 	return out
 }
 
-// lastWord is how long the end of a delivery may take.
-const lastWord = time.Second
-
 // settle ends a delivery by what became of the message, or lets it rest.
 func (t *taker) settle(d queue.Delivery, failed error) {
 	if void(d) {
 		return // what is known of it is for the delivery that comes again
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), lastWord)
-	defer cancel()
 	m := d.Message()
 	tally := t.tally(m, failed)
 	switch n := tally.before + 1; {
@@ -287,26 +337,79 @@ func (t *taker) settle(d queue.Delivery, failed error) {
 		if dropped, waited := t.drops.Is(false, t.clock), t.full.Is(false, t.clock); dropped || waited {
 			t.log.Info("messages are worked on again")
 		}
-		if err := d.Ack(ctx); err != nil {
-			t.log.Debug("a message is not acknowledged and comes again", "cause", err)
+		if t.end(d, d.Ack) != nil {
+			t.count(tally.sum, tally.before)
 		}
 	case errors.Is(failed, gateway.ErrStopped) || gateway.Cut(failed):
 		t.count(tally.sum, tally.before)
-		d.Nack(ctx, true) // if not, the end of the connection does
+		t.giveBack(d)
 	case t.o.AutoAck:
-	case t.o.Discard:
-		d.Nack(ctx, false)
-	case t.o.MaxDeliveries > 0 && n >= t.o.MaxDeliveries:
-		if t.drops.Is(true, t.clock) {
-			t.log.Warn("messages fail too often and are dropped", "deliveries", n, "cause", failed)
+		t.gone(m, n, failed)
+	case t.o.Discard || t.o.MaxDeliveries > 0 && n >= t.o.MaxDeliveries:
+		t.gone(m, n, failed)
+		if t.end(d, func(ctx context.Context) error { return d.Nack(ctx, false) }) != nil && !t.o.Discard {
+			t.count(tally.sum, n)
 		}
-		d.Nack(ctx, false)
 	default:
 		t.count(tally.sum, n)
-		if room := t.rest(d, t.o.pause(n)); !room && t.full.Is(true, t.clock) {
+		if room := t.rest(d, t.o.pause(n), t.giveBack); !room && t.full.Is(true, t.clock) {
 			t.log.Warn("as many messages rest as may, because they have failed, and all others wait until one of them has gone back", "cause", failed)
 		}
 	}
+}
+
+// gone says, if it is news, that messages are lost or go elsewhere, and tells which is the
+// first of them.
+func (t *taker) gone(m *queue.Message, n int, failed error) {
+	if !t.drops.Is(true, t.clock) {
+		return
+	}
+	text, about := "messages fail and are dropped", []any{"deliveries", n, "key", queue.Line(m.Key), "cause", failed}
+	if t.o.AutoAck {
+		text = "messages fail and are lost, since the broker has forgotten them"
+	} else if t.o.Letters != "" {
+		text, about = "messages fail and become dead letters", append(about, "to", t.o.Letters)
+		if t.o.Lost != nil && t.o.Lost() != nil {
+			text = "messages fail and are lost, since nobody keeps dead letters"
+		}
+	}
+	t.log.Warn(text, about...)
+}
+
+// lastWord is how long the end of a delivery may take.
+const lastWord = time.Second
+
+// end ends a delivery by f. The error, which may be a panic of the driver, is that the broker
+// has not heard of it, as far as is known, and delivers the message again when the connection
+// ends; it is said if it is news.
+func (t *taker) end(d queue.Delivery, f func(context.Context) error) (err error) {
+	func() {
+		defer gateway.Recover("", &err)
+		ctx, cancel := context.WithTimeout(context.Background(), lastWord)
+		defer cancel()
+		err = f(ctx)
+	}()
+	if err == nil || !void(d) { // else the connection has ended, of which the driver has a line
+		t.told(err)
+	}
+	return err
+}
+
+// told says, if it is news, whether the broker is told what becomes of messages.
+func (t *taker) told(err error) {
+	switch {
+	case !t.mute.Is(err != nil, t.clock):
+	case err != nil:
+		t.log.Warn("what became of a message is not told to the broker, which delivers it again when the connection ends", "cause", err)
+	default:
+		t.log.Info("the broker is told again what became of messages")
+	}
+}
+
+// giveBack lets the broker deliver a message again; if it does not hear of that, the end of
+// the connection says so.
+func (t *taker) giveBack(d queue.Delivery) {
+	t.end(d, func(ctx context.Context) error { return d.Nack(ctx, true) })
 }
 
 // A tally says of a message which it is, and how often it was delivered before.
@@ -322,7 +425,10 @@ func (t *taker) tally(m *queue.Message, failed error) (y tally) {
 	}
 	y.sum = t.sum(m)
 	if m.Redelivered > 0 {
-		y.before = max(m.Redelivered, t.uncount(y.sum))
+		y.before = t.uncount(y.sum)
+		if !m.Uncounted { // else it may have been with somebody who did not come to it
+			y.before = max(m.Redelivered, y.before)
+		}
 	}
 	return y
 }
@@ -352,5 +458,6 @@ func sleep(ctx context.Context, d time.Duration) bool {
 
 // id is of all that shapes what is kept.
 func id(s *component.PipeSite, sub queue.Subscriber, o Options) string {
+	o.Lost = nil // which is that of sub
 	return "agent " + queue.ID(s.Name(), fmt.Sprintf("%p %+v %+v", sub, o, s.Agent().Consumer), strings.Join(o.Headers, "\n"))
 }

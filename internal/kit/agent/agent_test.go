@@ -40,6 +40,72 @@ type options struct {
 	Critical bool            `json:"critical"`
 	Room     int             `json:"room"`  // how many deliveries may rest, 0 for any number
 	Fails    bool            `json:"fails"` // nobody tries any longer while the broker is away
+	Faulty   bool            `json:"faulty"`
+	Letters  string          `json:"letters"`
+}
+
+// faults says what goes wrong where a driver is faulty: in Receive, Ack or Nack. Nil is nothing, and
+// errPanic a panic.
+var faults func(in string) error
+
+// nowhere is that dead letters are lost.
+var nowhere atomic.Bool
+
+func lost() error {
+	if nowhere.Load() {
+		return errNo
+	}
+	return nil
+}
+
+var errPanic = errors.New("the library panics")
+
+func fault(in string) error {
+	if faults == nil {
+		return nil
+	}
+	err := faults(in)
+	if err == errPanic {
+		panic(err)
+	}
+	return err
+}
+
+// A faulty subscriber has faults, and knows of messages no more than that they come again.
+type faulty struct{ queue.Subscriber }
+
+type faultyDelivery struct {
+	queue.Delivery
+	m queue.Message
+}
+
+func (f *faulty) Receive(ctx context.Context) (queue.Delivery, error) {
+	if err := fault("Receive"); err != nil {
+		return nil, err
+	}
+	d, err := f.Subscriber.Receive(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m := *d.Message()
+	m.Redelivered, m.Uncounted = min(m.Redelivered, 1), true
+	return &faultyDelivery{d, m}, nil
+}
+
+func (d *faultyDelivery) Message() *queue.Message { return &d.m }
+
+func (d *faultyDelivery) Ack(ctx context.Context) error {
+	if err := fault("Ack"); err != nil {
+		return err
+	}
+	return d.Delivery.Ack(ctx)
+}
+
+func (d *faultyDelivery) Nack(ctx context.Context, requeue bool) error {
+	if err := fault("Nack"); err != nil {
+		return err
+	}
+	return d.Delivery.Nack(ctx, requeue)
 }
 
 // forgets is a subscriber whose broker forgets a message when it is received.
@@ -114,6 +180,12 @@ func init() {
 			if o.Fails {
 				sub = &failing{sub}
 			}
+			if o.Faulty {
+				inner := sub
+				if sub, err = component.Keep(&s.Site, "faulty", func() (*faulty, func(), error) { return &faulty{inner}, nil, nil }); err != nil {
+					return err
+				}
+			}
 			if o.AutoAck {
 				sub = &forgets{sub}
 			}
@@ -121,7 +193,7 @@ func init() {
 				sub = &narrow{Subscriber: sub, room: o.Room}
 			}
 			return agent.Take(s, sub, agent.Options{AutoAck: o.AutoAck, Discard: o.Discard, RetryDelay: time.Duration(o.Delay), MaxDeliveries: o.Most,
-				Metadata: o.Metadata, Headers: o.Headers, Critical: o.Critical})
+				Metadata: o.Metadata, Headers: o.Headers, Critical: o.Critical, Letters: o.Letters, Lost: lost})
 		}),
 		component.Driver(component.Info{Namespace: "test/second"}, func(s *component.PipeSite, _ struct{}) error { return s.Source(&failing{}, new(int)) }),
 		component.Service(component.Info{Namespace: "test/pipe", Pipes: component.InAgent}, func(s *component.ServiceSite, o piped) error {
@@ -666,6 +738,251 @@ func TestFailed(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// count returns how many calls there were with each text, without their times.
+func (b *bench) count() map[string]int {
+	n := make(map[string]int)
+	for _, line := range b.got() {
+		_, text, _ := strings.Cut(line, " ")
+		n[text]++
+	}
+	return n
+}
+
+// TestFaults: whatever the library of a broker does, be it a panic, an agent goes on when that is
+// over, without and with a reload, tells once that it is so, and is not well meanwhile if
+// nothing can be taken.
+func TestFaults(t *testing.T) {
+	tests := []struct {
+		in, line, over string
+		err            error
+		well           bool
+	}{
+		{"Receive", "no message can be taken", "messages can be taken again", errPanic, false},
+		{"Receive", "no message can be taken", "messages can be taken again", queue.Refused(errors.New("you may not")), false},
+		{"Ack", "what became of a message is not told", "the broker is told again", errPanic, true},
+		{"Ack", "what became of a message is not told", "the broker is told again", errNo, true},
+		{"Nack", "what became of a message is not told", "the broker is told again", errPanic, true},
+		{"Nack", "what became of a message is not told", "the broker is told again", errNo, true},
+	}
+	for _, tt := range tests {
+		for _, reload := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				var wrong atomic.Bool
+				wrong.Store(true)
+				faults = func(in string) error {
+					if in == tt.in && wrong.Load() {
+						return tt.err
+					}
+					return nil
+				}
+				defer func() { faults = nil }()
+				b := newBench(t)
+				b.say(func(context.Context, string, string) error {
+					if tt.in == "Nack" && wrong.Load() {
+						return errNo
+					}
+					return nil
+				})
+				const driver = `, "faulty": true, "critical": true`
+				stop := run(t, b.load(t, "krakend", "", one, driver))
+				put(b.broker, "1", "2")
+				wait(time.Hour)
+				if text, ok := b.Env.Health[0].State(); ok != tt.well || !ok && !strings.HasPrefix(text, "failing, last seen") {
+					t.Errorf("%s, %v: health %q, %t", tt.in, tt.err, text, ok)
+				}
+				if n := strings.Count(b.Log.String(), tt.line); n != 1 {
+					t.Errorf("%s, %v: %d lines:\n%s", tt.in, tt.err, n, b.Log.String())
+				}
+				next := stop
+				if reload {
+					next = run(t, b.load(t, "krakend", "", one, driver))
+					if err := stop(); err != nil {
+						t.Error(err)
+					}
+				}
+				wrong.Store(false)
+				b.broker.Lose(errors.New("cut"))
+				b.broker.Return()
+				wait(time.Minute)
+				if n := len(b.broker.Queue("orders")) + b.broker.Held(); n != 0 || b.count()["/a 1"] == 0 {
+					t.Errorf("%s, %v: %d messages are left", tt.in, tt.err, n)
+				}
+				if text, ok := b.Env.Health[len(b.Env.Health)-1].State(); !ok || strings.Contains(text, "failing") {
+					t.Errorf("%s, %v: health at the end %q, %t", tt.in, tt.err, text, ok)
+				}
+				if n := strings.Count(b.Log.String(), tt.over); n != 1 {
+					t.Errorf("%s, %v: %d lines that it is over:\n%s", tt.in, tt.err, n, b.Log.String())
+				}
+				if err := next(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+// TestQuietAgain: that the broker gave an error is over when it lets wait for a message.
+func TestQuietAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var wrong atomic.Bool
+		wrong.Store(true)
+		faults = func(string) error {
+			if wrong.Load() {
+				return errNo
+			}
+			return nil
+		}
+		defer func() { faults = nil }()
+		b := newBench(t)
+		stop := run(t, b.load(t, "sluice", "", one, `, "faulty": true`))
+		wait(time.Minute)
+		if text, _ := b.Env.Health[0].State(); !strings.HasPrefix(text, "failing") {
+			t.Errorf("health %q", text)
+		}
+		wrong.Store(false)
+		wait(time.Minute)
+		if text, _ := b.Env.Health[0].State(); !strings.HasPrefix(text, "ready") {
+			t.Errorf("health %q, and there is no message", text)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestCounted: a message was delivered as often as it was worked on, where the broker does not
+// count; that a connection ends is no delivery, nor is it forgotten then what was counted.
+func TestCounted(t *testing.T) {
+	tests := []struct {
+		name  string
+		fault string // what fails once, when messages are dropped
+	}{{"nothing fails", ""}, {"to drop it fails", "Nack"}}
+	for _, tt := range tests {
+		synctest.Test(t, func(t *testing.T) {
+			var once, arms atomic.Bool
+			faults = func(in string) error {
+				if in == tt.fault && arms.Load() && !once.Swap(true) {
+					return errNo
+				}
+				return nil
+			}
+			defer func() { faults = nil }()
+			b := newBench(t)
+			b.say(func(context.Context, string, string) error { return errNo })
+			stop := run(t, b.load(t, "sluice", `, "max_rate": 0.1`, one, `, "faulty": true, "most": 2, "delay": "1m"`))
+			put(b.broker, "1")
+			wait(time.Second)                         // it rests
+			for _, text := range []string{"2", "3"} { // were with somebody who has not come to them
+				b.broker.Put("orders", queue.Message{Body: []byte(text), Redelivered: 1})
+			}
+			b.broker.Lose(errors.New("cut")) // and comes again, in front
+			b.broker.Return()
+			arms.Store(true)
+			wait(10 * time.Minute)
+			b.broker.Lose(errors.New("cut")) // what nobody was told of comes again
+			b.broker.Return()
+			wait(10 * time.Minute)
+			got, want := fmt.Sprint(b.count()), "map[/a 1:2 /a 2:2 /a 3:2]"
+			if tt.fault != "" {
+				want = "map[/a 1:3 /a 2:2 /a 3:2]"
+			}
+			if n := len(b.broker.Dropped("orders")); got != want || n != 3 {
+				t.Errorf("%s: calls %s, %d dropped; want %s and 3", tt.name, got, n, want)
+			}
+			if err := stop(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestGone: messages that fail for good are a line, which says where they go and which is the
+// first.
+func TestGone(t *testing.T) {
+	tests := []struct {
+		driver, want string
+		lost         bool
+	}{
+		{`, "most": 1`, `messages fail and are dropped`, false},
+		{`, "discard": true`, `messages fail and are dropped`, false},
+		{`, "auto_ack": true`, `messages fail and are lost`, false},
+		{`, "discard": true, "letters": "shop.failed"`, `messages fail and become dead letters`, false},
+		{`, "discard": true, "letters": "shop.failed"`, `messages fail and are lost`, true},
+	}
+	for _, tt := range tests {
+		synctest.Test(t, func(t *testing.T) {
+			nowhere.Store(tt.lost)
+			defer nowhere.Store(false)
+			b := newBench(t)
+			b.say(func(context.Context, string, string) error { return errNo })
+			stop := run(t, b.load(t, "sluice", "", one, tt.driver))
+			for range 100 {
+				b.broker.Put("orders", queue.Message{Key: "orders.eu", Body: []byte("secret")})
+			}
+			wait(time.Minute)
+			log := b.Log.String()
+			if strings.Count(log, "messages fail") != 1 || !strings.Contains(log, tt.want) || !strings.Contains(log, "key=orders.eu") || strings.Contains(log, "secret") {
+				t.Errorf("%s: the log says\n%s", tt.driver, log)
+			}
+			if strings.Contains(tt.driver, "letters") && !strings.Contains(log, "to=shop.failed") {
+				t.Errorf("%s: the log does not say where to:\n%s", tt.driver, log)
+			}
+			if n := strings.Count(log, "dead letters are lost"); n != min(1, strings.Count(tt.want, "are lost")) && !strings.Contains(tt.driver, "auto") {
+				t.Errorf("%s: %d lines that dead letters are lost", tt.driver, n)
+			}
+			nowhere.Store(false)
+			wait(time.Minute)
+			if n := strings.Count(b.Log.String(), "dead letters are kept"); tt.lost && n != 1 {
+				t.Errorf("%s: %d lines that they are kept", tt.driver, n)
+			}
+			if err := stop(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestReason: the reason why a gateway is not ready is a state, and no time.
+func TestReason(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		stop := run(t, b.load(t, "krakend", "", one, `, "critical": true`))
+		wait(time.Minute)
+		b.broker.Lose(errors.New("cut"))
+		if text, ok := b.Env.Health[0].State(); ok || !strings.HasPrefix(text, "connecting, last seen 20") {
+			t.Errorf("health %q, %t", text, ok)
+		}
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestHealthInterval: the time of the last look is as old as health_interval at most.
+func TestHealthInterval(t *testing.T) {
+	for text, want := range map[string]time.Duration{"": time.Second, `, "connection": {"health_interval": "1ms"}`: time.Second, `, "connection": {"health_interval": "20s"}`: 20 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t)
+			began := time.Now()
+			stop := run(t, b.load(t, "krakend", "", one+text, ""))
+			if text, _ := b.Env.Health[0].State(); text != "" {
+				t.Errorf("health before the first look: %q", text)
+			}
+			wait(want - time.Millisecond)
+			if got, _ := b.Env.Health[0].State(); got != "" {
+				t.Errorf("health before %v: %q", want, got)
+			}
+			wait(time.Millisecond)
+			if got, _ := b.Env.Health[0].State(); got != began.Add(want).String() && !strings.HasPrefix(got, began.Add(want).Format("2006-01-02 15:04:05")) {
+				t.Errorf("health at %v: %q", want, got)
+			}
+			if err := stop(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }
 
 // TestMessage: backends get the body alone, or what of a message is handed on.

@@ -1,13 +1,13 @@
 package agent
 
 import (
-	"context"
 	"hash/maphash"
 	"math"
 	"sync"
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/bucket"
 	"github.com/sluice-gateway/sluice/internal/kit/change"
 	"github.com/sluice-gateway/sluice/internal/kit/queue"
@@ -20,11 +20,16 @@ type state struct {
 	rate *bucket.Bucket // nil for any
 	seed maphash.Seed   // of sums
 
-	drops change.State // messages fail too often
-	full  change.State // those that rest leave no room for others
+	drops   change.State // messages that fail are gone
+	full    change.State // those that rest leave no room for others
+	deaf    change.State // the broker is there and gives none
+	mute    change.State // the broker cannot be told what became of them
+	nowhere change.State // dead letters are lost
 
 	mu      sync.Mutex
 	seen    time.Time // when the connection was
+	asked   time.Time // when the broker was, for the last time
+	fails   bool      // it is there, and gave an error
 	resting map[*rest]bool
 	counts  counts
 	closed  bool
@@ -36,6 +41,7 @@ type state struct {
 type rest struct {
 	queue.Delivery
 	timer *time.Timer
+	back  func(queue.Delivery)
 }
 
 // keep opens the state, or finds it.
@@ -54,59 +60,62 @@ func keep(s *component.PipeSite, sub queue.Subscriber, o Options) (*state, error
 func (k *state) close() {
 	k.mu.Lock()
 	k.closed = true
-	var back []queue.Delivery
+	var back []*rest
 	for r := range k.resting {
 		if r.timer.Stop() {
-			back = append(back, r.Delivery)
+			back = append(back, r)
 			k.given.Done()
 		}
 	}
 	clear(k.resting)
 	k.mu.Unlock()
-	for _, d := range back {
-		giveBack(d)
+	for _, r := range back {
+		r.back(r.Delivery)
 	}
 	k.given.Wait()
 }
 
-// giveBack lets the broker deliver a message again; if it does not hear of that, the end of
-// the connection says so.
-func giveBack(d queue.Delivery) {
-	ctx, cancel := context.WithTimeout(context.Background(), lastWord)
-	defer cancel()
-	d.Nack(ctx, true)
-}
-
-// rest gives a message back when the pause is over, and reports whether others can come
-// meanwhile.
-func (k *state) rest(d queue.Delivery, pause time.Duration) (room bool) {
-	room = true
-	if tells, knows := d.(interface{ Rest() bool }); knows && pause > 0 {
-		room = tells.Rest()
-	}
+// rest gives a message back, which must not panic, when the pause is over, and reports whether
+// others can come meanwhile.
+func (k *state) rest(d queue.Delivery, pause time.Duration, back func(queue.Delivery)) (room bool) {
+	room = pause <= 0 || leavesRoom(d)
 	k.mu.Lock()
 	if k.closed || pause <= 0 {
 		k.mu.Unlock()
-		giveBack(d)
+		back(d)
 		return room
 	}
 	defer k.mu.Unlock()
 	k.given.Add(1)
-	r := &rest{Delivery: d}
+	r := &rest{Delivery: d, back: back}
 	k.resting[r] = true
 	r.timer = time.AfterFunc(pause, func() {
 		defer k.given.Done()
 		k.mu.Lock()
 		delete(k.resting, r)
 		k.mu.Unlock()
-		giveBack(d)
+		back(d)
 	})
+	return room
+}
+
+// leavesRoom tells the driver that a delivery rests, and reports whether others can come
+// meanwhile, as far as it knows.
+func leavesRoom(d queue.Delivery) (room bool) {
+	var panicked error // its connection is of no use then, which others will notice
+	defer gateway.Recover("", &panicked)
+	room = true
+	if tells, knows := d.(interface{ Rest() bool }); knows {
+		room = tells.Rest()
+	}
 	return room
 }
 
 // void reports whether the broker has taken a delivery back, as far as the driver knows: its
 // connection has ended, and the message comes again.
-func void(d queue.Delivery) bool {
+func void(d queue.Delivery) (is bool) {
+	var panicked error // which is no knowledge
+	defer gateway.Recover("", &panicked)
 	v, knows := d.(interface{ Void() bool })
 	return knows && v.Void()
 }
@@ -130,10 +139,33 @@ func (k *state) ping(now time.Time) {
 	k.seen = now
 }
 
-func (k *state) pinged() time.Time {
+// pinged returns when that was, and whether no message can be taken all the same.
+func (k *state) pinged() (seen time.Time, fails bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.seen
+	return k.seen, k.fails
+}
+
+// asks notes that the broker is asked for a message.
+func (k *state) asks(now time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.asked = now
+}
+
+// hear notes whether it gave one, or an error.
+func (k *state) hear(err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.fails = err != nil
+}
+
+// waits reports whether the broker gave an error when it was asked before, and now lets wait
+// for a message, for longer than d.
+func (k *state) waits(now time.Time, d time.Duration) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.fails && now.Sub(k.asked) > d
 }
 
 // count notes how often a message was delivered that is given back.

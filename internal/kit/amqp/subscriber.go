@@ -426,6 +426,7 @@ func message(d *client.Delivery) queue.Message {
 		}
 	}
 	if d.Redelivered {
+		m.Uncounted = m.Redelivered == 0
 		m.Redelivered = max(m.Redelivered, 1)
 	}
 	if d.ContentType != "" && !hasFold(m.Attributes, "Content-Type") {

@@ -34,8 +34,10 @@ type Message struct {
 	Fault error
 
 	// Redelivered is how often the message was delivered before, as far as the broker
-	// tells: 1 if it says no more than that it was.
+	// tells: 1 if it says no more than that it was, which Uncounted tells. It may have been with
+	// somebody who held it ahead and did not come to it.
 	Redelivered int
+	Uncounted   bool
 }
 
 // Lasting is what is kept up over reloads.

@@ -58,13 +58,14 @@ type Options struct {
 	DeadLetterExchange string `json:"dead_letter_exchange"`
 
 	// RetryDelay is how long a message that has failed rests before it goes back to the
-	// queue, unacknowledged: the double each time it fails again, up to a minute; 0s gives
-	// it back at once.
+	// queue, unacknowledged: the double each time it fails again, up to a minute, or always this if
+	// it is more; 0s gives it back at once.
 	RetryDelay config.Duration `json:"retry_delay"`
 
 	// MaxDeliveries is how often a message is delivered before it is dropped, or becomes a
-	// dead letter; 0 is no end, of which check warns unless it is written. A quorum queue counts for all consumers, of any other this
-	// process counts for itself.
+	// dead letter; 0 is no end, of which check warns unless it is written. A quorum queue
+	// counts for all consumers. Of any other this process counts for itself how often it was
+	// worked on; one that only came ahead when a connection ended counts for nothing.
 	MaxDeliveries int `json:"max_deliveries" check:"min=0"`
 
 	// ForwardMetadata lets backends see more of a message than its body: its content type as
