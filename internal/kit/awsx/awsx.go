@@ -141,6 +141,11 @@ func readEnvironment(s *component.Site) (*environment, error) {
 		files:   [2]string{s.Getenv("AWS_CONFIG_FILE"), s.Getenv("AWS_SHARED_CREDENTIALS_FILE")},
 		bundle:  os.Getenv("AWS_CA_BUNDLE"), // as the SDK has it, whatever the site says
 	}
+	for _, text := range []string{e.key, e.secret, e.session} { // which a header takes, or a signature
+		if strings.ContainsAny(text, "\r\n") {
+			return nil, errors.New("a variable with credentials of AWS has a line end in it; remove that where it is set")
+		}
+	}
 	if e.region != "" {
 		if err := CheckRegion(e.region); err != nil {
 			return nil, fmt.Errorf("the variable AWS_REGION: %w", err)

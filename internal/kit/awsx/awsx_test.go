@@ -218,6 +218,7 @@ func TestRegion(t *testing.T) {
 		{map[string]string{"AWS_ENDPOINT_URL": "http://localhost:4566"}, "", "", "us-east-1", ""},
 		{nil, "", "", "", "nobody says in which region"},
 		{map[string]string{"AWS_REGION": "a/b"}, "", "", "", "the variable AWS_REGION: it is no name of a region"},
+		{map[string]string{"AWS_SESSION_TOKEN": "hidden\n"}, "eu-west-1", "", "", "has a line end in it"},
 		{map[string]string{"AWS_PROFILE": "nobody"}, "eu-west-1", "", "", "nobody"},
 		{map[string]string{"AWS_CONFIG_FILE": t.TempDir()}, "eu-west-1", "", "", "a shared file of AWS"},
 	}
