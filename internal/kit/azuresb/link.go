@@ -40,9 +40,10 @@ type link struct {
 
 	busy atomic.Int32 // calls that use it
 
-	mu   sync.Mutex
-	conn net.Conn // nil until there is one
-	lost bool
+	mu      sync.Mutex
+	dialled bool     // or being dialled
+	conn    net.Conn // nil until there is one
+	lost    bool
 }
 
 // begin notes that a call uses the link, until end is called. If the library has closed the
@@ -123,8 +124,10 @@ func (errOnce) NonRetriable() {}
 // dial makes the one connection of the link.
 func (l *link) dial(ctx context.Context, n *namespace) (net.Conn, error) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.conn != nil || l.lost {
+	again := l.dialled || l.lost
+	l.dialled = true
+	l.mu.Unlock()
+	if again {
 		return nil, errOnce{}
 	}
 	var d net.Dialer
@@ -140,6 +143,8 @@ func (l *link) dial(ctx context.Context, n *namespace) (net.Conn, error) {
 		}
 		c = t
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.conn = &watched{c, l}
 	return l.conn, nil
 }
