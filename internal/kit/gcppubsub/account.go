@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"os"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -116,8 +115,8 @@ func wellKnown(s *component.Site) string {
 	if runtime.GOOS == "windows" {
 		return filepath.Join(s.Getenv("APPDATA"), "gcloud", name)
 	}
-	home, err := os.UserHomeDir()
-	if err != nil {
+	home := s.Getenv("HOME")
+	if home == "" {
 		return ""
 	}
 	return filepath.Join(home, ".config", "gcloud", name)
