@@ -273,11 +273,19 @@ type Topology struct {
 	DeadLetters string
 }
 
+// differs says what to do where the error of a declaration is that the thing exists and is another.
+func differs(err error) error {
+	if e, ok := errors.AsType[*client.Error](err); ok && e.Code == client.PreconditionFailed {
+		return fmt.Errorf("%w; write the options that it was made with, or remove it from the broker", err)
+	}
+	return err
+}
+
 // declare makes it so.
 func (t Topology) declare(ch *client.Channel) error {
 	if t.Exchange != "" {
 		if err := ch.ExchangeDeclare(t.Exchange, client.ExchangeTopic, t.Durable, t.Delete, t.Exclusive, t.NoWait, nil); err != nil {
-			return fmt.Errorf("declaring the exchange %q: %w", t.Exchange, err)
+			return differs(fmt.Errorf("declaring the exchange %q: %w", t.Exchange, err))
 		}
 	}
 	if t.Queue == "" {
@@ -288,7 +296,7 @@ func (t Topology) declare(ch *client.Channel) error {
 		args = client.Table{"x-dead-letter-exchange": t.DeadLetters}
 	}
 	if _, err := ch.QueueDeclare(t.Queue, t.Durable, t.Delete, t.Exclusive, t.NoWait, args); err != nil {
-		return fmt.Errorf("declaring the queue %q: %w", t.Queue, err)
+		return differs(fmt.Errorf("declaring the queue %q: %w", t.Queue, err))
 	}
 	for _, key := range t.Keys {
 		if err := ch.QueueBind(t.Queue, key, t.Exchange, t.NoWait, nil); err != nil {

@@ -188,6 +188,13 @@ func TestBlocked(t *testing.T) {
 	if err := p.Send(queuetest.Within(t, time.Minute), new(amqp.Message)); err != nil {
 		t.Error(err)
 	}
+	testx.Await(t, func() error {
+		log := e.Log.String()
+		if strings.Count(log, "broker takes no messages, calls fail until it does") != 1 || strings.Count(log, "broker takes messages again") != 1 {
+			return fmt.Errorf("the log has %s", log)
+		}
+		return nil
+	})
 }
 
 // TestTLS: amqps asks who is there, by client_tls of the service.

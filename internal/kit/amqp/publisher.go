@@ -2,9 +2,11 @@ package amqp
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"regexp"
 	"strconv"
 	"strings"
@@ -16,6 +18,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/change"
 	"github.com/sluice-gateway/sluice/internal/kit/live"
 	"github.com/sluice-gateway/sluice/internal/kit/queue"
 )
@@ -58,7 +61,9 @@ func (b *Broker) Publisher(o Publishing) (*Publisher, error) {
 	return component.Keep(b.site, b.key("publisher", o), func() (*Publisher, func(), error) {
 		own := *b
 		own.site = nil
-		c := live.New(b.options("exchange "+o.Topology.Exchange), &publication{Broker: &own, Publishing: o})
+		peer := &publication{Broker: &own, Publishing: o}
+		c := live.New(b.options("exchange "+o.Topology.Exchange), peer)
+		peer.say = c.Say
 		return &Publisher{c, o}, c.Close, nil
 	})
 }
@@ -72,6 +77,24 @@ type publication struct {
 	// and says then how long one may be. That is so until a connection ends for another
 	// reason: the broker may be another one by then.
 	limit atomic.Int64 // 0 is not known
+
+	say   func(write func(*slog.Logger))
+	alarm change.State // what was said of it
+}
+
+// tell writes a line if it is news that the broker takes no messages, for a reason, or that it
+// does; "" is the latter.
+func (p *publication) tell(why string) {
+	if !p.alarm.Is(why != "", time.Now) {
+		return
+	}
+	p.say(func(log *slog.Logger) {
+		if why != "" {
+			log.Warn("broker takes no messages, calls fail until it does", "peer", p.options("exchange "+p.Topology.Exchange).Name, "cause", why)
+		} else {
+			log.Info("broker takes messages again", "peer", p.options("exchange "+p.Topology.Exchange).Name)
+		}
+	})
 }
 
 // most is how many messages may wait for the broker's word.
@@ -162,6 +185,9 @@ func (l *sender) listen(returns <-chan client.Return, blocks <-chan client.Block
 		case r, ok := <-returns:
 			if !ok {
 				returns = nil
+				if l.blocked.Load() != nil {
+					l.alarm.Is(false, time.Now) // of the next connection it is news
+				}
 				e := <-closes // which was said before
 				l.limit.Store(maxSize(e))
 				if e != nil {
@@ -178,8 +204,10 @@ func (l *sender) listen(returns <-chan client.Return, blocks <-chan client.Block
 				blocks = nil
 			case b.Active:
 				l.blocked.Store(&b.Reason)
+				l.tell(cmp.Or(b.Reason, "no reason"))
 			default:
 				l.blocked.Store(nil)
+				l.tell("")
 			}
 		case l.settle <- struct{}{}:
 		}

@@ -237,7 +237,7 @@ func (k *keys) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	defer cancel()
 	c, err := k.of.Retrieve(limited)
 	if err != nil && ctx.Err() == nil {
-		return c, gateway.Away(fmt.Errorf("the credentials of AWS cannot be had: %s", safe(err)))
+		return c, gateway.Away(fmt.Errorf("the credentials of AWS cannot be had; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or a role: %s", safe(err)))
 	}
 	return c, err
 }

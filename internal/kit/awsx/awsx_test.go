@@ -156,7 +156,7 @@ func TestChain(t *testing.T) {
 func TestNone(t *testing.T) {
 	a := open(t, surroundings(t, nil), "eu-west-1")
 	_, err := a.Config.Credentials.Retrieve(t.Context())
-	if e, ok := errors.AsType[*gateway.Error](err); !ok || e.Code != gateway.CodeBackendAway || !strings.Contains(err.Error(), "credentials of AWS cannot be had") {
+	if e, ok := errors.AsType[*gateway.Error](err); !ok || e.Code != gateway.CodeBackendAway || !strings.Contains(err.Error(), "credentials of AWS cannot be had; set AWS_ACCESS_KEY_ID") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -20,7 +20,7 @@ import (
 )
 
 func init() {
-	queue.Register(queue.Driver{Scheme: "azuresb", Publisher: openPublisher, Subscriber: openSubscriber})
+	queue.Register(queue.Driver{Scheme: "azuresb", Host: checkHost, Publisher: openPublisher, Subscriber: openSubscriber})
 }
 
 var (
@@ -32,6 +32,15 @@ var (
 func checkEntity(a *queue.Address) error {
 	if !entities.MatchString(a.Path) {
 		return errors.New("it is no name of a topic, which has letters, digits and ._-/ in it, and begins and ends with a letter or a digit; the namespace stands in " + variable)
+	}
+	return nil
+}
+
+// checkHost says what is wrong behind the scheme of a host: a part of a name may stand there, and
+// no namespace.
+func checkHost(after string) error {
+	if strings.Contains(after, ":") || strings.Contains(strings.ToLower(after), ".servicebus.") {
+		return errors.New("the name of the namespace stands in " + hostVariable + " or in the option server; write azuresb:// alone")
 	}
 	return nil
 }

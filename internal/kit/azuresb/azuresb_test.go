@@ -504,6 +504,7 @@ func TestAddresses(t *testing.T) {
 		{"orders", "", "Endpoint=sb://shop.servicebus.windows.net;SharedAccessSignature=SharedAccessSignature sr=a&sig=secret&se=1&skn=n", "", false, "shop.servicebus.windows.net:5671", ""},
 		{"orders", "", "endpoint=sb://emulator;sharedaccesskeyname=n;sharedaccesskey=secret=;UseDevelopmentEmulator=true", "", false, "emulator:5672", ""},
 		{"orders", "", "", "shop.servicebus.windows.net", false, "shop.servicebus.windows.net:5671", ""},
+		{"orders", "shop", right, "", false, "shop:5671", ""}, // which is told
 		{"orders", "other.servicebus.windows.net:1", right, "", false, "other.servicebus.windows.net:1", ""},
 		{"orders?subscription=shipping&max_recv_batch_size=1000&listener_timeout=2s", "", right, "", true, "shop.servicebus.windows.net:5671", ""},
 		{"orders", "", right, "", true, "", "url: the parameter subscription is missing; write the topic and ?subscription=NAME"},

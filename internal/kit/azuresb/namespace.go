@@ -50,6 +50,9 @@ func where(s *component.Site, a *queue.Address) (*namespace, error) {
 		if n.address, err = readHost(a.Server, "5671"); err != nil {
 			return nil, queue.Environment(config.At("server", err))
 		}
+		if name, _, _ := net.SplitHostPort(n.address); !strings.ContainsAny(name, ".:") && name != "localhost" {
+			s.Mistake("server", errors.New("it is the first part of a name; write it whole, such as "+name+".servicebus.windows.net"))
+		}
 	case text != "":
 		n.text = text
 		if n.host, plain, err = readConnectionString(text); err != nil {

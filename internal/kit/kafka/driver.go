@@ -10,11 +10,12 @@ import (
 	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/queue"
 )
 
 func init() {
-	queue.Register(queue.Driver{Scheme: "kafka", Host: checkHost, Publisher: openPublisher, Subscriber: openSubscriber})
+	queue.Register(queue.Driver{Scheme: "kafka", Host: checkHost, Publisher: openPublisher, Subscriber: openSubscriber, Judge: judge})
 }
 
 const (
@@ -86,6 +87,26 @@ func openPublisher(s *component.Site, a *queue.Address) (queue.Publisher, error)
 		return nil, err
 	}
 	return p, nil
+}
+
+// judge reports a key that no record has, because the header of clients that it is does not get
+// so far.
+func judge(s *component.BackendSite, a *queue.Address) {
+	name := gateway.Canonical(a.Query.Get("key_name"))
+	e := s.Endpoint()
+	if name == "" || e.Outer() != nil || slices.Contains([]string{"User-Agent", "X-Forwarded-For", "X-Forwarded-Host"}, name) {
+		return
+	}
+	passes := func(list []string) bool {
+		return slices.ContainsFunc(list, func(h string) bool { return h == "*" || gateway.Canonical(h) == name })
+	}
+	list, own := e.Config().InputHeaders, s.Config().InputHeaders
+	if len(list) == 0 && name == "Content-Type" {
+		return // which passes by itself
+	}
+	if !passes(list) || len(own) > 0 && !passes(own) {
+		s.Mistake("topic_url", fmt.Errorf("key_name is the header %s, which input_headers does not let through, so that no record has a key; add it there", name))
+	}
 }
 
 // openSubscriber reads topics as a member of a group.

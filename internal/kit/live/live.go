@@ -383,6 +383,15 @@ func (c *Conn[T]) end(ctx context.Context, l *link[T], takes time.Duration) (err
 	return nil
 }
 
+// Say lets write have the log, if there is one, for what the peer says of itself while it is there.
+func (c *Conn[T]) Say(write func(log *slog.Logger)) {
+	c.telling.Lock()
+	defer c.telling.Unlock()
+	if len(c.logs) > 0 {
+		write(c.logs[len(c.logs)-1])
+	}
+}
+
 // panicked writes a line that the end of a connection has panicked.
 func (c *Conn[T]) panicked(err error) {
 	c.telling.Lock()

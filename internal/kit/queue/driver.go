@@ -30,7 +30,7 @@ type Driver struct {
 
 	// Judge reports what else of a backend does not go with publishing there. Nil reports
 	// nothing.
-	Judge func(s *component.BackendSite)
+	Judge func(s *component.BackendSite, a *Address)
 
 	// Envelope is that there is an old form of its messages, which [Address.Envelope] asks
 	// for.
@@ -54,7 +54,7 @@ func Register(d Driver) {
 // Judge reports what of a backend that publishes to the address does not go with it.
 func (a *Address) Judge(s *component.BackendSite) {
 	if a.driver.Judge != nil {
-		a.driver.Judge(s)
+		a.driver.Judge(s, a)
 	}
 }
 
@@ -105,7 +105,7 @@ func find(text string) (d *Driver, after string, err error) {
 	case slices.Contains(schemes, scheme):
 		return nil, "", fmt.Errorf("this build leaves %s:// out; use the full build, which is made without the tag slim", scheme)
 	case scheme == "amqp" || scheme == "amqps":
-		return nil, "", errors.New("the scheme of RabbitMQ is rabbit:// here, and its address stands in RABBIT_SERVER_URL")
+		return nil, "", errors.New("the scheme of RabbitMQ is rabbit:// here, and its address, amqp:// and the rest, stands in RABBIT_SERVER_URL or in the option server; write rabbit://")
 	}
 	return nil, "", fmt.Errorf("the scheme is none of %s", list(schemes))
 }

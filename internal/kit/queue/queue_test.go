@@ -41,7 +41,7 @@ func TestReadHost(t *testing.T) {
 		{"mem://user:pass@b/", queue.Publishing, "credentials stand in the environment"},
 		{"http://b", queue.Publishing, "the scheme is none of awssns://, awssqs://, azuresb://, gcppubsub://, kafka://, nats://, rabbit://"},
 		{"orders", queue.Publishing, "it has no scheme; the schemes are awssns://, "},
-		{"amqp://guest:guest@b", queue.Publishing, "the scheme of RabbitMQ is rabbit:// here"},
+		{"amqp://guest:guest@b", queue.Publishing, "stands in RABBIT_SERVER_URL or in the option server; write rabbit://"},
 	}
 	for _, tt := range tests {
 		got, err := queue.ReadHost(tt.role)(tt.host)

@@ -9,13 +9,14 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/queue"
 )
 
 // added are the attributes that the gateway adds itself.
 var added = []string{"User-Agent", "X-Forwarded-For", "X-Forwarded-Host"}
 
 // judgeSNS reports what of a backend makes messages that AWS refuses.
-func judgeSNS(s *component.BackendSite) {
+func judgeSNS(s *component.BackendSite, _ *queue.Address) {
 	if e := s.Endpoint(); e.Outer() == nil && e.Config().Method == "GET" {
 		s.Warn("", errors.New("AWS takes no message without a body, and a request with GET has none, so that it is answered with 400; write another method in the endpoint"))
 	}
@@ -27,8 +28,8 @@ func judgeSNS(s *component.BackendSite) {
 }
 
 // judgeSQS is judgeSNS, where there may be only so many attributes.
-func judgeSQS(s *component.BackendSite) {
-	judgeSNS(s)
+func judgeSQS(s *component.BackendSite, a *queue.Address) {
+	judgeSNS(s, a)
 	const most = mostAttributes - 3 // of added
 	list := passing(s)
 	if n := len(list); n > most || slices.Contains(list, "*") {

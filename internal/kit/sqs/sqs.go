@@ -113,6 +113,9 @@ func readQueue(a *queue.Address) (name, region string, err error) {
 	}
 	if m := queueHosts.FindStringSubmatch(host); m != nil {
 		region = m[1]
+		if _, path, _ := strings.Cut(a.Path, "/"); !strings.Contains(path, "/") {
+			return "", "", errors.New("it names an account alone, or its two halves lack a slash between them; write the account and the queue, as in 123456789012/orders")
+		}
 	}
 	return "https://" + a.Path, region, nil
 }

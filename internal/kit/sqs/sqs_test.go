@@ -481,6 +481,7 @@ func TestAddresses(t *testing.T) {
 		{"awssqs://sqs.eu-west-1.amazonaws.com.example.com/1", "/orders", "", false, "looks like one of AWS"},
 		{"awssqs://sqs.eu-west-1.Amazonaws.co/1", "/orders", "", true, "looks like one of AWS"},
 		{"awssqs://", "orders", "", false, "it is no queue"},
+		{"awssqs://" + awstest.QueueHost, "orders", "", true, "lack a slash between them"},
 		{"awssqs://" + awstest.QueueHost, "/orders?wait=5s", "", true, "unknown parameter"},
 		{"awssqs://" + awstest.QueueHost, "/orders?waittime=21s", "", true, "waittime is whole seconds"},
 		{"awssqs://" + awstest.QueueHost, "/orders?waittime=5", "", true, "waittime is whole seconds"},
