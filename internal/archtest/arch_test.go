@@ -310,7 +310,7 @@ var worldly = map[string][]string{
 	"kit/amqp":      {"time.Now"},                             // limits of writes are of the clock that sockets have
 	"kit/awsx":      {"os.Getenv"},                            // the SDK reads the variable, whatever the site says
 	"kit/bucket":    {"time.Now"},                             // a beginning, from which it counts
-	"kit/gcppubsub": {"os.UserHomeDir", "time.Until"},         // where the library looks for credentials; deadlines of contexts
+	"kit/gcppubsub": {"time.Until"},                           // deadlines of contexts
 	"kit/httpx":     {"time.Now", "time.Until"},               // deadlines of contexts and libraries
 	"kit/live":      {"time.Now", "time.Since"},               // how long a connection lasts, by the clock of its timers
 	"kit/nats":      {"time.Until"},                           // deadlines of contexts
