@@ -304,6 +304,35 @@ func TestDeadLetters(t *testing.T) {
 	}
 }
 
+// TestNobodyKeepsLetters: a subscriber knows that the exchange of dead letters is not there, takes
+// messages all the same, and notices when it is.
+func TestNobodyKeepsLetters(t *testing.T) {
+	s := amqptest.Start(t)
+	o := amqp.Subscribing{Topology: durable("unkept"), Prefetch: 1}
+	o.Topology.DeadLetters = "missing"
+	sub := newEnds(t, s.URL).subscriber(t, o)
+	queuetest.Ready(t, sub)
+	if err := sub.Lost(); err == nil || !strings.Contains(err.Error(), "no exchange 'missing'") {
+		t.Fatalf("dead letters are lost because of %v", err)
+	}
+	s.Put(t, "unkept", client.Publishing{Body: []byte("x")})
+	d, err := sub.Receive(queuetest.Within(t, time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	take := s.Queue(t, "missing", "found")
+	testx.Await(t, sub.Lost)
+	if err := d.Nack(t.Context(), false); err != nil {
+		t.Error(err)
+	}
+	testx.Await(t, func() error {
+		if d := take(); d == nil {
+			return errors.New("no dead letter")
+		}
+		return nil
+	})
+}
+
 // TestAutoAck: what is received is gone, and what nobody has received is not.
 func TestAutoAck(t *testing.T) {
 	s := amqptest.Start(t)

@@ -26,7 +26,8 @@ const DefaultPrefetch = 10
 // wider is how many more consumers take part, each with as much ahead, while messages rest.
 const wider = 9
 
-// look is how often it is looked whether the queue is there while nobody asks for messages.
+// look is how often it is looked whether the queue is there while nobody asks for messages, and
+// for an exchange of dead letters that is not there.
 const look = 10 * time.Second
 
 // Subscribing says what a subscriber reads.
@@ -57,7 +58,16 @@ type Subscribing struct {
 // routing key, and a Content-Type is among their attributes if they have one.
 type Subscriber struct {
 	*live.Conn[*receiver]
-	autoAck bool
+	of *subscription
+}
+
+// Lost returns why dead letters are lost: the broker has no such exchange, as it said when the
+// connection was made, or a moment ago. Nil is that it has one, or that nobody knows.
+func (s *Subscriber) Lost() error {
+	if e := s.of.nowhere.Load(); e != nil {
+		return e
+	}
+	return nil
 }
 
 // Subscriber opens a subscriber. Site is the name of whose it is. The error is one of the
@@ -69,8 +79,9 @@ func (b *Broker) Subscriber(site string, o Subscribing) (*Subscriber, error) {
 	return component.Keep(b.site, b.key("subscriber", site, o), func() (*Subscriber, func(), error) {
 		own := *b
 		own.site = nil
-		c := live.New(b.options("queue "+o.Topology.Queue), &subscription{Broker: &own, Subscribing: o})
-		return &Subscriber{c, o.AutoAck}, c.Close, nil
+		p := &subscription{Broker: &own, Subscribing: o}
+		c := live.New(b.options("queue "+o.Topology.Queue), p)
+		return &Subscriber{c, p}, c.Close, nil
 	})
 }
 
@@ -78,7 +89,8 @@ func (b *Broker) Subscriber(site string, o Subscribing) (*Subscriber, error) {
 type subscription struct {
 	*Broker
 	Subscribing
-	waits atomic.Bool // the queue is one of those whose messages come to consumers alone
+	waits   atomic.Bool                  // the queue is one of those whose messages come to consumers alone
+	nowhere atomic.Pointer[client.Error] // that the exchange of dead letters is not there; nil if it is, or nobody knows
 }
 
 // A receiver is a connection that messages come by.
@@ -114,6 +126,11 @@ type asker struct {
 // Dial connects and subscribes.
 func (p *subscription) Dial(ctx context.Context, lost func(cause error)) (*receiver, error) {
 	s, err := p.dial(ctx, p.Limit)
+	if err == nil && !p.letters(s) { // its channel has ended
+		s.end(ctx, func() {})
+		s.stop()
+		s, err = p.dial(ctx, p.Limit)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +158,51 @@ func (p *subscription) Dial(ctx context.Context, lost func(cause error)) (*recei
 	if r.ahead == nil {
 		r.done.Go(r.watch)
 	}
+	if p.nowhere.Load() != nil {
+		r.done.Go(r.seek)
+	}
 	return r, nil
+}
+
+// letters looks whether the exchange of dead letters is there, if there has to be one. It reports
+// false if the broker has ended the channel for that.
+func (p *subscription) letters(s *session) bool {
+	name := p.Topology.DeadLetters
+	if name == "" {
+		return true
+	}
+	err := s.ch.ExchangeDeclarePassive(name, client.ExchangeTopic, false, false, false, false, nil)
+	e, _ := errors.AsType[*client.Error](err)
+	if e != nil && e.Code != client.NotFound {
+		e = nil
+	}
+	p.nowhere.Store(e)
+	return err == nil
+}
+
+// seek looks for the exchange of dead letters until it is there, by connections of their own, since
+// they end if it is not.
+func (r *receiver) seek() {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	r.done.Go(func() {
+		<-r.lost
+		cancel()
+	})
+	again := time.NewTicker(look)
+	defer again.Stop()
+	for r.nowhere.Load() != nil {
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return
+		}
+		if s, err := r.dial(ctx, r.Limit); err == nil {
+			r.letters(s)
+			s.end(ctx, func() {})
+			s.stop()
+		}
+	}
 }
 
 // subscribe declares the queue, or looks for it, and begins to take what comes ahead.
@@ -394,7 +455,7 @@ func (s *Subscriber) Receive(ctx context.Context) (queue.Delivery, error) {
 	if ok && !r.ch.IsClosed() { // a message that is left of one that is comes again
 		d := &delivery{m: message(&m), of: r, tag: m.DeliveryTag}
 		d.m.Fault = r.guard.unfit(d.tag)
-		if !s.autoAck {
+		if !s.of.AutoAck {
 			return d, nil
 		}
 		if d.Ack(ctx) == nil {

@@ -60,6 +60,7 @@ func build(s *component.PipeSite, o Options) error {
 	return agent.Take(s, sub, agent.Options{
 		From:    fmt.Sprintf("the queue %q of %v, bound to the exchange %q by %q", o.Name, b, o.Exchange, c.Consumer.Topic),
 		AutoAck: o.AutoAck, Discard: o.NackDiscard, RetryDelay: time.Duration(o.RetryDelay), MaxDeliveries: o.MaxDeliveries,
+		Letters: o.DeadLetterExchange, Lost: sub.Lost,
 		Metadata: o.ForwardMetadata, Headers: o.InputHeaders, Critical: o.Critical,
 	})
 }

@@ -54,7 +54,9 @@ type Options struct {
 
 	// DeadLetterExchange is the exchange to which the queue hands what is dropped. It is
 	// part of what the queue is declared with: a queue that exists without it has to be
-	// removed first.
+	// removed first. The exchange has to exist, and a queue that is bound to it, or what is
+	// dropped is lost: nobody here declares them. The log warns while the exchange is not
+	// there; whether a queue is bound to it the broker does not tell.
 	DeadLetterExchange string `json:"dead_letter_exchange"`
 
 	// RetryDelay is how long a message that has failed rests before it goes back to the
