@@ -3,6 +3,7 @@ package check
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/component"
@@ -102,6 +103,23 @@ func (c *Checker) nobodys(scope component.Scope, name string, n *config.Node) er
 	}
 	if near, similar := config.Suggest(name, known); similar {
 		return fmt.Errorf("unknown namespace %q; did you mean %q?", name, near)
+	}
+	family, _, _ := strings.Cut(name, "/")
+	var last, same []string
+	for _, k := range known {
+		if strings.HasSuffix(k, "/"+name) {
+			last = append(last, k)
+		}
+		if strings.HasPrefix(k, family+"/") {
+			same = append(same, k)
+		}
+	}
+	slices.Sort(same)
+	switch {
+	case len(last) == 1:
+		return fmt.Errorf("unknown namespace %q; did you mean %q?", name, last[0])
+	case len(same) > 0:
+		return fmt.Errorf("unknown namespace %q; those of %s/ are %s", name, family, strings.Join(same, ", "))
 	}
 	return fmt.Errorf("unknown namespace %q; write one that the reference lists, or begin its name with @ if it is a comment", name)
 }

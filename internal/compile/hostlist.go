@@ -140,9 +140,32 @@ func (c *compiler) list(n *config.Node, hosts []string, to callee, asIs func(str
 	return list
 }
 
+// callers returns the namespaces by which a host is called in another way than by HTTP, or would
+// be with nothing behind its scheme.
+func (c *compiler) callers(host string) (names []string) {
+	scheme, _, found := strings.Cut(host, "://")
+	for _, d := range c.Registry.All() {
+		if !found || d.Scope != component.InBackend || d.Hosts == nil || d.Hosts.Read == nil {
+			continue
+		}
+		_, err := d.Hosts.Read(host)
+		if err != nil {
+			_, err = d.Hosts.Read(scheme + "://")
+		}
+		if err == nil {
+			names = append(names, d.Namespace)
+		}
+	}
+	return names
+}
+
 // badHost reports a host that is wrong, unless it was not even read.
 func (c *compiler) badHost(n *config.Node, i int, host string, to callee, err error) {
 	what, instead := "", ""
+	if names := c.callers(host); to.by == "" && len(names) > 0 {
+		scheme, _, _ := strings.Cut(host, "://")
+		err = fmt.Errorf("%s:// is called by %s; write that namespace in the extra_config of the backend", scheme, strings.Join(names, " or "))
+	}
 	if !strings.Contains(err.Error(), "; ") { // else it says what to do
 		instead = "; write " + to.Form
 	}

@@ -66,7 +66,9 @@ func TestHosts(t *testing.T) {
 	}{
 		{"a web server", ``, []string{`"host":["H:8080/base/"]`}, []string{"http://H:8080/base/1"}},
 		{"a broker as one", ``, []string{`"host":["http://a","amqp://b"]`},
-			[]string{`endpoints[0].backend[0].host[1]: host "amqp://b" not valid: invalid host: the scheme is not http or https; ` + web}},
+			[]string{`endpoints[0].backend[0].host[1]: host "amqp://b" not valid: invalid host: amqp:// is called by test/queue; write that namespace in the extra_config of the backend`}},
+		{"an unknown scheme", ``, []string{`"host":["ftp://b"]`},
+			[]string{`endpoints[0].backend[0].host[0]: host "ftp://b" not valid: invalid host: the scheme is not http or https; ` + web}},
 		{"a broker", ``, []string{`"host":["amqp://u:p@b/v"],` + queue}, []string{`test/queue ["amqp://u:p@b/v"]`}},
 		{"a broker, as files had to be written", ``, []string{`"host":["amqp://b"],"disable_host_sanitize":true,` + queue}, []string{`test/queue ["amqp://b"]`}},
 		{"a web server as a broker", ``, []string{`"host":["http://u:p@b"],"disable_host_sanitize":true,` + queue},
@@ -96,10 +98,10 @@ func TestHosts(t *testing.T) {
 			[]string{`host[0]: host "http://a" not valid for test/grpc: invalid host: it has a scheme; write name:port` + other}},
 		{"of the root, for none", `"host":["amqp://a"],`, []string{``, grpc, ``, grpc},
 			[]string{`host[0]: host "amqp://a" not valid for test/grpc: invalid host: it has a scheme; write name:port` + other,
-				`host[0]: host "amqp://a" not valid: invalid host: the scheme is not http or https; ` + web}},
+				`host[0]: host "amqp://a" not valid: invalid host: amqp:// is called by test/queue; write that namespace in the extra_config of the backend`}},
 		{"of the root, for brokers alone", `"host":["amqp://a"],`, []string{queue, queue}, []string{`test/queue ["amqp://a"]`, `test/queue ["amqp://a"]`}},
 		{"of the root, for nobody", `"host":["amqp://a"],`, []string{`"host":["http://a"]`},
-			[]string{`host[0]: host "amqp://a" not valid: invalid host: the scheme is not http or https; ` + web}},
+			[]string{`host[0]: host "amqp://a" not valid: invalid host: amqp:// is called by test/queue; write that namespace in the extra_config of the backend`}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

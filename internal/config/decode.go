@@ -664,7 +664,7 @@ func (d *decoder) rest(members []Member, f *Field, v reflect.Value) bool {
 
 // unknownKey says that an object has no such key, and which it may have.
 func unknownKey(key string, s *Spec) error {
-	const few = 8
+	const few = 24 // more than a line holds
 	known := s.Known()
 	near, found := Suggest(key, known)
 	if i := slices.IndexFunc(s.Fields, func(f Field) bool { return f.Was != "" && f.Was == key }); i >= 0 {

@@ -187,7 +187,7 @@ func TestDecodeProblems(t *testing.T) {
 		{"empty list", `{"keys": []}`, `error: f.json:1:10: keys: must not be empty; write a value`},
 		{"typo", `{` + b + `, "max_erors": 1}`, `warning: f.json:1:34: max_erors: unknown key "max_erors"; did you mean "max_errors"?`},
 		{"unknown in a small object", `{"keys": [{"key": "k", "colour": 1}]}`, `warning: f.json:1:24: keys[0].colour: unknown key "colour"; the keys are "key" and "roles"`},
-		{"unknown in a large object", `{` + k + `, "zzzzz": 1}`, `warning: f.json:1:26: zzzzz: unknown key "zzzzz"; remove it, or write it with @ in front as a comment`},
+		{"unknown in a large object", `{` + k + `, "zzzzz": 1}`, `warning: f.json:1:26: zzzzz: unknown key "zzzzz"; the keys are "strategy", "keys", "salt", "hosts", "limits", "groups", "codes", "size", "nested", "optional", "raw" and "any"`},
 		{"object for list", `{` + k + `, "hosts": {}}`, `error: f.json:1:35: hosts: must be a list of texts, got an object; write ["a", "b"]`},
 		{"text for list", `{` + k + `, "hosts": "http://h"}`, `error: f.json:1:35: hosts: must be a list of texts, got "http://h"; write ["http://h"]`},
 		{"texts in one text for list", `{` + k + `, "hosts": "http://h, http://i"}`, `error: f.json:1:35: hosts: must be a list of texts, got "http://h, http://i"; write ["http://h", "http://i"]`},
@@ -245,7 +245,7 @@ func TestDecodeReportsEverything(t *testing.T) {
 	const want = `error: f.json:2:20: keys[0].key: must be a text, got 1; write "1"
 error: f.json:2:24: keys[1]: entry 1 of the list is null; write an object, or remove it
 error: f.json:3:15: strategy: must be one of "red", "green" and "blue", got "pink"
-warning: f.json:4:3: typo: unknown key "typo"; remove it, or write it with @ in front as a comment
+warning: f.json:4:3: typo: unknown key "typo"; the keys are "strategy", "keys", "salt", "hosts", "limits", "groups", "codes", "size", "nested", "optional", "raw" and "any"
 error: f.json:5:13: nested.max_errors: missing; add for instance "max_errors": 10
 error: f.json:5:26: nested.interval: must not be negative, got -1
 `
@@ -321,7 +321,7 @@ warning: f.json:1:12: inners.NAME: the key is written in another letter case; wr
 		{`{"size":""}`, options{}, `error: f.json:1:9: size: invalid size ""; write a number of bytes, or a whole number and one of B, kB, MB, GB, KiB, MiB, GiB, such as "1MB"`},
 		{`{"Int":1,"int":2}`, options{Int: 2}, `warning: f.json:1:2: Int: the key is written in another letter case; write "int"
 warning: f.json:1:10: int: the key occurs twice in different letter case; the value at f.json:1:8 is ignored, keep one of the two`},
-		{`{"allow":null,"text":null}`, options{}, `warning: f.json:1:2: allow: unknown key "allow"; remove it, or write it with @ in front as a comment
+		{`{"allow":null,"text":null}`, options{}, `warning: f.json:1:2: allow: unknown key "allow"; the keys are "int", "uint", "bool", "float", "text", "list", "inners", "map", "extra", "verb", "size" and "nodes"
 warning: f.json:1:22: text: null is no value; write a text`},
 	}
 	for _, tt := range tests {

@@ -464,7 +464,7 @@ type Agent struct {
 	Connection AgentConnection `json:"connection"`
 
 	// Consumer says what is taken, and how fast.
-	Consumer AgentConsumer `json:"consumer" check:"required"`
+	Consumer AgentConsumer `json:"consumer" check:"required" example:"{\"topic\": \"orders.*\"}"`
 
 	// Encoding is how the answers of backends are decoded that do not say so themselves.
 	// With no-op nothing is decoded, and a message has one backend.
@@ -477,7 +477,7 @@ type Agent struct {
 
 	// ExtraConfig holds the namespace that leads to the broker, and what is done around
 	// the calls.
-	ExtraConfig map[string]*config.Node `json:"extra_config" check:"required" guards:"key"`
+	ExtraConfig map[string]*config.Node `json:"extra_config" check:"required" guards:"key" example:"{\"async/amqp\": {\"host\": \"amqp://queue.internal:5672/\", \"exchange\": \"shop\", \"name\": \"orders\"}}"`
 
 	Node *config.Node `json:"-"` // where the agent was declared
 }

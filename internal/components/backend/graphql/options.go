@@ -12,7 +12,7 @@ type Options struct {
 	// Type says where the variables of the operation come from: query, from variables,
 	// where {placeholders} are filled, whatever the body of the client is; mutation, from
 	// the body of the client, a JSON object, and from variables those that it lacks. The
-	// operation of the document may be of the other kind. Letter case is ignored.
+	// operation of the document may be of the other kind. In the dialect krakend letter case is ignored.
 	Type Type `json:"type" check:"required" example:"\"query\""`
 
 	// Query is the document. One of query and query_path is needed.

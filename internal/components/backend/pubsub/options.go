@@ -9,7 +9,7 @@ import (
 type PublisherOptions struct {
 	// TopicURL is what stands behind the host in the address of the topic, such as orders
 	// where the host is nats://. Placeholders are not filled.
-	TopicURL string `json:"topic_url" check:"required,nonempty"`
+	TopicURL string `json:"topic_url" check:"required,nonempty" example:"\"orders\""`
 
 	// SuccessStatusCode is the status of the answer when the broker has taken the message and
 	// no other backend has data for it. An answer of 204 or 205 has no body.
@@ -49,7 +49,7 @@ func (PublisherOptions) Defaults() PublisherOptions {
 type SubscriberOptions struct {
 	// SubscriptionURL is what stands behind the host in the address of the subscription,
 	// such as orders?queue=gateway where the host is nats://. Placeholders are not filled.
-	SubscriptionURL string `json:"subscription_url" check:"required,nonempty"`
+	SubscriptionURL string `json:"subscription_url" check:"required,nonempty" example:"\"orders?queue=gateway\""`
 
 	// NackDiscard drops a message that cannot be decoded, or lets the broker do what it
 	// does with dead letters. Without it the message is delivered again, and fails each
