@@ -541,6 +541,16 @@ func TestKept(t *testing.T) {
 			t.Errorf("%v: one: %t, %v", exchanges, one == two, err)
 		}
 	}
+	open := func(prefetch int) *amqp.Subscriber {
+		sub, err := e.broker(t).Subscriber("site", amqp.Subscribing{Topology: durable("q"), Prefetch: prefetch})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sub
+	}
+	if one := open(0xd800); one != open(0xd800) || one == open(0xdfff) {
+		t.Error("subscribers are mistaken for others")
+	}
 }
 
 // TestAddresses: what is wrong with an address is said without secrets.

@@ -141,7 +141,7 @@ func (b *Broker) String() string { return b.public }
 
 // key returns the id of what is kept, which is of this kind and shaped by o.
 func (b *Broker) key(kind string, o ...any) string {
-	return kind + " " + queue.ID(b.id, string(b.Backoff), strconv.Itoa(b.Retries), strconv.FormatBool(b.Grave), fmt.Sprintf("%+q", o))
+	return kind + " " + queue.ID(b.id, string(b.Backoff), strconv.Itoa(b.Retries), strconv.FormatBool(b.Grave), fmt.Sprintf("%#v", o))
 }
 
 // options are those of a connection for what people know by name.

@@ -22,6 +22,8 @@ const (
 // batches opens the batches of a client as long as there is memory for them. It is the
 // Decompressor, a pool and a hook of the client.
 type batches struct {
+	most int // as opened, which is for those of subscribers
+
 	mu     sync.Mutex
 	open   map[*byte]int // of memory, by their first byte
 	sum    int
@@ -48,7 +50,7 @@ var bounded = sync.OnceValue(func() kgo.Decompressor {
 func (b *batches) Decompress(src []byte, codec kgo.CompressionCodecType) ([]byte, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.sum >= opened {
+	if b.sum >= b.most {
 		return nil, errCrowded
 	}
 	records, err := bounded().Decompress(src, codec)
@@ -59,7 +61,7 @@ func (b *batches) Decompress(src []byte, codec kgo.CompressionCodecType) ([]byte
 	if err != nil {
 		return nil, err
 	}
-	if n += cap(records); n > opened {
+	if n += cap(records); n > b.most {
 		return nil, kgo.ErrMaxDecompress
 	}
 	b.open[unsafe.SliceData(records)] = n

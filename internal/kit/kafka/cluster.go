@@ -54,7 +54,7 @@ func NewCluster(s *component.Site, o Options) *Cluster {
 func (c *Cluster) key(kind string, o any) string {
 	d := &c.dialer
 	return kind + " " + queue.ID(strings.Join(c.o.Brokers, ","), c.o.TLSID, string(c.o.Backoff), strconv.Itoa(c.o.Retries), c.client,
-		fmt.Sprint(d.Timeout, d.KeepAlive, d.FallbackDelay), fmt.Sprintf("%+q", o))
+		fmt.Sprint(d.Timeout, d.KeepAlive, d.FallbackDelay), fmt.Sprintf("%#v", o))
 }
 
 // options are those of a connection.
@@ -98,7 +98,7 @@ func (c *Cluster) open(ctx context.Context, l *link, more ...kgo.Opt) error {
 	o := append([]kgo.Opt{
 		kgo.WithContext(l.ctx), kgo.WithHooks(hooks{l}), kgo.SeedBrokers(c.o.Brokers...), kgo.ClientID(c.client), kgo.DisableClientMetrics(),
 		kgo.AllowAutoTopicCreation(),               // if the cluster does
-		kgo.MetadataMinAge(250 * time.Millisecond), // by which a topic is found or given up
+		kgo.MetadataMinAge(100 * time.Millisecond), // how long it takes to ask five times for a topic, which then is not there
 		kgo.Dialer(c.dial), kgo.BrokerMaxReadBytes(answered), kgo.FetchMaxBytes(fetched),
 	}, more...)
 	if _, err := kgo.NewClient(o...); err != nil {
@@ -143,6 +143,8 @@ func (l *link) ask(ctx context.Context) (n int, err error) {
 			told, err := q.RequestWith(ctx, b)
 			if err == nil {
 				err = missing(told)
+			} else if dialed, ok := errors.AsType[*net.OpError](err); ok && dialed.Op == "dial" {
+				err = dialed // around which the library says it again
 			}
 			answers <- answer{i, err}
 		})

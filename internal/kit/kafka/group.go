@@ -13,6 +13,8 @@ import (
 type group struct {
 	*Cluster
 	Subscribing
+	weighty  int    // as the constant
+	opened   int    // as the constant
 	instance string // by which a client takes the place of the one before, without waiting for its session to end
 
 	mu     sync.Mutex
@@ -27,7 +29,7 @@ type place struct {
 
 // Dial connects and joins the group.
 func (g *group) Dial(ctx context.Context, lost func(cause error)) (*member, error) {
-	m := &member{of: g, link: link{topics: g.Topics}, partitions: make(map[place]*partition), paused: make(map[place]bool), room: make(chan struct{}, 1), dirty: make(chan struct{}, 1), round: newRound(), batches: batches{open: make(map[*byte]int)}}
+	m := &member{of: g, link: link{topics: g.Topics}, partitions: make(map[place]*partition), paused: make(map[place]bool), room: make(chan struct{}, 1), dirty: make(chan struct{}, 1), round: newRound(), batches: batches{most: g.opened, open: make(map[*byte]int)}}
 	offset := kgo.NewOffset().AtEnd()
 	if g.Oldest {
 		offset = kgo.NewOffset().AtStart()

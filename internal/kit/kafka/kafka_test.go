@@ -421,6 +421,51 @@ func TestCut(t *testing.T) {
 	}
 }
 
+// TestOnce: a record whose connection is cut in front of the word of the broker is sent again,
+// and in the topic once.
+func TestOnce(t *testing.T) {
+	c := kafkatest.Start(t, nil, kfake.SeedTopics(1, "one"))
+	p := newEnds(t, c.Address).publisher(t, "one")
+	queuetest.Ready(t, p)
+	for n := range 3 {
+		if n > 0 { // behind the first, by which the client finds its way
+			c.Hold()
+		}
+		told := make(chan error)
+		go func() { told <- p.Publish(queuetest.Within(t, time.Minute), &queue.Message{Body: []byte("a")}) }()
+		testx.Await(t, func() error {
+			if there := c.PartitionInfo("one", 0).HighWatermark; there != int64(n)+1 {
+				return fmt.Errorf("%d records", there)
+			}
+			return nil
+		})
+		if n > 0 {
+			c.Cut()
+			c.Resume()
+		}
+		if err := <-told; err != nil {
+			t.Error(err)
+		}
+		if there := len(c.Records(t, "one")); there != n+1 {
+			t.Errorf("%d records, want %d", there, n+1)
+		}
+	}
+}
+
+// TestUnreached: why there is no connection is said once.
+func TestUnreached(t *testing.T) {
+	address := testx.UnusedAddress(t)
+	e := newEnds(t, address)
+	e.publisher(t, "orders")
+	want := `cause="dial tcp ` + address
+	testx.Await(t, func() error {
+		if log := e.Log.String(); !strings.Contains(log, want) {
+			return fmt.Errorf("want %s in the log:\n%s", want, log)
+		}
+		return nil
+	})
+}
+
 // TestSilent: a broker that says nothing does not hide another that does.
 func TestSilent(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0") // whose connections nobody takes

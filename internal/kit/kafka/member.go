@@ -156,7 +156,7 @@ func (m *member) take(records kgo.Fetches) (full bool) {
 }
 
 // full reports whether enough are held. The caller holds the lock.
-func (m *member) full() bool { return m.held.Len() >= enough || m.weight >= weighty }
+func (m *member) full() bool { return m.held.Len() >= enough || m.weight >= m.of.weighty }
 
 // pace pauses the partitions that hold much, and resumes those that no longer do, or have
 // gone.

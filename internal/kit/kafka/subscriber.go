@@ -28,7 +28,7 @@ type Subscriber struct {
 // Subscriber opens a subscriber. The error is one of the build.
 func (c *Cluster) Subscriber(o Subscribing) (*Subscriber, error) {
 	return component.Keep(c.site, c.key("member", o), func() (*Subscriber, func(), error) {
-		peer := &group{Cluster: c.own(), Subscribing: o, instance: rand.Text(), counts: make(map[place]map[int64]int)}
+		peer := &group{Cluster: c.own(), Subscribing: o, weighty: weighty, opened: opened, instance: rand.Text(), counts: make(map[place]map[int64]int)}
 		conn := live.New(c.options("group "+o.Group), peer)
 		return &Subscriber{conn}, conn.Close, nil
 	})
