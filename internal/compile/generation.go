@@ -60,7 +60,7 @@ func (g *Generation) Answer(ctx context.Context, x *gateway.Exchange, c gateway.
 }
 
 // Taken returns an exchange for a message of the named source, all of which is let
-// through; see [gateway.Source]. It is the caller's, who releases it.
+// through, with the User-Agent of the gateway if it has none; see [gateway.Source]. It is the caller's, who releases it.
 func (g *Generation) Taken(source string, m gateway.Message) *gateway.Exchange {
 	m.Method, m.Path = cmp.Or(m.Method, "POST"), cmp.Or(m.Path, (&url.URL{Path: "/" + source}).EscapedPath())
 	m.Header = slices.Clone(m.Header)
@@ -73,6 +73,9 @@ func (g *Generation) Taken(source string, m gateway.Message) *gateway.Exchange {
 	r := &x.Request
 	r.Method = m.Method
 	g.taken.Choose(x)
+	if !r.Header.Has("User-Agent") {
+		r.Header.Add("User-Agent", g.env.Product)
+	}
 	message.SelectQuery(r, m.RawQuery, &message.Selection{All: true})
 	if len(m.Body) > 0 {
 		r.Body = body.FromBytes(m.Body)

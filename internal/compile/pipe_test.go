@@ -781,8 +781,13 @@ func TestAgents(t *testing.T) {
 	}
 	header = append(header, gateway.Field{Name: "connection", Value: "http2-settings, x-b"})
 	x := g.Taken("queue", gateway.Message{Header: header})
-	if got := x.Request.Header; len(got) != 1 || got[0].Name != "X-A" {
-		t.Errorf("of a message pass %v, want X-A alone", got)
+	if got := x.Request.Header; len(got) != 2 || got.Get("User-Agent") != "Sluice 0" || !got.Has("X-A") {
+		t.Errorf("of a message pass %v, want X-A alone, and the gateway's name", got)
+	}
+	x.Release()
+	x = g.Taken("queue", gateway.Message{Header: gateway.Fields{{Name: "user-agent", Value: "shop"}}})
+	if got := x.Request.Header; len(got) != 1 || got.Get("User-Agent") != "shop" {
+		t.Errorf("of a message pass %v, want its own name", got)
 	}
 	x.Release()
 	for name, want := range map[string]string{"async/queue": "/async/queue", "the belt?": "/the%20belt%3F"} {

@@ -163,7 +163,7 @@ func TestAgent(t *testing.T) {
 		b.mu.Lock()
 		h := b.header
 		b.mu.Unlock()
-		if h.Get("Content-Type") != "text/plain" || h.Get("X-Customer") != "7" || h.Get("X-Other") != "" || h.Get("X-Message-Routing-Key") != "orders.created" {
+		if h.Get("User-Agent") == "" || h.Get("Content-Length") == "" || h.Get("Content-Type") != "text/plain" || h.Get("X-Customer") != "7" || h.Get("X-Other") != "" || h.Get("X-Message-Routing-Key") != "orders.created" {
 			t.Errorf("header %v", h)
 		}
 		for text, n := range b.calls() {

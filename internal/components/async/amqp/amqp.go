@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/component"
@@ -86,13 +87,32 @@ func (o Options) report(s *component.PipeSite) {
 	if len(o.InputHeaders) > 0 && !o.ForwardMetadata {
 		s.Mistake("input_headers", errors.New(`nothing but the body is handed on; write "forward_metadata": true beside it`))
 	}
-	if !o.AutoAck && !o.NackDiscard && o.MaxDeliveries == 0 && !s.Written("max_deliveries") {
+	switch endless := !o.AutoAck && !o.NackDiscard && o.MaxDeliveries == 0 && !s.Written("max_deliveries"); {
+	case endless && o.DeadLetterExchange != "":
+		s.Mistake("dead_letter_exchange", errors.New("no message that fails gets there, it comes again without an end; write max_deliveries, or nack_discard, or \"max_deliveries\": 0 if the queue has a limit of its own"))
+	case endless:
 		s.Warn("", errors.New("a message that always fails comes again without an end, and many of them hold up all others; write max_deliveries, with a dead_letter_exchange that keeps what is dropped, or \"max_deliveries\": 0 if the queue has a limit of its own"))
 	}
 	if time.Duration(o.RetryDelay) >= timeout {
 		s.Warn("retry_delay", fmt.Errorf("RabbitMQ ends the connection of who holds a message for %v, unless it is told otherwise (consumer_timeout); write less", timeout))
 	}
-	if o.AutoAck && (o.NackDiscard || o.MaxDeliveries > 0 || o.DeadLetterExchange != "") {
+	if o.DeadLetterExchange == o.Exchange {
+		s.Mistake("dead_letter_exchange", errors.New("it is the exchange of the agent, which brings dead letters back to the queue; write another one"))
+	}
+	if o.NackDiscard && (o.MaxDeliveries > 0 || s.Written("retry_delay")) {
+		s.Mistake("nack_discard", errors.New("a message is dropped at its first failure, and never comes again; remove it, or max_deliveries and retry_delay"))
+	}
+	if strings.ContainsAny(s.Agent().Consumer.Topic, "{}") {
+		s.Mistake("", errors.New("the topic of the consumer is no pattern with names in braces; write a key such as orders.*, where * is a word and # any number of words"))
+	}
+	if !o.ForwardMetadata {
+		for _, b := range s.Config().Backend {
+			if strings.Contains(b.URLPattern, "{input_headers.") {
+				s.Mistake("forward_metadata", fmt.Errorf("the url_pattern %q wants a header, and nothing but the body is handed on; write true here", b.URLPattern))
+			}
+		}
+	}
+	if o.AutoAck && (o.NackDiscard || o.MaxDeliveries > 0 || o.DeadLetterExchange != "" || s.Written("retry_delay")) {
 		s.Mistake("auto_ack", errors.New("the broker has forgotten a message when it fails, so that nothing is dropped or given back; remove it, or what is said of such messages"))
 	}
 }
