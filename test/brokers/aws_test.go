@@ -72,21 +72,12 @@ func startSQS(t testing.TB, e engine.Engine) (*awstest.Queues, *running) {
 	return q, start(t, e, keys, strings.NewReplacer("$SQS", q.SQS.URL, "$SNS", q.SNS.URL).Replace(overSQS))
 }
 
-// listed returns what a stand-in has, one after the other, once somebody asks.
-func listed(list func() []awstest.Message) func() (string, bool) {
-	var there []awstest.Message
-	asked := false
-	return func() (string, bool) {
-		if !asked {
-			there, asked = list(), true
-		}
-		if len(there) == 0 {
-			return "", false
-		}
-		m := there[0]
-		there = there[1:]
-		return m.Body, true
+// texts returns the bodies of messages.
+func texts(ms []awstest.Message) (all []string) {
+	for _, m := range ms {
+		all = append(all, m.Body)
 	}
+	return all
 }
 
 // TestSQSEveryMessage: each of 10,000 messages that was answered with 200 is in the queue of
@@ -94,7 +85,7 @@ func listed(list func() []awstest.Message) func() (string, bool) {
 func TestSQSEveryMessage(t *testing.T) {
 	onBoth(t, func(t *testing.T, e engine.Engine) {
 		q, r := startSQS(t, e)
-		everyMessage(t, r, broker{q.SQS.Cut, listed(func() []awstest.Message { return q.Queue("orders") })}, 10_000)
+		everyMessage(t, r, broker{q.SQS.Cut, listed(func() []string { return texts(q.Queue("orders")) })}, 10_000)
 		if q.SQS.Wrong() > 0 {
 			t.Errorf("%d calls were not signed rightly", q.SQS.Wrong())
 		}
@@ -105,7 +96,7 @@ func TestSQSEveryMessage(t *testing.T) {
 func TestSNSEveryMessage(t *testing.T) {
 	onBoth(t, func(t *testing.T, e engine.Engine) {
 		q, r := startSQS(t, e)
-		everyMessageTo(t, r, "/topics", broker{q.SNS.Cut, listed(func() []awstest.Message { return q.Topic("orders") })}, 10_000)
+		everyMessageTo(t, r, "/topics", broker{q.SNS.Cut, listed(func() []string { return texts(q.Topic("orders")) })}, 10_000)
 		if q.SNS.Wrong() > 0 {
 			t.Errorf("%d calls were not signed rightly", q.SNS.Wrong())
 		}
