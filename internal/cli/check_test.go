@@ -440,6 +440,27 @@ func TestDumpAll(t *testing.T) {
 	}
 }
 
+// TestDumpAgents: agents are shown as endpoints are.
+func TestDumpAgents(t *testing.T) {
+	t.Chdir(t.TempDir())
+	name := write(t, "agent.yaml", `
+version: 3
+async_agent:
+  - name: orders
+    consumer: {topic: "orders.*", workers: 4}
+    backend: [{url_pattern: /orders, method: POST, host: ["http://a"]}]
+    extra_config: {async/amqp: {host: "amqp://u:secret@queue/", exchange: shop, name: q, max_deliveries: 3}}
+`)
+	for depth, want := range map[string]string{
+		"-d":  "Agents: 1\n\t- orders\n\t\tTimeout: 2s\n\t\tTopic: orders.*\n\t\tComponent: async/amqp\n\t\tBackends: 1\n\t\t\t- POST /orders\n",
+		"-dd": "\t\tWorkers: 4\n\t\tMessages a second: 0\n\t\tComponent: async/amqp {",
+	} {
+		if got := invoke(t, "check", depth, "-c", name); !strings.Contains(got.stdout, want) || strings.Contains(got.stdout, "secret") {
+			t.Errorf("%s shows %s %s, want %s", depth, got.stdout, got.stderr, want)
+		}
+	}
+}
+
 // dumpOf returns what check -ddd shows of a file.
 func dumpOf(t *testing.T, name string) *config.Document {
 	t.Helper()

@@ -70,6 +70,23 @@ func (d *dumper) service() {
 	for _, e := range s.Endpoints {
 		d.endpoint(e)
 	}
+	if len(s.AsyncAgent) > 0 {
+		d.line(0, "Agents: %d", len(s.AsyncAgent))
+	}
+	for _, a := range s.AsyncAgent {
+		d.agent(a)
+	}
+}
+
+func (d *dumper) agent(a *model.Agent) {
+	d.line(1, "- %s", a.Node.Masked("name", a.Name)[0])
+	d.line(2, "Timeout: %v", a.Consumer.Timeout)
+	d.list(2, "Topic", a.Node.GetFold("consumer").Masked("topic", a.Consumer.Topic))
+	if d.depth > 1 {
+		d.line(2, "Workers: %d", a.Consumer.Workers)
+		d.line(2, "Messages a second: %v", a.Consumer.MaxRate)
+	}
+	d.pipe(a.ExtraConfig, a.Backend)
 }
 
 func (d *dumper) endpoint(e *model.Endpoint) {
@@ -81,9 +98,14 @@ func (d *dumper) endpoint(e *model.Endpoint) {
 		d.list(2, "Query strings", e.Node.Masked("input_query_strings", e.InputQueryStrings...))
 		d.line(2, "Concurrent calls: %d", e.ConcurrentCalls)
 	}
-	d.components(2, e.ExtraConfig)
-	d.line(2, "Backends: %d", len(e.Backend))
-	for _, b := range e.Backend {
+	d.pipe(e.ExtraConfig, e.Backend)
+}
+
+// pipe prints what an endpoint and an agent have in common.
+func (d *dumper) pipe(extra map[string]*config.Node, backends []*model.Backend) {
+	d.components(2, extra)
+	d.line(2, "Backends: %d", len(backends))
+	for _, b := range backends {
 		d.backend(b)
 	}
 }

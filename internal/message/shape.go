@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -94,6 +95,9 @@ func (s *Shape) Leave(_ context.Context, x *gateway.Exchange, err error) error {
 	}
 	if r.Complete, err = s.decode(r); err != nil {
 		e := s.refused(err)
+		if errors.Is(err, io.EOF) {
+			e.Err = fmt.Errorf("the body is empty: %w", e.Err)
+		}
 		if e.Code == gateway.CodeBackendInvalid {
 			e.Err = fmt.Errorf("status %d, Content-Type %.64q: %w", r.Status, r.Header.Get(ContentType), e.Err)
 		}

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/component"
@@ -72,7 +73,7 @@ func (c *consumer) Do(ctx context.Context, x *gateway.Exchange) error {
 		r.Acknowledge(c.o.Empty)
 		return nil
 	}
-	return &gateway.Error{Status: c.o.Empty, Code: codeEmpty, Public: "there was no message in time", Err: err}
+	return &gateway.Error{Status: c.o.Empty, Code: codeEmpty, Public: "there was no message in time", Err: fmt.Errorf("no message came in time: %w", err)}
 }
 
 // Leave ends the delivery by what became of it.
