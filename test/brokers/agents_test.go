@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -351,21 +350,6 @@ func (a agent) with(b agent) string {
 	return strings.Replace(a.text(), `"async_agent":[`, `"async_agent":[`+other[strings.Index(other, `{"name"`):len(other)-2]+",", 1)
 }
 
-// A said is what a gateway has written into its log.
-type said struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (s *said) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.Write(p)
-}
-
-func (*said) Format(func(dst []byte, r slog.Record) []byte) {}
-func (*said) Terminal() bool                                { return false }
-
 // TestAgentLog: that an agent goes away, has failed and is back is a line each, at the level that
 // it deserves.
 func TestAgentLog(t *testing.T) {
@@ -373,7 +357,7 @@ func TestAgentLog(t *testing.T) {
 	a := agent{queue: "patient", url: s.URL, host: b.URL}
 	c := agent{queue: "hasty", url: s.URL, host: b.URL, connection: `"max_retries":1`}
 	log := new(said)
-	o := options(fast.Engine, nil, strings.Replace(a.with(c), `"telemetry/logging":{"level":"CRITICAL"},`, "", 1))
+	o := options(fast.Engine, nil, strings.Replace(a.with(c), silent, "", 1))
 	o.Stdout, o.Stderr = log, log
 	r := &running{Gateway: gatewaytest.Start(t, o), client: new(http.Client)}
 	r.url = "http://" + r.Address
@@ -402,13 +386,13 @@ func TestAgentLog(t *testing.T) {
 	}
 	for name, want := range map[string]string{"patient": "WARNING INFO", "hasty": "WARNING CRITICAL INFO"} {
 		var levels []string
-		for line := range strings.Lines(log.text.String()) {
+		for line := range strings.Lines(log.String()) {
 			if strings.Contains(line, "agent="+name) {
 				levels = append(levels, strings.Fields(line)[2])
 			}
 		}
 		if got := strings.Join(levels, " "); got != want {
-			t.Errorf("%s: lines of %s, want %s: %s", name, got, want, log.text.String())
+			t.Errorf("%s: lines of %s, want %s: %s", name, got, want, log.String())
 		}
 	}
 }

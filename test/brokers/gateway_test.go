@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
@@ -47,6 +47,7 @@ type running struct {
 	*gatewaytest.Gateway
 	url    string
 	text   atomic.Pointer[string] // of the configuration
+	log    said                   // nothing, while it is silent
 	client *http.Client
 }
 
@@ -55,7 +56,9 @@ func (r *running) stop() error { return r.Stop() }
 
 // quiet is what every configuration here begins with: no log, no access log, the dialect
 // sluice.
-const quiet = `"version":3,"dialect":"sluice","extra_config":{"telemetry/logging":{"level":"CRITICAL"},"router":{"disable_access_log":true}},`
+const quiet = `"version":3,"dialect":"sluice","extra_config":{` + silent + `"router":{"disable_access_log":true}},`
+
+const silent = `"telemetry/logging":{"level":"CRITICAL"},`
 
 // options are those of a gateway. The environment is of names and values.
 func options(e engine.Engine, environment map[string]string, text string) runtime.Options {
@@ -71,6 +74,7 @@ func start(t testing.TB, e engine.Engine, environment map[string]string, text st
 	t.Cleanup(r.client.CloseIdleConnections)
 	r.text.Store(&text)
 	o := options(e, environment, text)
+	o.Stderr = &r.log
 	o.Load = func(ctx context.Context, reads func(string)) (*config.Document, []*config.Problem) {
 		return options(e, environment, *r.text.Load()).Load(ctx, reads)
 	}
@@ -105,28 +109,48 @@ func (r *running) reload(t testing.TB) {
 	}
 }
 
-// bound is how long a reload lets connect what is new.
-const bound = 2 * time.Second
+// A said is what a gateway has written into its log.
+type said struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (s *said) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+func (s *said) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
+func (*said) Format(func(dst []byte, r slog.Record) []byte) {}
+func (*said) Terminal() bool                                { return false }
+
+// early is said of a reload that does not wait any longer for what is new to be connected.
+const early = "goes live before everything is connected"
 
 // changing calls f two thousand times from several clients, and loads the configuration five
 // times meanwhile, with new in place of old and back. No call may fail, unless the machine is so
 // slow that a connection takes longer than a reload waits for it: then all is tried again.
 func (r *running) changing(t *testing.T, old, new string, f func(i int) error) {
-	text := *r.text.Load()
+	text := strings.Replace(*r.text.Load(), silent, "", 1)
 	changed := strings.ReplaceAll(text, old, new)
 	if changed == text {
 		t.Fatalf("%q is not in the configuration", old)
 	}
 	r.ready(t)
 	await(t, func() error {
-		load, slow := make(chan string, 1), false
+		before := strings.Count(r.log.String(), early)
+		load := make(chan string, 1)
 		var loads sync.WaitGroup
 		loads.Go(func() {
 			for text := range load {
-				began := time.Now()
 				r.text.Store(&text)
 				r.reload(t)
-				slow = slow || time.Since(began) >= bound
 			}
 		})
 		var failure atomic.Pointer[error]
@@ -150,7 +174,7 @@ func (r *running) changing(t *testing.T, old, new string, f func(i int) error) {
 		switch {
 		case failed == nil:
 			return nil
-		case slow:
+		case strings.Count(r.log.String(), early) > before:
 			r.ready(t)
 			return *failed
 		}
