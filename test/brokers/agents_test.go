@@ -618,3 +618,80 @@ func TestAgentPoison(t *testing.T) {
 		return nil
 	})
 }
+
+// TestAgentPipes: what stands around the calls of an endpoint stands around those of an agent, and
+// an agent with nothing but what it must have takes messages.
+func TestAgentPipes(t *testing.T) {
+	s := amqptest.Start(t)
+	var mu sync.Mutex
+	seen := make(map[string]int)
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		mu.Lock()
+		seen[fmt.Sprintf("%s %s %s", r.Method, r.URL.Path, body)]++
+		mu.Unlock()
+		switch r.URL.Path {
+		case "/text":
+			io.WriteString(w, "no object")
+		case "/down":
+			w.WriteHeader(503)
+		default:
+			io.WriteString(w, `{"id":7}`)
+		}
+	}))
+	t.Cleanup(service.Close)
+	copies := s.Queue(t, "pipes.copies", "copies")
+	agents := []struct{ name, keys, driver string }{
+		{"cel", `"backend":[{"url_pattern":"/cel","method":"POST"}]`, `,"nack_discard":true,"forward_metadata":true},
+			"validation/cel":[{"check_expr":"req_headers['X-Message-Routing-Key'][0] == 'good'"}]`},
+		{"sequence", `"backend":[{"url_pattern":"/first"},{"url_pattern":"/second/{resp0_id}","method":"POST"}]`, `},"proxy":{"sequential":true}`},
+		{"static", `"backend":[{"url_pattern":"/static","method":"POST"}]`, `},"proxy":{"static":{"strategy":"success","data":{"a":1}}}`},
+		{"connector", fmt.Sprintf(`"backend":[{"url_pattern":"/copy","host":[%q],"extra_config":{"backend/amqp/producer":{"exchange":"pipes.copies","name":"copies","durable":true,"routing_key":"copy","static_routing_key":true}}}]`, s.URL), `}`},
+		{"string", `"encoding":"string","backend":[{"url_pattern":"/text","method":"POST","encoding":"string"}]`, `}`},
+		{"object", `"backend":[{"url_pattern":"/text","method":"POST"}]`, `,"nack_discard":true}`},
+		{"limited", `"backend":[{"url_pattern":"/down","method":"POST"}]`, `,"max_deliveries":2,"retry_delay":"1ms"}`},
+		{"plain", `"backend":[{"url_pattern":"/plain"}]`, `}`},
+	}
+	var text []string
+	for _, a := range agents {
+		text = append(text, fmt.Sprintf(`{"name":%q,"consumer":{"topic":"#"},%s,"extra_config":{"async/amqp":{"host":%q,"exchange":%q,"name":%q,"durable":true%s}}`,
+			a.name, a.keys, s.URL, "pipes."+a.name, "pipes."+a.name, a.driver))
+	}
+	r := start(t, fast.Engine, nil, fmt.Sprintf(`{%s"host":[%q],"endpoints":[{"endpoint":"/x","backend":[{"url_pattern":"/x"}]}],"async_agent":[%s]}`, quiet, service.URL, strings.Join(text, ",")))
+	ch := s.Channel(t)
+	for _, a := range agents {
+		r.taking(t, a.name)
+		for _, key := range []string{"good", "bad"} {
+			if err := ch.Publish("pipes."+a.name, key, false, false, rabbit.Publishing{Body: []byte(key)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	want := map[string]int{"POST /cel good": 1, "GET /first good": 1, "GET /first bad": 1, "POST /second/7 good": 1, "POST /second/7 bad": 1,
+		"POST /static good": 1, "POST /static bad": 1, "POST /text good": 2, "POST /text bad": 2, "POST /down good": 2, "POST /down bad": 2,
+		"GET /plain good": 1, "GET /plain bad": 1}
+	await(t, func() error {
+		mu.Lock()
+		defer mu.Unlock()
+		if !maps.Equal(seen, want) {
+			return fmt.Errorf("calls %v, want %v", seen, want)
+		}
+		return nil
+	})
+	copied := make(map[string]int)
+	await(t, func() error {
+		if d := copies(); d != nil {
+			copied[string(d.Body)]++
+		}
+		if !maps.Equal(copied, map[string]int{"good": 1, "bad": 1}) {
+			return fmt.Errorf("copied %v", copied)
+		}
+		return nil
+	})
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+	for _, a := range agents {
+		empty(t, s, "pipes."+a.name)
+	}
+}
