@@ -72,6 +72,9 @@ func CheckEndpoint(text string) error {
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.ContainsAny(text, "@?# ") {
 		return errors.New("it is no base URL of what stands in for AWS; write one such as http://localhost:4566, or remove it")
 	}
+	if _, err := component.HTTPHosts.Read(text); err != nil {
+		return fmt.Errorf("it is no base URL of what stands in for AWS, %w; write one such as http://localhost:4566", err)
+	}
 	return nil
 }
 

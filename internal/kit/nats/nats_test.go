@@ -392,6 +392,10 @@ func TestMistakes(t *testing.T) {
 		{"nats://u:secret@a:b%", "orders", "the variable NATS_SERVER_URL: it is no address of a server"},
 		{"nats://u:secret@a/b", "orders", "the variable NATS_SERVER_URL: nothing stands behind name and port"},
 		{"nats://u:1,secret@a", "orders", "the variable NATS_SERVER_URL: user and password stand at the first server or at each"},
+		{"nats://u:secret@a:99999", "orders", "it is no address of a server, the port is not between 1 and 65535"},
+		{"nats://a:0", "orders", "it is no address of a server, the port is"},
+		{"::1", "orders", "it is no address of a server"},
+		{"[::1]:4222", "orders", ""},
 		{"u:secret@a, tls://b:4222", "orders", ""},
 	}
 	for _, tt := range tests {

@@ -2,9 +2,12 @@ package nats
 
 import (
 	"errors"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/sluice-gateway/sluice/internal/component"
 )
 
 const (
@@ -13,6 +16,8 @@ const (
 )
 
 var schemes = []string{"nats", "tls"}
+
+var hosts = component.URL(schemes...)
 
 // servers takes an address apart: one URL or several with commas between them, with the
 // scheme nats or tls, or none for the first. The error shows nothing of it, which
@@ -33,6 +38,9 @@ func servers(text string) (urls []string, err error) {
 			return nil, errors.New("user and password stand at the first server or at each; write a comma in a password as %2C")
 		case u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "":
 			return nil, errors.New("nothing stands behind name and port; write " + example)
+		}
+		if _, err := hosts.Read(part); err != nil {
+			return nil, fmt.Errorf("it is no address of a server, %w; write %s", err, example)
 		}
 		urls = append(urls, part)
 	}

@@ -488,6 +488,7 @@ func TestAddresses(t *testing.T) {
 		{"awssqs://" + awstest.QueueHost, "/orders?raw=maybe", "", true, "raw is true or false"},
 		{"awssqs://" + awstest.QueueHost, "/orders?region=a/b", "", true, "no name of a region"},
 		{"awssqs://" + awstest.QueueHost, "/orders", "localhost", false, "base URL"},
+		{"awssqs://" + awstest.QueueHost, "/orders", "http://localhost:0", false, "the port is not between 1 and 65535"},
 		{"awssqs://" + awstest.QueueHost, "/orders", "http://a:b@c", false, "base URL"},
 		{"awssns:///", "orders", "", false, "it is no topic"},
 		{"awssns:///arn:aws:sns:eu-west-1:123456789012:", strings.Repeat("x", 256), "", false, ""},

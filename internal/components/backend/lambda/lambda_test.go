@@ -711,6 +711,7 @@ func TestOptions(t *testing.T) {
 		{`{"function_name": "f", "region": "x/y"}`, []string{"error region: it is no name of a region"}},
 		{`{"function_name": "f", "endpoint": "localhost"}`, []string{"error endpoint: "}},
 		{`{"function_name": "f", "endpoint": "http://a:b@c"}`, []string{"error endpoint: it holds user information"}},
+		{`{"function_name": "f", "endpoint": "http://c:99999"}`, []string{"error endpoint: it is no base URL, the port is not between 1 and 65535"}},
 		{`{"function_name": "f", "endpoint": "http://c?a=b"}`, []string{"error endpoint: it is a base URL"}},
 		{`{"function_name": "f", "max_retries": -2}`, []string{"error max_retries: "}},
 		{`{"function_name": "f", "max_retries": "1"}`, []string{"error max_retries: "}},

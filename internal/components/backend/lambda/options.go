@@ -2,9 +2,11 @@ package lambda
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 
+	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
 )
 
@@ -57,6 +59,9 @@ func (o Options) Validate() error {
 	}
 	if strings.ContainsAny(o.Endpoint, "?#") {
 		return config.At("endpoint", errors.New("it is a base URL; write it without a query"))
+	}
+	if _, err := component.HTTPHosts.Read(o.Endpoint); o.Endpoint != "" && err != nil {
+		return config.At("endpoint", fmt.Errorf("it is no base URL, %w; write one such as http://localhost:4566", err))
 	}
 	return nil
 }
