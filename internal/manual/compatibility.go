@@ -50,7 +50,8 @@ var refused = map[string]string{
 }
 
 // Rows returns a row for every published key. A proof finds the test of a key;
-// it is told the namespace and the last part of the key.
+// it is told the namespace, or the list at the root whose core is published as one, and the
+// last part of the key.
 func Rows(r *component.Registry, proof func(namespace, key string) string) []Row {
 	var rows []Row
 	for _, s := range component.Scopes {
@@ -78,7 +79,7 @@ func Rows(r *component.Registry, proof func(namespace, key string) string) []Row
 					row.State = NotYet
 				case name == published.Core && listed[scope]:
 					within, inner := listedKey(key)
-					s, of := root, published.Core
+					s, of := root, scope // which says so of files, since keys such as timeout are everybody's
 					if within != "" {
 						s, of = r.Options(scope, within), within
 					}

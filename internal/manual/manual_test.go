@@ -230,6 +230,7 @@ func TestProofs(t *testing.T) {
 		{"a/b", "key", []proof{foreign}, "foreign"},
 		{published.Core, "key", []proof{foreign, brief, own}, "brief"},
 		{"a/d", "key", []proof{foreign, section, own}, ""},
+		{"a_list", "key", []proof{section, brief}, ""},
 	} {
 		p.all = tt.all
 		got := p.of(tt.namespace, tt.key)
