@@ -651,6 +651,7 @@ type BackendSite struct {
 	noStore   bool
 	takes     bool
 	noData    bool
+	like      LikeHTTP
 	personal  bool
 	unhosted  bool
 	method    string   // "" for that of the configuration
@@ -803,6 +804,16 @@ func (s *BackendSite) Takes() { s.noStore, s.takes = true, true }
 // which is reported.
 func (s *BackendSite) NoData() { s.noData = true }
 
+// LikeHTTP is in what a connector is like a call by HTTP, so that what the configuration says of
+// those has an effect.
+type LikeHTTP struct {
+	Transport bool // it connects by [BackendSite.Transport]
+	Statuses  bool // it answers with statuses of a service, whatever they are
+}
+
+// LikeHTTP states in what the connector of the backend is like a call by HTTP.
+func (s *BackendSite) LikeHTTP(l LikeHTTP) { s.like = l }
+
 // Personal states that what is asked depends on who asks, by a header of the client or a
 // claim of its token: the endpoint announces its answers as ones for a single client, as
 // personal_cache has it. Whoever puts such a value into a call says so, unless it is in a text
@@ -841,6 +852,7 @@ type Call struct {
 	NoStore   bool
 	Takes     bool
 	NoData    bool
+	Like      LikeHTTP // of the connector
 	Personal  bool
 	Written   []Written // texts with placeholders
 	By        string    // the namespace of the connector or client; "" for none
@@ -849,7 +861,7 @@ type Call struct {
 
 // Call returns what the components of the backend decided.
 func (s *BackendSite) Call() Call {
-	return Call{s.connector, s.client, s.transport, s.redirects, s.reshape, s.shadow, s.noStore, s.takes, s.noData, s.personal, s.written, s.claims[call], s.own}
+	return Call{s.connector, s.client, s.transport, s.redirects, s.reshape, s.shadow, s.noStore, s.takes, s.noData, s.like, s.personal, s.written, s.claims[call], s.own}
 }
 
 // A Key names a value that one component offers to others.

@@ -64,6 +64,8 @@ var differences = []difference{
 	{"an empty text among the variables of `backend/graphql`", "a panic at start", "an empty text", "it is one"},
 	{"a backend with the encoding `no-op` that alone makes a decoded answer", "silent, always `{}`", "a warning; an error for `check --lint`", "what the service says is lost"},
 	{"`Upgrade`", "no tunnels; WebSocket by the namespace `websocket` (Enterprise)", "ignored, unless the endpoint lists the protocol in `proxy.upgrade`: then a tunnel to its backend; never HTTP or TLS", "a tunnel that nobody asked for leads past all policies"},
+	{"`backend/http/client` beside a connector", "accepted, without effect on most", "an error for each option that has none; `client_tls` and `proxy_address` count for `backend/lambda`", "TLS that is written and not there is a protection let through"},
+	{"`backend/http` beside a connector", "accepted, without effect", "a warning, an error in the dialect `sluice`; it counts for `backend/lambda` with `apigw`", "brokers answer with no status"},
 	{"`backend/lambda`: `max_retries`", "always four attempts", "as many more as it says, 0 by default; -1 leaves it to the SDK", "a function with side effects must not run four times"},
 	{"`backend/lambda`: a function that fails", "200 with the error as data", "a failure: 500, 502 in the dialect `sluice`, or `function_error_status`; what the function said is in the log alone", "a crash is no success"},
 	{"`backend/lambda` with `no-op`", "an empty body, `X-Amz-Executed-Version` twice", "the payload, as it comes", "the answer is what was asked for"},

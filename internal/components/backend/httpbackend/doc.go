@@ -21,7 +21,7 @@
 // Details win over the code. Neither concerns failures without a status:
 // connections that break, answers that cannot be decoded, deadlines. With
 // encoding no-op every status reaches the client as it is, and both have no
-// effect.
+// effect; nor have they where a broker or a function that answers with data is called.
 //
 // Compatibility: an alias that is empty disables both options, with a warning;
 // one that is no text does so in KrakenD, and is an error at start here.
@@ -31,4 +31,8 @@
 // The options take the place of those of the service, for this backend only:
 // TLS settings, a forward proxy, what is done with redirects, and whether HTTP/2 is
 // spoken without TLS. Backends with equal settings share their connections.
+//
+// A backend that is not called by HTTP connects by options of its namespace, and one of
+// backend/lambda by client_tls and proxy_address of this one. What has no effect there is an
+// error.
 package httpbackend

@@ -4,12 +4,14 @@ import (
 	"context"
 	_ "embed"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/body"
 	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/jsonspan"
 	"github.com/sluice-gateway/sluice/internal/kit/routing"
@@ -60,7 +62,14 @@ func build(s *component.BackendSite, o Options) error {
 	case b.Encoding == "no-op":
 		s.Warn("", errors.New("has no effect with encoding no-op: every status reaches the client as it is"))
 		return nil
-	case o.ReturnErrorDetails != nil:
+	}
+	s.Finally(func() error { // which of the components makes the call
+		if call := s.Call(); call.Connector != nil && !call.Like.Statuses {
+			s.Mistake("", fmt.Errorf("has no effect on a backend that %s calls, which answers with no status of a service; remove it, and write what that namespace has for failures", call.By))
+		}
+		return nil
+	})
+	if o.ReturnErrorDetails != nil {
 		if o.ReturnErrorCode {
 			s.Warn("return_error_code", errors.New("has no effect with return_error_details"))
 		}
@@ -164,6 +173,16 @@ func (d *details) Leave(_ context.Context, x *gateway.Exchange, err error) error
 func plain(host string) bool { return strings.HasPrefix(strings.ToLower(host), "http://") }
 
 func buildClient(s *component.BackendSite, o ClientOptions) error {
+	s.Finally(func() error { // which of the components makes the call
+		call := s.Call()
+		if call.Connector != nil || call.Client != nil {
+			return o.unused(call)
+		}
+		if o.UseH2C && s.Config().SD == "static" && !slices.ContainsFunc(s.Config().Host, plain) {
+			s.Warn("use_h2c", errors.New("has no effect, no host of the backend begins with http://; with https:// HTTP/2 is negotiated"))
+		}
+		return nil
+	})
 	t := s.Transport()
 	if o.ClientTLS != nil {
 		if _, err := s.TLS("client_tls", o.ClientTLS); err != nil {
@@ -174,11 +193,30 @@ func buildClient(s *component.BackendSite, o ClientOptions) error {
 	if o.ProxyAddress != "" {
 		t.Proxy = o.ProxyAddress
 	}
-	if t.H2C = o.UseH2C; o.UseH2C && s.Config().SD == "static" && !slices.ContainsFunc(s.Config().Host, plain) {
-		s.Warn("use_h2c", errors.New("has no effect, no host of the backend begins with http://; with https:// HTTP/2 is negotiated"))
-	}
+	t.H2C = o.UseH2C
 	if o.NoRedirect && o.SendBodyOnRedirect {
 		s.Warn("send_body_on_redirect", errors.New("has no effect with no_redirect"))
 	}
 	return s.Redirects(component.Redirects{Return: o.NoRedirect, SendBody: o.SendBodyOnRedirect})
+}
+
+// unused returns what has no effect because a client makes the call that is not that of the
+// gateway, or a connector, which may connect as the gateway does.
+func (o ClientOptions) unused(call component.Call) error {
+	var errs []error
+	useless := func(key string, set bool, instead string) {
+		if set {
+			errs = append(errs, config.At(key, fmt.Errorf("has no effect on a backend that %s calls; %s", call.By, instead)))
+		}
+	}
+	if !call.Like.Transport {
+		useless("client_tls", o.ClientTLS != nil, "write client_tls in that namespace")
+		useless("proxy_address", o.ProxyAddress != "", "it connects without a proxy of the configuration; remove it")
+	}
+	useless("use_h2c", o.UseH2C, "remove it")
+	if call.Connector != nil {
+		useless("no_redirect", o.NoRedirect, "it follows none; remove it")
+		useless("send_body_on_redirect", o.SendBodyOnRedirect, "it follows none; remove it")
+	}
+	return errors.Join(errs...)
 }

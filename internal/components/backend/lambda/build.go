@@ -66,6 +66,7 @@ func build(s *component.BackendSite, o Options) error {
 		s.Needs(body.Raw, body.Empty)
 	}
 	c.announce(s)
+	s.LikeHTTP(component.LikeHTTP{Transport: true, Statuses: c.event != nil})
 	s.Finally(func() (err error) { // other components say how it is connected to
 		c.client, err = open(s, o)
 		return err

@@ -652,6 +652,11 @@ func TestBeside(t *testing.T) {
 		{"", "", `"qos/http-cache": {}`, "warning: test.json:2:", false},
 		{"", "", `"backend/http": {"return_error_code": true}`, "backend/http has no effect here, since the function gives no status", false},
 		{inSluice, "", `"qos/http-cache": {}`, "has no effect on a backend that is not called by HTTP", true},
+		{"", "", `"backend/http/client": {"client_tls": {"min_version": "TLS13"}, "proxy_address": "http://localhost:1"}`, "", false},
+		{"", "", `"backend/http/client": {"no_redirect": true}`, `.no_redirect: has no effect on a backend that backend/lambda calls; it follows none; remove it`, true},
+		{"", "", `"backend/http/client": {"use_h2c": true}`, `.use_h2c: has no effect on a backend that backend/lambda calls; remove it`, true},
+		{"", "", `"backend/http": {"return_error_code": true}`, "has no effect on a backend that backend/lambda calls, which answers with no status of a service; remove it", false},
+		{inSluice, "", `"backend/http": {"return_error_details": "f"}`, "has no effect on a backend that backend/lambda calls", true},
 		{"", `"host": ["awssqs://queue.internal/1"], `, `"backend/pubsub/publisher": {"topic_url": "/orders?region=eu-west-1"}`, "both make the call of the backend; keep one of the two namespaces", true},
 	}
 	for _, tt := range tests {
