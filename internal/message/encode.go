@@ -85,6 +85,9 @@ func (e *Encode) Leave(_ context.Context, x *gateway.Exchange, err error) error 
 		return e.public(err)
 	}
 	if form := r.Body.Form(); form != body.Spans && form != body.Tree {
+		if r.Receipt != 0 && form == body.Empty {
+			r.Mark = gateway.MarkComplete
+		}
 		r.Untyped = e.untyped
 		return nil // bytes for the client already
 	}

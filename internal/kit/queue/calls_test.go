@@ -86,7 +86,8 @@ func TestProduce(t *testing.T) {
 		{"without a body", inSluice, "", "", `"status": 204`, sitetest.Answer{Status: 204}, "true"},
 		{"what shapes data has none", inSluice, "", `"group": "g", "allow": ["a"],`, status, sitetest.Answer{Status: 200, Text: "null"}, "true"},
 		{"a collection", inSluice, `"output_encoding": "json-collection",`, `"is_collection": true,`, status, sitetest.Answer{Status: 200, Text: "[]"}, "true"},
-		{"no-op", inSluice, `"output_encoding": "no-op",`, `"encoding": "no-op",`, `"status": 201`, sitetest.Answer{Status: 201}, "false"},
+		{"no-op", inSluice, `"output_encoding": "no-op",`, `"encoding": "no-op",`, `"status": 201`, sitetest.Answer{Status: 201}, "true"},
+		{"no-op in krakend", "", `"output_encoding": "no-op",`, `"encoding": "no-op",`, `"status": 201`, sitetest.Answer{Status: 201}, "true"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
