@@ -26,6 +26,7 @@ type Backends struct {
 type answer struct {
 	config   *model.Backend
 	reshaped bool // a component decides what it holds
+	noData   bool // it says that a message was taken
 	method   string
 	writes   bool
 }
@@ -49,6 +50,9 @@ func (b *Backends) Backend(s *component.BackendSite) {
 	b.checkAddress(be)
 	b.checkPath(be)
 	b.checkShape(s)
+	if call := s.Call(); call.NoData || call.Takes {
+		b.checkQueryless(be)
+	}
 }
 
 // Add notes that a backend is called which was judged, behind those that were added before.
@@ -63,7 +67,7 @@ func (b *Backends) Add(s *component.BackendSite) {
 		b.answers = make([]answer, 0, len(b.config.Backend))
 	}
 	method, writes := s.Method()
-	b.answers = append(b.answers, answer{s.Config(), reshaped(s), method, writes})
+	b.answers = append(b.answers, answer{s.Config(), reshaped(s), s.Call().NoData, method, writes})
 }
 
 // reshaped reports whether a component decides what the answer of a backend holds.
@@ -150,6 +154,11 @@ func (b *Backends) checkGroups() {
 // service may have a member of that name; allow or mapping then says so.
 func (b *Backends) checkOutput() {
 	if b.config.OutputEncoding != "json-collection" || b.remade(component.PipeStatic, component.PipeFlatmap) {
+		return
+	}
+	if all(b.answers, func(a answer) bool { return a.noData && !a.config.IsCollection }) {
+		b.mistake(b.config.Node, "output_encoding", errors.New(
+			"json-collection shows a list, and what is published is answered without data, so every answer is an empty list; write json, or remove it"))
 		return
 	}
 	path := []string{"collection"}

@@ -65,8 +65,23 @@ func (b *Backends) checkDataless(s *component.BackendSite) {
 			b.report(be.Node, key, config.Warning, config.CodeSuspicious, errors.New(nothing))
 		}
 	}
+	if n := be.Node.GetFold("encoding"); n != nil && be.Encoding != "json" {
+		b.report(be.Node, "encoding", config.Warning, config.CodeSuspicious, errors.New(nothing))
+	}
 	if s.Call().Reshape != nil {
 		b.report(be.Node, "extra_config", config.Warning, config.CodeSuspicious, fmt.Errorf("%s %s", b.flatmap(), nothing))
+	}
+}
+
+// checkQueryless reports what would be the query of a call that has none, because a message is
+// published or taken. A placeholder there may be what a sequence brings.
+func (b *Backends) checkQueryless(be *model.Backend) {
+	const none = "has no effect, this backend publishes or takes a message and is called without a query; remove it"
+	if len(be.InputQueryStrings) > 0 {
+		b.report(be.Node, "input_query_strings", config.Warning, config.CodeSuspicious, errors.New(none))
+	}
+	if _, query, _ := strings.Cut(be.URLPattern, "?"); query != "" && !strings.Contains(query, "{") {
+		b.report(be.Node, "url_pattern", config.Warning, config.CodeSuspicious, errors.New("the query behind the ? "+none))
 	}
 }
 

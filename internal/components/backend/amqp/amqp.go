@@ -128,7 +128,9 @@ func buildProducer(s *component.BackendSite, o ProducerOptions) error {
 	if err != nil {
 		return err
 	}
-	o.report(s)
+	if o.report(s); o.RoutingKey == "" {
+		s.Mistake("routing_key", errors.New("it is empty, and so is the key of each message, which a queue gets that is bound by # or by no key; write the name of a parameter, or a key with static_routing_key"))
+	}
 	t := amqp.Topology{Exchange: o.Exchange, Durable: o.Durable, Delete: o.Delete, Exclusive: o.Exclusive, NoWait: o.NoWait}
 	if o.DeclareQueue {
 		t.Queue, t.Keys = o.Name, []string{"#"}
