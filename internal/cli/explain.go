@@ -147,7 +147,10 @@ func printPipe(w io.Writer, indent string, p *compile.PipePlan) {
 			fmt.Fprintf(w, "\n%s  Pipe %s, %s, timeout %v:\n", indent, inner.Name, inner.At, inner.Timeout)
 			printPipe(w, indent+"    ", &inner)
 		}
-		if len(b.Pipes) == 0 && len(b.Hosts) > 0 {
+		if b.Asks != "" {
+			fmt.Fprintf(w, "%s  %s\n", indent, b.Asks)
+		}
+		if len(b.Pipes) == 0 && len(b.Hosts) > 0 && (b.Asks == "" || b.By == "") {
 			fmt.Fprintf(w, "%s  hosts: %s\n", indent, strings.Join(b.Hosts, ", "))
 		}
 	}

@@ -59,6 +59,44 @@ async_agent:
       async/amqp: {host: "amqp://queue/", exchange: shop, name: sums, auto_ack: true}
 `
 
+// connecting is a configuration whose backends are called otherwise than a host is by its path.
+const connecting = `version: 3
+dialect: sluice
+endpoints:
+  - endpoint: /orders/{region}
+    backend:
+      - url_pattern: /published
+        host: ["nats://"]
+        extra_config: {backend/pubsub/publisher: {topic_url: "${env:SUBJECT}", server: "nats://gateway:secret@nats:4222"}}
+      - url_pattern: /taken
+        host: ["nats://people."]
+        extra_config: {backend/pubsub/subscriber: {subscription_url: "joined?queue=gateways", server: "nats://gateway:secret@nats:4222"}}
+      - url_pattern: /produced
+        host: ["amqp://gateway:secret@queue:5672/"]
+        extra_config: {backend/amqp/producer: {name: orders, exchange: shop, routing_key: Region}}
+      - url_pattern: /keyed
+        host: ["amqp://gateway:secret@queue:5672/"]
+        extra_config: {backend/amqp/producer: {name: orders, exchange: shop, routing_key: eu, static_routing_key: true}}
+      - url_pattern: /consumed
+        host: ["amqps://gateway:secret@queue/shop"]
+        extra_config: {backend/amqp/consumer: {name: orders, exchange: shop, routing_key: [eu, us]}}
+      - url_pattern: /graphql
+        host: ["http://people:8000"]
+        extra_config: {backend/graphql: {type: query, query: "query Who { who }", operationName: Who}}
+`
+
+// TestExplainConnectors says what is called in the place of a path, and shows no secret.
+func TestExplainConnectors(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv("SUBJECT", "orders.created")
+	write(t, "connecting.yaml", connecting)
+	got := invoke(t, "explain", "-c", "connecting.yaml", "/orders/eu")
+	if got.code != 0 || strings.Contains(got.stdout+got.stderr, "secret") {
+		t.Errorf("exit code %d, standard error %q", got.code, got.stderr)
+	}
+	testx.Golden(t, filepath.Join(testdata, "explain-connectors.txt"), got.stdout)
+}
+
 // TestExplain says which route wins, why, and what it does.
 func TestExplain(t *testing.T) {
 	t.Chdir(t.TempDir())

@@ -49,6 +49,7 @@ type branchPlan struct {
 	takes    bool         // a call takes away what it is answered with
 	personal bool
 	by       string
+	asks     string // a line for explanations
 }
 
 func (c *compiler) endpoint(e *model.Endpoint) *Endpoint {
@@ -316,7 +317,7 @@ func (b *endpointBuilder) backend(i int, be *model.Backend) *branchPlan {
 	b.checkNeeds(&site.Site, be.Encoding == "no-op")
 	b.backends.Backend(site)
 	call := site.Call()
-	bp := &branchPlan{config: be, shadow: call.Shadow, calls: b.config.ConcurrentCalls, pipes: pipes, noStore: call.NoStore, personal: call.Personal, by: call.By}
+	bp := &branchPlan{config: be, shadow: call.Shadow, calls: b.config.ConcurrentCalls, pipes: pipes, noStore: call.NoStore, personal: call.Personal, by: call.By, asks: b.g.Mask(call.Asks)}
 	if bp.shadow != nil {
 		bp.calls, bp.name = 1, site.Name()
 	}

@@ -53,6 +53,7 @@ type BackendPlan struct {
 	Method, Pattern string
 	At              config.Pos
 	Hosts           []string
+	Asks            string // a line that says what is called at them, or in their place
 	By              string // the namespace that calls, or answers, in another way than the gateway; "" for none
 	Shadow          bool
 	Calls           int // at once
@@ -119,7 +120,7 @@ func (g *Generation) ExplainPipe(name string) (_ PipePlan, found bool) {
 		}
 		for _, src := range g.Sources() {
 			if s, says := src.Source.(fmt.Stringer); says && src.Name == name {
-				described.Takes = s.String()
+				described.Takes = g.Mask(s.String())
 			}
 		}
 		return described, true
@@ -159,6 +160,7 @@ func (a *assembled) describe(s *model.Service) PipePlan {
 		described := BackendPlan{
 			Method: b.method, Pattern: n.Masked("url_pattern", b.config.URLPattern)[0], At: n.Pos,
 			Hosts:  b.config.ShownHosts(s),
+			Asks:   b.asks,
 			By:     b.by,
 			Shadow: b.shadow != nil, Calls: b.calls, Steps: append(describe(b.plan), describe(b.wire)...),
 		}

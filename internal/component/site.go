@@ -652,6 +652,7 @@ type BackendSite struct {
 	takes     bool
 	noData    bool
 	like      LikeHTTP
+	asks      string
 	personal  bool
 	unhosted  bool
 	method    string   // "" for that of the configuration
@@ -814,6 +815,10 @@ type LikeHTTP struct {
 // LikeHTTP states in what the connector of the backend is like a call by HTTP.
 func (s *BackendSite) LikeHTTP(l LikeHTTP) { s.like = l }
 
+// Asks says for explanations what is called, such as which queue of which broker: a line that
+// begins with what is done there. It may show what the configuration does.
+func (s *BackendSite) Asks(line string) { s.asks = line }
+
 // Personal states that what is asked depends on who asks, by a header of the client or a
 // claim of its token: the endpoint announces its answers as ones for a single client, as
 // personal_cache has it. Whoever puts such a value into a call says so, unless it is in a text
@@ -853,6 +858,7 @@ type Call struct {
 	Takes     bool
 	NoData    bool
 	Like      LikeHTTP // of the connector
+	Asks      string   // a line that says what is called; "" if hosts are
 	Personal  bool
 	Written   []Written // texts with placeholders
 	By        string    // the namespace of the connector or client; "" for none
@@ -861,7 +867,7 @@ type Call struct {
 
 // Call returns what the components of the backend decided.
 func (s *BackendSite) Call() Call {
-	return Call{s.connector, s.client, s.transport, s.redirects, s.reshape, s.shadow, s.noStore, s.takes, s.noData, s.like, s.personal, s.written, s.claims[call], s.own}
+	return Call{s.connector, s.client, s.transport, s.redirects, s.reshape, s.shadow, s.noStore, s.takes, s.noData, s.like, s.asks, s.personal, s.written, s.claims[call], s.own}
 }
 
 // A Key names a value that one component offers to others.

@@ -193,7 +193,7 @@ func TestAMQPReload(t *testing.T) {
 func TestAMQPAway(t *testing.T) {
 	onBoth(t, func(t *testing.T, e engine.Engine) {
 		s, r, name := startAMQP(t, e, overAMQP)
-		goesAway(t, r, s, `"amqp exchange `+name+` of POST /orders backend 0":"connecting"`)
+		goesAway(t, r, s, `"amqp of POST /orders backend 0":"connecting"`)
 	})
 }
 

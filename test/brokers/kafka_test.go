@@ -17,7 +17,7 @@ import (
 func away(t *testing.T, r *running) {
 	t.Helper()
 	await(t, func() error {
-		if _, text := r.ask("GET", "/__health", ""); !strings.Contains(text, `"kafka://orders of POST /orders backend 0":"connecting"`) {
+		if _, text := r.ask("GET", "/__health", ""); !strings.Contains(text, `"kafka of POST /orders backend 0":"connecting"`) {
 			return errors.New("health " + text)
 		}
 		return nil

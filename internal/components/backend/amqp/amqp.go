@@ -113,7 +113,8 @@ func buildConsumer(s *component.BackendSite, o ConsumerOptions) error {
 	if err := queue.Consume(s, sub, queue.Consuming{Discard: o.NackDiscard, Empty: o.EmptyStatusCode}); err != nil {
 		return err
 	}
-	return queue.Attend(&s.Site, "amqp queue "+o.Name+" of "+s.Name(), o.Critical, sub)
+	s.Asks(fmt.Sprintf("takes: a message of the queue %q of %v, bound to the exchange %q by %q", o.Name, b, o.Exchange, o.RoutingKey))
+	return attend(s, o.Critical, sub)
 }
 
 func buildProducer(s *component.BackendSite, o ProducerOptions) error {
@@ -160,7 +161,17 @@ func buildProducer(s *component.BackendSite, o ProducerOptions) error {
 	if err := queue.ProduceBy(s, o.SuccessStatusCode, m.publish); err != nil {
 		return err
 	}
-	return queue.Attend(&s.Site, "amqp exchange "+o.Exchange+" of "+s.Name(), o.Critical, p)
+	by := fmt.Sprintf("the key %q", m.static)
+	if !o.StaticRoutingKey {
+		by = fmt.Sprintf("the value of %q", o.RoutingKey)
+	}
+	s.Asks(fmt.Sprintf("publishes: to the exchange %q of %v by %s", o.Exchange, b, by))
+	return attend(s, o.Critical, p)
+}
+
+// attend tells of the connection at health paths, which anybody may read: nothing says where to.
+func attend(s *component.BackendSite, critical bool, l queue.Lasting) error {
+	return queue.Attend(&s.Site, "amqp of "+s.Name(), critical, l)
 }
 
 // report says what cannot be meant.

@@ -69,6 +69,11 @@ func build(s *component.BackendSite, o Options) error {
 	if err := s.SetMethod(method, op.writes(o.Type)); err != nil {
 		return err
 	}
+	what := "sends: the document of the options by " + method
+	if op.found && op.Operation != "" {
+		what = fmt.Sprintf("sends: the %s %q by %s", op.Operation, op.Name, method)
+	}
+	s.Asks(what)
 	s.OwnQuery(parameters...)
 	s.OwnQuery(documents...)
 	own := s.Config().InputQueryStrings

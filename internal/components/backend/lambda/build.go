@@ -66,6 +66,7 @@ func build(s *component.BackendSite, o Options) error {
 		s.Needs(body.Raw, body.Empty)
 	}
 	c.announce(s)
+	s.Asks(o.asks())
 	s.LikeHTTP(component.LikeHTTP{Transport: true, Statuses: c.event != nil})
 	s.Finally(func() (err error) { // other components say how it is connected to
 		c.client, err = open(s, o)
@@ -89,6 +90,21 @@ func (o Options) judge(s *component.BackendSite) {
 	if b.Method != "GET" && e.Outer() == nil && e.Config().Method == "GET" {
 		s.Warn("", errors.New(`a request with GET has no body, so that the function gets an empty payload; write "method": "GET" in the backend to send the parameters of the path`))
 	}
+}
+
+// asks says what is called.
+func (o Options) asks() string {
+	function := fmt.Sprintf("calls: the function %q", o.FunctionName)
+	if o.FunctionName == "" {
+		function = fmt.Sprintf("calls: the function that {%s} names", o.FunctionParamName)
+	}
+	if o.Region != "" {
+		function += " in " + o.Region
+	}
+	if o.Endpoint != "" {
+		function += " at " + o.Endpoint
+	}
+	return function
 }
 
 // parameter returns the index of a name among those of parameters, whatever the case of

@@ -642,6 +642,23 @@ func TestAround(t *testing.T) {
 	}
 }
 
+// TestExplained: an explanation says which function is called.
+func TestExplained(t *testing.T) {
+	for options, want := range map[string]string{
+		`"endpoint": "http://localhost:4566", "function_name": "f:2", "region": "eu-west-1"`: `calls: the function "f:2" in eu-west-1 at http://localhost:4566`,
+		`"region": "eu-west-1", "function_param_name": "Which"`:                              "calls: the function that {Which} names in eu-west-1",
+	} {
+		g, problems := surroundings(t).Check(t, `{"version": 3, "endpoints": [{"endpoint": "/x/{which}", "backend": [{"url_pattern": "/f", "extra_config": {"backend/lambda": {`+options+`}}}]}]}`)
+		if g == nil {
+			t.Fatal(config.Format(problems))
+		}
+		defer g.Close(context.Background())
+		if got := g.Explain("GET", "/x/a").Endpoint.Backends[0].Asks; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
 // TestBeside: what belongs to calls by HTTP has no effect, which is said, and of two
 // connectors one is too many.
 func TestBeside(t *testing.T) {

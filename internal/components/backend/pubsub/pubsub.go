@@ -59,6 +59,7 @@ func buildPublisher(s *component.BackendSite, o PublisherOptions) error {
 	if err := queue.Produce(s, p, o.SuccessStatusCode); err != nil {
 		return err
 	}
+	s.Asks("publishes: to " + a.String())
 	return queue.Attend(&s.Site, name(s, a), o.Critical, p)
 }
 
@@ -76,6 +77,7 @@ func buildSubscriber(s *component.BackendSite, o SubscriberOptions) error {
 	if err := queue.Consume(s, sub, queue.Consuming{Discard: o.NackDiscard, Empty: o.EmptyStatusCode}); err != nil {
 		return err
 	}
+	s.Asks("takes: a message of " + a.String())
 	return queue.Attend(&s.Site, name(s, a), o.Critical, sub)
 }
 
@@ -90,5 +92,5 @@ func address(s *component.BackendSite, key, rest string) (*queue.Address, error)
 	return queue.NewAddress(&s.Site, s.Name(), key, s.Config().Host[0], rest)
 }
 
-// name is what health paths call the connection.
-func name(s *component.BackendSite, a *queue.Address) string { return a.String() + " of " + s.Name() }
+// name is what health paths call the connection, which anybody may read: nothing says where to.
+func name(s *component.BackendSite, a *queue.Address) string { return a.Scheme + " of " + s.Name() }

@@ -71,7 +71,7 @@ func TestHealth(t *testing.T) {
 		got = append(got, fmt.Sprint(strings.Replace(h.Name, b.Host(), "mem://", 1), " ", h.Critical, " ", text, " ", ok))
 	}
 	slices.Sort(got)
-	want := []string{"mem://orders of GET /orders backend 0 false connecting false", "mem://orders of POST /orders backend 0 true connecting false"}
+	want := []string{"mem of GET /orders backend 0 false connecting false", "mem of POST /orders backend 0 true connecting false"}
 	if !slices.Equal(got, want) {
 		t.Errorf("health %q, want %q", got, want)
 	}
