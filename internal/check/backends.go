@@ -88,7 +88,10 @@ func (b *Backends) Together() bool {
 		}
 		return false // reported where it was found
 	}
-	if e.OutputEncoding == "no-op" && len(b.answers) > 1 {
+	switch several := e.OutputEncoding == "no-op" && len(b.answers) > 1; {
+	case several && b.site.Scope() == component.InAgent: // whose key says so for both sides
+		return fail("encoding", config.CodeNoOpMerge, errors.New("no-op passes on the answer of one backend; keep one, or choose an encoding that can merge"))
+	case several:
 		return fail("output_encoding", config.CodeNoOpMerge, errors.New(
 			"can not use NoOp encoding with more than one backends connected to the same endpoint; keep one backend, or choose an encoding that can merge"))
 	}

@@ -73,6 +73,10 @@ func (b *endpointBuilder) readHosts() bool {
 		b.unsound[be] = true
 	}
 	for _, be := range b.config.Backend {
+		if b.unsaid(be) {
+			wrong(be) // which is reported there
+			continue
+		}
 		to := b.callee(be)
 		if be.HostsFrom(b.g.Service) != be.Node {
 			root := b.rootHosts(to)
@@ -95,6 +99,19 @@ func (b *endpointBuilder) readHosts() bool {
 		}
 	}
 	return len(b.unsound) == 0
+}
+
+// unsaid reports whether null stands in the place of the options of who calls a backend: what
+// its hosts are is not known then.
+func (c *compiler) unsaid(be *model.Backend) bool {
+	extra := be.Node.GetFold("extra_config")
+	return extra != nil && slices.ContainsFunc(extra.Members, func(m config.Member) bool {
+		if m.Value.Kind != config.Null || m.Comment() {
+			return false
+		}
+		d := c.Registry.Find(component.InBackend, m.Key)
+		return d != nil && d.Hosts != nil
+	})
 }
 
 // hasHost reports a backend that needs a host and has none.

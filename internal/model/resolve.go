@@ -70,7 +70,7 @@ func Resolve(d *config.Document) (*Service, []*config.Problem) {
 // must not be used.
 func ResolvePipe(s *Service, e *Endpoint) []*config.Problem {
 	r := resolver{service: s}
-	r.pipe(e)
+	r.pipe(e, "pipe")
 	config.Sort(r.problems)
 	return r.problems
 }
@@ -252,7 +252,7 @@ func (r *resolver) endpoint(e *Endpoint) {
 	if e.OutputEncoding == "" {
 		e.OutputEncoding = s.OutputEncoding
 	}
-	r.pipe(e)
+	r.pipe(e, "endpoint")
 }
 
 // agents resolves the agents, each with another name. The pipe of one is resolved when it is
@@ -296,8 +296,8 @@ func (a *Agent) Pipe() *Endpoint {
 	return e
 }
 
-// pipe resolves what is behind the door of an endpoint.
-func (r *resolver) pipe(e *Endpoint) {
+// pipe resolves what is behind the door of an endpoint, or what is called so and has none.
+func (r *resolver) pipe(e *Endpoint, called string) {
 	s := r.service
 	if e.Method == "" {
 		e.Method = "GET"
@@ -316,7 +316,7 @@ func (r *resolver) pipe(e *Endpoint) {
 	}
 	if len(e.Backend) == 0 {
 		r.report(e.Node, "backend", config.Error, config.CodeNoBackend,
-			fmt.Errorf("the endpoint %s has no backend; write at least one object with host and url_pattern", e.Endpoint))
+			fmt.Errorf("the %s %s has no backend; write at least one object with host and url_pattern", called, e.Endpoint))
 	}
 	for _, b := range e.Backend {
 		if b != nil && b.Node != nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/queue"
 	"github.com/sluice-gateway/sluice/internal/kit/queue/queuetest"
@@ -154,5 +155,16 @@ func TestConcurrentCalls(t *testing.T) {
 	got := sitetest.Problems(g.Backend(t, "backend/pubsub/publisher", `topic_url: orders`))
 	if len(got) != 1 || !strings.Contains(got[0], "for each of 3 concurrent_calls") {
 		t.Errorf("problems %q", got)
+	}
+}
+
+// TestNull: of null in the place of the options that is said alone, and nothing of the host.
+func TestNull(t *testing.T) {
+	for _, dialect := range []string{"krakend", "sluice"} {
+		_, problems := sitetest.New(t).Check(t, `{"version": 3, "dialect": "`+dialect+`", "endpoints": [{"endpoint": "/x", "method": "POST",
+			"backend": [{"url_pattern": "/", "host": ["nats://"], "extra_config": {"backend/pubsub/publisher": null}}]}]}`)
+		if len(problems) != 1 || problems[0].Severity != config.Error || !strings.Contains(problems[0].Error(), "null is no options; write the options that are meant") {
+			t.Errorf("%s:\n%s", dialect, config.Format(problems))
+		}
 	}
 }
