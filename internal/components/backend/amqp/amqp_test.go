@@ -88,6 +88,22 @@ func TestProperties(t *testing.T) {
 	}
 }
 
+// TestContentType: the property comes from the header, which passes where nothing is said of
+// headers, or by its name.
+func TestContentType(t *testing.T) {
+	s := amqptest.Start(t)
+	take := s.Queue(t, "types", "types")
+	for list, want := range map[string]string{"": "text/plain", `, "input_headers": ["X-Foo"]`: "", `, "input_headers": ["content-type"]`: "text/plain"} {
+		_, ask := producing(t, s, "krakend", `"endpoint": "/x"`+list, `"name": "q", "exchange": "types", "durable": true, "routing_key": "k", "static_routing_key": true`)
+		if got := ask(testx.Request{Path: "/x", Header: gateway.Fields{{Name: "X-Other", Value: "1"}, {Name: "Content-Type", Value: "text/plain"}}, Body: "hello"}); got.Status != 200 {
+			t.Fatalf("%q: %d, %v", list, got.Status, got.Err)
+		}
+		if d := take(); d == nil || d.ContentType != want || d.Headers["X-Other"] != nil {
+			t.Errorf("%q: %+v, want the type %q", list, d, want)
+		}
+	}
+}
+
 // TestKeys: where the routing key comes from, and whether a message is kept.
 func TestKeys(t *testing.T) {
 	s := amqptest.Start(t)
