@@ -192,7 +192,7 @@ func TestAMQPReload(t *testing.T) {
 // and once it is back messages go through.
 func TestAMQPAway(t *testing.T) {
 	onBoth(t, func(t *testing.T, e engine.Engine) {
-		s, r, name := startAMQP(t, e, overAMQP)
+		s, r, _ := startAMQP(t, e, overAMQP)
 		goesAway(t, r, s, `"amqp of POST /orders backend 0":"connecting"`)
 	})
 }
