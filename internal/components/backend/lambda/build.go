@@ -84,9 +84,6 @@ func (o Options) judge(s *component.BackendSite) {
 		return
 	}
 	b, e := s.Config(), s.Endpoint()
-	if b.ExtraConfig["backend/http"] != nil {
-		s.Mistake("", errors.New("backend/http has no effect here, since the function gives no status; remove it, and write forward_aws_status for that of AWS, or apigw as the payload_format"))
-	}
 	if b.Method != "GET" && e.Outer() == nil && e.Config().Method == "GET" {
 		s.Warn("", errors.New(`a request with GET has no body, so that the function gets an empty payload; write "method": "GET" in the backend to send the parameters of the path`))
 	}

@@ -667,7 +667,6 @@ func TestBeside(t *testing.T) {
 		stops                     bool
 	}{
 		{"", "", `"qos/http-cache": {}`, "warning: test.json:2:", false},
-		{"", "", `"backend/http": {"return_error_code": true}`, "backend/http has no effect here, since the function gives no status", false},
 		{inSluice, "", `"qos/http-cache": {}`, "has no effect on a backend that is not called by HTTP", true},
 		{"", "", `"backend/http/client": {"client_tls": {"min_version": "TLS13"}, "proxy_address": "http://localhost:1"}`, "", false},
 		{"", "", `"backend/http/client": {"no_redirect": true}`, `.no_redirect: has no effect on a backend that backend/lambda calls; it follows none; remove it`, true},
