@@ -45,11 +45,11 @@ type branchPlan struct {
 	calls    int
 	demands  []demand
 	pipes    []*assembled // that stand in it
-	noStore  bool         // as its components say
-	takes    bool         // a call takes away what it is answered with
-	personal bool
 	by       string
-	asks     string // a line for explanations
+	asks     *string // a line for explanations; nil if hosts are called
+	noStore  bool    // as its components say
+	takes    bool    // a call takes away what it is answered with
+	personal bool
 }
 
 func (c *compiler) endpoint(e *model.Endpoint) *Endpoint {
@@ -317,7 +317,11 @@ func (b *endpointBuilder) backend(i int, be *model.Backend) *branchPlan {
 	b.checkNeeds(&site.Site, be.Encoding == "no-op")
 	b.backends.Backend(site)
 	call := site.Call()
-	bp := &branchPlan{config: be, shadow: call.Shadow, calls: b.config.ConcurrentCalls, pipes: pipes, noStore: call.NoStore, personal: call.Personal, by: call.By, asks: b.g.Mask(call.Asks)}
+	bp := &branchPlan{config: be, shadow: call.Shadow, calls: b.config.ConcurrentCalls, pipes: pipes, noStore: call.NoStore, personal: call.Personal, by: call.By}
+	if call.Asks != nil {
+		shown := b.g.Mask(*call.Asks)
+		bp.asks = &shown
+	}
 	if bp.shadow != nil {
 		bp.calls, bp.name = 1, site.Name()
 	}

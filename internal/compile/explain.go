@@ -160,9 +160,11 @@ func (a *assembled) describe(s *model.Service) PipePlan {
 		described := BackendPlan{
 			Method: b.method, Pattern: n.Masked("url_pattern", b.config.URLPattern)[0], At: n.Pos,
 			Hosts:  b.config.ShownHosts(s),
-			Asks:   b.asks,
 			By:     b.by,
 			Shadow: b.shadow != nil, Calls: b.calls, Steps: append(describe(b.plan), describe(b.wire)...),
+		}
+		if b.asks != nil {
+			described.Asks = *b.asks
 		}
 		for _, inner := range b.pipes {
 			described.Pipes = append(described.Pipes, inner.describe(s))

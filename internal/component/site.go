@@ -648,16 +648,16 @@ type BackendSite struct {
 	reshape   func(map[string]any) map[string]any
 	shadow    *Shadow
 	written   []Written
+	asks      *string  // nil if hosts are called
+	method    string   // "" for that of the configuration
+	own       []string // names of parameters of the query
+	like      LikeHTTP
 	noStore   bool
 	takes     bool
 	noData    bool
-	like      LikeHTTP
-	asks      string
 	personal  bool
 	unhosted  bool
-	method    string   // "" for that of the configuration
-	writes    bool     // counts where there is a method
-	own       []string // names of parameters of the query
+	writes    bool // counts where there is a method
 }
 
 // Redirects is what is done with a 3xx answer of a backend.
@@ -817,7 +817,7 @@ func (s *BackendSite) LikeHTTP(l LikeHTTP) { s.like = l }
 
 // Asks says for explanations what is called, such as which queue of which broker: a line that
 // begins with what is done there. It may show what the configuration does.
-func (s *BackendSite) Asks(line string) { s.asks = line }
+func (s *BackendSite) Asks(line string) { s.asks = &line }
 
 // Personal states that what is asked depends on who asks, by a header of the client or a
 // claim of its token: the endpoint announces its answers as ones for a single client, as
@@ -858,7 +858,7 @@ type Call struct {
 	Takes     bool
 	NoData    bool
 	Like      LikeHTTP // of the connector
-	Asks      string   // a line that says what is called; "" if hosts are
+	Asks      *string  // a line that says what is called; nil if hosts are
 	Personal  bool
 	Written   []Written // texts with placeholders
 	By        string    // the namespace of the connector or client; "" for none
