@@ -156,7 +156,7 @@ func TestWaiting(t *testing.T) {
 // once it is back messages go through.
 func TestAway(t *testing.T) {
 	onAll(t, func(t *testing.T, d driver, s stand, r *running) {
-		goesAway(t, r, s, `"`+d.host+d.topic+` of POST /orders backend 0":"connecting"`)
+		goesAway(t, r, s, `"`+strings.TrimSuffix(d.host, "://")+` of POST /orders backend 0":"connecting"`)
 		for text := ""; text != `{"id":1}` && !t.Failed(); { // others may have come
 			var status int
 			if status, text = r.ask("GET", "/orders", ""); status != 200 {
