@@ -27,7 +27,7 @@ type Options struct {
 	Brokers []string // host:port of some of its brokers, which tell of the others
 
 	TLS   *tls.Config // nil is none
-	TLSID string      // another text for other settings of TLS
+	TLSID string      // what TLS is made of: connections are shared by those for whom it is the same
 
 	// Backoff and Retries are as [live.Options] has them.
 	Backoff live.Backoff

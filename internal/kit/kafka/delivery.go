@@ -64,6 +64,14 @@ var (
 // Message returns the message.
 func (d *delivery) Message() *queue.Message { return &d.m }
 
+// Void reports whether the partition has gone before the delivery has ended, so that the record
+// comes again elsewhere.
+func (d *delivery) Void() bool {
+	d.of.mu.Lock()
+	defer d.of.mu.Unlock()
+	return !d.ended && d.from.gone
+}
+
 // Ack commits the record, unless others in front of it have not ended.
 func (d *delivery) Ack(ctx context.Context) error {
 	m, p := d.of, d.from

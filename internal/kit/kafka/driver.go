@@ -1,7 +1,6 @@
 package kafka
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -61,9 +60,6 @@ func where(s *component.Site, a *queue.Address) (*Cluster, error) {
 	if secure || a.ClientTLS != nil {
 		if o.TLS, o.TLSID, err = a.TLS(); err != nil {
 			return nil, err
-		}
-		if o.TLS == nil {
-			o.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 		}
 	}
 	return NewCluster(s, o), nil

@@ -405,8 +405,20 @@ func lost(t *testing.T, s *Stand) {
 		empty(t, p, sub)
 		return
 	}
+	void, knows := d.(interface{ Void() bool })
+	if knows && void.Void() {
+		t.Error("a delivery is void before its connection is lost")
+	}
 	s.Stop()
 	Away(t, sub)
+	if knows {
+		testx.Await(t, func() error {
+			if !void.Void() {
+				return errors.New("a delivery outlives its connection")
+			}
+			return nil
+		})
+	}
 	if err := d.Ack(Within(t, time.Minute)); err == nil && !s.Forgets {
 		t.Error("an acknowledgement that nobody hears")
 	}
