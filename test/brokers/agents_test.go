@@ -695,3 +695,48 @@ func TestAgentPipes(t *testing.T) {
 		empty(t, s, "pipes."+a.name)
 	}
 }
+
+// TestAgentDeliveries: a message that came ahead when a connection ended is worked on as often as
+// max_deliveries says all the same.
+func TestAgentDeliveries(t *testing.T) {
+	s, b := amqptest.Start(t), newService(t)
+	a := agent{queue: "deliveries", url: s.URL, host: b.URL, options: `,"max_deliveries":2`}
+	begun, release := make(chan struct{}, 1), make(chan struct{})
+	b.say(func(_, body string) int {
+		if body == "0" {
+			select {
+			case begun <- struct{}{}:
+			default:
+			}
+			<-release
+		}
+		return 500
+	})
+	r := start(t, fast.Engine, nil, a.text())
+	r.taking(t, a.queue)
+	s.Put(t, a.queue, bodies(0, 5)...)
+	<-begun
+	s.Kill()
+	await(t, func() error {
+		if text := r.health(a.queue); strings.HasPrefix(text, "ready") {
+			return errors.New(text)
+		}
+		return nil
+	})
+	if err := s.Revive(); err != nil {
+		t.Fatal(err)
+	}
+	r.taking(t, a.queue)
+	close(release)
+	want := map[string]int{"/a 0": 3, "/a 1": 2, "/a 2": 2, "/a 3": 2, "/a 4": 2} // of the first attempt nobody could be told
+	await(t, func() error {
+		if got := b.calls(); !maps.Equal(got, want) {
+			return fmt.Errorf("calls %v, want %v", got, want)
+		}
+		return nil
+	})
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+	empty(t, s, a.queue)
+}

@@ -229,7 +229,7 @@ func TestReceive(t *testing.T) {
 			t.Fatal(err)
 		}
 		m := d.Message()
-		if string(m.Body) != "hello" || m.Key != "a.b" || m.Attributes.Get("X-A") != "1" || m.Attributes.Get("Content-Type") != "text/plain" || len(m.Attributes) != 2 || m.Redelivered != min(i, 1) {
+		if string(m.Body) != "hello" || m.Key != "a.b" || m.Attributes.Get("X-A") != "1" || m.Attributes.Get("Content-Type") != "text/plain" || len(m.Attributes) != 2 || m.Redelivered != min(i, 1) || m.Uncounted != (i > 0) {
 			t.Errorf("received %+v", m)
 		}
 		if i < 2 {
@@ -295,7 +295,7 @@ func TestDeadLetters(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n := d.Message().Redelivered; n != i || len(d.Message().Attributes) > 0 {
+		if n := d.Message().Redelivered; n != i || d.Message().Uncounted || len(d.Message().Attributes) > 0 {
 			t.Errorf("delivery %d: redelivered %d, %v", i, n, d.Message().Attributes)
 		}
 		if err := d.Nack(t.Context(), i < 3); err != nil {
