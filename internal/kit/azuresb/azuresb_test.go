@@ -202,7 +202,7 @@ func TestDetachedFor(t *testing.T) {
 					return err
 				})
 			}
-			if log := e.Log.String(); !strings.Contains(log, `away, calls fail until it is back" peer="azuresb://orders of`) || !strings.Contains(log, `away, calls fail until it is back" peer="azuresb://orders subscription shipping of`) {
+			if log := e.Log.String(); !strings.Contains(log, `away, and is tried again until it is back" peer="azuresb://orders of`) || !strings.Contains(log, `away, and is tried again until it is back" peer="azuresb://orders subscription shipping of`) {
 				t.Errorf("log:\n%.2000s", log)
 			}
 		})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -106,7 +107,9 @@ type Conn[T any] struct {
 	telling sync.Mutex     // held while a log is written to
 	logs    []*slog.Logger // of those who have started and not left
 	said    change.State
-	given   bool // that it has failed is said, since it was said to be away
+	given   bool      // that it has failed is said, since it was said to be away
+	why     string    // the cause that was said last, in words
+	silent  time.Time // until then another cause is not said
 }
 
 // link is a connection as it was made.
@@ -121,8 +124,10 @@ func New[T any](o Options, p Peer[T]) *Conn[T] {
 }
 
 // Start begins to connect, if nobody has, and waits for nothing. Until leave is called,
-// the log is told when the peer is away and when it is back, a line each; of several
-// logs the one that came last.
+// the log is told when the peer is away and when it is back, a line each, and another when
+// what keeps it away is something else than before, at most one in a minute; of several
+// logs the one that came last. A peer that is away when the last one leaves is given up, by a
+// line, so that none is away for ever.
 func (c *Conn[T]) Start(log *slog.Logger) (leave func()) {
 	own := slog.New(log.Handler()) // which differs from that of others
 	c.telling.Lock()
@@ -141,6 +146,11 @@ func (c *Conn[T]) Start(log *slog.Logger) (leave func()) {
 		c.telling.Lock()
 		defer c.telling.Unlock()
 		c.logs = slices.DeleteFunc(c.logs, func(l *slog.Logger) bool { return l == own })
+		if len(c.logs) == 0 && c.said.Bad() {
+			own.Info("peer is given up, which was away", "peer", c.o.Name)
+			c.said.Is(false, time.Now)
+			c.given = false
+		}
 	}
 }
 
@@ -414,18 +424,29 @@ func (c *Conn[T]) tell(s State, cause error) {
 	log := c.logs[len(c.logs)-1]
 	switch {
 	case s == Failed && !c.given && c.said.Bad(): // so that its return is said, too
-		c.given = true
+		c.given, c.why = true, words(cause)
 		level := slog.LevelError
 		if c.o.Grave {
 			level += 4
 		}
 		log.Log(context.Background(), level, "peer is away, and is tried once a minute or when it is asked for", "peer", c.o.Name, "cause", cause)
 	case s == Connecting && say:
-		log.Warn("peer is away, calls fail until it is back", "peer", c.o.Name, "cause", cause)
+		c.why = words(cause)
+		log.Warn("peer is away, and is tried again until it is back", "peer", c.o.Name, "cause", cause)
 	case s == Ready && say:
 		c.given = false
 		log.Info("peer is back", "peer", c.o.Name)
+	case s != Ready && c.said.Bad() && words(cause) != c.why && !time.Now().Before(c.silent):
+		c.why, c.silent = words(cause), time.Now().Add(longest)
+		log.Warn("peer is still away, for another cause", "peer", c.o.Name, "cause", cause)
 	}
+}
+
+// words returns the text of a cause without the words that hold digits, such as the ports of an
+// attempt and the ID of a request, so that these make no other cause of it.
+func words(cause error) string {
+	all := strings.Fields(fmt.Sprint(cause))
+	return strings.Join(slices.DeleteFunc(all, func(w string) bool { return strings.ContainsAny(w, "0123456789") }), " ")
 }
 
 // sleep reports whether d has passed before ctx was done.

@@ -204,7 +204,7 @@ func TestAway(t *testing.T) {
 			t.Errorf("error %v after %v", err, time.Since(now))
 		}
 		wait(time.Minute)
-		want := []string{`level=WARN msg="peer is away, calls fail until it is back" peer=amqp://broker:5672 cause=refused`}
+		want := []string{`level=WARN msg="peer is away, and is tried again until it is back" peer=amqp://broker:5672 cause=refused`}
 		if got := log(); !slices.Equal(got, want) {
 			t.Errorf("log %q, want %q", got, want)
 		}
@@ -220,6 +220,64 @@ func TestAway(t *testing.T) {
 			t.Errorf("log %q, want %q", got, want)
 		}
 	})
+}
+
+// TestCause: what keeps the peer away now is said, and what comes and goes only now and then.
+func TestCause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := new(peer)
+		_, log := opened(t, Options{Retries: 1}, p)
+		wait(time.Minute)
+		log()
+		p.be(errors.New("password refused (403) by attempt 17"))
+		p.lose(errDown)
+		wait(time.Second)
+		p.be(errors.New("password refused (403) by attempt 18"))
+		wait(10 * time.Minute) // and it has failed
+		got := log()
+		if len(got) != 3 || !strings.Contains(got[0], "cause=refused") ||
+			!strings.Contains(got[1], `level=WARN msg="peer is still away, for another cause" peer=amqp://broker:5672 cause="password refused (403) by attempt 17"`) ||
+			!strings.Contains(got[2], "level=ERROR") {
+			t.Errorf("log %q", got)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		p := &peer{down: errDown}
+		_, log := opened(t, Options{}, p)
+		for i := range 600 { // seconds
+			p.be([]error{errors.New("password refused"), errDown}[i%2])
+			wait(time.Second)
+		}
+		if got := log(); len(got) < 3 || len(got) > 12 {
+			t.Errorf("%d lines within ten minutes: %q", len(got), got)
+		}
+	})
+}
+
+// TestGivenUp: what is away when nobody uses it any more, as a reload has mended its address, is
+// away no longer; and a peer that is there goes without a word.
+func TestGivenUp(t *testing.T) {
+	for down, want := range map[error]string{
+		errDown: `level=INFO msg="peer is given up, which was away" peer=amqp://broker:5672`,
+		nil:     "",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c := New(Options{Name: "amqp://broker:5672"}, &peer{down: down})
+			l, log := lines()
+			leave, last := c.Start(l), c.Start(l)
+			wait(time.Second)
+			log()
+			leave()
+			if got := log(); got[0] != "" {
+				t.Errorf("with somebody left: %q", got)
+			}
+			last()
+			c.Close()
+			if got := log(); !slices.Equal(got, []string{want}) {
+				t.Errorf("log %q, want %q", got, want)
+			}
+		})
+	}
 }
 
 // TestWoken: who waits learns of a connection that is made at the same moment, since nothing
@@ -346,7 +404,7 @@ func TestRested(t *testing.T) {
 		if got := log(); got[0] != "" {
 			t.Errorf("log %q, want nothing", got)
 		}
-		const away, back = `level=WARN msg="peer is away, calls fail until it is back" peer=amqp://broker:5672 cause=refused`, `level=INFO msg="peer is back" peer=amqp://broker:5672`
+		const away, back = `level=WARN msg="peer is away, and is tried again until it is back" peer=amqp://broker:5672 cause=refused`, `level=INFO msg="peer is back" peer=amqp://broker:5672`
 		p.lose(Rested{errDown}) // it has not lasted
 		wait(2 * time.Second)
 		if got := log(); !slices.Equal(got, []string{away, back}) {
@@ -474,7 +532,8 @@ func TestPanics(t *testing.T) {
 		if e := gateway.AsError(err); e.Code != gateway.CodeBackendAway || !strings.Contains(err.Error(), "somebody else's library") {
 			t.Errorf("Get: %v", err)
 		}
-		if got := log(); len(got) != 2 || !strings.HasPrefix(got[1], `level=ERROR msg="a connection could not be closed"`) {
+		if got := log(); len(got) != 3 || !strings.HasPrefix(got[1], `level=ERROR msg="a connection could not be closed"`) ||
+			!strings.HasPrefix(got[2], `level=WARN msg="peer is still away, for another cause"`) {
 			t.Errorf("log %q", got)
 		}
 		p.mu.Lock()
