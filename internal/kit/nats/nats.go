@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -19,7 +20,22 @@ import (
 )
 
 func init() {
-	queue.Register(queue.Driver{Scheme: "nats", Host: checkHost, Publisher: openPublisher, Subscriber: openSubscriber, Envelope: true})
+	queue.Register(queue.Driver{Scheme: "nats", Host: checkHost, Publisher: openPublisher, Subscriber: openSubscriber, Judge: judge, Envelope: true})
+}
+
+// order begins the headers that JetStream obeys, such as Nats-Rollup, by which it empties a stream.
+const order = "Nats-"
+
+// judge reports that clients might give orders to JetStream, which are left out.
+func judge(s *component.BackendSite, a *queue.Address) {
+	if !a.Envelope && slices.Contains(a.Passing, "*") {
+		s.Warn("", errors.New("input_headers lets all headers through, of which those that begin with Nats- are orders to JetStream and left out unless they are named there, too; name what subscribers need"))
+	}
+}
+
+// obeys reports whether a header may be an order of a client whom nobody has allowed that.
+func (p *publisher) obeys(name string) bool {
+	return p.all && strings.HasPrefix(name, order) && !slices.Contains(p.passing, name)
 }
 
 // What a subscriber holds that nobody has taken, at most; and what the library holds of a
@@ -52,6 +68,8 @@ type publisher struct {
 	*live.Conn[*link]
 	subject  string
 	envelope bool
+	passing  []string // header fields of clients
+	all      bool     // which may be any
 }
 
 func openPublisher(s *component.Site, a *queue.Address) (queue.Publisher, error) {
@@ -69,7 +87,7 @@ func openPublisher(s *component.Site, a *queue.Address) (queue.Publisher, error)
 	if err != nil {
 		return nil, err
 	}
-	return &publisher{c, a.Path, a.Envelope}, nil
+	return &publisher{c, a.Path, a.Envelope, a.Passing, slices.Contains(a.Passing, "*")}, nil
 }
 
 // Publish sends the message and waits for the word of the server.
@@ -86,6 +104,9 @@ func (p *publisher) Publish(ctx context.Context, m *queue.Message) error {
 		out.Header = make(client.Header, len(m.Attributes))
 		values := make([]string, len(m.Attributes))
 		for i, f := range m.Attributes {
+			if p.obeys(f.Name) {
+				continue
+			}
 			values[i] = f.Value
 			out.Header[f.Name] = values[i : i+1 : i+1]
 		}

@@ -49,6 +49,10 @@ type Address struct {
 	// [Address.HasEnvelope].
 	Envelope bool
 
+	// Passing names the header fields of clients that messages may have; see [Passing]. A
+	// driver whose broker takes orders by attributes leaves those out that * alone lets through.
+	Passing []string
+
 	key    string // of the options
 	driver *Driver
 	at     *component.Site

@@ -58,6 +58,22 @@ func (p *producer) Do(ctx context.Context, x *gateway.Exchange) error {
 // that is tried again.
 func ofHTTP(f gateway.Field) bool { return f.Name == "Sluice-Hops" || f.Name == "X-Forwarded-Via" }
 
+// Passing returns the header fields of clients that may get to the backend, as its options and
+// those of its endpoint name them: canonical names, each once, among them * for all.
+func Passing(s *component.BackendSite) []string {
+	list := s.Endpoint().Config().InputHeaders
+	if own := s.Config().InputHeaders; len(own) > 0 && !slices.Contains(own, "*") {
+		list = own
+	}
+	var out []string
+	for _, name := range list {
+		if name = gateway.Canonical(name); !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
 // AppendFirst appends the first field of each name to dst, in order, and returns it.
 func AppendFirst(dst, header gateway.Fields) gateway.Fields {
 	begin := len(dst)

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/sluice-gateway/sluice/internal/component"
-	"github.com/sluice-gateway/sluice/internal/gateway"
 	"github.com/sluice-gateway/sluice/internal/kit/queue"
 )
 
@@ -39,15 +38,5 @@ func judgeSQS(s *component.BackendSite, a *queue.Address) {
 
 // passing returns the headers of clients that become attributes, as they are canonical.
 func passing(s *component.BackendSite) []string {
-	list := s.Endpoint().Config().InputHeaders
-	if own := s.Config().InputHeaders; len(own) > 0 && !slices.Contains(own, "*") {
-		list = own
-	}
-	var out []string
-	for _, name := range list {
-		if name = gateway.Canonical(name); !slices.Contains(added, name) && !slices.Contains(out, name) {
-			out = append(out, name)
-		}
-	}
-	return out
+	return slices.DeleteFunc(queue.Passing(s), func(name string) bool { return slices.Contains(added, name) })
 }

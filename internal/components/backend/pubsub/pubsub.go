@@ -51,6 +51,7 @@ func buildPublisher(s *component.BackendSite, o PublisherOptions) error {
 	if a.Envelope && !a.HasEnvelope() {
 		return config.At("legacy_envelope", errors.New("messages of "+a.Scheme+":// have no envelope; remove it"))
 	}
+	a.Passing = queue.Passing(s)
 	a.Judge(s)
 	p, err := queue.OpenPublisher(&s.Site, a)
 	if err != nil {

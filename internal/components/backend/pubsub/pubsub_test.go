@@ -6,9 +6,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/nats/natstest"
 	"github.com/sluice-gateway/sluice/internal/kit/queue"
 	"github.com/sluice-gateway/sluice/internal/kit/queue/queuetest"
 	"github.com/sluice-gateway/sluice/internal/kit/testx"
@@ -44,6 +46,43 @@ func TestAttributes(t *testing.T) {
 	slices.Sort(names)
 	if want := []string{"User-Agent", "X-A", "X-Forwarded-For", "X-Forwarded-Host"}; !slices.Equal(names, want) || ms[0].Attributes.Get("X-A") != "1" {
 		t.Errorf("attributes %v, want %v", ms[0].Attributes, want)
+	}
+}
+
+// TestOrders: what JetStream would obey does not get from clients to NATS because all headers do.
+func TestOrders(t *testing.T) {
+	s := natstest.Start(t, natstest.Options{})
+	got := s.Listen(t, "orders")
+	for headers, want := range map[string]string{
+		`"*"`: "X-A", `"*", "nats-rollup"`: "Nats-Rollup X-A", `"Nats-Msg-Id"`: "Nats-Msg-Id", `"X-A"`: "X-A",
+	} {
+		g := sitetest.New(t)
+		c := g.Compile(t, fmt.Sprintf(`{"version": 3, "endpoints": [{"endpoint": "/orders", "method": "POST", "timeout": "1m", "input_headers": [%s],
+			"backend": [{"url_pattern": "/p", "host": ["nats://"], "extra_config": {"backend/pubsub/publisher": {"topic_url": "orders", "server": %q}}}]}]}`, headers, s.URL))
+		testx.Await(t, func() error {
+			if text, ok := g.Env.Health[0].State(); !ok {
+				return errors.New(text)
+			}
+			return nil
+		})
+		header := gateway.Fields{{Name: "Nats-Rollup", Value: "all"}, {Name: "Nats-Msg-Id", Value: "1"}, {Name: "X-A", Value: "1"}}
+		if a := sitetest.Ask(t, c, testx.Request{Method: "POST", Path: "/orders", Header: header, Body: "hello"}); a.Status != 200 {
+			t.Fatal(a)
+		}
+		m, err := got.NextMsg(time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for name := range m.Header {
+			if name != "User-Agent" && !strings.HasPrefix(name, "X-Forwarded-") {
+				names = append(names, name)
+			}
+		}
+		slices.Sort(names)
+		if text := strings.Join(names, " "); text != want {
+			t.Errorf("input_headers [%s]: %s, want %s", headers, text, want)
+		}
 	}
 }
 
@@ -155,6 +194,18 @@ func TestConcurrentCalls(t *testing.T) {
 	got := sitetest.Problems(g.Backend(t, "backend/pubsub/publisher", `topic_url: orders`))
 	if len(got) != 1 || !strings.Contains(got[0], "for each of 3 concurrent_calls") {
 		t.Errorf("problems %q", got)
+	}
+}
+
+// TestOrdersJudged: that orders are left out is told, where they might come.
+func TestOrdersJudged(t *testing.T) {
+	for list, want := range map[string]int{"*": 1, "X-A": 0} {
+		g := sitetest.New(t)
+		g.Config.Backend[0].Host, g.Config.InputHeaders = []string{"nats://"}, []string{list}
+		got := sitetest.Problems(g.Backend(t, "backend/pubsub/publisher", `{topic_url: orders, server: "nats://127.0.0.1:1"}`))
+		if len(got) != want || want > 0 && !strings.Contains(got[0], "begin with Nats- are orders to JetStream") {
+			t.Errorf("%s: problems %q", list, got)
+		}
 	}
 }
 
