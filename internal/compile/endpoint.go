@@ -67,6 +67,12 @@ func (c *compiler) endpoint(e *model.Endpoint) *Endpoint {
 	return b.build()
 }
 
+// reads reports whether a body may be for the backend: it has a method, be it GET, or is called
+// in another way than by HTTP.
+func (b *branchPlan) reads() bool {
+	return b.by != "" || b.method != "GET" || b.config.Node.GetFold("method").Written()
+}
+
 // endpointBuilder puts the plan of one endpoint together.
 type endpointBuilder struct {
 	*compiler

@@ -2,6 +2,7 @@ package compile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -119,6 +120,9 @@ func (c *compiler) nested(p *pipe, in *component.BackendSite, e *model.Endpoint,
 	b := &endpointBuilder{compiler: c, config: e, site: site, backends: c.check.Backends(site)}
 	if !b.branches() {
 		return
+	}
+	if scope == component.InAgent && !slices.ContainsFunc(slices.Concat(b.real, b.shadows), (*branchPlan).reads) {
+		c.report(e.Node, "backend", config.Warning, config.CodeSuspicious, errors.New(`no backend has a method, so that all are called by GET, of which services read no body: a message may be acknowledged that nobody has read; write "method": "POST" in the one that it is for`))
 	}
 	b.placed = append(b.placed[:0], site.Placed()...)
 	p.plan = plan.Blueprint{

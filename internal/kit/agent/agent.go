@@ -63,28 +63,11 @@ func Take(s *component.PipeSite, sub queue.Subscriber, o Options) error {
 	if err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(c.Backend, reads) {
-		s.Warn("", errors.New(`no backend has a method, so that all are called by GET, of which services read no body: a message may be acknowledged that nobody has read; write "method": "POST" in the one that it is for`))
-	}
 	t := &taker{state: state, o: o, sub: sub, agent: c, log: s.Log().With("agent", c.Name), clock: s.Clock(), stamps: s.Service().Dialect == model.KrakenD}
 	if err := s.Health(c.Name, true, t.health); err != nil {
 		return err
 	}
 	return s.Source(t, state)
-}
-
-// reads reports whether the body of a message may be for a backend: it has a method, be it GET, or is
-// called in another way than by HTTP.
-func reads(b *model.Backend) bool {
-	if b.Method != "GET" || b.Node.GetFold("method").Written() {
-		return true
-	}
-	for name := range b.ExtraConfig {
-		if strings.HasPrefix(name, "backend/") && !strings.HasPrefix(name, "backend/http") {
-			return true
-		}
-	}
-	return false
 }
 
 // A taker is the source of one generation.
