@@ -22,6 +22,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/smithy-go/logging"
+	"github.com/aws/smithy-go/middleware"
 
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
@@ -48,6 +49,9 @@ const (
 	calling    = 5 * time.Second
 	fetching   = 15 * time.Second
 )
+
+// longestKeys is how many bytes an answer with credentials has at most.
+const longestKeys = 1 << 20
 
 // anywhere is the region of what stands in for AWS, unless somebody says another one.
 const anywhere = "us-east-1"
@@ -187,6 +191,7 @@ func (e *environment) open(calls, fetches gateway.Connector, region, endpoint st
 		sdk.WithRegion(region),
 		sdk.WithSharedConfigProfile(e.profile),
 		sdk.WithLogger(logging.Nop{}),
+		sdk.WithAPIOptions([]func(*middleware.Stack) error{Bounded(longestKeys)}),
 		sdk.WithDefaultsMode(aws.DefaultsModeLegacy), // the other way to it is a call
 	}
 	if e.bundle == "" { // else the SDK insists on a client of its own, which trusts these authorities
@@ -205,7 +210,7 @@ func (e *environment) open(calls, fetches gateway.Connector, region, endpoint st
 	if err != nil {
 		return nil, fmt.Errorf("the configuration of AWS: %s", line(err.Error()))
 	}
-	c.HTTPClient = httpx.Client(calls)
+	c.HTTPClient, c.APIOptions = httpx.Client(calls), nil // what a service may answer, its client knows
 	c.Credentials = &keys{c.Credentials}
 	if c.BaseEndpoint != nil {
 		if err := CheckEndpoint(*c.BaseEndpoint); err != nil { // of a shared file

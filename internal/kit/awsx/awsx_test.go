@@ -182,6 +182,17 @@ func TestUntold(t *testing.T) {
 	}
 }
 
+// TestTooLarge: who hands out credentials makes the gateway hold a part of what he says.
+func TestTooLarge(t *testing.T) {
+	url, _ := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, strings.Repeat(" ", longestKeys), credentialsJSON)
+	})
+	a := open(t, surroundings(t, map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": url}), "eu-west-1")
+	if _, err := a.Config.Credentials.Retrieve(t.Context()); err == nil || !strings.Contains(err.Error(), "larger than 1048576 bytes") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestSlow: whoever waits for credentials waits no longer than he may, and they are there
 // for the next.
 func TestSlow(t *testing.T) {

@@ -132,19 +132,36 @@ func (s *subscriber) Receive(ctx context.Context) (queue.Delivery, error) {
 // pulling is how long one call for messages may take. Pub/Sub answers sooner.
 const pulling = 90 * time.Second
 
-// ask asks for messages. How long Pub/Sub waits for them it decides itself, but no longer than
+// longestAnswer is how many bytes of messages are held that one call brings. So many of the
+// longest are always within that: three.
+const (
+	longestAnswer = 32 << 20
+	sure          = longestAnswer / longest
+)
+
+// larger is how gRPC begins to say that an answer was longer than that, by the code of another failure.
+const larger = "grpc: received message larger than max"
+
+// ask asks for messages. An answer that is too long is thrown away, so that its messages come when
+// their deadline is over, and the next calls ask for fewer. How long Pub/Sub waits for them it decides itself, but no longer than
 // somebody here does: what comes for nobody counts as delivered.
 func (l *link) ask(ctx context.Context, n int, wait time.Duration) ([]queue.Delivery, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	var from peer.Peer
+	n = min(n, l.fits)
 	in, err := l.subscriptions.Pull(l.routed(ctx), &pubsubpb.PullRequest{Subscription: l.name, MaxMessages: int32(n)}, grpc.Peer(&from))
 	if err != nil {
+		if n > sure && status.Code(err) == codes.ResourceExhausted && strings.HasPrefix(status.Convert(err).Message(), larger) {
+			l.fits = sure
+			return nil, nil
+		}
 		if status.Code(err) == codes.DeadlineExceeded {
 			return nil, nil // there was none
 		}
 		return nil, l.failed(ctx, err, &from, false)
 	}
+	l.fits = min(2*l.fits, l.most)
 	ds := make([]queue.Delivery, len(in.ReceivedMessages))
 	for i, m := range in.ReceivedMessages {
 		ds[i] = &delivery{m: incoming(m), of: l, id: m.AckId, letters: l.letters || m.DeliveryAttempt > 0}

@@ -184,6 +184,29 @@ func TestPulls(t *testing.T) {
 	}
 }
 
+// TestLarge: no more is held than is written, and what is larger comes in several answers.
+func TestLarge(t *testing.T) {
+	e := newEnds(t)
+	s := e.subscriber(t, "shop/shipping")
+	queuetest.Ready(t, s)
+	l, err := s.(*subscriber).Get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range longestAnswer>>20 + 1 {
+		e.Put(topic, &pubsubpb.PubsubMessage{Data: make([]byte, 1<<20)})
+	}
+	for i, want := range []int{0, sure, 2 * sure, 4 * sure} {
+		ds, err := l.ask(t.Context(), fewest, time.Minute)
+		if err != nil || len(ds) != want {
+			t.Fatalf("answer %d: %d messages, %v, want %d", i, len(ds), err, want)
+		}
+		if i == 0 {
+			e.Expire(t, subscription)
+		}
+	}
+}
+
 // TestMissing: what is not there is away, and what may not be looked at is there.
 func TestMissing(t *testing.T) {
 	e := newEnds(t, pstest.WithErrorInjection("GetSubscription", codes.PermissionDenied, "no"))

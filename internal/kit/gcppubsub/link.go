@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"net/url"
 	"strings"
 	"time"
@@ -44,6 +43,7 @@ type link struct {
 	topics        pubsubpb.PublisherClient
 	subscriptions pubsubpb.SubscriberClient
 	route         string
+	fits          int  // how many messages one call asks for now; of ask
 	letters       bool // the subscription had dead letters when somebody looked who might
 }
 
@@ -58,7 +58,7 @@ func (s *service) Dial(ctx context.Context, lost func(error)) (*link, error) {
 	o := []grpc.DialOption{
 		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithUserAgent(s.product), grpc.WithIdleTimeout(0), grpc.WithDisableServiceConfig(),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: probe}),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(math.MaxInt32)), // a message for each who waits
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(longestAnswer)),
 	}
 	if s.tls != nil {
 		tokens, err := s.tokens()
@@ -71,7 +71,7 @@ func (s *service) Dial(ctx context.Context, lost func(error)) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &link{service: s, conn: conn, topics: pubsubpb.NewPublisherClient(conn), subscriptions: pubsubpb.NewSubscriberClient(conn)}
+	l := &link{service: s, fits: s.most, conn: conn, topics: pubsubpb.NewPublisherClient(conn), subscriptions: pubsubpb.NewSubscriberClient(conn)}
 	l.route = "subscription=" + url.QueryEscape(s.name)
 	if s.topic {
 		l.route = "topic=" + url.QueryEscape(s.name)

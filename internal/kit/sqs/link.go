@@ -79,7 +79,7 @@ func over(r *awsx.Refusal) bool {
 }
 
 // failed returns the failure of a call; sent is that it may have brought a message there. An
-// answer that cannot be read, or comes too late, says nothing of other calls; one that does not
+// answer that cannot be read, is too large, or comes too late, says nothing of other calls; one that does not
 // come, because its connection has ended, does until somebody has looked.
 func (l *link) failed(ctx context.Context, err error, sent bool) error {
 	err = awsx.Failed(ctx, err)
@@ -102,7 +102,7 @@ func (l *link) failed(ctx context.Context, err error, sent bool) error {
 		return queue.Unserved(r)
 	case sent && !unreached:
 		return queue.Lost(cause)
-	case e.Code == gateway.CodeBackendInvalid:
+	case e.Code == gateway.CodeBackendInvalid, e.Code == gateway.CodeBackendTooLarge:
 		return e
 	}
 	return gateway.Away(cause)

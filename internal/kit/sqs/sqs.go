@@ -85,8 +85,16 @@ func account(s *component.Site, a *queue.Address, own string, waits bool) (*awsx
 	return to, queue.ID(to.ID, secure, a.Path, a.Retry()), nil
 }
 
+// The longest answers, in bytes: SQS gives ten messages at once, whose text JSON makes longer, and
+// SNS none.
+const (
+	longestAnswer = 32 << 20
+	longestWord   = 1 << 20
+)
+
 func queues(to *awsx.Account) *sqs.Client {
 	return sqs.NewFromConfig(to.Config, func(o *sqs.Options) {
+		o.APIOptions = append(o.APIOptions, awsx.Bounded(longestAnswer))
 		if to.Endpoint != nil {
 			o.BaseEndpoint = to.Endpoint
 		}
@@ -95,6 +103,7 @@ func queues(to *awsx.Account) *sqs.Client {
 
 func topics(to *awsx.Account) *sns.Client {
 	return sns.NewFromConfig(to.Config, func(o *sns.Options) {
+		o.APIOptions = append(o.APIOptions, awsx.Bounded(longestWord))
 		if to.Endpoint != nil {
 			o.BaseEndpoint = to.Endpoint
 		}

@@ -8,8 +8,11 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -237,6 +240,42 @@ func TestGarbled(t *testing.T) {
 	}
 	if log := e.Log.String(); log != "" {
 		t.Errorf("the log is\n%s", log)
+	}
+}
+
+// TestTooLarge: what AWS never says is not held in memory, and is the failure of one call.
+func TestTooLarge(t *testing.T) {
+	for _, piece := range []string{strings.Repeat(" ", 1<<20), strings.Repeat("{},", 1<<18)} {
+		var sent atomic.Int64
+		server := awstest.New(t, "sqs", func(w http.ResponseWriter, r *http.Request) {
+			if !strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".ReceiveMessage") {
+				io.WriteString(w, "{}")
+				return
+			}
+			io.WriteString(w, `{"Messages":[`)
+			for range 256 {
+				n, err := io.WriteString(w, piece)
+				sent.Add(int64(n))
+				if err != nil {
+					return
+				}
+			}
+			io.WriteString(w, `{}]}`)
+		})
+		e := newEnds(t)
+		a := e.address(t, "awssqs://"+awstest.QueueHost, "/orders")
+		a.Server = server.URL
+		s := e.Subscriber(t, a)
+		queuetest.Ready(t, s)
+		if _, err := s.Receive(queuetest.Within(t, time.Minute)); queuetest.Code(err) != gateway.CodeBackendTooLarge {
+			t.Errorf("%.8q: %.200v", piece, err)
+		}
+		if n := sent.Load(); n > 2*longestAnswer {
+			t.Errorf("%.8q: %d bytes were read", piece, n)
+		}
+		if log := e.Log.String(); log != "" {
+			t.Errorf("the log is\n%s", log)
+		}
 	}
 }
 
