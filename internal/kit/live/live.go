@@ -154,6 +154,27 @@ func (c *Conn[T]) Start(log *slog.Logger) (leave func()) {
 	}
 }
 
+// Adapt changes how the connection is kept up; one that has failed is tried anew.
+func (c *Conn[T]) Adapt(b Backoff, retries int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if b == c.o.Backoff && retries == c.o.Retries {
+		return
+	}
+	c.o.Backoff, c.o.Retries = b, retries
+	select {
+	case c.asked <- struct{}{}:
+	default:
+	}
+}
+
+// retry returns how the connection is kept up.
+func (c *Conn[T]) retry() (Backoff, int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.o.Backoff, c.o.Retries
+}
+
 // Get returns the connection, which the caller may use until its exchange ends, or at
 // once the failure of a call whose peer is away ([gateway.Away]).
 func (c *Conn[T]) Get() (T, error) {
@@ -260,7 +281,8 @@ func (c *Conn[T]) turn(s State, cause error) {
 func (c *Conn[T]) run(ctx context.Context) {
 	defer close(c.over)
 	for attempt, pause := 0, false; ; attempt++ {
-		if pause && !sleep(ctx, c.o.Backoff.Pause(attempt)) {
+		backoff, _ := c.retry()
+		if pause && !sleep(ctx, backoff.Pause(attempt)) {
 			break
 		}
 		pause = true
@@ -275,7 +297,8 @@ func (c *Conn[T]) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			break
 		}
-		if c.o.Retries <= 0 || attempt < c.o.Retries {
+		_, retries := c.retry()
+		if retries <= 0 || attempt < retries {
 			c.set(Connecting, err)
 			c.tell(Connecting, err)
 			continue
@@ -293,7 +316,7 @@ func (c *Conn[T]) run(ctx context.Context) {
 			c.set(Connecting, err)
 			attempt = -1
 		case <-again.C: // and if that is in vain, it has failed still
-			attempt = c.o.Retries - 1
+			attempt = retries - 1
 		case <-ctx.Done():
 		}
 		again.Stop()

@@ -335,6 +335,23 @@ func TestLost(t *testing.T) {
 	})
 }
 
+// TestAdapt: other options count from the next attempt on, and for one that has failed at once.
+func TestAdapt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &peer{down: errDown}
+		c, _ := opened(t, Options{Retries: 1}, p)
+		wait(10 * time.Second)
+		c.Adapt(Linear, 2)
+		c.Adapt(Linear, 2)
+		wait(10 * time.Second)
+		c.Adapt(Linear, 2)
+		wait(10 * time.Second)
+		if got, want := p.attempts(), []int{0, 1, 10, 11, 13}; !slices.Equal(got, want) || c.State() != Failed {
+			t.Errorf("attempts at %v, want %v; %v", got, want, c.State())
+		}
+	})
+}
+
 // TestAgain: a connection that has lasted is made again at once, and one that has not is no
 // better than an attempt that fails.
 func TestAgain(t *testing.T) {

@@ -60,7 +60,7 @@ func where(s *component.Site, a *queue.Address) (to *server, id []string, err er
 	to.secure = a.ClientTLS != nil || secure(to.urls)
 	secure, secureID, err := a.TLS()
 	to.tls = secure
-	return to, append([]string{a.Retry(), to.product, strconv.FormatBool(to.secure), secureID}, to.urls...), err
+	return to, append([]string{to.product, strconv.FormatBool(to.secure), secureID}, to.urls...), err
 }
 
 // A publisher publishes to one subject.
@@ -80,7 +80,7 @@ func openPublisher(s *component.Site, a *queue.Address) (queue.Publisher, error)
 	if err != nil {
 		return nil, err
 	}
-	c, err := component.Keep(s, "connection "+queue.ID(id...), func() (*live.Conn[*link], func(), error) {
+	c, err := component.Keep(s, "connection "+queue.ID(append(id, a.Retry())...), func() (*live.Conn[*link], func(), error) {
 		c := live.New(a.Live(public(to.urls)), to)
 		return c, c.Close, nil
 	})
@@ -150,6 +150,8 @@ var errLost = errors.New("the connection was lost")
 // A subscriber hears one subject.
 type subscriber struct {
 	*live.Conn[*link]
+	subject string
+
 	held  chan *delivery
 	bytes atomic.Int64 // of what is held
 
@@ -173,15 +175,24 @@ func openSubscriber(s *component.Site, a *queue.Address) (queue.Subscriber, erro
 		return nil, err
 	}
 	from.subject, from.group = a.Path, group
-	return component.Keep(s, "subscription "+queue.ID(append(id, a.Path, group, a.Site)...), func() (*subscriber, func(), error) {
-		sub := &subscriber{held: make(chan *delivery, most), clock: s.Clock()}
+	sub, err := component.Keep(s, "subscription "+queue.ID(append(id, a.Path, group, a.Site)...), func() (*subscriber, func(), error) {
+		sub := &subscriber{subject: a.Path, held: make(chan *delivery, most), clock: s.Clock()}
 		from.take, from.slow = sub.take, func() { sub.tell(true) }
 		sub.Conn = live.New(a.Live(public(from.urls)+" subject "+from.subject), from)
 		return sub, sub.Close, nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	s.OnStart(func(context.Context) error {
+		sub.Adapt(a.Backoff, a.Retries) // which is no reason for another one: what is held would be lost
+		return nil
+	})
+	return sub, nil
 }
 
-// Start begins to connect, and keeps the log.
+// Start begins to connect, and keeps the log. When the last one leaves, it is told how many
+// messages are held, which nobody takes any more.
 func (s *subscriber) Start(log *slog.Logger) (leave func()) {
 	own := slog.New(log.Handler())
 	s.mu.Lock()
@@ -192,6 +203,9 @@ func (s *subscriber) Start(log *slog.Logger) (leave func()) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.logs = slices.DeleteFunc(s.logs, func(l *slog.Logger) bool { return l == own })
+		if n := len(s.held); n > 0 && len(s.logs) == 0 {
+			own.Warn("messages that are held are lost", "subject", s.subject, "messages", n)
+		}
 		gone()
 	}
 }

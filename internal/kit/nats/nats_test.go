@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/live"
 	"github.com/sluice-gateway/sluice/internal/kit/nats/natstest"
 	"github.com/sluice-gateway/sluice/internal/kit/queue"
 	_ "github.com/sluice-gateway/sluice/internal/kit/queue/drivers"
@@ -179,6 +180,81 @@ func TestHeldWhileAway(t *testing.T) {
 	}
 	if _, err := sub.Receive(t.Context()); queuetest.Code(err) != gateway.CodeBackendAway {
 		t.Errorf("nothing is held: %v", err)
+	}
+}
+
+// TestHeldOver: what is held outlives a reload that changes how the connection is kept up; where
+// that needs another subscription, or the gateway stops, the log says how many are lost.
+func TestHeldOver(t *testing.T) {
+	s := natstest.Start(t, natstest.Options{})
+	e := newEnds(t, s.URL)
+	generation := func(subject string, retries int) (queue.Subscriber, func()) {
+		a, err := queue.NewAddress(&e.EndpointSite().Site, "a backend", "url", "nats://", subject)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Retries, a.Backoff = retries, live.Linear
+		sub, err := queue.OpenSubscriber(&e.EndpointSite().Site, a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Start(t)
+		leave := sub.Start(e.Env.Log.Logger())
+		queuetest.Ready(t, sub)
+		return sub, leave
+	}
+	held := func(sub queue.Subscriber) {
+		t.Helper()
+		c := s.Client(t)
+		for _, body := range []string{"a", "b", "c"} {
+			if err := c.Publish("orders", []byte(body)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := c.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 3 {
+			d, err := sub.Receive(queuetest.Within(t, time.Minute))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := d.Nack(t.Context(), i > 0); err != nil { // by which it is held for certain
+				t.Fatal(err)
+			}
+		}
+	}
+	sub, leave := generation("orders", 0)
+	held(sub)
+	before := e.Reload(t)
+	sub, next := generation("orders", 7)
+	leave()
+	if err := before.Release(); err != nil {
+		t.Fatal(err)
+	}
+	for _, body := range []string{"b", "c"} {
+		d, err := sub.Receive(queuetest.Within(t, time.Minute))
+		if err != nil || string(d.Message().Body) != body {
+			t.Fatalf("received %v, %v; want %s", d, err, body)
+		}
+	}
+	if s.Connections() != 1 || strings.Contains(e.Log.String(), "are lost") {
+		t.Errorf("%d connections, log:\n%s", s.Connections(), e.Log.String())
+	}
+	held(sub)
+	sub.Start(e.Env.Log.Logger())() // who does not leave last
+	before = e.Reload(t)
+	_, last := generation("invoices", 7)
+	next()
+	if err := before.Release(); err != nil {
+		t.Fatal(err)
+	}
+	if log := e.Log.String(); !strings.Contains(log, `WARN`) || !strings.Contains(log, `messages that are held are lost`) || !strings.Contains(log, `subject=orders messages=2`) {
+		t.Errorf("log:\n%s", log)
+	}
+	last()
+	if n := strings.Count(e.Log.String(), "are lost"); n != 1 {
+		t.Errorf("%d lines", n)
 	}
 }
 
