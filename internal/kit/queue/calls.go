@@ -98,7 +98,8 @@ const lastWord = time.Second
 
 // Settle ends a delivery whose message has been used with this error, and returns the error
 // from there on. A good one is acknowledged; that nobody can be told so is a failure, because
-// the message comes again. One that cannot be used is dropped or requeued, as discard has it.
+// the message comes again, and it is given back. Where the time is over before the broker says
+// whether it has heard, the client who is there gets the message: twice is better than never. One that cannot be used is dropped or requeued, as discard has it.
 // One that nobody waits for any more is requeued in any case, and so is one whose time
 // was over before it was used. In is the message of the client that waits. The end itself is not
 // cut short by who leaves: of half of one nobody knows what it has done.
@@ -113,7 +114,12 @@ func Settle(ctx context.Context, in gateway.Inbound, d Delivery, err error, disc
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), left)
 	defer cancel()
 	if err == nil {
-		if err := d.Ack(last); err != nil {
+		err := d.Ack(last)
+		if err != nil && errors.Is(last.Err(), context.DeadlineExceeded) && !gateway.HasLeft(in) {
+			return nil // it may be gone there, and would be lost
+		}
+		if err != nil {
+			d.Nack(last, true) // so that nobody waits until the broker gives it up
 			return &gateway.Error{Code: gateway.CodeBackendAborted, Public: "the message could not be acknowledged",
 				Err: fmt.Errorf("the message comes again, because it could not be acknowledged: %w", err)}
 		}

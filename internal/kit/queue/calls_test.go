@@ -242,8 +242,10 @@ func TestSettleEnds(t *testing.T) {
 		{"while it is acknowledged", 10 * time.Second, time.Second, 5 * time.Second, nil, 5 * time.Second, false},
 		{"and without a deadline", 0, time.Second, 5 * time.Second, garbage, 5 * time.Second, false},
 		{"a broker that says nothing", 10 * time.Second, time.Hour, time.Hour, garbage, 10 * time.Second, true},
-		{"or to whom nobody set a deadline", 0, time.Hour, time.Hour, nil, queue.Patience, true},
-		{"a deadline that is near", 500 * time.Millisecond, time.Hour, time.Hour, nil, time.Second, true},
+		{"or to whom nobody set a deadline", 0, time.Hour, time.Hour, garbage, queue.Patience, true},
+		{"a deadline that is near", 500 * time.Millisecond, time.Hour, time.Hour, garbage, time.Second, true},
+		{"and nobody knows whether it has heard", 500 * time.Millisecond, time.Hour, time.Hour, nil, time.Second, false},
+		{"nor without a deadline", 0, time.Hour, time.Hour, nil, queue.Patience, false},
 		{"one that has passed", 1, time.Hour, 900 * time.Millisecond, garbage, 900 * time.Millisecond, false},
 	}
 	for _, tt := range tests {
@@ -265,6 +267,24 @@ func TestSettleEnds(t *testing.T) {
 				t.Errorf("%s: %v after %v, want %v", tt.name, err, took, tt.want)
 			}
 		})
+	}
+}
+
+// refusing is a delivery whose acknowledgement is refused.
+type refusing struct {
+	polled
+	again *bool
+}
+
+func (refusing) Ack(context.Context) error { return queue.Unserved(errors.New("no")) }
+
+func (d refusing) Nack(_ context.Context, again bool) error { *d.again = again; return nil }
+
+// TestSettleRefused: a message whose acknowledgement is refused is given back at once.
+func TestSettleRefused(t *testing.T) {
+	again := false
+	if err := queue.Settle(t.Context(), nil, refusing{again: &again}, nil, true); queuetest.Code(err) != gateway.CodeBackendAborted || !again {
+		t.Errorf("%v, given back: %t", err, again)
 	}
 }
 
