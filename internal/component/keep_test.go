@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/model"
@@ -69,6 +71,40 @@ func TestKeep(t *testing.T) {
 	if want := []string{"stays 1", "goes 1", "comes 2", "goes 3"}; !slices.Equal(k.opened, want) {
 		t.Errorf("opened %q, want %q", k.opened, want)
 	}
+}
+
+// detached ends beside others.
+type detached struct{}
+
+func (detached) Detached() {}
+
+// TestDetached: what says so ends beside others that do, between what was kept before and later.
+func TestDetached(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // where it is noticed if one waits for the end of the other
+		env := newEnv(new(component.Keeper))
+		var k kept
+		meet, met := make(chan bool), make(chan bool, 2)
+		open := func(close func()) func() (detached, func(), error) {
+			return func() (detached, func(), error) { return detached{}, func() { close(); met <- true }, nil }
+		}
+		keep(t, env, "before", func() (string, func(), error) {
+			return "", func() { k.closed = append(k.closed, fmt.Sprint("before: ", len(met))) }, nil
+		})
+		for name, close := range map[string]func(){"a": func() { meet <- true }, "b": func() { <-meet }, "panics": func() { panic("trouble") }} {
+			if _, err := component.KeepIn(env, name, open(close)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		keep(t, env, "later", func() (string, func(), error) {
+			return "", func() { k.closed = append(k.closed, fmt.Sprint("later: ", len(met))) }, nil
+		})
+		if err := env.Release(); err == nil || !strings.Contains(err.Error(), "trouble") {
+			t.Errorf("Release: %v", err)
+		}
+		if want := []string{"later: 0", "before: 2"}; !slices.Equal(k.closed, want) {
+			t.Errorf("closed %q, want %q", k.closed, want)
+		}
+	})
 }
 
 // TestKeepBySite shows that two components do not share by accident.

@@ -78,7 +78,7 @@ type Env struct {
 	told      map[string]Health // all of Health by name
 	shared    map[any]any
 	gathered  map[any]any // lists of Gathered
-	release   []func() error
+	release   []release
 }
 
 // A Source is a source of exchanges with what answers them.
@@ -549,7 +549,7 @@ func NewPipeSite(env *Env, scope Scope, in *BackendSite, e *model.Endpoint) *Pip
 func NewAgentSite(env *Env, a *model.Agent, e *model.Endpoint) *PipeSite {
 	s := NewPipeSite(env, InAgent, nil, e)
 	s.agent, s.of, s.releases = a, e, new(releases)
-	env.release = append(env.release, s.releases.end)
+	env.release = append(env.release, func() (func() error, bool) { return s.releases.end, false })
 	return s
 }
 

@@ -269,6 +269,10 @@ func (c *Conn[T]) Close() {
 	}
 }
 
+// Detached says that Close uses nothing that was kept, such as another connection, so that those
+// of [component.Keep] end beside each other.
+func (c *Conn[T]) Detached() {}
+
 // turn changes the state. The caller holds the lock.
 func (c *Conn[T]) turn(s State, cause error) {
 	c.state, c.cause = s, cause
