@@ -16,13 +16,17 @@ const (
 	fetched  = 1 << 20                // bytes that a broker is asked for, which sends a batch at least
 	asked    = 8                      // brokers that are asked at a time, or have answered what is not read yet
 	waits    = 500 * time.Millisecond // that a broker has which has nothing, while others may have to wait for their turn
-	opened   = 32 << 20               // bytes of memory that a batch may have when it is no longer compressed, and that others may have when it is opened
+	opened   = 32 << 20               // bytes of memory that batches which were compressed may have when one more is opened
+	inflated = 128 << 20              // bytes that a batch may have when it is no longer compressed
+	largest  = 512 << 20              // bytes of memory that it may have with what becomes of its records, as one of 16 MiB that was never compressed
 )
 
 // batches opens the batches of a client as long as there is memory for them. It is the
 // Decompressor, a pool and a hook of the client.
 type batches struct {
-	most int // as opened, which is for those of subscribers
+	most    int    // as opened, which is for those of subscribers
+	largest int    // as the constant
+	refused func() // is called when one is too large
 
 	mu     sync.Mutex
 	open   map[*byte]int // of memory, by their first byte
@@ -37,7 +41,7 @@ var (
 
 // bounded is what the library opens batches with, which makes it for a client alone.
 var bounded = sync.OnceValue(func() kgo.Decompressor {
-	c, err := kgo.NewClient(kgo.MaxDecompressBatchBytes(opened), kgo.DisableClientMetrics())
+	c, err := kgo.NewClient(kgo.MaxDecompressBatchBytes(inflated), kgo.DisableClientMetrics())
 	if err != nil {
 		panic(err) // of options that do not change
 	}
@@ -54,6 +58,9 @@ func (b *batches) Decompress(src []byte, codec kgo.CompressionCodecType) ([]byte
 		return nil, errCrowded
 	}
 	records, err := bounded().Decompress(src, codec)
+	if errors.Is(err, kgo.ErrMaxDecompress) {
+		b.refused()
+	}
 	if err != nil || len(records) == 0 {
 		return nil, err
 	}
@@ -61,7 +68,8 @@ func (b *batches) Decompress(src []byte, codec kgo.CompressionCodecType) ([]byte
 	if err != nil {
 		return nil, err
 	}
-	if n += cap(records); n > b.most {
+	if n += cap(records); n > b.largest {
+		b.refused()
 		return nil, kgo.ErrMaxDecompress
 	}
 	b.open[unsafe.SliceData(records)] = n

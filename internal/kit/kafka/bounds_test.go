@@ -138,7 +138,7 @@ func TestInflated(t *testing.T) {
 		kafkatest.Put(t, cl, "two", body)
 	}
 	g := &group{Cluster: NewCluster(&sitetest.New(t).EndpointSite().Site, Options{Brokers: []string{c.Address}}), Subscribing: Subscribing{Group: "g", Topics: []string{"two"}, Oldest: true},
-		weighty: weighty, opened: opened, instance: "i", counts: make(map[place]map[int64]int)}
+		weighty: weighty, opened: opened, largest: opened, instance: "i", counts: make(map[place]map[int64]int)}
 	m, err := g.Dial(t.Context(), func(error) {})
 	if err != nil {
 		t.Fatal(err)
@@ -225,7 +225,7 @@ func TestBatches(t *testing.T) {
 				t.Fatal(err)
 			}
 			small, by := c.Compress(new(bytes.Buffer), tt.records)
-			b := batches{most: opened, open: make(map[*byte]int)}
+			b := batches{most: opened, largest: opened, refused: func() {}, open: make(map[*byte]int)}
 			got, err := b.Decompress(small, by)
 			if !errors.Is(err, tt.want) || err == nil && !bytes.Equal(got, tt.records) {
 				t.Errorf("%s, by codec %d: %d bytes, %v; want %v", name, by, len(got), err, tt.want)

@@ -139,7 +139,12 @@ func (m *member) send(ctx context.Context, r *round, settled func(error) bool) {
 // begin finds out where partitions end of which the group has committed nothing, if that is
 // where it begins, and commits it: the place is one for good, whatever becomes of this client.
 // An error lets the group be joined again.
-func (m *member) begin(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+func (m *member) begin(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (_ map[string]map[int32]kgo.Offset, err error) {
+	defer func() {
+		if err == nil {
+			signal(m.begun)
+		}
+	}()
 	q := kmsg.NewPtrListOffsetsRequest()
 	q.ReplicaID, q.IsolationLevel = -1, 1 // of what is read, as records are
 	for topic, partitions := range offsets {

@@ -23,7 +23,7 @@
 // So it is with what a client never gets over: a batch that is larger than the gateway takes
 // or that cannot be read, and a topic that was deleted and made again. One line says so, the
 // health is no longer ready, and the next client tries again; the records of other partitions
-// come in between.
+// come in between. The health is not ready in between either, until a client has lasted.
 //
 // # Publishers
 //
@@ -42,13 +42,16 @@
 // this process, for the next who asks; if the partition goes to another member, that one
 // gets it. Nack without requeue is Ack: Kafka has no dead letters.
 //
+// A subscriber is ready when the group has given it partitions, or none, and it is known where
+// they are read from.
+//
 // A group that begins with what comes commits the end of a partition when it gets it for the
 // first time, so that nothing behind is skipped while the gateway is away.
 //
 // A partition of which 1,000 records are not committed, since one in front of them has not
 // ended, is not read until there are 500: somebody who never ends a record stops its
 // partition, and costs no memory. What nobody has taken is 100 records or 64 MiB, and what
-// comes with one question, 64 MiB at most if it was compressed, while more are not asked for.
+// comes with one question, 128 MiB at most if it was compressed, while more are not asked for.
 // Of the headers of a record 1,000 are attributes.
 //
 // When partitions go to another member, what has ended is committed, and deliveries that have
@@ -61,10 +64,10 @@
 // What brokers send is read within limits, whoever has produced it. An answer has 16 MiB at
 // most (a broker is asked for 1 MiB, and sends a batch that is larger), and eight brokers at a
 // time have one that is not read yet. A compressed batch is opened while those that are open
-// have less than 32 MiB of memory, and has 32 MiB at most by itself, with what becomes of its
-// records: so what a client has opened is 64 MiB at most, however small it was. Batches that
-// there is no memory for are asked for again. Compressed batches of the formats from before
-// Kafka 0.11 are not read.
+// have less than 32 MiB of memory. By itself it has 128 MiB at most, and 512 MiB with what
+// becomes of its records, which is what one of 16 MiB that was never compressed may need: so
+// what a client has opened is 544 MiB at most, however small it was. Batches that there is no
+// memory for are asked for again. Compressed batches of the formats from before Kafka 0.11 are not read.
 //
 // Sources: the protocol of Kafka (kafka.apache.org/protocol), KIP-98 (idempotence), KIP-429
 // (cooperative rebalancing), KIP-82 (headers).

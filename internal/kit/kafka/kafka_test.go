@@ -565,11 +565,11 @@ func TestUnreadable(t *testing.T) {
 		codec kgo.CompressionCodec
 		want  string
 	}{
-		{33 << 20, kgo.ZstdCompression(), `topic \"one\", partition 0, cannot be read`},
+		{129 << 20, kgo.ZstdCompression(), `topic \"one\", partition 0, cannot be read`},
 		{17 << 20, kgo.NoCompression(), "an answer of the cluster cannot be read"},
 	} {
 		c := kafkatest.Start(t, nil, kfake.SeedTopics(1, "one"), kfake.BrokerConfigs(map[string]string{"message.max.bytes": "99999999"}))
-		cl := c.Client(t, kgo.ProducerBatchMaxBytes(90<<20), kgo.BrokerMaxWriteBytes(100<<20), kgo.ProducerBatchCompression(tt.codec))
+		cl := c.Client(t, kgo.ProducerBatchMaxBytes(190<<20), kgo.BrokerMaxWriteBytes(200<<20), kgo.ProducerBatchCompression(tt.codec))
 		kafkatest.Put(t, cl, "one", "a", string(make([]byte, tt.size)))
 		e := newEnds(t, c.Address)
 		s := e.subscriber(t, "g?topic=one&offset=oldest")

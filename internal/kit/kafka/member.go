@@ -39,12 +39,14 @@ type member struct {
 	waiting    list.List      // of chan *delivery of size 1, of those who ask
 	round      *round         // the next one
 
+	begun chan struct{} // of size 1: it is known what is read from where on
 	room  chan struct{} // of size 1: fewer are held
 	dirty chan struct{} // of size 1: there is something to be committed
 
 	batches    batches
-	committing sync.Mutex // held while a commit is on its way
-	pacing     sync.Mutex // held while partitions are paused and resumed
+	met        atomic.Pointer[time.Time] // when a batch was refused that is too large
+	committing sync.Mutex                // held while a commit is on its way
+	pacing     sync.Mutex                // held while partitions are paused and resumed
 }
 
 // A partition is one that the member reads.
@@ -70,11 +72,27 @@ type mark struct {
 // tolerable is how many polls come to nothing for want of memory before the client is of no use.
 const tolerable = 40
 
+const (
+	turn    = 500 * time.Millisecond // how long a poll waits for records
+	silence = time.Second            // behind a batch that was refused, until it is told that it was
+)
+
+// meet notes that a batch was refused.
+func (m *member) meet() {
+	now := time.Now()
+	m.met.CompareAndSwap(nil, &now)
+	m.of.doubt(kgo.ErrMaxDecompress)
+}
+
 // poll takes records in as long as there is room for them.
 func (m *member) poll() {
 	crowded := 0 // polls, one after the other
 	for {
-		records := m.PollRecords(m.ctx, enough)
+		met := m.met.Load()
+		untold := met != nil && time.Since(*met) >= silence
+		ctx, cancel := context.WithTimeout(m.ctx, turn)
+		records := m.PollRecords(ctx, enough)
+		cancel()
 		full := m.take(records)
 		m.batches.done()
 		m.pace()
@@ -85,14 +103,19 @@ func (m *member) poll() {
 		crowd := false
 		records.EachError(func(topic string, partition int32, err error) {
 			switch {
+			case topic == "" && errors.Is(err, context.DeadlineExceeded): // of this poll
 			case errors.Is(err, errCrowded) && crowded < tolerable:
 				crowd = true
 			case topic == "" && !heals(err):
 				m.fail(fmt.Errorf("an answer of the cluster cannot be read: %w", err))
 			case !heals(err):
-				m.fail(fmt.Errorf("the topic %q, partition %d, cannot be read: %w", topic, partition, err))
+				m.of.doubt(err)
+				m.fail(fmt.Errorf("the topic %q, partition %d, cannot be read: %w", topic, partition, m.of.advise(err)))
 			}
 		})
+		if untold { // the library has forgotten it when the partition was looked up, and reads that no more
+			m.fail(fmt.Errorf("a batch of records cannot be read, and the next attempt tells which: %w", kgo.ErrMaxDecompress))
+		}
 		if crowd && records.Empty() { // which is soon over, as others are not polled yet
 			crowded++
 			select {
@@ -127,6 +150,27 @@ func heals(err error) bool {
 	}
 	word, ok := errors.AsType[*kerr.Error](err)
 	return ok && word.Retriable && word != kerr.UnknownTopicID
+}
+
+// doubt notes that what cannot be read is in front, unless it is for want of memory or the
+// cluster says so, which may be over with the next client.
+func (g *group) doubt(err error) {
+	if _, word := errors.AsType[*kerr.Error](err); word || errors.Is(err, errCrowded) {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.stuck = true
+}
+
+// advise says of a batch that is too large what an operator can do.
+func (g *group) advise(err error) error {
+	batch, ok := errors.AsType[*kgo.ErrDecompressTooLarge](err)
+	if !ok {
+		return err
+	}
+	return fmt.Errorf("the batch of records from offset %d on has more than %d MiB when it is no longer compressed, or %d MiB of memory with what its records need; to skip it stop every gateway of the group %q, and set the group's offset to %d, as kafka-consumer-groups --reset-offsets does (%w)",
+		batch.Offset, inflated>>20, g.largest>>20, g.Group, batch.NextOffset, kgo.ErrMaxDecompress)
 }
 
 // take hands out and holds records, while no partition can go. It reports whether enough are

@@ -23,15 +23,26 @@ type Subscribing struct {
 // A Subscriber is a member of a group. It is a [queue.Subscriber].
 type Subscriber struct {
 	*live.Conn[*member]
+	of *group
 }
 
 // Subscriber opens a subscriber. The error is one of the build.
 func (c *Cluster) Subscriber(o Subscribing) (*Subscriber, error) {
 	return component.Keep(c.site, c.key("member", o), func() (*Subscriber, func(), error) {
-		peer := &group{Cluster: c.own(), Subscribing: o, weighty: weighty, opened: opened, instance: rand.Text(), counts: make(map[place]map[int64]int)}
+		peer := &group{Cluster: c.own(), Subscribing: o, weighty: weighty, opened: opened, largest: largest, instance: rand.Text(), counts: make(map[place]map[int64]int)}
 		conn := live.New(c.options("group "+o.Group), peer)
-		return &Subscriber{conn}, conn.Close, nil
+		return &Subscriber{conn, peer}, conn.Close, nil
 	})
+}
+
+// Health is the state of the connection, which is not ready either while one after the other
+// ends because of what cannot be read.
+func (s *Subscriber) Health() (text string, ok bool) {
+	text, ok = s.Conn.Health()
+	if ok && s.of.suspect() {
+		return live.Connecting.String(), false
+	}
+	return text, ok
 }
 
 // Receive returns the next message.
