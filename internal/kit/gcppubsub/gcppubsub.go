@@ -91,8 +91,13 @@ func (p *publisher) Publish(ctx context.Context, m *queue.Message) error {
 	defer cancel()
 	var from peer.Peer
 	if _, err := l.topics.Publish(l.routed(ctx), &pubsubpb.PublishRequest{Topic: l.name, Messages: []*pubsubpb.PubsubMessage{out}}, grpc.Peer(&from)); err != nil {
-		return l.failed(ctx, err, &from, true)
+		err = l.failed(ctx, err, &from, true)
+		if cause := denied(err); cause != nil {
+			p.Served(cause)
+		}
+		return err
 	}
+	p.Served(nil)
 	return nil
 }
 
@@ -126,7 +131,11 @@ func (s *subscriber) Receive(ctx context.Context) (queue.Delivery, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l.Receive(ctx)
+	d, err := l.Receive(ctx)
+	if cause := denied(err); err == nil || cause != nil {
+		s.Served(cause)
+	}
+	return d, err
 }
 
 // pulling is how long one call for messages may take. Pub/Sub answers sooner.

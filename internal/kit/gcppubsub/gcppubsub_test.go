@@ -167,6 +167,27 @@ func TestGone(t *testing.T) {
 	})
 }
 
+// TestDenied: a service that is there and serves nobody is not ready.
+func TestDenied(t *testing.T) {
+	e := newEnds(t, pstest.WithErrorInjection("Pull", codes.Unavailable, "no"), pstest.WithErrorInjection("Publish", codes.PermissionDenied, "no"))
+	p, s := e.publisher(t, "shop/orders"), e.subscriber(t, "shop/shipping")
+	for end, call := range map[interface{ Health() (string, bool) }]func(){
+		p.(*publisher):  func() { p.Publish(queuetest.Within(t, time.Minute), new(queue.Message)) },
+		s.(*subscriber): func() { s.Receive(queuetest.Within(t, time.Minute)) },
+	} {
+		testx.Await(t, func() error {
+			call()
+			if state, ok := end.Health(); state != "refusing" || ok {
+				return errors.New(state)
+			}
+			return nil
+		})
+	}
+	if log := e.Log.String(); strings.Count(log, "peer is there, and refuses calls") != 2 {
+		t.Errorf("the log is\n%s", log)
+	}
+}
+
 // TestPulls: no message is asked for when nobody has time left for it.
 func TestPulls(t *testing.T) {
 	e := newEnds(t)

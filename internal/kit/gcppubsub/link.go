@@ -179,5 +179,22 @@ func said(err error) error {
 	if _, within, wrapped := strings.Cut(text, `desc = "transport: Error while dialing: `); wrapped { // by the library
 		text = strings.TrimSuffix(within, `"`)
 	}
-	return fmt.Errorf("Pub/Sub: %s: %s", s.Code(), queue.Line(text))
+	return &failure{s.Code(), queue.Line(text)}
+}
+
+// A failure is what Pub/Sub has said, or the library.
+type failure struct {
+	code codes.Code
+	text string // of one line
+}
+
+func (f *failure) Error() string { return fmt.Sprintf("Pub/Sub: %s: %s", f.code, f.text) }
+
+// denied returns the failure of a call if the next one has it as well: Pub/Sub does not let us, or
+// is in trouble.
+func denied(err error) error {
+	if f, ok := errors.AsType[*failure](err); ok && (f.code == codes.PermissionDenied || f.code == codes.Unavailable || f.code == codes.Internal) {
+		return f
+	}
+	return nil
 }

@@ -67,6 +67,7 @@ const (
 	steady  = 5 * time.Second // that a connection lasts if the attempts before it are to be forgotten, and the next is made at once
 	goodbye = 5 * time.Second // that the end of a connection may take
 	parting = time.Second     // that of one which was lost
+	briefly = time.Second     // that calls may be refused before it is said
 	reminds = time.Second     // when what could not be said is tried again
 )
 
@@ -101,15 +102,20 @@ type Conn[T any] struct {
 	turned chan struct{} // closed when the state turns into another
 	asked  chan struct{} // of size 1: somebody wants one that has failed
 
+	unserved atomic.Bool // a call was not served, and none since
+	since    time.Time   // the first of those
+	last     time.Time   // the last of those
+
 	stop context.CancelFunc
 	over chan struct{} // closed when nothing is left behind
 
 	telling sync.Mutex     // held while a log is written to
 	logs    []*slog.Logger // of those who have started and not left
 	said    change.State
-	given   bool      // that it has failed is said, since it was said to be away
-	why     string    // the cause that was said last, in words
-	silent  time.Time // until then another cause is not said
+	refuses change.State // while it is there
+	given   bool         // that it has failed is said, since it was said to be away
+	why     string       // the cause that was said last, in words
+	silent  time.Time    // until then another cause is not said
 }
 
 // link is a connection as it was made.
@@ -248,10 +254,46 @@ func (c *Conn[T]) State() State {
 	return c.state
 }
 
-// Health is what health paths tell of the connection.
+// Health is what health paths tell of the connection: its state, or that the peer is there and
+// refuses calls ([Conn.Served]). That is forgotten a minute after the last one, so that a gateway
+// which is not ready gets calls again, by which it learns more.
 func (c *Conn[T]) Health() (text string, ok bool) {
-	s := c.State()
-	return s.String(), s == Ready
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == Ready && c.refused() && time.Since(c.last) < longest {
+		return "refusing", false
+	}
+	return c.state.String(), c.state == Ready
+}
+
+// refused reports whether calls are refused for a while, one after the other. The caller holds
+// the lock.
+func (c *Conn[T]) refused() bool { return c.unserved.Load() && c.last.Sub(c.since) >= briefly }
+
+// Served takes notice of what became of a call to the peer that was there: it was served, or it
+// was not, for a cause that has nothing to do with the call itself. That is said when it has gone
+// on for a second, and when it is over, a line each.
+func (c *Conn[T]) Served(cause error) {
+	if cause == nil && !c.unserved.Load() {
+		return
+	}
+	c.mu.Lock()
+	if c.state != Ready { // what is said of a lost one is enough
+		c.mu.Unlock()
+		return
+	}
+	c.last = time.Now()
+	if c.unserved.Swap(cause != nil) != (cause != nil) {
+		c.since = c.last
+	}
+	refused := c.refused()
+	c.mu.Unlock()
+	switch {
+	case cause != nil && refused && c.refuses.Is(true, time.Now):
+		c.Say(func(log *slog.Logger) { log.Warn("peer is there, and refuses calls", "peer", c.o.Name, "cause", cause) })
+	case cause == nil && c.refuses.Is(false, time.Now):
+		c.Say(func(log *slog.Logger) { log.Info("peer serves calls again", "peer", c.o.Name) })
+	}
 }
 
 // Close ends the connection, and returns when nothing of it is left. It may be called
@@ -354,6 +396,8 @@ func (c *Conn[T]) lend(l *link[T]) bool {
 		return false
 	}
 	c.live.Store(l)
+	c.unserved.Store(false) // which begins anew
+	c.refuses.Is(false, time.Now)
 	c.turn(Ready, nil)
 	return true
 }

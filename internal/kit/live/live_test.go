@@ -636,3 +636,71 @@ func TestClose(t *testing.T) {
 	}
 	New(Options{}, new(peer)).Close() // that nobody has started
 }
+
+// TestServed: a peer that is there and refuses calls for more than a moment is not well, which has
+// a line when it begins and one when it ends.
+func TestServed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, log := opened(t, Options{}, &peer{})
+		defer c.Close()
+		if err := c.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		health := func(step, want string) {
+			t.Helper()
+			if got, ok := c.Health(); got != want || ok != (want == "ready") {
+				t.Errorf("%s: %s, %t", step, got, ok)
+			}
+		}
+		c.Served(nil)
+		c.Served(errDown)
+		health("one", "ready")
+		time.Sleep(time.Minute)
+		c.Served(nil)
+		c.Served(errDown)
+		health("one, and long ago another", "ready")
+		if got := log(); got[0] != "" {
+			t.Errorf("the log has %q", got)
+		}
+		time.Sleep(briefly)
+		for range 3 {
+			c.Served(errDown)
+		}
+		health("all", "refusing")
+		time.Sleep(longest)
+		health("nobody has called since", "ready")
+		c.Served(errDown)
+		health("it still does", "refusing")
+		c.Served(nil)
+		health("it ends", "ready")
+		want := []string{
+			`level=WARN msg="peer is there, and refuses calls" peer=amqp://broker:5672 cause=refused`,
+			`level=INFO msg="peer serves calls again" peer=amqp://broker:5672`,
+		}
+		if got := log(); !slices.Equal(got, want) {
+			t.Errorf("the log has %q", got)
+		}
+	})
+}
+
+// TestServedAnew: what a connection has refused says nothing of the next one.
+func TestServedAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := new(peer)
+		c, _ := opened(t, Options{}, p)
+		defer c.Close()
+		for range 2 {
+			if err := c.Wait(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			c.Served(errDown)
+			time.Sleep(briefly)
+			if got, _ := c.Health(); got != "ready" {
+				t.Errorf("it is %s", got)
+			}
+			p.lose(errDown)
+			c.Served(errDown)
+			synctest.Wait()
+		}
+	})
+}

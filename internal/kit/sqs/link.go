@@ -78,6 +78,15 @@ func over(r *awsx.Refusal) bool {
 	return false
 }
 
+// denied returns the failure of a call if the next one has it as well: AWS does not let us, or is
+// in trouble.
+func denied(err error) error {
+	if r, refused := errors.AsType[*awsx.Refusal](err); refused && (unseen(r) || r.Status >= 500) {
+		return r
+	}
+	return nil
+}
+
 // failed returns the failure of a call; sent is that it may have brought a message there. An
 // answer that cannot be read, is too large, or comes too late, says nothing of other calls; one that does not
 // come, because its connection has ended, does until somebody has looked.

@@ -189,8 +189,13 @@ func (p *publisher) Publish(ctx context.Context, m *queue.Message) error {
 	ctx, cancel := queue.Bounded(ctx)
 	defer cancel()
 	if err := p.send(l, ctx, out); err != nil {
-		return l.failed(ctx, err, true)
+		err = l.failed(ctx, err, true)
+		if cause := denied(err); cause != nil {
+			p.Served(cause)
+		}
+		return err
 	}
+	p.Served(nil)
 	return nil
 }
 

@@ -218,6 +218,33 @@ func TestGone(t *testing.T) {
 	})
 }
 
+// TestDenied: who may not use the queue any more is not ready, and is when he may again.
+func TestDenied(t *testing.T) {
+	for action, status := range map[string]int{"SendMessage": 403, "ReceiveMessage": 503} {
+		e := newEnds(t)
+		p, s := e.queue(t, "orders"), e.subscriber(t, "orders")
+		end := p.(interface{ Health() (string, bool) })
+		call := func() error { return p.Publish(queuetest.Within(t, time.Minute), &queue.Message{Body: []byte("a")}) }
+		if action == "ReceiveMessage" {
+			end = s.(interface{ Health() (string, bool) })
+			call = func() error { _, err := s.Receive(queuetest.Within(t, time.Minute)); return err }
+		}
+		e.Deny(action, status)
+		until(t, func() bool { call(); state, _ := end.Health(); return state == "refusing" })
+		e.Put("orders", awstest.Message{Body: "x"})
+		e.Deny(action, 0)
+		if err := call(); err != nil {
+			t.Errorf("%s: %v", action, err)
+		}
+		if _, ok := end.Health(); !ok {
+			t.Errorf("%s: not ready", action)
+		}
+		if log := e.Log.String(); strings.Count(log, "peer is there, and refuses calls") != 1 || strings.Count(log, "peer serves calls again") != 1 {
+			t.Errorf("%s: the log is\n%s", action, log)
+		}
+	}
+}
+
 // TestGarbled: what cannot be read is the failure of one call, and of no other.
 func TestGarbled(t *testing.T) {
 	e := newEnds(t)

@@ -25,7 +25,11 @@ func (s *subscriber) Receive(ctx context.Context) (queue.Delivery, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l.Receive(ctx)
+	d, err := l.Receive(ctx)
+	if cause := denied(err); err == nil || cause != nil {
+		s.Served(cause)
+	}
+	return d, err
 }
 
 // most is how many messages SQS gives at once.
