@@ -197,6 +197,9 @@ func (b *Broker) dial(ctx context.Context, limit int64) (*session, error) {
 		s.raw.Close()
 	}
 	if err = s.blame(err); ctx.Err() != nil {
+		if _, guess := errors.AsType[*client.Error](err); guess { // of what the broker would have said
+			err = errors.New("the broker does not answer")
+		}
 		err = fmt.Errorf("%w: %w", ctx.Err(), err)
 	}
 	return nil, err

@@ -3,6 +3,7 @@ package amqp
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -29,6 +30,15 @@ func CheckName(text string) error {
 		return errors.New("it holds a control character, such as a line break, or bytes that are no text; remove them") // RabbitMQ strips some of a queue and of its keys none
 	}
 	return nil
+}
+
+// Reserved says that RabbitMQ lets nobody declare what has this name. It has exchanges of its own
+// whose names begin so; those of the type topic are there already.
+func Reserved(text string) error {
+	if !strings.HasPrefix(text, "amq.") || slices.Contains([]string{"amq.topic", "amq.rabbitmq.trace", "amq.rabbitmq.log"}, text) {
+		return nil
+	}
+	return errors.New("RabbitMQ refuses to declare a name that begins with amq.; write another one")
 }
 
 // where returns the broker of an address, whose path is the name of an exchange or a queue.

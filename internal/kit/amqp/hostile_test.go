@@ -304,6 +304,43 @@ func TestLiarInTheHall(t *testing.T) {
 	}
 }
 
+// TestForbidden: a broker that ends the channel for each message is not away, and has no lines.
+func TestForbidden(t *testing.T) {
+	b := newLiar(t, func(_ int, class, id uint16, _ []byte, c io.Writer) bool {
+		if class != 60 || id != 0 {
+			return false
+		}
+		c.Write(say(1, 20, 40, uint16(403), "ACCESS_REFUSED", uint16(60), uint16(40)))
+		return true
+	})
+	e := newEnds(t, b.url())
+	p := e.publisher(t, amqp.Publishing{Topology: exchange("e")})
+	for range 3 {
+		queuetest.Ready(t, p)
+		if err := p.Send(queuetest.Within(t, time.Minute), new(amqp.Message)); err == nil || !strings.Contains(err.Error(), "ACCESS_REFUSED") {
+			t.Errorf("Send: %v", err)
+		}
+	}
+	queuetest.Ready(t, p)
+	if log := e.Log.String(); strings.Contains(log, "peer is") {
+		t.Errorf("log:\n%s", log)
+	}
+}
+
+// TestSilentHall: that a broker does not open what it was asked for is told as that, and not as what
+// the library takes it for.
+func TestSilentHall(t *testing.T) {
+	b := newLiar(t, func(_ int, class, id uint16, _ []byte, _ io.Writer) bool { return class == 10 && id == 40 })
+	e := newEnds(t, b.url())
+	e.publisher(t, amqp.Publishing{Topology: exchange("e")})
+	testx.Await(t, func() error {
+		if log := e.Log.String(); !strings.Contains(log, "deadline exceeded: the broker does not answer") {
+			return errors.New(log)
+		}
+		return nil
+	})
+}
+
 // TestDeaf: a broker that says nothing any more, whatever it is asked, keeps nobody from the end.
 func TestDeaf(t *testing.T) {
 	b := newLiar(t, func(_ int, class, id uint16, _ []byte, _ io.Writer) bool {

@@ -190,10 +190,13 @@ func (l *sender) listen(returns <-chan client.Return, blocks <-chan client.Block
 				}
 				e := <-closes // which was said before
 				l.limit.Store(maxSize(e))
-				if e != nil {
-					l.lose(e, lost)
-				} else {
+				switch {
+				case e == nil:
 					l.lose(nil, lost)
+				case e.Code == client.AccessRefused || l.limit.Load() > 0: // because of a message
+					l.lose(e, func(cause error) { lost(live.Provoked{Cause: cause}) })
+				default:
+					l.lose(e, lost)
 				}
 				continue
 			}

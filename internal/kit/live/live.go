@@ -55,6 +55,16 @@ func (r Rested) Error() string { return r.Cause.Error() }
 // Unwrap returns the cause.
 func (r Rested) Unwrap() error { return r.Cause }
 
+// Provoked is the cause of a loss that a message has brought about, which its sender hears of: one
+// that the peer refuses by the end of the connection. Nothing is said of it unless the next attempt
+// fails, or there would be two lines for each such message.
+type Provoked struct{ Cause error }
+
+func (p Provoked) Error() string { return p.Cause.Error() }
+
+// Unwrap returns the cause.
+func (p Provoked) Unwrap() error { return p.Cause }
+
 var (
 	errEnded  = errors.New("the connection has ended")
 	errClosed = errors.New("the gateway has closed the connection")
@@ -486,6 +496,9 @@ func (c *Conn[T]) panicked(err error) {
 // said when it is told again, as it is with each attempt that fails and each moment that
 // the connection lasts.
 func (c *Conn[T]) tell(s State, cause error) {
+	if _, provoked := errors.AsType[Provoked](cause); provoked && s == Connecting {
+		return
+	}
 	c.telling.Lock()
 	defer c.telling.Unlock()
 	say := c.said.Is(s != Ready, time.Now) // before anything else, so that it knows

@@ -81,6 +81,11 @@ const timeout = 30 * time.Minute
 
 // report says what cannot be meant.
 func (o Options) report(s *component.PipeSite) {
+	for _, n := range []struct{ key, name string }{{"exchange", o.Exchange}, {"name", o.Name}} {
+		if err := amqp.Reserved(n.name); err != nil {
+			s.Mistake(n.key, err)
+		}
+	}
 	if o.PrefetchSize > 0 {
 		s.Mistake("prefetch_size", errors.New("RabbitMQ takes no such limit and ends the connection; write prefetch_count alone"))
 	}

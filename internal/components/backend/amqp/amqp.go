@@ -84,6 +84,16 @@ func named(s *component.BackendSite, names map[string]string) error {
 	return errors.Join(errs...)
 }
 
+// reserved reports names that the broker does not let anybody declare.
+func reserved(s *component.BackendSite, exchange, queue string) {
+	if err := amqp.Reserved(exchange); err != nil {
+		s.Mistake("exchange", err)
+	}
+	if err := amqp.Reserved(queue); err != nil {
+		s.Mistake("name", err)
+	}
+}
+
 func buildConsumer(s *component.BackendSite, o ConsumerOptions) error {
 	names := map[string]string{"name": o.Name, "exchange": o.Exchange}
 	for i, key := range o.RoutingKey {
@@ -96,6 +106,7 @@ func buildConsumer(s *component.BackendSite, o ConsumerOptions) error {
 	if err != nil {
 		return err
 	}
+	reserved(s, o.Exchange, o.Name)
 	if o.PrefetchSize > 0 {
 		s.Mistake("prefetch_size", errors.New("RabbitMQ takes no such limit and ends the connection; write prefetch_count alone"))
 	}
@@ -129,6 +140,11 @@ func buildProducer(s *component.BackendSite, o ProducerOptions) error {
 	if err != nil {
 		return err
 	}
+	declared := ""
+	if o.DeclareQueue {
+		declared = o.Name
+	}
+	reserved(s, o.Exchange, declared)
 	if o.report(s); o.RoutingKey == "" {
 		s.Mistake("routing_key", errors.New("it is empty, and so is the key of each message, which a queue gets that is bound by # or by no key; write the name of a parameter, or a key with static_routing_key"))
 	}
