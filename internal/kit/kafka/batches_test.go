@@ -115,3 +115,26 @@ func TestTooLarge(t *testing.T) {
 		t.Errorf("a call: %v", err)
 	}
 }
+
+// TestForgotten: a refusal that the library does not tell of, as it forgets one when the
+// partition is looked up in between, ends the client nevertheless.
+func TestForgotten(t *testing.T) {
+	c := kafkatest.Start(t, nil, kfake.SeedTopics(1, "one"))
+	s := newSubscriber(t, c, sitetest.New(t), "one", largest)
+	s.Start(slog.New(slog.DiscardHandler))
+	ctx := queuetest.Within(t, time.Minute)
+	if err := s.Wait(ctx); err != nil {
+		t.Fatal(err)
+	}
+	m, err := s.Get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.meet()
+	if text, ok := s.Health(); ok {
+		t.Errorf("the health is %q", text)
+	}
+	if _, err := s.Receive(ctx); !errors.Is(err, kgo.ErrMaxDecompress) {
+		t.Errorf("a call: %v", err)
+	}
+}
