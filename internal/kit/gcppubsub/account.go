@@ -45,8 +45,8 @@ type account struct {
 	file    []byte            // of credentials; nil for those of the machine
 	id      string            // another one for others
 
-	mu    sync.Mutex
-	found *auth.Credentials // nil if nobody has wanted them
+	mu      sync.Mutex
+	finding *finding // nil if nobody has wanted them, or they were not to be had
 }
 
 // where returns whom an address leads to. It reads variables and files, and calls nobody.
@@ -154,7 +154,7 @@ func (at *account) read(s *component.Site) error {
 func (at *account) open() (*auth.Credentials, error) {
 	o := &credentials.DetectOptions{Scopes: []string{scope}, UseSelfSignedJWT: true, Client: httpx.Client(at.calls)}
 	if at.file == nil {
-		return credentials.DetectDefault(o)
+		return detect(o)
 	}
 	var kind struct{ Type credentials.CredType }
 	if err := json.Unmarshal(at.file, &kind); err != nil || kind.Type == "" {
@@ -167,18 +167,48 @@ func (at *account) open() (*auth.Credentials, error) {
 	return c, nil
 }
 
-// tokens returns the credentials for a connection.
-func (at *account) tokens() (grpccredentials.PerRPCCredentials, error) {
+// detect finds the credentials of the machine, for which the library may ask around.
+var detect = credentials.DetectDefault
+
+// tokens returns the credentials for a connection. The library knows of no context while it asks
+// around, so that it does so beside, once at a time.
+func (at *account) tokens(ctx context.Context) (grpccredentials.PerRPCCredentials, error) {
 	at.mu.Lock()
-	defer at.mu.Unlock()
-	if at.found == nil {
-		c, err := at.open()
-		if err != nil {
-			return nil, fmt.Errorf("the credentials of Google cannot be had: %s", queue.Line(err.Error()))
-		}
-		at.found = c
+	f := at.finding
+	if f == nil {
+		f = &finding{over: make(chan struct{})}
+		at.finding = f
+		go f.find(at.open)
 	}
-	return tokens{at.found}, nil
+	at.mu.Unlock()
+	select {
+	case <-f.over:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("the credentials of Google cannot be had: %w", ctx.Err())
+	}
+	if f.err != nil {
+		at.mu.Lock()
+		if at.finding == f {
+			at.finding = nil // so that the next one tries again
+		}
+		at.mu.Unlock()
+		return nil, fmt.Errorf("the credentials of Google cannot be had: %s", queue.Line(f.err.Error()))
+	}
+	return tokens{f.found}, nil
+}
+
+// A finding is a search for credentials.
+type finding struct {
+	over  chan struct{} // closed when it is
+	found *auth.Credentials
+	err   error
+}
+
+// find searches. A panic of the library is a failure of it.
+func (f *finding) find(open func() (*auth.Credentials, error)) {
+	defer close(f.over)
+	defer gateway.Recover("", &f.err)
+	f.found, f.err = open()
 }
 
 // tokens are credentials as gRPC wants them.

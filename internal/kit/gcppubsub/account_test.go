@@ -25,6 +25,8 @@ import (
 	"testing"
 	"time"
 
+	"cloud.google.com/go/auth"
+	googlecredentials "cloud.google.com/go/auth/credentials"
 	"cloud.google.com/go/pubsub/v2/apiv1/pubsubpb"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
@@ -81,6 +83,33 @@ func account1(t *testing.T) string {
 	return write(t, "account.json", marshal(t, map[string]string{
 		"type": "service_account", "project_id": "shop", "private_key_id": "1", "private_key": key(), "client_email": "gateway@shop.iam.gserviceaccount.com", "token_uri": "https://127.0.0.1:1/",
 	}))
+}
+
+// TestDetect: the search for credentials of the machine keeps nobody who has no time left, is made
+// once for several, and again when it was in vain.
+func TestDetect(t *testing.T) {
+	defer func(before func(*googlecredentials.DetectOptions) (*auth.Credentials, error)) { detect = before }(detect)
+	searches, results := make(chan struct{}, 3), make(chan error)
+	detect = func(*googlecredentials.DetectOptions) (*auth.Credentials, error) {
+		searches <- struct{}{}
+		return new(auth.Credentials), <-results
+	}
+	at := new(account)
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	for range 2 {
+		if _, err := at.tokens(gone); !errors.Is(err, context.Canceled) {
+			t.Errorf("no time left: %v", err)
+		}
+	}
+	results <- errors.New("no")
+	if _, err := at.tokens(t.Context()); err == nil || !strings.Contains(err.Error(), "cannot be had: no") {
+		t.Errorf("in vain: %v", err)
+	}
+	go func() { results <- nil }()
+	if _, err := at.tokens(t.Context()); err != nil || len(searches) != 2 {
+		t.Errorf("again: %v, %d searches", err, len(searches))
+	}
 }
 
 // A guard is a publisher behind TLS that wants a token.

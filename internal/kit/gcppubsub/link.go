@@ -61,7 +61,7 @@ func (s *service) Dial(ctx context.Context, lost func(error)) (*link, error) {
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(longestAnswer)),
 	}
 	if s.tls != nil {
-		tokens, err := s.tokens()
+		tokens, err := s.tokens(ctx)
 		if err != nil {
 			return nil, err
 		}
