@@ -312,6 +312,7 @@ var worldly = map[string][]string{
 	"kit/bucket":    {"time.Now"},                             // a beginning, from which it counts
 	"kit/gcppubsub": {"time.Until"},                           // deadlines of contexts
 	"kit/httpx":     {"time.Now", "time.Until"},               // deadlines of contexts and libraries
+	"kit/kafka":     {"time.Now", "time.Since"},               // how long a member may say nothing, and what lies between trials
 	"kit/live":      {"time.Now", "time.Since"},               // how long a connection lasts, by the clock of its timers
 	"kit/nats":      {"time.Until"},                           // deadlines of contexts
 	"kit/queue":     {"time.Now", "time.Since", "time.Until"}, // deadlines of contexts, and what lies between timers
