@@ -30,6 +30,7 @@ const (
 type pipe struct {
 	plan  *plan.Plan
 	name  string
+	read  bool  // a backend may read a body
 	whole bool  // a stage looks at the body of the request
 	hold  int64 // bytes of it that are held at most; 0 is no limit
 }
@@ -84,6 +85,9 @@ func (c *compiler) agents() {
 		if found {
 			src.By = p
 			c.env.Sources = append(c.env.Sources, src)
+			if p.plan != nil && !p.read {
+				c.report(e.Node, "backend", config.Warning, config.CodeSuspicious, errors.New(`no backend has a method, so that all are called by GET, of which services read no body: a message may be acknowledged that nobody has read; write "method": "POST" in the one that it is for`))
+			}
 		} else {
 			c.check.Undriven(a)
 		}
@@ -121,9 +125,7 @@ func (c *compiler) nested(p *pipe, in *component.BackendSite, e *model.Endpoint,
 	if !b.branches() {
 		return
 	}
-	if scope == component.InAgent && !slices.ContainsFunc(slices.Concat(b.real, b.shadows), (*branchPlan).reads) {
-		c.report(e.Node, "backend", config.Warning, config.CodeSuspicious, errors.New(`no backend has a method, so that all are called by GET, of which services read no body: a message may be acknowledged that nobody has read; write "method": "POST" in the one that it is for`))
-	}
+	p.read = slices.ContainsFunc(slices.Concat(b.real, b.shadows), (*branchPlan).reads)
 	b.placed = append(b.placed[:0], site.Placed()...)
 	p.plan = plan.Blueprint{
 		Placed: b.placed, Phase: endpointPhase,

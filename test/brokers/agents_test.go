@@ -92,9 +92,12 @@ func (a agent) text() string {
 	if a.backends == "" {
 		a.backends = `{"url_pattern":"/a","method":"POST"}`
 	}
+	if !strings.Contains(a.options, "nack_discard") && !strings.Contains(a.options, "auto_ack") { // behind which nothing comes again
+		a.options += `,"retry_delay":"1ms"`
+	}
 	return fmt.Sprintf(`{%s "max_shutdown_wait_time":"1m","timeout":"1m","host":[%q],"endpoints":[{"endpoint":"/x","backend":[{"url_pattern":"/x"}]}],"async_agent":[{"name":%q,
 		"connection":{%s},"consumer":{"topic":"#"%s},"backend":[%s],
-		"extra_config":{"async/amqp":{"host":%q,"exchange":%q,"name":%q,"durable":true,"retry_delay":"1ms"%s}}}]}`,
+		"extra_config":{"async/amqp":{"host":%q,"exchange":%q,"name":%q,"durable":true%s}}}]}`,
 		quiet, a.host, a.queue, a.connection, a.consumer, a.backends, a.url, a.queue+".x", a.queue, a.options)
 }
 
