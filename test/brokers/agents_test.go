@@ -213,7 +213,9 @@ func TestAgentKilled(t *testing.T) {
 	if err := r.stop(); err != nil {
 		t.Error(err)
 	}
-	empty(t, s, a.queue)
+	if n := s.Count(t, a.queue); n > 10 { // of those whose acknowledgement was lost, which come once more
+		t.Errorf("%d messages are left", n)
+	}
 }
 
 // TestAgentFails: of two backends one fails now and then: the message comes again for both, as
