@@ -92,18 +92,18 @@ func (h *Hooks) run(ctx context.Context, due func(of *model.Endpoint) bool) erro
 // Await returns when what the start has begun has come to something, or ctx is done. The
 // error says what has not.
 func (h *Hooks) Await(ctx context.Context) error {
-	var errs []error
-	for _, f := range h.await {
-		errs = append(errs, f.Hook(ctx))
-	}
-	return errors.Join(errs...)
+	return h.wait(ctx, func(*model.Endpoint) bool { return true })
 }
 
 // AwaitOf is Await for what [Hooks.StartOf] has begun.
 func (h *Hooks) AwaitOf(ctx context.Context, e *model.Endpoint) error {
+	return h.wait(ctx, func(of *model.Endpoint) bool { return of == e })
+}
+
+func (h *Hooks) wait(ctx context.Context, due func(of *model.Endpoint) bool) error {
 	var errs []error
 	for _, f := range h.await {
-		if f.of == e {
+		if due(f.of) {
 			errs = append(errs, f.Hook(ctx))
 		}
 	}
