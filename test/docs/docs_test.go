@@ -2,7 +2,6 @@ package docs
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -217,36 +216,7 @@ func fetch(t *testing.T, url, posted, want string) (got string, ok bool) {
 // address, at which everything is ready.
 func startDemo(t *testing.T) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	t.Cleanup(cancel) // after the signal below
-	cmd := exec.CommandContext(ctx, program, "demo", "-p", "0")
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	address := regexp.MustCompile(`http://localhost:\d+`)
-	lines := bufio.NewScanner(out)
-	found := ""
-	for found == "" && lines.Scan() {
-		found = address.FindString(lines.Text())
-	}
-	if found == "" {
-		t.Fatalf("the demo does not start: %v\n%s", lines.Err(), stderr.String())
-	}
-	drained := make(chan struct{})
-	go func() { io.Copy(io.Discard, out); close(drained) }()
-	t.Cleanup(func() {
-		cmd.Process.Signal(os.Interrupt)
-		<-drained
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("the demo: %v\n%s", err, stderr.String())
-		}
-	})
+	found := "http://" + start(t, "demo", "-p", "0")
 	for status := 0; status != http.StatusOK; { // no longer than the demo runs
 		res, err := http.Get(found + "/__ready")
 		if err != nil {
@@ -257,4 +227,56 @@ func startDemo(t *testing.T) string {
 		<-time.After(5 * time.Millisecond)
 	}
 	return found
+}
+
+// startGateway runs a gateway with a configuration file on a free port until the test ends
+// and returns its host and port.
+func startGateway(t *testing.T, name string) string {
+	t.Helper()
+	return start(t, "run", "-p", "0", "-c", name)
+}
+
+// served is what the log says first of a program that serves.
+var served = regexp.MustCompile(`serving.*?:(\d+)`)
+
+// start runs the program, a minute at most, until the test ends and returns the host and
+// port at which it serves.
+func start(t *testing.T, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel) // after the signal below
+	cmd := exec.CommandContext(ctx, program, args...)
+	out, in := io.Pipe()
+	cmd.Stdout, cmd.Stderr = in, in
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		err := cmd.Wait()
+		in.Close()
+		ended <- err
+	}()
+	var said strings.Builder
+	lines := bufio.NewScanner(io.TeeReader(out, &said))
+	var port []string
+	for port == nil && lines.Scan() {
+		port = served.FindStringSubmatch(lines.Text())
+	}
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		io.Copy(&said, out)
+	}()
+	t.Cleanup(func() {
+		cmd.Process.Signal(os.Interrupt)
+		err := <-ended
+		if <-drained; err != nil {
+			t.Errorf("%q: %v\n%s", args, err, said.String())
+		}
+	})
+	if port == nil {
+		t.Fatalf("%q does not serve", args)
+	}
+	return "127.0.0.1:" + port[1]
 }

@@ -1,18 +1,13 @@
 package docs
 
 import (
-	"bufio"
-	"bytes"
-	"context"
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestReady: an agent whose broker is away is told of as docs/operating.md says.
@@ -37,36 +32,7 @@ async_agent:
       async/amqp: {host: "amqp://127.0.0.1:1/", exchange: shop, name: orders, critical: true, max_deliveries: 3}
 endpoints: [{endpoint: /x, backend: [{url_pattern: /x, host: ["http://127.0.0.1:1"]}]}]
 `))
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, program, "run", "-c", name, "-p", "0")
-	var out bytes.Buffer
-	cmd.Stdout = &out
-	pipe, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	lines, port := bufio.NewScanner(pipe), regexp.MustCompile(`serving.*?:(\d+)`)
-	var m []string
-	for m == nil && lines.Scan() {
-		m = port.FindStringSubmatch(lines.Text())
-	}
-	drained := make(chan struct{})
-	go func() { io.Copy(io.Discard, pipe); close(drained) }()
-	defer func() {
-		cmd.Process.Signal(os.Interrupt)
-		<-drained
-		if err := cmd.Wait(); err != nil {
-			t.Error(err)
-		}
-	}()
-	if m == nil {
-		t.Fatal("the gateway does not start")
-	}
-	res, err := http.Get("http://127.0.0.1:" + m[1] + "/__ready")
+	res, err := http.Get("http://" + startGateway(t, name) + "/__ready")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -115,7 +115,7 @@ func TestBlocks(t *testing.T) {
 	for _, p := range pages(t) {
 		for _, b := range p.blocks {
 			// Plain blocks are drawings.
-			if !slices.Contains([]string{"json", "yaml", "console", "go", ""}, b.language) {
+			if !slices.Contains([]string{"json", "yaml", "console", "http", "go", ""}, b.language) {
 				t.Errorf("%s:%d: nobody checks blocks of %q", p.name, b.line, b.language)
 			}
 			if (b.language == "json" || b.language == "yaml") && !b.configuration() {
@@ -124,7 +124,7 @@ func TestBlocks(t *testing.T) {
 			count[b.language]++
 		}
 	}
-	for _, language := range []string{"json", "yaml", "console", "go"} {
+	for _, language := range []string{"json", "yaml", "console", "http", "go"} {
 		if count[language] == 0 {
 			t.Errorf("no block of %s was found", language)
 		}
