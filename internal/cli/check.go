@@ -20,7 +20,7 @@ import (
 func (a *app) checkCommand() *cobra.Command {
 	var c check
 	cmd := &cobra.Command{
-		Use:     "check -c FILE",
+		Use:     "check [-c FILE]",
 		Aliases: []string{"validate"},
 		Short:   "Report every problem of a configuration",
 		Long: "Report every problem of a configuration, with its place and what to write\n" +
@@ -30,7 +30,7 @@ func (a *app) checkCommand() *cobra.Command {
 			if c.explainDialect {
 				return a.printDialects()
 			}
-			if err := needFile(c.file); err != nil {
+			if err := c.find(); err != nil {
 				return err
 			}
 			return a.check(cmd, c)

@@ -132,7 +132,7 @@ func (a *app) root() *cobra.Command {
 		}
 	}
 	root.SetHelpCommand(helpCommand(root))
-	root.AddCommand(a.runCommand(), a.checkCommand(), a.explainCommand(), a.initCommand(), a.demoCommand(), a.versionCommand())
+	root.AddCommand(a.runCommand(), a.checkCommand(), a.explainCommand(), a.initCommand(), a.demoCommand(), a.schemaCommand(), a.versionCommand())
 	return root
 }
 
@@ -268,7 +268,7 @@ func (a *app) options(s source) runtime.Options {
 
 // configFlags declares the flags that every command with a configuration has.
 func configFlags(cmd *cobra.Command, s *source) {
-	cmd.Flags().StringVarP(&s.file, "config", "c", "", "configuration `FILE`: .json, .yaml, .yml or .toml")
+	cmd.Flags().StringVarP(&s.file, "config", "c", "", "configuration `FILE`: .json, .yaml, .yml or .toml; without it sluice.yaml of this folder and the like, or krakend.json")
 	cmd.Flags().BoolVar(&s.without, "allow-unsupported", false, "do without namespaces, agents, plugins and connectors that are not supported yet, be they protections")
 }
 
@@ -293,13 +293,5 @@ func (p *port) Set(text string) error {
 		return errors.New("must be a number from 0 to 65535")
 	}
 	*p = port(n)
-	return nil
-}
-
-// needFile is the check that a command has its -c flag.
-func needFile(file string) error {
-	if file == "" {
-		return &exitError{exitUsage, errors.New("no configuration file; write -c FILE")}
-	}
 	return nil
 }

@@ -23,6 +23,7 @@ func TestHelp(t *testing.T) {
 		{"help-check.txt", [][]string{{"help", "check"}, {"check", "--help"}, {"validate", "-h"}}},
 		{"help-explain.txt", [][]string{{"help", "explain"}, {"explain", "-h"}}},
 		{"help-init.txt", [][]string{{"help", "init"}, {"init", "-h"}}},
+		{"help-schema.txt", [][]string{{"help", "schema"}, {"schema", "-h"}}},
 		{"help-demo.txt", [][]string{{"help", "demo"}, {"demo", "-h"}}},
 	}
 	for _, tt := range tests {
@@ -52,10 +53,10 @@ func TestUsage(t *testing.T) {
 		{"--nothing", "unknown flag: --nothing"},
 		{"check --nothing", "unknown flag: --nothing"},
 		{"run -x", "unknown shorthand flag: 'x'"},
-		{"run", "no configuration file; write -c FILE"},
-		{"check", "no configuration file; write -c FILE"},
-		{"check --lint", "no configuration file; write -c FILE"},
-		{"explain /x", "no configuration file; write -c FILE"},
+		{"run", "no configuration file: there is none of sluice.yaml, sluice.yml, sluice.json, sluice.toml, krakend.json,"},
+		{"check", "krakend.toml in this folder; write -c FILE, or 'sluice init' for one to begin with"},
+		{"check --lint", "no configuration file: "},
+		{"explain /x", "no configuration file: "},
 		{"check gateway.json", `unexpected argument "gateway.json"; a configuration is named by -c FILE`},
 		{"run gateway.json", `unexpected argument "gateway.json"`},
 		{"check -c", "flag needs an argument: 'c' in -c"},
@@ -71,6 +72,7 @@ func TestUsage(t *testing.T) {
 		{"init a b", `unexpected argument "b"; write one FILE`},
 		{"init gateway.json", "gateway.json would not be read as YAML, which is what has comments; name the file .yaml or .yml"},
 		{"init there.yaml", "there.yaml exists; name another file, or remove it first"},
+		{"schema now", `unexpected argument "now"`},
 		{"version now", `unexpected argument "now"`},
 	}
 	for _, tt := range tests {
@@ -95,6 +97,17 @@ func TestVersion(t *testing.T) {
 	var parts map[string]string
 	if err := json.Unmarshal([]byte(got.stdout), &parts); err != nil || parts["version"] != Version || !strings.HasPrefix(parts["go"], "go1.") {
 		t.Errorf("version --json: %+v, %v", got, err)
+	}
+}
+
+// TestSchema prints the schema that is published.
+func TestSchema(t *testing.T) {
+	want, err := os.ReadFile(filepath.Join(testdata, "../../../schema/sluice.schema.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := invoke(t, "schema"); got != (result{0, string(want), ""}) {
+		t.Errorf("exit code %d, %.300s; want schema/sluice.schema.json", got.code, got.stderr+got.stdout)
 	}
 }
 

@@ -20,7 +20,7 @@ func (a *app) explainCommand() *cobra.Command {
 	var sends bool
 	var asked request
 	cmd := &cobra.Command{
-		Use:   "explain -c FILE [METHOD] PATH | NAME",
+		Use:   "explain [-c FILE] [METHOD] PATH | NAME",
 		Short: "Say which endpoint answers a request, why, and what its plan does",
 		Long: "Say which endpoint answers a request, why, and what its plan does: every step\n" +
 			"in its order, with the line of the configuration that put it there; or, for the\n" +
@@ -41,7 +41,7 @@ func (a *app) explainCommand() *cobra.Command {
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := needFile(from.file); err != nil {
+			if err := from.find(); err != nil {
 				return err
 			}
 			method, path := "GET", args[0]

@@ -26,7 +26,7 @@ func (a *app) runCommand() *cobra.Command {
 	var debug int
 	var watching, noWarnings bool
 	cmd := &cobra.Command{
-		Use:   "run -c FILE",
+		Use:   "run [-c FILE]",
 		Short: "Serve the endpoints of a configuration",
 		Long: "Serve the endpoints of a configuration until SIGINT or SIGTERM, which drain the\n" +
 			"requests in flight, after shutdown_delay; a second signal ends at once. SIGHUP reads the configuration\n" +
@@ -34,7 +34,7 @@ func (a *app) runCommand() *cobra.Command {
 			"and the live one keeps serving.",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := needFile(from.file); err != nil {
+			if err := from.find(); err != nil {
 				return err
 			}
 			o := a.options(from)
@@ -127,7 +127,11 @@ func (a *app) serve(ctx context.Context, s serving) error {
 	if s.ready != nil {
 		s.ready(l.Addr())
 	}
-	g.Logger().Info("serving", "address", l.Addr().String(), "endpoints", g.Endpoints(), "version", Version)
+	serves := []any{"address", l.Addr().String(), "endpoints", g.Endpoints()}
+	if s.file != "" {
+		serves = append(serves, "file", s.file)
+	}
+	g.Logger().Info("serving", append(serves, "version", Version)...)
 
 	reload := func(why string) {
 		if !reload(ctx, g, s.file, why) {
