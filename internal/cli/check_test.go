@@ -566,7 +566,7 @@ func TestDumpHosts(t *testing.T) {
 	write(t, "chat.json", `{"version": 3, "host": ["ws://${env:SECRET}"], "endpoints": [{"endpoint": "/chat", "output_encoding": "no-op",
 		"extra_config": {"proxy": {"upgrade": ["websocket"]}}, "backend": [{"url_pattern": "/"}]}]}`)
 	got := invoke(t, "check", "-ddd", "-c", "chat.json")
-	if got.code != 0 || strings.Contains(got.stdout+got.stderr, "hunter2") || strings.Count(got.stdout, `"***"`) != 2 {
+	if got.code != 0 || strings.Contains(got.stdout+got.stderr, "hunter2") || strings.Count(got.stdout, `"ws://${env:SECRET}"`) != 2 {
 		t.Errorf("%+v", got)
 	}
 }

@@ -188,7 +188,7 @@ func TestSecretsStayHidden(t *testing.T) {
 			t.Errorf("a message shows the secret:\n%s", text)
 		}
 	}
-	if text := string(d.Root.MaskedJSON()); strings.Contains(text, "hunter2") || !strings.Contains(text, `"url":"***"`) {
+	if text := string(d.Root.MaskedJSON()); strings.Contains(text, "hunter2") || !strings.Contains(text, `"url":"${env:S}"`) {
 		t.Errorf("masked: %s", text)
 	}
 	if text := string(d.Root.JSON()); !strings.Contains(text, "hunter2") {
@@ -219,13 +219,42 @@ func TestSecretsInErrors(t *testing.T) {
 		want  []string
 	}{
 		{"plain", []string{"a"}, []string{"a"}},
-		{"text", []string{`hunter"2`}, []string{"***"}},
-		{"list", []string{"http://b", `http://hunter"2`}, []string{"http://b", "***"}},
+		{"text", []string{`hunter"2`}, []string{"${env:S}"}},
+		{"list", []string{"http://b", `http://hunter"2`}, []string{"http://b", "${env:S}"}},
 		{"absent", []string{"default"}, []string{"default"}},
 	}
 	for _, tt := range tests {
 		if got := d.Root.Masked(tt.key, tt.texts...); !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("Masked(%q, %q) = %q, want %q", tt.key, tt.texts, got, tt.want)
+		}
+	}
+}
+
+// TestShown shows references as they were written, and nothing of the secrets beside them.
+func TestShown(t *testing.T) {
+	tests := []struct{ written, want string }{
+		{"${env:S}", "${env:S}"},
+		{"http://${env:S}:8000", "http://${env:S}:8000"},
+		{"${file:s.txt}", "${file:s.txt}"},
+		{"a${env:S}b${file:s.txt}c", "a${env:S}b${file:s.txt}c"},
+		{"$${env:X} ${env:S} ${X}", "$${env:X} ${env:S} ${X}"},
+		{"http://user:plain-word@${env:S}", "http://***@${env:S}"},
+		{"http://user:${env:S}@host", "http://***@host"},
+		{"http://${env:S}:${env:S}@host/", "http://${env:S}:${env:S}@host/"},
+		{"/x?token=plain-word&a=${env:S}", "/x?token=***&a=${env:S}"},
+		{"/x?token=${env:S}", "/x?token=${env:S}"},
+		{"/x?token=${env:S}plain", "/x?token=***"},
+	}
+	for _, tt := range tests {
+		d, _ := config.Parse("f.json", []byte(`{"text": "`+tt.written+`"}`))
+		if ps := d.ExpandReferences(config.LoadOptions{Environ: []string{"S=hunter2"}, ReadFile: func(string) ([]byte, error) { return []byte("hunter2"), nil }}); ps != nil {
+			t.Fatal(config.Format(ps))
+		}
+		if got := d.Root.Masked("text", "whatever it was decoded to")[0]; got != tt.want {
+			t.Errorf("%s: shown as %s, want %s", tt.written, got, tt.want)
+		}
+		if got, want := string(d.Root.MaskedJSON()), `{"text":"`+tt.want+`"}`; got != want {
+			t.Errorf("%s: shown as %s, want %s", tt.written, got, want)
 		}
 	}
 }

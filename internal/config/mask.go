@@ -155,7 +155,7 @@ func (m *masker) mask(text string) string {
 // masked is that a secret stands right in front of it.
 func (m *masker) match(text string, from int, masked bool) (end int) {
 	for _, s := range m.candidates(text[from:]) {
-		if to := from + len(s.text); strings.HasPrefix(text[from:], s.text) && m.stands(s.where, text, from, to, masked) {
+		if to := from + len(s.text); strings.HasPrefix(text[from:], s.text) && m.counts(s.where, text, from, to, masked) {
 			return to
 		}
 	}
@@ -174,8 +174,8 @@ func (m *masker) candidates(text string) []secret {
 	return nil
 }
 
-// stands reports whether a part of a text is where a secret is taken for one.
-func (m *masker) stands(w where, text string, from, to int, masked bool) bool {
+// counts reports whether a part of a text is where a secret is taken for one.
+func (m *masker) counts(w where, text string, from, to int, masked bool) bool {
 	before, after := text[:from], text[to:]
 	switch w {
 	case anywhere:
@@ -306,7 +306,7 @@ func (d *Document) Masker() func(string) string {
 // called like one. A password that is not escaped may look like something else: in doubt it
 // is all hidden that stands before the last @.
 func MaskUser(host string) string {
-	if from, to := userInfo(host); from < to {
+	if from, to := userInfo(host); from < to && !stands(host[from:to]) {
 		host = host[:from] + hidden + host[to:]
 	}
 	return maskQuery(host, soundsSecret)
@@ -340,7 +340,7 @@ func maskQuery(text string, secret func(name string) bool) string {
 	query, fragment, cut := strings.Cut(query, "#")
 	pairs := strings.Split(query, "&")
 	for i, pair := range pairs {
-		if name, _, named := strings.Cut(pair, "="); named && secret(name) {
+		if name, value, named := strings.Cut(pair, "="); named && secret(name) && !stands(value) {
 			pairs[i] = name + "=" + hidden
 		}
 	}
@@ -398,13 +398,79 @@ func credentials(list []secret, text string) []secret {
 	return list
 }
 
-// AppendShown appends a text that people see as a JSON string.
-func AppendShown(dst []byte, text string, secret bool) []byte {
+// Shown returns a text that was read from n as people may see it. One that is secret is
+// ***, but for a reference, which is shown as it was written, ${env:NAME}: it tells where
+// the value comes from and not what it is. What stands beside a reference is shown as well
+// where it is no secret by itself.
+func (n *Node) Shown(text string) string {
 	switch {
-	case secret:
-		text = hidden
-	case schemeEnd(text) > 0:
-		text = MaskUser(text)
+	case !n.Secret():
+		return text
+	case n.written == nil:
+		return hidden
 	}
-	return AppendQuoted(dst, text)
+	return n.written.shown()
+}
+
+// AppendShown appends a text that was read from n, which is nil for a default, as a JSON
+// string that people may see: as [Node.Shown] has it, without the user information of a URL.
+func (n *Node) AppendShown(dst []byte, text string) []byte {
+	shown := n.Shown(text)
+	if !n.Secret() && schemeEnd(shown) > 0 {
+		shown = MaskUser(shown)
+	}
+	return AppendQuoted(dst, shown)
+}
+
+// A written text is one with references, as it stands in the file.
+type written struct {
+	text   string
+	secret bool // what stands beside the references, too
+}
+
+// shown returns the text without what must not be seen beside the references.
+func (w *written) shown() string {
+	var references []string
+	literal := forEachReference(w.text, func(reference string) string {
+		references = append(references, reference)
+		return string(standIn + rune(len(references)-1))
+	})
+	if w.secret {
+		literal = hideBeside(literal)
+	} else {
+		literal = MaskUser(literal)
+	}
+	var b strings.Builder
+	for _, r := range literal {
+		if i := int(r - standIn); i >= 0 && i < len(references) {
+			b.WriteString(references[i])
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// standIn is the first of the characters, of a plane for private use, that stand for
+// references while what is beside them is masked.
+const standIn = '\U000F0000'
+
+// stands reports whether a part of a text consists of references, with colons between them.
+func stands(part string) bool {
+	return part != "" && strings.Trim(part, ":") != "" && !strings.ContainsFunc(part, func(r rune) bool { return r < standIn && r != ':' })
+}
+
+// hideBeside returns a text with *** for what stands between references.
+func hideBeside(text string) string {
+	var b strings.Builder
+	hiding := false
+	for _, r := range text {
+		if r >= standIn {
+			b.WriteRune(r)
+		} else if !hiding {
+			b.WriteString(hidden)
+		}
+		hiding = r < standIn
+	}
+	return b.String()
 }

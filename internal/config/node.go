@@ -51,7 +51,8 @@ type Node struct {
 	Items   []*Node  // Array
 	Members []Member // Object, in document order, every key once
 
-	parent *Node // nil for the root
+	parent  *Node    // nil for the root
+	written *written // of a text that a reference stands in, else nil
 }
 
 // A Member is a key of an object with its value.
@@ -75,14 +76,17 @@ func (n *Node) Get(key string) *Node {
 }
 
 // Masked returns the texts that were read from the value of a key, whatever its
-// letter case, with *** in place of those that are secret: for output that
-// people see. The texts are one, or as many as the list at the key has items.
+// letter case, as people may see them: see [Node.Shown]. The texts are one, or as many as
+// the list at the key has items.
 func (n *Node) Masked(key string, texts ...string) []string {
 	v := n.GetFold(key)
 	shown := slices.Clone(texts)
 	for i := range shown {
-		if v.Secret() || v != nil && i < len(v.Items) && v.Items[i].Secret() {
-			shown[i] = hidden
+		switch {
+		case v.Secret():
+			shown[i] = v.Shown(shown[i])
+		case v != nil && i < len(v.Items):
+			shown[i] = v.Items[i].Shown(shown[i])
 		}
 	}
 	return shown
@@ -279,8 +283,8 @@ func (n *Node) Value() any {
 // as they were written. Secrets are in clear; see [Node.MaskedJSON].
 func (n *Node) JSON() []byte { return n.appendJSON(nil, false) }
 
-// MaskedJSON is JSON with every secret text replaced by "***", and the user
-// information of URLs, for output that people see.
+// MaskedJSON is JSON with every text as people may see it: see [Node.Shown]. User
+// information of URLs is masked as well.
 func (n *Node) MaskedJSON() []byte { return n.appendJSON(nil, true) }
 
 func (n *Node) appendJSON(dst []byte, mask bool) []byte {
@@ -290,12 +294,12 @@ func (n *Node) appendJSON(dst []byte, mask bool) []byte {
 	switch n.Kind {
 	case Bool, Number:
 		if mask && n.Secret() {
-			return AppendShown(dst, n.Text, true)
+			return n.AppendShown(dst, n.Text)
 		}
 		return append(dst, n.Text...)
 	case String:
 		if mask {
-			return AppendShown(dst, n.Text, n.Secret())
+			return n.AppendShown(dst, n.Text)
 		}
 		return AppendQuoted(dst, n.Text)
 	case Array:

@@ -60,6 +60,7 @@ func (e *expander) walk(n *Node) {
 }
 
 func (e *expander) expand(n *Node) {
+	was := n.Text
 	var b, literal strings.Builder
 	replaced := false
 	keep := func(text string) {
@@ -102,7 +103,7 @@ func (e *expander) expand(n *Node) {
 		keep(before)
 		b.WriteString(value)
 		literal.WriteString(inserted)
-		n.hides = byReference
+		n.hides, n.written = byReference, &written{text: was}
 		rest, replaced = after, true
 	}
 	n.Text = b.String()
@@ -111,6 +112,28 @@ func (e *expander) expand(n *Node) {
 			e.literal = make(map[*Node]string)
 		}
 		e.literal[n] = literal.String()
+	}
+}
+
+// forEachReference returns a text with what replace says for each of its references; escapes
+// stay as they are.
+func forEachReference(text string, replace func(reference string) string) string {
+	var b strings.Builder
+	for {
+		before, after, found := strings.Cut(text, "${")
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		kind, argument, isReference := strings.Cut(after, ":")
+		argument, rest, closed := strings.Cut(argument, "}")
+		if strings.HasSuffix(before, "$") || !isReference || !closed || kind != "env" && kind != "file" {
+			b.WriteString("${")
+			text = after
+			continue
+		}
+		b.WriteString(replace("${" + kind + ":" + argument + "}"))
+		text = rest
 	}
 }
 

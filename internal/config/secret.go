@@ -65,7 +65,7 @@ func (s *Spec) secrecyAt(key string) Secrecy {
 // hideUsers marks a list of addresses in which a user stands without a scheme that would tell
 // where, and what may be a password in it.
 func (d *Document) hideUsers(n *Node) {
-	if n.Kind != String || n.Secret() {
+	if n.Kind != String || n.hides == byKey {
 		return
 	}
 	for address := range strings.SplitSeq(n.Text, ",") {
@@ -74,21 +74,30 @@ func (d *Document) hideUsers(n *Node) {
 		if at < 0 || schemeEnd(address) > 0 {
 			continue
 		}
-		n.hides = byKey
+		n.conceal()
 		for user := address[:at]; user != ""; _, user, _ = strings.Cut(user, ":") {
 			d.inserted = append(d.inserted, insertion{path: n.Path(), value: user, spoken: true})
 		}
 	}
 }
 
+// conceal marks a text as a secret; what stands beside its references is one, too.
+func (n *Node) conceal() {
+	if n.written != nil {
+		n.written.secret = true
+		return
+	}
+	n.hides = byKey
+}
+
 // hide marks the texts of a value, and what stands there in place of one.
 func (d *Document) hide(n *Node) {
 	switch n.Kind {
 	case String, Number:
-		if n.Secret() || n.Text == "" {
-			return // a reference is masked already, and an empty text tells nothing
+		if n.hides == byKey || n.Text == "" {
+			return // an empty text tells nothing
 		}
-		n.hides = byKey
+		n.conceal()
 		d.inserted = append(d.inserted, insertion{path: n.Path(), value: n.Text, spoken: true})
 	}
 	for _, item := range n.Items {

@@ -45,7 +45,7 @@ func TestHide(t *testing.T) {
 		{`{"password":["hunter2-secret"]}`, `{"password":["***"]}`, `must be a text, got a list; write "text"`},
 		{`{"password":{"a":"hunter2-secret"}}`, `{"password":{"a":"***"}}`, `must be a text, got an object; write "text"`},
 		{`{"password":4711081547}`, `{"password":"***"}`, "must be a text, got a secret number; write it in quotes"},
-		{`{"tokens":["hunter2-secret","${env:T}"]}`, `{"tokens":["***","***"]}`, ""},
+		{`{"tokens":["hunter2-secret","${env:T}"]}`, `{"tokens":["***","${env:T}"]}`, ""},
 		{`{"tokens":["hunter2-secret"]}`, `{"tokens":["***"]}`, "must have at least 2 entries, has 1"},
 		{`{"tokens":"hunter2-secret"}`, `{"tokens":"***"}`, `must be a list of texts, got a secret text; write ["a", "b"]`},
 		{`{"headers":{"X-Key":"hunter2-secret"}}`, `{"headers":{"X-Key":"***"}}`, ""},
@@ -56,6 +56,7 @@ func TestHide(t *testing.T) {
 		{`{"server":"u:hunter2-secret@h:1"}`, `{"server":"***"}`, ""},
 		{`{"server":"hunter2-secret@h:1, nats://u:other@h:2"}`, `{"server":"***"}`, ""},
 		{`{"server":"nats://h:1,u:hunter2-secret@h:2"}`, `{"server":"***"}`, ""},
+		{`{"server":"u:hunter2-secret@${env:T}"}`, `{"server":"***${env:T}"}`, ""},
 		{`{"serverr":"u:hunter2-secret@h:1"}`, `{"serverr":"***"}`, `did you mean "server"?`},
 		{`{"key":"X-Key","@password":"x"}`, `{"key":"X-Key","@password":"***"}`, ""},
 	}

@@ -67,7 +67,7 @@ func (r resolved) append(dst []byte, s *config.Spec, v reflect.Value, n *config.
 	case config.MapShape:
 		return r.mapping(dst, s, v, n)
 	case config.TextShape:
-		return config.AppendShown(dst, v.String(), n.Secret())
+		return n.AppendShown(dst, v.String())
 	case config.AnyShape, config.CustomShape:
 		if node, ok := v.Interface().(*config.Node); ok {
 			n = node
