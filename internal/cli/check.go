@@ -85,9 +85,7 @@ func (a *app) check(cmd *cobra.Command, c check) error {
 			return err
 		}
 	default:
-		for _, p := range problems {
-			fmt.Fprintln(a.complaints(), line(p))
-		}
+		a.printProblems(problems)
 		if gen != nil && c.dump > 0 {
 			if err := dump(a.text(), gen.Service, c.dump, c.indent); err != nil {
 				return failedOutput(err)

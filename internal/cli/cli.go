@@ -21,6 +21,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/model"
 	"github.com/sluice-gateway/sluice/internal/published"
+	"github.com/sluice-gateway/sluice/internal/report"
 	"github.com/sluice-gateway/sluice/internal/runtime"
 )
 
@@ -83,7 +84,7 @@ func untilSignal() (ctx context.Context, release func()) {
 }
 
 func run(ctx context.Context, args []string, engines []engine.Engine, stdout, stderr io.Writer) int {
-	app := &app{engines: engines, stdout: stdout, stderr: stderr, logs: stdout, flush: func() {}, closeLogs: func() {}}
+	app := &app{engines: engines, stdout: stdout, stderr: stderr, logs: stdout, flush: func() {}, closeLogs: func() {}, terminal: terminalOf(stderr, os.Getenv)}
 	defer func() { app.closeLogs() }()
 	root := app.root()
 	root.SetArgs(args)
@@ -107,9 +108,10 @@ func run(ctx context.Context, args []string, engines []engine.Engine, stdout, st
 type app struct {
 	engines        []engine.Engine // the first one serves unless a configuration names another
 	stdout, stderr io.Writer
-	logs           io.Writer // standard output, wherever results go
-	flush          func()    // waits a moment for who reads the diagnostics
-	closeLogs      func()    // hands over what is left of the logs
+	logs           io.Writer        // standard output, wherever results go
+	flush          func()           // waits a moment for who reads the diagnostics
+	closeLogs      func()           // hands over what is left of the logs
+	terminal       *report.Terminal // that standard error leads to; nil if it leads elsewhere
 }
 
 func (a *app) root() *cobra.Command {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -251,23 +252,7 @@ func serverKeys(g *runtime.Gateway) watch.Files {
 	return keys
 }
 
-// print writes problems, one per line, to standard error.
+// print writes problems to standard error, but for what is only worth knowing.
 func (a *app) print(problems []*config.Problem) {
-	const many = 1000 // lines that may wait for their reader
-	for i, p := range problems {
-		if p.Severity != config.Note {
-			fmt.Fprintln(a.complaints(), line(p))
-		}
-		if i%many == many-1 {
-			a.flush()
-		}
-	}
-}
-
-// line is a problem as the operator reads it.
-func line(p *config.Problem) string {
-	if p.Severity == config.Error {
-		return p.Error()
-	}
-	return fmt.Sprintf("%v (%v)", p, p.Severity)
+	a.printProblems(slices.DeleteFunc(slices.Clone(problems), func(p *config.Problem) bool { return p.Severity == config.Note }))
 }

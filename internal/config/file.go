@@ -16,8 +16,8 @@ const (
 	// keys, certificates, values of references.
 	LargestFile = 1 << 20
 
-	// largestDocument is how many bytes a configuration may hold.
-	largestDocument = 64 << 20
+	// LargestDocument is how many bytes a configuration may hold.
+	LargestDocument = 64 << 20
 )
 
 // ReadFile returns what a file holds that a configuration names. It must be a
@@ -82,7 +82,7 @@ func ReadDocument(ctx context.Context, name string) ([]byte, error) {
 	}
 	defer f.Close() // it was only read
 	defer context.AfterFunc(ctx, func() { f.SetReadDeadline(time.Unix(1, 0)) })()
-	data, err := readAtMost(f, largestDocument)
+	data, err := readAtMost(f, LargestDocument)
 	if ended := ctx.Err(); ended != nil {
 		return nil, ended
 	}
@@ -97,7 +97,7 @@ func ReadInput(ctx context.Context) ([]byte, error) {
 	read := make(chan error, 1)
 	go func() {
 		var err error
-		data, err = readAtMost(os.Stdin, largestDocument)
+		data, err = readAtMost(os.Stdin, LargestDocument)
 		read <- err
 	}()
 	select {

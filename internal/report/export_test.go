@@ -1,0 +1,4 @@
+package report
+
+// Cells is how many columns a text takes.
+var Cells = cellsOf
