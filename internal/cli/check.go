@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"net/url"
-	"path/filepath"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -14,6 +12,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/model"
+	"github.com/sluice-gateway/sluice/internal/report"
 	"github.com/sluice-gateway/sluice/internal/runtime"
 )
 
@@ -45,10 +44,13 @@ func (a *app) checkCommand() *cobra.Command {
 	flags.BoolVarP(&c.routes, "test-gin-routes", "t", false, "accepted; routes are always checked")
 	flags.CountVarP(&c.dump, "debug", "d", "print what the configuration means; repeat for more, -ddd is every key that has an effect, as JSON")
 	flags.StringVarP(&c.indent, "indent", "i", "\t", "`TEXT` that indents the lines of --debug")
-	flags.StringVar(&c.format, "format", "text", "`FORM` of the report: text, json or sarif")
+	flags.StringVar(&c.format, "format", "text", "`FORM` of the report: "+strings.Join(formats, ", "))
 	flags.BoolVar(&c.explainDialect, "explain-dialect", false, "print what each dialect sets")
 	return cmd
 }
+
+// formats are those of a report.
+var formats = []string{"text", "json", "sarif", "github", "junit"}
 
 // check holds the flags of the command.
 type check struct {
@@ -62,8 +64,8 @@ type check struct {
 }
 
 func (a *app) check(cmd *cobra.Command, c check) error {
-	if !slices.Contains([]string{"text", "json", "sarif"}, c.format) {
-		return &exitError{exitUsage, fmt.Errorf("unknown format %q; write text, json or sarif", c.format)}
+	if !slices.Contains(formats, c.format) {
+		return &exitError{exitUsage, fmt.Errorf("unknown format %q; write one of %s", c.format, strings.Join(formats, ", "))}
 	}
 	o := a.options(c.source)
 	o.Log = slog.DiscardHandler
@@ -77,12 +79,20 @@ func (a *app) check(cmd *cobra.Command, c check) error {
 	failed := gen == nil
 	switch c.format {
 	case "json":
-		if err := a.writeJSON(jsonReport(problems, !failed)); err != nil {
+		if err := a.writeJSON(report.JSON(problems, !failed)); err != nil {
 			return err
 		}
 	case "sarif":
-		if err := a.writeJSON(sarifReport(problems)); err != nil {
+		if err := a.writeJSON(report.SARIF(problems, Version)); err != nil {
 			return err
+		}
+	case "github":
+		if err := report.GitHub(a.text(), problems); err != nil {
+			return failedOutput(err)
+		}
+	case "junit":
+		if err := report.JUnit(a.text(), c.file, problems); err != nil {
+			return failedOutput(err)
 		}
 	default:
 		a.printProblems(problems)
@@ -111,87 +121,6 @@ func (a *app) writeJSON(v any) error {
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
 	return failedOutput(enc.Encode(v))
-}
-
-// A jsonProblem is a problem for programs.
-type jsonProblem struct {
-	File     string `json:"file"`
-	Line     int    `json:"line"`
-	Column   int    `json:"column"`
-	Path     string `json:"path"`
-	Severity string `json:"severity"`
-	Code     string `json:"code"`
-	Message  string `json:"message"`
-}
-
-func jsonReport(problems []*config.Problem, ok bool) any {
-	list := make([]jsonProblem, len(problems))
-	for i, p := range problems {
-		list[i] = jsonProblem{p.At.File, int(p.At.Line), int(p.At.Col), p.Path, p.Severity.String(), p.Code, p.Err.Error()}
-	}
-	return struct {
-		OK       bool          `json:"ok"`
-		Problems []jsonProblem `json:"problems"`
-	}{ok, list}
-}
-
-// sarifReport is the report in the Static Analysis Results Interchange Format,
-// which code review systems show beside the line.
-//
-// Source: OASIS SARIF 2.1.0.
-func sarifReport(problems []*config.Problem) any {
-	type object = map[string]any
-	rules, results := []object{}, []object{}
-	index := make(map[string]int) // of a rule
-	for _, p := range problems {
-		if _, known := index[p.Code]; !known {
-			index[p.Code] = len(rules)
-			rules = append(rules, object{"id": p.Code, "shortDescription": object{"text": meaning(p.Code)}})
-		}
-		result := object{
-			"ruleId":    p.Code,
-			"ruleIndex": index[p.Code],
-			"level":     p.Severity.String(), // SARIF has the same three
-			"message":   object{"text": strings.TrimPrefix(p.Path+": "+p.Err.Error(), ": ")},
-		}
-		if variable, found := strings.CutPrefix(p.At.File, "environment:"); found { // no file that one could open
-			result["locations"] = []object{{"logicalLocations": []object{{"fullyQualifiedName": variable, "kind": "variable"}}}}
-		} else {
-			result["locations"] = []object{{"physicalLocation": object{
-				"artifactLocation": object{"uri": uri(p.At.File)},
-				"region":           object{"startLine": max(p.At.Line, 1), "startColumn": max(p.At.Col, 1)},
-			}}}
-		}
-		results = append(results, result)
-	}
-	return object{
-		"$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-		"version": "2.1.0",
-		"runs": []object{{
-			"tool":       object{"driver": object{"name": "sluice", "version": Version, "rules": rules}},
-			"columnKind": "unicodeCodePoints",
-			"results":    results,
-		}},
-	}
-}
-
-// meaning returns what a code stands for.
-func meaning(code string) string {
-	for _, c := range config.Codes {
-		if c.Code == code {
-			return c.Meaning
-		}
-	}
-	return code
-}
-
-// uri returns the name of a file as a URI, relative if the name is.
-func uri(file string) string {
-	u := url.URL{Path: filepath.ToSlash(file)}
-	if filepath.IsAbs(file) {
-		u.Scheme = "file"
-	}
-	return u.String()
 }
 
 // printDialects prints what each dialect sets.

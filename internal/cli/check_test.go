@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"encoding/xml"
 	"fmt"
 	"io"
 	"net/http"
@@ -794,5 +795,78 @@ func TestEnvironment(t *testing.T) {
 				t.Errorf("%+v, want %d and %q", got, tt.code, tt.want)
 			}
 		})
+	}
+}
+
+// TestGitHub annotates lines of a change: the parts of a command are escaped, so that no
+// text of a file ends it or begins another.
+func TestGitHub(t *testing.T) {
+	t.Chdir(t.TempDir())
+	name := write(t, "100%,a:b.json", strings.TrimSuffix(strings.TrimSpace(minimal), "}")+",\n \"nmae\": 1, \"port\": \"%\\r\\n::set-output::x\"}")
+	got := invoke(t, "check", "--format", "github", "-c", name)
+	want := `::warning file=100%25%2Ca%3Ab.json,line=7,col=2,title=unknown-field::nmae: unknown key "nmae"; did you mean "name"?
+::error file=100%25%2Ca%3Ab.json,line=7,col=21,title=wrong-type::port: must be a whole number, got "%25\r\n::set-output::x"; write 8080
+`
+	if got != (result{1, want, ""}) {
+		t.Errorf("got %+v, want %q", got, want)
+	}
+	if got := invoke(t, "check", "--format", "github", "-c", write(t, "right.json", minimal)); got != (result{}) {
+		t.Errorf("nothing to tell: %+v", got)
+	}
+	if got, want := invoke(t, "check", "--format", "github", "-c", "missing.json"), "::error file=missing.json,title=unreadable::cannot read the file: no such file or directory\n"; got != (result{1, want, ""}) {
+		t.Errorf("got %+v, want %q", got, want)
+	}
+	t.Setenv("KRAKEND_PORT", "x")
+	if got, want := invoke(t, "check", "--format", "github", "-c", "right.json"), "::error title=wrong-type::environment:KRAKEND_PORT: port: "; got.code != 1 || !strings.HasPrefix(got.stdout, want) {
+		t.Errorf("got %+v, want %q", got, want)
+	}
+}
+
+// TestJUnit has a test for each problem, which errors fail, and one that passes if nothing is wrong.
+func TestJUnit(t *testing.T) {
+	t.Chdir(t.TempDir())
+	type suites struct {
+		Suite []struct {
+			Tests    int `xml:"tests,attr"`
+			Failures int `xml:"failures,attr"`
+			Cases    []struct {
+				Name    string `xml:"name,attr"`
+				File    string `xml:"file,attr"`
+				Line    int    `xml:"line,attr"`
+				Failure *struct {
+					Type string `xml:"type,attr"`
+					Text string `xml:",chardata"`
+				} `xml:"failure"`
+				Output string `xml:"system-out"`
+			} `xml:"testcase"`
+		} `xml:"testsuite"`
+	}
+	files := map[string]string{"right.json": minimal, "broken.json": "{", "doubtful.json": `{"version": 3, "nmae": "<\u0001&]]>"}`}
+	for name, text := range faulty {
+		files[name] = text
+	}
+	for name, text := range files {
+		text := invoke(t, "check", "-c", write(t, name, text))
+		got := invoke(t, "check", "--format", "junit", "-c", name)
+		var s suites
+		if err := xml.Unmarshal([]byte(got.stdout), &s); err != nil || got.stderr != "" || got.code != text.code || len(s.Suite) != 1 {
+			t.Fatalf("%s: %v, %+v", name, err, got)
+		}
+		said, failures := "", 0
+		for _, c := range s.Suite[0].Cases {
+			if c.Name == "" || c.File != name {
+				t.Errorf("%s: %+v", name, c)
+			}
+			if said += c.Output; c.Output != "" {
+				said += "\n"
+			}
+			if c.Failure != nil {
+				said += c.Failure.Text + "\n"
+				failures++
+			}
+		}
+		if said != text.stderr || failures != s.Suite[0].Failures || len(s.Suite[0].Cases) != s.Suite[0].Tests || s.Suite[0].Tests == 0 || (failures > 0) != (got.code == 1) {
+			t.Errorf("%s: %+v says %q, want %q", name, s, said, text.stderr)
+		}
 	}
 }

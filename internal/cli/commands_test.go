@@ -60,7 +60,7 @@ func TestUsage(t *testing.T) {
 		{"check gateway.json", `unexpected argument "gateway.json"; a configuration is named by -c FILE`},
 		{"run gateway.json", `unexpected argument "gateway.json"`},
 		{"check -c", "flag needs an argument: 'c' in -c"},
-		{"check -c gateway.json --format xml", `unknown format "xml"; write text, json or sarif`},
+		{"check -c gateway.json --format xml", `unknown format "xml"; write one of text, json, sarif, github, junit`},
 		{"run -c gateway.json -p 99999", `must be a number from 0 to 65535`},
 		{"run -c gateway.json -p http", `must be a number from 0 to 65535`},
 		{"demo -p -1", `must be a number from 0 to 65535`},
