@@ -68,6 +68,8 @@ func TestUsage(t *testing.T) {
 		{"explain -c gateway.json", "no path; write the one to explain, such as /v1/products"},
 		{"explain -c gateway.json x", `"x" is no path; a path begins with a slash`},
 		{"explain -c gateway.json --send async/queue", `"async/queue" is no path, and the request of a client alone can be sent;`},
+		{"explain -c gateway.json /x --format yaml", `unknown format "yaml"; write text or json`},
+		{"explain -c gateway.json ftp://x/x", `"ftp://x/x" is no URL that a gateway is asked for, a target without a path; write http://name/path`},
 		{"explain -c gateway.json GET /x /y", `unexpected argument "/y"; write [METHOD] PATH`},
 		{"init a b", `unexpected argument "b"; write one FILE`},
 		{"init gateway.json", "gateway.json would not be read as YAML, which is what has comments; name the file .yaml or .yml"},

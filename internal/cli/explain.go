@@ -18,19 +18,21 @@ import (
 func (a *app) explainCommand() *cobra.Command {
 	var from source
 	var sends bool
+	var format string
 	var asked request
 	cmd := &cobra.Command{
 		Use:   "explain [-c FILE] [METHOD] PATH | NAME",
 		Short: "Say which endpoint answers a request, why, and what its plan does",
 		Long: "Say which endpoint answers a request, why, and what its plan does: every step\n" +
 			"in its order, with the line of the configuration that put it there; or, for the\n" +
-			"NAME of what takes messages from a queue, what becomes of them. Nothing is\n" +
+			"NAME of what takes messages from a queue, what becomes of them. PATH may be a\n" +
+			"whole URL. Where no endpoint answers, those are shown that may be meant. Nothing is\n" +
 			"sent anywhere. With --send the request is made within the command, the calls of\n" +
 			"backends and shadows included, and what happened is printed: each step and call\n" +
 			"with its time, where the members of the answer come from, and the answer as a\n" +
 			"client gets it.",
 		Example: "  sluice explain -c gateway.json /v1/products\n  sluice explain -c gateway.json POST '/orders/7?express=1'\n" +
-			"  sluice explain -c gateway.json --send -H 'Accept-Language: de' /v1/products",
+			"  sluice explain -c gateway.json --send -H 'Accept-Language: de' https://shop.example.com/v1/products",
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {
 			case len(args) == 0:
@@ -44,11 +46,21 @@ func (a *app) explainCommand() *cobra.Command {
 			if err := from.find(); err != nil {
 				return err
 			}
-			method, path := "GET", args[0]
-			if len(args) == 2 {
-				method, path = strings.ToUpper(args[0]), args[1]
+			if format != "text" && format != "json" {
+				return &exitError{exitUsage, fmt.Errorf("unknown format %q; write text or json", format)}
 			}
-			named := !strings.HasPrefix(path, "/")
+			method, target := "GET", args[0]
+			if len(args) == 2 {
+				method, target = strings.ToUpper(args[0]), args[1]
+			}
+			target, path, isPath, err := pathOf(method, target)
+			if err != nil {
+				return &exitError{exitUsage, err}
+			}
+			named := !isPath
+			if named {
+				path = target
+			}
 			noPath := &exitError{exitUsage, fmt.Errorf("%q is no path; a path begins with a slash, and no source has this name", path)}
 			if named && sends {
 				return &exitError{exitUsage, fmt.Errorf("%q is no path, and the request of a client alone can be sent; a path begins with a slash, and the NAME of a source is explained without --send", path)}
@@ -59,8 +71,8 @@ func (a *app) explainCommand() *cobra.Command {
 			o := a.options(from)
 			o.Log = slog.DiscardHandler
 			if sends {
-				asked.method, asked.target = method, path
-				return a.send(cmd.Context(), o, asked)
+				asked.method, asked.target = method, target
+				return a.send(cmd.Context(), o, asked, format)
 			}
 			if asked.data != "" || len(asked.headers) > 0 {
 				return &exitError{exitUsage, errors.New("--header and --data belong to a request that is made; add --send")}
@@ -76,6 +88,9 @@ func (a *app) explainCommand() *cobra.Command {
 				if !found {
 					return noPath
 				}
+				if format == "json" {
+					return a.writeJSON(jsonPipe(p))
+				}
 				fmt.Fprintf(a.text(), "Pipe %s, %s, timeout %v:\n", p.Name, p.At, p.Timeout)
 				for line := range strings.Lines(p.Takes) {
 					fmt.Fprint(a.text(), "  ", line)
@@ -84,9 +99,15 @@ func (a *app) explainCommand() *cobra.Command {
 				return nil
 			}
 			e := gen.Explain(method, path)
-			printExplanation(a.text(), method, path, g.EngineFor(gen.Service), e)
+			if engine := g.EngineFor(gen.Service); format == "json" {
+				if err := a.writeJSON(jsonExplanation(method, target, engine, e)); err != nil {
+					return err
+				}
+			} else {
+				printExplanation(a.text(), method, target, engine, e)
+			}
 			if e.Endpoint == nil && !e.Own {
-				text := "no endpoint answers " + method + " " + path
+				text := "no endpoint answers " + method + " " + target
 				if len(e.First) > 0 {
 					text += " as it is sent; --send shows what becomes of it"
 				}
@@ -97,14 +118,15 @@ func (a *app) explainCommand() *cobra.Command {
 	}
 	configFlags(cmd, &from)
 	flags := cmd.Flags()
+	flags.StringVar(&format, "format", "text", "`FORM` of what is printed: text or json")
 	flags.BoolVar(&sends, "send", false, "make the request, and print what happened")
 	flags.StringArrayVarP(&asked.headers, "header", "H", nil, "a `HEADER` of the request, \"Name: value\"; may be repeated")
 	flags.StringVar(&asked.data, "data", "", "the `BODY` of the request, or @ and the name of a file; @- is standard input")
 	return cmd
 }
 
-func printExplanation(w io.Writer, method, path, engine string, e compile.Explanation) {
-	fmt.Fprintf(w, "%s %s: %s\nEngine: %s\n", method, path, e.Outcome, engine)
+func printExplanation(w io.Writer, method, target, engine string, e compile.Explanation) {
+	fmt.Fprintf(w, "%s %s: %s\nEngine: %s\n", method, target, e.Outcome, engine)
 	if len(e.First) > 0 {
 		fmt.Fprintf(w, "In front of that: %s, which may answer or ask for something else; --send shows it\n", strings.Join(e.First, ", "))
 	}
@@ -113,6 +135,14 @@ func printExplanation(w io.Writer, method, path, engine string, e compile.Explan
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		for _, c := range e.Candidates {
 			fmt.Fprintf(t, "  %s\t%s\t%s\n", c.Method, c.Pattern, c.Why)
+		}
+		t.Flush()
+	}
+	if len(e.Near) > 0 {
+		fmt.Fprintln(w, "\nRoutes that are near:")
+		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		for _, n := range e.Near {
+			fmt.Fprintf(t, "  %s\t%s\t%s\n", n.Method, n.Pattern, n.Why)
 		}
 		t.Flush()
 	}

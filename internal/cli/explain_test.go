@@ -114,6 +114,10 @@ func TestExplain(t *testing.T) {
 		{"explain-405.txt", []string{"PUT", "/v1/users/7"}, 1, "sluice: no endpoint answers PUT /v1/users/7\n"},
 		{"explain-own.txt", []string{"/__health"}, 0, ""},
 		{"explain-404.txt", []string{"/v2"}, 1, "sluice: no endpoint answers GET /v2\n"},
+		{"explain-url.txt", []string{"post", "https://shop.example.com:8443/v1/user/7/orders?full=1#top"}, 1,
+			"sluice: no endpoint answers POST https://shop.example.com:8443/v1/user/7/orders?full=1\n"},
+		{"explain-near.json", []string{"/statsu", "--format", "json"}, 1, "sluice: no endpoint answers GET /statsu\n"},
+		{"explain-wins.json", []string{"HTTP://shop.example.com/v1/users/7?full=1#top", "--format=json"}, 0, ""},
 	}
 	for _, tt := range tests {
 		got := invoke(t, append([]string{"explain", "-c", "crossing.yaml"}, tt.args...)...)
@@ -135,6 +139,11 @@ func TestExplainAgents(t *testing.T) {
 		}
 		testx.Golden(t, filepath.Join(testdata, "explain-agent-"+name+".txt"), got.stdout)
 	}
+	got := invoke(t, "explain", "-c", "taking.yaml", "orders", "--format", "json")
+	if got.code != 0 || got.stderr != "" {
+		t.Errorf("%+v", got)
+	}
+	testx.Golden(t, filepath.Join(testdata, "explain-agent-orders.json"), got.stdout)
 	for _, args := range [][]string{{"nobody"}, {"--send", "orders"}, {"POST", "orders"}} {
 		got := invoke(t, append([]string{"explain", "-c", "taking.yaml"}, args...)...)
 		if got.code != 2 || got.stdout != "" || !strings.Contains(got.stderr, "is no path") {

@@ -16,7 +16,7 @@ import (
 
 // A request is what explain --send asks.
 type request struct {
-	method, target string
+	method, target string   // a path, or a whole URL
 	headers        []string // Name: value
 	data           string   // the body, or @ and the name of a file
 }
@@ -45,9 +45,37 @@ func (r request) message(ctx context.Context) (gateway.Inbound, error) {
 	}
 	slices.SortStableFunc(h.Fields, func(a, b gateway.Field) int { return cmp.Compare(a.Name, b.Name) })
 	return gateway.Message{
+		Secure: overTLS(r.target),
 		Method: h.Method, Path: h.Path, RawQuery: h.Query, Host: h.Authority, Proto: "HTTP/1.1", Header: h.Fields, Body: payload,
 		Peer: netip.AddrPortFrom(netip.IPv6Loopback(), 0),
 	}.Inbound(), nil
+}
+
+// overTLS reports whether a target is a URL that is asked for over TLS.
+func overTLS(target string) bool {
+	scheme, _, found := strings.Cut(target, "://")
+	return found && strings.EqualFold(scheme, "https")
+}
+
+// pathOf returns the path and the query of what a command line asks for, a path or a whole
+// URL, as a client sends them, and whether it is one of the two. A fragment stays with
+// clients (RFC 9110, section 4.2.5).
+func pathOf(method, asked string) (target, path string, ok bool, err error) {
+	target, _, _ = strings.Cut(asked, "#")
+	if strings.HasPrefix(target, "/") {
+		return target, target, true, nil
+	}
+	if !strings.Contains(target, "://") {
+		return asked, "", false, nil
+	}
+	cut, err := wire.CutTarget(method, target)
+	if err != nil {
+		return target, "", true, fmt.Errorf("%q is no URL that a gateway is asked for, %w; write http://name/path, or the path alone", asked, err)
+	}
+	if path = cut.Path; cut.Query != "" {
+		path += "?" + cut.Query
+	}
+	return target, path, true, nil
 }
 
 // head reads the request as engines do, for a body of the given size. What a client could

@@ -20,13 +20,18 @@ import (
 )
 
 // send makes the request within the command and prints what happened.
-func (a *app) send(ctx context.Context, o runtime.Options, r request) error {
+func (a *app) send(ctx context.Context, o runtime.Options, r request, format string) error {
 	in, err := r.message(ctx)
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
 	var got taken
+	var unwritten error
 	problems, err := runtime.New(o).Try(ctx, in, got.take, func(gen *compile.Generation, x *gateway.Exchange, failure error) {
+		if format == "json" {
+			unwritten = a.writeJSON(jsonSent(x, &got, failure, gen.Mask))
+			return
+		}
 		var text strings.Builder
 		printSent(&text, x, &got, failure)
 		io.WriteString(a.text(), gen.Mask(text.String()))
@@ -34,6 +39,9 @@ func (a *app) send(ctx context.Context, o runtime.Options, r request) error {
 	if errors.Is(err, runtime.ErrConfig) {
 		a.print(problems)
 		return &exitError{exitConfig, nil}
+	}
+	if unwritten != nil {
+		return unwritten
 	}
 	switch {
 	case err != nil:

@@ -17,11 +17,15 @@ import (
 type Explanation struct {
 	Outcome    string            // in words: which route wins, or why none does
 	Candidates []route.Candidate // the routes that were compared, the winner first
+	Near       []route.Neighbour // the routes that are nearest to a path that fits none, the nearest first
 	Service    []Step
 	First      []string      // namespaces in front of that which may answer, or ask for something else
 	Own        bool          // the gateway answers by itself
 	Endpoint   *EndpointPlan // nil when no endpoint answers
 }
+
+// manyNear is how many routes are named that somebody may have meant.
+const manyNear = 5
 
 // A Step is one step of a plan.
 type Step struct {
@@ -94,6 +98,9 @@ func (g *Generation) Explain(method, target string) Explanation {
 		e.Outcome = "400: " + m.Text
 	default:
 		e.Outcome = "404: no endpoint has this path"
+		if len(e.Candidates) == 0 {
+			e.Near = g.table.Near(method, path, manyNear)
+		}
 	}
 	return e
 }
