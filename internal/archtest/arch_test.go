@@ -98,8 +98,9 @@ var layers = map[string][]string{
 	"compile":   {"balance", "body", "check", "component", "config", "fanout", "gateway", "httpcall", "jsonspan", "kit/routing", "message", "model", "plan", "route", "telemetry", "template"},
 	"runtime":   {"compile", "component", "config", "engine", "gateway", "kit/change", "kit/tlsx", "kit/watch", "model", "telemetry"},
 	"demo":      {"body", "engine", "gateway"},
+	"audit":     {"config", "model", "published"},
 	"report":    {"config"},
-	"cli":       {"compile", "component", "config", "demo", "engine", "engine/fast/wire", "gateway", "kit/spool", "kit/watch", "manual", "model", "published", "report", "route", "runtime"},
+	"cli":       {"audit", "compile", "component", "config", "demo", "engine", "engine/fast/wire", "gateway", "kit/spool", "kit/watch", "manual", "model", "published", "report", "route", "runtime"},
 }
 
 // ofComponents lists what components, and their helpers in kit, may import of ours,

@@ -19,8 +19,8 @@ import (
 )
 
 // aboutNames are the packages that speak of components by their names: what was
-// published, and prose for people.
-var aboutNames = []string{"published", "manual"}
+// published, what is judged whoever has built it, and prose for people.
+var aboutNames = []string{"published", "audit", "manual"}
 
 // otherWords are names that are something else where a package writes them.
 var otherWords = map[string][]string{

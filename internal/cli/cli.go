@@ -134,7 +134,8 @@ func (a *app) root() *cobra.Command {
 		}
 	}
 	root.SetHelpCommand(helpCommand(root))
-	root.AddCommand(a.runCommand(), a.checkCommand(), a.explainCommand(), a.initCommand(), a.demoCommand(), a.schemaCommand(), a.versionCommand())
+	root.AddCommand(a.runCommand(), a.checkCommand(), a.auditCommand(), a.explainCommand(), a.initCommand(), a.demoCommand(), a.schemaCommand(), a.versionCommand())
+	root.AddCommand(a.pluginCommands()...)
 	return root
 }
 

@@ -21,6 +21,7 @@ func TestHelp(t *testing.T) {
 		{"help.txt", [][]string{{}, {"help"}, {"--help"}, {"-h"}}},
 		{"help-run.txt", [][]string{{"help", "run"}, {"run", "--help"}, {"run", "-h"}}},
 		{"help-check.txt", [][]string{{"help", "check"}, {"check", "--help"}, {"validate", "-h"}}},
+		{"help-audit.txt", [][]string{{"help", "audit"}, {"audit", "-h"}}},
 		{"help-explain.txt", [][]string{{"help", "explain"}, {"explain", "-h"}}},
 		{"help-init.txt", [][]string{{"help", "init"}, {"init", "-h"}}},
 		{"help-schema.txt", [][]string{{"help", "schema"}, {"schema", "-h"}}},

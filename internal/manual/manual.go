@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sluice-gateway/sluice/internal/audit"
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
@@ -142,7 +143,7 @@ func Pages(r *component.Registry, sample func(namespace string) (string, error))
 	if err != nil {
 		return nil, err
 	}
-	pages = append(pages, core, failuresPage())
+	pages = append(pages, core, failuresPage(), auditPage())
 	byName := make(map[string][]*component.Declaration)
 	for _, d := range r.All() {
 		byName[d.Namespace] = append(byName[d.Namespace], d)
@@ -150,7 +151,8 @@ func Pages(r *component.Registry, sample func(namespace string) (string, error))
 	var index strings.Builder
 	index.WriteString("# Reference\n\nGenerated from the option types. Every key with its type, default and bounds.\n\n" +
 		"- [Core objects](core.md): the root, endpoints, backends, TLS\n" +
-		"- [Failures](failures.md): what clients are told, by stable codes\n")
+		"- [Failures](failures.md): what clients are told, by stable codes\n" +
+		"- [Audit](audit.md): the rules of `sluice audit`\n")
 	for _, name := range sortedKeys(byName) {
 		p, err := namespacePage(name, byName[name], sample)
 		if err != nil {
@@ -195,6 +197,17 @@ func failuresPage() Page {
 		"with `500` those from 500 on are 500, unless a component says otherwise.\n\n")
 	writeFailures(&b, gateway.Failures())
 	return Page{"failures.md", b.String()}
+}
+
+// auditPage lists the rules of audits.
+func auditPage() Page {
+	var b strings.Builder
+	b.WriteString("# Audit\n\nThe rules of `sluice audit`, with the numbers and severities of KrakenD. " +
+		"[How to use them](../audit.md).\n\n| Rule | Severity | Fires because | Remedy |\n|---|---|---|---|\n")
+	for _, r := range audit.Rules {
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", r.ID, r.Severity, r.Message, r.Remedy)
+	}
+	return Page{"audit.md", b.String()}
 }
 
 func writeFailures(b *strings.Builder, list []gateway.Failure) {

@@ -9,17 +9,20 @@ import (
 )
 
 // SARIF returns the report in the Static Analysis Results Interchange Format,
-// which code review systems show beside the line. version is that of the gateway.
+// which code review systems show beside the line. version is that of the gateway, describe
+// returns the properties of the rule that a code is, but for its id; see [Meaning].
 //
 // Source: OASIS SARIF 2.1.0.
-func SARIF(problems []*config.Problem, version string) any {
+func SARIF(problems []*config.Problem, version string, describe func(code string) map[string]any) any {
 	type object = map[string]any
 	rules, results := []object{}, []object{}
 	index := make(map[string]int) // of a rule
 	for _, p := range problems {
 		if _, known := index[p.Code]; !known {
 			index[p.Code] = len(rules)
-			rules = append(rules, object{"id": p.Code, "shortDescription": object{"text": meaning(p.Code)}})
+			rule := describe(p.Code)
+			rule["id"] = p.Code
+			rules = append(rules, rule)
 		}
 		result := object{
 			"ruleId":    p.Code,
@@ -48,14 +51,15 @@ func SARIF(problems []*config.Problem, version string) any {
 	}
 }
 
-// meaning returns what a code stands for.
-func meaning(code string) string {
+// Meaning describes a code of package config.
+func Meaning(code string) map[string]any {
+	text := code
 	for _, c := range config.Codes {
 		if c.Code == code {
-			return c.Meaning
+			text = c.Meaning
 		}
 	}
-	return code
+	return map[string]any{"shortDescription": map[string]any{"text": text}}
 }
 
 // uri returns the name of a file as a URI, relative if the name is.
