@@ -129,11 +129,14 @@ func TestConsole(t *testing.T) {
 			if b.configuration() {
 				last = b.text
 			}
+			if m := textFile.FindStringSubmatch(b.before); m != nil {
+				write(t, filepath.Join(folder, m[1]), []byte(b.text))
+			}
 			if b.language != "console" {
 				continue
 			}
 			for _, c := range b.commands() {
-				words := strings.Fields(c.line)
+				words := wordsOf(c.line)
 				switch filepath.Base(words[0]) {
 				case "sluice":
 					prepare(t, folder, words, b.before, last)
@@ -155,6 +158,23 @@ func TestConsole(t *testing.T) {
 			}
 		}
 	}
+}
+
+// textFile is how a page names a file that is no configuration.
+var textFile = regexp.MustCompile("^`([\\w-]+\\.txt)`:\\s*$")
+
+// wordsOf parts a line as a shell does, as far as the pages need one: at blanks that are not
+// within '.
+func wordsOf(line string) []string {
+	var words []string
+	for i, part := range strings.Split(line, "'") {
+		if i%2 == 0 {
+			words = append(words, strings.Fields(part)...)
+		} else {
+			words = append(words, part)
+		}
+	}
+	return words
 }
 
 // change is how a page says what is different in a file: with "hots" for the
