@@ -83,7 +83,7 @@ func (a *app) check(cmd *cobra.Command, c check) error {
 			return err
 		}
 	case "sarif":
-		if err := a.writeJSON(report.SARIF(problems, Version, report.Meaning)); err != nil {
+		if err := a.writeJSON(report.SARIF(problems, Version, describe)); err != nil {
 			return err
 		}
 	case "github":

@@ -133,31 +133,11 @@ func (a *app) root() *cobra.Command {
 			a.stdout = a.stderr
 		}
 	}
-	root.SetHelpCommand(helpCommand(root))
+	root.SetHelpCommand(a.helpCommand(root))
+	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(a.runCommand(), a.checkCommand(), a.auditCommand(), a.explainCommand(), a.initCommand(), a.demoCommand(), a.schemaCommand(), a.versionCommand())
 	root.AddCommand(a.pluginCommands()...)
 	return root
-}
-
-// helpCommand is that of cobra, but for a topic that does not exist, which is a
-// wrong command line.
-func helpCommand(root *cobra.Command) *cobra.Command {
-	return &cobra.Command{
-		Use:   "help [COMMAND]",
-		Short: "Explain a command",
-		RunE: func(_ *cobra.Command, args []string) error {
-			cmd, rest, err := root.Find(args)
-			if err != nil {
-				return err
-			}
-			if len(rest) > 0 {
-				return fmt.Errorf("unexpected argument %q; write one COMMAND", rest[0])
-			}
-			cmd.InitDefaultHelpFlag()
-			cmd.InitDefaultVersionFlag()
-			return cmd.Help()
-		},
-	}
 }
 
 func (a *app) versionCommand() *cobra.Command {

@@ -26,6 +26,7 @@ func TestHelp(t *testing.T) {
 		{"help-init.txt", [][]string{{"help", "init"}, {"init", "-h"}}},
 		{"help-schema.txt", [][]string{{"help", "schema"}, {"schema", "-h"}}},
 		{"help-demo.txt", [][]string{{"help", "demo"}, {"demo", "-h"}}},
+		{"help-help.txt", [][]string{{"help", "help"}, {"help", "-h"}}},
 	}
 	for _, tt := range tests {
 		for _, args := range tt.ways {
@@ -49,8 +50,10 @@ func TestUsage(t *testing.T) {
 	}{
 		{"chek", `unknown command "chek" for "sluice"`},
 		{"chek", "Did you mean this?\n\tcheck\n"},
-		{"help chek", `unknown command "chek"`},
-		{"help check twice", `unexpected argument "twice"; write one COMMAND`},
+		{"help chek", `unknown command or code "chek"; did you mean "check"?`},
+		{"help check twice", `unexpected argument "twice"; write one COMMAND or CODE`},
+		{"check --lnit", "unknown flag: --lnit; did you mean --lint?"},
+		{"run --confg x", "unknown flag: --confg; did you mean --config?"},
 		{"--nothing", "unknown flag: --nothing"},
 		{"check --nothing", "unknown flag: --nothing"},
 		{"run -x", "unknown shorthand flag: 'x'"},

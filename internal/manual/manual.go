@@ -143,7 +143,7 @@ func Pages(r *component.Registry, sample func(namespace string) (string, error))
 	if err != nil {
 		return nil, err
 	}
-	pages = append(pages, core, failuresPage(), auditPage())
+	pages = append(pages, core, failuresPage(), codesPage(), auditPage())
 	byName := make(map[string][]*component.Declaration)
 	for _, d := range r.All() {
 		byName[d.Namespace] = append(byName[d.Namespace], d)
@@ -152,6 +152,7 @@ func Pages(r *component.Registry, sample func(namespace string) (string, error))
 	index.WriteString("# Reference\n\nGenerated from the option types. Every key with its type, default and bounds.\n\n" +
 		"- [Core objects](core.md): the root, endpoints, backends, TLS\n" +
 		"- [Failures](failures.md): what clients are told, by stable codes\n" +
+		"- [Problems](codes.md): what is wrong with a configuration, by stable codes, and what to do\n" +
 		"- [Audit](audit.md): the rules of `sluice audit`\n")
 	for _, name := range sortedKeys(byName) {
 		p, err := namespacePage(name, byName[name], sample)
@@ -161,9 +162,9 @@ func Pages(r *component.Registry, sample func(namespace string) (string, error))
 		pages = append(pages, p)
 		fmt.Fprintf(&index, "- [%s](%s) (%s): %s\n", name, p.Name, scopes(byName[name]), summary(byName[name]))
 	}
-	index.WriteString("\nProblems that `sluice check` reports carry a stable code:\n\n| Code | Meaning |\n|---|---|\n")
+	index.WriteString("\nProblems that `sluice check` reports carry a stable code, which `sluice help CODE` explains:\n\n| Code | Meaning |\n|---|---|\n")
 	for _, c := range config.Codes {
-		fmt.Fprintf(&index, "| `%s` | %s |\n", c.Code, c.Meaning)
+		fmt.Fprintf(&index, "| [`%s`](codes.md#%[1]s) | %s |\n", c.Code, c.Meaning)
 	}
 	return append(pages, Page{"README.md", index.String()}), nil
 }
@@ -208,6 +209,27 @@ func auditPage() Page {
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", r.ID, r.Severity, r.Message, r.Remedy)
 	}
 	return Page{"audit.md", b.String()}
+}
+
+// codesPage says of each code of a problem what sluice help does.
+func codesPage() Page {
+	var b strings.Builder
+	b.WriteString("# Problems\n\nWhat `sluice check` finds carries a stable code. `sluice help CODE` says the same as this page.\n")
+	for _, c := range config.Codes {
+		e, _ := Explain(c.Code)
+		fmt.Fprintf(&b, "\n## %s\n\n%s %s\n\n**What to do.** %s\n", c.Code, c.Meaning, e.Why, e.Cure)
+		for _, x := range []struct {
+			title string
+			Example
+		}{{"Wrong", e.Wrong}, {"Right", e.Right}} {
+			fmt.Fprintf(&b, "\n%s, `%s`:\n\n```\n", x.title, x.Name())
+			for _, line := range x.Lines() {
+				b.WriteString(strings.ToValidUTF8(line, "\ufffd") + "\n")
+			}
+			b.WriteString("```\n")
+		}
+	}
+	return Page{"codes.md", b.String()}
 }
 
 func writeFailures(b *strings.Builder, list []gateway.Failure) {
