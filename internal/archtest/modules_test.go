@@ -17,7 +17,6 @@ var testModules = []string{
 	"github.com/miekg/dns",
 	"github.com/nats-io/nats-server/v2",
 	"github.com/rs/cors",
-	"github.com/santhosh-tekuri/jsonschema/v6",
 	"github.com/twmb/franz-go/pkg/kfake",
 	"go.uber.org/goleak",
 	"pgregory.net/rapid",

@@ -87,7 +87,7 @@ func run(ctx context.Context, args []string, engines []engine.Engine, stdout, st
 	app := &app{engines: engines, stdout: stdout, stderr: stderr, logs: stdout, flush: func() {}, closeLogs: func() {}, terminal: terminalOf(stderr, os.Getenv)}
 	defer func() { app.closeLogs() }()
 	root := app.root()
-	root.SetArgs(args)
+	root.SetArgs(respelled(args))
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
@@ -136,6 +136,7 @@ func (a *app) root() *cobra.Command {
 	root.SetHelpCommand(a.helpCommand(root))
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(a.runCommand(), a.checkCommand(), a.auditCommand(), a.explainCommand(), a.initCommand(), a.demoCommand(), a.schemaCommand(), a.versionCommand())
+	root.AddCommand(a.e2eCommand())
 	root.AddCommand(a.pluginCommands()...)
 	return root
 }

@@ -27,6 +27,7 @@ func TestHelp(t *testing.T) {
 		{"help-schema.txt", [][]string{{"help", "schema"}, {"schema", "-h"}}},
 		{"help-demo.txt", [][]string{{"help", "demo"}, {"demo", "-h"}}},
 		{"help-help.txt", [][]string{{"help", "help"}, {"help", "-h"}}},
+		{"help-e2e.txt", [][]string{{"help", "e2e"}, {"e2e", "-h"}}},
 	}
 	for _, tt := range tests {
 		for _, args := range tt.ways {

@@ -492,6 +492,9 @@ func (g *Gateway) Logger() *slog.Logger {
 // Service returns the live configuration, without its endpoints.
 func (g *Gateway) Service() *model.Service { return g.live.Load().Service }
 
+// Mask hides the secrets of the live configuration in a text.
+func (g *Gateway) Mask(text string) string { return g.live.Load().Mask(text) }
+
 // Endpoints returns how many endpoints the live configuration has.
 func (g *Gateway) Endpoints() int { return len(g.live.Load().Endpoints) }
 
