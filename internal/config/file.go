@@ -147,6 +147,16 @@ func readAtMost(f *os.File, limit int64) ([]byte, error) {
 	return data, err
 }
 
+// Names returns the names of what a folder holds, in their order.
+func Names(folder string) ([]string, error) {
+	entries, err := os.ReadDir(folder)
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.Name()
+	}
+	return names, err
+}
+
 // kindOf says what a file is that is none.
 func kindOf(m fs.FileMode) string {
 	switch {

@@ -391,8 +391,9 @@ func (n *Node) dropDuplicates() []*Problem {
 			if m.Comment() && winner.Comment() {
 				severity = Note
 			}
-			p := winner.Value.Problem(severity, CodeDuplicateKey,
-				fmt.Errorf("the key %q occurs twice; the value at %s is ignored, keep one of the two", m.Key, m.Value.Pos))
+			p := winner.Value.Problem(severity, CodeDuplicateKey, &mention{m.Value.Pos, func(at Pos) string {
+				return fmt.Sprintf("the key %q occurs twice; the value at %s is ignored, keep one of the two", m.Key, at)
+			}})
 			p.At = winner.KeyPos
 			p.repeated = &Repeated{Key: m.Key, Kept: winner.Value, Dropped: m.Value}
 			ps = append(ps, p)

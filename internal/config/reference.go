@@ -24,7 +24,7 @@ func (d *Document) ExpandReferences(o LoadOptions) []*Problem {
 		e.environ[name] = value
 	}
 	e.walk(d.Root)
-	d.literal, d.unread, d.inserted = e.literal, e.unread, e.inserted
+	d.literal, d.unread, d.inserted = e.literal, append(d.unread, e.unread...), append(d.inserted, e.inserted...)
 	return e.problems
 }
 
@@ -60,7 +60,7 @@ func (e *expander) walk(n *Node) {
 }
 
 func (e *expander) expand(n *Node) {
-	was := n.Text
+	was, inserted := n.Text, n.hides == byReference // by a template
 	var b, literal strings.Builder
 	replaced := false
 	keep := func(text string) {
@@ -102,8 +102,8 @@ func (e *expander) expand(n *Node) {
 		}
 		keep(before)
 		b.WriteString(value)
-		literal.WriteString(inserted)
-		n.hides, n.written = byReference, &written{text: was}
+		literal.WriteString(standsFor)
+		n.hides, n.written = byReference, &written{text: was, secret: inserted}
 		rest, replaced = after, true
 	}
 	n.Text = b.String()
@@ -140,9 +140,9 @@ func forEachReference(text string, replace func(reference string) string) string
 // skipped stands for the content of a file that is not read.
 const skipped = "skipped"
 
-// inserted stands for the value of a reference where only the rest of a text
+// standsFor stands for the value of a reference where only the rest of a text
 // matters.
-const inserted = "\x00"
+const standsFor = "\x00"
 
 func (e *expander) report(n *Node, err error) {
 	e.problems = append(e.problems, n.Problem(Error, CodeReference, err))

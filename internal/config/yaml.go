@@ -232,7 +232,9 @@ func (b *yamlBuilder) override(n *Node, merged Member, own *Node) {
 	if merged.Value.Kind != Object && own.Kind != Null {
 		return // as it is meant
 	}
-	p := own.Problem(Warning, CodeMistake, fmt.Errorf("the key %q hides that of the merged object at %s", merged.Key, merged.Value.Pos))
+	p := own.Problem(Warning, CodeMistake, &mention{merged.Value.Pos, func(at Pos) string {
+		return fmt.Sprintf("the key %q hides that of the merged object at %s", merged.Key, at)
+	}})
 	p.repeated = &Repeated{Key: merged.Key, Kept: own, Dropped: merged.Value, Merged: true}
 	b.aliased = append(b.aliased, p)
 }
