@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"maps"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -21,8 +22,8 @@ const (
 )
 
 // Files are the names of files that something was made from, each with a sum of its
-// content, or of its beginning if it is larger than any that is read. The sum is zero for
-// what could not be read or is no file.
+// content, or of its beginning if it is larger than any that is read. That of a folder is the
+// names in it. The sum is zero for what could not be read or is neither.
 type Files map[string][sha256.Size]byte
 
 // Note adds a file with what it holds now. Whoever notes a file before reading it
@@ -128,6 +129,11 @@ func (w *Watcher) Follow(files Files) error {
 		if err := w.notify.Add(filepath.Dir(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
+		if _, err := config.Names(name); err == nil {
+			if err := w.notify.Add(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
 		// Where a link leads to may be gone before it is watched. The link has
 		// changed then, which is seen in its own folder.
 		if real, err := filepath.EvalSymlinks(name); err == nil {
@@ -150,6 +156,9 @@ const most = 64<<20 + 1
 
 // sum reads regular files only: what a pipe holds is gone when it was read.
 func sum(name string) (sum [sha256.Size]byte) {
+	if names, err := config.Names(name); err == nil {
+		return sha256.Sum256([]byte(strings.Join(names, "\n")))
+	}
 	f, err := config.OpenFile(name)
 	if err != nil {
 		return sum

@@ -42,6 +42,24 @@ func watching(t *testing.T, files ...string) <-chan string {
 	return changes
 }
 
+// TestFolder sees what comes into a folder and goes, and not what is in its files.
+func TestFolder(t *testing.T) {
+	folder := t.TempDir()
+	file := filepath.Join(folder, "a")
+	write(t, file, "one")
+	_, noted := newWatcher(t, folder)
+	was := noted[folder]
+	write(t, file, "two")
+	if noted.Note(folder); noted[folder] != was {
+		t.Error("the content of a file changes the folder")
+	}
+	changes := watching(t, file, folder)
+	write(t, filepath.Join(folder, "b"), "new")
+	if got := <-changes; got != "two" {
+		t.Errorf("got %q", got)
+	}
+}
+
 // newWatcher returns a watcher that is closed when the test ends, and what the
 // files hold now.
 func newWatcher(t *testing.T, files ...string) (*Watcher, Files) {
