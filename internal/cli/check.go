@@ -45,6 +45,7 @@ func (a *app) checkCommand() *cobra.Command {
 	flags.CountVarP(&c.dump, "debug", "d", "print what the configuration means; repeat for more, -ddd is every key that has an effect, as JSON")
 	flags.StringVarP(&c.indent, "indent", "i", "\t", "`TEXT` that indents the lines of --debug")
 	flags.StringVar(&c.format, "format", "text", "`FORM` of the report: "+strings.Join(formats, ", "))
+	flags.BoolVar(&c.showRendered, "rendered", false, "print what the templates make, with *** for secrets, instead of a report on standard output")
 	flags.BoolVar(&c.explainDialect, "explain-dialect", false, "print what each dialect sets")
 	return cmd
 }
@@ -61,12 +62,15 @@ type check struct {
 	routes            bool
 	dump              int
 	explainDialect    bool
+	showRendered      bool // what templates have made
 }
 
 func (a *app) check(cmd *cobra.Command, c check) error {
 	if !slices.Contains(formats, c.format) {
 		return &exitError{exitUsage, fmt.Errorf("unknown format %q; write one of %s", c.format, strings.Join(formats, ", "))}
 	}
+	var rendered string
+	c.rendered = func(text string) { rendered = text }
 	o := a.options(c.source)
 	o.Log = slog.DiscardHandler
 	switch {
@@ -77,6 +81,9 @@ func (a *app) check(cmd *cobra.Command, c check) error {
 	}
 	gen, problems := runtime.New(o).Compile(cmd.Context())
 	failed := gen == nil
+	if c.showRendered {
+		return a.printRendered(rendered, gen, problems)
+	}
 	switch c.format {
 	case "json":
 		if err := a.writeJSON(report.JSON(problems, !failed)); err != nil {

@@ -779,7 +779,7 @@ func TestEnvironment(t *testing.T) {
 		{"wrong value", []string{"KRAKEND_PORT=abc"}, 1, `environment:KRAKEND_PORT: port: must be a whole number, got "abc"`},
 		{"no scalar", []string{"KRAKEND_ENDPOINTS=x"}, 1, "environment:KRAKEND_ENDPOINTS: endpoints: "},
 		{"unknown", []string{"KRAKEND_NOTHING=x"}, 0, "Port: 1\n"},
-		{"templates", []string{"FC_ENABLE=1"}, 1, "environment:FC_ENABLE: templates are not supported yet; render the configuration first and unset FC_ENABLE"},
+		{"templates", []string{"FC_ENABLE=1"}, 0, "Port: 1\n"},
 		{"templates off", []string{"FC_ENABLE=0"}, 0, "Port: 1\n"},
 		{"templates off, which is new", []string{"FC_ENABLE=False"}, 0, "environment:FC_ENABLE: False is taken for no, and the file for a configuration without templates; unset FC_ENABLE to say so everywhere (warning)"},
 		{"templates empty", []string{"FC_ENABLE="}, 0, "Port: 1\n"},

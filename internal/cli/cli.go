@@ -7,9 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"reflect"
 	"runtime/debug"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -17,9 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sluice-gateway/sluice/internal/component"
-	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/engine"
-	"github.com/sluice-gateway/sluice/internal/model"
 	"github.com/sluice-gateway/sluice/internal/published"
 	"github.com/sluice-gateway/sluice/internal/report"
 	"github.com/sluice-gateway/sluice/internal/runtime"
@@ -182,62 +178,10 @@ func failedOutput(err error) error {
 	return &exitError{exitRuntime, fmt.Errorf("writing the result: %w", err)}
 }
 
-// loader returns the function that reads a configuration file and lets the
-// environment override it.
-func loader(file string, skipFiles bool) func(context.Context, func(string)) (*config.Document, []*config.Problem) {
-	return func(ctx context.Context, reads func(string)) (*config.Document, []*config.Problem) {
-		environ := os.Environ()
-		switched := templates(environ)
-		if config.HasErrors(switched) {
-			return nil, switched
-		}
-		d, problems := config.Load(ctx, file, config.LoadOptions{Environ: environ, SkipFiles: skipFiles, ReadFile: func(name string) ([]byte, error) {
-			reads(name)
-			if name == file {
-				return config.ReadDocument(ctx, name)
-			}
-			return config.ReadFile(name)
-		}})
-		problems = append(problems, switched...)
-		if d != nil {
-			problems = append(problems, d.ApplyEnv(environ, config.SpecOf(reflect.TypeFor[model.Service]()))...)
-		}
-		return d, problems
-	}
-}
-
-// templates refuses the switch of flexible configuration: a template that is
-// read as if it were a configuration says something else than it means. A value
-// that says no is none, with a word about it: for KrakenD every value is yes.
-func templates(environ []string) []*config.Problem {
-	for _, variable := range environ {
-		name, value, _ := strings.Cut(variable, "=")
-		if name != "FC_ENABLE" || value == "" {
-			continue
-		}
-		p := &config.Problem{At: config.Pos{File: "environment:FC_ENABLE"}, Code: config.CodeFormat,
-			Err: errors.New("templates are not supported yet; render the configuration first and unset FC_ENABLE")}
-		if slices.Contains([]string{"0", "false", "no"}, strings.ToLower(value)) {
-			p.Severity, p.Code = config.Warning, config.CodeIgnored
-			p.Err = fmt.Errorf("%s is taken for no, and the file for a configuration without templates; unset FC_ENABLE to say so everywhere", value)
-		}
-		return []*config.Problem{p}
-	}
-	return nil
-}
-
-// A source is what a command reads its configuration from, and how.
-type source struct {
-	file    string
-	without bool // what is not supported yet
-
-	skipFiles bool // of keys, certificates and references
-}
-
 // options are the runtime options for a configuration, whatever the command.
 func (a *app) options(s source) runtime.Options {
 	return runtime.Options{
-		Load:     loader(s.file, s.skipFiles),
+		Load:     a.loader(s),
 		Registry: component.Default,
 		Engines:  a.engines,
 		Product:  product(),
@@ -253,6 +197,7 @@ func (a *app) options(s source) runtime.Options {
 // configFlags declares the flags that every command with a configuration has.
 func configFlags(cmd *cobra.Command, s *source) {
 	cmd.Flags().StringVarP(&s.file, "config", "c", "", "configuration `FILE`: .json, .yaml, .yml or .toml; without it sluice.yaml of this folder and the like, or krakend.json")
+	s.templates.flags(cmd)
 	cmd.Flags().BoolVar(&s.without, "allow-unsupported", false, "do without namespaces, agents, plugins and connectors that are not supported yet, be they protections")
 }
 

@@ -153,7 +153,7 @@ func (p *jsonParser) value(n *Node, depth int) bool {
 // hint guesses what was meant where a value or a key is missing.
 func (p *jsonParser) hint() string {
 	if strings.HasPrefix(p.text[p.i:], "{{") || p.i > 0 && strings.HasPrefix(p.text[p.i-1:], "{{") {
-		return "; this looks like a template, which is not supported yet: render it first"
+		return "; this looks like a template: set FC_ENABLE=1, or name a folder by --settings, --partials or --templates"
 	}
 	switch c := p.peek(); c {
 	case '}', ']':
@@ -200,11 +200,18 @@ func (p *jsonParser) readMembers(n *Node, first, depth int) bool {
 	}
 	for {
 		if p.peek() != '"' {
-			hint := p.hint()
+			hint, got := p.hint(), p.next()
+			ok := p.fail("expected a key in double quotes, got %s%s", got, hint)
 			if p.peek() == '{' && hint == "" {
-				hint = fmt.Sprintf("; the object that begins in line %d is still open, close it with '}'", n.Pos.Line)
+				p.problems[len(p.problems)-1].Err = &mention{n.Pos, func(at Pos) string {
+					begins := "in line " + strconv.Itoa(int(at.Line))
+					if at.File != n.Pos.File {
+						begins = "at " + at.String()
+					}
+					return fmt.Sprintf("expected a key in double quotes, got %s; the object that begins %s is still open, close it with '}'", got, begins)
+				}}
 			}
-			return p.fail("expected a key in double quotes, got %s%s", p.next(), hint)
+			return ok
 		}
 		at, key := p.ruler.at(p.i), ""
 		if !p.string(&key) {

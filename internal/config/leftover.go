@@ -124,7 +124,7 @@ func leftover(text, key string) error {
 	if _, rest, found := strings.Cut(text, "{{"); found {
 		action, _, closed := strings.Cut(rest, "}}")
 		if closed {
-			return fmt.Errorf("the text holds {{%s}}, which nobody fills in; render templates before the start, or write ${env:NAME} for a variable of the environment", action)
+			return fmt.Errorf("the text holds {{%s}}, which nobody fills in; set FC_ENABLE=1 if the file is a template, or write ${env:NAME} for a variable of the environment", action)
 		}
 	}
 	for rest := text; ; {

@@ -53,6 +53,7 @@ const (
 	CodeEncoding     = "encoding"
 	CodeDuplicateKey = "duplicate-key"
 	CodeReference    = "unresolved-reference"
+	CodeTemplate     = "template"
 	CodeIgnored      = "ignored-variable"
 	CodeUnknownField = "unknown-field"
 	CodeWrongType    = "wrong-type"
@@ -94,6 +95,7 @@ var Codes = []struct{ Code, Meaning string }{
 	{CodeEncoding, "The text holds bytes that are not UTF-8."},
 	{CodeDuplicateKey, "A key occurs twice in one object; the last one counts."},
 	{CodeReference, "A ${env:...} or ${file:...} reference has no value."},
+	{CodeTemplate, "A template cannot be read, or prints something that is not defined."},
 	{CodeIgnored, "A variable of the environment looks like an override and is not used."},
 	{CodeUnknownField, "The key has no meaning here."},
 	{CodeWrongType, "The value is of the wrong type."},

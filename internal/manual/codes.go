@@ -98,6 +98,12 @@ var explanations = map[string]Explanation{
 		Wrong: Example{Text: "version: 3\nendpoints:\n  - endpoint: /users\n    backend: [{url_pattern: /users, host: [\"${env:NO_SUCH_VARIABLE}\"]}]\n"},
 		Right: Example{Text: "version: 3\nendpoints:\n  - endpoint: /users\n    backend: [{url_pattern: /users, host: [\"${env:USERS}\"]}]\n", Env: "USERS=http://users:8000"},
 	},
+	config.CodeTemplate: {
+		Why:   "What a template prints for a value that is not defined is a configuration with a hole, or with <no value> in it, and what follows from that tells nothing about the cause.",
+		Cure:  "Look at the place, which is one of a template, of the settings or of a partial. Write the value into the settings, or say what stands for it: {{ default \"...\" .name }}. sluice check --rendered prints what the templates make.",
+		Wrong: Example{Text: "version: 3\nendpoints:\n  - endpoint: /users\n    backend: [{url_pattern: /users, host: [{{ .users }}]}]\n", Env: "FC_ENABLE=1"},
+		Right: Example{Text: "version: 3\nendpoints:\n  - endpoint: /users\n    backend: [{url_pattern: /users, host: [{{ default \"http://users:8000\" .users }}]}]\n", Env: "FC_ENABLE=1"},
+	},
 	config.CodeIgnored: {
 		Why:   "Variables that begin with KRAKEND_ or SLUICE_ override the file. Kubernetes sets such ones for services that are called krakend, which mean something else.",
 		Cure:  "Rename the variable, or the service; SLUICE_PORT wins over KRAKEND_PORT.",

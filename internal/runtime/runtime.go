@@ -186,6 +186,7 @@ func (g *Gateway) compile(ctx context.Context) (*compilation, []*config.Problem)
 			problems = append(problems, p)
 		}
 	}
+	d.Trace(problems)
 	config.Sort(problems)
 	if g.options.Raise != nil {
 		problems = g.options.Raise(problems)

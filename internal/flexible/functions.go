@@ -1,0 +1,145 @@
+package flexible
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/Masterminds/sprig/v3"
+
+	"github.com/sluice-gateway/sluice/internal/config"
+)
+
+// functions makes those that templates may call.
+func (t *tracer) functions(s Sources) {
+	environ := make(map[string]string, len(s.Environ))
+	for _, variable := range s.Environ {
+		name, value, _ := strings.Cut(variable, "=")
+		environ[name] = value
+	}
+	insert := func(value string, skipped bool) string {
+		if value != "" {
+			t.secrets[value] = true
+			t.asked.values = append(t.asked.values, value)
+			t.asked.skipped = t.asked.skipped || skipped
+		}
+		return value
+	}
+	variable := func(name string) string {
+		value, found := environ[name]
+		if !found {
+			t.unset = name
+		}
+		return insert(value, false)
+	}
+	partials := make(map[string]*text)
+
+	t.funcs = sprig.TxtFuncMap()
+	for name := range changing {
+		t.funcs[name] = before(t.funcs[name], func([]reflect.Value) { t.warn(changes(name)) })
+	}
+	for name, numbers := range counted {
+		t.funcs[name] = before(t.funcs[name], func(in []reflect.Value) { limit(in[:numbers]) })
+	}
+	t.funcs["env"] = variable
+	t.funcs["expandenv"] = func(s string) string { return os.Expand(s, variable) }
+	t.funcs["marshal"] = func(v any) (string, error) {
+		data, err := json.Marshal(v)
+		return string(data), err
+	}
+	t.funcs["include"] = func(name string) (string, error) {
+		p := partials[name]
+		if p == nil {
+			f, err := s.Partial(name)
+			if err != nil {
+				return "", err
+			}
+			p = newText(f.Name, string(f.Data))
+			partials[name] = p
+		}
+		t.included = p
+		return p.data, nil
+	}
+	t.funcs["file"] = func(name string) (string, error) {
+		if s.Skipped {
+			return insert("skipped", true), nil
+		}
+		data, err := s.ReadFile(name)
+		if err != nil {
+			return "", fmt.Errorf("the file %s cannot be read: %w", name, err)
+		}
+		return insert(strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r"), false), nil
+	}
+	t.funcs[marker], t.funcs[learner] = t.mark, t.learn
+}
+
+// changing are the functions that return something else each time, or on another machine:
+// a reload changes what they make.
+var changing = set(`now ago uuidv4 randBytes randAlphaNum randAlpha randAscii randNumeric randInt shuffle
+	getHostByName genPrivateKey genCA genCAWithKey genSelfSignedCert genSelfSignedCertWithKey genSignedCert genSignedCertWithKey
+	bcrypt htpasswd encryptAES`)
+
+// counted are the functions that make as much as their first arguments say, so many of them.
+var counted = map[string]int{
+	"until": 1, "untilStep": 3, "seq": 1, "repeat": 1, "indent": 1, "nindent": 1, "randBytes": 1,
+	"randAlphaNum": 1, "randAlpha": 1, "randAscii": 1, "randNumeric": 1,
+}
+
+// before returns a function that does something else first, with its arguments. Package
+// text/template makes an error of a panic with one.
+func before(f any, first func([]reflect.Value)) any {
+	v := reflect.ValueOf(f)
+	return reflect.MakeFunc(v.Type(), func(in []reflect.Value) []reflect.Value {
+		first(in)
+		if v.Type().IsVariadic() {
+			return v.CallSlice(in)
+		}
+		return v.Call(in)
+	}).Interface()
+}
+
+// limit panics if one of the numbers is larger than anybody needs.
+func limit(numbers []reflect.Value) {
+	const largest = 1_000_000
+	for _, v := range numbers {
+		switch {
+		case v.Kind() == reflect.Slice:
+			for i := range v.Len() {
+				limit([]reflect.Value{v.Index(i)})
+			}
+		case v.CanInt() && (v.Int() > largest || v.Int() < -largest):
+			panic(fmt.Errorf("%d is too much; write a number up to %d", v.Int(), largest))
+		}
+	}
+}
+
+// changes says that a function returns something else next time.
+func changes(name string) error {
+	if name == "getHostByName" {
+		return fmt.Errorf("%s asks the network while the configuration is read, and finds something else on another machine; write the name, which is resolved for each connection", name)
+	}
+	return fmt.Errorf("%s returns something else at each reload; write the value into the settings if it shall stay", name)
+}
+
+// warn warns of the action that is executed, once where that is in a loop.
+func (t *tracer) warn(err error) {
+	at := t.now.at()
+	if !t.warned[at] {
+		t.warned[at] = true
+		t.warnings = append(t.warnings, &config.Problem{At: at, Severity: config.Warning, Code: config.CodeSuspicious, Err: err})
+	}
+}
+
+func set(names string) map[string]bool {
+	all := make(map[string]bool)
+	for name := range strings.FieldsSeq(names) {
+		all[name] = true
+	}
+	return all
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,116 @@
+package flexible_test
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/flexible"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// write puts files into a new folder, which the test works in, from a text in which each
+// begins with a line "-- name --".
+func write(t testing.TB, text string) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	for part := range strings.SplitSeq(text, "\n-- ") {
+		name, content, found := strings.Cut(strings.TrimPrefix(part, "-- "), " --\n")
+		if !found {
+			t.Fatalf("no name in %.40q", part)
+		}
+		put(t, name, content)
+	}
+}
+
+func put(t testing.TB, name, content string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// load makes a document of base.tmpl with variables.
+func load(t testing.TB, o flexible.Options, environ ...string) (*config.Document, []*config.Problem) {
+	t.Helper()
+	if o.Reads == nil {
+		o.Reads = func(string) {}
+	}
+	o.Environ = environ
+	parts, problems := flexible.FromEnviron(t.Context(), environ, o.Reads)
+	if parts == nil {
+		return nil, problems
+	}
+	d, more := parts.Load(t.Context(), "base.tmpl", o)
+	return d, append(problems, more...)
+}
+
+// folders are the variables of files in the usual folders.
+func folders(more ...string) []string {
+	return append([]string{"FC_ENABLE=1", "FC_SETTINGS=settings", "FC_PARTIALS=partials", "FC_TEMPLATES=templates"}, more...)
+}
+
+// TestPlaces shows for each value of a document where it was written.
+func TestPlaces(t *testing.T) {
+	golden, err := filepath.Abs("testdata/places.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("testdata/places.in")
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, string(text))
+	var rendered string
+	d, problems := load(t, flexible.Options{Rendered: func(text string) { rendered = text }}, folders("HOST=http://10.0.0.7", "TOKEN=open sesame")...)
+	if len(problems) > 0 || d == nil {
+		t.Fatal(config.Format(problems))
+	}
+	var b bytes.Buffer
+	var walk func(n *config.Node)
+	walk = func(n *config.Node) {
+		p := n.Problem(config.Note, "", fmt.Errorf("%s", n.MaskedJSON()))
+		d.Trace([]*config.Problem{p})
+		if n.Kind == config.Object || n.Kind == config.Array {
+			text := p.Err.Error()
+			_, through, moved := strings.Cut(text, " (inserted")
+			if p.Err = fmt.Errorf("%s", n.Kind); moved {
+				p.Err = fmt.Errorf("%s (inserted%s", n.Kind, through)
+			}
+		}
+		fmt.Fprintln(&b, p)
+		for _, item := range n.Items {
+			walk(item)
+		}
+		for _, m := range n.Members {
+			fmt.Fprintf(&b, "%v: key %s\n", m.KeyPos, m.Key)
+			walk(m.Value)
+		}
+	}
+	walk(d.Root)
+	fmt.Fprintf(&b, "\n%s", rendered)
+	if *update {
+		if err := os.WriteFile(golden, b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := b.String(); got != string(want) {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+	if strings.Contains(b.String(), "sesame") {
+		t.Error("the secret is shown")
+	}
+}

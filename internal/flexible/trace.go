@@ -1,0 +1,471 @@
+package flexible
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"text/template"
+	"text/template/parse"
+	"unsafe"
+
+	"github.com/sluice-gateway/sluice/internal/config"
+)
+
+const (
+	largest = 64 << 20   // bytes that may be rendered
+	most    = 20_000_000 // actions that may be executed
+)
+
+// A piece is a run of rendered bytes of one origin. It ends where the next one begins.
+type piece struct {
+	start  int32
+	offset int32        // in from: of its first byte
+	linear bool         // byte by byte; else all of it was written by the action there
+	from   *text        // template or partial
+	value  *config.Node // of the settings, that the action has printed; nil if it is not known
+}
+
+// An insertion is what of a piece must not be shown.
+type insertion struct {
+	values  []string
+	skipped bool // a file that was not read is among them
+}
+
+// A tracer writes down what templates print, and where each byte of it comes from.
+//
+// Package text/template writes the text of a node in one piece, which is known by the address
+// of its first byte, and what an action prints in another one. In front of each action stands
+// a marker: an action that calls the tracer, says which one comes, and hands over what the
+// operands of that are looked up in.
+type tracer struct {
+	files   map[string]*text // templates by name
+	texts   map[*byte]spot   // text nodes by their first byte
+	actions []action
+	funcs   template.FuncMap
+	known   known
+
+	undefined Undefined
+	secrets   map[string]bool // what env and file have returned, and what was made of it
+
+	// Of one rendering.
+	ctx      context.Context
+	steps    int
+	out      []byte
+	pieces   []piece
+	inserted map[int]insertion
+	warnings []*config.Problem
+	warned   map[config.Pos]bool
+
+	// Of the action that the last marker has announced.
+	now      spot
+	value    *config.Node
+	number   string    // the only operand, if that is a number of the settings, as it was written
+	included *text     // what include has read last
+	asked    insertion // what env and file have returned
+	unset    string    // the variable that env has not found
+}
+
+func newTracer(u Undefined) tracer {
+	if u == "" {
+		u = UndefinedError
+	}
+	return tracer{
+		files: make(map[string]*text), texts: make(map[*byte]spot), known: make(known), undefined: u, secrets: make(map[string]bool),
+	}
+}
+
+// begin forgets the last rendering.
+func (t *tracer) begin(ctx context.Context) {
+	t.ctx, t.steps, t.out, t.pieces, t.inserted, t.warnings, t.warned = ctx, 0, nil, nil, make(map[int]insertion), nil, make(map[config.Pos]bool)
+}
+
+// A spot is an offset in a template.
+type spot struct {
+	in     *text
+	offset int
+}
+
+func (s spot) at() config.Pos {
+	if s.in == nil {
+		return config.Pos{}
+	}
+	return s.in.at(s.offset)
+}
+
+// An action is what a marker announces. Those that print nothing have no operands.
+type action struct {
+	spot
+	operands []operand
+	alone    bool // it prints its only operand as it is
+	shows    bool // it would print something for a value that is not there
+}
+
+// An operand is a value that is looked up by names in what a marker hands over.
+type operand struct {
+	in    int // the number of the argument
+	names []string
+	text  string
+}
+
+// The names of the functions that markers call.
+const (
+	marker  = "__mark"
+	learner = "__learn"
+)
+
+// instrument notes the texts of a template and puts markers into it.
+func (t *tracer) instrument(tmpl *template.Template) error {
+	if err := t.list(t.files[tmpl.ParseName], tmpl.Root); err != nil {
+		return err
+	}
+	tmpl.Root.Nodes = slices.Insert(tmpl.Root.Nodes, 0, learn("."))
+	return nil
+}
+
+func (t *tracer) list(file *text, lists ...*parse.ListNode) error {
+	for _, l := range lists {
+		if l == nil {
+			continue
+		}
+		nodes := make([]parse.Node, 0, 2*len(l.Nodes))
+		for _, n := range l.Nodes {
+			marked, err := t.node(file, n)
+			if err != nil {
+				return err
+			}
+			nodes = append(nodes, marked...)
+		}
+		l.Nodes = nodes
+	}
+	return nil
+}
+
+// node returns a node with the markers around it.
+func (t *tracer) node(file *text, n parse.Node) (nodes []parse.Node, err error) {
+	branch := func(b *parse.BranchNode, learns bool) error {
+		if err := t.list(file, b.List, b.ElseList); err != nil {
+			return err
+		}
+		if learns {
+			b.List.Nodes = slices.Insert(b.List.Nodes, 0, learn("."))
+		}
+		return nil
+	}
+	var learners []parse.Node
+	own := action{spot: spot{file, int(n.Position())}}
+	var arguments []string
+	switch n := n.(type) {
+	case *parse.TextNode:
+		if len(n.Text) > 0 {
+			t.texts[&n.Text[0]] = own.spot
+		}
+		return []parse.Node{n}, nil
+	case *parse.ActionNode:
+		if len(n.Pipe.Decl) == 0 {
+			arguments = own.read(n.Pipe)
+		}
+		for _, v := range n.Pipe.Decl {
+			learners = append(learners, learn(v.Ident[0]))
+		}
+	case *parse.IfNode:
+		err = branch(&n.BranchNode, false)
+	case *parse.WithNode:
+		err = branch(&n.BranchNode, true)
+	case *parse.RangeNode:
+		err = branch(&n.BranchNode, true)
+	case *parse.TemplateNode:
+	default: // a comment, break, continue
+		return []parse.Node{n}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	mark, err := call(marker+" "+strconv.Itoa(len(t.actions)), arguments)
+	if err != nil {
+		return nil, &fault{own.at(), fmt.Errorf("the action cannot be traced: %w", err)}
+	}
+	t.actions = append(t.actions, own)
+	return append([]parse.Node{mark, n}, learners...), nil
+}
+
+// learn returns the action that calls the learner with one argument.
+func learn(argument string) parse.Node {
+	n, err := call(learner, []string{argument})
+	if err != nil {
+		panic(err) // the dot, or a variable that was declared
+	}
+	return n
+}
+
+// call returns an action that calls a function with the dot, or variables.
+func call(function string, arguments []string) (parse.Node, error) {
+	var declared strings.Builder
+	for _, text := range arguments {
+		if text != "." && text != "$" {
+			declared.WriteString("{{" + text + ":=0}}")
+		}
+	}
+	tree := parse.New("")
+	tree.Mode = parse.SkipFuncCheck
+	tree, err := tree.Parse(declared.String()+"{{"+function+" "+strings.Join(arguments, " ")+"}}", "", "", map[string]*parse.Tree{})
+	if err != nil {
+		return nil, err
+	}
+	return tree.Root.Nodes[len(tree.Root.Nodes)-1], nil
+}
+
+// read fills in the operands of an action that prints, and returns what they are looked up
+// in: the dot, and variables.
+func (a *action) read(p *parse.PipeNode) (arguments []string) {
+	a.shows = true
+	argument := func(text string) int {
+		i := slices.Index(arguments, text)
+		if i < 0 {
+			i = len(arguments)
+			arguments = append(arguments, text)
+		}
+		return i
+	}
+	operandOf := func(n parse.Node) (operand, bool) {
+		switch n := n.(type) {
+		case *parse.DotNode:
+			return operand{argument("."), nil, "."}, true
+		case *parse.FieldNode:
+			return operand{argument("."), n.Ident, n.String()}, true
+		case *parse.VariableNode:
+			return operand{argument(n.Ident[0]), n.Ident[1:], n.String()}, true
+		}
+		return operand{}, false
+	}
+	var pipe func(*parse.PipeNode)
+	pipe = func(p *parse.PipeNode) {
+		for _, c := range p.Cmds {
+			name, isCall := c.Args[0].(*parse.IdentifierNode)
+			if isCall && !showing[name.Ident] {
+				a.shows = false
+			}
+			if isCall && name.Ident == "index" && len(c.Args) > 2 {
+				if o, ok := operandOf(c.Args[1]); ok && o.index(c.Args[2:]) {
+					a.operands = append(a.operands, o)
+					continue
+				}
+			}
+			for _, n := range c.Args {
+				if nested, ok := n.(*parse.PipeNode); ok {
+					pipe(nested)
+				} else if o, ok := operandOf(n); ok {
+					a.operands = append(a.operands, o)
+				}
+			}
+		}
+	}
+	pipe(p)
+	a.alone = len(p.Cmds) == 1 && len(p.Cmds[0].Args) == 1
+	return arguments
+}
+
+// index appends the arguments of the function index to the names of its operand, if all are
+// constants.
+func (o *operand) index(args []parse.Node) bool {
+	names := slices.Clone(o.names)
+	for _, n := range args {
+		switch n := n.(type) {
+		case *parse.StringNode:
+			names = append(names, n.Text)
+		case *parse.NumberNode:
+			names = append(names, n.Text)
+		default:
+			return false
+		}
+	}
+	o.names = names
+	return true
+}
+
+// showing are the functions that make something of a value that is not there, and say nothing.
+var showing = func() map[string]bool {
+	names := make(map[string]bool)
+	for name := range strings.FieldsSeq(`
+		marshal toJson toPrettyJson toRawJson mustToJson mustToPrettyJson mustToRawJson
+		quote squote cat print println printf toString html js urlquery
+		int int64 float64 atoi toDecimal add addf add1 add1f sub subf mul mulf div divf max maxf min minf mod round ceil floor`) {
+		names[name] = true
+	}
+	return names
+}()
+
+// mark is what markers call: an action comes.
+func (t *tracer) mark(number int, arguments ...any) (string, error) {
+	a := &t.actions[number]
+	t.now, t.value, t.number, t.included, t.asked, t.unset = a.spot, nil, "", nil, insertion{}, ""
+	if t.steps++; t.steps > most {
+		return "", &fault{a.at(), fmt.Errorf("the templates execute more than %d actions; do less, or render several files", most)}
+	}
+	if err := t.ctx.Err(); err != nil {
+		return "", &fault{a.at(), err}
+	}
+	for _, o := range a.operands {
+		n, keys, found := t.known.follow(arguments[o.in], o.names)
+		if !found && (a.shows || a.alone) && t.undefined == UndefinedError {
+			otherwise := fmt.Sprintf(`write it into the settings, or say what stands for it: {{ default "..." %s }}`, o.text)
+			return "", &fault{a.at(), fmt.Errorf("%s is not defined; %s", o.text, near(o.names[len(o.names)-1], keys, otherwise))}
+		}
+		if n != nil && t.value == nil {
+			t.value = n
+		}
+		if a.alone && n != nil {
+			switch n.Kind {
+			case config.Number:
+				t.number = n.Text
+			case config.Object, config.Array: // which would be printed as Go has it
+				return "", &fault{n.Pos, fmt.Errorf("%s is an %s, and printed as a text; write {{ marshal %s }}, or a text here (printed at %v)", o.text, n.Kind, o.text, a.at())}
+			}
+		}
+	}
+	return "", nil
+}
+
+// learn notes what was made of a secret: v is the value of a variable, or the dot within what
+// an action begins.
+func (t *tracer) learn(v any) string {
+	if t.asked.values == nil {
+		return ""
+	}
+	const deepest = 100
+	var note func(v any, depth int)
+	note = func(v any, depth int) {
+		if depth > deepest || t.known[identity(v)] != nil {
+			return
+		}
+		switch v := v.(type) {
+		case string:
+			t.secrets[v] = true
+		case map[string]any:
+			for _, inner := range v {
+				note(inner, depth+1)
+			}
+		case []any:
+			for _, inner := range v {
+				note(inner, depth+1)
+			}
+		}
+	}
+	note(v, 0)
+	return ""
+}
+
+// follow returns the value of the settings that names lead to, nil if it is not one. If the
+// last of the names is not there, it is not found, and keys are those that are.
+func (k known) follow(v any, names []string) (n *config.Node, keys []string, found bool) {
+	n = k[identity(v)]
+	for i, name := range names {
+		var next any
+		switch in := v.(type) {
+		case map[string]any:
+			value, found := in[name]
+			if !found && i == len(names)-1 {
+				return nil, sortedKeys(in), false
+			}
+			next = value
+		case []any:
+			if k, err := strconv.Atoi(name); err == nil && 0 <= k && k < len(in) {
+				next = in[k]
+			}
+		}
+		if next == nil {
+			return nil, nil, true
+		}
+		if known := k[identity(next)]; known != nil {
+			n = known
+		} else {
+			n = child(n, name)
+		}
+		v = next
+	}
+	return n, nil, true
+}
+
+// child returns a member or an item of a value, nil if there is none.
+func child(n *config.Node, name string) *config.Node {
+	if k, err := strconv.Atoi(name); err == nil && n != nil && k < len(n.Items) && k >= 0 {
+		return n.Items[k]
+	}
+	return n.Get(name)
+}
+
+// identity returns the address of a map, a list or a text, nil of anything else.
+func identity(v any) unsafe.Pointer {
+	switch v := v.(type) {
+	case map[string]any:
+		return reflect.ValueOf(v).UnsafePointer()
+	case []any:
+		return unsafe.Pointer(unsafe.SliceData(v))
+	case string:
+		return unsafe.Pointer(unsafe.StringData(v))
+	}
+	return nil
+}
+
+// errNoValue is the error of an action that prints nothing known.
+var errNoValue = errors.New(`the value is not defined; write it into the settings, or say what stands for it: {{ default "..." .name }}`)
+
+// noValue is what package text/template prints for a value that is not there.
+const noValue = "<no value>"
+
+// Write is what package text/template calls once for each text and each action.
+func (t *tracer) Write(p []byte) (int, error) {
+	if len(p) == 0 {
+		if t.unset != "" {
+			t.warn(fmt.Errorf("the variable %s is not set, and nothing is printed; set it, or say what stands for it: {{ env %q | default \"...\" }}", t.unset, t.unset))
+		}
+		return 0, nil
+	}
+	if len(t.out)+len(p) > largest {
+		return 0, &fault{t.now.at(), fmt.Errorf("the templates print more than %d MiB; render less, or several files", largest>>20)}
+	}
+	own := piece{start: int32(len(t.out)), from: t.now.in, offset: int32(t.now.offset), value: t.value}
+	if s, ok := t.texts[&p[0]]; ok {
+		own = piece{start: own.start, from: s.in, offset: int32(s.offset), linear: true}
+		t.pieces, t.out = append(t.pieces, own), append(t.out, p...)
+		return len(p), nil
+	}
+	printed := p
+	switch {
+	case string(p) == noValue && t.undefined == UndefinedError:
+		return 0, &fault{t.now.at(), errNoValue}
+	case string(p) == noValue && t.undefined == UndefinedZero:
+		return len(p), nil
+	case t.number != "":
+		printed = []byte(t.number) // a million is 1e+06 otherwise
+	case t.included != nil && t.included.data == string(p):
+		own = piece{start: own.start, from: t.included, linear: true}
+	}
+	if secret := t.secretsIn(string(printed)); secret.values != nil {
+		t.inserted[len(t.pieces)] = secret
+	}
+	t.pieces, t.out = append(t.pieces, own), append(t.out, printed...)
+	return len(p), nil
+}
+
+// secretsIn returns what must not be shown of the text that an action prints: nothing if the
+// action has not asked for any and the text has none.
+func (t *tracer) secretsIn(text string) insertion {
+	const shortest = 4 // what is shorter, or a word, is found by chance
+	found := t.asked
+	if len(text) >= shortest {
+		if t.secrets[text] {
+			found.values = append(found.values, text)
+		} else {
+			for secret := range t.secrets {
+				if len(secret) < len(text) && config.Telling(secret) && strings.Contains(text, secret) {
+					found.values = append(found.values, secret)
+				}
+			}
+		}
+	}
+	return found
+}
