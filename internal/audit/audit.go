@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -50,6 +51,11 @@ type Place struct {
 // at returns the place of a node; name may be "".
 func at(n *config.Node, name string) Place {
 	return Place{File: n.Pos.File, Line: int(n.Pos.Line), Column: int(n.Pos.Col), Path: n.Path(), Name: name}
+}
+
+// inOrder compares places by where they stand.
+func inOrder(a, b Place) int {
+	return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Path, b.Path))
 }
 
 // A Finding is a rule that fires, with all places.
@@ -125,6 +131,7 @@ func Run(s *model.Service, o Options) *Report {
 			continue
 		}
 		if places := r.places(d, &report.Stats); len(places) > 0 {
+			slices.SortStableFunc(places, inOrder)
 			report.Stats.Findings[r.Severity]++
 			report.Recommendations = append(report.Recommendations, Finding{r.ID, r.Severity, r.Message, r.Remedy, places})
 		}
