@@ -57,19 +57,19 @@ func parseTOML(file string, data []byte) (*Node, []*Problem) {
 	return root, b.problems
 }
 
+// tomlProblem reports an error of the library, in our words.
 func tomlProblem(file string, data []byte, err error) *Problem {
-	at := Pos{File: file}
+	offset := 0
 	if d, ok := errors.AsType[*toml.DecodeError](err); ok {
 		line, col := d.Position() // col counts bytes
-		offset := 0
 		for range line - 1 {
 			offset += 1 + bytes.IndexByte(data[offset:], '\n')
 		}
-		r := newRuler(file, string(data))
-		at = r.at(max(0, min(offset+col-1, len(data))))
+		offset = max(0, min(offset+col-1, len(data)))
 	}
-	message := strings.TrimPrefix(err.Error(), "toml: ")
-	return &Problem{At: at, Code: CodeSyntax, Err: errors.New(message)}
+	message, offset := tomlSays(strings.TrimPrefix(err.Error(), "toml: "), data, offset)
+	r := newRuler(file, string(data))
+	return &Problem{At: r.at(offset), Code: CodeSyntax, Err: errors.New(message)}
 }
 
 type tomlBuilder struct {

@@ -68,37 +68,21 @@ type yamlBuilder struct {
 	problems []*Problem
 }
 
-// syntax reports an error of the library.
+// syntax reports an error of the library, in our words.
 func (b *yamlBuilder) syntax(err error) []*Problem {
-	at, message := Pos{File: b.file}, err.Error()
-	if e, ok := errors.AsType[*yaml.LoadError](err); ok {
-		message = e.Message
-		if e.ContextMsg != "" {
-			message = e.ContextMsg + ": " + message
-		}
-		at.Line, at.Col = int32(e.Mark.Line), int32(e.Mark.Column)
-		if at.Line == 0 { // the reader knows the offset only
-			r := newRuler(b.file, string(b.data))
-			at = r.at(min(e.Mark.Index, len(b.data)))
-		}
+	e, ok := errors.AsType[*yaml.LoadError](err)
+	if !ok {
+		e = &yaml.LoadError{Mark: yaml.Mark{Line: 1, Column: 1}}
 	}
-	if tabbed(b.data, int(at.Line)) {
-		message = "the line begins with a tab, which YAML does not take for indentation; write blanks"
+	y := &yamlError{LoadError: e, line: e.Mark.Line, col: e.Mark.Column, data: b.data}
+	if y.line == 0 { // the reader knows the offset only
+		r := newRuler(b.file, string(b.data))
+		at := r.at(min(e.Mark.Index, len(b.data)))
+		y.line, y.col = int(at.Line), int(at.Col)
 	}
-	b.problems = append(b.problems, &Problem{At: at, Code: CodeSyntax, Err: errors.New(message)})
+	message := y.say()
+	b.problems = append(b.problems, &Problem{At: Pos{b.file, int32(y.line), int32(y.col)}, Code: CodeSyntax, Err: errors.New(message)})
 	return b.problems
-}
-
-// tabbed reports whether there is a tab among the blanks that a line, counted from 1,
-// begins with.
-func tabbed(data []byte, line int) bool {
-	for text := range bytes.Lines(data) {
-		if line--; line == 0 {
-			indent := text[:len(text)-len(bytes.TrimLeft(text, " \t"))]
-			return bytes.IndexByte(indent, '\t') >= 0
-		}
-	}
-	return false
 }
 
 // fail reports something that we do not accept, and returns all problems.

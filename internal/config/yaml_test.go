@@ -52,13 +52,13 @@ func TestYAMLProblems(t *testing.T) {
 	}
 	tests := []struct{ name, in, want string }{
 		{"empty", "# nothing\n", "error: f.yml:1:1: the file is empty; write an object: key: value\n"},
-		{"syntax", "a: b: c", "error: f.yml:1:5: mapping values are not allowed in this context\n"},
+		{"syntax", "a: b: c", "error: f.yml:1:5: a second colon on the line makes another key of its value; put the value in quotes, or begin a line for the key\n"},
 		{"a tab", "a:\n\tb: 1\n", "error: f.yml:2:1: the line begins with a tab, which YAML does not take for indentation; write blanks\n"},
-		{"open list", "a:\n  [1\n", "error: f.yml:3:1: while parsing a flow sequence: did not find expected ',' or ']'\n"},
-		{"unknown anchor", "a:\n b: *x", "error: f.yml:2:5: unknown anchor 'x' referenced\n"},
-		{"not UTF-8", "a: 1\nb: \xff", "error: f.yml:2:4: invalid leading UTF-8 octet (value: 255)\n"},
+		{"open list", "a:\n  [1\n", "error: f.yml:2:3: the list that begins here is not closed; write \"]\" where it ends\n"},
+		{"unknown anchor", "a:\n b: *x", "error: f.yml:2:5: the alias *x stands for nothing; write &x in front of the value that it is to stand for, or put a text that begins with * in quotes\n"},
+		{"not UTF-8", "a: 1\nb: \xff", "error: f.yml:2:4: the byte 0xff is not UTF-8; save the file as UTF-8\n"},
 		{"two documents", "a: 1\n---\nb: 2", "error: f.yml:2:1: the file holds several documents; write one\n"},
-		{"second document broken", "a: 1\n---\nb: [", "error: f.yml:4:1: while parsing a flow node: did not find expected node content\n"},
+		{"second document broken", "a: 1\n---\nb: [", "error: f.yml:3:4: the list that begins here is not closed; write \"]\" where it ends\n"},
 		{"cycle", "a: &x\n  b: [*x]", "error: f.yml:2:7: the alias *x stands within the value that it names; write the value out\n"},
 		{"merge cycle", "a: &x\n  <<: *x", "error: f.yml:2:7: the alias *x stands within the value that it names; write the value out\n"},
 		{"merge of a text", "a:\n  <<: text", "error: f.yml:2:7: a merge key takes an object or a list of objects; write <<: *name\n"},
