@@ -102,7 +102,7 @@ var layers = map[string][]string{
 	"e2e":       {"config", "kit/jsonschema"},
 	"audit":     {"config", "model", "published"},
 	"report":    {"config"},
-	"cli":       {"audit", "compile", "component", "config", "demo", "e2e", "engine", "engine/fast/wire", "flexible", "gateway", "kit/spool", "kit/watch", "manual", "model", "published", "report", "route", "runtime"},
+	"cli":       {"audit", "compile", "component", "config", "demo", "e2e", "engine", "engine/fast/wire", "flexible", "gateway", "kit/jsonschema", "kit/spool", "kit/watch", "manual", "model", "published", "report", "route", "runtime"},
 }
 
 // ofComponents lists what components, and their helpers in kit, may import of ours,

@@ -29,6 +29,9 @@ func (a *app) checkCommand() *cobra.Command {
 			if c.explainDialect {
 				return a.printDialects()
 			}
+			if err := oneLint(cmd); err != nil {
+				return err
+			}
 			if err := c.find(); err != nil {
 				return err
 			}
@@ -39,6 +42,7 @@ func (a *app) checkCommand() *cobra.Command {
 	configFlags(cmd, &c.source)
 	flags.BoolVarP(&c.lint, "lint", "l", false, "what the schema does not allow is an error: unknown keys above all")
 	flags.BoolVarP(&c.lintOffline, "lint-no-network", "n", false, "the same as --lint, which never needs the network")
+	flags.StringVarP(&c.lintSchema, "lint-schema", "s", "", "a `FILE` with a JSON Schema of your own, which the configuration has to keep instead of that of --lint")
 	flags.BoolVar(&c.strict, "strict", false, "every warning is an error, advice too")
 	flags.BoolVar(&c.skipFiles, "skip-files", false, "read no file that the configuration names: those of keys, certificates and ${file:...} may be on another machine")
 	flags.BoolVarP(&c.routes, "test-gin-routes", "t", false, "accepted; routes are always checked")
@@ -58,6 +62,7 @@ type check struct {
 	source
 	format, indent    string
 	lint, lintOffline bool
+	lintSchema        string
 	strict            bool
 	routes            bool
 	dump              int
@@ -78,6 +83,13 @@ func (a *app) check(cmd *cobra.Command, c check) error {
 		o.Raise = strict
 	case c.lint || c.lintOffline:
 		o.Raise = config.Lint
+	}
+	if c.lintSchema != "" {
+		own, err := readSchema(c.lintSchema)
+		if err != nil {
+			return err
+		}
+		o.Load = own.judging(o.Load)
 	}
 	gen, problems := runtime.New(o).Compile(cmd.Context())
 	failed := gen == nil

@@ -169,7 +169,8 @@ func TestCheck(t *testing.T) {
 			{"check --config " + right, 0, ""},
 			{"check --config=" + right, 0, ""},
 			{"check -tlc " + right, 0, ""},
-			{"check -c " + right + " -l -n -t", 0, ""},
+			{"check -c " + right + " -n -t", 0, ""},
+			{"check -tnc " + doubtful, 1, message + "\n"},
 			{"check -c " + doubtful, 0, message + " (warning)\n"},
 			{"check -tc " + doubtful, 0, message + " (warning)\n"},
 			{"check --lint -c " + doubtful, 1, message + "\n"},
@@ -867,6 +868,50 @@ func TestJUnit(t *testing.T) {
 		}
 		if said != text.stderr || failures != s.Suite[0].Failures || len(s.Suite[0].Cases) != s.Suite[0].Tests || s.Suite[0].Tests == 0 || (failures > 0) != (got.code == 1) {
 			t.Errorf("%s: %+v says %q, want %q", name, s, said, text.stderr)
+		}
+	}
+}
+
+// TestLintSchema judges by a schema of somebody's own, in any format, with the place of what
+// breaks it.
+func TestLintSchema(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv("SECRET_PORT", "8080")
+	write(t, "own.json", `{"required": ["name"], "properties": {"port": {"type": "integer"}, "timeout": {"const": "3s"},
+  "endpoints": {"items": {"properties": {"endpoint": {"pattern": "^/v1/"}}}}}}`)
+	write(t, "own.yaml", "required: [name]\nproperties: {timeout: {const: 3s}}\n")
+	write(t, "gateway.json", `{"version": 3, "port": "${env:SECRET_PORT}", "timeout": "2s",
+  "endpoints": [{"endpoint": "/x", "backend": [{"url_pattern": "/x", "host": ["http://x:8000"]}]}]}`)
+	for _, tt := range []struct{ args, want string }{
+		{"-s own.json", "gateway.json:1:1: missing property 'name'; own.json wants it otherwise\n" +
+			"gateway.json:1:57: timeout: value must be '3s'; own.json wants it otherwise\n" +
+			"gateway.json:2:30: endpoints[0].endpoint: '/x' does not match pattern '^/v1/'; own.json wants it otherwise\n"},
+		{"--lint-schema own.yaml", "gateway.json:1:1: missing property 'name'; own.yaml wants it otherwise\n" +
+			"gateway.json:1:57: timeout: value must be '3s'; own.yaml wants it otherwise\n"},
+	} {
+		args := append([]string{"check", "-c", "gateway.json"}, strings.Fields(tt.args)...)
+		if got := invoke(t, args...); got != (result{1, "", tt.want}) {
+			t.Errorf("%s: %+v, want %q", tt.args, got, tt.want)
+		}
+	}
+	write(t, "kept.json", `{"properties": {"timeout": {"const": "2s"}}}`)
+	if got := invoke(t, "check", "-c", "gateway.json", "-s", "kept.json"); got != (result{0, "gateway.json: Syntax OK!\n", ""}) {
+		t.Errorf("a schema that is kept: %+v", got)
+	}
+	write(t, "broken.json", `{"type": "strnig"}`)
+	write(t, "remote.json", `{"$ref": "https://example.com/schema.json"}`)
+	for args, want := range map[string]string{
+		"-s https://ada:hunter2@example.com/schema.json": "--lint-schema: https://***@example.com/schema.json is a URL, and nothing is downloaded, so that",
+		"-s missing.json":   "--lint-schema: missing.json: no such file or directory\n",
+		"-s broken.json":    "--lint-schema: broken.json is no JSON Schema: ",
+		"-s remote.json":    "and no schema is fetched; put it below $defs",
+		"-l -n":             "--lint and --lint-no-network exclude each other; write one of them\n",
+		"-ns own.json":      "--lint-no-network and --lint-schema exclude each other; write one of them\n",
+		"-l -n -s own.json": "--lint and --lint-no-network and --lint-schema exclude each other; write one of them\n",
+	} {
+		got := invoke(t, append([]string{"check", "-c", "gateway.json"}, strings.Fields(args)...)...)
+		if got.code != 2 || got.stdout != "" || !strings.Contains(got.stderr, want) {
+			t.Errorf("%s: %+v, want 2 and %q", args, got, want)
 		}
 	}
 }
