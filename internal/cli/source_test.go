@@ -3,11 +3,19 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/engine"
+	"github.com/sluice-gateway/sluice/internal/engine/fast"
+	"github.com/sluice-gateway/sluice/internal/runtime"
 )
 
 // templated is a configuration of templates in the usual folders.
@@ -167,7 +175,7 @@ func TestTemplateFailures(t *testing.T) {
 		{"an action that is not closed", "krakend.tmpl", ".service.port }}", ".service.port }", "krakend.tmpl:3:28: unexpected \"}\" in operand; close the action with }}\n"},
 		{"a block that is not closed", "krakend.tmpl", "{{ if $i }},{{ end }}", "{{ if $i }},", "krakend.tmpl:14:1: the file ends within a block; close it with {{ end }}\n"},
 		{"a variable", "krakend.tmpl", "{{ if $i }}", "{{ if $j }}", "krakend.tmpl:8:48: the variable $j is not defined here; write {{ $j := ... }} in front, in the same block\n"},
-		{"a cycle", "templates/endpoint.tmpl", `"{{ .path }}"`, `{{ template "endpoint.tmpl" . }}`, "templates/endpoint.tmpl:2:27: the templates call each other without an end; let one of them stop\n"},
+		{"a cycle", "templates/endpoint.tmpl", `"{{ .path }}"`, `{{ template "endpoint.tmpl" . }}`, "templates/endpoint.tmpl:2:27: the templates call each other more than 1000 deep; let one of them stop\n"},
 		{"an empty text", "krakend.tmpl", "{", "{{/*", "krakend.tmpl:1:1: unclosed comment\n"},
 		{"bad settings", "settings/service.json", `8080,`, `8080`, "settings/service.json:3:3: expected ',' or '}' after the value of \"port\", got '\"'\n"},
 		{"settings that are a list", "settings/service.json", "{", `[{}], {`, "settings/service.json:1:5: expected the end of the file, got ','; write one value only\n"},
@@ -357,4 +365,42 @@ func TestWatchTemplates(t *testing.T) {
 	eventually(t, "failed reload", func() bool {
 		return strings.Contains(p.log(), "settings/service.json:1:2: ") && strings.Contains(p.log(), "reload failed")
 	})
+}
+
+// BenchmarkTemplates compares what it takes to render a configuration, and to make a document
+// of it, with what it takes to check what was rendered.
+func BenchmarkTemplates(b *testing.B) {
+	for _, endpoints := range []int{1000, 10_000} {
+		files := maps.Clone(templated)
+		var list []string
+		for i := range endpoints {
+			list = append(list, fmt.Sprintf(`{"path": "/products/%d", "method": "GET", "url": "/v1/products/%d", "encoding": "json", "timeout": "2s", "calls": 1, "deny": ["internal"], "rate": 10}`, i, i))
+		}
+		files["settings/endpoints.json"] = `{"list": [` + strings.Join(list, ",\n") + `]}`
+		flags := templateFlags{settings: "settings", partials: "partials", templates: "templates", out: "out.json"}
+		a := &app{engines: []engine.Engine{fast.Engine}, stdout: io.Discard, stderr: io.Discard}
+		compile := func(b *testing.B, s source) {
+			o := a.options(s)
+			o.Log = slog.DiscardHandler
+			if gen, problems := runtime.New(o).Compile(b.Context()); gen == nil {
+				b.Fatal(config.Format(problems))
+			}
+		}
+		b.Run(fmt.Sprintf("check/%d", endpoints), func(b *testing.B) {
+			writeFiles(b, files)
+			compile(b, source{file: "krakend.tmpl", templates: flags})
+			for b.Loop() {
+				compile(b, source{file: "out.json"})
+			}
+		})
+		b.Run(fmt.Sprintf("load/%d", endpoints), func(b *testing.B) {
+			writeFiles(b, files)
+			load := a.loader(source{file: "krakend.tmpl", templates: flags})
+			for b.Loop() {
+				if d, problems := load(b.Context(), func(string) {}); d == nil {
+					b.Fatal(config.Format(problems))
+				}
+			}
+		})
+	}
 }

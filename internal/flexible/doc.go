@@ -32,7 +32,7 @@
 //
 // # Bounds
 //
-// A rendering has at most 64 MiB and 20 million actions, templates call each other 100,000 deep at
+// A rendering has at most 64 MiB and 20 million actions, templates call each other 1,000 deep at
 // most, a function makes lists and texts of a million entries, and 10,000 blocks are included.
 //
 // Source: text/template of Go and Masterminds/sprig v3 for the language.

@@ -3,6 +3,7 @@ package flexible
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -173,7 +174,7 @@ func (c *collector) readSettings(name, inner, suffix string) *config.Node {
 	}
 	if root == nil && c.parts.extended && bytes.Contains(data, []byte("{{")) {
 		for _, p := range problems { // it is named by a $ref, and no settings
-			p.Severity, p.Err = config.Warning, fmt.Errorf("the file is left out of the settings, which are no templates: %w", p.Err)
+			p.Severity, p.Code, p.Err = config.Warning, config.CodeTemplate, errors.New("the file holds {{, and is left out of the settings, which are no templates; move it to another folder")
 		}
 	}
 	c.problems = append(c.problems, problems...)

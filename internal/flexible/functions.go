@@ -43,7 +43,7 @@ func (t *tracer) functions(s Sources) {
 		t.funcs[name] = before(t.funcs[name], func([]reflect.Value) { t.warn(changes(name)) })
 	}
 	for name, numbers := range counted {
-		t.funcs[name] = before(t.funcs[name], func(in []reflect.Value) { limit(in[:numbers]) })
+		t.funcs[name] = before(t.funcs[name], func(in []reflect.Value) { limit(in, numbers) })
 	}
 	t.funcs["env"] = variable
 	t.funcs["expandenv"] = func(s string) string { return os.Expand(s, variable) }
@@ -74,7 +74,7 @@ func (t *tracer) functions(s Sources) {
 		}
 		return insert(strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r"), false), nil
 	}
-	t.funcs[marker], t.funcs[learner] = t.mark, t.learn
+	t.funcs[marker], t.funcs[learner], t.funcs[enterer], t.funcs[leaver] = t.mark, t.learn, t.enter, t.leave
 }
 
 // changing are the functions that return something else each time, or on another machine:
@@ -102,18 +102,22 @@ func before(f any, first func([]reflect.Value)) any {
 	}).Interface()
 }
 
-// limit panics if one of the numbers is larger than anybody needs.
-func limit(numbers []reflect.Value) {
-	const largest = 1_000_000
-	for _, v := range numbers {
+// limit panics if the function makes more than anybody needs: its first arguments are numbers,
+// behind one of which a text may be that is as often in the result.
+func limit(in []reflect.Value, numbers int) {
+	const enough = 1_000_000
+	for _, v := range in[:numbers] {
 		switch {
-		case v.Kind() == reflect.Slice:
+		case v.Kind() == reflect.Slice: // the rest of the arguments
 			for i := range v.Len() {
-				limit([]reflect.Value{v.Index(i)})
+				limit([]reflect.Value{v.Index(i)}, 1)
 			}
-		case v.CanInt() && (v.Int() > largest || v.Int() < -largest):
-			panic(fmt.Errorf("%d is too much; write a number up to %d", v.Int(), largest))
+		case v.Int() > enough || v.Int() < -enough:
+			panic(fmt.Errorf("%d is too much; write a number up to %d", v.Int(), enough))
 		}
+	}
+	if len(in) > numbers && in[numbers].Kind() == reflect.String && in[0].Int() > 0 && in[numbers].Len() > largest/int(in[0].Int()) {
+		panic(fmt.Errorf("the text would have more than %d MiB; make less of it", largest>>20))
 	}
 }
 

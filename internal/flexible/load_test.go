@@ -9,9 +9,13 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/flexible"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
@@ -112,5 +116,58 @@ func TestPlaces(t *testing.T) {
 	}
 	if strings.Contains(b.String(), "sesame") {
 		t.Error("the secret is shown")
+	}
+}
+
+// result is what became of the files: the document as JSON, and the problems.
+func result(t *testing.T, o flexible.Options, environ ...string) string {
+	t.Helper()
+	d, problems := load(t, o, environ...)
+	text := config.Format(problems)
+	if d != nil && !config.HasErrors(problems) {
+		text = string(d.Root.MaskedJSON()) + "\n" + text
+	}
+	return text
+}
+
+// TestExtended runs the cases of testdata/extended: files, and behind a line "-- want --" what
+// becomes of them.
+func TestExtended(t *testing.T) {
+	cases, err := filepath.Glob("testdata/extended/*.txt")
+	if err != nil || len(cases) == 0 {
+		t.Fatal("no cases", err)
+	}
+	for _, name := range cases {
+		t.Run(strings.TrimSuffix(filepath.Base(name), ".txt"), func(t *testing.T) {
+			name, err := filepath.Abs(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			files, want, _ := strings.Cut(string(text), "-- want --\n")
+			write(t, files)
+			got := result(t, flexible.Options{}, "FC_CONFIG=config.json", "TOKEN=open sesame")
+			if *update {
+				if err := os.WriteFile(name, []byte(files+"-- want --\n"+got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			} else if got != want {
+				t.Errorf("got:\n%s\nwant:\n%s", got, want)
+			}
+		})
+	}
+}
+
+// TestUsual finds the file in the extended form that nobody names, unless templates are off.
+func TestUsual(t *testing.T) {
+	write(t, "-- flexible_config.json --\n{\"settings\": {\"paths\": [\"s\"]}}\n-- s/a.yaml --\nname: shop\n-- base.tmpl --\n{\"name\": \"{{ .a.name }}\"}")
+	if got, want := result(t, flexible.Options{}), "{\"name\":\"shop\"}\n"; got != want {
+		t.Errorf("got %s", got)
+	}
+	if d, problems := load(t, flexible.Options{}, "FC_ENABLE=0"); d != nil || len(problems) != 1 || problems[0].Severity != config.Warning {
+		t.Errorf("got %v, %v", d, problems)
 	}
 }

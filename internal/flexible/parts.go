@@ -34,9 +34,13 @@ type Place struct {
 	At   config.Pos
 }
 
+// usual is the file in the extended form that nobody has to name.
+const usual = "flexible_config.json"
+
 // FromEnviron returns the parts that variables of the environment name, nil if they do not
 // switch templates on: FC_ENABLE does with any value that does not say no, and so does
-// FC_CONFIG, the name of a file in the extended form.
+// FC_CONFIG, the name of a file in the extended form, and such a file with the usual name in
+// the folder that the process runs in.
 func FromEnviron(ctx context.Context, environ []string, reads func(string)) (*Parts, []*config.Problem) {
 	values := make(map[string]Place)
 	for _, variable := range environ {
@@ -48,6 +52,9 @@ func FromEnviron(ctx context.Context, environ []string, reads func(string)) (*Pa
 	if slices.Contains([]string{"0", "false", "no"}, strings.ToLower(enable.Name)) {
 		return nil, []*config.Problem{{At: enable.At, Severity: config.Warning, Code: config.CodeIgnored,
 			Err: fmt.Errorf("%s is taken for no, and the file for a configuration without templates; unset FC_ENABLE to say so everywhere", enable.Name)}}
+	}
+	if info, err := os.Stat(usual); described.Name == "" && err == nil && info.Mode().IsRegular() {
+		described = Place{usual, config.Pos{File: usual}}
 	}
 	if enable.Name == "" && described.Name == "" {
 		return nil, nil
@@ -321,7 +328,9 @@ func (c *collector) partial(name string) (File, error) {
 func (c *collector) tree(s Sources) string {
 	var b strings.Builder
 	for _, m := range s.Settings.Members {
-		fmt.Fprintf(&b, "settings: .%s, from %v\n", m.Key, m.Value.Pos)
+		if m.Value.Pos.File != "" {
+			fmt.Fprintf(&b, "settings: .%s, from %s\n", m.Key, m.Value.Pos.File)
+		}
 	}
 	for _, name := range sortedKeys(s.Templates) {
 		fmt.Fprintf(&b, "template: %s, from %s\n", name, s.Templates[name].Name)

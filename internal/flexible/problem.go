@@ -86,9 +86,6 @@ var phrases = []struct {
 		return m[1] + " compares values of different types; a number of the settings has decimals: write 8080.0, or (int .port)"
 	}},
 	{regexp.MustCompile(`(?s)^error calling (\w+): (.*)$`), func(_ *tracer, m []string) string { return m[1] + ": " + m[2] }},
-	{regexp.MustCompile(`^exceeded maximum template depth`), func(*tracer, []string) string {
-		return "the templates call each other without an end; let one of them stop"
-	}},
 	{regexp.MustCompile(`^(?:unclosed action.*|unexpected "}" in .*)$`), func(_ *tracer, m []string) string {
 		return m[0] + "; close the action with }}"
 	}},

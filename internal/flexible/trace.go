@@ -18,6 +18,7 @@ import (
 const (
 	largest = 64 << 20   // bytes that may be rendered
 	most    = 20_000_000 // actions that may be executed
+	deep    = 1_000      // templates that may call each other
 )
 
 // A piece is a run of rendered bytes of one origin. It ends where the next one begins.
@@ -54,6 +55,7 @@ type tracer struct {
 	// Of one rendering.
 	ctx      context.Context
 	steps    int
+	depth    int
 	out      []byte
 	pieces   []piece
 	inserted map[int]insertion
@@ -80,7 +82,7 @@ func newTracer(u Undefined) tracer {
 
 // begin forgets the last rendering.
 func (t *tracer) begin(ctx context.Context) {
-	t.ctx, t.steps, t.out, t.pieces, t.inserted, t.warnings, t.warned = ctx, 0, nil, nil, make(map[int]insertion), nil, make(map[config.Pos]bool)
+	t.ctx, t.steps, t.depth, t.out, t.pieces, t.inserted, t.warnings, t.warned = ctx, 0, 0, nil, nil, make(map[int]insertion), nil, make(map[config.Pos]bool)
 }
 
 // A spot is an offset in a template.
@@ -115,6 +117,8 @@ type operand struct {
 const (
 	marker  = "__mark"
 	learner = "__learn"
+	enterer = "__enter"
+	leaver  = "__leave"
 )
 
 // instrument notes the texts of a template and puts markers into it.
@@ -122,7 +126,8 @@ func (t *tracer) instrument(tmpl *template.Template) error {
 	if err := t.list(t.files[tmpl.ParseName], tmpl.Root); err != nil {
 		return err
 	}
-	tmpl.Root.Nodes = slices.Insert(tmpl.Root.Nodes, 0, learn("."))
+	tmpl.Root.Nodes = append([]parse.Node{mustCall(enterer, ".")}, tmpl.Root.Nodes...)
+	tmpl.Root.Nodes = append(tmpl.Root.Nodes, mustCall(leaver))
 	return nil
 }
 
@@ -151,7 +156,7 @@ func (t *tracer) node(file *text, n parse.Node) (nodes []parse.Node, err error) 
 			return err
 		}
 		if learns {
-			b.List.Nodes = slices.Insert(b.List.Nodes, 0, learn("."))
+			b.List.Nodes = slices.Insert(b.List.Nodes, 0, mustCall(learner, "."))
 		}
 		return nil
 	}
@@ -169,7 +174,7 @@ func (t *tracer) node(file *text, n parse.Node) (nodes []parse.Node, err error) 
 			arguments = own.read(n.Pipe)
 		}
 		for _, v := range n.Pipe.Decl {
-			learners = append(learners, learn(v.Ident[0]))
+			learners = append(learners, mustCall(learner, v.Ident[0]))
 		}
 	case *parse.IfNode:
 		err = branch(&n.BranchNode, false)
@@ -192,9 +197,9 @@ func (t *tracer) node(file *text, n parse.Node) (nodes []parse.Node, err error) 
 	return append([]parse.Node{mark, n}, learners...), nil
 }
 
-// learn returns the action that calls the learner with one argument.
-func learn(argument string) parse.Node {
-	n, err := call(learner, []string{argument})
+// mustCall is call where nothing can be wrong.
+func mustCall(function string, arguments ...string) parse.Node {
+	n, err := call(function, arguments)
 	if err != nil {
 		panic(err) // the dot, or a variable that was declared
 	}
@@ -327,6 +332,19 @@ func (t *tracer) mark(number int, arguments ...any) (string, error) {
 		}
 	}
 	return "", nil
+}
+
+// enter is called where a template begins, and leave where it ends.
+func (t *tracer) enter(dot any) (string, error) {
+	if t.depth++; t.depth > deep {
+		return "", &fault{t.now.at(), fmt.Errorf("the templates call each other more than %d deep; let one of them stop", deep)}
+	}
+	return t.learn(dot), nil
+}
+
+func (t *tracer) leave() string {
+	t.depth--
+	return ""
 }
 
 // learn notes what was made of a secret: v is the value of a variable, or the dot within what

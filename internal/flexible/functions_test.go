@@ -1,0 +1,81 @@
+package flexible_test
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/Masterminds/sprig/v3"
+
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/flexible"
+)
+
+// TestFunctions calls every function, those of Sprig and ours, by a line of
+// testdata/functions.txt: what is executed, and what that prints; ~ stands for something else
+// each time, and a warning says so.
+func TestFunctions(t *testing.T) {
+	text, err := os.ReadFile("testdata/functions.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	called := make(map[string]bool)
+	word := regexp.MustCompile(`\w+`)
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSuffix(line, "\n")
+		source, want, found := strings.Cut(line, " => ")
+		if !found {
+			t.Fatalf("no => in %q", line)
+		}
+		for _, name := range word.FindAllString(source, -1) {
+			called[name] = true
+		}
+		got, problems := render(t, "{{ "+source+" }}")
+		changes := slices.ContainsFunc(problems, func(p *config.Problem) bool {
+			return p.Severity == config.Warning && strings.Contains(p.Err.Error(), "at each reload")
+		})
+		switch {
+		case config.HasErrors(problems):
+			t.Errorf("%s: %s", source, config.Format(problems))
+		case want == "~" && (got == "" || !changes):
+			t.Errorf("%s prints %q, with %s", source, got, config.Format(problems))
+		case want != "~" && (got != want || len(problems) > 0):
+			t.Errorf("%s prints %q, want %q; %s", source, got, want, config.Format(problems))
+		}
+	}
+	for name := range sprig.TxtFuncMap() {
+		if !called[name] && name != "getHostByName" && name != "fail" {
+			t.Errorf("%s is not called", name)
+		}
+	}
+}
+
+// render executes one template.
+func render(t *testing.T, base string) (string, []*config.Problem) {
+	t.Helper()
+	d, _ := config.Parse("settings.json", []byte(`{"service": {"port": 8080, "name": "shop", "list": ["b", "a", "b"], "map": {"x": 1}}}`))
+	r, problems := flexible.NewRenderer(flexible.Sources{
+		Settings: d.Root,
+		Environ:  []string{"NAME=value"},
+		Partial:  func(name string) (flexible.File, error) { return flexible.File{Name: name, Data: []byte("a partial")}, nil },
+		ReadFile: func(name string) ([]byte, error) { return []byte("what " + name + " holds\n"), nil },
+	})
+	if r == nil {
+		return "", problems
+	}
+	rendering, more := r.Render(t.Context(), flexible.File{Name: "base.tmpl", Data: []byte(base)})
+	if problems = append(problems, more...); rendering == nil {
+		return "", problems
+	}
+	return rendering.Text(), problems
+}
+
+// TestNetwork says that a function asks the network.
+func TestNetwork(t *testing.T) {
+	got, problems := render(t, `{{ getHostByName "127.0.0.1" }}`)
+	if len(problems) != 1 || problems[0].Severity != config.Warning || !strings.Contains(problems[0].Err.Error(), "asks the network") {
+		t.Errorf("%q, %v", got, problems)
+	}
+}
