@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -121,16 +122,21 @@ func TestConfigurations(t *testing.T) {
 
 // TestConsole types what the pages type, and gets what they show.
 func TestConsole(t *testing.T) {
-	demo := startDemo(t)
+	shop := startDemo(t)
 	for _, p := range pages(t) {
 		folder := t.TempDir() // each page begins afresh
 		var last string       // whole configuration so far
+		gateway := shop.gateway
 		for _, b := range p.blocks {
 			if b.configuration() {
 				last = b.text
 			}
 			if m := textFile.FindStringSubmatch(b.before); m != nil {
-				write(t, filepath.Join(folder, m[1]), []byte(b.text))
+				name := filepath.Join(folder, m[1])
+				if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				write(t, name, []byte(shop.real(b.text)))
 			}
 			if b.language != "console" {
 				continue
@@ -139,17 +145,21 @@ func TestConsole(t *testing.T) {
 				words := wordsOf(c.line)
 				switch filepath.Base(words[0]) {
 				case "sluice":
-					prepare(t, folder, words, b.before, last)
+					prepare(t, folder, words, b.before, shop.real(last))
+					switch words[1] {
+					case "demo": // runs
+						continue
+					case "run":
+						gateway = "http://" + startGateway(t, filepath.Join(folder, words[slices.Index(words, "-c")+1]))
+						continue
+					case "e2e":
+						words = append(words, "-p", "0")
+					}
 					if got := sluice(folder, words[1:]...); got != c.answer {
 						t.Errorf("%s:%d: $ %s\nshows\n%s\nreally is\n%s", p.name, b.line, c.line, c.answer, got)
 					}
 				case "curl":
-					body := ""
-					if words[1] == "-d" {
-						body = strings.Trim(words[2], "'")
-					}
-					url := strings.Replace(words[len(words)-1], "http://localhost:8080", demo, 1)
-					if got, ok := fetch(t, url, body, c.answer); !ok {
+					if got, ok := fetch(t, gateway, words[1:], c.answer); !ok {
 						t.Errorf("%s:%d: $ %s\nshows\n%s\nreally is\n%s", p.name, b.line, c.line, c.answer, got)
 					}
 				default:
@@ -160,8 +170,8 @@ func TestConsole(t *testing.T) {
 	}
 }
 
-// textFile is how a page names a file that is no configuration.
-var textFile = regexp.MustCompile("^`([\\w-]+\\.txt)`:\\s*$")
+// textFile is how a page names a file that it shows, at the end of the paragraph in front.
+var textFile = regexp.MustCompile("`([\\w/-]+\\.(?:txt|json|yaml))`[:,]\\s*$")
 
 // wordsOf parts a line as a shell does, as far as the pages need one: at blanks that are not
 // within '.
@@ -200,22 +210,33 @@ func prepare(t *testing.T, folder string, words []string, before, text string) {
 	}
 }
 
+// requestID is what differs from answer to answer in a problem.
+var requestID = regexp.MustCompile(`,"request_id":"[0-9a-f]{32}"`)
+
 // host is what differs from answer to answer: the hosts take turns.
 var host = regexp.MustCompile(`products-0\d`)
 
-// fetch returns the body at an address, to which it posts one unless that is empty, and
+// fetch makes the request of the arguments of a curl to a gateway, returns the body, and
 // whether it is what is shown. One host of the demo fails now and then and one is slow, so
 // that it asks several times.
-func fetch(t *testing.T, url, posted, want string) (got string, ok bool) {
+func fetch(t *testing.T, gateway string, args []string, want string) (got string, ok bool) {
 	t.Helper()
 	for range 8 {
-		var res *http.Response
-		var err error
-		if posted == "" {
-			res, err = http.Get(url)
-		} else {
-			res, err = http.Post(url, "application/x-www-form-urlencoded", strings.NewReader(posted))
+		r, err := http.NewRequest("GET", strings.Replace(args[len(args)-1], "http://localhost:8080", gateway, 1), nil)
+		if err != nil {
+			t.Fatal(err)
 		}
+		for i, arg := range args[:len(args)-1] {
+			switch arg {
+			case "-d":
+				r.Method, r.Body = "POST", io.NopCloser(strings.NewReader(args[i+1]))
+				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			case "-H":
+				name, value, _ := strings.Cut(args[i+1], ": ")
+				r.Header.Set(name, value)
+			}
+		}
+		res, err := http.DefaultClient.Do(r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -224,7 +245,7 @@ func fetch(t *testing.T, url, posted, want string) (got string, ok bool) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got = string(body)
+		got = requestID.ReplaceAllString(string(body), "")
 		if plain := host.ReplaceAllString(got, "products"); strings.TrimSpace(plain) == strings.TrimSpace(host.ReplaceAllString(want, "products")) {
 			return got, true
 		}
@@ -232,11 +253,27 @@ func fetch(t *testing.T, url, posted, want string) (got string, ok bool) {
 	return got, false
 }
 
+// A shop is a demo that runs.
+type shop struct {
+	gateway  string   // with the scheme
+	services []string // in the order in which the demo has them
+}
+
+// real returns a configuration in which the services of a demo with -p 9000 are those that
+// run.
+func (s shop) real(text string) string {
+	for i, address := range s.services {
+		text = strings.ReplaceAll(text, fmt.Sprintf("127.0.0.1:%d", 9001+i), address)
+	}
+	return text
+}
+
 // startDemo runs the demo on a free port until the test ends and returns its
 // address, at which everything is ready.
-func startDemo(t *testing.T) string {
+func startDemo(t *testing.T) shop {
 	t.Helper()
-	found := "http://" + start(t, "demo", "-p", "0")
+	address, said := start(t, "demo", "-p", "0")
+	found := "http://" + address
 	for status := 0; status != http.StatusOK; { // no longer than the demo runs
 		res, err := http.Get(found + "/__ready")
 		if err != nil {
@@ -246,14 +283,25 @@ func startDemo(t *testing.T) string {
 		res.Body.Close()
 		<-time.After(5 * time.Millisecond)
 	}
-	return found
+	s := shop{gateway: found}
+	for _, m := range service.FindAllStringSubmatch(said, -1) {
+		s.services = append(s.services, m[1])
+	}
+	if len(s.services) != 6 {
+		t.Fatalf("the demo has other services than its pages:\n%s", said)
+	}
+	return s
 }
+
+// service is the address of a service in what the demo says.
+var service = regexp.MustCompile(`(?m)^  \S+ +\w+://(127\.0\.0\.1:\d+)$`)
 
 // startGateway runs a gateway with a configuration file on a free port until the test ends
 // and returns its host and port.
 func startGateway(t *testing.T, name string) string {
 	t.Helper()
-	return start(t, "run", "-p", "0", "-c", name)
+	address, _ := start(t, "run", "-p", "0", "-c", name)
+	return address
 }
 
 // served is what the log says first of a program that serves.
@@ -261,7 +309,7 @@ var served = regexp.MustCompile(`serving.*?:(\d+)`)
 
 // start runs the program, a minute at most, until the test ends and returns the host and
 // port at which it serves.
-func start(t *testing.T, args ...string) string {
+func start(t *testing.T, args ...string) (address, so string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel) // after the signal below
@@ -283,6 +331,7 @@ func start(t *testing.T, args ...string) string {
 	for port == nil && lines.Scan() {
 		port = served.FindStringSubmatch(lines.Text())
 	}
+	so = said.String()
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
@@ -298,5 +347,5 @@ func start(t *testing.T, args ...string) string {
 	if port == nil {
 		t.Fatalf("%q does not serve", args)
 	}
-	return "127.0.0.1:" + port[1]
+	return "127.0.0.1:" + port[1], so
 }
