@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -101,6 +102,9 @@ func TestConfigurations(t *testing.T) {
 	writeKeys(t, folder)
 	for _, p := range pages(t) {
 		for _, b := range p.blocks {
+			if m := textFile.FindStringSubmatch(b.before); m != nil && !b.configuration() && !strings.Contains(m[1], "/") {
+				write(t, filepath.Join(folder, m[1]), []byte(b.text)) // which a configuration may name
+			}
 			if !b.configuration() || file.MatchString(b.before) { // of a component that is not there
 				continue
 			}
@@ -126,7 +130,7 @@ func TestConsole(t *testing.T) {
 	for _, p := range pages(t) {
 		folder := t.TempDir() // each page begins afresh
 		var last string       // whole configuration so far
-		gateway := shop.gateway
+		gateway, served := shop.gateway, ""
 		for _, b := range p.blocks {
 			if b.configuration() {
 				last = b.text
@@ -137,6 +141,9 @@ func TestConsole(t *testing.T) {
 					t.Fatal(err)
 				}
 				write(t, name, []byte(shop.real(b.text)))
+				if m[1] == served { // as --watch does it
+					gateway = "http://" + start(t, folder, "run", "-p", "0", "-c", served).address
+				}
 			}
 			if b.language != "console" {
 				continue
@@ -150,16 +157,17 @@ func TestConsole(t *testing.T) {
 					case "demo": // runs
 						continue
 					case "run":
-						gateway = "http://" + startGateway(t, filepath.Join(folder, words[slices.Index(words, "-c")+1]))
+						served = words[slices.Index(words, "-c")+1]
+						gateway = "http://" + start(t, folder, "run", "-p", "0", "-c", served).address
 						continue
 					case "e2e":
 						words = append(words, "-p", "0")
 					}
-					if got := sluice(folder, words[1:]...); got != c.answer {
+					if got := shop.shown(sluice(folder, words[1:]...)); got != c.answer {
 						t.Errorf("%s:%d: $ %s\nshows\n%s\nreally is\n%s", p.name, b.line, c.line, c.answer, got)
 					}
 				case "curl":
-					if got, ok := fetch(t, gateway, words[1:], c.answer); !ok {
+					if got, ok := fetch(t, gateway, wordsOf(shop.real(c.line))[1:], c.answer); !ok {
 						t.Errorf("%s:%d: $ %s\nshows\n%s\nreally is\n%s", p.name, b.line, c.line, c.answer, got)
 					}
 				default:
@@ -189,7 +197,7 @@ func wordsOf(line string) []string {
 
 // change is how a page says what is different in a file: with "hots" for the
 // first "host".
-var change = regexp.MustCompile(`[Ww]ith .("\w+"). for the first .("\w+").`)
+var change = regexp.MustCompile("[Ww]ith `(\"?[\\w/-]+\"?)` for the first `(\"?[\\w/-]+\"?)`")
 
 // prepare makes the file that a command names and nobody has made: the last
 // configuration of the page, with the change that the text in front demands.
@@ -210,8 +218,11 @@ func prepare(t *testing.T, folder string, words []string, before, text string) {
 	}
 }
 
-// requestID is what differs from answer to answer in a problem.
-var requestID = regexp.MustCompile(`,"request_id":"[0-9a-f]{32}"`)
+// local is where the gateways of the pages are.
+var local = regexp.MustCompile(`^http://localhost:80[89]0`)
+
+// headerOf is how curl writes a field of the answer.
+var headerOf = regexp.MustCompile(`%header\{([\w-]+)\}`)
 
 // host is what differs from answer to answer: the hosts take turns.
 var host = regexp.MustCompile(`products-0\d`)
@@ -222,7 +233,8 @@ var host = regexp.MustCompile(`products-0\d`)
 func fetch(t *testing.T, gateway string, args []string, want string) (got string, ok bool) {
 	t.Helper()
 	for range 8 {
-		r, err := http.NewRequest("GET", strings.Replace(args[len(args)-1], "http://localhost:8080", gateway, 1), nil)
+		form := ""
+		r, err := http.NewRequest("GET", local.ReplaceAllString(args[len(args)-1], gateway), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -234,6 +246,8 @@ func fetch(t *testing.T, gateway string, args []string, want string) (got string
 			case "-H":
 				name, value, _ := strings.Cut(args[i+1], ": ")
 				r.Header.Set(name, value)
+			case "-w":
+				form = args[i+1]
 			}
 		}
 		res, err := http.DefaultClient.Do(r)
@@ -245,12 +259,23 @@ func fetch(t *testing.T, gateway string, args []string, want string) (got string
 		if err != nil {
 			t.Fatal(err)
 		}
-		got = requestID.ReplaceAllString(string(body), "")
-		if plain := host.ReplaceAllString(got, "products"); strings.TrimSpace(plain) == strings.TrimSpace(host.ReplaceAllString(want, "products")) {
+		got = string(body)
+		if form != "" {
+			got = strings.NewReplacer("%{http_code}", strconv.Itoa(res.StatusCode), `\n`, "\n").Replace(form)
+			got = headerOf.ReplaceAllStringFunc(got, func(m string) string { return res.Header.Get(headerOf.FindStringSubmatch(m)[1]) })
+		}
+		if alike(got) == alike(want) {
 			return got, true
 		}
 	}
 	return got, false
+}
+
+// alike returns an answer without what differs from one to the next: the host of the products
+// that has made it, and the id of the request.
+func alike(answer string) string {
+	answer = regexp.MustCompile(`"request_id":"[0-9a-f]{32}"`).ReplaceAllString(answer, `"request_id":""`)
+	return strings.TrimSpace(host.ReplaceAllString(answer, "products"))
 }
 
 // A shop is a demo that runs.
@@ -272,8 +297,8 @@ func (s shop) real(text string) string {
 // address, at which everything is ready.
 func startDemo(t *testing.T) shop {
 	t.Helper()
-	address, said := start(t, "demo", "-p", "0")
-	found := "http://" + address
+	demo := start(t, ".", "demo", "-p", "0")
+	found := "http://" + demo.address
 	for status := 0; status != http.StatusOK; { // no longer than the demo runs
 		res, err := http.Get(found + "/__ready")
 		if err != nil {
@@ -284,13 +309,21 @@ func startDemo(t *testing.T) shop {
 		<-time.After(5 * time.Millisecond)
 	}
 	s := shop{gateway: found}
-	for _, m := range service.FindAllStringSubmatch(said, -1) {
+	for _, m := range service.FindAllStringSubmatch(demo.said, -1) {
 		s.services = append(s.services, m[1])
 	}
 	if len(s.services) != 6 {
-		t.Fatalf("the demo has other services than its pages:\n%s", said)
+		t.Fatalf("the demo has other services than its pages:\n%s", demo.said)
 	}
 	return s
+}
+
+// shown is the inverse of real.
+func (s shop) shown(text string) string {
+	for i, address := range s.services {
+		text = strings.ReplaceAll(text, address, fmt.Sprintf("127.0.0.1:%d", 9001+i))
+	}
+	return text
 }
 
 // service is the address of a service in what the demo says.
@@ -300,20 +333,22 @@ var service = regexp.MustCompile(`(?m)^  \S+ +\w+://(127\.0\.0\.1:\d+)$`)
 // and returns its host and port.
 func startGateway(t *testing.T, name string) string {
 	t.Helper()
-	address, _ := start(t, "run", "-p", "0", "-c", name)
-	return address
+	return start(t, ".", "run", "-p", "0", "-c", name).address
 }
 
 // served is what the log says first of a program that serves.
 var served = regexp.MustCompile(`serving.*?:(\d+)`)
 
-// start runs the program, a minute at most, until the test ends and returns the host and
-// port at which it serves.
-func start(t *testing.T, args ...string) (address, so string) {
+// started is the host and port at which the program serves, and what it had said by then.
+type started struct{ address, said string }
+
+// start runs the program in a folder, a minute at most, until the test ends.
+func start(t *testing.T, folder string, args ...string) started {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel) // after the signal below
 	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Dir = folder
 	out, in := io.Pipe()
 	cmd.Stdout, cmd.Stderr = in, in
 	if err := cmd.Start(); err != nil {
@@ -331,7 +366,7 @@ func start(t *testing.T, args ...string) (address, so string) {
 	for port == nil && lines.Scan() {
 		port = served.FindStringSubmatch(lines.Text())
 	}
-	so = said.String()
+	first := said.String()
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
@@ -347,5 +382,5 @@ func start(t *testing.T, args ...string) (address, so string) {
 	if port == nil {
 		t.Fatalf("%q does not serve", args)
 	}
-	return "127.0.0.1:" + port[1], so
+	return started{"127.0.0.1:" + port[1], first}
 }
