@@ -100,9 +100,10 @@ var layers = map[string][]string{
 	"runtime":   {"compile", "component", "config", "engine", "gateway", "kit/change", "kit/tlsx", "kit/watch", "model", "telemetry"},
 	"demo":      {"body", "engine", "gateway"},
 	"e2e":       {"config", "kit/jsonschema"},
+	"migrate":   {"config", "manual", "model", "published"},
 	"audit":     {"config", "model", "published"},
 	"report":    {"config"},
-	"cli":       {"audit", "compile", "component", "config", "demo", "e2e", "engine", "engine/fast/wire", "flexible", "gateway", "kit/jsonschema", "kit/spool", "kit/watch", "manual", "model", "published", "report", "route", "runtime"},
+	"cli":       {"audit", "compile", "component", "config", "demo", "e2e", "engine", "engine/fast/wire", "flexible", "gateway", "kit/jsonschema", "kit/spool", "kit/watch", "manual", "migrate", "model", "published", "report", "route", "runtime"},
 }
 
 // ofComponents lists what components, and their helpers in kit, may import of ours,

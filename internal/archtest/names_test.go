@@ -20,7 +20,7 @@ import (
 
 // aboutNames are the packages that speak of components by their names: what was
 // published, what is judged whoever has built it, and prose for people.
-var aboutNames = []string{"published", "audit", "manual"}
+var aboutNames = []string{"published", "audit", "manual", "migrate"}
 
 // otherWords are names that are something else where a package writes them.
 var otherWords = map[string][]string{

@@ -149,6 +149,17 @@ func TestAuditSources(t *testing.T) {
 	if got.code != 1 || !strings.HasPrefix(got.stdout, want) {
 		t.Errorf("%+v, want %q", got, want)
 	}
+	// What stands in the settings of a template is found there.
+	t.Setenv("KRAKEND_TIMEOUT", "")
+	if err := os.Mkdir("settings", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, "gateway.tmpl", `{"version": 3, "timeout": "{{ .shop.timeout }}"}`)
+	write(t, "settings/shop.json", "{\n  \"timeout\": \"2m\"\n}\n")
+	got = invoke(t, "audit", "-c", "gateway.tmpl", "--settings", "settings", "-s", "CRITICAL")
+	if want := "\n\tsettings/shop.json:2:14: timeout\n"; got.code != 1 || !strings.Contains(got.stdout, want) {
+		t.Errorf("%+v, want %q", got, want)
+	}
 	// A name that a terminal would obey is shown instead.
 	name := "a\x1b]0;x\x07.yaml"
 	if err := os.WriteFile(name, []byte("version: 3\n"), 0o644); err != nil {

@@ -23,6 +23,7 @@ func TestHelp(t *testing.T) {
 		{"help-check.txt", [][]string{{"help", "check"}, {"check", "--help"}, {"validate", "-h"}}},
 		{"help-audit.txt", [][]string{{"help", "audit"}, {"audit", "-h"}}},
 		{"help-explain.txt", [][]string{{"help", "explain"}, {"explain", "-h"}}},
+		{"help-migrate.txt", [][]string{{"help", "migrate"}, {"migrate", "-h"}}},
 		{"help-init.txt", [][]string{{"help", "init"}, {"init", "-h"}}},
 		{"help-schema.txt", [][]string{{"help", "schema"}, {"schema", "-h"}}},
 		{"help-demo.txt", [][]string{{"help", "demo"}, {"demo", "-h"}}},

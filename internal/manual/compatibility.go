@@ -188,15 +188,16 @@ A KrakenD v3 file that uses what works here runs unchanged, but for the differen
 below. This page is generated: it has a row for every configuration key that was ever
 published, %d of them. %d work, each with the test that proves it; %d belong to
 namespaces that are not built yet and are refused at start by name; %d are refused with
-the reason. Nothing is ignored.
+the reason. Nothing is ignored. [The command migrate](migrate.md)
+says what of this concerns a file.
 
 ## Deliberate differences
 
 | Where | KrakenD | Sluice | Reason |
 |---|---|---|---|
 `, len(rows), count[Works], count[NotYet], count[Refused])
-	for _, d := range differences {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", d.where, d.theirs, d.ours, d.why)
+	for _, d := range Differences() {
+		fmt.Fprintf(&b, "| <a id=\"%s\"></a>%s | %s | %s | %s |\n", d.ID, d.Where, d.Theirs, d.Ours, d.Why)
 	}
 	b.WriteString("\n## Keys\n")
 	var section string
