@@ -123,7 +123,6 @@ type suite struct {
 
 // test runs the cases.
 func (a *app) test(ctx context.Context, t suite) error {
-	usage := func(format string, args ...any) error { return &exitError{exitUsage, fmt.Errorf(format, args...)} }
 	elsewhere := t.noStart || t.url != ""
 	switch {
 	case !slices.Contains([]string{"text", "json", "junit"}, t.format):
@@ -161,7 +160,7 @@ func (a *app) test(ctx context.Context, t suite) error {
 	if ctx.Err() != nil {
 		return &exitError{exitRuntime, errStoppedEarly}
 	}
-	a.print(problems)
+	a.printProblems(problems)
 	if config.HasErrors(problems) {
 		return &exitError{exitConfig, nil}
 	}
@@ -194,10 +193,21 @@ func (a *app) runCases(ctx context.Context, t suite, r *e2e.Runner, cases []*e2e
 	r.Run(ctx, cases, func(result e2e.Result) {
 		report = append(report, result)
 		if t.format == "text" {
-			io.WriteString(a.text(), result.Text()) // the end says it if that fails
+			io.WriteString(a.stdout, a.told(result)) // the end says it if that fails
 		}
 	})
 	return report
+}
+
+// told returns a result as text, its outcome in colour where standard output has colours.
+func (a *app) told(r e2e.Result) string {
+	text := visibly(r.Text())
+	colours := map[e2e.Outcome]string{e2e.OK: "32", e2e.Failed: "1;31", e2e.NotRun: "33"}
+	if t := terminalOf(a.stdout, os.Getenv); t != nil && t.Colour {
+		head, rest, _ := strings.Cut(text, "\n")
+		text = strings.TrimSuffix(head, string(r.Outcome)) + "\x1b[" + colours[r.Outcome] + "m" + string(r.Outcome) + "\x1b[0m\n" + rest
+	}
+	return text
 }
 
 // writeReport writes what is left of the report.
@@ -374,7 +384,7 @@ func (a *app) startGateway(ctx context.Context, t suite, r *e2e.Runner) (*runtim
 		restore()
 		failed := closeLogs()
 		if errors.Is(err, runtime.ErrConfig) {
-			a.print(problems)
+			a.printProblems(problems)
 			return nil, nil, &exitError{exitConfig, nil}
 		}
 		return nil, nil, &exitError{exitRuntime, cmp.Or(err, failed)}

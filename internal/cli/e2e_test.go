@@ -91,6 +91,37 @@ func TestE2E(t *testing.T) {
 	}
 }
 
+// TestE2EColours are those of outcomes, where people look.
+func TestE2EColours(t *testing.T) {
+	shop(t)
+	t.Setenv("CLICOLOR_FORCE", "1")
+	got := invoke(t, "e2e", "-p", "0")
+	for _, want := range []string{"things: \x1b[32mok\x1b[0m\n", "wrong: \x1b[1;31mfailed\x1b[0m\n  specs/wrong.json:2:9\n", "wrong > 1: \x1b[33mnot run\x1b[0m\n4 cases: "} {
+		if !strings.Contains(got.stdout, want) {
+			t.Errorf("got %q, want %q", got.stdout, want)
+		}
+	}
+	t.Setenv("NO_COLOR", "1")
+	if got := invoke(t, "e2e", "-p", "0"); strings.Contains(got.stdout, "\x1b") {
+		t.Errorf("got %q", got.stdout)
+	}
+}
+
+// TestE2ETemplate tests a gateway whose configuration is made of templates.
+func TestE2ETemplate(t *testing.T) {
+	shop(t)
+	if err := os.Mkdir("settings", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, "settings/shop.json", `{"path": "/thing/{id}"}`)
+	write(t, "shop.tmpl", `{"version": 3, "listen_ip": "127.0.0.1", "endpoints": [
+		{"endpoint": "{{ .shop.path }}", "backend": [{"host": ["{{ env "BACKEND" }}"], "url_pattern": "/param_forwarding/{id}", "allow": ["path"]}]}]}`)
+	write(t, "thing.yaml", `{in: {url: "http://localhost:8080/thing/7"}, out: {status_code: 200, body: {path: /param_forwarding/7}}}`)
+	if got := invoke(t, "e2e", "-c", "shop.tmpl", "--settings", "settings", "-p", "0", "thing.yaml"); got != (result{0, "thing: ok\n1 case: 1 ok\n", ""}) {
+		t.Errorf("got %+v", got)
+	}
+}
+
 // TestE2EProduct gives the gateway the name that specifications of another one have.
 func TestE2EProduct(t *testing.T) {
 	shop(t)

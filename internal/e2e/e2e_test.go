@@ -271,8 +271,7 @@ func TestAway(t *testing.T) {
 
 // TestTowards leads what goes to a port to where the gateway is, Host and redirects as written.
 func TestTowards(t *testing.T) {
-	var s *httptest.Server
-	s = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/a" {
 			http.Redirect(w, r, "http://127.0.0.1:1/b", http.StatusFound)
 			return
