@@ -2,7 +2,9 @@ package flexible
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"reflect"
@@ -55,6 +57,10 @@ func (t *tracer) functions(s Sources) {
 		p := partials[name]
 		if p == nil {
 			f, err := s.Partial(name)
+			if errors.Is(err, fs.ErrNotExist) && t.undefined != UndefinedError {
+				t.warn(fmt.Errorf("%w; nothing stands in its place", err))
+				return "", nil
+			}
 			if err != nil {
 				return "", err
 			}

@@ -59,7 +59,9 @@ func render(t *testing.T, base string) (string, []*config.Problem) {
 	r, problems := flexible.NewRenderer(flexible.Sources{
 		Settings: d.Root,
 		Environ:  []string{"NAME=value"},
-		Partial:  func(name string) (flexible.File, error) { return flexible.File{Name: name, Data: []byte("a partial")}, nil },
+		Partial: func(name string) (flexible.File, error) {
+			return flexible.File{Name: name, Data: []byte("a partial")}, nil
+		},
 		ReadFile: func(name string) ([]byte, error) { return []byte("what " + name + " holds\n"), nil },
 	})
 	if r == nil {

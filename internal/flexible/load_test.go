@@ -161,6 +161,19 @@ func TestExtended(t *testing.T) {
 	}
 }
 
+// TestMissingPartial makes nothing of a partial that is not there, where that is asked for.
+func TestMissingPartial(t *testing.T) {
+	write(t, "-- base.tmpl --\n{\"name\": \"a{{ include \"p.txt\" }}b\"}\n-- partials/q --\n")
+	for undefined, want := range map[string]string{
+		"error": "error: base.tmpl:1:15: include: the file p.txt is not in partials; write its path within the folder of partials, which FC_PARTIALS or --partials names\n",
+		"zero":  "{\"name\":\"ab\"}\nwarning: base.tmpl:1:15: the file p.txt is not in partials; write its path within the folder of partials, which FC_PARTIALS or --partials names; nothing stands in its place\n",
+	} {
+		if got := result(t, flexible.Options{}, "FC_ENABLE=1", "FC_PARTIALS=partials", "FC_UNDEFINED="+undefined); got != want {
+			t.Errorf("%s: got %s", undefined, got)
+		}
+	}
+}
+
 // TestUsual finds the file in the extended form that nobody names, unless templates are off.
 func TestUsual(t *testing.T) {
 	write(t, "-- flexible_config.json --\n{\"settings\": {\"paths\": [\"s\"]}}\n-- s/a.yaml --\nname: shop\n-- base.tmpl --\n{\"name\": \"{{ .a.name }}\"}")

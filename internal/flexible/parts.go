@@ -320,9 +320,15 @@ func (c *collector) partial(name string) (File, error) {
 			names = append(names, e.Name())
 		}
 	}
-	return File{}, fmt.Errorf("the file %s is not in %s; %s", name, folders[0].Name,
-		near(name, names, "write its path within the folder of partials, which FC_PARTIALS or --partials names"))
+	return File{}, &missing{fmt.Sprintf("the file %s is not in %s; %s", name, folders[0].Name,
+		near(name, names, "write its path within the folder of partials, which FC_PARTIALS or --partials names"))}
 }
+
+// missing is the error of a partial that is not there.
+type missing struct{ text string }
+
+func (m *missing) Error() string { return m.text }
+func (*missing) Unwrap() error   { return fs.ErrNotExist }
 
 // tree says which files take part.
 func (c *collector) tree(s Sources) string {

@@ -179,7 +179,7 @@ func TestConsole(t *testing.T) {
 }
 
 // textFile is how a page names a file that it shows, at the end of the paragraph in front.
-var textFile = regexp.MustCompile("`([\\w/-]+\\.(?:txt|json|yaml))`[:,]\\s*$")
+var textFile = regexp.MustCompile("`([\\w./-]+\\.(?:txt|tmpl|json|yaml))`[:,]\\s*$")
 
 // wordsOf parts a line as a shell does, as far as the pages need one: at blanks that are not
 // within '.
