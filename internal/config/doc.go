@@ -91,6 +91,21 @@
 // addresses which may begin with a user and have no scheme: those are masked. A key whose name sounds like
 // one and that is none says secret:"false", a test asks for one of the two.
 //
+// # What is stricter
+//
+// The stricter tag of a field is a [Strictness]: which of two values of the key lets less pass,
+// for whoever reviews the difference of two configurations. What has none has changed, and
+// nobody says for the better or the worse.
+//
+//	limit      the lower number; 0 and an absent key are no limit
+//	lower      the lower number
+//	higher     the higher number, or the later value of Enum
+//	true       true; false likewise
+//	fewer      the list with fewer entries, be it none
+//	more       the list with more entries
+//	only       the list with fewer entries; none is no restriction
+//	there      a value rather than none
+//
 // # Examples
 //
 // The example tag of a field is a value as JSON. Schemas carry it, and messages

@@ -42,6 +42,7 @@ func (d *Document) Aliased() []*Problem { return d.aliased }
 type LoadOptions struct {
 	Environ   []string // KEY=VALUE, for ${env:KEY}; nil is no variable
 	SkipFiles bool     // ${file:} references are not read; see [Document.Judge]
+	AsWritten bool     // no reference is looked up: each is right, and what it stands for is of no interest; see [Node.Source]
 
 	ReadFile func(name string) ([]byte, error) // nil is [ReadDocument] for the document, [ReadFile] for references
 }

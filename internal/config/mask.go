@@ -412,6 +412,18 @@ func (n *Node) Shown(text string) string {
 	return n.written.shown()
 }
 
+// Source returns the text of n as it stands in the file, and whether there is a reference in
+// it. What stands beside one may be a secret: it is there to be compared.
+func (n *Node) Source() (text string, refers bool) {
+	switch {
+	case n == nil:
+		return "", false
+	case n.written == nil:
+		return n.Text, false
+	}
+	return n.written.text, true
+}
+
 // AppendShown appends a text that was read from n, which is nil for a default, as a JSON
 // string that people may see: as [Node.Shown] has it, without the user information of a URL.
 func (n *Node) AppendShown(dst []byte, text string) []byte {

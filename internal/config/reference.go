@@ -15,7 +15,7 @@ import (
 // value is an Error. [Load] calls ExpandReferences; a document from [Parse]
 // needs it once.
 func (d *Document) ExpandReferences(o LoadOptions) []*Problem {
-	e := expander{environ: make(map[string]string, len(o.Environ)), readFile: o.ReadFile, skipFiles: o.SkipFiles}
+	e := expander{environ: make(map[string]string, len(o.Environ)), readFile: o.ReadFile, skipFiles: o.SkipFiles, asWritten: o.AsWritten}
 	if e.readFile == nil {
 		e.readFile = ReadFile
 	}
@@ -32,6 +32,7 @@ type expander struct {
 	environ  map[string]string
 	readFile func(string) ([]byte, error)
 
+	asWritten bool
 	skipFiles bool
 	unread    []string // see [Document]
 
@@ -90,14 +91,14 @@ func (e *expander) expand(n *Node) {
 			e.report(n, fmt.Errorf("the reference ${%s: has no closing brace; write ${%s:...}, or $${ for a plain ${", kind, kind))
 			return
 		}
-		if kind == "file" && e.skipFiles {
+		if kind == "file" && e.skipFiles && !e.asWritten {
 			e.unread = append(e.unread, n.Path())
 		}
 		value, err := e.value(kind, argument)
 		if err != nil {
 			e.report(n, err)
 		}
-		if value != "" {
+		if value != "" && !e.asWritten {
 			e.inserted = append(e.inserted, insertion{n.Path(), value, e.url || e.extra, e.url})
 		}
 		keep(before)
@@ -137,6 +138,9 @@ func forEachReference(text string, replace func(reference string) string) string
 	}
 }
 
+// anything stands for the value of a reference that is not looked up. It is a number, too.
+const anything = "1"
+
 // skipped stands for the content of a file that is not read.
 const skipped = "skipped"
 
@@ -149,6 +153,9 @@ func (e *expander) report(n *Node, err error) {
 }
 
 func (e *expander) value(kind, argument string) (string, error) {
+	if e.asWritten {
+		return anything, nil
+	}
 	if kind == "env" {
 		value, found := e.environ[argument]
 		if !found {

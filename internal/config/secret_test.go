@@ -112,3 +112,30 @@ func TestSecretTag(t *testing.T) {
 		}()
 	}
 }
+
+// TestStricterTag lets nobody say of a value what cannot be said of it.
+func TestStricterTag(t *testing.T) {
+	for name, typ := range map[string]reflect.Type{
+		"a limit of a text": reflect.TypeFor[struct {
+			S string `json:"s" stricter:"limit"`
+		}](),
+		"a number that is true": reflect.TypeFor[struct {
+			N int `json:"n" stricter:"true"`
+		}](),
+		"fewer of one": reflect.TypeFor[struct {
+			S string `json:"s" stricter:"fewer"`
+		}](),
+		"another word": reflect.TypeFor[struct {
+			N int `json:"n" stricter:"less"`
+		}](),
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: it may be", name)
+				}
+			}()
+			SpecOf(typ)
+		}()
+	}
+}

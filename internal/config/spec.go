@@ -62,6 +62,7 @@ type Field struct {
 	Example string       // of the value, as JSON; "" for none
 	Guards  Guarding     // what depends on the key
 	Secret  Secrecy      // whether its value may be shown
+	Strict  Strictness   // which of two values lets less pass
 	Name    string       // Go name
 	Owner   reflect.Type // the struct that declares it
 	Spec    *Spec
@@ -100,6 +101,41 @@ const (
 	IsAddress Secrecy = "address" // addresses that may begin with a user and have no scheme: masked then
 	NotSecret Secrecy = "false"   // its name sounds like that of a secret, and it is none
 )
+
+// A Strictness is the value of the tag stricter of a key, "" where nobody can say: which of
+// two values of it lets less pass, or shows less, to whoever reviews a change.
+type Strictness string
+
+// The strictnesses.
+const (
+	Limit  Strictness = "limit"  // the lower number, where 0 and an absent key are no limit
+	Lower  Strictness = "lower"  // the lower number
+	Higher Strictness = "higher" // the higher number, or the later of Enum
+	On     Strictness = "true"
+	Off    Strictness = "false"
+	Fewer  Strictness = "fewer" // the list with fewer entries, be it none
+	More   Strictness = "more"  // the list with more entries
+	Only   Strictness = "only"  // the list with fewer entries, where none is no restriction
+	There  Strictness = "there" // a value rather than none
+)
+
+// fits reports whether values of s can be compared like that.
+func (st Strictness) fits(s *Spec) bool {
+	number := s.Shape == IntShape || s.Shape == FloatShape || DurationShape <= s.Shape && s.Shape <= SizeShape
+	switch st {
+	case "", There:
+		return true
+	case Limit, Lower:
+		return number
+	case Higher:
+		return number || s.Shape == TextShape && s.Enum != nil
+	case On, Off:
+		return s.Shape == BoolShape
+	case Fewer, More, Only:
+		return s.Shape == ListShape && s.Item.scalar()
+	}
+	return false
+}
 
 // embedded is a struct whose fields are flattened into those of another.
 type embedded struct {
@@ -332,7 +368,7 @@ func (r specReader) readFields(s *Spec, t reflect.Type, index []int) {
 		default:
 			field := Field{
 				Key: key, Was: f.Tag.Get("was"), Example: f.Tag.Get("example"), Guards: Guarding(f.Tag.Get("guards")),
-				Secret: Secrecy(f.Tag.Get("secret")), Name: f.Name, Owner: t, Spec: r.read(f.Type), index: at,
+				Secret: Secrecy(f.Tag.Get("secret")), Strict: Strictness(f.Tag.Get("stricter")), Name: f.Name, Owner: t, Spec: r.read(f.Type), index: at,
 			}
 			switch field.Guards {
 			case "", GuardsKey, GuardsList, GuardsObject, GuardsOption, GuardsBeside, GuardsAccess:
@@ -344,6 +380,9 @@ func (r specReader) readFields(s *Spec, t reflect.Type, index []int) {
 				panic(fmt.Sprintf("config: the secret tag of %s.%s: %q is none of true, address and false", t, f.Name, field.Secret))
 			case field.Secret == IsSecret && !field.Spec.HoldsTexts():
 				panic(fmt.Sprintf("config: the secret tag of %s.%s: only texts, and lists and maps of them, are secrets", t, f.Name))
+			}
+			if !field.Strict.fits(field.Spec) {
+				panic(fmt.Sprintf("config: the stricter tag of %s.%s: %q says nothing of a %s", t, f.Name, field.Strict, field.Spec))
 			}
 			field.Rules = readRules(t, f, field.Spec)
 			s.defaulted = s.defaulted || f.Type.Kind() == reflect.Struct && field.Spec.defaulted

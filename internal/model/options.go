@@ -46,14 +46,14 @@ type Service struct {
 
 	// Timeout is the time an endpoint has for its answer, unless it says
 	// otherwise; 0s stands for 2s.
-	Timeout config.Duration `json:"timeout" example:"\"2s\""`
+	Timeout config.Duration `json:"timeout" example:"\"2s\"" stricter:"limit"`
 
 	// ServiceTimeout is the time that the components of the service have, those in the
 	// extra_config of the root that may wait, such as scripts and plugins: before a
 	// request is routed, and once more behind its answer. The time of the endpoint does
 	// not count, nor that of a body that streams. What takes longer is answered like any
 	// other timeout, and told in the log. 0s is no limit, unset it is 30s.
-	ServiceTimeout config.Duration `json:"service_timeout"`
+	ServiceTimeout config.Duration `json:"service_timeout" stricter:"limit"`
 
 	// CacheTTL is the max-age that complete answers announce in
 	// Cache-Control; 0s announces nothing.
@@ -67,10 +67,10 @@ type Service struct {
 
 	// DebugEndpoint serves /__debug/, which answers a pong and logs the
 	// request at debug level.
-	DebugEndpoint bool `json:"debug_endpoint"`
+	DebugEndpoint bool `json:"debug_endpoint" stricter:"false"`
 
 	// EchoEndpoint serves /__echo/, which answers with the request it got.
-	EchoEndpoint bool `json:"echo_endpoint"`
+	EchoEndpoint bool `json:"echo_endpoint" stricter:"false"`
 
 	// SequentialStart has no effect: agents connect beside each other, and neither the
 	// gateway nor another agent waits for one.
@@ -89,7 +89,7 @@ type Service struct {
 	AllowInsecureConnections bool `json:"allow_insecure_connections" check:"deprecated,idle"`
 
 	// TLS serves HTTPS.
-	TLS *ServerTLS `json:"tls" guards:"object"`
+	TLS *ServerTLS `json:"tls" guards:"object" stricter:"there"`
 
 	// Plugin names the folder of native plugins, which are not loaded: a warning
 	// where no namespace asks for one, else an error.
@@ -111,37 +111,37 @@ type Service struct {
 type Server struct {
 	// ReadTimeout limits reading a whole request, body included; 0s is no
 	// limit.
-	ReadTimeout config.Duration `json:"read_timeout"`
+	ReadTimeout config.Duration `json:"read_timeout" stricter:"limit"`
 
 	// ReadHeaderTimeout limits reading the header of a request; 0s is no
 	// limit, unset it is 10s.
-	ReadHeaderTimeout config.Duration `json:"read_header_timeout"`
+	ReadHeaderTimeout config.Duration `json:"read_header_timeout" stricter:"limit"`
 
 	// WriteTimeout limits writing an answer, counted from the end of the
 	// request's header; 0s is no limit.
-	WriteTimeout config.Duration `json:"write_timeout"`
+	WriteTimeout config.Duration `json:"write_timeout" stricter:"limit"`
 
 	// StallTimeout ends an answer of which the client takes nothing for so long,
 	// which frees the memory that holds it. Over HTTP/2 it counts for every answer.
 	// Clients that are slow have as long for each 64KiB. 0s is no limit, unset it
 	// is 60s. Tunnels have idle_timeout.
-	StallTimeout config.Duration `json:"stall_timeout"`
+	StallTimeout config.Duration `json:"stall_timeout" stricter:"limit"`
 
 	// IdleTimeout is how long an idle connection of a client is kept, and how
 	// long a tunnel may be without traffic (upgrade of the namespace proxy); 0s
 	// stands for read_timeout, and if that is 0s too for read_header_timeout.
 	// Unset it is 120s.
-	IdleTimeout config.Duration `json:"idle_timeout"`
+	IdleTimeout config.Duration `json:"idle_timeout" stricter:"limit"`
 
 	// MaxHeaderBytes limits the request line and the header of a request; 0
 	// stands for 1000000.
-	MaxHeaderBytes int `json:"max_header_bytes" check:"min=0"`
+	MaxHeaderBytes int `json:"max_header_bytes" check:"min=0" stricter:"limit"`
 
 	// MaxBodyBytes limits the body of a request; a larger one is answered with
 	// 413. 0 is no limit. Without it bodies that are held in memory have 32MiB:
 	// those that go to several backends or shadows, and those that are looked
 	// into. Bodies that stream have no limit then.
-	MaxBodyBytes *config.Size `json:"max_body_bytes" check:"min=0" guards:"key"`
+	MaxBodyBytes *config.Size `json:"max_body_bytes" check:"min=0" guards:"key" stricter:"limit"`
 
 	// ShutdownDelay is how long a gateway that is told to stop goes on serving
 	// whoever comes, with readiness 503 from the beginning, until it closes its
@@ -155,14 +155,14 @@ type Server struct {
 	MaxShutdownWaitTime config.Duration `json:"max_shutdown_wait_time"`
 
 	// UseH2C accepts HTTP/2 without TLS.
-	UseH2C bool `json:"use_h2c"`
+	UseH2C bool `json:"use_h2c" stricter:"false"`
 }
 
 // Transport holds the settings of connections to backends. Backends with equal settings
 // share their connections.
 type Transport struct {
 	// DialerTimeout limits making a TCP connection; 0s is no limit of its own.
-	DialerTimeout config.Duration `json:"dialer_timeout"`
+	DialerTimeout config.Duration `json:"dialer_timeout" stricter:"limit"`
 
 	// DialerKeepAlive is the interval of TCP keep-alive probes; 0s stands for
 	// 15s.
@@ -194,7 +194,7 @@ type Transport struct {
 
 	// ResponseHeaderTimeout limits the wait for the header of an answer once
 	// the request is sent; 0s is no limit of its own.
-	ResponseHeaderTimeout config.Duration `json:"response_header_timeout"`
+	ResponseHeaderTimeout config.Duration `json:"response_header_timeout" stricter:"limit"`
 
 	// ExpectContinueTimeout is how long to wait for 100 Continue before the
 	// body of a request is sent whose client sent Expect, if input_headers lets
@@ -214,7 +214,7 @@ type Transport struct {
 	// which is 6MB of one-digit numbers, 12MB of ordinary records and 5MB of YAML.
 	// What XML and YAML make of an answer for a client may be four times as long as the limit, and
 	// beyond 1MiB no more than 24 times as long as the answer.
-	MaxResponseBytes *config.Size `json:"max_response_bytes" check:"min=0" guards:"key"`
+	MaxResponseBytes *config.Size `json:"max_response_bytes" check:"min=0" guards:"key" stricter:"limit"`
 
 	// ClientTLS configures TLS towards backends.
 	ClientTLS *ClientTLS `json:"client_tls" guards:"object"`
@@ -276,13 +276,13 @@ type Behaviour struct {
 	// for the cache of one browser. It is those of endpoints that authenticate, those
 	// where a header or a claim is part of what is called, and those to requests of
 	// which backends see Authorization, Cookie or another credential.
-	PersonalCache PersonalCache `json:"personal_cache"`
+	PersonalCache PersonalCache `json:"personal_cache" stricter:"higher"`
 
 	// RedirectCredentials is how far a redirect of a backend takes along what may be a
 	// credential, and a Referer: host, to the same name and those below it, on any port,
 	// or origin, to the same scheme, name and port, or from http to https. It is taken to
 	// the hosts that the backend lists in any case, and from https to http in none.
-	RedirectCredentials RedirectCredentials `json:"redirect_credentials"`
+	RedirectCredentials RedirectCredentials `json:"redirect_credentials" stricter:"higher"`
 
 	// BreakerThreshold is when a breaker opens: more_than max_errors or at
 	// max_errors.
@@ -303,22 +303,22 @@ type Behaviour struct {
 	// 2,048 bits, of HMAC shorter than the digest (RFC 7518, sections 3.2 and
 	// 3.3). A warning uses it all the same; an error stops the start where a file
 	// holds it, and verifies no token with it where it was downloaded.
-	WeakKeys Verdict `json:"weak_keys"`
+	WeakKeys Verdict `json:"weak_keys" stricter:"higher"`
 
 	// UnknownKeys is what an unknown key of a core object or of a component
 	// that protects nothing is: a warning or an error.
-	UnknownKeys Verdict `json:"unknown_keys"`
+	UnknownKeys Verdict `json:"unknown_keys" stricter:"higher"`
 
 	// Mistakes is what something is that can be served and cannot be meant, such
 	// as a placeholder that never has a value: a warning or an error. It never
 	// makes a warning of what would leave a protection open.
-	Mistakes Verdict `json:"mistakes"`
+	Mistakes Verdict `json:"mistakes" stricter:"higher"`
 
 	// WeakTypes is what a value is that existing files hold and the schema does not
 	// allow: a text for a number, one value for a list, another letter case, null,
 	// a key that occurs twice or is missing: a warning or an error. It never makes
 	// a warning of what would leave a protection open.
-	WeakTypes Verdict `json:"weak_types"`
+	WeakTypes Verdict `json:"weak_types" stricter:"higher"`
 
 	// MaxHops is how many gateways a request may pass, this one included: it
 	// counts them in the header Sluice-Hops, and one more is answered with 508, so
@@ -341,7 +341,7 @@ type Endpoint struct {
 	OutputEncoding OutputEncoding `json:"output_encoding"`
 
 	// Timeout is the time for the answer; 0s stands for that of the service.
-	Timeout config.Duration `json:"timeout"`
+	Timeout config.Duration `json:"timeout" stricter:"limit"`
 
 	// CacheTTL is the max-age that complete answers announce in Cache-Control;
 	// 0s stands for that of the service. They are public; behaviour.personal_cache says
@@ -358,19 +358,19 @@ type Endpoint struct {
 	// trusted proxies only, those of the namespace router. What is about the
 	// connection of the client never passes, nor does Proxy, in which some services
 	// find the address of a proxy of their own.
-	InputHeaders []string `json:"input_headers" was:"headers_to_pass" example:"[\"Accept-Language\"]" guards:"list"`
+	InputHeaders []string `json:"input_headers" was:"headers_to_pass" example:"[\"Accept-Language\"]" guards:"list" stricter:"fewer"`
 
 	// InputQueryStrings lists the query parameters that backends may see; * is
 	// all.
-	InputQueryStrings []string `json:"input_query_strings" was:"querystring_params" example:"[\"page\"]" guards:"list"`
+	InputQueryStrings []string `json:"input_query_strings" was:"querystring_params" example:"[\"page\"]" guards:"list" stricter:"fewer"`
 
 	// MaxBodyBytes limits the body of a request to this endpoint in the place of
 	// the option of the service.
-	MaxBodyBytes *config.Size `json:"max_body_bytes" check:"min=0" example:"\"1MB\"" guards:"key"`
+	MaxBodyBytes *config.Size `json:"max_body_bytes" check:"min=0" example:"\"1MB\"" guards:"key" stricter:"limit"`
 
 	// MaxResponseBytes limits the answers that this endpoint holds in memory in the
 	// place of the option of the service.
-	MaxResponseBytes *config.Size `json:"max_response_bytes" check:"min=0" example:"\"64MiB\"" guards:"key"`
+	MaxResponseBytes *config.Size `json:"max_response_bytes" check:"min=0" example:"\"64MiB\"" guards:"key" stricter:"limit"`
 
 	// ExtraConfig holds the options of endpoint components, by namespace.
 	ExtraConfig map[string]*config.Node `json:"extra_config" guards:"key"`
@@ -407,12 +407,12 @@ type Backend struct {
 	Target string `json:"target" example:"\"data\""`
 
 	// Allow keeps only these paths, which are written like target and begin within it.
-	Allow []string `json:"allow" was:"whitelist" example:"[\"name\", \"address.city\"]" guards:"list"`
+	Allow []string `json:"allow" was:"whitelist" example:"[\"name\", \"address.city\"]" guards:"list" stricter:"only"`
 
 	// Deny removes these paths, which are written like target and begin within it; it
 	// counts only without allow. The names are those that the service uses, before
 	// mapping and group. A path that can remove nothing stops the start.
-	Deny []string `json:"deny" was:"blacklist" example:"[\"password\"]" guards:"list"`
+	Deny []string `json:"deny" was:"blacklist" example:"[\"password\"]" guards:"list" stricter:"more"`
 
 	// Mapping renames first-level members, from old name to new name.
 	Mapping map[string]string `json:"mapping" example:"{\"blog\": \"website\"}"`
@@ -437,15 +437,15 @@ type Backend struct {
 
 	// InputHeaders filters the headers of the endpoint once more; absent or []
 	// passes all of them, [""] none.
-	InputHeaders []string `json:"input_headers" was:"headers_to_pass" guards:"list"`
+	InputHeaders []string `json:"input_headers" was:"headers_to_pass" guards:"list" stricter:"only"`
 
 	// InputQueryStrings filters the query parameters of the endpoint once
 	// more; absent or [] passes all of them, [""] none.
-	InputQueryStrings []string `json:"input_query_strings" was:"querystring_params" guards:"list"`
+	InputQueryStrings []string `json:"input_query_strings" was:"querystring_params" guards:"list" stricter:"only"`
 
 	// MaxResponseBytes limits the answer of this backend, if it is held in memory,
 	// in the place of the option of the endpoint.
-	MaxResponseBytes *config.Size `json:"max_response_bytes" check:"min=0" example:"\"64MiB\"" guards:"key"`
+	MaxResponseBytes *config.Size `json:"max_response_bytes" check:"min=0" example:"\"64MiB\"" guards:"key" stricter:"limit"`
 
 	// ExtraConfig holds the options of backend components, by namespace.
 	ExtraConfig map[string]*config.Node `json:"extra_config" guards:"key"`
@@ -510,7 +510,7 @@ type AgentConsumer struct {
 
 	// Timeout is the time for all that is done for a message; 0s stands for that of the
 	// service.
-	Timeout config.Duration `json:"timeout"`
+	Timeout config.Duration `json:"timeout" stricter:"limit"`
 
 	// MaxRate is how many messages a second all workers together begin with, on average:
 	// as many at once, and 1 at least, if there were none for a while. 0 and less is no
@@ -530,7 +530,7 @@ type Plugin struct {
 // ServerTLS configures TLS towards clients.
 type ServerTLS struct {
 	// Disabled serves plain HTTP all the same.
-	Disabled bool `json:"disabled" guards:"beside"`
+	Disabled bool `json:"disabled" guards:"beside" stricter:"false"`
 
 	// Keys lists certificates with their keys; the name that the client asks
 	// for chooses, the first is the fallback.
@@ -548,13 +548,13 @@ type ServerTLS struct {
 	PreferServerCipherSuites bool `json:"prefer_server_cipher_suites" check:"idle"`
 
 	// EnableMTLS demands a certificate of every client.
-	EnableMTLS bool `json:"enable_mtls"`
+	EnableMTLS bool `json:"enable_mtls" stricter:"true"`
 
 	// CACerts lists files of authorities that vouch for clients, PEM.
 	CACerts []string `json:"ca_certs"`
 
 	// DisableSystemCAPool trusts ca_certs only.
-	DisableSystemCAPool bool `json:"disable_system_ca_pool"`
+	DisableSystemCAPool bool `json:"disable_system_ca_pool" stricter:"true"`
 }
 
 // Files lists the files of certificates, keys and authorities.
@@ -581,13 +581,13 @@ type KeyPair struct {
 // ClientTLS configures TLS towards backends.
 type ClientTLS struct {
 	// AllowInsecureConnections accepts any certificate. For development only.
-	AllowInsecureConnections bool `json:"allow_insecure_connections"`
+	AllowInsecureConnections bool `json:"allow_insecure_connections" stricter:"false"`
 
 	// CACerts lists files of authorities that vouch for backends, PEM.
 	CACerts []string `json:"ca_certs"`
 
 	// DisableSystemCAPool trusts ca_certs only.
-	DisableSystemCAPool bool `json:"disable_system_ca_pool"`
+	DisableSystemCAPool bool `json:"disable_system_ca_pool" stricter:"true"`
 
 	TLSLimits
 
@@ -618,7 +618,7 @@ type TLSLimits struct {
 	SkipFiles bool `json:"-"` // the files of keys, certificates and authorities are not read
 
 	// MinVersion is the oldest version; empty stands for TLS13.
-	MinVersion TLSVersion `json:"min_version"`
+	MinVersion TLSVersion `json:"min_version" stricter:"higher"`
 
 	// MaxVersion is the newest version; empty stands for TLS13.
 	MaxVersion TLSVersion `json:"max_version"`

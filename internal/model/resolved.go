@@ -9,16 +9,46 @@ import (
 	"github.com/sluice-gateway/sluice/internal/config"
 )
 
-// MaskedJSON returns a resolved service as a document in compact JSON, in the order of
-// its type: every key that has an effect, with its value, and no other. Keys that are
-// not written and whose default is nothing have none, nor have comments, and those
-// that are accepted for what they once did. Texts that hold references or stand at keys that
-// are secrets are masked, and so is the user information of URLs.
+// MaskedJSON returns a resolved service as a document in compact JSON: what [Service.Effect]
+// returns. Texts that hold references or stand at keys that are secrets are shown as
+// [config.Node.Shown] has it, and the user information of URLs is masked.
+func (s *Service) MaskedJSON(options config.Options) []byte { return s.Effect(options).appendJSON(nil) }
+
+// An Effect is a value of a resolved service, as it counts.
+type Effect struct {
+	Spec *config.Spec  // how it is written
+	Go   reflect.Value // as it was decoded, no pointer
+	Node *config.Node  // where it was read, nil for a default
+
+	// Foreign is that it was read at another object, as the hosts of the root are for a
+	// backend that names none.
+	Foreign bool
+
+	Members []EffectMember // of an object, in the order of its type, or a map, sorted
+	Items   []*Effect      // of a list
+
+	// Unknown are the members that were written and of which nobody says what they do:
+	// unknown keys, and namespaces of components that are not there.
+	Unknown []config.Member
+}
+
+// An EffectMember is a key with its value.
+type EffectMember struct {
+	Key   string
+	Field *config.Field // nil in a map, and for a namespace
+	Value *Effect
+
+	Nothing bool // it is written and says what the absence of the key says, as far as it could be decoded
+}
+
+// Effect returns what a resolved service says, in the order of its type: every key that has
+// an effect, with its value, and no other. Keys that are not written and whose default is
+// nothing have none, nor have comments, and those that are accepted for what they once did.
 //
 // options gives the options of a namespace of a scope, nil if it does nothing.
-func (s *Service) MaskedJSON(options config.Options) []byte {
+func (s *Service) Effect(options config.Options) *Effect {
 	r := resolved{service: s, options: options}
-	return r.append(nil, Root(), reflect.ValueOf(s), s.Node)
+	return r.value(Root(), reflect.ValueOf(s), s.Node)
 }
 
 var backendType = reflect.TypeFor[Backend]()
@@ -48,121 +78,147 @@ func (b *Backend) ShownHosts(s *Service) []string {
 // Scope returns the scope of agents.
 func (Agent) Scope() string { return "async_agent" }
 
-// resolved writes what values mean that were decoded.
+// MaskedJSON returns the value in compact JSON, as people may see it.
+func (e *Effect) MaskedJSON() []byte { return e.appendJSON(nil) }
+
+// resolved reads what values mean that were decoded.
 type resolved struct {
 	service *Service
 	options config.Options
 }
 
-// append appends a value of s that was read from n, which is nil for a default.
-func (r resolved) append(dst []byte, s *config.Spec, v reflect.Value, n *config.Node) []byte {
+// value returns a value of s that was read from n, which is nil for a default.
+func (r resolved) value(s *config.Spec, v reflect.Value, n *config.Node) *Effect {
 	if v.Kind() == reflect.Pointer && s.Type != reflect.TypeFor[config.Node]() {
 		v = v.Elem()
 	}
+	e := &Effect{Spec: s, Go: v, Node: n}
 	switch s.Shape {
 	case config.ObjectShape:
-		return r.object(dst, s, v, n)
+		r.object(e)
 	case config.ListShape:
-		return r.list(dst, s, v, n)
+		for i := range v.Len() {
+			at := n // a value that stands for a list of itself
+			if n != nil && n.Kind == config.Array {
+				if at = nil; i < len(n.Items) {
+					at = n.Items[i]
+				}
+			}
+			e.Items = append(e.Items, r.value(s.Item, v.Index(i), at))
+		}
 	case config.MapShape:
-		return r.mapping(dst, s, v, n)
-	case config.TextShape:
-		return n.AppendShown(dst, v.String())
+		r.mapping(e, s.Item, v)
 	case config.AnyShape, config.CustomShape:
 		if node, ok := v.Interface().(*config.Node); ok {
-			n = node
-		}
-		if n.Written() {
-			return append(dst, n.MaskedJSON()...)
+			e.Node = node
 		}
 	}
-	text, err := json.Marshal(v.Interface())
-	if err != nil {
-		return append(dst, "null"...) // a default that is no data
-	}
-	return append(dst, text...)
+	return e
 }
 
-func (r resolved) object(dst []byte, s *config.Spec, v reflect.Value, n *config.Node) []byte {
-	members := newMembers(dst)
-	for _, f := range s.Fields {
-		value, at := f.In(v), n.GetFold(f.Key)
+func (r resolved) object(e *Effect) {
+	s, n := e.Spec, e.Node
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		value, at := f.In(e.Go), n.GetFold(f.Key)
 		if f.Rules.Idle || nothing(value) && !at.Written() {
 			continue
 		}
 		switch {
 		case s.Extra(f.Key):
-			if names := r.effective(s.Scope, value.Interface().(map[string]*config.Node)); names != nil {
-				members.key(f.Key)
-				members.dst = r.namespaces(members.dst, s.Scope, names, value.Interface().(map[string]*config.Node))
+			if extra := r.namespaces(s.Scope, value.Interface().(map[string]*config.Node), at); extra != nil {
+				e.Members = append(e.Members, EffectMember{Key: f.Key, Field: f, Value: extra})
 			}
 			continue
-		case f.Key == "host" && s.Type == backendType: // which may be those of the root
-			at = v.Addr().Interface().(*Backend).HostsFrom(r.service).GetFold(f.Key)
+		case f.Key == "host" && s.Type == backendType:
+			b := e.Go.Addr().Interface().(*Backend)
+			from := b.HostsFrom(r.service)
+			hosts := r.value(f.Spec, value, from.GetFold(f.Key))
+			hosts.Foreign = from != b.Node
+			e.Members = append(e.Members, EffectMember{Key: f.Key, Field: f, Value: hosts, Nothing: nothing(value)})
+			continue
 		}
-		members.key(f.Key)
-		members.dst = r.append(members.dst, f.Spec, value, at)
+		e.Members = append(e.Members, EffectMember{Key: f.Key, Field: f, Value: r.value(f.Spec, value, at), Nothing: nothing(value)})
 	}
 	if s.Rest != nil {
-		rest := s.Rest.In(v)
-		for _, name := range sortedKeys(rest) {
-			members.key(name)
-			members.dst = r.append(members.dst, s.Rest.Spec.Item, rest.MapIndex(reflect.ValueOf(name).Convert(rest.Type().Key())), n.Get(name))
+		r.mapping(e, s.Rest.Spec.Item, s.Rest.In(e.Go))
+		return
+	}
+	if n != nil {
+		for _, m := range n.Members {
+			if _, known := s.Settable(m.Key); !known && !m.Comment() {
+				e.Unknown = append(e.Unknown, m)
+			}
 		}
 	}
-	return members.end()
 }
 
-// effective returns the namespaces that do something, sorted.
-func (r resolved) effective(scope string, extra map[string]*config.Node) []string {
-	var names []string
+// mapping adds the values of a map, which are of s.
+func (r resolved) mapping(e *Effect, s *config.Spec, v reflect.Value) {
+	for _, name := range sortedKeys(v) {
+		value := v.MapIndex(reflect.ValueOf(name).Convert(v.Type().Key()))
+		e.Members = append(e.Members, EffectMember{Key: name, Value: r.value(s, value, e.Node.Get(name))})
+	}
+}
+
+// namespaces returns an extra_config with the options that its components have, nil if
+// there is nothing in it.
+func (r resolved) namespaces(scope string, extra map[string]*config.Node, n *config.Node) *Effect {
+	e := &Effect{Spec: extraSpec, Go: reflect.ValueOf(extra), Node: n}
 	for _, name := range slices.Sorted(maps.Keys(extra)) {
-		if r.options(scope, name) != nil {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
-// namespaces appends an extra_config with the options that its components have.
-func (r resolved) namespaces(dst []byte, scope string, names []string, extra map[string]*config.Node) []byte {
-	members := newMembers(dst)
-	for _, name := range names {
 		s, n := r.options(scope, name), extra[name]
+		if s == nil {
+			e.Unknown = append(e.Unknown, config.Member{Key: name, Value: n})
+			continue
+		}
 		v := config.DefaultsOf(s)
 		if n.Written() {
 			v, _ = config.DecodeAs(s, n) // as it was before, without errors
 		}
-		members.key(name)
-		members.dst = r.append(members.dst, s, v, n)
+		e.Members = append(e.Members, EffectMember{Key: name, Value: r.value(s, v, n)})
 	}
-	return members.end()
+	if e.Members == nil && e.Unknown == nil {
+		return nil
+	}
+	return e
 }
 
-func (r resolved) list(dst []byte, s *config.Spec, v reflect.Value, n *config.Node) []byte {
-	dst = append(dst, '[')
-	for i := range v.Len() {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		at := n // a value that stands for a list of itself
-		if n != nil && n.Kind == config.Array {
-			if at = nil; i < len(n.Items) {
-				at = n.Items[i]
+var extraSpec = config.SpecOf(reflect.TypeFor[map[string]*config.Node]())
+
+// appendJSON appends what is in effect, as people may see it.
+func (e *Effect) appendJSON(dst []byte) []byte {
+	switch e.Spec.Shape {
+	case config.ObjectShape, config.MapShape:
+		members := newMembers(dst)
+		for _, m := range e.Members {
+			if m.Value.Spec == extraSpec && m.Value.Members == nil {
+				continue // nothing of it does anything
 			}
+			members.key(m.Key)
+			members.dst = m.Value.appendJSON(members.dst)
 		}
-		dst = r.append(dst, s.Item, v.Index(i), at)
+		return members.end()
+	case config.ListShape:
+		dst = append(dst, '[')
+		for i, item := range e.Items {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = item.appendJSON(dst)
+		}
+		return append(dst, ']')
+	case config.TextShape:
+		return e.Node.AppendShown(dst, e.Go.String())
+	case config.AnyShape, config.CustomShape:
+		if e.Node.Written() {
+			return append(dst, e.Node.MaskedJSON()...)
+		}
 	}
-	return append(dst, ']')
-}
-
-func (r resolved) mapping(dst []byte, s *config.Spec, v reflect.Value, n *config.Node) []byte {
-	members := newMembers(dst)
-	for _, name := range sortedKeys(v) {
-		members.key(name)
-		members.dst = r.append(members.dst, s.Item, v.MapIndex(reflect.ValueOf(name).Convert(v.Type().Key())), n.Get(name))
+	text, err := json.Marshal(e.Go.Interface())
+	if err != nil {
+		return append(dst, "null"...) // a default that is no data
 	}
-	return members.end()
+	return append(dst, text...)
 }
 
 // sortedKeys returns the keys of a map, which are texts.

@@ -36,19 +36,19 @@ type EndpointOptions struct {
 	// AllowMultipleWrites allows several backends whose method is not GET, in
 	// any place. A gateway cannot take the first write back when the second
 	// fails.
-	AllowMultipleWrites bool `json:"allow_multiple_writes"`
+	AllowMultipleWrites bool `json:"allow_multiple_writes" stricter:"false"`
 
 	// Upgrade lists protocols that a client of HTTP/1.1 may switch to (RFC 9110,
 	// section 7.8), such as websocket. When the backend agrees, the connection
 	// is a tunnel from then on. The endpoint has method GET, output_encoding
 	// no-op and one backend. HTTP and TLS are refused in every version, h2c
 	// among them: requests within them would pass all policies by.
-	Upgrade []string `json:"upgrade"`
+	Upgrade []string `json:"upgrade" stricter:"fewer"`
 
 	// MaxPayload limits the body of a request, in bytes, unpacked if it is
 	// unpacked; 0 is no limit. A larger one is answered with 413. Absent in an
 	// endpoint, the option of the namespace router counts.
-	MaxPayload *config.Size `json:"max_payload" guards:"key"`
+	MaxPayload *config.Size `json:"max_payload" guards:"key" stricter:"limit"`
 
 	// DecompressGzip unpacks request bodies that come with Content-Encoding:
 	// gzip before they are used. Absent in an endpoint, the option of the namespace

@@ -14,7 +14,7 @@ import (
 type Options struct {
 	// ReturnErrorMsg writes the text of an error as the body of failed answers.
 	// The texts name no host and no address.
-	ReturnErrorMsg bool `json:"return_error_msg"`
+	ReturnErrorMsg bool `json:"return_error_msg" stricter:"false"`
 
 	// ErrorBody replaces the plain text of answers that reach no endpoint.
 	ErrorBody ErrorBody `json:"error_body"`
@@ -43,7 +43,7 @@ type Options struct {
 
 	// DisablePathDecoding turns off the check that refuses path parameters
 	// which still hold an escape sequence, "?" or "#" once they are decoded.
-	DisablePathDecoding bool `json:"disable_path_decoding"`
+	DisablePathDecoding bool `json:"disable_path_decoding" stricter:"false"`
 
 	// DisableHealth removes the health endpoint.
 	DisableHealth bool `json:"disable_health"`
@@ -52,10 +52,10 @@ type Options struct {
 	HealthPath string `json:"health_path"`
 
 	// HideVersionHeader keeps the version out of the product header.
-	HideVersionHeader bool `json:"hide_version_header"`
+	HideVersionHeader bool `json:"hide_version_header" stricter:"true"`
 
 	// DisableAccessLog turns the access log off.
-	DisableAccessLog bool `json:"disable_access_log"`
+	DisableAccessLog bool `json:"disable_access_log" stricter:"false"`
 
 	// LoggerSkipPaths lists paths, as they are routed and without query, that the
 	// access log leaves out. What is not routed counts as clients send it.
@@ -69,7 +69,7 @@ type Options struct {
 	// TrustedProxies lists the addresses and networks (CIDR) whose forwarding
 	// headers are believed and may be passed on to backends. Absent, the private, loopback and link-local ranges
 	// are trusted; an empty list trusts nobody.
-	TrustedProxies []string `json:"trusted_proxies" guards:"option"`
+	TrustedProxies []string `json:"trusted_proxies" guards:"option" stricter:"fewer"`
 
 	// RemoteIPHeaders lists the headers that carry the address of the client,
 	// in the order in which they are asked. Absent, they are X-Forwarded-For
@@ -78,7 +78,7 @@ type Options struct {
 
 	// AppEngine takes the address of the client from the header
 	// X-Appengine-Remote-Addr, which is only safe behind Google App Engine.
-	AppEngine bool `json:"app_engine"`
+	AppEngine bool `json:"app_engine" stricter:"false"`
 
 	// ForwardTrace sends the header traceparent (W3C Trace Context) to backends:
 	// with the trace of the client, or a new one if it sends none that is valid,
@@ -92,7 +92,7 @@ type Options struct {
 	// MaxPayload limits the body of a request, in bytes; 0 is no limit. A
 	// larger one is answered with 413. The option of the same name in the
 	// namespace proxy of an endpoint takes its place there.
-	MaxPayload config.Size `json:"max_payload" guards:"key"`
+	MaxPayload config.Size `json:"max_payload" guards:"key" stricter:"limit"`
 
 	// DecompressGzip unpacks request bodies that come with Content-Encoding:
 	// gzip before they are used, unless it is 0 or false. Together with

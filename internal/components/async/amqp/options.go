@@ -76,7 +76,7 @@ type Options struct {
 	ForwardMetadata bool `json:"forward_metadata"`
 
 	// InputHeaders lists the headers of messages that forward_metadata hands on; * is all.
-	InputHeaders []string `json:"input_headers"`
+	InputHeaders []string `json:"input_headers" stricter:"fewer"`
 
 	// ClientTLS configures TLS towards a broker of amqps://, in the place of client_tls at the
 	// root.

@@ -42,7 +42,7 @@ type Options struct {
 	// DisableJWKSecurity allows a jwk_url that begins with http://, and does
 	// not verify the certificate of one that begins with https://. For
 	// development only. Local files do not need it.
-	DisableJWKSecurity bool `json:"disable_jwk_security"`
+	DisableJWKSecurity bool `json:"disable_jwk_security" stricter:"false"`
 
 	// SecretURL is the secret behind an encrypted jwk_local_path: base64key://
 	// and the base64url of 32 bytes. Secrets of key services (awskms,
@@ -60,7 +60,7 @@ type Options struct {
 	// JWKFingerprints lists pins for the host of jwk_url: the base64url of the
 	// SHA-256 of a public key (SubjectPublicKeyInfo, DER). One of the
 	// certificates in its chain must have one of them.
-	JWKFingerprints []string `json:"jwk_fingerprints"`
+	JWKFingerprints []string `json:"jwk_fingerprints" stricter:"only"`
 
 	// CipherSuites lists the suites of TLS 1.2 towards jwk_url, by number.
 	// Those of TLS 1.3 are always allowed; older versions never are.
@@ -81,13 +81,13 @@ type Options struct {
 	FailedJWKKeyCooldown config.Duration `json:"failed_jwk_key_cooldown"`
 
 	// Issuer is what iss must be, to the letter.
-	Issuer *string `json:"issuer" check:"min=1" example:"\"https://id.example.com\"" guards:"option"`
+	Issuer *string `json:"issuer" check:"min=1" example:"\"https://id.example.com\"" guards:"option" stricter:"there"`
 
 	// Audience lists what aud must hold, all of it, to the letter.
-	Audience []string `json:"audience" example:"[\"shop\"]" guards:"option"`
+	Audience []string `json:"audience" example:"[\"shop\"]" guards:"option" stricter:"more"`
 
 	// Roles lists roles of which the token must hold one.
-	Roles []string `json:"roles" guards:"access"`
+	Roles []string `json:"roles" guards:"access" stricter:"only"`
 
 	// RolesKey is the claim with the roles: a list of texts, or one text with
 	// spaces between them. The empty text stands for roles.
@@ -99,14 +99,14 @@ type Options struct {
 
 	// Scopes lists scopes that the token must hold; scopes_matcher says how
 	// many of them. It needs scopes_key.
-	Scopes []string `json:"scopes" guards:"access"`
+	Scopes []string `json:"scopes" guards:"access" stricter:"there"`
 
 	// ScopesKey is the claim with the scopes: a list of texts, or one text with
 	// spaces between them. Dots are steps into objects.
 	ScopesKey string `json:"scopes_key" secret:"false"`
 
 	// ScopesMatcher says whether any of scopes is enough or all are needed.
-	ScopesMatcher Matcher `json:"scopes_matcher"`
+	ScopesMatcher Matcher `json:"scopes_matcher" stricter:"higher"`
 
 	// PropagateClaims lists pairs of a claim and a request header that gets
 	// its value, in place of what the client sent. Dots in a claim that does
@@ -133,10 +133,10 @@ type Options struct {
 	KeyIdentifyStrategy jwk.Strategy `json:"key_identify_strategy"`
 
 	// Leeway is how far exp, nbf and iat may be off. Below 1s it is 1s.
-	Leeway config.Duration `json:"leeway" guards:"beside"`
+	Leeway config.Duration `json:"leeway" guards:"beside" stricter:"lower"`
 
 	// RequireExp refuses tokens without exp, which never expire.
-	RequireExp bool `json:"require_exp"`
+	RequireExp bool `json:"require_exp" stricter:"true"`
 
 	// OperationDebug logs why a request is refused, at error level. The token
 	// is not logged.

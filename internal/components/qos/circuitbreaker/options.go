@@ -16,7 +16,7 @@ type Options struct {
 	// dialect krakend one more opens it; in the dialect sluice this many do.
 	// The option behaviour.breaker_threshold chooses. With 0 the first failure
 	// opens it.
-	MaxErrors int `json:"max_errors" check:"required,min=0,max=1000000" example:"5" guards:"option"`
+	MaxErrors int `json:"max_errors" check:"required,min=0,max=1000000" example:"5" guards:"option" stricter:"lower"`
 
 	// Name labels the breaker in the log; without it endpoint and backend do.
 	Name string `json:"name"`

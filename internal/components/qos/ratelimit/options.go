@@ -13,7 +13,7 @@ import (
 type EndpointOptions struct {
 	// MaxRate is how many requests of all clients together the endpoint takes
 	// in every window; 0 is no limit. More are answered with 503.
-	MaxRate float64 `json:"max_rate" check:"min=0" example:"100" guards:"option"`
+	MaxRate float64 `json:"max_rate" check:"min=0" example:"100" guards:"option" stricter:"limit"`
 
 	// Capacity is how many requests may come at once after a quiet time. 0
 	// stands for the whole requests per second that max_rate allows, at least
@@ -22,7 +22,7 @@ type EndpointOptions struct {
 
 	// ClientMaxRate is how many requests of one client the endpoint takes in
 	// every window; 0 is no limit. More are answered with 429.
-	ClientMaxRate float64 `json:"client_max_rate" check:"min=0" example:"5" guards:"option"`
+	ClientMaxRate float64 `json:"client_max_rate" check:"min=0" example:"5" guards:"option" stricter:"limit"`
 
 	// ClientCapacity is how many requests of one client may come at once after
 	// a quiet time. 0 stands for the whole requests per second that
@@ -30,7 +30,7 @@ type EndpointOptions struct {
 	ClientCapacity int `json:"client_capacity" check:"min=0"`
 
 	// Every is the window of both rates. Below 1s it is 1s.
-	Every config.Duration `json:"every"`
+	Every config.Duration `json:"every" stricter:"higher"`
 
 	// Strategy is what makes a client: ip, its address, of IPv6 as many bits as
 	// behaviour.ipv6_prefix says; header, the value of a header; param, the
@@ -104,14 +104,14 @@ func (o EndpointOptions) Validate() error {
 type BackendOptions struct {
 	// MaxRate is how many calls to the backend are made in every window; 0 is
 	// no limit. Further calls fail without being made.
-	MaxRate float64 `json:"max_rate" check:"required,min=0" example:"100" guards:"option"`
+	MaxRate float64 `json:"max_rate" check:"required,min=0" example:"100" guards:"option" stricter:"limit"`
 
 	// Capacity is how many calls may be made at once after a quiet time. 0
 	// stands for the whole calls per second that max_rate allows, at least 1.
 	Capacity int `json:"capacity" check:"min=0"`
 
 	// Every is the window of the rate; 0s is 1s.
-	Every config.Duration `json:"every"`
+	Every config.Duration `json:"every" stricter:"higher"`
 }
 
 // Defaults count in windows of a second.

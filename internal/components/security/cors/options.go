@@ -19,20 +19,20 @@ type Options struct {
 	// origin; beside credentials, which browsers refuse there, write https://* and
 	// http://*. An origin has no path, and no port that is usual for its scheme.
 	// Letter case is ignored.
-	AllowOrigins []string `json:"allow_origins" example:"[\"https://shop.example.com\"]" guards:"option"`
+	AllowOrigins []string `json:"allow_origins" example:"[\"https://shop.example.com\"]" guards:"option" stricter:"fewer"`
 
 	// AllowMethods lists the methods that pages of other origins may use. An
 	// empty list stands for those that need no preflight: GET, HEAD and POST.
-	AllowMethods []Method `json:"allow_methods"`
+	AllowMethods []Method `json:"allow_methods" stricter:"fewer"`
 
 	// AllowHeaders lists the request headers that pages of other origins may
 	// send. An empty list, or a * in it, allows every header. Letter case is
 	// ignored.
-	AllowHeaders []string `json:"allow_headers" check:"token"`
+	AllowHeaders []string `json:"allow_headers" check:"token" stricter:"only"`
 
 	// ExposeHeaders lists the response headers that pages of other origins may
 	// read besides the few that browsers always show.
-	ExposeHeaders []string `json:"expose_headers" check:"token"`
+	ExposeHeaders []string `json:"expose_headers" check:"token" stricter:"fewer"`
 
 	// MaxAge is how long browsers may remember the answer of a preflight, in
 	// whole seconds; below 1s it is not announced, and browsers use their
@@ -42,11 +42,11 @@ type Options struct {
 	// AllowCredentials lets pages of other origins send cookies and read the
 	// answers to them. It has no effect with an origin of *, for which browsers
 	// refuse credentials.
-	AllowCredentials bool `json:"allow_credentials"`
+	AllowCredentials bool `json:"allow_credentials" stricter:"false"`
 
 	// AllowPrivateNetwork lets pages of the internet reach a gateway in a
 	// private network.
-	AllowPrivateNetwork bool `json:"allow_private_network"`
+	AllowPrivateNetwork bool `json:"allow_private_network" stricter:"false"`
 
 	// OptionsPassthrough lets the router answer preflights; the headers are
 	// added to its answer. It is meant for auto_options of router.
