@@ -102,8 +102,9 @@ var layers = map[string][]string{
 	"e2e":       {"config", "kit/jsonschema"},
 	"migrate":   {"config", "manual", "model", "published"},
 	"audit":     {"config", "model", "published"},
+	"diff":      {"component", "config", "model"},
 	"report":    {"config"},
-	"cli":       {"audit", "compile", "component", "config", "demo", "e2e", "engine", "engine/fast/wire", "flexible", "gateway", "kit/jsonschema", "kit/spool", "kit/watch", "manual", "migrate", "model", "published", "report", "route", "runtime"},
+	"cli":       {"audit", "compile", "component", "config", "demo", "diff", "e2e", "engine", "engine/fast/wire", "flexible", "gateway", "kit/jsonschema", "kit/spool", "kit/watch", "manual", "migrate", "model", "published", "report", "route", "runtime"},
 }
 
 // ofComponents lists what components, and their helpers in kit, may import of ours,

@@ -131,7 +131,7 @@ func (a *app) root() *cobra.Command {
 	}
 	root.SetHelpCommand(a.helpCommand(root))
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(a.runCommand(), a.checkCommand(), a.auditCommand(), a.explainCommand(), a.migrateCommand(), a.initCommand(), a.demoCommand(), a.schemaCommand(), a.versionCommand())
+	root.AddCommand(a.runCommand(), a.checkCommand(), a.auditCommand(), a.explainCommand(), a.migrateCommand(), a.initCommand(), a.demoCommand(), a.schemaCommand(), a.diffCommand(), a.versionCommand())
 	root.AddCommand(a.e2eCommand())
 	root.AddCommand(a.pluginCommands()...)
 	return root

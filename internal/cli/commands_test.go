@@ -80,6 +80,11 @@ func TestUsage(t *testing.T) {
 		{"init a b", `unexpected argument "b"; write one FILE`},
 		{"init gateway.json", "gateway.json would not be read as YAML, which is what has comments; name the file .yaml or .yml"},
 		{"init there.yaml", "there.yaml exists; name another file, or remove it first"},
+		{"diff gateway.json", "two files are compared; write OLD and NEW"},
+		{"diff a b c", `unexpected argument "c"; write OLD and NEW`},
+		{"diff - -", "standard input is one configuration; write a file for the other"},
+		{"diff --format xml gateway.json gateway.json", `unknown format "xml"; write text, markdown or json`},
+		{"diff --fail-on all gateway.json gateway.json", "--fail-on all is unknown; write any, changed, weakened or never"},
 		{"schema now", `unexpected argument "now"`},
 		{"version now", `unexpected argument "now"`},
 	}

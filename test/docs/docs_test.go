@@ -145,6 +145,9 @@ func TestConsole(t *testing.T) {
 					gateway = "http://" + start(t, folder, "run", "-p", "0", "-c", served).address
 				}
 			}
+			if m := keptFile.FindStringSubmatch(b.before); m != nil {
+				keep(t, folder, m[1], b.text)
+			}
 			if b.language != "console" {
 				continue
 			}
@@ -166,6 +169,10 @@ func TestConsole(t *testing.T) {
 					if got := shop.shown(sluice(folder, words[1:]...)); got != c.answer {
 						t.Errorf("%s:%d: $ %s\nshows\n%s\nreally is\n%s", p.name, b.line, c.line, c.answer, got)
 					}
+				case "git":
+					if got := shell(folder, c.line); got != c.answer {
+						t.Errorf("%s:%d: $ %s\nshows\n%s\nreally is\n%s", p.name, b.line, c.line, c.answer, got)
+					}
 				case "curl":
 					if got, ok := fetch(t, gateway, wordsOf(shop.real(c.line))[1:], c.answer); !ok {
 						t.Errorf("%s:%d: $ %s\nshows\n%s\nreally is\n%s", p.name, b.line, c.line, c.answer, got)
@@ -180,6 +187,34 @@ func TestConsole(t *testing.T) {
 
 // textFile is how a page names a file that it shows, at the end of the paragraph in front.
 var textFile = regexp.MustCompile("`([\\w./-]+\\.(?:txt|tmpl|json|yaml))`[:,]\\s*$")
+
+// keptFile is how a page names a configuration that is kept under that name: that of a
+// branch, or that of a change of it.
+var keptFile = regexp.MustCompile("^`([\\w-]+\\.(?:yaml|json))` (?:on|of) .*:\\s*$")
+
+// keep writes a file. What was in it before is on the branch main then.
+func keep(t *testing.T, folder, name, text string) {
+	t.Helper()
+	if _, err := os.Stat(filepath.Join(folder, name)); err == nil {
+		const as = "-c user.name=reader -c user.email=reader@example.com"
+		if said := shell(folder, "git init -q -b main . && git add "+name+" && git "+as+" commit -q -m before"); said != "" {
+			t.Fatal(said)
+		}
+	}
+	write(t, filepath.Join(folder, name), []byte(text))
+}
+
+// shell runs a line in a folder, where the program is found by its name, and returns what a
+// terminal would show.
+func shell(folder, line string) string {
+	cmd := exec.Command("sh", "-c", line)
+	cmd.Dir, cmd.Env = folder, append(os.Environ(), "PATH="+filepath.Dir(program)+string(os.PathListSeparator)+os.Getenv("PATH"), "GIT_CONFIG_GLOBAL=/dev/null")
+	text, err := cmd.CombinedOutput()
+	if _, failed := errors.AsType[*exec.ExitError](err); err != nil && !failed {
+		return err.Error()
+	}
+	return string(text)
+}
 
 // wordsOf parts a line as a shell does, as far as the pages need one: at blanks that are not
 // within '.

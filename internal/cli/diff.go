@@ -1,0 +1,107 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluice-gateway/sluice/internal/component"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/diff"
+	"github.com/sluice-gateway/sluice/internal/published"
+)
+
+func (a *app) diffCommand() *cobra.Command {
+	var format, failOn string
+	cmd := &cobra.Command{
+		Use:   "diff OLD NEW",
+		Short: "Say what a change of a configuration means",
+		Long: "Say what is different between two configurations, for a review: endpoints,\n" +
+			"backends, hosts, limits and policies, with whether each protection is weaker or\n" +
+			"stronger. Order, format, comments and defaults that are written out make no\n" +
+			"difference. References are compared as they are written, and nothing is looked\n" +
+			"up. One of the files may be -, for standard input in the format of the other.",
+		Example: "  git show main:gateway.yaml | sluice diff - gateway.yaml\n  sluice diff --fail-on weakened --format markdown old.json new.json",
+		Args: func(_ *cobra.Command, args []string) error {
+			switch {
+			case len(args) < 2:
+				return errors.New("two files are compared; write OLD and NEW")
+			case len(args) > 2:
+				return fmt.Errorf("unexpected argument %q; write OLD and NEW", args[2])
+			case args[0] == "-" && args[1] == "-":
+				return errors.New("standard input is one configuration; write a file for the other")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !slices.Contains([]string{"text", "markdown", "json"}, format) {
+				return &exitError{exitUsage, fmt.Errorf("unknown format %q; write text, markdown or json", format)}
+			}
+			limits := map[string]diff.Verdict{"any": diff.Strengthened, "changed": diff.Changed, "weakened": diff.Weakened, "never": ""}
+			limit, known := limits[failOn]
+			if !known {
+				return &exitError{exitUsage, fmt.Errorf("--fail-on %s is unknown; write any, changed, weakened or never", failOn)}
+			}
+			return a.diff(cmd.Context(), args[0], args[1], format, limit)
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", "text", "`FORM` of the report: text, markdown or json")
+	cmd.Flags().StringVar(&failOn, "fail-on", "any", "`WHAT` ends with exit code 1: any difference, changed (or weakened), weakened, or never")
+	return cmd
+}
+
+// diff compares two files, and fails where a change is as bad as limit or worse.
+func (a *app) diff(ctx context.Context, from, to, format string, limit diff.Verdict) error {
+	old, err := a.side(ctx, from, to)
+	if err != nil {
+		return err
+	}
+	changed, err := a.side(ctx, to, from)
+	if err != nil {
+		return err
+	}
+	changes := diff.Compare(old, changed, diff.Options{Registry: component.Default, Missing: published.Absent})
+	switch w := a.text(); format {
+	case "markdown":
+		err = diff.Markdown(w, from, to, changes)
+	case "json":
+		err = diff.JSON(w, changes)
+	default:
+		err = diff.Text(w, from, to, changes)
+	}
+	if err != nil {
+		return failedOutput(err)
+	}
+	if diff.Worse(changes, limit) {
+		return &exitError{exitConfig, nil}
+	}
+	return nil
+}
+
+// side reads one of two configurations. Standard input, and a file whose name does not tell
+// its format, has that of the other.
+func (a *app) side(ctx context.Context, file, other string) (*diff.Side, error) {
+	read, name := config.ReadDocument, file
+	if file == "-" {
+		name = "standard-input"
+		read = func(ctx context.Context, _ string) ([]byte, error) { return config.ReadInput(ctx) }
+	}
+	data, err := read(ctx, file)
+	if err != nil {
+		return nil, &exitError{exitConfig, fmt.Errorf("%s: %w", name, err)}
+	}
+	if ext := strings.ToLower(filepath.Ext(name)); !slices.Contains([]string{".json", ".yaml", ".yml", ".toml"}, ext) {
+		name += filepath.Ext(other)
+	}
+	side, problems := diff.Read(name, data, component.Default)
+	if side == nil {
+		a.print(problems)
+		return nil, &exitError{exitConfig, nil}
+	}
+	return side, nil
+}

@@ -1,0 +1,74 @@
+package cli
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
+)
+
+// TestDiff compares files and ends as whoever waits for it has asked.
+func TestDiff(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "old.json", minimal)
+	write(t, "same.toml", "version = 3\nport = 8080\n[[endpoints]]\nendpoint = \"/x\"\nmethod = \"GET\"\n[[endpoints.backend]]\nurl_pattern = \"/x\"\nhost = [\"http://x:8000\"]\n")
+	write(t, "stricter.json", strings.Replace(minimal, `"version": 3,`, `"version": 3, "timeout": "1s",`, 1))
+	write(t, "other.json", strings.Replace(minimal, "http://x:8000", "http://y:8000", 1))
+	write(t, "weaker", strings.Replace(minimal, `"version": 3,`, `"version": 3, "timeout": "${env:UNSET}", "debug_endpoint": true,`, 1))
+	write(t, "faulty.json", `{"version": 3, "timeout": "soon"}`)
+	tests := []struct {
+		args string
+		code int
+		want string // on standard output
+	}{
+		{"old.json same.toml", 0, "old.json -> same.toml: no difference\n"},
+		{"old.json stricter.json", 1, "1 strengthened"},
+		{"--fail-on changed old.json stricter.json", 0, "1 strengthened"},
+		{"--fail-on changed old.json other.json", 1, "1 changed"},
+		{"--fail-on weakened old.json other.json", 0, "1 changed"},
+		{"--fail-on weakened old.json weaker", 1, "1 weakened, 1 changed"},
+		{"--fail-on never old.json weaker", 0, "1 weakened, 1 changed"},
+		{"--format json old.json same.toml", 0, `"same": true`},
+		{"--format markdown old.json other.json", 1, "**1 changed**, from `old.json` to `other.json`\n\n| "},
+	}
+	for _, tt := range tests {
+		if got := invoke(t, append([]string{"diff"}, strings.Fields(tt.args)...)...); got.code != tt.code || !strings.Contains(got.stdout, tt.want) || got.stderr != "" {
+			t.Errorf("diff %s: %+v; want %d and %q", tt.args, got, tt.code, tt.want)
+		}
+	}
+	for args, want := range map[string]string{
+		"old.json faulty.json":  `faulty.json:1:27: timeout: invalid duration "soon"`,
+		"missing.json old.json": "missing.json: ",
+	} {
+		if got := invoke(t, append([]string{"diff"}, strings.Fields(args)...)...); got.code != exitConfig || !strings.Contains(got.stderr, want) || got.stdout != "" {
+			t.Errorf("diff %s: %+v, want %q", args, got, want)
+		}
+	}
+}
+
+// TestDiffPipe reads one of the two from standard input, in the format of the other.
+func TestDiffPipe(t *testing.T) {
+	t.Chdir(t.TempDir())
+	const text = "version: 3\nendpoints: [{endpoint: /x, backend: [{url_pattern: /x, host: [\"http://x\"]}]}]\n"
+	write(t, "new.yaml", strings.Replace(text, "version: 3", "version: 3\nname: shop", 1))
+	old, err := os.Open(write(t, "old.txt", text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer old.Close()
+	cmd := exec.Command(program, "diff", "-", "new.yaml")
+	cmd.Stdin = old
+	out, err := cmd.Output()
+	if want := "- -> new.yaml: 1 changed\n\nservice\n  changed  new.yaml:2:7  name: added shop\n"; string(out) != want || cmd.ProcessState.ExitCode() != 1 {
+		t.Errorf("exit code %d, %v\n%s\nwant 1 and\n%s", cmd.ProcessState.ExitCode(), err, out, want)
+	}
+}
+
+// TestDiffHelp shows how a branch is compared.
+func TestDiffHelp(t *testing.T) {
+	got := invoke(t, "help", "diff")
+	testx.Golden(t, filepath.Join(testdata, "help-diff.txt"), got.stdout)
+}

@@ -1,0 +1,409 @@
+package diff_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/sluice-gateway/sluice/internal/component"
+	_ "github.com/sluice-gateway/sluice/internal/components/all"
+	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/diff"
+	"github.com/sluice-gateway/sluice/internal/kit/testx"
+	"github.com/sluice-gateway/sluice/internal/model"
+	"github.com/sluice-gateway/sluice/internal/published"
+)
+
+func read(t *testing.T, name, text string) *diff.Side {
+	t.Helper()
+	side, problems := diff.Read(name, []byte(text), component.Default)
+	if side == nil {
+		t.Fatalf("%s\n%s", config.Format(problems), text)
+	}
+	return side
+}
+
+func compare(a, b *diff.Side) []diff.Change {
+	return diff.Compare(a, b, diff.Options{Registry: component.Default, Missing: published.Absent})
+}
+
+// lines writes changes as a test wants them.
+func lines(changes []diff.Change) (list []string) {
+	for _, c := range changes {
+		list = append(list, strings.TrimSpace(fmt.Sprintf("%s %s %s: %s %s -> %s; %s", c.Verdict, c.Subject, c.Path, c.Kind, c.Before, c.After, c.Why)))
+	}
+	return list
+}
+
+const before = `
+version: 3
+dialect: sluice
+host: ["http://${env:SHOP}:8000"]
+timeout: 2s
+endpoints:
+  - endpoint: /users/{id}
+    input_headers: [Accept, X-Tenant]
+    extra_config:
+      auth/validator: {alg: RS256, jwk_url: "https://id.example.com/jwks", roles: [admin, clerk], audience: [shop], leeway: 1s}
+      qos/ratelimit/router: {max_rate: 10, client_max_rate: 5, strategy: ip}
+      validation/cel: [{check_expr: "req_params.Id != '0'"}]
+    backend:
+      - url_pattern: /users/{id}
+        deny: [password]
+        extra_config: {qos/circuit-breaker: {interval: 60, timeout: 10, max_errors: 3}}
+      - {url_pattern: /audit, host: ["http://audit:1", "http://audit:2"]}
+  - endpoint: /orders
+    timeout: 5s
+    backend: [{url_pattern: /orders}]
+async_agent:
+  - name: orders
+    consumer: {topic: "#", workers: 2}
+    backend: [{url_pattern: /orders, method: POST}]
+    extra_config: {async/amqp: {host: "amqp://guest:hunter2@queue/", exchange: shop, name: orders}}
+`
+
+// TestCompare judges one change after the other.
+func TestCompare(t *testing.T) {
+	tests := []struct {
+		name, old, new string
+		want           []string
+	}{
+		{"nothing", "", "", nil},
+		{"a longer timeout of all", "timeout: 2s", "timeout: 3s", []string{"weakened service timeout: changed 2s -> 3s; 2 take it from here"}},
+		{"a shorter one of one", "timeout: 5s", "timeout: 1s", []string{"strengthened GET /orders timeout: changed 5s -> 1s;"}},
+		{"its own, which is that of all", "timeout: 5s", "timeout: 2s", []string{"strengthened GET /orders timeout: changed 5s -> 2s;"}},
+		{"the default", "timeout: 2s", "\"@timeout\": 2s", nil},
+		{"a default that is written", "dialect: sluice", "dialect: sluice\nport: 8080\noutput_encoding: json\nmax_header_bytes: 1000000", nil},
+		{"TLS", "dialect: sluice", "dialect: sluice\ntls: {keys: [{public_key: a, private_key: b}]}", []string{`strengthened service tls: added  -> {"keys":[{"public_key":"a","private_key":"b"}]};`}},
+		{"TLS that is off", "dialect: sluice", "dialect: sluice\ntls: {disabled: true, keys: [{public_key: a, private_key: b}]}", []string{`changed service tls: added  -> {"disabled":true,"keys":[{"public_key":"a","private_key":"b"}]};`}},
+		{"insecure, at its old place", "dialect: sluice", "dialect: sluice\nallow_insecure_connections: true", []string{"weakened service client_tls.allow_insecure_connections: added  -> true;", "changed service client_tls.min_version: added  -> TLS12;"}},
+		{"another reference", "SHOP", "STORE", []string{`changed service host: changed ["http://${env:SHOP}:8000"] -> ["http://${env:STORE}:8000"]; +http://${env:STORE}:8000 -http://${env:SHOP}:8000; 2 take it from here`}},
+		{"a host in another order", `"http://audit:1", "http://audit:2"`, `"http://audit:2", "http://audit:1"`, nil},
+		{"a host less", `"http://audit:1", "http://audit:2"`, `"http://audit:1"`, []string{`changed GET /users/{id} backend[GET /audit].host: changed ["http://audit:1","http://audit:2"] -> ["http://audit:1"]; -http://audit:2`}},
+		{"more headers", "[Accept, X-Tenant]", "[X-Tenant, Accept, Cookie]", []string{`weakened GET /users/{id} input_headers: changed ["Accept","X-Tenant"] -> ["X-Tenant","Accept","Cookie"]; +Cookie`}},
+		{"headers in another letter case", "[Accept, X-Tenant]", "[x-tenant, accept]", nil},
+		{"an endpoint that stands open", "endpoints:\n", "endpoints:\n  - {endpoint: /open, backend: [{url_pattern: /}]}\n", []string{
+			`changed GET /open : added  -> {"endpoint":"/open","method":"GET","backend":[{"url_pattern":"/","host":["http://${env:SHOP}:8000"],"method":"GET","enco...; nothing says who may ask`}},
+		{"all headers", "[Accept, X-Tenant]", `["*"]`, []string{`weakened GET /users/{id} input_headers: changed ["Accept","X-Tenant"] -> ["*"]; +* -Accept -X-Tenant; * is everything`}},
+		{"no headers", "[Accept, X-Tenant]", "[]", []string{`strengthened GET /users/{id} input_headers: removed ["Accept","X-Tenant"] -> ;`}},
+		{"fewer roles", "[admin, clerk]", "[admin]", []string{`strengthened GET /users/{id} extra_config["auth/validator"].roles: changed ["admin","clerk"] -> ["admin"]; -clerk`}},
+		{"no roles", "roles: [admin, clerk]", "roles: []", []string{`weakened GET /users/{id} extra_config["auth/validator"].roles: removed ["admin","clerk"] -> ; none restricts nothing`}},
+		{"no audience", "audience: [shop], ", "", []string{`weakened GET /users/{id} extra_config["auth/validator"].audience: removed ["shop"] -> ;`}},
+		{"more leeway", "leeway: 1s", "leeway: 1m", []string{`weakened GET /users/{id} extra_config["auth/validator"].leeway: changed 1s -> 1m;`}},
+		{"no validator", "auth/validator:", "\"@auth/validator\":", []string{`weakened GET /users/{id} extra_config["auth/validator"]: removed {"alg":"RS256","jwk_url":"https://id.example.com/jwks","cache_duration":900,"audience":["shop"],"roles":["admin","clerk"... -> ; it says who may ask`}},
+		{"a higher limit", "{max_rate: 10,", "{max_rate: 20,", []string{`weakened GET /users/{id} extra_config["qos/ratelimit/router"].max_rate: changed 10 -> 20;`}},
+		{"no limit", "{max_rate: 10,", "{max_rate: 0,", []string{`weakened GET /users/{id} extra_config["qos/ratelimit/router"].max_rate: removed 10 -> ; there is no limit`}},
+		{"an old name", "qos/ratelimit/router:", "github.com/devopsfaith/krakend-ratelimit/juju/router:", nil},
+		{"one condition more", "[{check_expr:", "[{check_expr: \"req_method != 'x'\"}, {check_expr:", []string{`strengthened GET /users/{id} extra_config["validation/cel"][0]: added  -> {"check_expr":"req_method != 'x'","cost_limit":1000000}; it says who may ask`}},
+		{"a password shown", "deny: [password]", "deny: [token]", []string{`changed GET /users/{id} backend[GET /users/{id}].deny: changed ["password"] -> ["token"]; +token -password`}},
+		{"a breaker less", "qos/circuit-breaker:", "\"@qos/circuit-breaker\":", []string{`weakened GET /users/{id} backend[GET /users/{id}].extra_config["qos/circuit-breaker"]: removed {"interval":60,"timeout":10,"max_errors":3} -> ; it stands in the way of somebody`}},
+		{"another variable", "/users/{id}\n    input", "/users/{name}\n    input", []string{"changed GET /users/{name} endpoint: changed /users/{id} -> /users/{name};"}},
+		{"another method", "/orders\n    timeout", "/orders\n    method: put\n    timeout", []string{
+			`changed PUT /orders : added  -> {"endpoint":"/orders","method":"PUT","backend":[{"url_pattern":"/orders","host":["http://${env:SHOP}:8000"],"method":"PU...; nothing says who may ask`,
+			`changed GET /orders : removed {"endpoint":"/orders","method":"GET","backend":[{"url_pattern":"/orders","host":["http://${env:SHOP}:8000"],"method":"GE... -> ;`}},
+		{"another path of a backend", "{url_pattern: /audit,", "{url_pattern: /log,", []string{"changed GET /users/{id} backend[GET /log].url_pattern: changed /audit -> /log;"}},
+		{"another secret", "hunter2", "hunter3", []string{`changed agent orders extra_config["async/amqp"].host: changed amqp://***@queue/ -> amqp://***@queue/; what is hidden, or how it is written`}},
+		{"more workers", "workers: 2", "workers: 3", []string{"changed agent orders consumer.workers: changed 2 -> 3;"}},
+		{"another dialect", "dialect: sluice", "dialect: krakend\nbehaviour: {error_status: by_cause, error_body: problem, merge_deadline: 100, concurrent_deadline: 100, completed_header: X-Sluice-Completed, product_header: \"-\", request_id_header: X-Request-Id, decoded_statuses: success, missing_content_type: none, personal_cache: private, redirect_credentials: origin, breaker_threshold: at, breaker_counts: calls, ipv6_prefix: 64, weak_keys: warning, unknown_keys: error, mistakes: error, weak_types: error, max_hops: 16}", []string{
+			"changed service dialect: changed sluice -> krakend;", "weakened service behaviour.weak_keys: changed error -> warning;"}},
+		{"an unknown key", "timeout: 5s", "timeout: 5s\n    tiemout: 5s", []string{"changed GET /orders tiemout: added  -> 5s; nobody knows what it does"}},
+		{"a namespace that is not built", "auth/validator:", "auth/api-keys: {roles: [a]}\n      auth/validator:", []string{`strengthened GET /users/{id} extra_config["auth/api-keys"]: added  -> {"roles":["a"]}; it says who may ask`}},
+		{"a comment", "dialect: sluice", "dialect: sluice # strict\n\"@why\": strict\n_also: {a: 1}\n$schema: x", nil},
+	}
+	old := read(t, "old.yaml", before)
+	for _, tt := range tests {
+		if tt.old != "" && !strings.Contains(before, tt.old) {
+			t.Fatalf("%s: %q is not there", tt.name, tt.old)
+		}
+		side := read(t, "new.yaml", strings.Replace(before, tt.old, tt.new, 1))
+		if got := lines(compare(old, side)); !slices.Equal(got, tt.want) {
+			t.Errorf("%s:\ngot  %s\nwant %s", tt.name, strings.Join(got, "\n     "), strings.Join(tt.want, "\n     "))
+		}
+		// What has become weaker is stronger the other way round.
+		forth, back := compare(old, side), compare(side, old)
+		for v, opposite := range map[diff.Verdict]diff.Verdict{diff.Weakened: diff.Strengthened, diff.Strengthened: diff.Weakened, diff.Changed: diff.Changed} {
+			if diff.Count(forth, v) != diff.Count(back, opposite) {
+				t.Errorf("%s: forth\n%s\nand back\n%s", tt.name, strings.Join(lines(forth), "\n"), strings.Join(lines(back), "\n"))
+			}
+		}
+	}
+}
+
+// samples returns the configurations that show every option.
+func samples(t *testing.T) map[string]string {
+	t.Helper()
+	all := make(map[string]string)
+	for _, pattern := range []string{"../../test/misspell/testdata/samples/*.*", "../components/*/*/testdata/*.yaml", "../components/*/testdata/*.yaml"} {
+		names, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range names {
+			text, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, problems := diff.Read(name, text, component.Default); len(problems) == 0 {
+				all[name] = string(text)
+			}
+		}
+	}
+	if len(all) < 40 {
+		t.Fatalf("%d samples", len(all))
+	}
+	return all
+}
+
+// TestSame finds nothing between a configuration and itself, however it is written.
+func TestSame(t *testing.T) {
+	for name, text := range samples(t) {
+		side := read(t, name, text)
+		if got := lines(compare(side, side)); got != nil {
+			t.Errorf("%s is not the same as itself: %q", name, got)
+		}
+		d, _ := config.Parse(name, []byte(text))
+		var otherwise any
+		decoder := json.NewDecoder(bytes.NewReader(d.Root.JSON()))
+		decoder.UseNumber()
+		if err := decoder.Decode(&otherwise); err != nil {
+			t.Fatal(err)
+		}
+		root := otherwise.(map[string]any)
+		if list, ok := root["endpoints"].([]any); ok {
+			slices.Reverse(list)
+		}
+		root["@comment"] = "in another order, and as JSON"
+		reformatted, err := json.MarshalIndent(root, "", "\t") // sorts the keys
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := lines(compare(side, read(t, "other.json", string(reformatted)))); got != nil {
+			t.Errorf("%s is something else as JSON: %q", name, got)
+		}
+	}
+}
+
+// TestEveryKey changes every key that the core and the components have, alone, and finds a
+// difference: none is forgotten, be it added tomorrow.
+func TestEveryKey(t *testing.T) {
+	checked := 0
+	check := func(key string, whole func(value string) string, s *config.Spec, r config.Rules) {
+		checked++
+		x, y := values(s, r)
+		if x == y { // of which there is one only
+			y = "null"
+		}
+		var sides []*diff.Side
+		for _, value := range []string{x, y} {
+			side, problems := diff.ReadAnyway("f.json", []byte(whole(value)), component.Default)
+			if side == nil {
+				t.Fatalf("%s: %s\n%s", key, whole(value), config.Format(problems))
+			}
+			sides = append(sides, side)
+		}
+		if len(compare(sides[0], sides[1])) == 0 {
+			t.Errorf("%s: %s and %s are the same", key, x, y)
+		}
+	}
+	var walk func(at string, s *config.Spec, whole func(string) string, depth int)
+	walk = func(at string, s *config.Spec, whole func(string) string, depth int) {
+		for _, f := range s.Fields {
+			if f.Rules.Idle || s.Extra(f.Key) || f.Spec.Scope != "" || f.Spec.Item != nil && f.Spec.Item.Scope != "" || f.Key == "version" {
+				continue
+			}
+			key, in := at+"."+f.Key, func(value string) string { return whole(object(s, f.Key, value)) }
+			switch f.Spec.Shape {
+			case config.ObjectShape:
+				walk(key, f.Spec, in, depth+1)
+			case config.ListShape:
+				if f.Spec.Item.Shape == config.ObjectShape && depth < 3 {
+					walk(key+"[0]", f.Spec.Item, func(v string) string { return in("[" + v + "]") }, depth+1)
+					continue
+				}
+				check(key, in, f.Spec, f.Rules)
+			default:
+				check(key, in, f.Spec, f.Rules)
+			}
+		}
+	}
+	backend := func(members string) string { return `{"url_pattern":"/b","host":["http://b"]` + members + `}` }
+	endpoint := func(members string) string {
+		return `{"version":3,"endpoints":[{"endpoint":"/e","backend":[` + backend("") + `]` + members + `}]}`
+	}
+	scopes := map[string]func(members string) string{
+		"service":  func(members string) string { return `{"version":3` + members + `}` },
+		"endpoint": endpoint,
+		"backend": func(members string) string {
+			return `{"version":3,"endpoints":[{"endpoint":"/e","backend":[` + backend(members) + `]}]}`
+		},
+		"async_agent": func(members string) string {
+			return `{"version":3,"async_agent":[{"name":"a","consumer":{"topic":"t"},"extra_config":{},"backend":[` + backend("") + `]` + members + `}]}`
+		},
+	}
+	last := func(whole func(string) string) func(string) string { // the members of an object behind others: those of the same key win
+		return func(value string) string {
+			if inner := strings.TrimSuffix(strings.TrimPrefix(value, "{"), "}"); inner != "" {
+				return whole("," + inner)
+			}
+			return whole("")
+		}
+	}
+	for scope, spec := range map[string]*config.Spec{
+		"service": model.Root(), "endpoint": config.SpecOf(reflect.TypeFor[model.Endpoint]()),
+		"backend": config.SpecOf(reflect.TypeFor[model.Backend]()), "async_agent": config.SpecOf(reflect.TypeFor[model.Agent]()),
+	} {
+		walk(scope, spec, last(scopes[scope]), 0)
+	}
+	for _, d := range component.Default.All() {
+		whole, known := scopes[string(d.Scope)]
+		if !known || d.Options == nil {
+			continue
+		}
+		in := func(value string) string { return whole(fmt.Sprintf(`,"extra_config":{%q:%s}`, d.Namespace, value)) }
+		spec := component.Default.Options(string(d.Scope), d.Namespace)
+		for spec.Shape == config.ListShape {
+			spec = spec.Item
+			outer := in
+			in = func(value string) string { return outer("[" + value + "]") }
+		}
+		walk(string(d.Scope)+" "+d.Namespace, spec, in, 0)
+	}
+	t.Logf("%d keys", checked)
+	if checked < 250 {
+		t.Errorf("%d keys, which are too few", checked)
+	}
+}
+
+// object returns an object with a key, and those that it needs beside.
+func object(s *config.Spec, key, value string) string {
+	members := []string{}
+	for _, f := range s.Fields {
+		if f.Key != key && f.Rules.Required && s.Scope == "" {
+			x, _ := values(f.Spec, f.Rules)
+			members = append(members, fmt.Sprintf("%q:%s", f.Key, x))
+		}
+	}
+	return "{" + strings.Join(append(members, fmt.Sprintf("%q:%s", key, value)), ",") + "}"
+}
+
+// values returns two values of a type that are right.
+func values(s *config.Spec, r config.Rules) (x, y string) {
+	low := 1.0
+	if r.Min != nil {
+		low = max(low, *r.Min)
+	}
+	switch s.Shape {
+	case config.BoolShape:
+		return "true", "false"
+	case config.IntShape, config.FloatShape, config.SecondsShape, config.SizeShape:
+		return fmt.Sprintf("%.0f", low), fmt.Sprintf("%.0f", low+1)
+	case config.DurationShape:
+		return `"90s"`, `"91s"`
+	case config.TextShape:
+		if s.Enum != nil {
+			return fmt.Sprintf("%q", s.Enum[0]), fmt.Sprintf("%q", s.Enum[len(s.Enum)-1])
+		}
+		switch r.Format {
+		case "url":
+			return `"http://a"`, `"http://b"`
+		case "ip", "cidr":
+			return `"10.0.0.1"`, `"10.0.0.2"`
+		}
+		return fmt.Sprintf("%q", strings.Repeat("a", int(low))), fmt.Sprintf("%q", strings.Repeat("b", int(low)))
+	case config.ListShape:
+		x, y = values(s.Item, config.Rules{Format: r.Format})
+		return "[" + x + "]", "[" + y + "]"
+	case config.MapShape:
+		x, y = values(s.Item, config.Rules{})
+		return `{"k":` + x + `}`, `{"k":` + y + `}`
+	case config.ObjectShape:
+		for _, f := range s.Fields {
+			if !f.Rules.Idle {
+				x, y = values(f.Spec, f.Rules)
+				return object(s, f.Key, x), object(s, f.Key, y)
+			}
+		}
+	case config.CustomShape:
+		switch kinds := s.Kinds; {
+		case slices.Contains(kinds, config.Bool):
+			return "true", "false"
+		case slices.Contains(kinds, config.String):
+			return `"a"`, `"b"`
+		}
+	}
+	return `{"k":1}`, `{"k":2}`
+}
+
+// TestOutput prints changes for people, reviews and programs.
+func TestOutput(t *testing.T) {
+	after := before
+	for _, change := range [][2]string{
+		{"dialect: sluice", "dialect: sluice\nname: \"a | `b`\""}, {"timeout: 2s", "timeout: 1m"}, {"auth/validator:", "\"@auth/validator\":"}, {"client_max_rate: 5", "client_max_rate: 4"},
+		{"hunter2", "hunter3"}, {"  - endpoint: /orders", "  - {endpoint: /baskets, backend: [{url_pattern: /baskets}]}\n  - endpoint: /order"},
+	} {
+		after = strings.Replace(after, change[0], change[1], 1)
+	}
+	changes := compare(read(t, "old.yaml", before), read(t, "new.yaml", after))
+	var text, markdown, program strings.Builder
+	if err := diff.Text(&text, "old.yaml", "new.yaml", changes); err != nil {
+		t.Fatal(err)
+	}
+	if err := diff.Markdown(&markdown, "old.yaml", "new.yaml", changes); err != nil {
+		t.Fatal(err)
+	}
+	if err := diff.JSON(&program, changes); err != nil {
+		t.Fatal(err)
+	}
+	for name, got := range map[string]string{"changes.txt": text.String(), "changes.md": markdown.String(), "changes.json": program.String()} {
+		if strings.Contains(got, "hunter") {
+			t.Errorf("%s tells a secret", name)
+		}
+		testx.Golden(t, filepath.Join("testdata", name), got)
+	}
+}
+
+// TestUnreadable reports what keeps a file from being compared, and takes what a reference may
+// stand for.
+func TestUnreadable(t *testing.T) {
+	tests := []struct{ text, want string }{
+		{`{"version":3`, "f.json:1:"},
+		{`{"version":2}`, "f.json:1:12: version: unsupported version"},
+		{`{"version":3,"port":"much"}`, "f.json:1:21: port: must be a whole number"},
+		{`{"version":3,"extra_config":{"router":{"max_payload":"much"}}}`, `f.json:1:54: extra_config.router.max_payload: invalid size`},
+		{`{"version":3,"port":"${env:PORT}","timeout":"${env:T}","dialect":"${file:d}","extra_config":{"router":{"max_payload":"${env:M}","error_body":"${env:E}"}}}`, ""},
+	}
+	for _, tt := range tests {
+		side, problems := diff.Read("f.json", []byte(tt.text), component.Default)
+		if got := config.Format(problems); (side == nil) != (tt.want != "") || !strings.HasPrefix(got, strings.Replace(tt.want, "f.json", "error: f.json", 1)) || tt.want == "" && got != "" {
+			t.Errorf("%s: %q, want %q", tt.text, got, tt.want)
+		}
+	}
+}
+
+// BenchmarkCompare compares large configurations.
+func BenchmarkCompare(b *testing.B) {
+	for _, n := range []int{1000, 10_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			var text strings.Builder
+			text.WriteString(`{"version":3,"endpoints":[{}`)
+			for i := range n {
+				fmt.Fprintf(&text, `,{"endpoint":"/e%d","backend":[{"url_pattern":"/b","host":["http://b"]}]}`, i)
+			}
+			text.WriteString("]}")
+			whole := strings.Replace(text.String(), "{},", "", 1)
+			for b.Loop() {
+				x, _ := diff.Read("a.json", []byte(whole), component.Default)
+				y, _ := diff.Read("b.json", []byte(strings.Replace(whole, "/e7", "/f7", 1)), component.Default)
+				if len(compare(x, y)) != 2 {
+					b.Fatal("not two changes")
+				}
+			}
+		})
+	}
+}
