@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -383,9 +384,12 @@ func (a *app) startGateway(ctx context.Context, t suite, r *e2e.Runner) (*runtim
 		g.Close()
 		restore()
 		failed := closeLogs()
-		if errors.Is(err, runtime.ErrConfig) {
+		switch {
+		case errors.Is(err, runtime.ErrConfig):
 			a.printProblems(problems)
 			return nil, nil, &exitError{exitConfig, nil}
+		case errors.Is(err, syscall.EADDRINUSE):
+			err = fmt.Errorf("%w; stop what uses it, test that by --no-start, or take any free port by -p 0", err)
 		}
 		return nil, nil, &exitError{exitRuntime, cmp.Or(err, failed)}
 	}

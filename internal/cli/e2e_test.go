@@ -208,7 +208,7 @@ func TestE2EWrong(t *testing.T) {
 		{"--timeout 0s", 2, "--wait and --timeout must be more than 0"},
 		{"--timeout soon", 2, `invalid argument "soon" for "--timeout" flag`},
 		{"-c none.yaml", 1, "none.yaml: cannot read the file: no such file or directory"},
-		{"-p " + port, 3, "address already in use"},
+		{"-p " + port, 3, "address already in use; stop what uses it, test that by --no-start, or take any free port by -p 0"},
 		{"-p 0 --backend-port " + port, 3, "the mock: listen tcp 127.0.0.1:" + port + ": bind: address already in use; stop what uses the port, or choose another one by --backend-port"},
 		{"-p 0 --junit none/report.xml specs/things.json", 3, "writing the result: open none/report.xml: no such file or directory"},
 		{"-p 0 --logs none/gateway.log", 3, "open none/gateway.log: no such file or directory"},
