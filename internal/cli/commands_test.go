@@ -127,11 +127,10 @@ func TestSchema(t *testing.T) {
 // TestInit writes a configuration that is right, and never over another file.
 func TestInit(t *testing.T) {
 	t.Chdir(t.TempDir())
-	got := invoke(t, "init")
-	if want := "wrote sluice.yaml; try:\n  sluice check --lint -c sluice.yaml\n  sluice run -c sluice.yaml\n"; got != (result{0, want, ""}) {
-		t.Errorf("init: %+v, want %q", got, want)
+	if got := invoke(t, "init"); got != (result{0, begun, ""}) {
+		t.Errorf("init: %+v, want %q", got, begun)
 	}
-	if got := invoke(t, "check", "--lint", "-c", "sluice.yaml"); got != (result{0, "sluice.yaml: Syntax OK!\n", ""}) {
+	if got := invoke(t, "check", "--strict"); got != (result{0, "sluice.yaml: Syntax OK!\n", ""}) {
 		t.Errorf("the starter is not right: %+v", got)
 	}
 	write(t, "sluice.yaml", "mine")
@@ -140,6 +139,16 @@ func TestInit(t *testing.T) {
 	}
 	if text, err := os.ReadFile("sluice.yaml"); err != nil || string(text) != "mine" {
 		t.Errorf("init wrote over a file: %q, %v", text, err)
+	}
+	got := invoke(t, "init", "my-gateway.yaml")
+	text, err := os.ReadFile("my-gateway.yaml")
+	if err != nil || got.code != 0 {
+		t.Fatalf("init of another name: %+v, %v", got, err)
+	}
+	for _, shown := range []string{got.stdout, string(text)} {
+		if strings.Contains(shown, "sluice.yaml") || !strings.Contains(shown, "\n  sluice run --watch -c my-gateway.yaml\n") && !strings.Contains(shown, "#   sluice run --watch -c my-gateway.yaml\n") {
+			t.Errorf("init of another name does not name it:\n%s", shown)
+		}
 	}
 	if got := invoke(t, "init", "-"); got != (result{0, starter, ""}) {
 		t.Errorf("init -: %+v", got)
