@@ -31,10 +31,10 @@ sizes:
 		echo "$${tags:-full} $$(wc -c < $(BIN)/size)"; \
 	done; rm -f $(BIN)/size
 
-# The servers that our own is tested beside, and a tool that attacks it slowly.
-# Without them their tests are skipped, which says so. Without the broker, tests of
-# what talks to it fail.
-NEIGHBOURS := nginx haproxy apache2 slowhttptest
+# The servers that our own is tested beside, a tool that attacks it slowly, shells that
+# complete its commands, and what reads its manual pages. Without them their tests are
+# skipped, which says so. Without the broker, tests of what talks to it fail.
+NEIGHBOURS := nginx haproxy apache2 slowhttptest zsh fish mandoc
 BROKERS    := rabbitmq-server
 
 deps:

@@ -134,6 +134,8 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(a.runCommand(), a.checkCommand(), a.auditCommand(), a.explainCommand(), a.migrateCommand(), a.initCommand(), a.demoCommand(), a.schemaCommand(), a.diffCommand(), a.versionCommand())
 	root.AddCommand(a.e2eCommand())
 	root.AddCommand(a.pluginCommands()...)
+	root.AddCommand(a.completionCommand(root), a.manCommand(root))
+	a.complete(root)
 	return root
 }
 

@@ -27,6 +27,8 @@ func TestHelp(t *testing.T) {
 		{"help-init.txt", [][]string{{"help", "init"}, {"init", "-h"}}},
 		{"help-schema.txt", [][]string{{"help", "schema"}, {"schema", "-h"}}},
 		{"help-demo.txt", [][]string{{"help", "demo"}, {"demo", "-h"}}},
+		{"help-completion.txt", [][]string{{"help", "completion"}, {"completion", "-h"}}},
+		{"help-man.txt", [][]string{{"help", "man"}, {"man", "-h"}}},
 		{"help-help.txt", [][]string{{"help", "help"}, {"help", "-h"}}},
 		{"help-e2e.txt", [][]string{{"help", "e2e"}, {"e2e", "-h"}}},
 	}
@@ -86,6 +88,8 @@ func TestUsage(t *testing.T) {
 		{"diff --format xml gateway.json gateway.json", `unknown format "xml"; write text, markdown or json`},
 		{"diff --fail-on all gateway.json gateway.json", "--fail-on all is unknown; write any, changed, weakened or never"},
 		{"schema now", `unexpected argument "now"`},
+		{"completion", "no such shell; write one of bash, zsh, fish"},
+		{"completion powershell", "no such shell; write one of bash, zsh, fish"},
 		{"version now", `unexpected argument "now"`},
 	}
 	for _, tt := range tests {

@@ -23,7 +23,8 @@ func (a *app) helpCommand(root *cobra.Command) *cobra.Command {
 		Short: "Explain a command, or the code of a problem",
 		Long: "Explain a command, or the code of a problem that check has found: what it means,\n" +
 			"why it matters, what to do, and a configuration with it and one without. codes lists\nall of them.",
-		Example: "  sluice help check\n  sluice help unknown-field",
+		Example:           "  sluice help check\n  sluice help unknown-field",
+		ValidArgsFunction: topics(root),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				if args[0] == "codes" {

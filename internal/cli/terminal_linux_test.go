@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -81,5 +83,62 @@ func TestRealTerminal(t *testing.T) {
 				t.Errorf("%q is wider than %d", line, width)
 			}
 		}
+	}
+}
+
+// TestShells types into shells on a terminal, as somebody does who lets them complete.
+func TestShells(t *testing.T) {
+	onPath(t)
+	for _, tt := range []struct{ shell, setup string }{
+		{"bash --norc --noprofile -i", "source <(sluice completion bash)"},
+		{"zsh -f -i", "autoload -U compinit; compinit -u -D; source <(sluice completion zsh)"},
+	} {
+		t.Run(strings.Fields(tt.shell)[0], func(t *testing.T) {
+			args := strings.Fields(tt.shell)
+			needs(t, args[0])
+			t.Chdir(t.TempDir())
+			ours, theirs := openTerminal(t, 200)
+			cmd := exec.Command(args[0], args[1:]...)
+			cmd.Env = append(os.Environ(), "TERM=dumb", "HOME="+t.TempDir(), "PS1=$ ", "HISTFILE=")
+			cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, theirs, theirs
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			theirs.Close()
+			var mu sync.Mutex
+			var seen strings.Builder
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				b := make([]byte, 4096)
+				for {
+					n, err := ours.Read(b)
+					mu.Lock()
+					seen.Write(b[:n])
+					mu.Unlock()
+					if err != nil {
+						return
+					}
+				}
+			}()
+			sees := func(what string) {
+				t.Helper()
+				eventually(t, what, func() bool {
+					mu.Lock()
+					defer mu.Unlock()
+					return strings.Contains(seen.String(), what)
+				})
+			}
+			io.WriteString(ours, tt.setup+"; echo rea''dy\n")
+			sees("ready\r\n")
+			io.WriteString(ours, "sluice vers\t\n")
+			sees("sluice " + Version + "\r\ngo ")
+			io.WriteString(ours, "exit\n")
+			if err := cmd.Wait(); err != nil {
+				t.Error(err)
+			}
+			<-ended
+		})
 	}
 }
