@@ -71,6 +71,7 @@ func (l *leftovers) value(n *Node, key string, s *Spec) {
 		l.text(n, key)
 		return
 	}
+	l.include(n)
 	for _, item := range n.Items {
 		of := s
 		if s != nil && s.Shape == ListShape {
@@ -91,11 +92,23 @@ func (l *leftovers) value(n *Node, key string, s *Spec) {
 
 // namespaces looks into the options of the namespaces of an object of the scope.
 func (l *leftovers) namespaces(n *Node, scope string) {
+	l.include(n)
 	for _, m := range n.Members {
 		if !l.empty(m.Value) && !m.Comment() && !foreign("extra_config", m.Key) {
 			l.value(m.Value, m.Key, l.options(scope, m.Key))
 		}
 	}
+}
+
+// include reports an object that is to be replaced by a file: it was not, and what it names
+// may protect. References within a document, and to other machines, are of schemas.
+func (l *leftovers) include(n *Node) {
+	ref := n.Get("$ref")
+	if ref == nil || ref.Kind != String || ref.Text == "" || ref.Text[0] == '#' || strings.Contains(ref.Text, "://") {
+		return
+	}
+	l.problems = append(l.problems, ref.Problem(Error, CodeMistake,
+		fmt.Errorf("the file %s is not read; name a file in the extended form by FC_CONFIG or --flexible, be it {}, or write what it holds", ref.Text)))
 }
 
 // member returns what is known of a member of an object; s and the result may be

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"text/template"
 
 	"github.com/Masterminds/sprig/v3"
 
@@ -25,7 +26,7 @@ func (t *tracer) functions(s Sources) {
 	}
 	insert := func(value string, skipped bool) string {
 		if value != "" {
-			t.secrets[value] = true
+			t.secrets.add(value)
 			t.asked.values = append(t.asked.values, value)
 			t.asked.skipped = t.asked.skipped || skipped
 		}
@@ -42,11 +43,14 @@ func (t *tracer) functions(s Sources) {
 
 	t.funcs = sprig.TxtFuncMap()
 	for name := range changing {
-		t.funcs[name] = before(t.funcs[name], func([]reflect.Value) { t.warn(changes(name)) })
+		t.funcs[name] = around(t.funcs[name], func([]reflect.Value) { t.warn(changes(name)) }, nil)
 	}
 	for name, numbers := range counted {
-		t.funcs[name] = before(t.funcs[name], func(in []reflect.Value) { limit(in, numbers) })
+		t.funcs[name] = around(t.funcs[name], func(in []reflect.Value) { limit(in, numbers) }, nil)
 	}
+	// Those of package text/template that make texts are followed like all others.
+	maps.Copy(t.funcs, template.FuncMap{"print": fmt.Sprint, "printf": fmt.Sprintf, "println": fmt.Sprintln,
+		"html": template.HTMLEscaper, "js": template.JSEscaper, "urlquery": template.URLQueryEscaper})
 	t.funcs["env"] = variable
 	t.funcs["expandenv"] = func(s string) string { return os.Expand(s, variable) }
 	t.funcs["marshal"] = func(v any) (string, error) {
@@ -76,11 +80,14 @@ func (t *tracer) functions(s Sources) {
 		}
 		data, err := s.ReadFile(name)
 		if err != nil {
-			return "", fmt.Errorf("the file %s cannot be read: %w", name, err)
+			return "", fmt.Errorf("the file %s cannot be read: %w", name, cause(err))
 		}
 		return insert(strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r"), false), nil
 	}
-	t.funcs[marker], t.funcs[learner], t.funcs[enterer], t.funcs[leaver] = t.mark, t.learn, t.enter, t.leave
+	for name, f := range t.funcs {
+		t.funcs[name] = t.secrets.follow(f)
+	}
+	t.funcs[marker], t.funcs[enterer], t.funcs[leaver] = t.mark, t.enter, t.leave
 }
 
 // changing are the functions that return something else each time, or on another machine:
@@ -95,16 +102,23 @@ var counted = map[string]int{
 	"randAlphaNum": 1, "randAlpha": 1, "randAscii": 1, "randNumeric": 1,
 }
 
-// before returns a function that does something else first, with its arguments. Package
-// text/template makes an error of a panic with one.
-func before(f any, first func([]reflect.Value)) any {
+// around returns a function that does something else before and after it; either may be nil.
+// Package text/template makes an error of a panic with one.
+func around(f any, before func(in []reflect.Value), after func(in []reflect.Value, out reflect.Value)) any {
 	v := reflect.ValueOf(f)
-	return reflect.MakeFunc(v.Type(), func(in []reflect.Value) []reflect.Value {
-		first(in)
-		if v.Type().IsVariadic() {
-			return v.CallSlice(in)
+	return reflect.MakeFunc(v.Type(), func(in []reflect.Value) (out []reflect.Value) {
+		if before != nil {
+			before(in)
 		}
-		return v.Call(in)
+		if v.Type().IsVariadic() {
+			out = v.CallSlice(in)
+		} else {
+			out = v.Call(in)
+		}
+		if after != nil {
+			after(in, out[0])
+		}
+		return out
 	}).Interface()
 }
 

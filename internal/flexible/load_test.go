@@ -184,3 +184,110 @@ func TestUsual(t *testing.T) {
 		t.Errorf("got %v, %v", d, problems)
 	}
 }
+
+// TestSecrets prints a secret in every way that templates have, and finds it nowhere that
+// people look: not in the rendering, not in the document, not in a problem.
+func TestSecrets(t *testing.T) {
+	const secret, encoded, upper = "open-sesame-17", "b3Blbi1zZXNhbWUtMTc=", "OPEN-SESAME-17"
+	tests := []struct{ name, base string }{
+		{"plain", `{"a": "{{ env "TOKEN" }}"}`},
+		{"within a text", `{"a": "Bearer {{ env "TOKEN" }}!"}`},
+		{"made into another", `{"a": "{{ env "TOKEN" | b64enc }}", "b": "{{ upper (env "TOKEN") }}"}`},
+		{"expanded", `{"a": "{{ expandenv "x ${TOKEN} y" }}"}`},
+		{"of a file", `{"a": "{{ file "token.txt" }}", "b": "{{ file "token.txt" | b64enc }}"}`},
+		{"by a variable", `{"a": "{{ $t := env "TOKEN" }}{{ $t }}", "b": "{{ $t | b64enc }}"}`},
+		{"by a variable of what was made", `{"a": "{{ $t := env "TOKEN" | b64enc }}{{ $t }}", "b": "{{ printf "x%s" $t }}"}`},
+		{"by a variable that is set later", `{"a": "{{ $t := "" }}{{ if true }}{{ $t = env "TOKEN" | upper }}{{ end }}{{ $t }}"}`},
+		{"by with", `{"a": "{{ with env "TOKEN" }}{{ . }}{{ end }}", "b": "{{ with env "TOKEN" | b64enc }}{{ . }}{{ end }}"}`},
+		{"by range", `{"a": [{{ range $i, $t := list (env "TOKEN" | b64enc) (env "TOKEN") }}{{ if $i }},{{ end }}"{{ $t }}"{{ end }}]}`},
+		{"by a template", `{{ define "x" }}"{{ .t }}"{{ end }}{"a": {{ template "x" (dict "t" (env "TOKEN" | b64enc)) }}, "b": {{ template "x" (dict "t" (env "TOKEN")) }}}`},
+		{"by the settings", `{{ $_ := set .service "t" (env "TOKEN" | upper) }}{"a": "{{ .service.t }}", "b": {{ marshal .service }}}`},
+		{"in an object", `{"a": {{ dict "x" (list (env "TOKEN")) "y" 1 | toJson }}}`},
+		{"in an object by a variable", `{"a": {{ $d := dict "x" (env "TOKEN" | b64enc) }}{{ $d | toJson }}}`},
+		{"in pieces", `{"a": "{{ range splitList "-" (env "TOKEN" | upper) }}{{ . }}-{{ end }}"}`},
+		{"a number", `{"a": {{ env "TOKEN" | len }}, "b": {{ env "NUMBER" }}}`},
+		{"a wrong syntax", `{"a": {{ env "TOKEN" }}}`},
+		{"a wrong syntax behind it", `{"a": "{{ env "TOKEN" }}" "b"}`},
+		{"a failure", `{"a": "{{ fail (env "TOKEN") }}"}`},
+		{"a failure with it", `{"a": "{{ printf "%s" (env "TOKEN") | atoi | index .service }}"}`},
+		{"twice", `{"a": "{{ env "TOKEN" }}", "a": "{{ env "TOKEN" }}"}`},
+		{"in a file that is included", `{"a": {"$ref": "inner.json"}}`},
+		{"beside a reference", `{"a": "${env:OTHER}{{ env "TOKEN" }}"}`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			write(t, "-- c.json --\n{\"settings\": {\"paths\": [\"s\"]}}\n-- s/service.json --\n{\"x\": 1}\n-- token.txt --\n"+secret+
+				"\n-- inner.json --\n{\"b\": [\"{{ env \"TOKEN\" }}\", \"{{ env \"TOKEN\" | b64enc }}\"]}\n-- base.tmpl --\n"+tt.base)
+			var rendered string
+			d, problems := load(t, flexible.Options{Rendered: func(text string) { rendered = text }}, "FC_CONFIG=c.json", "TOKEN="+secret, "NUMBER=918273", "OTHER=another secret")
+			shown := rendered + config.Format(problems)
+			if d != nil {
+				shown += string(d.Root.MaskedJSON())
+				p := &config.Problem{Err: fmt.Errorf("%s, %s and %s", secret, encoded, upper)}
+				if strings.Contains(string(d.Root.JSON()), encoded) && tt.name != "of a file" {
+					d.Mask([]*config.Problem{p})
+					if strings.Contains(p.Error(), encoded) {
+						t.Errorf("a problem shows %v", p)
+					}
+				}
+			} else if !config.HasErrors(problems) {
+				t.Fatal("no document")
+			}
+			for _, s := range []string{secret, encoded, upper, "SESAME", "918273", "another"} {
+				if strings.Contains(shown, s) {
+					t.Errorf("%s is shown: %s", s, shown)
+				}
+			}
+		})
+	}
+}
+
+// TestYAML has places and secrets in the other formats, in texts of several lines and behind
+// aliases, too.
+func TestYAML(t *testing.T) {
+	write(t, "-- settings/s.json --\n{\"a\": {\"name\": \"shop\",\n \"ttl\": \"30s\"}}\n-- base.yaml.tmpl --\n"+
+		"version: 3\nname: {{ .s.a.name }}\nlist: [{{ .s.a.name }}, {{ .s.a.ttl }}]\nbase: &base {ttl: {{ .s.a.ttl }}}\nother: *base\nmerged:\n  <<: *base\nscript: |\n  first\n  {{ env \"TOKEN\" }}\nlast: 'x {{ .s.a.ttl }}'\n")
+	if err := os.Rename("base.yaml.tmpl", "gateway.yaml.tmpl"); err != nil {
+		t.Fatal(err)
+	}
+	parts, _ := flexible.FromEnviron(t.Context(), []string{"FC_ENABLE=1", "FC_SETTINGS=settings"}, func(string) {})
+	d, problems := parts.Load(t.Context(), "gateway.yaml.tmpl", flexible.Options{Environ: []string{"TOKEN=sesame"}, Reads: func(string) {}})
+	if d == nil || config.HasErrors(problems) {
+		t.Fatal(config.Format(problems))
+	}
+	for path, want := range map[string]string{
+		"name": "settings/s.json:1:16", "list[0]": "settings/s.json:1:16", "list[1]": "settings/s.json:2:9",
+		"base.ttl": "settings/s.json:2:9", "merged": "gateway.yaml.tmpl:7:3", "script": "gateway.yaml.tmpl:8:9", "last": "settings/s.json:2:9",
+	} {
+		n, rest := d.Root.Locate(config.SplitPath(path))
+		if len(rest) > 0 || n.Pos.String() != want {
+			t.Errorf("%s is at %v, want %s", path, n.Pos, want)
+		}
+	}
+	if shown := string(d.Root.MaskedJSON()); strings.Contains(shown, "sesame") || !strings.Contains(shown, `"script":"***"`) {
+		t.Errorf("shown: %s", shown)
+	}
+}
+
+// TestSkipFiles reads no file of a secret where those are on another machine.
+func TestSkipFiles(t *testing.T) {
+	write(t, "-- base.tmpl --\n{\"name\": \"{{ file \"nowhere\" }}\"}")
+	d, problems := load(t, flexible.Options{SkipFiles: true}, "FC_ENABLE=1")
+	if d == nil || len(problems) > 0 {
+		t.Fatal(config.Format(problems))
+	}
+	if ps := d.Judge([]*config.Problem{{Path: "name"}, {Path: "names"}}); len(ps) != 1 {
+		t.Errorf("what is not known is judged: %v", ps)
+	}
+	if got, want := result(t, flexible.Options{}, "FC_ENABLE=1"), "error: base.tmpl:1:14: file: the file nowhere cannot be read: no such file or directory\n"; got != want {
+		t.Errorf("got %s", got)
+	}
+}
+
+// TestLimit stops what prints without an end.
+func TestLimit(t *testing.T) {
+	write(t, "-- base.tmpl --\n{{ range until 1000 }}{{ repeat 100000 \"x\" }}{{ end }}")
+	if got, want := result(t, flexible.Options{}, "FC_ENABLE=1"), "error: base.tmpl:1:26: the templates print more than 64 MiB; render less, or several files\n"; got != want {
+		t.Errorf("got %s", got)
+	}
+}

@@ -55,6 +55,7 @@ func NewRenderer(s Sources) (*Renderer, []*config.Problem) {
 		}
 		r.values[m.Key] = value
 	}
+	r.known[identity(r.values)] = s.Settings
 	for _, name := range sortedKeys(s.Templates) {
 		if err := r.parse(name, s.Templates[name]); err != nil {
 			problems = append(problems, r.problem(err))
@@ -83,7 +84,7 @@ func (r *Renderer) Render(ctx context.Context, base File) (*Rendering, []*config
 	}
 	if err != nil {
 		p := r.problem(err)
-		p.Err = config.MaskError(p.Err, sortedKeys(r.secrets))
+		p.Err = config.MaskError(p.Err, sortedKeys(r.secrets.texts))
 		return nil, append(r.warnings, p)
 	}
 	return &Rendering{newText("("+base.Name+")", string(r.out)), r.pieces, r.inserted}, r.warnings

@@ -50,7 +50,7 @@ type tracer struct {
 	known   known
 
 	undefined Undefined
-	secrets   map[string]bool // what env and file have returned, and what was made of it
+	secrets
 
 	// Of one rendering.
 	ctx      context.Context
@@ -75,8 +75,10 @@ func newTracer(u Undefined) tracer {
 	if u == "" {
 		u = UndefinedError
 	}
+	k := make(known)
 	return tracer{
-		files: make(map[string]*text), texts: make(map[*byte]spot), known: make(known), undefined: u, secrets: make(map[string]bool),
+		files: make(map[string]*text), texts: make(map[*byte]spot), known: k, undefined: u,
+		secrets: secrets{texts: make(map[string]bool), holders: make(map[unsafe.Pointer]bool), known: k},
 	}
 }
 
@@ -116,7 +118,6 @@ type operand struct {
 // The names of the functions that markers call.
 const (
 	marker  = "__mark"
-	learner = "__learn"
 	enterer = "__enter"
 	leaver  = "__leave"
 )
@@ -126,8 +127,16 @@ func (t *tracer) instrument(tmpl *template.Template) error {
 	if err := t.list(t.files[tmpl.ParseName], tmpl.Root); err != nil {
 		return err
 	}
-	tmpl.Root.Nodes = append([]parse.Node{mustCall(enterer, ".")}, tmpl.Root.Nodes...)
-	tmpl.Root.Nodes = append(tmpl.Root.Nodes, mustCall(leaver))
+	nodes := tmpl.Root.Nodes
+	for _, function := range []string{enterer, leaver} {
+		n, err := call(function, nil)
+		if err != nil {
+			return err
+		}
+		nodes = append(nodes, n)
+	}
+	last := len(nodes) - 2
+	tmpl.Root.Nodes = slices.Concat(nodes[last:last+1], nodes[:last], nodes[last+1:])
 	return nil
 }
 
@@ -151,16 +160,6 @@ func (t *tracer) list(file *text, lists ...*parse.ListNode) error {
 
 // node returns a node with the markers around it.
 func (t *tracer) node(file *text, n parse.Node) (nodes []parse.Node, err error) {
-	branch := func(b *parse.BranchNode, learns bool) error {
-		if err := t.list(file, b.List, b.ElseList); err != nil {
-			return err
-		}
-		if learns {
-			b.List.Nodes = slices.Insert(b.List.Nodes, 0, mustCall(learner, "."))
-		}
-		return nil
-	}
-	var learners []parse.Node
 	own := action{spot: spot{file, int(n.Position())}}
 	var arguments []string
 	switch n := n.(type) {
@@ -173,15 +172,12 @@ func (t *tracer) node(file *text, n parse.Node) (nodes []parse.Node, err error) 
 		if len(n.Pipe.Decl) == 0 {
 			arguments = own.read(n.Pipe)
 		}
-		for _, v := range n.Pipe.Decl {
-			learners = append(learners, mustCall(learner, v.Ident[0]))
-		}
 	case *parse.IfNode:
-		err = branch(&n.BranchNode, false)
+		err = t.list(file, n.List, n.ElseList)
 	case *parse.WithNode:
-		err = branch(&n.BranchNode, true)
+		err = t.list(file, n.List, n.ElseList)
 	case *parse.RangeNode:
-		err = branch(&n.BranchNode, true)
+		err = t.list(file, n.List, n.ElseList)
 	case *parse.TemplateNode:
 	default: // a comment, break, continue
 		return []parse.Node{n}, nil
@@ -194,16 +190,7 @@ func (t *tracer) node(file *text, n parse.Node) (nodes []parse.Node, err error) 
 		return nil, &fault{own.at(), fmt.Errorf("the action cannot be traced: %w", err)}
 	}
 	t.actions = append(t.actions, own)
-	return append([]parse.Node{mark, n}, learners...), nil
-}
-
-// mustCall is call where nothing can be wrong.
-func mustCall(function string, arguments ...string) parse.Node {
-	n, err := call(function, arguments)
-	if err != nil {
-		panic(err) // the dot, or a variable that was declared
-	}
-	return n
+	return []parse.Node{mark, n}, nil
 }
 
 // call returns an action that calls a function with the dot, or variables.
@@ -335,44 +322,15 @@ func (t *tracer) mark(number int, arguments ...any) (string, error) {
 }
 
 // enter is called where a template begins, and leave where it ends.
-func (t *tracer) enter(dot any) (string, error) {
+func (t *tracer) enter() (string, error) {
 	if t.depth++; t.depth > deep {
 		return "", &fault{t.now.at(), fmt.Errorf("the templates call each other more than %d deep; let one of them stop", deep)}
 	}
-	return t.learn(dot), nil
+	return "", nil
 }
 
 func (t *tracer) leave() string {
 	t.depth--
-	return ""
-}
-
-// learn notes what was made of a secret: v is the value of a variable, or the dot within what
-// an action begins.
-func (t *tracer) learn(v any) string {
-	if t.asked.values == nil {
-		return ""
-	}
-	const deepest = 100
-	var note func(v any, depth int)
-	note = func(v any, depth int) {
-		if depth > deepest || t.known[identity(v)] != nil {
-			return
-		}
-		switch v := v.(type) {
-		case string:
-			t.secrets[v] = true
-		case map[string]any:
-			for _, inner := range v {
-				note(inner, depth+1)
-			}
-		case []any:
-			for _, inner := range v {
-				note(inner, depth+1)
-			}
-		}
-	}
-	note(v, 0)
 	return ""
 }
 
@@ -462,28 +420,13 @@ func (t *tracer) Write(p []byte) (int, error) {
 	case t.included != nil && t.included.data == string(p):
 		own = piece{start: own.start, from: t.included, linear: true}
 	}
-	if secret := t.secretsIn(string(printed)); secret.values != nil {
-		t.inserted[len(t.pieces)] = secret
+	found := t.asked
+	if own.value == nil || own.value.Text != string(printed) { // as it stands in the settings
+		found.values = append(found.values, t.secrets.in(string(printed))...)
+	}
+	if found.values != nil {
+		t.inserted[len(t.pieces)] = found
 	}
 	t.pieces, t.out = append(t.pieces, own), append(t.out, printed...)
 	return len(p), nil
-}
-
-// secretsIn returns what must not be shown of the text that an action prints: nothing if the
-// action has not asked for any and the text has none.
-func (t *tracer) secretsIn(text string) insertion {
-	const shortest = 4 // what is shorter, or a word, is found by chance
-	found := t.asked
-	if len(text) >= shortest {
-		if t.secrets[text] {
-			found.values = append(found.values, text)
-		} else {
-			for secret := range t.secrets {
-				if len(secret) < len(text) && config.Telling(secret) && strings.Contains(text, secret) {
-					found.values = append(found.values, secret)
-				}
-			}
-		}
-	}
-	return found
 }

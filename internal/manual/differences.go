@@ -21,6 +21,7 @@ var differences = []difference{
 	{"templates: what `{{ env \"NAME\" }}` prints", "shown in dumps and messages", "masked, as `${env:NAME}` is; a variable that is not set is a warning", "most of them are secrets"},
 	{"templates: the format of what they make, without `FC_OUT`", "JSON", "as the name of the base template says: `gateway.yaml.tmpl` makes YAML", "nothing else is in the name"},
 	{"templates: `FC_ENABLE=0`, `false` and `no`", "switches them on", "off, with a warning", "it says no"},
+	{"`{\"$ref\": \"file.json\"}` without `FC_CONFIG`, but for schemas", "a comment", "error at start", "what the file holds may protect"},
 	{"templates: keys beside `$ref`", "dropped", "an error, but for comments", "what is dropped may protect"},
 	{"`$${`", "text", "`${`, in every value", "references need a way to be written as text"},
 	{"a key that protects or filters (`extra_config`, `tls`, `client_tls`, `allow`, `deny`, `input_headers`, `input_query_strings`, `flatmap_filter`, `max_payload`, `max_body_bytes`, `max_response_bytes`, `plugin`, `async_agent`) misspelt, under its old name, in the wrong place or twice; a namespace beside `extra_config`; an option of a protecting namespace outside of it", "ignored, or the last one counts", "error at start, which says where to move it", "nothing fails open"},

@@ -60,6 +60,10 @@ func TestLeftovers(t *testing.T) {
 		{`{"data": "$USD"}`, "write ${env:USD} "},
 		{`{"@note": "${PORT}"}`, ""},
 		{`["a", "$PORT"]`, "write ${env:PORT} "},
+		{`{"extra_config": {"$ref": "extra.json"}}`, "the file extra.json is not read"},
+		{`{"endpoints": [{"$ref": "endpoints.json#/0", "@comment": "x"}]}`, "the file endpoints.json#/0 is not read"},
+		{`{"extra_config": {"proxy": {"a": {"$ref": "#/b"}, "b": {"$ref": "https://example.com/b"}, "@c": {"$ref": "c.json"}}}}`, ""},
+		{`{"extra_config": {"validation/json-schema": {"$ref": "schema.json"}}}`, ""},
 		{`5`, ""},
 	}
 	for _, tt := range tests {
