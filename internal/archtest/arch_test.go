@@ -100,7 +100,7 @@ var layers = map[string][]string{
 	"runtime":   {"compile", "component", "config", "engine", "gateway", "kit/change", "kit/tlsx", "kit/watch", "model", "telemetry"},
 	"demo":      {"body", "engine", "gateway"},
 	"e2e":       {"config", "kit/jsonschema"},
-	"migrate":   {"config", "manual", "model", "published"},
+	"migrate":   {"config", "e2e", "manual", "model", "published"},
 	"audit":     {"config", "model", "published"},
 	"diff":      {"component", "config", "model"},
 	"report":    {"config"},

@@ -7,4 +7,7 @@
 // the check has no reason to speak of, since it is right and only done differently, are the
 // other rows: those with a predicate ([Predicates]) where it holds; those that name namespaces,
 // keys or encodings where these are written; and the rest once, since they hold for every file.
+//
+// [Against] asks two gateways the same, and says of each answer whether it is identical, better, or
+// differs and why. It makes no request by itself that may change something.
 package migrate
