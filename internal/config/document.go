@@ -91,8 +91,10 @@ func Parse(name string, data []byte) (*Document, []*Problem) {
 	switch ext := strings.ToLower(filepath.Ext(name)); ext {
 	case ".yaml", ".yml":
 		root, problems, aliased = parseYAML(name, data)
+		hintAtTemplates(problems, data)
 	case ".toml":
 		root, problems = parseTOML(name, data)
+		hintAtTemplates(problems, data)
 	case ".properties", ".props", ".prop", ".hcl":
 		return nil, []*Problem{{
 			At:   Pos{File: name},
@@ -107,6 +109,21 @@ func Parse(name string, data []byte) (*Document, []*Problem) {
 		return nil, problems
 	}
 	return &Document{Root: root, File: name, found: problems, aliased: aliased}, problems
+}
+
+// hintAtTemplates says of broken lines that look like one of a template what to do about that,
+// in place of how to mend them.
+func hintAtTemplates(ps []*Problem, data []byte) {
+	if len(ps) == 0 || !bytes.Contains(data, []byte("{{")) {
+		return
+	}
+	lines := bytes.Split(data, []byte("\n"))
+	for _, p := range ps {
+		if p.Code == CodeSyntax && 0 < p.At.Line && int(p.At.Line) <= len(lines) && bytes.Contains(lines[p.At.Line-1], []byte("{{")) {
+			what, _, _ := strings.Cut(p.Err.Error(), "; ")
+			p.Err = errors.New(what + "; " + templateHint)
+		}
+	}
 }
 
 // A ruler turns offsets in a text into places. Asking in rising order reads

@@ -150,10 +150,13 @@ func (p *jsonParser) value(n *Node, depth int) bool {
 	return p.fail("expected a value, got %s%s", p.next(), p.hint())
 }
 
+// templateHint is what to do about a template that is read as what it is to make.
+const templateHint = "this looks like a template: set FC_ENABLE=1, or name a folder by --settings, --partials or --templates"
+
 // hint guesses what was meant where a value or a key is missing.
 func (p *jsonParser) hint() string {
 	if strings.HasPrefix(p.text[p.i:], "{{") || p.i > 0 && strings.HasPrefix(p.text[p.i-1:], "{{") {
-		return "; this looks like a template: set FC_ENABLE=1, or name a folder by --settings, --partials or --templates"
+		return "; " + templateHint
 	}
 	switch c := p.peek(); c {
 	case '}', ']':

@@ -59,6 +59,11 @@ var broken = []struct{ file, text, want string }{
 	{"f.yaml", "a: |0\n b\n", "1:5: this is no YAML"},
 	{"f.yaml", "a: |x\n b\n", "1:5: nothing may stand here behind | or >; begin the text on the next line, indented"},
 	{"f.yaml", "a: |#x\n b\n", "1:5: a comment begins behind a blank; write one in front of #"},
+	// Templates.
+	{"f.yaml", "port: {{ .port }}\n", "1:8: a key must be a text; this looks like a template: set FC_ENABLE=1, or name a folder by --settings, --partials or --templates"},
+	{"f.yaml", "a: 1\n{{ range .x }}\n- b\n", "2:1: the line has no colon, so it is neither a key nor a value; this looks like a template"},
+	{"f.yaml", "a: {{ .b }}c\n", "1:12: the value ends in front of this, which belongs to nothing; this looks like a template"},
+	{"f.toml", "port = {{ .port }}\n", "1:9: a key is missing here; this looks like a template"},
 	// Brackets.
 	{"f.yaml", "a: [1 2\nb: 3\n", `1:4: the list that begins here is not closed; write "]" where it ends`},
 	{"f.yaml", "x: 1\na: [1, 2\n", `2:4: the list that begins here is not closed`},

@@ -191,15 +191,17 @@ func others(alike []*config.Problem, room int) string {
 		return ""
 	}
 	text := fmt.Sprintf("and %d more like it", len(alike)-1)
-	lines := make([]int32, 0, len(alike))
+	var lines []int32
 	for _, p := range alike[1:] {
-		lines = append(lines, p.At.Line)
+		if p.At != alike[0].At {
+			lines = append(lines, p.At.Line)
+		}
+	}
+	if len(lines) == 0 { // such as what a template writes again and again
+		return text + ", in the same place"
 	}
 	slices.Sort(lines)
 	lines = slices.Compact(lines)
-	if lines[0] == 0 {
-		return text
-	}
 	text += map[bool]string{true: ": line", false: ": lines"}[len(lines) == 1]
 	for i, line := range lines {
 		next := " " + strconv.Itoa(int(line))

@@ -49,6 +49,9 @@ func TestTerminal(t *testing.T) {
 	for i := range 38 {
 		ps = append(ps, &config.Problem{At: config.Pos{File: "b.json", Line: int32(i + 1), Col: 1}, Code: config.CodeRequired, Err: errors.New("missing; add it")})
 	}
+	for range 3 {
+		ps = append(ps, &config.Problem{At: config.Pos{File: "c.json"}, Code: config.CodeUnreadable, Err: errors.New("cannot be read")})
+	}
 	for _, width := range []int{40, 80, 200} {
 		terminal := report.Terminal{Width: width, Source: func(file string) *config.Shown {
 			if file != "a.json" {
