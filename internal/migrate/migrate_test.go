@@ -142,6 +142,12 @@ func TestProblems(t *testing.T) {
 		problem("endpoints[0].extra_config.x", config.Error, config.CodeWrongType, "must be an object"),
 		problem("endpoints[0].timeout", config.Warning, config.CodeWrongType, "must be a text"),
 		problem("extra_config", config.Error, config.CodeUnsupported, "not supported yet"),
+		problem("endpoints[0].extra_config", config.Error, config.CodeUnsupported, "not supported yet"),
+		problem("name", config.Warning, config.CodeSuspicious, "often"),
+		problem("host", config.Warning, config.CodeSuspicious, "often"),
+		problem("timeout", config.Warning, config.CodeSuspicious, "often"),
+		problem("version", config.Warning, config.CodeSuspicious, "often"),
+		problem("endpoints", config.Warning, config.CodeSuspicious, "often"),
 		problem("name", config.Note, config.CodeNote, "worth knowing"),
 		problem("port", config.Warning, config.CodeSuspicious, "odd"),
 	}, component.Default.Options)

@@ -34,12 +34,20 @@ func (r *Report) Text(w io.Writer, file string, brief bool, shown func(string) s
 	fmt.Fprintf(&b, "%s: %s; %d to change first, %d not supported yet, %d done differently, %d with a warning\n",
 		shown(file), verdict, len(r.Change), len(r.Unsupported), len(r.Differs), len(r.Warned))
 	problems := func(title string, ps []Problem) {
-		if len(ps) == 0 {
-			return
+		if len(ps) > 0 {
+			fmt.Fprintf(&b, "\n%s:\n", title)
 		}
-		fmt.Fprintf(&b, "\n%s:\n", title)
-		for _, p := range ps {
+		for _, alike := range fold(ps) {
+			p := alike[0]
 			fmt.Fprintf(&b, "  %s: %s\n", shown(p.Place.String()), shown(strings.Join(strings.Fields(p.Message), " ")))
+			switch more := alike[1:]; {
+			case len(more) > some:
+				fmt.Fprintf(&b, "    and %d more like it; --format json lists all\n", len(more))
+			default:
+				for _, q := range more {
+					fmt.Fprintf(&b, "    and %s\n", shown(q.Place.String()))
+				}
+			}
 			if p.Row != "" {
 				fmt.Fprintf(&b, "    %s\n", p.Row)
 			}
@@ -74,6 +82,22 @@ func (r *Report) Text(w io.Writer, file string, brief bool, shown func(string) s
 	}
 	_, err := b.WriteTo(w)
 	return err
+}
+
+// fold returns problems in groups that say the same, in the order of the first of each.
+func fold(ps []Problem) [][]Problem {
+	var groups [][]Problem
+	index := make(map[string]int)
+	for _, p := range ps {
+		i, known := index[p.Message]
+		if !known {
+			i = len(groups)
+			index[p.Message] = i
+			groups = append(groups, nil)
+		}
+		groups[i] = append(groups[i], p)
+	}
+	return groups
 }
 
 // count returns a number of things in words.
