@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"reflect"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -44,30 +43,21 @@ func (f *templateFlags) flags(cmd *cobra.Command) {
 	flags.StringVar(&f.config, "flexible", "", "the file is a template, and the extended form in `FILE` says with what; as FC_CONFIG")
 }
 
-// environ returns variables of the environment, and the flags as variables behind them, which
-// win.
-func (f *templateFlags) environ(variables []string) []string {
-	all, given := slices.Clone(variables), false
-	for _, flag := range []struct{ name, value string }{
-		{"FC_SETTINGS", f.settings}, {"FC_PARTIALS", f.partials}, {"FC_TEMPLATES", f.templates},
-		{"FC_OUT", f.out}, {"FC_UNDEFINED", f.undefined}, {"FC_CONFIG", f.config},
-	} {
-		if flag.value != "" {
-			all, given = append(all, flag.name+"="+flag.value), true
-		}
+// given returns the flags with the variables that say the same.
+func (f *templateFlags) given() []flexible.Flag {
+	return []flexible.Flag{
+		{Name: "--settings", Variable: "FC_SETTINGS", Value: f.settings}, {Name: "--partials", Variable: "FC_PARTIALS", Value: f.partials},
+		{Name: "--templates", Variable: "FC_TEMPLATES", Value: f.templates}, {Name: "--rendered-to", Variable: "FC_OUT", Value: f.out},
+		{Name: "--undefined", Variable: "FC_UNDEFINED", Value: f.undefined}, {Name: "--flexible", Variable: "FC_CONFIG", Value: f.config},
 	}
-	if given {
-		all = append(all, "FC_ENABLE=flags")
-	}
-	return all
 }
 
 // loader returns the function that reads a configuration file, or makes it of templates, and
 // lets the environment override it.
 func (a *app) loader(s source) func(context.Context, func(string)) (*config.Document, []*config.Problem) {
 	return func(ctx context.Context, reads func(string)) (*config.Document, []*config.Problem) {
-		environ := s.templates.environ(os.Environ())
-		parts, problems := flexible.FromEnviron(ctx, environ, reads)
+		environ := os.Environ()
+		parts, problems := flexible.FromEnviron(ctx, environ, s.templates.given(), reads)
 		if config.HasErrors(problems) {
 			return nil, problems
 		}

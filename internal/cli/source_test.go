@@ -145,7 +145,7 @@ func TestTemplates(t *testing.T) {
 		t.Errorf("by variables: %+v", got)
 	}
 	if got := invoke(t, "check", "-c", "krakend.tmpl", "--settings", "nowhere"); got.code != 1 ||
-		!strings.Contains(got.stderr, "the folder of settings nowhere cannot be read: no such file or directory") {
+		!strings.Contains(got.stderr, "--settings: the folder of settings nowhere cannot be read: no such file or directory") {
 		t.Errorf("a flag wins: %+v", got)
 	}
 	if got := invoke(t, "check", "--rendered", "-c", "krakend.tmpl"); got.code != 0 || !json.Valid([]byte(got.stdout)) || !strings.Contains(got.stdout, `"endpoint": "/orders/{id}"`) {
@@ -210,7 +210,7 @@ func TestEmptyTemplate(t *testing.T) {
 // TestUndefined makes of what is not defined what the operator asks for.
 func TestUndefined(t *testing.T) {
 	writeFiles(t, map[string]string{"base.tmpl": `{"version": 3, "name": "a{{ .name }}b{{ if .x }}c{{ end }}{{ default "d" .y }}", "endpoints": []}`})
-	for undefined, want := range map[string]string{"zero": `"abd"`, "invalid": `"a<no value>bd"`, "error": "base.tmpl:1:29: .name is not defined", "nil": `"nil" is unknown; write one of error, zero, invalid`} {
+	for undefined, want := range map[string]string{"zero": `"abd"`, "invalid": `"a<no value>bd"`, "error": "base.tmpl:1:29: .name is not defined", "nil": `--undefined: "nil" is unknown; write one of error, zero, invalid`} {
 		got := invoke(t, "check", "--rendered", "--undefined", undefined, "-c", "base.tmpl")
 		if !strings.Contains(got.stdout+got.stderr, want) {
 			t.Errorf("%s: %+v, want %s", undefined, got, want)
@@ -365,6 +365,34 @@ func TestWatchTemplates(t *testing.T) {
 	eventually(t, "failed reload", func() bool {
 		return strings.Contains(p.log(), "settings/service.json:1:2: ") && strings.Contains(p.log(), "reload failed")
 	})
+}
+
+// TestWatchExtended reloads when the file changes that names the others, one that is included,
+// and what folders of folders hold.
+func TestWatchExtended(t *testing.T) {
+	backend := newBackend(t)
+	writeFiles(t, map[string]string{
+		"config.json":                `{"settings": {"paths": ["settings"]}}`,
+		"base.json":                  `{"version": 3, "timeout": "1m", "listen_ip": "127.0.0.1", "endpoints": [{"$ref": "parts/x.json"}]}`,
+		"parts/x.json":               fmt.Sprintf(`{"endpoint": "/x", "backend": [{"host": [%q], "url_pattern": "/", "group": "{{ .deep.service.group }}"}]}`, backend),
+		"settings/deep/service.yaml": "group: one\n",
+		"other/deep/service.yaml":    "group: four\n",
+	})
+	p := serveFile(t, "base.json", "--watch", "--flexible", "config.json")
+	reloads := 0
+	change := func(name, text, want string) {
+		t.Helper()
+		reloads++
+		replace(t, name, text)
+		eventually(t, "reload for "+name, func() bool { return strings.Count(p.log(), "reloaded") >= reloads })
+		if _, body := p.get(t, "/x"); body != want {
+			t.Errorf("after a change of %s the answer is %s, want %s", name, body, want)
+		}
+	}
+	change("settings/deep/service.yaml", "group: two\n", `{"two":{"a":1}}`)
+	change("parts/x.json", fmt.Sprintf(`{"endpoint": "/x", "backend": [{"host": [%q], "url_pattern": "/", "group": "three"}]}`, backend), `{"three":{"a":1}}`)
+	change("parts/x.json", fmt.Sprintf(`{"endpoint": "/x", "backend": [{"host": [%q], "url_pattern": "/", "group": "{{ .deep.service.group }}"}]}`, backend), `{"two":{"a":1}}`)
+	change("config.json", `{"settings": {"paths": ["other"]}}`, `{"four":{"a":1}}`)
 }
 
 // BenchmarkTemplates compares what it takes to render a configuration, and to make a document

@@ -43,7 +43,7 @@ func FuzzLoad(f *testing.F) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second) // of what is slow and not wrong
 		defer cancel()
 		reads := func(string) {}
-		parts, problems := flexible.FromEnviron(ctx, environ, reads)
+		parts, problems := flexible.FromEnviron(ctx, environ, nil, reads)
 		if parts == nil {
 			t.Fatal(config.Format(problems))
 		}

@@ -50,7 +50,7 @@ func load(t testing.TB, o flexible.Options, environ ...string) (*config.Document
 		o.Reads = func(string) {}
 	}
 	o.Environ = environ
-	parts, problems := flexible.FromEnviron(t.Context(), environ, o.Reads)
+	parts, problems := flexible.FromEnviron(t.Context(), environ, nil, o.Reads)
 	if parts == nil {
 		return nil, problems
 	}
@@ -250,7 +250,7 @@ func TestYAML(t *testing.T) {
 	if err := os.Rename("base.yaml.tmpl", "gateway.yaml.tmpl"); err != nil {
 		t.Fatal(err)
 	}
-	parts, _ := flexible.FromEnviron(t.Context(), []string{"FC_ENABLE=1", "FC_SETTINGS=settings"}, func(string) {})
+	parts, _ := flexible.FromEnviron(t.Context(), []string{"FC_ENABLE=1", "FC_SETTINGS=settings"}, nil, func(string) {})
 	d, problems := parts.Load(t.Context(), "gateway.yaml.tmpl", flexible.Options{Environ: []string{"TOKEN=sesame"}, Reads: func(string) {}})
 	if d == nil || config.HasErrors(problems) {
 		t.Fatal(config.Format(problems))

@@ -34,18 +34,27 @@ type Place struct {
 	At   config.Pos
 }
 
+// A Flag is one of the command line that says the same as a variable.
+type Flag struct{ Name, Variable, Value string }
+
 // usual is the file in the extended form that nobody has to name.
 const usual = "flexible_config.json"
 
 // FromEnviron returns the parts that variables of the environment name, nil if they do not
 // switch templates on: FC_ENABLE does with any value that does not say no, and so does
 // FC_CONFIG, the name of a file in the extended form, and such a file with the usual name in
-// the folder that the process runs in.
-func FromEnviron(ctx context.Context, environ []string, reads func(string)) (*Parts, []*config.Problem) {
+// the folder that the process runs in. Flags say the same as variables, and win.
+func FromEnviron(ctx context.Context, environ []string, flags []Flag, reads func(string)) (*Parts, []*config.Problem) {
 	values := make(map[string]Place)
 	for _, variable := range environ {
 		if name, value, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "FC_") {
 			values[name] = Place{value, config.Pos{File: "environment:" + name}}
+		}
+	}
+	for _, f := range flags {
+		if f.Value != "" {
+			at := config.Pos{File: f.Name}
+			values[f.Variable], values["FC_ENABLE"] = Place{f.Value, at}, Place{f.Name, at}
 		}
 	}
 	enable, described := values["FC_ENABLE"], values["FC_CONFIG"]

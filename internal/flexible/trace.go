@@ -108,11 +108,18 @@ type action struct {
 	shows    bool // it would print something for a value that is not there
 }
 
-// An operand is a value that is looked up by names in what a marker hands over.
+// An operand is a value that is looked up in what a marker hands over.
 type operand struct {
 	in    int // the number of the argument
-	names []string
+	steps []step
 	text  string
+	asked bool // by get, which returns an empty text for what is not there
+}
+
+// A step is a name, or the value of another operand, as index has it.
+type step struct {
+	name  string
+	value *operand
 }
 
 // The names of the functions that markers call.
@@ -127,16 +134,15 @@ func (t *tracer) instrument(tmpl *template.Template) error {
 	if err := t.list(t.files[tmpl.ParseName], tmpl.Root); err != nil {
 		return err
 	}
-	nodes := tmpl.Root.Nodes
-	for _, function := range []string{enterer, leaver} {
-		n, err := call(function, nil)
-		if err != nil {
-			return err
-		}
-		nodes = append(nodes, n)
+	first, err := call(enterer, nil)
+	if err != nil {
+		return err
 	}
-	last := len(nodes) - 2
-	tmpl.Root.Nodes = slices.Concat(nodes[last:last+1], nodes[:last], nodes[last+1:])
+	last, err := call(leaver, nil)
+	if err != nil {
+		return err
+	}
+	tmpl.Root.Nodes = slices.Concat([]parse.Node{first}, tmpl.Root.Nodes, []parse.Node{last})
 	return nil
 }
 
@@ -158,8 +164,8 @@ func (t *tracer) list(file *text, lists ...*parse.ListNode) error {
 	return nil
 }
 
-// node returns a node with the markers around it.
-func (t *tracer) node(file *text, n parse.Node) (nodes []parse.Node, err error) {
+// node returns a node with its marker in front.
+func (t *tracer) node(file *text, n parse.Node) (marked []parse.Node, err error) {
 	own := action{spot: spot{file, int(n.Position())}}
 	var arguments []string
 	switch n := n.(type) {
@@ -213,82 +219,114 @@ func call(function string, arguments []string) (parse.Node, error) {
 // read fills in the operands of an action that prints, and returns what they are looked up
 // in: the dot, and variables.
 func (a *action) read(p *parse.PipeNode) (arguments []string) {
+	r := operandReader{}
 	a.shows = true
-	argument := func(text string) int {
-		i := slices.Index(arguments, text)
-		if i < 0 {
-			i = len(arguments)
-			arguments = append(arguments, text)
-		}
-		return i
-	}
-	operandOf := func(n parse.Node) (operand, bool) {
-		switch n := n.(type) {
-		case *parse.DotNode:
-			return operand{argument("."), nil, "."}, true
-		case *parse.FieldNode:
-			return operand{argument("."), n.Ident, n.String()}, true
-		case *parse.VariableNode:
-			return operand{argument(n.Ident[0]), n.Ident[1:], n.String()}, true
-		}
-		return operand{}, false
-	}
+	a.alone = r.pipe(p) != nil
 	var pipe func(*parse.PipeNode)
 	pipe = func(p *parse.PipeNode) {
 		for _, c := range p.Cmds {
-			name, isCall := c.Args[0].(*parse.IdentifierNode)
-			if isCall && !showing[name.Ident] {
+			if o := r.command(c); o != nil {
+				a.operands = append(a.operands, *o)
+				continue
+			}
+			if name, isCall := c.Args[0].(*parse.IdentifierNode); isCall && !showing[name.Ident] {
 				a.shows = false
 			}
-			if isCall && name.Ident == "index" && len(c.Args) > 2 {
-				if o, ok := operandOf(c.Args[1]); ok && o.index(c.Args[2:]) {
-					a.operands = append(a.operands, o)
-					continue
-				}
-			}
 			for _, n := range c.Args {
-				if nested, ok := n.(*parse.PipeNode); ok {
+				if o := r.node(n); o != nil {
+					a.operands = append(a.operands, *o)
+				} else if nested, ok := n.(*parse.PipeNode); ok {
 					pipe(nested)
-				} else if o, ok := operandOf(n); ok {
-					a.operands = append(a.operands, o)
 				}
 			}
 		}
 	}
 	pipe(p)
-	a.alone = len(p.Cmds) == 1 && len(p.Cmds[0].Args) == 1
-	return arguments
+	return r.arguments
 }
 
-// index appends the arguments of the function index to the names of its operand, if all are
-// constants.
-func (o *operand) index(args []parse.Node) bool {
-	names := slices.Clone(o.names)
-	for _, n := range args {
+// An operandReader reads the operands of an action.
+type operandReader struct{ arguments []string }
+
+// argument returns the number of the dot, or of a variable.
+func (r *operandReader) argument(text string) int {
+	if i := slices.Index(r.arguments, text); i >= 0 {
+		return i
+	}
+	r.arguments = append(r.arguments, text)
+	return len(r.arguments) - 1
+}
+
+// node returns the operand that a node is, nil if it is none.
+func (r *operandReader) node(n parse.Node) *operand {
+	switch n := n.(type) {
+	case *parse.DotNode:
+		return &operand{in: r.argument("."), text: "."}
+	case *parse.FieldNode:
+		return &operand{in: r.argument("."), steps: steps(n.Ident), text: n.String()}
+	case *parse.VariableNode:
+		return &operand{in: r.argument(n.Ident[0]), steps: steps(n.Ident[1:]), text: n.String()}
+	case *parse.ChainNode:
+		if o := r.node(n.Node); o != nil {
+			return &operand{in: o.in, steps: append(o.steps, steps(n.Field)...), text: n.String()}
+		}
+	case *parse.PipeNode:
+		return r.pipe(n)
+	}
+	return nil
+}
+
+func (r *operandReader) pipe(p *parse.PipeNode) *operand {
+	if len(p.Cmds) != 1 {
+		return nil
+	}
+	return r.command(p.Cmds[0])
+}
+
+// command returns the operand that a command is: one alone, or what index and get take out of
+// one.
+func (r *operandReader) command(c *parse.CommandNode) *operand {
+	if len(c.Args) == 1 {
+		return r.node(c.Args[0])
+	}
+	name, isCall := c.Args[0].(*parse.IdentifierNode)
+	if !isCall || name.Ident != "index" && name.Ident != "get" {
+		return nil
+	}
+	o := r.node(c.Args[1])
+	if o == nil {
+		return nil
+	}
+	for _, n := range c.Args[2:] {
 		switch n := n.(type) {
 		case *parse.StringNode:
-			names = append(names, n.Text)
+			o.steps = append(o.steps, step{name: n.Text})
 		case *parse.NumberNode:
-			names = append(names, n.Text)
+			o.steps = append(o.steps, step{name: n.Text})
 		default:
-			return false
+			key := r.node(n)
+			if key == nil {
+				return nil
+			}
+			o.steps = append(o.steps, step{value: key})
 		}
 	}
-	o.names = names
-	return true
+	o.text, o.asked = "("+c.String()+")", name.Ident == "get"
+	return o
+}
+
+func steps(names []string) []step {
+	all := make([]step, len(names))
+	for i, name := range names {
+		all[i].name = name
+	}
+	return all
 }
 
 // showing are the functions that make something of a value that is not there, and say nothing.
-var showing = func() map[string]bool {
-	names := make(map[string]bool)
-	for name := range strings.FieldsSeq(`
-		marshal toJson toPrettyJson toRawJson mustToJson mustToPrettyJson mustToRawJson
-		quote squote cat print println printf toString html js urlquery
-		int int64 float64 atoi toDecimal add addf add1 add1f sub subf mul mulf div divf max maxf min minf mod round ceil floor`) {
-		names[name] = true
-	}
-	return names
-}()
+var showing = set(`marshal toJson toPrettyJson toRawJson mustToJson mustToPrettyJson mustToRawJson
+	quote squote cat print println printf toString html js urlquery
+	int int64 float64 atoi toDecimal add addf add1 add1f sub subf mul mulf div divf max maxf min minf mod round ceil floor`)
 
 // mark is what markers call: an action comes.
 func (t *tracer) mark(number int, arguments ...any) (string, error) {
@@ -300,23 +338,28 @@ func (t *tracer) mark(number int, arguments ...any) (string, error) {
 	if err := t.ctx.Err(); err != nil {
 		return "", &fault{a.at(), err}
 	}
-	for _, o := range a.operands {
-		n, keys, found := t.known.follow(arguments[o.in], o.names)
-		if !found && (a.shows || a.alone) && t.undefined == UndefinedError {
+	traced := 0
+	for i := range a.operands {
+		o := &a.operands[i]
+		_, n, keys, found := t.known.follow(o, arguments)
+		if !found && !o.asked && (a.shows || a.alone) && t.undefined == UndefinedError {
 			otherwise := fmt.Sprintf(`write it into the settings, or say what stands for it: {{ default "..." %s }}`, o.text)
-			return "", &fault{a.at(), fmt.Errorf("%s is not defined; %s", o.text, near(o.names[len(o.names)-1], keys, otherwise))}
+			return "", &fault{a.at(), fmt.Errorf("%s is not defined; %s", o.text, near(o.steps[len(o.steps)-1].name, keys, otherwise))}
 		}
-		if n != nil && t.value == nil {
+		if n != nil {
 			t.value = n
+			traced++
 		}
-		if a.alone && n != nil {
-			switch n.Kind {
-			case config.Number:
-				t.number = n.Text
-			case config.Object, config.Array: // which would be printed as Go has it
-				return "", &fault{n.Pos, fmt.Errorf("%s is an %s, and printed as a text; write {{ marshal %s }}, or a text here (printed at %v)", o.text, n.Kind, o.text, a.at())}
-			}
-		}
+	}
+	switch {
+	case traced != 1: // or nobody knows which one is wrong
+		t.value = nil
+	case !a.alone:
+	case t.value.Kind == config.Number:
+		t.number = t.value.Text
+	case t.value.Kind == config.Object || t.value.Kind == config.Array: // which would be printed as Go has it
+		o := a.operands[0].text
+		return "", &fault{t.value.Pos, fmt.Errorf("%s is an %s, and printed as a text; write {{ marshal %s }}, or a text here (printed at %v)", o, t.value.Kind, o, a.at())}
 	}
 	return "", nil
 }
@@ -334,17 +377,23 @@ func (t *tracer) leave() string {
 	return ""
 }
 
-// follow returns the value of the settings that names lead to, nil if it is not one. If the
-// last of the names is not there, it is not found, and keys are those that are.
-func (k known) follow(v any, names []string) (n *config.Node, keys []string, found bool) {
+// follow returns the value that an operand is, and the one of the settings, nil if it is none
+// of these. If the last step leads nowhere, it is not found, and keys are those that are there.
+func (k known) follow(o *operand, arguments []any) (v any, n *config.Node, keys []string, found bool) {
+	v = arguments[o.in]
 	n = k[identity(v)]
-	for i, name := range names {
+	for i, s := range o.steps {
+		name := s.name
+		if s.value != nil {
+			key, _, _, _ := k.follow(s.value, arguments)
+			name = fmt.Sprint(key)
+		}
 		var next any
 		switch in := v.(type) {
 		case map[string]any:
 			value, found := in[name]
-			if !found && i == len(names)-1 {
-				return nil, sortedKeys(in), false
+			if !found && i == len(o.steps)-1 {
+				return nil, nil, sortedKeys(in), false
 			}
 			next = value
 		case []any:
@@ -353,7 +402,7 @@ func (k known) follow(v any, names []string) (n *config.Node, keys []string, fou
 			}
 		}
 		if next == nil {
-			return nil, nil, true
+			return nil, nil, nil, true
 		}
 		if known := k[identity(next)]; known != nil {
 			n = known
@@ -362,7 +411,7 @@ func (k known) follow(v any, names []string) (n *config.Node, keys []string, fou
 		}
 		v = next
 	}
-	return n, nil, true
+	return v, n, nil, true
 }
 
 // child returns a member or an item of a value, nil if there is none.
