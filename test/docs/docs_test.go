@@ -377,10 +377,10 @@ var served = regexp.MustCompile(`serving.*?:(\d+)`)
 // started is the host and port at which the program serves, and what it had said by then.
 type started struct{ address, said string }
 
-// start runs the program in a folder, a minute at most, until the test ends.
+// start runs the program in a folder until the test ends, ten minutes at most.
 func start(t *testing.T, folder string, args ...string) started {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	t.Cleanup(cancel) // after the signal below
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = folder
