@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,11 +14,13 @@ import (
 	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/diff"
+	"github.com/sluice-gateway/sluice/internal/flexible"
 	"github.com/sluice-gateway/sluice/internal/published"
 )
 
 func (a *app) diffCommand() *cobra.Command {
 	var format, failOn string
+	var templates templateFlags
 	cmd := &cobra.Command{
 		Use:   "diff OLD NEW",
 		Short: "Say what a change of a configuration means",
@@ -47,21 +50,22 @@ func (a *app) diffCommand() *cobra.Command {
 			if !known {
 				return &exitError{exitUsage, fmt.Errorf("--fail-on %s is unknown; write any, changed, weakened or never", failOn)}
 			}
-			return a.diff(cmd.Context(), args[0], args[1], format, limit)
+			return a.diff(cmd.Context(), args[0], args[1], templates, format, limit)
 		},
 	}
+	templates.flags(cmd)
 	cmd.Flags().StringVar(&format, "format", "text", "`FORM` of the report: text, markdown or json")
 	cmd.Flags().StringVar(&failOn, "fail-on", "any", "`WHAT` ends with exit code 1: any difference, changed (or weakened), weakened, or never")
 	return cmd
 }
 
 // diff compares two files, and fails where a change is as bad as limit or worse.
-func (a *app) diff(ctx context.Context, from, to, format string, limit diff.Verdict) error {
-	old, err := a.side(ctx, from, to)
+func (a *app) diff(ctx context.Context, from, to string, templates templateFlags, format string, limit diff.Verdict) error {
+	old, err := a.side(ctx, from, to, templates)
 	if err != nil {
 		return err
 	}
-	changed, err := a.side(ctx, to, from)
+	changed, err := a.side(ctx, to, from, templates)
 	if err != nil {
 		return err
 	}
@@ -85,7 +89,16 @@ func (a *app) diff(ctx context.Context, from, to, format string, limit diff.Verd
 
 // side reads one of two configurations. Standard input, and a file whose name does not tell
 // its format, has that of the other.
-func (a *app) side(ctx context.Context, file, other string) (*diff.Side, error) {
+func (a *app) side(ctx context.Context, file, other string, templates templateFlags) (*diff.Side, error) {
+	environ := os.Environ()
+	parts, problems := flexible.FromEnviron(ctx, environ, templates.given(), func(string) {})
+	if config.HasErrors(problems) {
+		a.print(problems)
+		return nil, &exitError{exitConfig, nil}
+	}
+	if parts != nil {
+		return a.renderedSide(ctx, file, environ, parts)
+	}
 	read, name := config.ReadDocument, file
 	if file == "-" {
 		name = "standard-input"
@@ -98,7 +111,23 @@ func (a *app) side(ctx context.Context, file, other string) (*diff.Side, error) 
 	if ext := strings.ToLower(filepath.Ext(name)); !slices.Contains([]string{".json", ".yaml", ".yml", ".toml"}, ext) {
 		name += filepath.Ext(other)
 	}
-	side, problems := diff.Read(name, data, component.Default)
+	return a.known(diff.Read(name, data, component.Default))
+}
+
+// renderedSide makes one of two configurations of a template and its parts.
+func (a *app) renderedSide(ctx context.Context, file string, environ []string, parts *flexible.Parts) (*diff.Side, error) {
+	if file == "-" {
+		return nil, &exitError{exitUsage, errors.New("a template is read from a file; write its name")}
+	}
+	d, problems := parts.Load(ctx, file, flexible.Options{Environ: environ, AsWritten: true, Reads: func(string) {}})
+	if d == nil || config.HasErrors(problems) {
+		return a.known(nil, problems)
+	}
+	return a.known(diff.Of(d, component.Default))
+}
+
+// known returns a side, or prints why there is none.
+func (a *app) known(side *diff.Side, problems []*config.Problem) (*diff.Side, error) {
 	if side == nil {
 		a.print(problems)
 		return nil, &exitError{exitConfig, nil}

@@ -67,6 +67,27 @@ func TestDiffPipe(t *testing.T) {
 	}
 }
 
+// TestDiffTemplates renders both sides with the same settings.
+func TestDiffTemplates(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.Mkdir("settings", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, "settings/service.json", `{"timeout": "3s"}`)
+	write(t, "old.json", strings.Replace(minimal, `"version": 3,`, `"version": 3, "name": "${env:UNSET}", "timeout": "3s",`, 1))
+	write(t, "new.json", strings.Replace(minimal, `"version": 3,`, `"version": 3, "name": "${env:UNSET}", "timeout": "{{ .service.timeout }}",`, 1))
+	if got, want := invoke(t, "diff", "--settings", "settings", "old.json", "new.json"), "old.json -> new.json: no difference\n"; got != (result{0, want, ""}) {
+		t.Errorf("%+v, want %q", got, want)
+	}
+	write(t, "new.json", strings.Replace(minimal, `"version": 3,`, `"version": 3, "name": "${env:UNSET}", "timeout": {{ marshal .service.timeout }}, "port": {{ .service.prot }},`, 1))
+	if got := invoke(t, "diff", "--settings", "settings", "old.json", "new.json"); got.code != exitConfig || !strings.HasPrefix(got.stderr, "new.json:2:") || got.stdout != "" {
+		t.Errorf("%+v", got)
+	}
+	if got := invoke(t, "diff", "--settings", "settings", "-", "new.json"); got.code != exitUsage || !strings.Contains(got.stderr, "a template is read from a file") {
+		t.Errorf("%+v", got)
+	}
+}
+
 // TestDiffHelp shows how a branch is compared.
 func TestDiffHelp(t *testing.T) {
 	got := invoke(t, "help", "diff")

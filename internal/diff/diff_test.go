@@ -20,7 +20,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/published"
 )
 
-func read(t *testing.T, name, text string) *diff.Side {
+func read(t testing.TB, name, text string) *diff.Side {
 	t.Helper()
 	side, problems := diff.Read(name, []byte(text), component.Default)
 	if side == nil {
@@ -136,7 +136,7 @@ func TestCompare(t *testing.T) {
 }
 
 // samples returns the configurations that show every option.
-func samples(t *testing.T) map[string]string {
+func samples(t testing.TB) map[string]string {
 	t.Helper()
 	all := make(map[string]string)
 	for _, pattern := range []string{"../../test/misspell/testdata/samples/*.*", "../components/*/*/testdata/*.yaml", "../components/*/testdata/*.yaml"} {
@@ -201,10 +201,11 @@ func TestEveryKey(t *testing.T) {
 		}
 		var sides []*diff.Side
 		for _, value := range []string{x, y} {
-			side, problems := diff.ReadAnyway("f.json", []byte(whole(value)), component.Default)
-			if side == nil {
+			d, problems := config.Parse("f.json", []byte(whole(value)))
+			if d == nil {
 				t.Fatalf("%s: %s\n%s", key, whole(value), config.Format(problems))
 			}
+			side, _ := diff.Anyway(d, component.Default)
 			sides = append(sides, side)
 		}
 		if len(compare(sides[0], sides[1])) == 0 {

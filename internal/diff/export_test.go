@@ -1,4 +1,4 @@
 package diff
 
-// ReadAnyway is Read for options that contradict each other.
-var ReadAnyway = read
+// Anyway is Of for options that contradict each other.
+var Anyway = of

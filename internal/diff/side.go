@@ -16,24 +16,30 @@ type Side struct {
 // Read reads a configuration in the format that the extension of its name stands for. With
 // an error among the problems there is no side.
 func Read(name string, data []byte, r *component.Registry) (*Side, []*config.Problem) {
-	side, problems := read(name, data, r)
+	d, problems := config.Parse(name, data)
+	if d == nil || config.HasErrors(problems) {
+		return nil, errorsOf(problems)
+	}
+	if problems = d.ExpandReferences(config.LoadOptions{AsWritten: true}); config.HasErrors(problems) {
+		return nil, errorsOf(problems)
+	}
+	return Of(d, r)
+}
+
+// Of returns the configuration of a document whose references have not been looked up; see
+// [config.LoadOptions]. With an error among the problems there is no side.
+func Of(d *config.Document, r *component.Registry) (*Side, []*config.Problem) {
+	side, problems := of(d, r)
 	if len(problems) > 0 {
 		return nil, problems
 	}
 	return side, nil
 }
 
-// read is Read for a side that may be wrong, nil only if its text is no document. All of the
-// problems are errors.
-func read(name string, data []byte, r *component.Registry) (*Side, []*config.Problem) {
-	d, problems := config.Parse(name, data)
-	if d == nil || config.HasErrors(problems) {
-		return nil, errorsOf(problems)
-	}
-	problems = d.ExpandReferences(config.LoadOptions{AsWritten: true})
+// of is Of for a side that may be wrong. All of the problems are errors.
+func of(d *config.Document, r *component.Registry) (*Side, []*config.Problem) {
 	d.Hide(model.Root(), r.Options)
-	s, found := model.Resolve(d)
-	problems = append(problems, found...)
+	s, problems := model.Resolve(d)
 	config.Objects(d.Root, model.Root(), r.Options, func(scope string, object *config.Node) {
 		extra := object.GetFold("extra_config")
 		if extra == nil {

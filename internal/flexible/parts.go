@@ -100,6 +100,7 @@ func FromEnviron(ctx context.Context, environ []string, flags []Flag, reads func
 type Options struct {
 	Environ   []string          // KEY=VALUE
 	SkipFiles bool              // files that the configuration names are not read
+	AsWritten bool              // references are not looked up, see [config.LoadOptions]
 	Reads     func(name string) // is told of each file and folder before it is read
 	Rendered  func(text string) // is told what was rendered, with *** for secrets; may be nil
 	Debug     func(text string) // is told which files take part, if that is asked for; may be nil
@@ -156,7 +157,7 @@ func (p *Parts) Load(ctx context.Context, base string, o Options) (*config.Docum
 		}
 	}
 	if d != nil {
-		problems = append(problems, d.ExpandReferences(config.LoadOptions{Environ: o.Environ, SkipFiles: o.SkipFiles, ReadFile: readValue})...)
+		problems = append(problems, d.ExpandReferences(config.LoadOptions{Environ: o.Environ, SkipFiles: o.SkipFiles, AsWritten: o.AsWritten, ReadFile: readValue})...)
 	}
 	config.Sort(problems)
 	return d, problems

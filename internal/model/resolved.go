@@ -90,7 +90,9 @@ type resolved struct {
 // value returns a value of s that was read from n, which is nil for a default.
 func (r resolved) value(s *config.Spec, v reflect.Value, n *config.Node) *Effect {
 	if v.Kind() == reflect.Pointer && s.Type != reflect.TypeFor[config.Node]() {
-		v = v.Elem()
+		if v = v.Elem(); !v.IsValid() {
+			v = config.DefaultsOf(s) // in the place of what could not be read
+		}
 	}
 	e := &Effect{Spec: s, Go: v, Node: n}
 	switch s.Shape {
