@@ -52,8 +52,11 @@ func TestUsage(t *testing.T) {
 		args string
 		want string // on standard error
 	}{
-		{"chek", `unknown command "chek" for "sluice"`},
-		{"chek", "Did you mean this?\n\tcheck\n"},
+		{"chek", `unknown command "chek"; did you mean "check"?`},
+		{"chek -c gateway.json --lint", `unknown command "chek"; did you mean "check"?`},
+		{"Run -c gateway.json", `unknown command "Run"; did you mean "run"?`},
+		{"gateway.json", `unknown command "gateway.json"; to serve what this file says write sluice run -c gateway.json`},
+		{"serve", `unknown command "serve"`},
 		{"help chek", `unknown command or code "chek"; did you mean "check"?`},
 		{"help check twice", `unexpected argument "twice"; write one COMMAND or CODE`},
 		{"check --lnit", "unknown flag: --lnit; did you mean --lint?"},

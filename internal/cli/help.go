@@ -36,10 +36,12 @@ func (a *app) helpCommand(root *cobra.Command) *cobra.Command {
 				}
 			}
 			cmd, rest, err := root.Find(args)
-			if err != nil {
-				return unknownTopic(root, args[0])
-			}
-			if len(rest) > 0 {
+			switch {
+			case err != nil:
+				return err
+			case cmd == root && len(rest) > 0:
+				return unknownTopic(root, rest[0])
+			case len(rest) > 0:
 				return fmt.Errorf("unexpected argument %q; write one COMMAND or CODE", rest[0])
 			}
 			cmd.InitDefaultHelpFlag()
@@ -58,16 +60,37 @@ func (a *app) listCodes() error {
 	return failedOutput(w.Flush())
 }
 
+// noCommand is the check that nothing is left of a command line whose first word is no
+// command. The usual mistakes are a letter, and a file where its command belongs.
+func noCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if near, found := config.Suggest(args[0], commands(root)); found {
+		return fmt.Errorf("unknown command %q; did you mean %q?", args[0], near)
+	}
+	if isFile(args[0]) {
+		return fmt.Errorf("unknown command %q; to serve what this file says write sluice run -c %[1]s", args[0])
+	}
+	return fmt.Errorf("unknown command %q", args[0])
+}
+
+// commands returns the names of all commands.
+func commands(root *cobra.Command) []string {
+	var names []string
+	for _, c := range root.Commands() {
+		names = append(append(names, c.Name()), c.Aliases...)
+	}
+	return names
+}
+
 // unknownTopic says that there is no help for a word, and for which there is.
 func unknownTopic(root *cobra.Command, topic string) error {
-	var known []string
-	for _, c := range root.Commands() {
-		known = append(append(known, c.Name()), c.Aliases...)
-	}
+	known := commands(root)
 	for _, c := range config.Codes {
 		known = append(known, c.Code)
 	}
-	if near, found := config.Suggest(strings.ToLower(topic), known); found {
+	if near, found := config.Suggest(topic, known); found {
 		return fmt.Errorf("unknown command or code %q; did you mean %q?", topic, near)
 	}
 	return fmt.Errorf("unknown command or code %q; sluice help codes lists the codes", topic)
@@ -75,6 +98,9 @@ func unknownTopic(root *cobra.Command, topic string) error {
 
 // flagError is the error of a flag, with the name of the one that was probably meant.
 func flagError(cmd *cobra.Command, err error) error {
+	if args := cmd.Flags().Args(); !cmd.HasParent() && len(args) > 0 { // the flag is one of the command that was meant
+		return noCommand(cmd, args)
+	}
 	unknown, ok := errors.AsType[*pflag.NotExistError](err)
 	if !ok || unknown.GetSpecifiedShortnames() != "" {
 		return err

@@ -294,7 +294,7 @@ func (p *jsonParser) number(literal *string) bool {
 	if p.peek() == '0' {
 		p.i++
 		if c := p.peek(); '0' <= c && c <= '9' {
-			return p.fail("a number does not begin with 0")
+			return p.fail("a number does not begin with 0; write it without, or put a text in quotes")
 		}
 	} else if !p.digits() {
 		return false
@@ -338,13 +338,21 @@ func (p *jsonParser) string(value *string) bool {
 			return true
 		case c == '\\':
 			return p.escapedString(value, start)
+		case c == '\n' || c == '\r':
+			return p.unclosed(start)
 		case c < ' ':
 			return p.fail(`a control character in a text; write it as \u%04x`, c)
 		}
 		p.i++
 	}
+	return p.unclosed(start)
+}
+
+// unclosed reports, at the quote that opens it, a text that begins at an offset and does not
+// end on its line.
+func (p *jsonParser) unclosed(start int) bool {
 	p.i = start - 1
-	return p.fail("the text has no closing quote")
+	return p.fail(`the text has no closing quote on its line; write it where the text ends, or \n for a new line in it`)
 }
 
 // escapedString reads on where string met the first escape.
@@ -357,6 +365,8 @@ func (p *jsonParser) escapedString(value *string, start int) bool {
 			*value = strings.ToValidUTF8(string(b), "\ufffd")
 			p.i++
 			return true
+		case c == '\n' || c == '\r':
+			return p.unclosed(start)
 		case c < ' ':
 			return p.fail(`a control character in a text; write it as \u%04x`, c)
 		case c != '\\':
@@ -400,8 +410,7 @@ func (p *jsonParser) escapedString(value *string, start int) bool {
 		}
 		p.i++
 	}
-	p.i = start - 1
-	return p.fail("the text has no closing quote")
+	return p.unclosed(start)
 }
 
 // hex4 reads four hexadecimal digits at offset i, which may be past the end.
