@@ -125,13 +125,14 @@ type suite struct {
 // test runs the cases.
 func (a *app) test(ctx context.Context, t suite) error {
 	elsewhere := t.noStart || t.url != ""
+	ours := t.without || t.templates != templateFlags{} || t.moved || t.product != ""
 	switch {
 	case !slices.Contains([]string{"text", "json", "junit"}, t.format):
 		return usage("unknown format %q; write text, json or junit", t.format)
-	case elsewhere && (t.file != "" || t.bin != "" || t.moved || t.product != "" || t.logs != ""):
-		return usage("--url and --no-start test a gateway that runs; leave -c, --bin, --port, --product and --logs out, which are about one that is started")
-	case t.bin != "" && (t.moved || t.product != ""):
-		return usage("--port and --product are for a gateway of our own; leave them or --bin out")
+	case elsewhere && (t.file != "" || t.bin != "" || ours || t.logs != ""):
+		return usage("--url and --no-start test a gateway that runs; leave flags out that are about one which is started: -c, --bin, --port, --product, --logs, --allow-unsupported, and those of templates")
+	case t.bin != "" && ours:
+		return usage("--port, --product, --allow-unsupported and the flags of templates are for a gateway of our own; leave them or --bin out")
 	case t.bin == "" && t.variables != "":
 		return usage("--env-pattern is for --bin; leave it out, since the gateway within the command sees the environment")
 	case t.wait <= 0 || t.timeout <= 0 || t.delay < 0:
