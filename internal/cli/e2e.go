@@ -114,6 +114,7 @@ type suite struct {
 	specs                   []string
 	port, backendPort       port
 	moved                   bool // the port is given
+	noAgents                bool // messages of queues are left to others
 	url, bin, variables     string
 	noStart, mock           bool
 	delay, wait, timeout    time.Duration
@@ -371,7 +372,10 @@ func (a *app) startGateway(ctx context.Context, t suite, r *e2e.Runner) (*runtim
 			s.Port = int(t.port)
 		}
 		s.DebugEndpoint = true // as KrakenD's runner has it
-		s.ShutdownDelay = 0    // no balancer is waited for
+		if t.noAgents {
+			s.AsyncAgent = nil
+		}
+		s.ShutdownDelay = 0 // no balancer is waited for
 	}
 	g := runtime.New(o)
 	restore := takeLibraries(g.Logger)

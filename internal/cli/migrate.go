@@ -172,7 +172,7 @@ func (a *app) compare(ctx context.Context, w against) error {
 		scheme = "https"
 	}
 	ours.Base = &url.URL{Scheme: scheme, Host: net.JoinHostPort("localhost", strconv.Itoa(service.Port))}
-	g, stop, err := a.startGateway(ctx, suite{source: w.source, moved: true}, ours)
+	g, stop, err := a.startGateway(ctx, suite{source: w.source, moved: true, noAgents: true}, ours)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -204,5 +205,47 @@ func TestMigrateAgainst(t *testing.T) {
 		if got := invoke(t, append([]string{"migrate"}, tt.args...)...); got.code != tt.code || !strings.Contains(got.stderr, tt.want) {
 			t.Errorf("%q: %+v, want %d and %q", tt.args, got, tt.code, tt.want)
 		}
+	}
+}
+
+// TestMigrateTakesNothing keeps the gateway of a comparison away from queues: their messages are
+// for those who serve.
+func TestMigrateTakesNothing(t *testing.T) {
+	t.Chdir(t.TempDir())
+	broker, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var called atomic.Int64
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			c, err := broker.Accept()
+			if err != nil {
+				return
+			}
+			called.Add(1)
+			c.Close()
+		}
+	}()
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Krakend-Completed", "false")
+		io.WriteString(w, "{}")
+	}))
+	defer service.Close()
+	write(t, "krakend.yaml", fmt.Sprintf(`version: 3
+endpoints: [{endpoint: /a, output_encoding: no-op, backend: [{url_pattern: /a, host: ["%[1]s"]}]}]
+async_agent:
+  - name: orders
+    consumer: {topic: "orders.*"}
+    backend: [{url_pattern: /a, host: ["%[1]s"]}]
+    extra_config: {async/amqp: {host: "amqp://%[2]s/", name: orders, exchange: shop}}
+`, service.URL, broker.Addr()))
+	got := invoke(t, "migrate", "krakend.yaml", "--against", service.URL)
+	broker.Close()
+	<-ended
+	if n := called.Load(); n > 0 || got.code != 0 || !strings.HasSuffix(got.stdout, "1 identical\n") {
+		t.Errorf("%+v, and the broker was called %d times", got, n)
 	}
 }
