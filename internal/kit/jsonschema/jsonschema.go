@@ -126,47 +126,51 @@ func violations(e *library.ValidationError) []Violation {
 	if e == nil {
 		return nil
 	}
-	var all []Violation
-	var walk func(*library.ValidationError)
-	walk = func(e *library.ValidationError) {
-		switch e.ErrorKind.(type) {
-		case *kind.AnyOf, *kind.OneOf:
-			if texts := alternatives(e.Causes); texts != "" {
-				all = append(all, Violation{path(e.InstanceLocation), "fits none of these: " + texts})
-				return
-			}
-		}
-		if len(e.Causes) > 0 {
-			for _, cause := range e.Causes {
-				walk(cause)
-			}
-			return
-		}
+	all := innermost(nil, e)
+	all = ordered(all)
+	return all[:min(len(all), MaxViolations)]
+}
+
+// innermost appends the innermost causes of an error, and visits each cause once, however
+// deep they are nested. Where nothing but the value itself fits none of several schemas, what
+// each of them wants is one violation.
+func innermost(all []Violation, e *library.ValidationError) []Violation {
+	own := path(e.InstanceLocation)
+	if len(e.Causes) == 0 {
 		text := e.ErrorKind.LocalizedString(english)
 		if _, never := e.ErrorKind.(*kind.FalseSchema); never {
 			text = "nothing is allowed here"
 		}
-		all = append(all, Violation{path(e.InstanceLocation), text})
+		return append(all, Violation{own, text})
 	}
-	walk(e)
-	slices.SortFunc(all, func(a, b Violation) int { return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Text, b.Text)) })
-	all = slices.Compact(all)
-	return all[:min(len(all), MaxViolations)]
-}
-
-// alternatives returns what each of several schemas wants of a value, "" where that is not a
-// matter of the value itself.
-func alternatives(causes []*library.ValidationError) string {
+	begin, ends := len(all), make([]int, 0, len(e.Causes))
+	for _, cause := range e.Causes {
+		all = innermost(all, cause)
+		ends = append(ends, len(all))
+	}
+	switch e.ErrorKind.(type) {
+	case *kind.AnyOf, *kind.OneOf:
+	default:
+		return all
+	}
+	if slices.ContainsFunc(all[begin:], func(v Violation) bool { return v.Path != own }) {
+		return all
+	}
 	var texts []string
-	for _, cause := range causes {
-		for _, v := range violations(cause) {
-			if v.Path != path(cause.InstanceLocation) {
-				return ""
-			}
+	from := begin
+	for _, end := range ends {
+		for _, v := range ordered(all[from:end]) {
 			texts = append(texts, v.Text)
 		}
+		from = end
 	}
-	return strings.Join(slices.Compact(texts), ", or ")
+	return append(all[:begin], Violation{own, "fits none of these: " + strings.Join(slices.Compact(texts), ", or ")})
+}
+
+// ordered returns violations in the order of their places, each once.
+func ordered(all []Violation) []Violation {
+	slices.SortFunc(all, func(a, b Violation) int { return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.Text, b.Text)) })
+	return slices.Compact(all)
 }
 
 // path returns a location as configurations write it.

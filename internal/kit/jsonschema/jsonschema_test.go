@@ -55,6 +55,20 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+// TestDeep judges an answer that is nested more deeply than twice the work for each level
+// would let it.
+func TestDeep(t *testing.T) {
+	s, err := Compile(schema(t, `{"anyOf": [{"type": "string"}, {"properties": {"a": {"$ref": "#"}}, "required": ["a"]}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const deep = 60
+	got, err := s.Judge([]byte(strings.Repeat(`{"a":`, deep) + "{}" + strings.Repeat("}", deep)))
+	if err != nil || len(got) != MaxViolations {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
 // TestMany tells no more than there is room for.
 func TestMany(t *testing.T) {
 	s, err := Compile(schema(t, `{"items": {"type": "string"}}`))
