@@ -45,7 +45,7 @@ var effects = map[string]func(*config.Node) bool{
 	"telemetry/logstash":          func(n *config.Node) bool { return yes(n.Get("enabled")) },
 	"telemetry/gelf":              func(n *config.Node) bool { return text(n.Get("address")) != "" },
 	"telemetry/opentelemetry":     func(n *config.Node) bool { return exportsMetrics(n) || exportsTraces(n) },
-	"telemetry/opencensus":        func(n *config.Node) bool { return exporters(n) > 0 },
+	"telemetry/opencensus":        func(n *config.Node) bool { return exports(n, censusMetrics) || exports(n, censusTraces) },
 }
 
 func limits(n *config.Node) bool {
@@ -95,22 +95,31 @@ func measures(n *config.Node) bool {
 	})
 }
 
-// exporters returns how many exporters there are in options of telemetry/opencensus, but
-// for those of the given names.
-func exporters(n *config.Node, but ...string) int {
-	count := 0
-	if all := n.Get("exporters"); all != nil {
-		for _, m := range all.Members {
-			if m.Value.Written() && !m.Comment() && !slices.Contains(but, m.Key) {
-				count++
-			}
+// The exporters of telemetry/opencensus that somebody still receives something of.
+var (
+	censusMetrics = []string{"prometheus", "influxdb", "logger"}
+	censusTraces  = []string{"zipkin", "jaeger", "xray", "logger"}
+)
+
+// exports reports whether options of telemetry/opencensus have one of some exporters.
+func exports(n *config.Node, names []string) bool {
+	return slices.ContainsFunc(names, func(name string) bool {
+		exporter := n.Get("exporters").Get(name)
+		switch name {
+		case "jaeger", "xray": // which nobody receives but by OTLP
+			return text(exporter.Get("otlp_endpoint")) != ""
 		}
-	}
-	return count
+		return exporter.Written()
+	})
 }
 
 // exportsMetrics reports whether telemetry/opentelemetry has somewhere to send metrics to.
 func exportsMetrics(n *config.Node) bool {
+	layers := n.Get("layers")
+	if yes(layers.Get("global").Get("disable_metrics")) && yes(layers.Get("proxy").Get("disable_metrics")) &&
+		yes(layers.Get("backend").Get("metrics").Get("disable_stage")) {
+		return false
+	}
 	sends := func(exporter *config.Node) bool {
 		return exporter.Kind == config.Object && !yes(exporter.Get("disable_metrics"))
 	}
@@ -121,6 +130,11 @@ func exportsMetrics(n *config.Node) bool {
 // exportsTraces is the same for traces, a share of which must be sampled.
 func exportsTraces(n *config.Node) bool {
 	if rate := n.Get("trace_sample_rate"); rate.Written() && !positive(rate) {
+		return false
+	}
+	layers := n.Get("layers")
+	if yes(layers.Get("global").Get("disable_traces")) && yes(layers.Get("proxy").Get("disable_traces")) &&
+		yes(layers.Get("backend").Get("traces").Get("disable_stage")) {
 		return false
 	}
 	return slices.ContainsFunc(list(n.Get("exporters").Get("otlp")), func(exporter *config.Node) bool {

@@ -382,7 +382,12 @@ func noMetrics(d *document) []Place {
 			return nil
 		}
 	}
-	if d.root.has("telemetry/metrics", "telemetry/opencensus", "telemetry/newrelic") {
+	for _, n := range d.root.all("telemetry/opencensus") {
+		if exports(n, censusMetrics) {
+			return nil
+		}
+	}
+	if d.root.has("telemetry/metrics", "telemetry/newrelic") {
 		return nil
 	}
 	return []Place{d.extra()}
@@ -395,7 +400,7 @@ func noTraces(d *document) []Place {
 		}
 	}
 	for _, n := range d.root.all("telemetry/opencensus") {
-		if exporters(n, "prometheus", "influxdb") > 0 && positive(n.Get("sample_rate")) {
+		if exports(n, censusTraces) && positive(n.Get("sample_rate")) {
 			return nil
 		}
 	}

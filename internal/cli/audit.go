@@ -55,6 +55,9 @@ type auditing struct {
 }
 
 func (a *app) audit(cmd *cobra.Command, c auditing) error {
+	if len(c.severities) == 0 { // which an unset variable of a script comes to
+		return usage("no severity behind --severity, so that nothing would be judged; write %s", strings.Join(audit.Severities(), ", "))
+	}
 	for i, s := range c.severities {
 		if c.severities[i] = strings.ToUpper(strings.TrimSpace(s)); !slices.Contains(audit.Severities(), c.severities[i]) {
 			return usage("unknown severity %q; write %s", s, strings.Join(audit.Severities(), ", "))

@@ -117,6 +117,7 @@ func TestAuditFlags(t *testing.T) {
 		code int
 		want string
 	}{
+		{[]string{"-c", "clean.json", "-s", ""}, 2, `sluice: no severity behind --severity, so that nothing would be judged; write CRITICAL, HIGH, MEDIUM, LOW`},
 		{[]string{"-c", "clean.json", "-s", "SEVERE"}, 2, `sluice: unknown severity "SEVERE"; write CRITICAL, HIGH, MEDIUM, LOW`},
 		{[]string{"-c", "clean.json", "--fail-on", "never"}, 2, `sluice: unknown severity "NEVER" behind --fail-on; write one of CRITICAL, HIGH, MEDIUM, LOW`},
 		{[]string{"-c", "clean.json", "-i", "1.1.9"}, 2, `sluice: there is no rule "1.1.9"; did you mean 1.1.1?`},

@@ -54,6 +54,7 @@ func TestYAMLProblems(t *testing.T) {
 		{"empty", "# nothing\n", "error: f.yml:1:1: the file is empty; write an object: key: value\n"},
 		{"syntax", "a: b: c", "error: f.yml:1:5: a second colon on the line makes another key of its value; put the value in quotes, or begin a line for the key\n"},
 		{"a tab", "a:\n\tb: 1\n", "error: f.yml:2:1: the line begins with a tab, which YAML does not take for indentation; write blanks\n"},
+		{"comments without an end", "a: 1\n" + strings.Repeat("#\n", 1_000_000) + "  b: 1: 1", "error: f.yml:1000002:3: the line is indented like none of those above; indent it as the lines beside which it belongs\n"},
 		{"open list", "a:\n  [1\n", "error: f.yml:2:3: the list that begins here is not closed; write \"]\" where it ends\n"},
 		{"unknown anchor", "a:\n b: *x", "error: f.yml:2:5: the alias *x stands for nothing; write &x in front of the value that it is to stand for, or put a text that begins with * in quotes\n"},
 		{"not UTF-8", "a: 1\nb: \xff", "error: f.yml:2:4: the byte 0xff is not UTF-8; save the file as UTF-8\n"},

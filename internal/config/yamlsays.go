@@ -137,13 +137,17 @@ func (e *yamlError) here() rune {
 // above returns the last line in front of the place that is neither empty nor a comment, with
 // its number.
 func (e *yamlError) above() (line int, text string) {
-	for line = e.line - 1; line > 0; line-- {
-		text = lineOf(e.data, line)
-		if trimmed := strings.TrimSpace(text); trimmed != "" && trimmed[0] != '#' {
-			return line, text
+	var found []byte
+	n := 0
+	for raw := range bytes.Lines(e.data) {
+		if n++; n == e.line {
+			break
+		}
+		if trimmed := bytes.TrimSpace(raw); len(trimmed) > 0 && trimmed[0] != '#' {
+			line, found = n, raw
 		}
 	}
-	return 0, ""
+	return line, plainLine(found)
 }
 
 // glued is a key whose colon has no blank behind it.
@@ -239,10 +243,15 @@ func (e *yamlError) noValue() string {
 func lineOf(data []byte, line int) string {
 	for text := range bytes.Lines(data) {
 		if line--; line == 0 {
-			return strings.ToValidUTF8(strings.TrimRight(string(text), "\r\n"), "\ufffd")
+			return plainLine(text)
 		}
 	}
 	return ""
+}
+
+// plainLine returns a line without what ends it.
+func plainLine(raw []byte) string {
+	return strings.ToValidUTF8(strings.TrimRight(string(raw), "\r\n"), "\ufffd")
 }
 
 // indent returns how many blanks a line begins with.
