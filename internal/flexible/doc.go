@@ -32,8 +32,9 @@
 //
 // # Bounds
 //
-// A rendering has at most 64 MiB and 20 million actions, templates call each other 1,000 deep at
-// most, a function makes lists and texts of a million entries, and 10,000 blocks are included.
+// A rendering has 64 MiB and 20 million actions at most, templates call each other 1,000 deep, a
+// function makes lists and texts of a million entries, 10,000 blocks are included, and folders
+// hold 10,000 files.
 //
 // Source: text/template of Go and Masterminds/sprig v3 for the language.
 package flexible

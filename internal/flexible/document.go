@@ -1,7 +1,6 @@
 package flexible
 
 import (
-	"path/filepath"
 	"slices"
 	"sort"
 	"strings"
@@ -13,7 +12,7 @@ import (
 // Each value, and each problem, has the place where it was written: in a template, a partial
 // or the settings.
 func (r *Rendering) Parse(extension string) (*config.Document, []*config.Problem) {
-	r.text.name = strings.TrimSuffix(r.text.name, filepath.Ext(r.text.name)) + extension
+	r.text.name = "(" + r.name() + ")" + extension // which is that of no file
 	d, problems := config.Parse(r.text.name, []byte(r.text.data))
 	p := placer{r: r, d: d}
 	if d != nil {

@@ -269,6 +269,21 @@ func TestYAML(t *testing.T) {
 	}
 }
 
+// TestByteOrderMark leaves out what some editors write in front of a file.
+func TestByteOrderMark(t *testing.T) {
+	write(t, "-- base.tmpl --\n\ufeff{\"name\": {{ include \"p\" }}, \"port\": {{ .s.port }}}\n-- p/p --\n\ufeff\"shop\"\n-- s/s.json --\n\ufeff{\"port\": 1}\n")
+	d, problems := load(t, flexible.Options{}, "FC_ENABLE=1", "FC_SETTINGS=s", "FC_PARTIALS=p")
+	if d == nil || len(problems) > 0 {
+		t.Fatal(config.Format(problems))
+	}
+	if got := d.Root.Get("name").Pos.String(); got != "p/p:1:1" {
+		t.Errorf("name is at %s", got)
+	}
+	if got := d.Root.Get("port").Pos.String(); got != "s/s.json:1:10" {
+		t.Errorf("port is at %s", got)
+	}
+}
+
 // TestSkipFiles reads no file of a secret where those are on another machine.
 func TestSkipFiles(t *testing.T) {
 	write(t, "-- base.tmpl --\n{\"name\": \"{{ file \"nowhere\" }}\"}")

@@ -216,20 +216,24 @@ type collector struct {
 	reads    func(string)
 	index    map[*config.Node]map[string]int // members of settings by their keys
 	files    []string                        // of settings
+	found    int                             // files in folders
 	problems []*config.Problem
 }
 
 func (c *collector) read(name string) ([]byte, error) {
 	c.reads(name)
-	return config.ReadDocument(c.ctx, name)
+	data, err := config.ReadDocument(c.ctx, name)
+	return bytes.TrimPrefix(data, []byte("\ufeff")), err
 }
 
 func (c *collector) fail(at config.Pos, code string, format string, args ...any) {
 	c.problems = append(c.problems, &config.Problem{At: at, Code: code, Err: fmt.Errorf(format, args...)})
 }
 
-// deepest is how deep folders may be nested: links make circles.
-const deepest = 32
+const (
+	deepest = 32     // folders in folders: links make circles
+	fullest = 10_000 // files of settings and templates
+)
 
 // files calls f with the files of a place, in the order of their names, and their path in
 // it; "" for a place that is a file itself. What begins with a dot is left out, but for files
@@ -250,6 +254,12 @@ func (c *collector) each(p Place, what string, f func(name, inner string)) {
 			case err != nil:
 				c.fail(config.Pos{File: name}, config.CodeUnreadable, "cannot read the file: %w", cause(err))
 			case !info.IsDir():
+				if c.found++; c.found > fullest {
+					if c.found == fullest+1 {
+						c.fail(p.At, config.CodeUnreadable, "%s has more than %d files; name the folder that is meant", p.Name, fullest)
+					}
+					return
+				}
 				f(name, inner)
 			case strings.HasPrefix(e.Name(), ".") || !c.parts.extended:
 			case depth >= deepest:

@@ -87,7 +87,7 @@ func (r *Renderer) Render(ctx context.Context, base File) (*Rendering, []*config
 		p.Err = config.MaskError(p.Err, sortedKeys(r.secrets.texts))
 		return nil, append(r.warnings, p)
 	}
-	return &Rendering{newText("("+base.Name+")", string(r.out)), r.pieces, r.inserted}, r.warnings
+	return &Rendering{newText("", string(r.out)), r.pieces, r.inserted}, r.warnings
 }
 
 // parse reads a template and puts markers into it, and into those that it defines.
