@@ -81,6 +81,8 @@ func TestUsage(t *testing.T) {
 		{"explain -c gateway.json --send async/queue", `"async/queue" is no path, and the request of a client alone can be sent;`},
 		{"explain -c gateway.json /x --format yaml", `unknown format "yaml"; write text or json`},
 		{"explain -c gateway.json ftp://x/x", `"ftp://x/x" is no URL that a gateway is asked for, a target without a path; write http://name/path`},
+		{"explain -c gateway.json v1/x", `no source has this name; write "/v1/x"`},
+		{"explain -c gateway.json localhost:8080/v1/x", `no source has this name; write "http://localhost:8080/v1/x"`},
 		{"explain -c gateway.json GET /x /y", `unexpected argument "/y"; write [METHOD] PATH`},
 		{"init a b", `unexpected argument "b"; write one FILE`},
 		{"init gateway.json", "gateway.json would not be read as YAML, which is what has comments; name the file .yaml or .yml"},

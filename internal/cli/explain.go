@@ -61,7 +61,7 @@ func (a *app) explainCommand() *cobra.Command {
 			if named {
 				path = target
 			}
-			noPath := &exitError{exitUsage, fmt.Errorf("%q is no path; a path begins with a slash, and no source has this name", path)}
+			noPath := &exitError{exitUsage, fmt.Errorf("%q is no path; a path begins with a slash, and no source has this name%s", path, meant(path))}
 			if named && sends {
 				return &exitError{exitUsage, fmt.Errorf("%q is no path, and the request of a client alone can be sent; a path begins with a slash, and the NAME of a source is explained without --send", path)}
 			}
@@ -123,6 +123,19 @@ func (a *app) explainCommand() *cobra.Command {
 	flags.StringArrayVarP(&asked.headers, "header", "H", nil, "a `HEADER` of the request, \"Name: value\"; may be repeated")
 	flags.StringVar(&asked.data, "data", "", "the `BODY` of the request, or @ and the name of a file; @- is standard input")
 	return cmd
+}
+
+// meant says what to write where somebody has left out the beginning of a path or of a URL,
+// "" for what looks like neither.
+func meant(asked string) string {
+	first, _, more := strings.Cut(asked, "/")
+	switch {
+	case !more:
+		return ""
+	case strings.ContainsAny(first, ".:"):
+		return fmt.Sprintf("; write %q", "http://"+asked)
+	}
+	return fmt.Sprintf("; write %q", "/"+asked)
 }
 
 func printExplanation(w io.Writer, method, target, engine string, e compile.Explanation) {
