@@ -65,6 +65,15 @@ func TestTerminalUnseen(t *testing.T) {
 			t.Errorf("%s: %+v", tt.name, got)
 		}
 	}
+	if err := os.Mkdir("settings", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, "settings/queue.json", `{"what": {"is": ["hunter2"]}, "passphrase": "hunter3"}`)
+	write(t, "e.json", `{"version": 3, "endpoints": [{"endpoint": "/", "backend": [{"url_pattern": "/", "host": ["http://q"]}],
+  "extra_config": {"auth/validator": {"alg": "RS256", "jwk_local_path": "x", "cypher_key": {{ marshal .queue.what.is }}}}}]}`)
+	if got := invoke(t, "check", "-c", "e.json", "--settings", "settings"); got.code != 1 || strings.Contains(got.stderr, "hunter") || !strings.Contains(got.stderr, "settings/queue.json:1:") {
+		t.Errorf("a secret of settings: %+v", got)
+	}
 	for _, args := range []string{"check -c missing.json", "check -c ."} {
 		if got := invoke(t, strings.Fields(args)...); got.code != 1 || strings.Contains(got.stderr, "|") || !strings.Contains(got.stderr, "error[unreadable]: cannot read the file") {
 			t.Errorf("%s: %+v", args, got)

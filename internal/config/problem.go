@@ -137,7 +137,12 @@ type Problem struct {
 
 	unknown  *Unknown
 	repeated *Repeated
+	secret   bool // it is about a value at a key that is a secret
 }
+
+// OfSecret reports whether what is written at the place of the problem is a secret: the value
+// of a key that is one, wherever a template may have it from.
+func (p *Problem) OfSecret() bool { return p.secret }
 
 // Unknown is a key that its object does not have.
 type Unknown struct {
@@ -338,7 +343,8 @@ func Coded(code, format string, args ...any) error {
 func (n *Node) Problem(sev Severity, code string, err error) *Problem {
 	p := &Problem{Path: n.Path(), Severity: sev, Code: code, Err: n.masked(err)}
 	if n != nil {
-		p.At = n.Pos
+		atSecretKey := func(n *Node) bool { return n.hides == byKey }
+		p.At, p.secret = n.Pos, atSecretKey(n) || slices.ContainsFunc(n.Items, atSecretKey)
 	}
 	return p
 }

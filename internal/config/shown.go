@@ -245,7 +245,7 @@ func (s *Shown) hide(from, to int) {
 
 var (
 	// telltale is a word that may announce a secret.
-	telltale = regexp.MustCompile(`(?i)pass|pwd|secret|token|credential|signature|key|\b(?:sig|auth)\b["']?\s*(?:[:=]|$)`)
+	telltale = regexp.MustCompile(`(?i)pass|phrase|pwd|secret|token|credential|signature|bearer|private|salt|key|\b(?:pw|pin)\b|\b(?:sig|auth)\b["']?\s*(?:[:=]|$)`)
 
 	// named is how a line begins that has a key of its own.
 	named = regexp.MustCompile(`^\s*(?:-\s+)*["']?[\w.$/@-]+["']?\s*[:=]`)

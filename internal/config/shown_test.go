@@ -52,7 +52,7 @@ func TestShow(t *testing.T) {
 		{"a.json", "{\"private_key\":\n\"hunter2\"\n\"name\": 1", 3, 9, `"name": |1`},
 		{"a.yaml", "private_key: |\n  -----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ\nname: x", 3, 1, `|***`},
 		{"a.yaml", "x:\n- MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ\nname x", 2, 1, `|- ***`},
-		{"a.tmpl", `"pw": "{{ .x }}", "url": "http://me:hunter2@b/c"`, 1, 19, `"pw": "{{ .x }}", |"url": "http://***@b/c"`},
+		{"a.tmpl", `"az": "{{ .x }}", "url": "http://me:hunter2@b/c"`, 1, 19, `"az": "{{ .x }}", |"url": "http://***@b/c"`},
 		{"a.tmpl", `"API_KEY": "hunter2"`, 1, 1, `|"API_KEY": "***`},
 		// Places that are not there.
 		{"a.json", "{}", 2, 1, ""},

@@ -245,6 +245,9 @@ func (t Terminal) excerpt(b *strings.Builder, p *config.Problem, source *config.
 	if !found {
 		return
 	}
+	if p.OfSecret() { // what a template inserts may stand at a key that does not sound like one
+		behind, cutBehind = "***", false
+	}
 	left := drawn(before, 0)
 	right := drawn(behind, sum(left))
 	if cutBefore || cutBehind || sum(left)+max(sum(right), 1) > room { // the caret takes one, too
