@@ -168,7 +168,7 @@ func TestTemplateFailures(t *testing.T) {
 	tests := []struct{ name, file, old, new, want string }{
 		{"a setting that is missing", "krakend.tmpl", ".service.port", ".service.prt", "krakend.tmpl:3:14: .service.prt is not defined; did you mean port?\n"},
 		{"one without a near name", "krakend.tmpl", ".service.port", ".service.zzzz", `krakend.tmpl:3:14: .service.zzzz is not defined; write it into the settings, or say what stands for it: {{ default "..." .service.zzzz }}` + "\n"},
-		{"a file of settings that is missing", "krakend.tmpl", ".service.port", ".srvce.port", "krakend.tmpl:3:14: the value is not defined; write it into the settings"},
+		{"a file of settings that is missing", "krakend.tmpl", ".service.port", ".servce.port", "krakend.tmpl:3:14: servce of .servce.port is not defined; did you mean service?\n"},
 		{"a function", "krakend.tmpl", "marshal", "marshall", "krakend.tmpl:6:14: the function marshall does not exist; did you mean marshal?\n"},
 		{"a template", "krakend.tmpl", `"endpoint.tmpl"`, `"endpoints.tmpl"`, "krakend.tmpl:9:17: the template endpoints.tmpl does not exist; did you mean endpoint.tmpl?\n"},
 		{"a partial", "krakend.tmpl", `"router.json"`, `"rooter.json"`, "krakend.tmpl:12:24: include: the file rooter.json is not in partials; did you mean router.json?\n"},

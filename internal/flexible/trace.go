@@ -341,10 +341,9 @@ func (t *tracer) mark(number int, arguments ...any) (string, error) {
 	traced := 0
 	for i := range a.operands {
 		o := &a.operands[i]
-		_, n, keys, found := t.known.follow(o, arguments)
-		if !found && !o.asked && (a.shows || a.alone) && t.undefined == UndefinedError {
-			otherwise := fmt.Sprintf(`write it into the settings, or say what stands for it: {{ default "..." %s }}`, o.text)
-			return "", &fault{a.at(), fmt.Errorf("%s is not defined; %s", o.text, near(o.steps[len(o.steps)-1].name, keys, otherwise))}
+		_, n, missing := t.known.follow(o, arguments)
+		if missing != nil && !o.asked && (a.shows || a.alone) && t.undefined == UndefinedError {
+			return "", &fault{a.at(), missing.err(o)}
 		}
 		if n != nil {
 			t.value = n
@@ -377,23 +376,39 @@ func (t *tracer) leave() string {
 	return ""
 }
 
+// An absent is a step that leads nowhere.
+type absent struct {
+	name string
+	in   map[string]any
+	last bool
+}
+
+func (m *absent) err(o *operand) error {
+	what := o.text
+	if !m.last {
+		what = m.name + " of " + o.text
+	}
+	return fmt.Errorf("%s is not defined; %s", what, near(m.name, sortedKeys(m.in),
+		fmt.Sprintf(`write it into the settings, or say what stands for it: {{ default "..." %s }}`, o.text)))
+}
+
 // follow returns the value that an operand is, and the one of the settings, nil if it is none
-// of these. If the last step leads nowhere, it is not found, and keys are those that are there.
-func (k known) follow(o *operand, arguments []any) (v any, n *config.Node, keys []string, found bool) {
+// of these, or what is missing.
+func (k known) follow(o *operand, arguments []any) (v any, n *config.Node, missing *absent) {
 	v = arguments[o.in]
 	n = k[identity(v)]
 	for i, s := range o.steps {
 		name := s.name
 		if s.value != nil {
-			key, _, _, _ := k.follow(s.value, arguments)
+			key, _, _ := k.follow(s.value, arguments)
 			name = fmt.Sprint(key)
 		}
 		var next any
 		switch in := v.(type) {
 		case map[string]any:
 			value, found := in[name]
-			if !found && i == len(o.steps)-1 {
-				return nil, nil, sortedKeys(in), false
+			if !found {
+				return nil, nil, &absent{name, in, i == len(o.steps)-1}
 			}
 			next = value
 		case []any:
@@ -402,7 +417,7 @@ func (k known) follow(o *operand, arguments []any) (v any, n *config.Node, keys 
 			}
 		}
 		if next == nil {
-			return nil, nil, nil, true
+			return nil, nil, nil
 		}
 		if known := k[identity(next)]; known != nil {
 			n = known
@@ -411,7 +426,7 @@ func (k known) follow(o *operand, arguments []any) (v any, n *config.Node, keys 
 		}
 		v = next
 	}
-	return v, n, nil, true
+	return v, n, nil
 }
 
 // child returns a member or an item of a value, nil if there is none.
