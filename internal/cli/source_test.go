@@ -151,6 +151,7 @@ func TestTemplates(t *testing.T) {
 	if got := invoke(t, "check", "--rendered", "-c", "krakend.tmpl"); got.code != 0 || !json.Valid([]byte(got.stdout)) || !strings.Contains(got.stdout, `"endpoint": "/orders/{id}"`) {
 		t.Errorf("rendered: %+v", got)
 	}
+	write(t, "out.json", "what was there, which others may read")
 	if got := invoke(t, "check", "--rendered-to", "out.json", "-c", "krakend.tmpl"); got.code != 0 {
 		t.Errorf("kept: %+v", got)
 	}
