@@ -87,7 +87,7 @@ func (t *tracer) functions(s Sources) {
 	for name, f := range t.funcs {
 		t.funcs[name] = t.secrets.follow(f)
 	}
-	t.funcs[marker], t.funcs[enterer], t.funcs[leaver] = t.mark, t.enter, t.leave
+	t.funcs[marker], t.funcs[enterer], t.funcs[leaver], t.funcs[taker], t.funcs[ender] = t.mark, t.enter, t.leave, t.next, t.done
 }
 
 // changing are the functions that return something else each time, or on another machine:

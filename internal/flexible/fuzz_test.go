@@ -26,6 +26,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add(`{{ with .a }}{{ .b.c.d }}{{ end }}{{ template "t.tmpl" }}`, `{"b": null}`, `{{ template "t.tmpl" }}{{ template "t.tmpl" }}`)
 	f.Add(`{"a": {"$ref": "base.tmpl"}, "b": {"$ref": "p#/x"}, "a": 2}`, `{}`, ``)
 	f.Add(`{{- /* é */ -}} {"é": "é{{ .a.é }}é", "n": {{ .a.n }}, "m": "{{ .a.m }}" }`, `{"é": "ü", "n": 12345678, "m": {"x": 1}}`, ``)
+	f.Add(`{"a": [{{ range $i, $n := .a.l }}{{ if $i }},{{ end }}{{ $n }}{{ range $.a.l }}{{ break }}{{ end }}{{ end }}], "b": {{ range .a.m }}{{ . }}{{ end }}{{ __done }}}`, `{"l": [1, true, 1e300], "m": {"x": 1}}`, ``)
 	f.Add(`{{ __mark 7 . }}{{ __learn . }}`, `{}`, ``)
 	const token = "open sesame 17"
 	f.Fuzz(func(t *testing.T, base, settings, template string) {

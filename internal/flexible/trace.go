@@ -56,6 +56,7 @@ type tracer struct {
 	ctx      context.Context
 	steps    int
 	depth    int
+	loops    []loop
 	out      []byte
 	pieces   []piece
 	inserted map[int]insertion
@@ -84,7 +85,7 @@ func newTracer(u Undefined) tracer {
 
 // begin forgets the last rendering.
 func (t *tracer) begin(ctx context.Context) {
-	t.ctx, t.steps, t.depth, t.out, t.pieces, t.inserted, t.warnings, t.warned = ctx, 0, 0, nil, nil, make(map[int]insertion), nil, make(map[config.Pos]bool)
+	t.ctx, t.steps, t.depth, t.loops, t.out, t.pieces, t.inserted, t.warnings, t.warned = ctx, 0, 0, nil, nil, nil, make(map[int]insertion), nil, make(map[config.Pos]bool)
 }
 
 // A spot is an offset in a template.
@@ -104,6 +105,7 @@ func (s spot) at() config.Pos {
 type action struct {
 	spot
 	operands []operand
+	ranges   bool // over its only operand
 	alone    bool // it prints its only operand as it is
 	shows    bool // it would print something for a value that is not there
 }
@@ -127,6 +129,8 @@ const (
 	marker  = "__mark"
 	enterer = "__enter"
 	leaver  = "__leave"
+	taker   = "__item"
+	ender   = "__done"
 )
 
 // instrument notes the texts of a template and puts markers into it.
@@ -164,7 +168,7 @@ func (t *tracer) list(file *text, lists ...*parse.ListNode) error {
 	return nil
 }
 
-// node returns a node with its marker in front.
+// node returns a node with the markers around it.
 func (t *tracer) node(file *text, n parse.Node) (marked []parse.Node, err error) {
 	own := action{spot: spot{file, int(n.Position())}}
 	var arguments []string
@@ -183,7 +187,10 @@ func (t *tracer) node(file *text, n parse.Node) (marked []parse.Node, err error)
 	case *parse.WithNode:
 		err = t.list(file, n.List, n.ElseList)
 	case *parse.RangeNode:
-		err = t.list(file, n.List, n.ElseList)
+		if err = t.list(file, n.List, n.ElseList); err != nil {
+			return nil, err
+		}
+		return t.loop(own, n)
 	case *parse.TemplateNode:
 	default: // a comment, break, continue
 		return []parse.Node{n}, nil
@@ -197,6 +204,30 @@ func (t *tracer) node(file *text, n parse.Node) (marked []parse.Node, err error)
 	}
 	t.actions = append(t.actions, own)
 	return []parse.Node{mark, n}, nil
+}
+
+// loop returns a range with the markers around it: one in front, one at each item, one behind.
+func (t *tracer) loop(own action, n *parse.RangeNode) ([]parse.Node, error) {
+	r := operandReader{}
+	if o := r.pipe(n.Pipe); o != nil {
+		own.operands, own.ranges = []operand{*o}, true
+	}
+	mark, err := call(marker+" "+strconv.Itoa(len(t.actions)), r.arguments)
+	if err != nil || !own.ranges {
+		t.actions = append(t.actions, own)
+		return []parse.Node{mark, n}, err
+	}
+	item, err := call(taker, nil)
+	if err != nil {
+		return nil, err
+	}
+	done, err := call(ender, nil)
+	if err != nil {
+		return nil, err
+	}
+	t.actions = append(t.actions, own)
+	n.List.Nodes = slices.Concat([]parse.Node{item}, n.List.Nodes)
+	return []parse.Node{mark, n, done}, nil
 }
 
 // call returns an action that calls a function with the dot, or variables.
@@ -338,10 +369,18 @@ func (t *tracer) mark(number int, arguments ...any) (string, error) {
 	if err := t.ctx.Err(); err != nil {
 		return "", &fault{a.at(), err}
 	}
+	if a.ranges {
+		_, n, _ := t.known.follow(&a.operands[0], arguments)
+		t.loops = append(t.loops, loop{items: itemsOf(n), at: -1})
+		return "", nil
+	}
 	traced := 0
 	for i := range a.operands {
 		o := &a.operands[i]
-		_, n, missing := t.known.follow(o, arguments)
+		v, n, missing := t.known.follow(o, arguments)
+		if n == nil && len(o.steps) == 0 {
+			n = t.item(v)
+		}
 		if missing != nil && !o.asked && (a.shows || a.alone) && t.undefined == UndefinedError {
 			return "", &fault{a.at(), missing.err(o)}
 		}
@@ -361,6 +400,62 @@ func (t *tracer) mark(number int, arguments ...any) (string, error) {
 		return "", &fault{t.value.Pos, fmt.Errorf("%s is an %s, and printed as a text; write {{ marshal %s }}, or a text here (printed at %v)", o, t.value.Kind, o, a.at())}
 	}
 	return "", nil
+}
+
+// A loop is a range over a value of the settings.
+type loop struct {
+	items []*config.Node // in their order; none if the value is not known
+	at    int
+}
+
+// itemsOf returns the items of a list, or the members of an object by their keys, as range
+// goes through them.
+func itemsOf(n *config.Node) []*config.Node {
+	if n == nil || n.Kind != config.Object {
+		if n != nil {
+			return n.Items
+		}
+		return nil
+	}
+	members := slices.SortedFunc(slices.Values(n.Members), func(a, b config.Member) int { return strings.Compare(a.Key, b.Key) })
+	items := make([]*config.Node, len(members))
+	for i, m := range members {
+		items[i] = m.Value
+	}
+	return items
+}
+
+// next is called where a range takes an item, and done where it ends.
+func (t *tracer) next() string {
+	t.loops[len(t.loops)-1].at++
+	return ""
+}
+
+func (t *tracer) done() string {
+	t.loops = t.loops[:len(t.loops)-1]
+	return ""
+}
+
+// item returns the item of a range that a number is, or true or false, which have no address
+// that they are known by; nil if it is none.
+func (t *tracer) item(v any) *config.Node {
+	for i := len(t.loops) - 1; i >= 0; i-- {
+		l := &t.loops[i]
+		if l.at < 0 || l.at >= len(l.items) {
+			continue
+		}
+		switch n := l.items[l.at]; v := v.(type) {
+		case float64:
+			if f, err := strconv.ParseFloat(n.Text, 64); n.Kind == config.Number && err == nil && f == v {
+				return n
+			}
+		case bool:
+			if n.Kind == config.Bool && (n.Text == "true") == v {
+				return n
+			}
+		}
+	}
+	return nil
 }
 
 // enter is called where a template begins, and leave where it ends.
