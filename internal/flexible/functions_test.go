@@ -81,3 +81,20 @@ func TestNetwork(t *testing.T) {
 		t.Errorf("%q, %v", got, problems)
 	}
 }
+
+// BenchmarkRender renders 10,000 endpoints, and nothing else; BenchmarkTemplates in the
+// package cli compares the whole way to a document with checking that.
+func BenchmarkRender(b *testing.B) {
+	const item = `{"path": "/products/%d", "method": "GET", "url": "/v1/products/%d", "timeout": "2s", "calls": 1, "deny": ["internal"], "rate": 10}`
+	settings := `{"list": [` + strings.TrimSuffix(strings.Repeat(item+",", 10_000), ",") + `]}`
+	d, _ := config.Parse("settings.json", []byte(`{"s": `+settings+`}`))
+	base := flexible.File{Name: "base.tmpl", Data: []byte(`{"version": 3, "endpoints": [{{ range $i, $e := .s.list }}{{ if $i }},{{ end }}
+  {"endpoint": "{{ .path }}", "method": "{{ .method }}", "timeout": "{{ .timeout }}", "concurrent_calls": {{ .calls }},
+   "backend": [{"url_pattern": "{{ .url }}", "deny": {{ marshal .deny }}}], "extra_config": {"qos/ratelimit/router": {"max_rate": {{ .rate }}}}}{{ end }}]}`)}
+	r, _ := flexible.NewRenderer(flexible.Sources{Settings: d.Root})
+	for b.Loop() {
+		if rendering, problems := r.Render(b.Context(), base); rendering == nil {
+			b.Fatal(config.Format(problems))
+		}
+	}
+}

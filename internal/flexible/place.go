@@ -19,7 +19,7 @@ type text struct {
 type mark struct{ line, col int32 }
 
 // stride is how many bytes lie between two marks, and so how many are read at most.
-const stride = 256
+const stride = 64
 
 func newText(name, data string) *text {
 	t := &text{name: name, data: data, marks: make([]mark, 0, len(data)/stride+1)}
