@@ -102,6 +102,7 @@ endpoints:
   - {endpoint: /value, backend: [{url_pattern: /ok}]}
   - {endpoint: /merge, backend: [{url_pattern: /ok}, {url_pattern: /two}]}
   - {endpoint: /varies, backend: [{url_pattern: /ok}]}
+  - {endpoint: /beside, backend: [{url_pattern: /ok}]}
   - {endpoint: /limited, backend: [{url_pattern: /ok}], extra_config: {qos/ratelimit/router: {client_max_rate: 1, strategy: ip, every: 1h}}}
   - {endpoint: "/files/*", output_encoding: no-op, backend: [{url_pattern: /files/x}]}
   - {endpoint: /order, method: POST, backend: [{url_pattern: /echo}]}
@@ -155,6 +156,8 @@ func TestMigrateAgainst(t *testing.T) {
 			reply(w, 200, `{"x":1}`)
 		case "GET /varies":
 			reply(w, 200, fmt.Sprintf(`{"x":%d}`, asked.Add(1)+1))
+		case "GET /beside":
+			reply(w, 403, fmt.Sprintf(`{"x":%d,"y":2}`, asked.Add(1)))
 		case "GET /limited":
 			reply(w, 200, `{"x":1}`)
 		case "GET /files/1":
@@ -173,7 +176,7 @@ func TestMigrateAgainst(t *testing.T) {
 	testx.Golden(t, filepath.Join(testdata, "migrate-against.txt"), got.stdout)
 	inJSON := invoke(t, "migrate", "krakend.yaml", "--against", theirs.URL, "-H", "X-Test: yes", "--format", "json")
 	var cs []migrate.Comparison
-	if err := json.Unmarshal([]byte(inJSON.stdout), &cs); err != nil || len(cs) != 10 || inJSON.code != 1 {
+	if err := json.Unmarshal([]byte(inJSON.stdout), &cs); err != nil || len(cs) != 11 || inJSON.code != 1 {
 		t.Errorf("json: %+v, %v", inJSON, err)
 	}
 

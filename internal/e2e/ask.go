@@ -47,19 +47,14 @@ func (r *Runner) Ask(ctx context.Context, q Request) (*Answer, error) {
 	return &Answer{a.status, a.header, a.body}, nil
 }
 
-// Unlike returns what differs between two bodies: as JSON if both are, with their members in
-// any order, else as texts.
-func (r *Runner) Unlike(got, want []byte) []Difference {
-	d := differences{mask: func(text string) string { return r.mask(&Case{}, text) }}
-	first, firstOK := parse(got)
-	second, secondOK := parse(want)
-	switch {
-	case firstOK && secondOK:
-		compareJSON(&d, "", first, second)
-	case string(got) != string(want):
-		compareText(&d, string(got), string(want))
-	}
-	return d.list
+// Compare compares the bodies of two gateways of which each was asked twice: as JSON what is
+// JSON, with its members in any order, else as texts. differs has what is the same each time
+// at either gateway, and not the same at both; varies says where either of them changes.
+// Each lists the first few.
+func (r *Runner) Compare(got, want [2][]byte) (differs []Difference, varies []string) {
+	d := steady{differences: differences{mask: func(text string) string { return r.mask(&Case{}, text) }}}
+	d.compare("", values(got), values(want))
+	return d.list, d.varies
 }
 
 // Unreached reports whether an error of Ask is that of a connection that could not be made.

@@ -261,6 +261,12 @@ func member(path, key string) string {
 
 // shown returns a value as JSON that is short enough to be read.
 func (d *differences) shown(v any) string {
+	switch v := v.(type) {
+	case absent:
+		return "none"
+	case plain:
+		return d.show(string(v))
+	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)

@@ -25,7 +25,7 @@ const (
 	Identical Verdict = "identical" // of JSON: with the same values
 	Better    Verdict = "better"    // ours is what a client wants, theirs is not
 	Differs   Verdict = "differs"
-	Varies    Verdict = "varies" // theirs is another one each time
+	Varies    Verdict = "varies" // nothing differs but what is another each time
 	NotAsked  Verdict = "not asked"
 )
 
@@ -36,7 +36,8 @@ type Comparison struct {
 	Verdict     Verdict  `json:"verdict"`
 	Because     string   `json:"because,omitempty"`
 	Row         string   `json:"row,omitempty"`
-	Differences []string `json:"differences,omitempty"`
+	Differences []string `json:"differences,omitempty"` // the same each time
+	Varies      []string `json:"varies,omitempty"`      // where an answer is another each time
 }
 
 // Against sends the requests to both gateways, theirs first, and tells the comparison of each at
@@ -63,13 +64,19 @@ func Against(ctx context.Context, theirs, ours *e2e.Runner, askings []Asking, te
 		if ended := ctx.Err(); ended != nil {
 			return ended
 		}
-		again := func() (*e2e.Answer, error) {
+		again := func() (outcome, outcome) {
 			if asking.Request.Method != "GET" && asking.Request.Method != "HEAD" {
-				return want, err // it may change something
+				return outcome{got, failed}, outcome{want, err} // it may change something
 			}
-			return theirs.Ask(ctx, asking.Request)
+			var o, t outcome
+			t.Answer, t.err = theirs.Ask(ctx, asking.Request)
+			o.Answer, o.err = ours.Ask(ctx, asking.Request)
+			return o, t
 		}
 		compare(&c, asking.Endpoint, ours, outcome{got, failed}, outcome{want, err}, again)
+		if ended := ctx.Err(); ended != nil {
+			return ended
+		}
 		tell(c)
 	}
 	return nil
@@ -81,8 +88,9 @@ type outcome struct {
 	err error
 }
 
-// compare fills in what two outcomes have in common. again asks theirs once more.
-func compare(c *Comparison, e *model.Endpoint, r *e2e.Runner, ours, theirs outcome, again func() (*e2e.Answer, error)) {
+// compare fills in what two outcomes have in common. again asks both once more: what either
+// answers differently then is no difference between the two.
+func compare(c *Comparison, e *model.Endpoint, r *e2e.Runner, ours, theirs outcome, again func() (ours, theirs outcome)) {
 	switch {
 	case ours.err != nil && theirs.err != nil:
 		c.Verdict, c.Because = Identical, "neither answers"
@@ -98,28 +106,44 @@ func compare(c *Comparison, e *model.Endpoint, r *e2e.Runner, ours, theirs outco
 		}
 		return
 	}
-	if c.Differences = unlike(r, ours.Answer, theirs.Answer); len(c.Differences) == 0 {
+	got, want := [2]*e2e.Answer{ours.Answer, ours.Answer}, [2]*e2e.Answer{theirs.Answer, theirs.Answer}
+	if c.Differences, _ = unlike(r, got, want); len(c.Differences) == 0 {
 		c.Verdict = Identical
 		if !bytes.Equal(ours.Body, theirs.Body) {
 			c.Because, c.Row = "as JSON; the order of members, escapes or digits are not", link("json-text")
 		}
 		return
 	}
-	if second, err := again(); err == nil && len(unlike(r, second, theirs.Answer)) > 0 {
-		c.Verdict, c.Because = Varies, "KrakenD itself answers differently each time"
-		if merges(e) {
-			c.Because, c.Row = c.Because+"; if it is the order of arrival, ours is always that of declaration", link("merging")
+	nextOurs, nextTheirs := again()
+	got[1], want[1] = next(ours, nextOurs), next(theirs, nextTheirs)
+	if c.Differences, c.Varies = unlike(r, got, want); len(c.Differences) == 0 {
+		c.Verdict = Varies
+		_, own := unlike(r, got, got)
+		_, other := unlike(r, want, want)
+		switch {
+		case len(own) > 0 && len(other) > 0:
+			c.Because = "both answer differently each time, as a backend may"
+		case len(own) > 0:
+			c.Because = "answers differently each time, and KrakenD does not; look at what varies"
+		default:
+			c.Because = "KrakenD itself answers differently each time"
+			if merges(e) {
+				c.Because, c.Row = c.Because+"; if it is the order of arrival, ours is always that of declaration", link("merging")
+			}
 		}
 		return
 	}
 	c.Verdict = Differs
-	complete := func(o outcome) string {
-		return o.Header.Get("X-Krakend-Completed") + o.Header.Get("X-Sluice-Completed")
+	both := func(p func(ours, theirs *e2e.Answer) bool) bool { return p(got[0], want[0]) && p(got[1], want[1]) }
+	complete := func(a *e2e.Answer) string {
+		return a.Header.Get("X-Krakend-Completed") + a.Header.Get("X-Sluice-Completed")
 	}
 	switch {
-	case theirs.Status >= 500 && ours.Status < 400:
+	case both(func(ours, theirs *e2e.Answer) bool { return theirs.Status >= 500 && ours.Status < 400 }):
 		c.Verdict, c.Because = Better, "answers where KrakenD fails"
-	case theirs.Status == ours.Status && complete(theirs) == "false" && complete(ours) == "true":
+	case both(func(ours, theirs *e2e.Answer) bool {
+		return theirs.Status == ours.Status && complete(theirs) == "false" && complete(ours) == "true"
+	}):
 		c.Verdict, c.Because = Better, "whole where that of KrakenD is not"
 	case ours.Status == 429 || theirs.Status == 429 || ours.Status == 503 && theirs.Status < 500 && limited(e):
 		c.Because, c.Row = "a limit, which keeps to its capacity", link("rate-limits")
@@ -136,28 +160,52 @@ func compare(c *Comparison, e *model.Endpoint, r *e2e.Runner, ours, theirs outco
 	}
 }
 
+// next returns the answer to hold beside a first one: the first where there is no other, or
+// where a limit has been met by then.
+func next(first, second outcome) *e2e.Answer {
+	if second.err != nil || second.Status == 429 {
+		return first.Answer
+	}
+	return second.Answer
+}
+
 // compared are the fields of a header that clients act on.
 var compared = []string{"Content-Type", "Cache-Control", "Location", "Www-Authenticate", "Access-Control-Allow-Origin", "X-Krakend-Completed"}
 
-// unlike returns what differs between two answers, in words.
-func unlike(r *e2e.Runner, ours, theirs *e2e.Answer) []string {
-	var all []string
-	if ours.Status != theirs.Status {
-		all = append(all, fmt.Sprintf("status: %d, KrakenD %d", ours.Status, theirs.Status))
+// unlike returns in words what differs between two gateways however often they are asked, two
+// answers of each, and where either of them varies.
+func unlike(r *e2e.Runner, ours, theirs [2]*e2e.Answer) (differ, vary []string) {
+	switch got, want := ours[0].Status, theirs[0].Status; {
+	case got != ours[1].Status || want != theirs[1].Status:
+		vary = append(vary, "status")
+	case got != want:
+		differ = append(differ, fmt.Sprintf("status: %d, KrakenD %d", got, want))
 	}
 	for _, name := range compared {
-		got, want := ours.Header[textproto.CanonicalMIMEHeaderKey(name)], theirs.Header[textproto.CanonicalMIMEHeaderKey(name)]
-		if name == "Content-Type" {
-			got, want = types(got), types(want)
+		field := func(a *e2e.Answer) []string {
+			values := a.Header[textproto.CanonicalMIMEHeaderKey(name)]
+			if name == "Content-Type" {
+				values = types(values)
+			}
+			return values
 		}
-		if !slices.Equal(got, want) {
-			all = append(all, fmt.Sprintf("header %s: %q, KrakenD %q", name, got, want))
+		got, want := field(ours[0]), field(theirs[0])
+		others := [2][]string{field(ours[1]), field(theirs[1])}
+		missing := len(got)+len(others[0]) == 0 && len(want) > 0 && len(others[1]) > 0 || // at one, each time
+			len(want)+len(others[1]) == 0 && len(got) > 0 && len(others[0]) > 0
+		switch {
+		case !missing && (!slices.Equal(got, others[0]) || !slices.Equal(want, others[1])):
+			vary = append(vary, "header "+name)
+		case !slices.Equal(got, want):
+			differ = append(differ, fmt.Sprintf("header %s: %q, KrakenD %q", name, got, want))
 		}
 	}
-	for _, d := range r.Unlike(ours.Body, theirs.Body) {
-		all = append(all, fmt.Sprintf("%s: %s, KrakenD %s", d.Where, d.Got, d.Want))
+	bodies := func(as [2]*e2e.Answer) [2][]byte { return [2][]byte{as[0].Body, as[1].Body} }
+	differences, varies := r.Compare(bodies(ours), bodies(theirs))
+	for _, d := range differences {
+		differ = append(differ, fmt.Sprintf("%s: %s, KrakenD %s", d.Where, d.Got, d.Want))
 	}
-	return all
+	return differ, append(vary, varies...)
 }
 
 // types returns media types without their parameters.
@@ -208,6 +256,13 @@ func (c Comparison) Text(w io.Writer, shown func(string) string) error {
 	}
 	if more := len(c.Differences) - shownDifferences; more > 0 {
 		fmt.Fprintf(&b, "           and %d more; --format json lists all\n", more)
+	}
+	if n := len(c.Varies); n > 0 {
+		fmt.Fprintf(&b, "           not compared, since it varies: %s", shown(strings.Join(c.Varies[:min(n, shownDifferences)], ", ")))
+		if more := n - shownDifferences; more > 0 {
+			fmt.Fprintf(&b, " and %d more", more)
+		}
+		b.WriteByte('\n')
 	}
 	if c.Row != "" {
 		fmt.Fprintf(&b, "           %s\n", c.Row)

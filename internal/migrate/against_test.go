@@ -32,7 +32,7 @@ endpoints:
 		name         string
 		e            *model.Endpoint
 		ours, theirs outcome
-		again        outcome
+		again        outcome // of theirs
 		verdict      Verdict
 		because, row string // because is the beginning
 	}{
@@ -58,7 +58,7 @@ endpoints:
 	known := ids()
 	for _, tt := range tests {
 		var c Comparison
-		compare(&c, tt.e, &e2e.Runner{}, tt.ours, tt.theirs, func() (*e2e.Answer, error) { return tt.again.Answer, tt.again.err })
+		compare(&c, tt.e, &e2e.Runner{}, tt.ours, tt.theirs, func() (outcome, outcome) { return tt.ours, tt.again })
 		row := ""
 		if tt.row != "" {
 			row = link(tt.row)
@@ -71,6 +71,62 @@ endpoints:
 		}
 		if tt.row != "" && !strings.Contains(" "+strings.Join(known, " ")+" ", " "+tt.row+" ") {
 			t.Errorf("%s is no row", tt.row)
+		}
+	}
+}
+
+// TestCompareWhatVaries keeps what is the same each time apart from what is not: parts that
+// vary hide no difference beside them.
+func TestCompareWhatVaries(t *testing.T) {
+	s := service(t, "version: 3\nhost: [a]\nendpoints: [{endpoint: /one, backend: [{url_pattern: /}]}]\n")
+	answer := func(status int, body string, header ...string) outcome {
+		a := &e2e.Answer{Status: status, Header: make(http.Header), Body: []byte(body)}
+		for i := 0; i < len(header); i += 2 {
+			a.Header.Set(header[i], header[i+1])
+		}
+		return outcome{Answer: a}
+	}
+	tests := []struct {
+		name          string
+		ours, theirs  [2]outcome
+		verdict       Verdict
+		because       string // the beginning
+		differ, other string // other is what varies
+	}{
+		{"a status beside a body that changes",
+			[2]outcome{answer(200, `{"t":1}`), answer(200, `{"t":2}`)}, [2]outcome{answer(403, "id 1"), answer(403, "id 2")},
+			Differs, "no row", `status: 200, KrakenD 403|body: {"t":1}, KrakenD "id 1"`, ""},
+		{"a status beside texts that change",
+			[2]outcome{answer(200, "a"), answer(200, "a")}, [2]outcome{answer(403, "id 1"), answer(403, "id 2")},
+			Differs, "no row", "status: 200, KrakenD 403", "body"},
+		{"a field beside a body that changes",
+			[2]outcome{answer(200, `{"t":1}`), answer(200, `{"t":2}`)}, [2]outcome{answer(200, `{"t":3}`, "Cache-Control", "no-store"), answer(200, `{"t":4}`, "Cache-Control", "no-store")},
+			Differs, "no row", `header Cache-Control: [], KrakenD ["no-store"]`, "body t"},
+		{"a field that is missing, and changes where it is there",
+			[2]outcome{answer(302, ""), answer(302, "")}, [2]outcome{answer(302, "", "Location", "/1"), answer(302, "", "Location", "/2")},
+			Differs, "no row", `header Location: [], KrakenD ["/1"]`, ""},
+		{"members beside one that changes",
+			[2]outcome{answer(200, `{"id":1,"in":{"a":1,"t":[1,2]}}`), answer(200, `{"id":2,"in":{"a":1.0,"t":[1,3]}}`)},
+			[2]outcome{answer(200, `{"in":{"t":[2,2],"a":2}}`), answer(200, `{"in":{"t":[2,2,1],"a":2}}`)},
+			Differs, "no row", "body id: 1, KrakenD none|body in.a: 1, KrakenD 2|body in.t[0]: 1, KrakenD 2", "body in.t[1]|body in.t[2]"},
+		{"what both change",
+			[2]outcome{answer(200, `{"a":1,"t":1}`), answer(200, `{"a":1,"t":2}`)}, [2]outcome{answer(200, `{"a":1,"t":3}`), answer(200, `{"a":1,"t":4}`)},
+			Varies, "both answer differently", "", "body t"},
+		{"what ours alone changes",
+			[2]outcome{answer(200, `{"t":1}`), answer(200, `{"t":2}`)}, [2]outcome{answer(200, `{"t":3}`), answer(200, `{"t":3}`)},
+			Varies, "answers differently each time, and KrakenD does not", "", "body t"},
+		{"a status that changes hides no member",
+			[2]outcome{answer(200, `{"a":1}`), answer(200, `{"a":1}`)}, [2]outcome{answer(500, `{"a":2}`), answer(200, `{"a":2}`)},
+			Differs, "no row", "body a: 1, KrakenD 2", "status"},
+		{"a limit that is met by the second request",
+			[2]outcome{answer(200, `{"a":1}`), answer(429, "")}, [2]outcome{answer(200, `{"a":2}`), answer(429, "")},
+			Differs, "no row", "body a: 1, KrakenD 2", ""},
+	}
+	for _, tt := range tests {
+		var c Comparison
+		compare(&c, s.Endpoints[0], &e2e.Runner{}, tt.ours[0], tt.theirs[0], func() (outcome, outcome) { return tt.ours[1], tt.theirs[1] })
+		if c.Verdict != tt.verdict || !strings.HasPrefix(c.Because, tt.because) || strings.Join(c.Differences, "|") != tt.differ || strings.Join(c.Varies, "|") != tt.other {
+			t.Errorf("%s: %+v, want %s, %q, %q and %q", tt.name, c, tt.verdict, tt.because, tt.differ, tt.other)
 		}
 	}
 }
