@@ -73,7 +73,7 @@ func (a *app) audit(cmd *cobra.Command, c auditing) error {
 		}
 	}
 	if c.ignoreFile != "" {
-		text, err := os.ReadFile(c.ignoreFile)
+		text, err := config.ReadFile(c.ignoreFile)
 		if err != nil {
 			return &exitError{exitUsage, err}
 		}

@@ -122,7 +122,7 @@ func TestAuditFlags(t *testing.T) {
 		{[]string{"-c", "clean.json", "--fail-on", "never"}, 2, `sluice: unknown severity "NEVER" behind --fail-on; write one of CRITICAL, HIGH, MEDIUM, LOW`},
 		{[]string{"-c", "clean.json", "-i", "1.1.9"}, 2, `sluice: there is no rule "1.1.9"; did you mean 1.1.1?`},
 		{[]string{"-c", "clean.json", "-I", "typo.txt"}, 2, `sluice: typo.txt:2: there is no rule "1.1.11"; did you mean 1.1.1?`},
-		{[]string{"-c", "clean.json", "-I", "missing.txt"}, 2, "sluice: open missing.txt: no such file or directory"},
+		{[]string{"-c", "clean.json", "-I", "missing.txt"}, 2, "sluice: stat missing.txt: no such file or directory"},
 		{[]string{"-c", "clean.json", "-f", "xml"}, 2, `sluice: unknown format "xml"; write text, json, sarif, github or a template such as '{{ marshal . }}'`},
 		{[]string{"-c", "clean.json", "-f", "{{ .Recommendations"}, 2, "sluice: line 1 of the template: unclosed action"},
 		{[]string{"-c", "clean.json", "-f", "{{ range .Recommendations }}{{ .Cure }}{{ end }}"}, 2, "sluice: line 1, byte 31 of the template: <.Cure>: can't evaluate field Cure in type Finding"},

@@ -657,6 +657,7 @@ func TestWithoutConnectors(t *testing.T) {
 
 // TestHostSecrets: what a host says before its @ is shown by nobody.
 func TestHostSecrets(t *testing.T) {
+	t.Chdir(t.TempDir())
 	file := write(t, "gateway.json", `{"version": 3, "dialect": "sluice", "endpoints": [{"endpoint": "/x", "backend": [{"url_pattern": "/", "host": ["amqp://user:topsecret@queue.internal/v"],
 		"extra_config": {"backend/amqp/consumer": {"name": "q", "exchange": "e", "routing_key": ["#"]}}}]}]}`)
 	for _, tt := range []struct {

@@ -66,6 +66,9 @@ func invoke(t *testing.T, args ...string) result {
 // write makes a file and returns its name.
 func write(t *testing.T, name, text string) string {
 	t.Helper()
+	if _, err := os.Stat("main_test.go"); err == nil && !filepath.IsAbs(name) {
+		t.Fatal("the file would stay in the repository; call t.Chdir(t.TempDir()) first")
+	}
 	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
