@@ -162,7 +162,7 @@ func TestMan(t *testing.T) {
 				t.Error(line)
 			}
 		}
-		if text, err := exec.Command("mandoc", "-T", "html", "man1/sluice-check.1").CombinedOutput(); err != nil || !bytes.Contains(text, []byte("--skip-files")) {
+		if text, err := exec.Command("mandoc", "-T", "html", "man1/sluice-check.1").CombinedOutput(); err != nil || !bytes.Contains(text, []byte("--skip-files")) || !bytes.Contains(text, []byte("FC_SETTINGS")) {
 			t.Errorf("%v\n%s", err, text)
 		}
 	})

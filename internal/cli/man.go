@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -102,13 +103,12 @@ func manPage(c *cobra.Command) string {
 		b.WriteString(".fi\n")
 	}
 	b.WriteString(".SH EXIT STATUS\n")
-	for _, code := range []struct{ code, text string }{
-		{"0", "success, or a stop that was asked for"},
-		{"1", "the configuration has errors, or there are findings"},
-		{"2", "the command line is wrong"},
-		{"3", "something failed at run time, such as a port that is taken"},
-	} {
-		fmt.Fprintf(&b, ".TP\n.B %s\n%s.\n", code.code, code.text)
+	writeTerms(&b, exitCodes)
+	if !c.HasParent() || c.Flags().Lookup("config") != nil {
+		b.WriteString(".SH ENVIRONMENT\n")
+		writeTerms(&b, environment)
+		b.WriteString(".SH FILES\n")
+		writeTerms(&b, []described{{strings.Join(slices.Concat(looked...), ", "), "the configuration, where \\-c names none: the first that is in the working directory"}})
 	}
 	b.WriteString(".SH SEE ALSO\n")
 	var others []string
@@ -129,6 +129,33 @@ func manPage(c *cobra.Command) string {
 		fmt.Fprintf(&b, ".BR %s (1)%s", roff(other), end)
 	}
 	return b.String()
+}
+
+// A described is a term and what a page says of it.
+type described struct{ term, text string }
+
+// writeTerms writes a list of terms. The texts are roff already.
+func writeTerms(b *strings.Builder, terms []described) {
+	for _, d := range terms {
+		fmt.Fprintf(b, ".TP\n.B %s\n%s.\n", roff(d.term), d.text)
+	}
+}
+
+var exitCodes = []described{
+	{"0", "success, or a stop that was asked for"},
+	{"1", "the configuration has errors, or there are findings"},
+	{"2", "the command line is wrong"},
+	{"3", "something failed at run time, such as a port that is taken"},
+}
+
+// environment are the variables that commands with a configuration read.
+var environment = []described{
+	{"SLUICE_KEY, KRAKEND_KEY", "a key of the root of the configuration, such as SLUICE_PORT; the first wins over the second, and both over the file"},
+	{"SLUICE_SET__KEY__KEY", "a key further down, such as SLUICE_SET__extra_config__router__hide_version_header"},
+	{"FC_ENABLE, FC_SETTINGS, FC_PARTIALS, FC_TEMPLATES, FC_OUT, FC_UNDEFINED, FC_CONFIG", "the configuration is a template, and these say of which parts it is made"},
+	{"HTTP_PROXY, HTTPS_PROXY, NO_PROXY", "the proxy for calls of backends"},
+	{"GOMEMLIMIT, GOMAXPROCS", "the memory to stay below, and how many processors to use"},
+	{"NO_COLOR, CLICOLOR_FORCE, COLUMNS", "no colours, colours where the output is no terminal, and its width"},
 }
 
 // roff returns a text as it is written in a page: hyphens that people copy, backslashes, and
