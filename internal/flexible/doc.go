@@ -22,8 +22,10 @@
 //
 // # Undefined values
 //
-// To print a value that is not there is an error, to ask for one (if, default) is not; see
-// [Undefined].
+// To print a value that is not there is an error, and so is to have a function make something
+// of it, or range go through it; to ask for one (if, with, default, functions that return true
+// or false, a range with an else) is not; see [Undefined]. A value that is not there may be
+// carried, too: into a variable, a sub-template, a list or an object. There the same holds.
 //
 // # Secrets
 //

@@ -51,6 +51,21 @@ func (t *tracer) functions(s Sources) {
 	// Those of package text/template that make texts are followed like all others.
 	maps.Copy(t.funcs, template.FuncMap{"print": fmt.Sprint, "printf": fmt.Sprintf, "println": fmt.Sprintln,
 		"html": template.HTMLEscaper, "js": template.JSEscaper, "urlquery": template.URLQueryEscaper})
+	// Those of Sprig are in another order each time.
+	t.funcs["keys"] = func(objects ...map[string]any) []string {
+		var all []string
+		for _, o := range objects {
+			all = append(all, sortedKeys(o)...)
+		}
+		return all
+	}
+	t.funcs["values"] = func(object map[string]any) []any {
+		all := make([]any, 0, len(object))
+		for _, key := range sortedKeys(object) {
+			all = append(all, object[key])
+		}
+		return all
+	}
 	t.funcs["env"] = variable
 	t.funcs["expandenv"] = func(s string) string { return os.Expand(s, variable) }
 	t.funcs["marshal"] = func(v any) (string, error) {
@@ -85,9 +100,31 @@ func (t *tracer) functions(s Sources) {
 		return insert(strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r"), false), nil
 	}
 	for name, f := range t.funcs {
+		if !t.asks(name) && !carrying[name] {
+			f = around(f, func(in []reflect.Value) { t.refuse(in) }, nil)
+		}
 		t.funcs[name] = t.secrets.follow(f)
 	}
 	t.funcs[marker], t.funcs[enterer], t.funcs[leaver], t.funcs[taker], t.funcs[ender] = t.mark, t.enter, t.leave, t.next, t.done
+}
+
+// refuse panics if a function is handed what a question for something that is not there has
+// found: nothing.
+func (t *tracer) refuse(in []reflect.Value) {
+	if t.missed == nil {
+		return
+	}
+	for _, v := range in {
+		if v.Kind() == reflect.Slice && v.Type() == reflect.TypeFor[[]any]() {
+			for _, argument := range v.Interface().([]any) {
+				if argument == nil {
+					panic(t.missed.err(t.missed.text, `default "..."`))
+				}
+			}
+		} else if v.Kind() == reflect.Interface && v.IsNil() {
+			panic(t.missed.err(t.missed.text, `default "..."`))
+		}
+	}
 }
 
 // changing are the functions that return something else each time, or on another machine:

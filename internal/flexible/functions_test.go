@@ -98,3 +98,14 @@ func BenchmarkRender(b *testing.B) {
 		}
 	}
 }
+
+// TestOrder has the keys and the values of an object in the same order each time.
+func TestOrder(t *testing.T) {
+	for range 20 {
+		const want = "a b c d e f 1 2 3 4 5 6"
+		got, problems := render(t, `{{ $d := dict "c" 3 "a" 1 "f" 6 "b" 2 "e" 5 "d" 4 }}{{ keys $d | join " " }} {{ values $d | join " " }}`)
+		if got != want || len(problems) > 0 {
+			t.Fatalf("got %s, want %s; %v", got, want, problems)
+		}
+	}
+}

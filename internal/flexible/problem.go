@@ -77,10 +77,16 @@ var phrases = []struct {
 		return fmt.Sprintf("%s is asked of a value that is not defined; write that into the settings", m[1])
 	}},
 	{regexp.MustCompile(`^can't evaluate field (\w+) in type (.*)$`), func(_ *tracer, m []string) string {
+		if m[2] == "interface {}" {
+			return m[1] + " is asked of a value that has no keys: a text, a number, a list, true or false"
+		}
 		return fmt.Sprintf("%s is asked of %s, which has no keys", m[1], kind(m[2]))
 	}},
 	{regexp.MustCompile(`^range can't iterate over (.*)$`), func(_ *tracer, m []string) string {
 		return fmt.Sprintf("range takes a list or an object, got %s", m[1])
+	}},
+	{regexp.MustCompile(`^bad character U\+002D '-'$`), func(*tracer, []string) string {
+		return "a key with a dash is written {{ index .shop \"some-key\" }}"
 	}},
 	{regexp.MustCompile(`^error calling (\w+): incompatible types for comparison$`), func(_ *tracer, m []string) string {
 		return m[1] + " compares values of different types; a number of the settings has decimals: write 8080.0, or (int .port)"
@@ -126,6 +132,8 @@ func kind(goType string) string {
 		return "true or false"
 	case "[]interface {}", "[]string", "interface []interface {}":
 		return "a list"
+	case "map[string]interface {}":
+		return "an object"
 	}
 	return goType
 }

@@ -70,6 +70,12 @@ type tracer struct {
 	included *text     // what include has read last
 	asked    insertion // what env and file have returned
 	unset    string    // the variable that env has not found
+	missed   *absent   // what a function that may ask of it was handed
+
+	// What is not there, and was not printed yet.
+	variables map[string]*absent // by their names
+	passing   *absent            // to the template that comes
+	passed    []*absent          // to the templates that are executed, the innermost last
 }
 
 func newTracer(u Undefined) tracer {
@@ -86,6 +92,7 @@ func newTracer(u Undefined) tracer {
 // begin forgets the last rendering.
 func (t *tracer) begin(ctx context.Context) {
 	t.ctx, t.steps, t.depth, t.loops, t.out, t.pieces, t.inserted, t.warnings, t.warned = ctx, 0, 0, nil, nil, nil, make(map[int]insertion), nil, make(map[config.Pos]bool)
+	t.missed, t.variables, t.passing, t.passed = nil, make(map[string]*absent), nil, nil
 }
 
 // A spot is an offset in a template.
@@ -105,18 +112,29 @@ func (s spot) at() config.Pos {
 type action struct {
 	spot
 	operands []operand
-	ranges   bool // over its only operand
-	alone    bool // it prints its only operand as it is
-	shows    bool // it would print something for a value that is not there
+	ranges   bool     // over its only operand
+	alone    bool     // it prints its only operand as it is
+	declares []string // variables, instead of printing
+	calls    bool     // a template, instead of printing
 }
 
 // An operand is a value that is looked up in what a marker hands over.
 type operand struct {
-	in    int // the number of the argument
+	in    int    // the number of the argument
+	root  string // the argument: the dot, or a variable
 	steps []step
 	text  string
-	asked bool // by get, which returns an empty text for what is not there
+	use   use
 }
+
+// A use is what becomes of a value.
+type use int
+
+const (
+	printed use = iota // or made into something: it has to be there
+	asked              // whether it is there
+	carried            // into a variable, a template, a list: what is there asks, or prints
+)
 
 // A step is a name, or the value of another operand, as index has it.
 type step struct {
@@ -179,12 +197,17 @@ func (t *tracer) node(file *text, n parse.Node) (marked []parse.Node, err error)
 		}
 		return []parse.Node{n}, nil
 	case *parse.ActionNode:
-		if len(n.Pipe.Decl) == 0 {
-			arguments = own.read(n.Pipe)
+		own.declares = variables(n.Pipe)
+		if own.declares == nil {
+			arguments = t.read(&own, n.Pipe, printed)
+		} else {
+			arguments = t.read(&own, n.Pipe, carried)
 		}
 	case *parse.IfNode:
+		own.declares = variables(n.Pipe)
 		err = t.list(file, n.List, n.ElseList)
 	case *parse.WithNode:
+		own.declares = variables(n.Pipe)
 		err = t.list(file, n.List, n.ElseList)
 	case *parse.RangeNode:
 		if err = t.list(file, n.List, n.ElseList); err != nil {
@@ -192,6 +215,10 @@ func (t *tracer) node(file *text, n parse.Node) (marked []parse.Node, err error)
 		}
 		return t.loop(own, n)
 	case *parse.TemplateNode:
+		own.calls = true
+		if n.Pipe != nil {
+			arguments = t.read(&own, n.Pipe, carried)
+		}
 	default: // a comment, break, continue
 		return []parse.Node{n}, nil
 	}
@@ -208,11 +235,14 @@ func (t *tracer) node(file *text, n parse.Node) (marked []parse.Node, err error)
 
 // loop returns a range with the markers around it: one in front, one at each item, one behind.
 func (t *tracer) loop(own action, n *parse.RangeNode) ([]parse.Node, error) {
-	r := operandReader{}
-	if o := r.pipe(n.Pipe); o != nil {
-		own.operands, own.ranges = []operand{*o}, true
+	of := printed
+	if n.ElseList != nil {
+		of = asked
 	}
-	mark, err := call(marker+" "+strconv.Itoa(len(t.actions)), r.arguments)
+	own.declares = variables(n.Pipe)
+	arguments := t.read(&own, n.Pipe, of)
+	own.ranges, own.alone = own.alone, false
+	mark, err := call(marker+" "+strconv.Itoa(len(t.actions)), arguments)
 	if err != nil || !own.ranges {
 		t.actions = append(t.actions, own)
 		return []parse.Node{mark, n}, err
@@ -247,34 +277,72 @@ func call(function string, arguments []string) (parse.Node, error) {
 	return tree.Root.Nodes[len(tree.Root.Nodes)-1], nil
 }
 
-// read fills in the operands of an action that prints, and returns what they are looked up
-// in: the dot, and variables.
-func (a *action) read(p *parse.PipeNode) (arguments []string) {
+// variables are the names of those that a pipeline declares or sets.
+func variables(p *parse.PipeNode) (names []string) {
+	for _, v := range p.Decl {
+		names = append(names, v.Ident[0])
+	}
+	return names
+}
+
+// read fills in the operands of an action, of whose result something becomes, and returns what
+// they are looked up in: the dot, and variables.
+func (t *tracer) read(a *action, p *parse.PipeNode, of use) (arguments []string) {
 	r := operandReader{}
-	a.shows = true
 	a.alone = r.pipe(p) != nil
-	var pipe func(*parse.PipeNode)
-	pipe = func(p *parse.PipeNode) {
-		for _, c := range p.Cmds {
+	var pipe func(*parse.PipeNode, use)
+	pipe = func(p *parse.PipeNode, of use) {
+		uses := make([]use, len(p.Cmds)) // of what each command results in
+		for i := len(p.Cmds) - 1; i >= 0; i-- {
+			uses[i] = of
+			of = t.uses(p.Cmds[i], of)
+		}
+		for i, c := range p.Cmds {
 			if o := r.command(c); o != nil {
+				o.use = uses[i]
 				a.operands = append(a.operands, *o)
 				continue
 			}
-			if name, isCall := c.Args[0].(*parse.IdentifierNode); isCall && !showing[name.Ident] {
-				a.shows = false
-			}
+			of := t.uses(c, uses[i])
 			for _, n := range c.Args {
 				if o := r.node(n); o != nil {
+					o.use = of
 					a.operands = append(a.operands, *o)
 				} else if nested, ok := n.(*parse.PipeNode); ok {
-					pipe(nested)
+					pipe(nested, of)
 				}
 			}
 		}
 	}
-	pipe(p)
+	pipe(p, of)
 	return r.arguments
 }
+
+// uses says what becomes of the arguments of a command whose result is used.
+func (t *tracer) uses(c *parse.CommandNode, result use) use {
+	name, isCall := c.Args[0].(*parse.IdentifierNode)
+	switch {
+	case !isCall:
+		return printed
+	case t.asks(name.Ident):
+		return asked
+	case carrying[name.Ident]:
+		return result
+	}
+	return printed
+}
+
+// asks reports whether a function may be handed what is not there, to find that out. All that
+// return true or false may.
+func (t *tracer) asks(function string) bool {
+	f := t.funcs[function]
+	return asking[function] || f != nil && reflect.TypeOf(f).Out(0).Kind() == reflect.Bool
+}
+
+var (
+	asking   = set(`default coalesce ternary dig and or not eq ne lt le gt ge kindOf typeOf`)
+	carrying = set(`dict list tuple set append prepend push mustAppend mustPrepend mustPush`)
+)
 
 // An operandReader reads the operands of an action.
 type operandReader struct{ arguments []string }
@@ -292,14 +360,14 @@ func (r *operandReader) argument(text string) int {
 func (r *operandReader) node(n parse.Node) *operand {
 	switch n := n.(type) {
 	case *parse.DotNode:
-		return &operand{in: r.argument("."), text: "."}
+		return &operand{in: r.argument("."), root: ".", text: "."}
 	case *parse.FieldNode:
-		return &operand{in: r.argument("."), steps: steps(n.Ident), text: n.String()}
+		return &operand{in: r.argument("."), root: ".", steps: steps(n.Ident), text: n.String()}
 	case *parse.VariableNode:
-		return &operand{in: r.argument(n.Ident[0]), steps: steps(n.Ident[1:]), text: n.String()}
+		return &operand{in: r.argument(n.Ident[0]), root: n.Ident[0], steps: steps(n.Ident[1:]), text: n.String()}
 	case *parse.ChainNode:
 		if o := r.node(n.Node); o != nil {
-			return &operand{in: o.in, steps: append(o.steps, steps(n.Field)...), text: n.String()}
+			return &operand{in: o.in, root: o.root, steps: append(o.steps, steps(n.Field)...), text: n.String()}
 		}
 	case *parse.PipeNode:
 		return r.pipe(n)
@@ -342,7 +410,7 @@ func (r *operandReader) command(c *parse.CommandNode) *operand {
 			o.steps = append(o.steps, step{value: key})
 		}
 	}
-	o.text, o.asked = "("+c.String()+")", name.Ident == "get"
+	o.text = "(" + c.String() + ")"
 	return o
 }
 
@@ -354,35 +422,46 @@ func steps(names []string) []step {
 	return all
 }
 
-// showing are the functions that make something of a value that is not there, and say nothing.
-var showing = set(`marshal toJson toPrettyJson toRawJson mustToJson mustToPrettyJson mustToRawJson
-	quote squote cat print println printf toString html js urlquery
-	int int64 float64 atoi toDecimal add addf add1 add1f sub subf mul mulf div divf max maxf min minf mod round ceil floor`)
-
 // mark is what markers call: an action comes.
 func (t *tracer) mark(number int, arguments ...any) (string, error) {
 	a := &t.actions[number]
 	t.now, t.value, t.number, t.included, t.asked, t.unset = a.spot, nil, "", nil, insertion{}, ""
+	t.missed, t.passing = nil, nil
 	if t.steps++; t.steps > most {
 		return "", &fault{a.at(), fmt.Errorf("the templates execute more than %d actions; do less, or render several files", most)}
 	}
 	if err := t.ctx.Err(); err != nil {
 		return "", &fault{a.at(), err}
 	}
+	for _, name := range a.declares {
+		delete(t.variables, name)
+	}
 	if a.ranges {
-		_, n, _ := t.known.follow(&a.operands[0], arguments)
+		_, n, missing := t.find(&a.operands[0], arguments)
+		if missing != nil && (missing.keyless != "" || a.operands[0].use == printed) {
+			return "", &fault{a.at(), missing.err(a.operands[0].text, "default list")}
+		}
 		t.loops = append(t.loops, loop{items: itemsOf(n), at: -1})
 		return "", nil
 	}
 	traced := 0
 	for i := range a.operands {
 		o := &a.operands[i]
-		v, n, missing := t.known.follow(o, arguments)
+		v, n, missing := t.find(o, arguments)
 		if n == nil && len(o.steps) == 0 {
 			n = t.item(v)
 		}
-		if missing != nil && !o.asked && (a.shows || a.alone) && t.undefined == UndefinedError {
-			return "", &fault{a.at(), missing.err(o)}
+		if missing != nil {
+			switch {
+			case o.use == printed || missing.keyless != "":
+				return "", &fault{a.at(), missing.err(o.text, `default "..."`)}
+			case a.alone && a.calls:
+				t.passing = missing
+			case a.alone && len(a.declares) == 1:
+				t.variables[a.declares[0]] = missing
+			case o.use == asked:
+				t.missed = missing
+			}
 		}
 		if n != nil {
 			t.value = n
@@ -392,7 +471,7 @@ func (t *tracer) mark(number int, arguments ...any) (string, error) {
 	switch {
 	case traced != 1: // or nobody knows which one is wrong
 		t.value = nil
-	case !a.alone:
+	case !a.alone || a.calls || a.declares != nil:
 	case t.value.Kind == config.Number:
 		t.number = t.value.Text
 	case t.value.Kind == config.Object || t.value.Kind == config.Array: // which would be printed as Go has it
@@ -463,28 +542,64 @@ func (t *tracer) enter() (string, error) {
 	if t.depth++; t.depth > deep {
 		return "", &fault{t.now.at(), fmt.Errorf("the templates call each other more than %d deep; let one of them stop", deep)}
 	}
+	t.passed, t.passing = append(t.passed, t.passing), nil
 	return "", nil
 }
 
 func (t *tracer) leave() string {
 	t.depth--
+	t.passed = t.passed[:len(t.passed)-1]
 	return ""
 }
 
-// An absent is a step that leads nowhere.
+// An absent is a value that is not there, because one of its steps leads nowhere.
 type absent struct {
-	name string
+	text string // what leads to it
+	name string // the step
 	in   map[string]any
 	last bool
+
+	keyless string // the type of Go of what it is asked of, if that has no keys
 }
 
-func (m *absent) err(o *operand) error {
-	what := o.text
-	if !m.last {
-		what = m.name + " of " + o.text
+// err says that what a text leads to is not there. A function stands for it.
+func (m *absent) err(text, function string) error {
+	if m.keyless != "" {
+		return fmt.Errorf("%s of %s is asked of %s, which has no keys", m.name, m.text, kind(m.keyless))
 	}
-	return fmt.Errorf("%s is not defined; %s", what, near(m.name, sortedKeys(m.in),
-		fmt.Sprintf(`write it into the settings, or say what stands for it: {{ default "..." %s }}`, o.text)))
+	what := m.text
+	if !m.last {
+		what = m.name + " of " + what
+	}
+	if text != m.text {
+		what = text + " is not defined, since " + what + " is not"
+	} else {
+		what += " is not defined"
+	}
+	return fmt.Errorf("%s; %s", what, near(m.name, sortedKeys(m.in),
+		fmt.Sprintf("write it into the settings, or say what stands for it: {{ %s %s }}", function, text)))
+}
+
+// find returns the value that an operand is, and the one of the settings, nil if it is none
+// of these, or what is missing, if that matters.
+func (t *tracer) find(o *operand, arguments []any) (any, *config.Node, *absent) {
+	if t.undefined != UndefinedError {
+		v, n, missing := t.known.follow(o, arguments)
+		if missing != nil && missing.keyless == "" {
+			missing = nil
+		}
+		return v, n, missing
+	}
+	if v := arguments[o.in]; v == nil || v == "" {
+		missing := t.variables[o.root]
+		if missing == nil && v == nil && (o.root == "." || o.root == "$") && len(t.passed) > 0 {
+			missing = t.passed[len(t.passed)-1]
+		}
+		if missing != nil {
+			return nil, nil, missing
+		}
+	}
+	return t.known.follow(o, arguments)
 }
 
 // follow returns the value that an operand is, and the one of the settings, nil if it is none
@@ -495,23 +610,35 @@ func (k known) follow(o *operand, arguments []any) (v any, n *config.Node, missi
 	for i, s := range o.steps {
 		name := s.name
 		if s.value != nil {
-			key, _, _ := k.follow(s.value, arguments)
+			key, _, missing := k.follow(s.value, arguments)
+			if missing != nil {
+				return nil, nil, missing
+			}
 			name = fmt.Sprint(key)
 		}
+		last := i == len(o.steps)-1
 		var next any
 		switch in := v.(type) {
+		case nil:
+			return nil, nil, &absent{text: o.text, name: name, last: last}
 		case map[string]any:
 			value, found := in[name]
-			if !found {
-				return nil, nil, &absent{name, in, i == len(o.steps)-1}
+			if !found || value == nil && k[identity(in)] == nil { // null is a value of settings only
+				return nil, nil, &absent{text: o.text, name: name, in: in, last: last}
 			}
 			next = value
 		case []any:
-			if k, err := strconv.Atoi(name); err == nil && 0 <= k && k < len(in) {
-				next = in[k]
+			at, err := strconv.Atoi(name)
+			if err != nil {
+				return nil, nil, &absent{text: o.text, name: name, keyless: fmt.Sprintf("%T", v)}
 			}
-		}
-		if next == nil {
+			if at < 0 || at >= len(in) {
+				return nil, nil, nil // package text/template says so
+			}
+			next = in[at]
+		case string, float64, bool:
+			return nil, nil, &absent{text: o.text, name: name, keyless: fmt.Sprintf("%T", v)}
+		default:
 			return nil, nil, nil
 		}
 		if known := k[identity(next)]; known != nil {
