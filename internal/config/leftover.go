@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -100,15 +101,33 @@ func (l *leftovers) namespaces(n *Node, scope string) {
 	}
 }
 
-// include reports an object that is to be replaced by a file: it was not, and what it names
-// may protect. References within a document, and to other machines, are of schemas.
+// include reports an object that is to be replaced by something else: it was not, and what
+// that holds may protect. Nothing but files is put in the place of one, and schemas, which are
+// not looked at, have references of their own.
 func (l *leftovers) include(n *Node) {
-	ref := n.Get("$ref")
-	if ref == nil || ref.Kind != String || ref.Text == "" || ref.Text[0] == '#' || strings.Contains(ref.Text, "://") {
-		return
+	for _, m := range n.Members {
+		if strings.EqualFold(strings.TrimSpace(m.Key), "$ref") {
+			l.problems = append(l.problems, m.Value.Problem(Error, CodeMistake, notIncluded(m)))
+		}
 	}
-	l.problems = append(l.problems, ref.Problem(Error, CodeMistake,
-		fmt.Errorf("the file %s is not read; name a file in the extended form by FC_CONFIG or --flexible, be it {}, or write what it holds", ref.Text)))
+}
+
+// notIncluded says why nothing stands in place of an object with a reference.
+func notIncluded(m Member) error {
+	switch ref := m.Value; {
+	case m.Key != "$ref":
+		return fmt.Errorf("the key %q is no reference; write $ref, and the name of a file", m.Key)
+	case ref.Kind != String:
+		return errors.New("a reference is a text, the name of a file; write one $ref for each file, in an object of its own")
+	case ref.Text == "":
+		return errors.New("the reference names no file; write its name, or remove $ref")
+	case ref.Text[0] == '#':
+		return fmt.Errorf("the reference %s within the document is followed in schemas only; name a file (file.json%s), or write here what it stands for", ref.Text, ref.Text)
+	case strings.Contains(ref.Text, "://"):
+		return errors.New("a reference to another machine is followed in schemas only; name a file, or write here what it stands for")
+	default:
+		return fmt.Errorf("the file %s is not read; name a file in the extended form by FC_CONFIG or --flexible, be it {}, or write what it holds", ref.Text)
+	}
 }
 
 // member returns what is known of a member of an object; s and the result may be
