@@ -12,6 +12,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/compile"
 	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/route"
 	"github.com/sluice-gateway/sluice/internal/runtime"
 )
 
@@ -49,9 +50,12 @@ func (a *app) explainCommand() *cobra.Command {
 			if format != "text" && format != "json" {
 				return &exitError{exitUsage, fmt.Errorf("unknown format %q; write text or json", format)}
 			}
-			method, target := "GET", args[0]
-			if len(args) == 2 {
-				method, target = strings.ToUpper(args[0]), args[1]
+			method, target := "GET", args[len(args)-1]
+			switch {
+			case len(args) == 2:
+				method = strings.ToUpper(args[0])
+			case cmd.Flags().Changed("data"):
+				method = "POST"
 			}
 			target, path, isPath, err := pathOf(method, target)
 			if err != nil {
@@ -63,10 +67,10 @@ func (a *app) explainCommand() *cobra.Command {
 			}
 			noPath := &exitError{exitUsage, fmt.Errorf("%q is no path; a path begins with a slash, and no source has this name%s", path, meant(path))}
 			if named && sends {
-				return &exitError{exitUsage, fmt.Errorf("%q is no path, and the request of a client alone can be sent; a path begins with a slash, and the NAME of a source is explained without --send", path)}
+				return &exitError{exitUsage, fmt.Errorf("%q is no path, and the request of a client alone can be sent; a path begins with a slash, and the NAME of a source is explained without --send%s", path, meant(path))}
 			}
 			if named && len(args) == 2 {
-				return &exitError{exitUsage, fmt.Errorf("%q is no path; a path begins with a slash", path)}
+				return &exitError{exitUsage, fmt.Errorf("%q is no path; a path begins with a slash%s", path, meant(path))}
 			}
 			o := a.options(from)
 			o.Log = slog.DiscardHandler
@@ -106,7 +110,7 @@ func (a *app) explainCommand() *cobra.Command {
 			} else {
 				printExplanation(a.text(), method, target, engine, e)
 			}
-			if e.Endpoint == nil && !e.Own {
+			if !e.Answered() {
 				text := "no endpoint answers " + method + " " + target
 				if len(e.First) > 0 {
 					text += " as it is sent; --send shows what becomes of it"
@@ -121,7 +125,7 @@ func (a *app) explainCommand() *cobra.Command {
 	flags.StringVar(&format, "format", "text", "`FORM` of what is printed: text or json")
 	flags.BoolVar(&sends, "send", false, "make the request, and print what happened")
 	flags.StringArrayVarP(&asked.headers, "header", "H", nil, "a `HEADER` of the request, \"Name: value\"; may be repeated")
-	flags.StringVar(&asked.data, "data", "", "the `BODY` of the request, or @ and the name of a file; @- is standard input")
+	flags.StringVar(&asked.data, "data", "", "the `BODY` of the request, or @ and the name of a file; @- is standard input; without METHOD it is sent by POST")
 	return cmd
 }
 
@@ -151,14 +155,7 @@ func printExplanation(w io.Writer, method, target, engine string, e compile.Expl
 		}
 		t.Flush()
 	}
-	if len(e.Near) > 0 {
-		fmt.Fprintln(w, "\nRoutes that are near:")
-		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-		for _, n := range e.Near {
-			fmt.Fprintf(t, "  %s\t%s\t%s\n", n.Method, n.Pattern, n.Why)
-		}
-		t.Flush()
-	}
+	printNear(w, e.Near)
 	fmt.Fprintln(w, "\nService plan:")
 	printSteps(w, "  ", e.Service)
 	if e.Endpoint == nil {
@@ -166,6 +163,19 @@ func printExplanation(w io.Writer, method, target, engine string, e compile.Expl
 	}
 	fmt.Fprintf(w, "\nEndpoint plan, %s, timeout %v:\n", e.Endpoint.At, e.Endpoint.Timeout)
 	printPipe(w, "  ", &e.Endpoint.PipePlan)
+}
+
+// printNear prints the routes that may be meant.
+func printNear(w io.Writer, near []route.Neighbour) {
+	if len(near) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "\nRoutes that are near:")
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, n := range near {
+		fmt.Fprintf(t, "  %s\t%s\t%s\n", n.Method, n.Pattern, n.Why)
+	}
+	t.Flush()
 }
 
 // printPipe prints what stands below the title of a pipe: what it does, its backends,

@@ -11,6 +11,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/route"
 )
 
 // What explain says for programs. Keys may join these, none goes and none changes its
@@ -82,7 +83,7 @@ type (
 
 func jsonExplanation(method, target, engine string, e compile.Explanation) jsonExplained {
 	j := jsonExplained{
-		Method: method, Target: target, Outcome: e.Outcome, Answered: e.Own || e.Endpoint != nil, Engine: engine,
+		Method: method, Target: target, Outcome: e.Outcome, Answered: e.Answered(), Engine: engine,
 		First: listed(e.First), Routes: []jsonRoute{}, Near: []jsonNear{}, Service: jsonSteps(e.Service),
 	}
 	for _, c := range e.Candidates {
@@ -147,6 +148,7 @@ type (
 		Errors   []string        `json:"errors"`
 		Spans    []jsonSpan      `json:"spans"`
 		Members  []jsonMember    `json:"members"`
+		Near     []jsonNear      `json:"near"`
 		Answer   jsonSentMessage `json:"answer"`
 	}
 
@@ -199,11 +201,11 @@ func ms(d time.Duration) milliseconds {
 
 // jsonSent returns what happened. What was said by others is masked text by text, so that
 // no secret takes the place of a number.
-func jsonSent(x *gateway.Exchange, got *taken, failure error, mask func(string) string) jsonExchange {
+func jsonSent(x *gateway.Exchange, got *taken, failure error, near []route.Neighbour, mask func(string) string) jsonExchange {
 	r := &x.Response
 	j := jsonExchange{
 		Method: x.In.Method(), Path: mask(x.In.Path()), Endpoint: mask(x.Endpoint), Took: ms(got.took),
-		Errors: []string{}, Spans: []jsonSpan{}, Members: []jsonMember{},
+		Errors: []string{}, Spans: []jsonSpan{}, Members: []jsonMember{}, Near: []jsonNear{},
 		Answer: jsonSentMessage{Status: got.status, Headers: [][2]string{}, Cut: got.more, Broken: got.broken != nil},
 	}
 	for _, err := range []error{failure, r.Missing, got.broken} {
@@ -228,6 +230,9 @@ func jsonSent(x *gateway.Exchange, got *taken, failure error, mask func(string) 
 	}
 	for _, m := range x.Record.Members() {
 		j.Members = append(j.Members, jsonMember{mask(m.Name), mask(m.From)})
+	}
+	for _, n := range near {
+		j.Near = append(j.Near, jsonNear(n))
 	}
 	for _, f := range r.Header {
 		if engine.Sendable(f) {

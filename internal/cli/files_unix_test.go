@@ -135,7 +135,7 @@ func TestStopWhileReading(t *testing.T) {
 func TestSendReading(t *testing.T) {
 	t.Chdir(t.TempDir())
 	write(t, "gateway.json", minimal)
-	shell := exec.Command(program, "explain", "-c", "gateway.json", "--send", "--data", "@-", "/__health")
+	shell := exec.Command(program, "explain", "-c", "gateway.json", "--send", "--data", "@-", "GET", "/__health")
 	shell.Stdin = io.LimitReader(strings.NewReader("through a pipe"), 100) // no file, so a pipe
 	if out, err := shell.CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "GET /__health: 200") {
 		t.Errorf("a body through a pipe: %v\n%s", err, out)
@@ -148,7 +148,7 @@ func TestSendReading(t *testing.T) {
 	defer socket.Close()
 	io.WriteString(peer, "through a socket")
 	peer.Close()
-	shell = exec.Command(program, "explain", "-c", "gateway.json", "--send", "--data", "@-", "/__health")
+	shell = exec.Command(program, "explain", "-c", "gateway.json", "--send", "--data", "@-", "GET", "/__health")
 	shell.Stdin = socket
 	if out, err := shell.CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "GET /__health: 200") {
 		t.Errorf("a body through a socket: %v\n%s", err, out)
@@ -157,7 +157,7 @@ func TestSendReading(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
-		p := &process{cmd: exec.Command(program, "explain", "-c", "gateway.json", "--send", "--data", "@pipe", "/__health")}
+		p := &process{cmd: exec.Command(program, "explain", "-c", "gateway.json", "--send", "--data", "@pipe", "GET", "/__health")}
 		p.cmd.Stdout, p.cmd.Stderr = p, p
 		p.start(t)
 		opened := make(chan *os.File)

@@ -16,6 +16,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/compile"
 	"github.com/sluice-gateway/sluice/internal/engine"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/route"
 	"github.com/sluice-gateway/sluice/internal/runtime"
 )
 
@@ -27,13 +28,19 @@ func (a *app) send(ctx context.Context, o runtime.Options, r request, format str
 	}
 	var got taken
 	var unwritten error
+	var lost bool // no endpoint has the path
 	problems, err := runtime.New(o).Try(ctx, in, got.take, func(gen *compile.Generation, x *gateway.Exchange, failure error) {
+		var near []route.Neighbour
+		if x.Endpoint == "" && (got.status == 404 || got.status == 405) {
+			e := gen.Explain(x.In.Method(), cmp.Or(x.Path, x.In.Path()))
+			near, lost = e.Near, !e.Answered()
+		}
 		if format == "json" {
-			unwritten = a.writeJSON(jsonSent(x, &got, failure, gen.Mask))
+			unwritten = a.writeJSON(jsonSent(x, &got, failure, near, gen.Mask))
 			return
 		}
 		var text strings.Builder
-		printSent(&text, x, &got, failure)
+		printSent(&text, x, &got, failure, near, gen.Mask)
 		io.WriteString(a.text(), gen.Mask(text.String()))
 	})
 	if errors.Is(err, runtime.ErrConfig) {
@@ -49,6 +56,8 @@ func (a *app) send(ctx context.Context, o runtime.Options, r request, format str
 		err = errors.New("stopped before everything had ended")
 	case got.broken != nil:
 		err = errors.New("the answer broke off")
+	case lost:
+		err = fmt.Errorf("no endpoint answers %s %s", r.method, r.target)
 	case got.status >= 500:
 		err = fmt.Errorf("the answer is %d", got.status)
 	}
@@ -102,8 +111,8 @@ func bare(method string, status int) bool {
 }
 
 // printSent prints the answer, the waterfall of what happened, and the origin of the
-// members of the answer.
-func printSent(w io.Writer, x *gateway.Exchange, got *taken, failure error) {
+// members of the answer. In columns mask is used before they are laid out.
+func printSent(w io.Writer, x *gateway.Exchange, got *taken, failure error, near []route.Neighbour, mask func(string) string) {
 	r, record := &x.Response, x.Record
 	fmt.Fprintf(w, "%s %s: %d after %v", x.In.Method(), cmp.Or(x.Path, x.In.Path()), got.status, round(got.took))
 	if x.Endpoint != "" {
@@ -132,7 +141,7 @@ func printSent(w io.Writer, x *gateway.Exchange, got *taken, failure error) {
 	var table bytes.Buffer
 	t := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
 	for _, r := range rows {
-		fmt.Fprintf(t, "  +%v\t%v\t%s\t%s\t%s\t%s\n", round(r.began), round(r.took), r.plan, r.step, r.way, r.outcome)
+		fmt.Fprintf(t, "  +%v\t%v\t%s\t%s\t%s\t%s\n", round(r.began), round(r.took), mask(r.plan), mask(r.step), r.way, mask(r.outcome))
 	}
 	t.Flush()
 	for line := range strings.Lines(table.String()) {
@@ -143,11 +152,12 @@ func printSent(w io.Writer, x *gateway.Exchange, got *taken, failure error) {
 		fmt.Fprintln(w, "\nWhere the members of the answer come from:")
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		for _, m := range members {
-			fmt.Fprintf(t, "  %s\t%s\n", m.Name, m.From)
+			fmt.Fprintf(t, "  %s\t%s\n", mask(m.Name), mask(m.From))
 		}
 		t.Flush()
 	}
 
+	printNear(w, near)
 	fmt.Fprintf(w, "\nThe answer:\n  %d\n", got.status)
 	for _, f := range r.Header {
 		if engine.Sendable(f) {

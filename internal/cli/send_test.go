@@ -47,6 +47,9 @@ endpoints:
   - endpoint: /raw
     output_encoding: no-op
     backend: [{url_pattern: /raw}]
+  - endpoint: /masked
+    output_encoding: no-op
+    backend: [{url_pattern: "/raw?key=${env:SHOP_KEY}"}]
   - endpoint: /broken
     backend: [{url_pattern: "/nowhere?key=${env:SHOP_KEY}"}]
 `)
@@ -62,7 +65,10 @@ endpoints:
 			[]string{"GET /user/7 1 hello", "POST /orders/12 1 hello"}},
 		{"send-raw.txt", []string{"/raw"}, 0, []string{"GET /raw  "}},
 		{"send-broken.txt", []string{"/broken"}, 1, []string{"GET /nowhere?key=tuesday-12  "}},
-		{"send-404.txt", []string{"/other"}, 0, nil},
+		{"send-404.txt", []string{"/rawr"}, 1, nil},
+		{"send-404.json", []string{"--format", "json", "/rawr"}, 1, nil},
+		{"send-post.txt", []string{"--data", "hello", "/users/7"}, 0, []string{"GET /user/7  hello", "POST /orders/12  hello"}},
+		{"send-masked.txt", []string{"/masked"}, 0, []string{"GET /raw?key=tuesday-12  "}},
 		{"send-sequence.json", []string{"--format", "json", "--data", "hello", "post", "https://shop.test/users/7?q#top"}, 0,
 			[]string{"GET /user/7  hello", "POST /orders/12  hello"}},
 		{"send-raw.json", []string{"--format", "json", "/raw"}, 0, []string{"GET /raw  "}},
@@ -160,7 +166,7 @@ endpoints:
 		{"a line in a header", []string{"-H", "X: a\r\nY: b", "/plain"}, 2, 0, []string{"has a line break; write one line"}, true},
 		{"a control character in a header", []string{"-H", "X: a\x00b", "/plain"}, 2, 0, []string{"a control character in the head"}, true},
 		{"a wrong length", []string{"-H", "Content-Length: 9", "--data", "x", "POST", "/plain"}, 2, 0, []string{"leave Content-Length and Transfer-Encoding out"}, true},
-		{"the right length", []string{"-H", "Content-Length: 1", "--data", "x", "/plain"}, 0, 1, []string{"^GET /plain: 200"}, true},
+		{"the right length", []string{"-H", "Content-Length: 1", "--data", "x", "GET", "/plain"}, 0, 1, []string{"^GET /plain: 200"}, true},
 		{"a body without an end", []string{"--data", "@/dev/zero", "/plain"}, 2, 0, []string{"read /dev/zero: holds more than 64 MiB"}, true},
 	}
 	for _, tt := range tests {

@@ -21,8 +21,12 @@ type Explanation struct {
 	Service    []Step
 	First      []string      // namespaces in front of that which may answer, or ask for something else
 	Own        bool          // the gateway answers by itself
+	Redirected bool          // to where an endpoint answers
 	Endpoint   *EndpointPlan // nil when no endpoint answers
 }
+
+// Answered reports whether the path leads anywhere.
+func (e Explanation) Answered() bool { return e.Own || e.Redirected || e.Endpoint != nil }
 
 // manyNear is how many routes are named that somebody may have meant.
 const manyNear = 5
@@ -84,7 +88,7 @@ func (g *Generation) Explain(method, target string) Explanation {
 		e.Outcome = fmt.Sprintf("%s %s answers", m.Value.Method, m.Value.Pattern)
 		e.Endpoint = m.Value.describe(g.Service)
 	case route.Redirect:
-		e.Outcome = fmt.Sprintf("redirected to %s (%v)", m.Location, m.Reason)
+		e.Outcome, e.Redirected = fmt.Sprintf("redirected to %s (%v)", m.Location, m.Reason), true
 	case route.MethodNotAllowed:
 		switch allow := strings.Join(m.Allow, ", "); {
 		case g.Router.AutoOptions && method == "OPTIONS":
