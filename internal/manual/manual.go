@@ -150,7 +150,7 @@ func Pages(r *component.Registry, sample func(namespace string) (string, error))
 	}
 	var index strings.Builder
 	index.WriteString("# Reference\n\nGenerated from the option types. Every key with its type, default and bounds.\n\n" +
-		"- [Core objects](core.md): the root, endpoints, backends, TLS\n" +
+		"- [Core objects](core.md): the root, endpoints, backends, agents, TLS\n" +
 		"- [Failures](failures.md): what clients are told, by stable codes\n" +
 		"- [Problems](codes.md): what is wrong with a configuration, by stable codes, and what to do\n" +
 		"- [Audit](audit.md): the rules of `sluice audit`\n")
@@ -179,6 +179,7 @@ func corePage() (Page, error) {
 		{"The root", reflect.TypeFor[model.Service]()},
 		{"Endpoints", reflect.TypeFor[model.Endpoint]()},
 		{"Backends", reflect.TypeFor[model.Backend]()},
+		{"Agents", reflect.TypeFor[model.Agent]()},
 	} {
 		table, err := schema.Manual(object.of, model.Source)
 		if err != nil {

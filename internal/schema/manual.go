@@ -54,7 +54,7 @@ func (f Field) rows(b *strings.Builder, path string) {
 
 func (f Field) typeCell() string {
 	if f.Item != nil && f.Item.Scope != "" {
-		return fmt.Sprintf("%s, see [%ss](core.md#%[2]ss)", f.Type, f.Item.Scope)
+		return fmt.Sprintf("%s, see [%ss](core.md#%[2]ss)", f.Type, strings.TrimPrefix(f.Item.Scope, "async_"))
 	}
 	if f.Recursive || f.Item != nil && f.Item.Recursive {
 		return f.Type + ", as above"
