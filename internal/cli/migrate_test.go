@@ -75,6 +75,14 @@ func TestMigrate(t *testing.T) {
 	if got := invoke(t, "migrate", "plain.json"); got.code != 0 || !strings.HasPrefix(got.stdout, "plain.json: starts; 0 to change first, 0 not supported yet, 0 done differently, ") {
 		t.Errorf("a plain file: %+v", got)
 	}
+	if got := invoke(t, "migrate", "plain.json"); strings.Contains(got.stdout, "templates: ") {
+		t.Errorf("no template made this file: %s", got.stdout)
+	}
+	t.Setenv("FC_ENABLE", "1")
+	if got := invoke(t, "migrate", "plain.json"); got.code != 0 || !strings.Contains(got.stdout, "templates: ") {
+		t.Errorf("a template: %+v", got)
+	}
+	t.Setenv("FC_ENABLE", "")
 	wrong := []struct {
 		args string
 		code int

@@ -21,12 +21,13 @@ type Document struct {
 	Root *Node
 	File string
 
-	inserted []insertion      // what references stand for, and what stands at keys that are secrets
-	unread   []string         // paths of texts with references to files that were not read
-	literal  map[*Node]string // of texts with references or escapes: what was not inserted
-	through  map[*Node]Pos    // where templates have put what was written elsewhere
-	found    []*Problem       // while it was parsed
-	aliased  []*Problem       // repeated keys behind aliases and hidden ones of merged objects, which are not reported
+	inserted  []insertion      // what references stand for, and what stands at keys that are secrets
+	unread    []string         // paths of texts with references to files that were not read
+	literal   map[*Node]string // of texts with references or escapes: what was not inserted
+	templated bool             // templates have made it
+	through   map[*Node]Pos    // where templates have put what was written elsewhere
+	found     []*Problem       // while it was parsed
+	aliased   []*Problem       // repeated keys behind aliases and hidden ones of merged objects, which are not reported
 }
 
 // Found returns the problems that Parse has reported. They are warnings; how bad each is

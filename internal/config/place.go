@@ -27,6 +27,7 @@ func (m *mention) Error() string { return m.text(m.at) }
 // problems of the value name both then, see [Document.Trace]. It comes before anything is
 // said of the value.
 func (d *Document) Place(n *Node, at, through Pos) {
+	d.templated = true
 	n.Pos = at
 	if at == through || through.File == "" {
 		return
@@ -36,6 +37,9 @@ func (d *Document) Place(n *Node, at, through Pos) {
 	}
 	d.through[n] = through
 }
+
+// Templated reports whether templates have made the document.
+func (d *Document) Templated() bool { return d.templated }
 
 // Trace lets each problem of a value that a template has put elsewhere say where that is.
 func (d *Document) Trace(ps []*Problem) {

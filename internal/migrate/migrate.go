@@ -99,6 +99,9 @@ func Run(d *config.Document, problems []*config.Problem, options config.Options)
 		r.Works = append(r.Works, Use{name, works[name]})
 	}
 	for _, row := range manual.Differences() {
+		if strings.HasPrefix(row.Where, "templates: ") && !d.Templated() {
+			continue
+		}
 		if judged.MatchString(row.Ours) && Predicates[row.ID] == nil || aboutCommands.MatchString(row.Where) {
 			continue
 		}
@@ -123,7 +126,7 @@ func Run(d *config.Document, problems []*config.Problem, options config.Options)
 var judged = regexp.MustCompile(`error at start|clean error|is an error|a warning|with a warning`)
 
 // aboutCommands are rows that no configuration has a part in.
-var aboutCommands = regexp.MustCompile("^`(audit|check-plugin)`")
+var aboutCommands = regexp.MustCompile("^`(audit|check-plugin)`|^specifications: |^the waiting times of KrakenD's runner$")
 
 func link(id string) string { return manual.CompatibilityPage + "#" + id }
 

@@ -3,6 +3,7 @@ package migrate
 import (
 	"errors"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -81,6 +82,9 @@ func TestPredicates(t *testing.T) {
 	least := Run(parse(t, plain), nil, component.Default.Options)
 	if len(least.Differs) > 0 || len(least.Everywhere) == 0 || !least.Starts {
 		t.Errorf("a plain file: %+v", least.Differs)
+	}
+	if about := regexp.MustCompile("#(templates|specifications|a-request-that-cannot-be-sent)-"); slices.ContainsFunc(least.Everywhere, func(d Difference) bool { return about.MatchString(d.Row) }) {
+		t.Errorf("a plain file has rows about what it does not use: %+v", least.Everywhere)
 	}
 	// Every row is told once, in one of the two ways, or by the check.
 	for _, row := range manual.Differences() {

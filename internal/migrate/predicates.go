@@ -120,6 +120,17 @@ var Predicates = map[string]func(*document) []*config.Node{
 			return t == nil || !strings.EqualFold(t.Text, "mutation")
 		})
 	},
+	"a-request-that-cannot-be-sent-to-a-function-a": func(d *document) (found []*config.Node) {
+		for _, b := range d.backends {
+			breaker := optionsOf(b.Node, "qos/circuit-breaker")
+			for _, name := range []string{"backend/lambda", "backend/graphql", "backend/pubsub/publisher", "backend/amqp/producer"} {
+				if len(optionsOf(b.Node, name)) > 0 {
+					found = append(found, breaker...)
+				}
+			}
+		}
+		return found
+	},
 	"the-start-of-agents":                              agents,
 	"an-agent-that-has-lost-its-broker-after-max":      agents,
 	"a-message-of-an-agent-that-has-failed":            agents,
