@@ -98,7 +98,7 @@ func nearVariable(name, value string, keys *Spec) *Problem {
 	}
 	for _, key := range keys.Known() {
 		same := SameName(rest, key)
-		if same || len(key) > 4 && Near(rest, key) || Letters(rest) == Letters(key)+"s" {
+		if same || Near(rest, key) && (len(key) > 4 || sameLetters(Letters(rest), Letters(key))) || Letters(rest) == Letters(key)+"s" {
 			return mistake(key, strings.ToUpper(prefix)+variableName(key))
 		}
 	}

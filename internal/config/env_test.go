@@ -63,6 +63,9 @@ func TestApplyEnv(t *testing.T) {
 				"warning: environment:SLUICE_HOSTS: host: the variable sets nothing; did you mean SLUICE_HOST?\n" +
 				"warning: environment:SLUICE_TIMEOU: timeout: the variable sets nothing; did you mean SLUICE_TIMEOUT?\n" +
 				"warning: environment:sluice_port: port: the variable sets nothing; did you mean SLUICE_PORT?\n"},
+		{"letters of a short key in another order", []string{"SLUICE_PROT=9000", "KRAKEND_HSOT=http://h", "SLUICE_PORTX=1", "SLUICE_POST=1"}, file,
+			"warning: environment:KRAKEND_HSOT: host: the variable sets nothing; did you mean KRAKEND_HOST?\n" +
+				"warning: environment:SLUICE_PROT: port: the variable sets nothing; did you mean SLUICE_PORT?\n"},
 		{"nearly a nested key", []string{"SLUICE_SET_port=1", "KRAKEND_SET__port=1"}, file,
 			"warning: environment:KRAKEND_SET__port: port: the variable sets nothing; did you mean SLUICE_SET__port?\n" +
 				"warning: environment:SLUICE_SET_port: port: the variable sets nothing; did you mean SLUICE_SET__port?\n"},
