@@ -152,6 +152,15 @@ func TestOptionsAccepted(t *testing.T) {
 	}
 }
 
+// TestNoKeyFits has a file of keys that refuses everybody as what cannot be meant: an error in
+// the dialect sluice.
+func TestNoKeyFits(t *testing.T) {
+	e := newSite(t, new(provider)).endpoint(t, object{"alg": "RS256", "cookie_key": "", "require_exp": true, "jwk_local_path": file(t, document(t, signers()["ed"]))})
+	if len(e.problems) != 1 || e.problems[0].Code != config.CodeMistake {
+		t.Errorf("%v", e.problems)
+	}
+}
+
 func TestSharedOptions(t *testing.T) {
 	tests := []struct {
 		name    string

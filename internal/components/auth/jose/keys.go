@@ -46,7 +46,7 @@ func openKeys(s *component.EndpointSite, o Options) (keys, error) {
 		s.Warn("jwk_local_path", fmt.Errorf("a key is left out: %w", err))
 	}
 	if !set.Any(func(k *jwk.Key) bool { return k.Fits(o.Alg) }) {
-		s.Warn("jwk_local_path", fmt.Errorf("no key of the file can verify %s, so every request is refused", o.Alg))
+		s.Mistake("jwk_local_path", fmt.Errorf("no key of the file can verify %s, so every request is refused", o.Alg))
 	}
 	if weak := set.Weak(o.Alg); weak != nil {
 		err := fmt.Errorf("%w, so it can be guessed; use a longer one", weak[0])
