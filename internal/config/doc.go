@@ -98,13 +98,17 @@
 // nobody says for the better or the worse.
 //
 //	limit      the lower number; 0 and an absent key are no limit
-//	lower      the lower number
+//	lower      the lower number; below 0 is no bound
 //	higher     the higher number, or the later value of Enum
 //	true       true; false likewise
 //	fewer      the list with fewer entries, be it none
 //	more       the list with more entries
 //	only       the list with fewer entries; none is no restriction
 //	there      a value rather than none
+//	gone       none rather than a value
+//
+// A type whose keys mean something else than their zero where they are absent says so by a
+// method StandsFor(key string) any; see [StandsFor].
 //
 // # Examples
 //

@@ -117,13 +117,31 @@ const (
 	More   Strictness = "more"  // the list with more entries
 	Only   Strictness = "only"  // the list with fewer entries, where none is no restriction
 	There  Strictness = "there" // a value rather than none
+	Gone   Strictness = "gone"  // none rather than a value
 )
+
+// Above is what a key stands for that is absent and counts as the key of that name in an
+// object around, or in a namespace of one.
+type Above struct{}
+
+// StandsFor returns what a key of v, an object, means there when it is absent or zero, as the
+// method StandsFor(key string) any of its type says: a value, several of which now the one
+// and now the other counts, or [Above]. It is nil where the value is what it says.
+func StandsFor(v reflect.Value, key string) any {
+	if !v.IsValid() || v.Kind() != reflect.Struct {
+		return nil
+	}
+	if o, ok := v.Interface().(interface{ StandsFor(key string) any }); ok {
+		return o.StandsFor(key)
+	}
+	return nil
+}
 
 // fits reports whether values of s can be compared like that.
 func (st Strictness) fits(s *Spec) bool {
 	number := s.Shape == IntShape || s.Shape == FloatShape || DurationShape <= s.Shape && s.Shape <= SizeShape
 	switch st {
-	case "", There:
+	case "", There, Gone:
 		return true
 	case Limit, Lower:
 		return number

@@ -70,7 +70,8 @@ type comparer struct {
 	path      []string
 	scope     string // of the object that is compared
 	guarding  component.Guard
-	guarded   bool // there are endpoints in the new one for which something says who may ask, and it is not the service
+	around    [][2]*model.Effect // the objects that those are in which are compared
+	guarded   bool               // there are endpoints in the new one for which something says who may ask, and it is not the service
 	changes   []Change
 	inherited map[string]int // how many differ in a key that they take from the root
 }
@@ -84,7 +85,7 @@ func (c *comparer) within(step string, compare func()) {
 
 // report notes a change of the value that is compared.
 func (c *comparer) report(v Verdict, why string, a, b *model.Effect) {
-	change := Change{Verdict: v, Kind: "changed", Subject: c.subject, Path: c.where(), Why: why, Before: shown(a), After: shown(b)}
+	change := Change{Verdict: v, Kind: "changed", Subject: c.subject, Path: c.where(), Why: why, Before: c.told(a, b, 0), After: c.told(b, a, 1)}
 	switch {
 	case a == nil:
 		change.Kind = "added"
@@ -93,12 +94,40 @@ func (c *comparer) report(v Verdict, why string, a, b *model.Effect) {
 	case change.Before == change.After:
 		change.Why = cmp.Or(why, "what is hidden, or how it is written")
 	}
-	for _, side := range []*model.Effect{b, a} {
+	places := []*model.Effect{b, a}
+	if b != nil && b.Node == nil { // nobody wrote it
+		places = append([]*model.Effect{c.holder(1)}, places...)
+	}
+	for _, side := range append(places, c.holder(0)) {
 		if side != nil && side.Node != nil && change.At == (config.Pos{}) {
 			change.At = side.Node.Pos
 		}
 	}
 	c.changes = append(c.changes, change)
+}
+
+// told returns a value of a side as people may see it, beside one of the other side with
+// whether somebody wrote it.
+func (c *comparer) told(e, other *model.Effect, side int) string {
+	if e == nil || other == nil || e.Node != nil || isObject(e) || c.holder(side) == nil {
+		return shown(e)
+	}
+	if len(c.path) > 0 {
+		for _, outer := range c.around[:len(c.around)-1] {
+			if outer[side] != nil && outer[side].Node.GetFold(c.path[len(c.path)-1]).Written() {
+				return "inherited, " + shown(e)
+			}
+		}
+	}
+	return "the default, " + shown(e)
+}
+
+// holder returns the object of a side that holds what is compared, nil for none.
+func (c *comparer) holder(side int) *model.Effect {
+	if len(c.around) == 0 {
+		return nil
+	}
+	return c.around[len(c.around)-1][side]
 }
 
 // where returns the path of the value that is compared.
@@ -136,7 +165,9 @@ func (c *comparer) object(a, b *model.Effect, f *config.Field) {
 	}
 	defer func() { c.scope = outer }()
 	before := len(c.changes)
+	c.around = append(c.around, [2]*model.Effect{a, b})
 	c.members(a, b)
+	c.around = c.around[:len(c.around)-1]
 	if a != nil && b != nil {
 		return
 	}
@@ -179,10 +210,113 @@ func (c *comparer) members(a, b *model.Effect) {
 	}
 	gather(b, func(p *pair, m *model.EffectMember) { p.b = m })
 	gather(a, func(p *pair, m *model.EffectMember) { p.a = m })
+	stands := c.standing(a, b)
+	for _, key := range slices.Sorted(maps.Keys(stands)) {
+		if pairs[key] == nil {
+			keys = append(keys, key)
+		}
+	}
+	noDeny, noAllow := c.filters(a, b)
 	for _, key := range keys {
-		c.member(key, pairs[key].a, pairs[key].b)
+		switch f := stands[key]; {
+		case noDeny && key == "deny", noAllow && key == "allow":
+		case f != nil:
+			c.within(step(key), func() { c.stand(f, a, b) })
+		default:
+			c.member(key, pairs[key].a, pairs[key].b)
+		}
 	}
 	c.unknown(a, b)
+}
+
+// standing returns the keys of objects that stand for something on one side, where it is not
+// written, and are written on the other.
+func (c *comparer) standing(a, b *model.Effect) map[string]*config.Field {
+	if a == nil || b == nil || a.Spec != b.Spec || a.Spec.Shape != config.ObjectShape {
+		return nil
+	}
+	found := make(map[string]*config.Field)
+	for i := range a.Spec.Fields {
+		f := &a.Spec.Fields[i]
+		x, y := config.StandsFor(a.Go, f.Key), config.StandsFor(b.Go, f.Key)
+		if (x == nil) != (y == nil) {
+			found[f.Key] = f
+		}
+	}
+	return found
+}
+
+// stand compares a key that is absent on one side with what that means. Where it means now the
+// one and now the other, the worst counts.
+func (c *comparer) stand(f *config.Field, a, b *model.Effect) {
+	as, bs := c.meanings(f, a, 0), c.meanings(f, b, 1)
+	before := len(c.changes)
+	var worst []Change
+	for _, x := range as {
+		for _, y := range bs {
+			c.value(x, y, f)
+			found := slices.Clone(c.changes[before:])
+			c.changes = c.changes[:before]
+			if len(worst) == 0 || len(found) > 0 && slices.Index(Verdicts(), found[0].Verdict) < slices.Index(Verdicts(), worst[0].Verdict) {
+				worst = found
+			}
+		}
+	}
+	c.changes = append(c.changes, worst...)
+}
+
+// meanings returns what a key of an object of a side may mean.
+func (c *comparer) meanings(f *config.Field, e *model.Effect, side int) []*model.Effect {
+	wrap := func(v any) *model.Effect {
+		return model.Standing(f.Spec, reflect.ValueOf(v).Convert(f.Spec.Type))
+	}
+	meaning := config.StandsFor(e.Go, f.Key)
+	for i := len(c.around) - 2; meaning == (config.Above{}) && i >= 0; i-- {
+		outer := c.around[i][side]
+		if outer == nil {
+			continue
+		}
+		for _, m := range append(slices.Clone(outer.Members), optionsIn(outer)...) {
+			if m.Key == f.Key {
+				return []*model.Effect{m.Value}
+			}
+		}
+		if v := config.StandsFor(outer.Go, f.Key); v != nil {
+			meaning = v
+		}
+	}
+	switch v := meaning.(type) {
+	case nil:
+		written := *model.Standing(f.Spec, reflect.Indirect(f.In(e.Go)))
+		written.Node = e.Node.GetFold(f.Key)
+		for _, m := range e.Members {
+			if m.Key == f.Key {
+				written = *m.Value
+			}
+		}
+		return []*model.Effect{&written}
+	case config.Above:
+		return []*model.Effect{nil}
+	case []config.Size:
+		all := make([]*model.Effect, len(v))
+		for i := range v {
+			all[i] = wrap(v[i])
+		}
+		return all
+	}
+	return []*model.Effect{wrap(meaning)}
+}
+
+// optionsIn returns the options of the namespaces of an object.
+func optionsIn(e *model.Effect) (all []model.EffectMember) {
+	for _, m := range e.Members {
+		if m.Key == "extra_config" {
+			for _, namespace := range m.Value.Members {
+				all = append(all, namespace.Value.Members...)
+			}
+		}
+	}
+	return all
 }
 
 // key returns the key of a member, of a namespace the name that it has today.
@@ -215,6 +349,15 @@ func (c *comparer) member(key string, a, b *model.EffectMember) {
 			return
 		}
 	}
+	if one := cmp.Or(va, vb); (va == nil || vb == nil) && f != nil && one.Node == nil && f.Spec.Shape != config.ObjectShape {
+		holder, other := c.holder(0), c.holder(1)
+		if va == nil {
+			holder, other = other, holder
+		}
+		if d := config.DefaultsOf(holder.Spec); other == nil && f.In(d).CanInterface() && reflect.DeepEqual(reflect.Indirect(f.In(d)).Interface(), one.Go.Interface()) {
+			return // nobody wrote it
+		}
+	}
 	c.within(step(key), func() {
 		if c.inExtra() {
 			c.namespace(key, va, vb)
@@ -241,10 +384,53 @@ func (c *comparer) namespace(name string, a, b *model.Effect) {
 		return
 	}
 	v, why := guarded(guard, b != nil)
-	if opens(cmp.Or(a, b).Spec) {
-		v, why = Changed, ""
+	if one := cmp.Or(a, b); one.Spec.Shape == config.ObjectShape && (guard == component.Nothing || opens(one.Spec)) {
+		v, why = c.judgeOptions(a, b)
 	}
 	c.report(v, why, a, b)
+}
+
+// judgeOptions judges a namespace that has come or gone by what its options say, against what
+// holds without them: their defaults, or what the method Without of their type returns.
+func (c *comparer) judgeOptions(a, b *model.Effect) (Verdict, string) {
+	spec := cmp.Or(a, b).Spec
+	none := config.DefaultsOf(spec)
+	if o, ok := none.Interface().(interface{ Without() any }); ok {
+		none = reflect.ValueOf(o.Without())
+	}
+	without := model.Standing(spec, none)
+	changes := c.aside(func() { c.value(cmp.Or(a, without), cmp.Or(b, without), nil) })
+	for _, v := range []Verdict{Weakened, Strengthened} {
+		if paths := pathsOf(changes, v, c.where()); paths != "" {
+			return v, paths
+		}
+	}
+	return Changed, ""
+}
+
+// aside returns the changes that comparing something finds, and notes none.
+func (c *comparer) aside(compare func()) []Change {
+	changes, inherited := c.changes, maps.Clone(c.inherited)
+	c.changes = nil
+	compare()
+	found := c.changes
+	c.changes, c.inherited = changes, inherited
+	return found
+}
+
+// pathsOf lists the paths within another of changes with a verdict.
+func pathsOf(changes []Change, v Verdict, within string) string {
+	var paths []string
+	for _, change := range changes {
+		if change.Verdict == v {
+			paths = append(paths, strings.TrimPrefix(strings.TrimPrefix(change.Path, within), "."))
+		}
+	}
+	const most = 4
+	if len(paths) > most {
+		paths = append(paths[:most], fmt.Sprintf("%d more", len(paths)-most))
+	}
+	return strings.Join(paths, ", ")
 }
 
 // guarded judges that a namespace has come or gone.
@@ -297,6 +483,12 @@ func (c *comparer) unknown(a, b *model.Effect) {
 				}
 			}
 			c.report(v, why, x, y)
+			if change := &c.changes[len(c.changes)-1]; slices.Contains(c.path, "extra_config") {
+				change.Before, change.After = veiled(x), veiled(y)
+				if x != nil && y != nil && change.Before == change.After {
+					change.Why += "; what is hidden"
+				}
+			}
 		})
 	}
 }
@@ -330,6 +522,7 @@ func (c *comparer) list(a, b *model.Effect) {
 		where[name] = i
 	}
 	partner := make([]int, len(bs)) // of b in a, -1 for none
+	alike := func(*model.Effect) *model.Effect { return nil }
 	taken := make([]bool, len(as))
 	for j, name := range bn {
 		partner[j] = -1
@@ -353,11 +546,27 @@ func (c *comparer) list(a, b *model.Effect) {
 			}
 		}
 	}
+	if subjects {
+		free := make(map[string]*model.Effect)
+		for _, i := range left {
+			for _, key := range likenesses(as[i]) {
+				free[key] = cmp.Or(free[key], as[i])
+			}
+		}
+		alike = func(e *model.Effect) *model.Effect {
+			for _, key := range likenesses(e) {
+				if free[key] != nil {
+					return free[key]
+				}
+			}
+			return nil
+		}
+	}
 	done := 0 // of as
 	gone := func(until int) {
 		for ; done < until; done++ {
 			if !taken[done] {
-				c.item(as[done], nil, done, subjects)
+				c.item(as[done], nil, nil, done, subjects)
 			}
 		}
 	}
@@ -366,9 +575,9 @@ func (c *comparer) list(a, b *model.Effect) {
 			if subjects {
 				gone(i)
 			}
-			c.item(as[i], e, j, subjects)
+			c.item(as[i], e, nil, j, subjects)
 		} else {
-			c.item(nil, e, j, subjects)
+			c.item(nil, e, alike(e), j, subjects)
 		}
 	}
 	gone(len(as))
@@ -392,8 +601,9 @@ func called(list []*model.Effect) string {
 // variable finds the variables of a path, whose names are no part of what clients ask for.
 var variable = regexp.MustCompile(`\{[^{}]*\}`)
 
-// item compares an item of a list, be one of them absent.
-func (c *comparer) item(a, b *model.Effect, index int, subject bool) {
+// item compares an item of a list, be one of them absent. One that is new may come in the
+// place of one that is gone.
+func (c *comparer) item(a, b, instead *model.Effect, index int, subject bool) {
 	one := cmp.Or(b, a)
 	name := nameOf(one)
 	inNamespace := c.inExtra()
@@ -408,6 +618,16 @@ func (c *comparer) item(a, b *model.Effect, index int, subject bool) {
 		}
 		if c.guarding > component.Nothing && inNamespace {
 			v, why = guarded(c.guarding, b != nil)
+		}
+		if o, ok := one.Go.Interface().(interface{ Removes() bool }); ok && o.Removes() {
+			v, why = guarded(component.Passage, b != nil)
+			why = "it removes something"
+		}
+		if instead != nil {
+			lost := c.aside(func() { c.value(instead, b, nil) })
+			if paths := pathsOf(lost, Weakened, ""); paths != "" {
+				v, why = Weakened, fmt.Sprintf("weaker than %s, which is gone from %v: %s", nameOf(instead), instead.Node.Pos, paths)
+			}
 		}
 		c.report(v, why, a, b)
 	}
@@ -465,6 +685,33 @@ func (c *comparer) someAccess(root *model.Effect) bool {
 	return slices.ContainsFunc(root.Members, func(m model.EffectMember) bool {
 		return m.Key == "endpoints" && slices.ContainsFunc(m.Value.Items, func(e *model.Effect) bool { return c.access(e, component.InEndpoint) })
 	})
+}
+
+// likenesses returns the keys under which an endpoint is found by another that may come in its
+// place, the surest first: of the same path, with the same backends, or with a path that
+// differs in a segment.
+func likenesses(e *model.Effect) []string {
+	o, ok := e.Go.Addr().Interface().(*model.Endpoint)
+	if !ok {
+		return nil
+	}
+	path := strings.ToLower(strings.Trim(variable.ReplaceAllString(o.Endpoint, "{}"), "/"))
+	keys := []string{"path " + path}
+	var calls []string
+	for _, b := range o.Backend {
+		calls = append(calls, fmt.Sprint(b.Host, variable.ReplaceAllString(b.URLPattern, "{}")))
+	}
+	if slices.Sort(calls); len(calls) > 0 {
+		keys = append(keys, "calls "+strings.Join(calls, " "))
+	}
+	if segments := strings.Split(path, "/"); len(segments) > 1 && len(segments) < 20 {
+		for i := len(segments) - 1; i >= 0; i-- {
+			but := slices.Clone(segments)
+			but[i] = "?"
+			keys = append(keys, "path "+strings.Join(but, "/"))
+		}
+	}
+	return keys
 }
 
 // texts compares lists of scalars that are not the same.
@@ -672,13 +919,81 @@ func shown(e *model.Effect) string {
 	if e == nil {
 		return ""
 	}
-	masked := e.MaskedJSON()
+	masked := written(e).MaskedJSON()
+	if size, ok := e.Go.Interface().(config.Size); ok && e.Node == nil {
+		masked = []byte(sized(size))
+	}
 	var plain string
 	if bytes.HasPrefix(masked, []byte(`"`)) && json.Unmarshal(masked, &plain) == nil && plain != "" && !strings.ContainsAny(plain, "\n\t") {
 		masked = []byte(plain)
 	}
-	if all := []rune(string(masked)); len(all) > longest {
+	return cut(string(masked))
+}
+
+// written returns a value without the members that nobody wrote.
+func written(e *model.Effect) *model.Effect {
+	if !e.Node.Written() || e.Spec.Shape == config.AnyShape || e.Spec.Shape == config.CustomShape {
+		return e
+	}
+	with := *e
+	with.Members, with.Items = nil, nil
+	for _, m := range e.Members {
+		if m.Value.Node.Written() && !m.Value.Foreign {
+			m.Value = written(m.Value)
+			with.Members = append(with.Members, m)
+		}
+	}
+	for _, item := range e.Items {
+		with.Items = append(with.Items, written(item))
+	}
+	return &with
+}
+
+// sized writes a size as people do.
+func sized(size config.Size) string {
+	if mib := config.Size(1 << 20); size > 0 && size%mib == 0 {
+		return strconv.FormatInt(int64(size/mib), 10) + "MiB"
+	}
+	return strconv.FormatInt(int64(size), 10)
+}
+
+// veiled returns what was written of which nobody knows what is a secret: the keys, and of
+// the values nothing.
+func veiled(e *model.Effect) string {
+	if e == nil {
+		return ""
+	}
+	var veil func(v any) any
+	veil = func(v any) any {
+		switch v := v.(type) {
+		case map[string]any:
+			for key := range v {
+				v[key] = veil(v[key])
+			}
+			return v
+		case []any:
+			for i := range v {
+				v[i] = veil(v[i])
+			}
+			return v
+		}
+		return "***"
+	}
+	var v any
+	if json.Unmarshal(e.Node.JSON(), &v) != nil {
+		return "***"
+	}
+	if text, ok := veil(v).(string); ok {
+		return text
+	}
+	all, _ := json.Marshal(v)
+	return cut(string(all))
+}
+
+// cut returns the beginning of what is long.
+func cut(text string) string {
+	if all := []rune(text); len(all) > longest {
 		return string(all[:longest]) + "..."
 	}
-	return string(masked)
+	return text
 }

@@ -89,31 +89,31 @@ func TestCompare(t *testing.T) {
 		{"more headers", "[Accept, X-Tenant]", "[X-Tenant, Accept, Cookie]", []string{`weakened GET /users/{id} input_headers: changed ["Accept","X-Tenant"] -> ["X-Tenant","Accept","Cookie"]; +Cookie`}},
 		{"headers in another letter case", "[Accept, X-Tenant]", "[x-tenant, accept]", nil},
 		{"an endpoint that stands open", "endpoints:\n", "endpoints:\n  - {endpoint: /open, backend: [{url_pattern: /}]}\n", []string{
-			`changed GET /open : added  -> {"endpoint":"/open","method":"GET","backend":[{"url_pattern":"/","host":["http://${env:SHOP}:8000"],"method":"GET","enco...; nothing says who may ask`}},
+			`changed GET /open : added  -> {"endpoint":"/open","backend":[{"url_pattern":"/"}]}; nothing says who may ask`}},
 		{"all headers", "[Accept, X-Tenant]", `["*"]`, []string{`weakened GET /users/{id} input_headers: changed ["Accept","X-Tenant"] -> ["*"]; +* -Accept -X-Tenant; * is everything`}},
 		{"no headers", "[Accept, X-Tenant]", "[]", []string{`strengthened GET /users/{id} input_headers: removed ["Accept","X-Tenant"] -> ;`}},
 		{"fewer roles", "[admin, clerk]", "[admin]", []string{`strengthened GET /users/{id} extra_config["auth/validator"].roles: changed ["admin","clerk"] -> ["admin"]; -clerk`}},
 		{"no roles", "roles: [admin, clerk]", "roles: []", []string{`weakened GET /users/{id} extra_config["auth/validator"].roles: removed ["admin","clerk"] -> ; none restricts nothing`}},
 		{"no audience", "audience: [shop], ", "", []string{`weakened GET /users/{id} extra_config["auth/validator"].audience: removed ["shop"] -> ;`}},
 		{"more leeway", "leeway: 1s", "leeway: 1m", []string{`weakened GET /users/{id} extra_config["auth/validator"].leeway: changed 1s -> 1m;`}},
-		{"no validator", "auth/validator:", "\"@auth/validator\":", []string{`weakened GET /users/{id} extra_config["auth/validator"]: removed {"alg":"RS256","jwk_url":"https://id.example.com/jwks","cache_duration":900,"audience":["shop"],"roles":["admin","clerk"... -> ; it says who may ask`}},
+		{"no validator", "auth/validator:", "\"@auth/validator\":", []string{`weakened GET /users/{id} extra_config["auth/validator"]: removed {"alg":"RS256","jwk_url":"https://id.example.com/jwks","audience":["shop"],"roles":["admin","clerk"],"leeway":"1s"} -> ; it says who may ask`}},
 		{"a higher limit", "{max_rate: 10,", "{max_rate: 20,", []string{`weakened GET /users/{id} extra_config["qos/ratelimit/router"].max_rate: changed 10 -> 20;`}},
 		{"no limit", "{max_rate: 10,", "{max_rate: 0,", []string{`weakened GET /users/{id} extra_config["qos/ratelimit/router"].max_rate: removed 10 -> ; there is no limit`}},
 		{"an old name", "qos/ratelimit/router:", "github.com/devopsfaith/krakend-ratelimit/juju/router:", nil},
-		{"one condition more", "[{check_expr:", "[{check_expr: \"req_method != 'x'\"}, {check_expr:", []string{`strengthened GET /users/{id} extra_config["validation/cel"][0]: added  -> {"check_expr":"req_method != 'x'","cost_limit":1000000}; it says who may ask`}},
-		{"a password shown", "deny: [password]", "deny: [token]", []string{`changed GET /users/{id} backend[GET /users/{id}].deny: changed ["password"] -> ["token"]; +token -password`}},
+		{"one condition more", "[{check_expr:", "[{check_expr: \"req_method != 'x'\"}, {check_expr:", []string{`strengthened GET /users/{id} extra_config["validation/cel"][0]: added  -> {"check_expr":"req_method != 'x'"}; it says who may ask`}},
+		{"a password shown", "deny: [password]", "deny: [token]", []string{`weakened GET /users/{id} backend[GET /users/{id}].deny: changed ["password"] -> ["token"]; +token -password`}},
 		{"a breaker less", "qos/circuit-breaker:", "\"@qos/circuit-breaker\":", []string{`weakened GET /users/{id} backend[GET /users/{id}].extra_config["qos/circuit-breaker"]: removed {"interval":60,"timeout":10,"max_errors":3} -> ; it stands in the way of somebody`}},
 		{"another variable", "/users/{id}\n    input", "/users/{name}\n    input", []string{"changed GET /users/{name} endpoint: changed /users/{id} -> /users/{name};"}},
 		{"another method", "/orders\n    timeout", "/orders\n    method: put\n    timeout", []string{
-			`changed PUT /orders : added  -> {"endpoint":"/orders","method":"PUT","backend":[{"url_pattern":"/orders","host":["http://${env:SHOP}:8000"],"method":"PU...; nothing says who may ask`,
-			`changed GET /orders : removed {"endpoint":"/orders","method":"GET","backend":[{"url_pattern":"/orders","host":["http://${env:SHOP}:8000"],"method":"GE... -> ;`}},
+			`changed PUT /orders : added  -> {"endpoint":"/orders","method":"PUT","backend":[{"url_pattern":"/orders"}],"timeout":"5s"}; nothing says who may ask`,
+			`changed GET /orders : removed {"endpoint":"/orders","backend":[{"url_pattern":"/orders"}],"timeout":"5s"} -> ;`}},
 		{"another path of a backend", "{url_pattern: /audit,", "{url_pattern: /log,", []string{"changed GET /users/{id} backend[GET /log].url_pattern: changed /audit -> /log;"}},
 		{"another secret", "hunter2", "hunter3", []string{`changed agent orders extra_config["async/amqp"].host: changed amqp://***@queue/ -> amqp://***@queue/; what is hidden, or how it is written`}},
 		{"more workers", "workers: 2", "workers: 3", []string{"changed agent orders consumer.workers: changed 2 -> 3;"}},
 		{"another dialect", "dialect: sluice", "dialect: krakend\nbehaviour: {error_status: by_cause, error_body: problem, merge_deadline: 100, concurrent_deadline: 100, completed_header: X-Sluice-Completed, product_header: \"-\", request_id_header: X-Request-Id, decoded_statuses: success, missing_content_type: none, personal_cache: private, redirect_credentials: origin, breaker_threshold: at, breaker_counts: calls, ipv6_prefix: 64, weak_keys: warning, unknown_keys: error, mistakes: error, weak_types: error, max_hops: 16}", []string{
-			"changed service dialect: changed sluice -> krakend;", "weakened service behaviour.weak_keys: changed error -> warning;"}},
+			"changed service dialect: changed sluice -> krakend;", "weakened service behaviour.weak_keys: changed the default, error -> warning;"}},
 		{"an unknown key", "timeout: 5s", "timeout: 5s\n    tiemout: 5s", []string{"changed GET /orders tiemout: added  -> 5s; nobody knows what it does"}},
-		{"a namespace that is not built", "auth/validator:", "auth/api-keys: {roles: [a]}\n      auth/validator:", []string{`strengthened GET /users/{id} extra_config["auth/api-keys"]: added  -> {"roles":["a"]}; it says who may ask`}},
+		{"a namespace that is not built", "auth/validator:", "auth/api-keys: {roles: [a]}\n      auth/validator:", []string{`strengthened GET /users/{id} extra_config["auth/api-keys"]: added  -> {"roles":["***"]}; it says who may ask`}},
 		{"a comment", "dialect: sluice", "dialect: sluice # strict\n\"@why\": strict\n_also: {a: 1}\n$schema: x", nil},
 	}
 	old := read(t, "old.yaml", before)
@@ -125,11 +125,117 @@ func TestCompare(t *testing.T) {
 		if got := lines(compare(old, side)); !slices.Equal(got, tt.want) {
 			t.Errorf("%s:\ngot  %s\nwant %s", tt.name, strings.Join(got, "\n     "), strings.Join(tt.want, "\n     "))
 		}
-		// What has become weaker is stronger the other way round.
-		forth, back := compare(old, side), compare(side, old)
-		for v, opposite := range map[diff.Verdict]diff.Verdict{diff.Weakened: diff.Strengthened, diff.Strengthened: diff.Weakened, diff.Changed: diff.Changed} {
-			if diff.Count(forth, v) != diff.Count(back, opposite) {
-				t.Errorf("%s: forth\n%s\nand back\n%s", tt.name, strings.Join(lines(forth), "\n"), strings.Join(lines(back), "\n"))
+		if forth, back := compare(old, side), compare(side, old); !opposite(forth, back) || !opposite(back, forth) {
+			t.Errorf("%s: forth\n%s\nand back\n%s", tt.name, strings.Join(lines(forth), "\n"), strings.Join(lines(back), "\n"))
+		}
+	}
+}
+
+// opposite reports whether all that is stronger in the one is weaker in the other: what has
+// become another may let pass more both ways.
+func opposite(forth, back []diff.Change) bool {
+	return len(forth) == len(back) && diff.Count(forth, diff.Strengthened) <= diff.Count(back, diff.Weakened)
+}
+
+// TestWeaker judges what is told by what absent keys mean, by keys together and by entries
+// that stand for others.
+func TestWeaker(t *testing.T) {
+	service := func(text string) string { return `{"version":3,"dialect":"sluice"` + text + `}` }
+	router := func(text string) string { return service(`,"extra_config":{"router":{` + text + `}}`) }
+	endpoints := func(text string) string { return service(`,"host":["http://h"],"endpoints":[` + text + `]`) }
+	endpoint := func(text string) string {
+		return endpoints(`{"endpoint":"/e","backend":[{"url_pattern":"/b"}]` + text + `}`)
+	}
+	backend := func(text string) string {
+		return endpoints(`{"endpoint":"/e","backend":[{"url_pattern":"/b"` + text + `}]}`)
+	}
+	validated := func(text string) string {
+		return `{` + text + `,"backend":[{"url_pattern":"/b"}],"extra_config":{"auth/validator":{"alg":"RS256","jwk_url":"https://h/jwks"}}}`
+	}
+	open := func(text string) string { return `{` + text + `,"backend":[{"url_pattern":"/b"}]}` }
+	limited := func(text string) string {
+		return endpoint(`,"extra_config":{"qos/ratelimit/router":{"client_max_rate":5,"strategy":"ip"` + text + `}}`)
+	}
+	cookie := func(text string) string {
+		return endpoint(`,"extra_config":{"auth/validator":{"alg":"RS256","jwk_url":"https://h/jwks"` + text + `}}`)
+	}
+	filter := func(ops string) string {
+		return backend(`,"extra_config":{"proxy":{"flatmap_filter":[` + ops + `]}}`)
+	}
+	const same = diff.Verdict("same")
+	tests := []struct {
+		name, a, b  string
+		forth, back diff.Verdict
+	}{
+		{"max_response_bytes beyond the default", service(""), service(`,"max_response_bytes":"1GiB"`), diff.Weakened, diff.Strengthened},
+		{"max_response_bytes below it", service(""), service(`,"max_response_bytes":"1MiB"`), diff.Strengthened, diff.Weakened},
+		{"max_response_bytes as it is", service(""), service(`,"max_response_bytes":"32MiB"`), same, same},
+		{"no max_response_bytes", service(""), service(`,"max_response_bytes":0`), diff.Weakened, diff.Strengthened},
+		{"max_response_bytes of an endpoint", endpoint(""), endpoint(`,"max_response_bytes":"1GiB"`), diff.Weakened, diff.Strengthened},
+		{"max_response_bytes of a backend", backend(""), backend(`,"max_response_bytes":"1MiB"`), diff.Strengthened, diff.Weakened},
+		{"max_body_bytes beyond what is held", service(""), service(`,"max_body_bytes":"10GiB"`), diff.Weakened, diff.Weakened},
+		{"max_body_bytes", service(""), service(`,"max_body_bytes":"1MiB"`), diff.Strengthened, diff.Weakened},
+		{"no max_body_bytes", service(""), service(`,"max_body_bytes":0`), diff.Weakened, diff.Strengthened},
+		{"max_payload beyond that of the router", strings.Replace(router(`"max_payload":1000`), "}}}", `}},"endpoints":[`+open(`"endpoint":"/e"`)+`]}`, 1),
+			strings.Replace(router(`"max_payload":1000`), "}}}", `}},"endpoints":[{"endpoint":"/e","backend":[{"url_pattern":"/b"}],"extra_config":{"proxy":{"max_payload":9000}}}]}`, 1), diff.Weakened, diff.Strengthened},
+		{"idle_timeout", service(`,"idle_timeout":"0s","read_header_timeout":"10s"`), service(`,"idle_timeout":"1h","read_header_timeout":"10s"`), diff.Weakened, diff.Strengthened},
+		{"nobody is trusted", router(`"trusted_proxies":[]`), router(""), diff.Weakened, diff.Strengthened},
+		{"one is trusted", router(`"trusted_proxies":["10.1.2.3"]`), router(""), diff.Weakened, diff.Strengthened},
+		{"one on the internet is trusted", router(`"trusted_proxies":["8.8.8.8"]`), router(""), diff.Weakened, diff.Weakened},
+		{"all are trusted", router(`"trusted_proxies":["10.0.0.0/8"]`), router(`"trusted_proxies":["0.0.0.0/0"]`), diff.Weakened, diff.Strengthened},
+		{"a network written otherwise", router(`"trusted_proxies":["10.0.0.0/8"]`), router(`"trusted_proxies":["10.1.2.3/8"]`), diff.Changed, diff.Changed},
+		{"no header is asked", router(`"remote_ip_headers":[]`), router(""), diff.Weakened, diff.Strengthened},
+		{"headers are believed", router(`"forwarded_by_client_ip":false`), router(""), diff.Weakened, diff.Strengthened},
+		{"the router", router(`"hide_version_header":true`), service(""), diff.Weakened, diff.Strengthened},
+		{"the router that trusts nobody", router(`"trusted_proxies":[]`), service(""), diff.Weakened, diff.Strengthened},
+		{"the router that shows errors", router(`"return_error_msg":true`), service(""), diff.Strengthened, diff.Weakened},
+		{"a router that says nothing", router(``), service(""), diff.Changed, diff.Changed},
+		{"TLS to a host", backend(`,"host":["https://a"]`), backend(`,"host":["http://a"]`), diff.Weakened, diff.Strengthened},
+		{"TLS to one of two", backend(`,"host":["https://a","https://c"]`), backend(`,"host":["https://a","http://c"]`), diff.Weakened, diff.Strengthened},
+		{"another host", backend(`,"host":["https://a"]`), backend(`,"host":["https://c"]`), diff.Changed, diff.Changed},
+		{"deny and allow", backend(`,"deny":["a"]`), backend(`,"deny":["a"],"allow":["a"]`), diff.Weakened, diff.Weakened},
+		{"allow in the place of deny", backend(`,"deny":["a"]`), backend(`,"allow":["c"]`), diff.Strengthened, diff.Weakened},
+		{"allow of what was denied within", backend(`,"deny":["a.b"]`), backend(`,"allow":["a"]`), diff.Weakened, diff.Weakened},
+		{"deny of less", backend(`,"deny":["a"]`), backend(`,"deny":["a.b"]`), diff.Weakened, diff.Strengthened},
+		{"deny of another", backend(`,"deny":["a"]`), backend(`,"deny":["b"]`), diff.Weakened, diff.Weakened},
+		{"deny beside allow", backend(`,"allow":["c"],"deny":["a"]`), backend(`,"allow":["c"]`), diff.Changed, diff.Changed},
+		{"allow of more", backend(`,"allow":["a.b"]`), backend(`,"allow":["a"]`), diff.Weakened, diff.Strengthened},
+		{"a target", backend(`,"target":"data"`), backend(""), diff.Weakened, diff.Strengthened},
+		{"another target", backend(`,"target":"data"`), backend(`,"target":"more"`), diff.Changed, diff.Changed},
+		{"no headers to a backend", backend(`,"input_headers":[""]`), backend(`,"input_headers":["Authorization"]`), diff.Weakened, diff.Strengthened},
+		{"a deletion", filter(`{"type":"del","args":["a"]},{"type":"move","args":["b","c"]}`), filter(`{"type":"move","args":["b","c"]}`), diff.Weakened, diff.Strengthened},
+		{"details of errors", backend(""), backend(`,"extra_config":{"backend/http":{"return_error_details":"x"}}`), diff.Weakened, diff.Strengthened},
+		{"statuses of errors", backend(""), backend(`,"extra_config":{"backend/http":{"return_error_code":true}}`), diff.Weakened, diff.Strengthened},
+		{"a burst", limited(""), limited(`,"client_capacity":5000`), diff.Weakened, diff.Strengthened},
+		{"the burst that is", limited(""), limited(`,"client_capacity":5`), same, same},
+		{"a cookie", cookie(`,"cookie_key":""`), cookie(""), diff.Weakened, diff.Strengthened},
+		{"tokens for ever", cookie(`,"require_exp":true`), cookie(""), diff.Weakened, diff.Strengthened},
+		{"no count of hops", service(""), service(`,"behaviour":{"max_hops":-1}`), diff.Weakened, diff.Strengthened},
+		{"whole addresses", service(`,"behaviour":{"ipv6_prefix":64}`), service(`,"behaviour":{"ipv6_prefix":128}`), diff.Weakened, diff.Strengthened},
+		{"authorities", service(`,"client_tls":{"ca_certs":["a"]}`), service(`,"client_tls":{"ca_certs":["a","b"]}`), diff.Weakened, diff.Strengthened},
+		{"origins", service(`,"extra_config":{"security/cors":{"allow_origins":["https://shop.example.com"]}}`),
+			service(`,"extra_config":{"security/cors":{"allow_origins":["https://*.example.com"]}}`), diff.Weakened, diff.Strengthened},
+		{"pages of an origin", service(""), service(`,"extra_config":{"security/cors":{"allow_origins":["https://shop.example.com"]}}`), diff.Weakened, diff.Strengthened},
+		{"other roles", cookie(`,"roles":["admin"]`), cookie(`,"roles":["guest"]`), diff.Weakened, diff.Weakened},
+		{"a validator lost with the method", endpoints(validated(`"endpoint":"/e"`)), endpoints(open(`"endpoint":"/e","method":"POST"`)), diff.Weakened, diff.Changed},
+		{"a validator lost with the path", endpoints(validated(`"endpoint":"/v1/e"`)), endpoints(open(`"endpoint":"/v2/e"`)), diff.Weakened, diff.Changed},
+		{"a validator lost with letter case", endpoints(validated(`"endpoint":"/E"`)), endpoints(open(`"endpoint":"/e"`)), diff.Weakened, diff.Changed},
+		{"a validator that moves along", endpoints(validated(`"endpoint":"/v1/e"`)), endpoints(validated(`"endpoint":"/v2/e"`)), diff.Changed, diff.Changed},
+	}
+	for _, tt := range tests {
+		a, b := read(t, "a.json", tt.a), read(t, "b.json", tt.b)
+		for _, way := range []struct {
+			changes []diff.Change
+			want    diff.Verdict
+		}{{compare(a, b), tt.forth}, {compare(b, a), tt.back}} {
+			got := same
+			for _, v := range diff.Verdicts() {
+				if got == same && diff.Count(way.changes, v) > 0 {
+					got = v
+				}
+			}
+			if got != way.want {
+				t.Errorf("%s: %s, want %s\n%s", tt.name, got, way.want, strings.Join(lines(way.changes), "\n"))
 			}
 		}
 	}

@@ -2,8 +2,10 @@ package diff
 
 import (
 	"cmp"
+	"net/netip"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/model"
@@ -13,6 +15,16 @@ import (
 // where the values do not tell.
 func judge(f *config.Field, a, b *model.Effect) (Verdict, string) {
 	if f == nil || f.Strict == "" {
+		return judgeAddress(a, b)
+	}
+	if f.Strict == config.Gone {
+		none := func(e *model.Effect) bool { return e == nil || e.Go.IsZero() }
+		switch {
+		case none(a) && !none(b):
+			return Weakened, ""
+		case none(b) && !none(a):
+			return Strengthened, ""
+		}
 		return Changed, ""
 	}
 	if f.Strict == config.There {
@@ -42,6 +54,13 @@ func judge(f *config.Field, a, b *model.Effect) (Verdict, string) {
 			return Strengthened, "there was no limit"
 		case y == 0:
 			return Weakened, "there is no limit"
+		}
+	case config.Lower:
+		switch {
+		case x < 0 && y >= 0:
+			return Strengthened, "there was no bound"
+		case y < 0 && x >= 0:
+			return Weakened, "there is no bound"
 		}
 	case config.Higher, config.On:
 		order = -order
@@ -83,11 +102,97 @@ func number(f *config.Field, e *model.Effect) (float64, bool) {
 	return 0, false
 }
 
+// closed are the schemes of addresses that are asked over TLS.
+var closed = []string{"https", "wss", "amqps", "rediss", "tls"}
+
+// clear reports whether an address is asked in clear, if it says so.
+func clear(e *model.Effect) (is, says bool) {
+	if e == nil || e.Go.Kind() != reflect.String {
+		return false, false
+	}
+	scheme, _, found := strings.Cut(strings.ToLower(e.Go.String()), "://")
+	return !slices.Contains(closed, scheme), found && !strings.Contains(scheme, "$")
+}
+
+// judgeAddress says of two addresses whether TLS has come or gone.
+func judgeAddress(a, b *model.Effect) (Verdict, string) {
+	x, sayA := clear(a)
+	y, sayB := clear(b)
+	switch {
+	case !sayA || !sayB || x == y:
+		return Changed, ""
+	case y:
+		return Weakened, "without TLS"
+	}
+	return Strengthened, "with TLS"
+}
+
+// judgeHosts says of two lists of hosts whether some are asked in clear in one of them alone.
+func judgeHosts(a, b *model.Effect) (Verdict, string) {
+	some := func(e *model.Effect, inClear bool) bool {
+		return slices.ContainsFunc(items(e), func(item *model.Effect) bool { is, says := clear(item); return says && is == inClear })
+	}
+	switch {
+	case some(a, false) && !some(a, true) && some(b, true):
+		return Weakened, "without TLS"
+	case some(b, false) && !some(b, true) && some(a, true):
+		return Strengthened, "with TLS"
+	}
+	return Changed, ""
+}
+
+// covers reports whether an entry of a list stands for another, too: * for all, a * in it for
+// anything, a network for those within it, a path for what is below.
+func covers(key string, wide, narrow *model.Effect) bool {
+	if wide.Go.Kind() != reflect.String || narrow.Go.Kind() != reflect.String {
+		return text(wide) == text(narrow)
+	}
+	x, y := wide.Go.String(), narrow.Go.String()
+	if key == "input_headers" || key == "remote_ip_headers" || key == "allow_origins" {
+		x, y = strings.ToLower(x), strings.ToLower(y)
+	}
+	if x == y || y == "" || x == "*" {
+		return true
+	}
+	if key == "allow" || key == "deny" {
+		return strings.HasPrefix(y, x+".")
+	}
+	if p, ok := network(x); ok {
+		q, ok := network(y)
+		return ok && p.Bits() <= q.Bits() && p.Contains(q.Addr())
+	}
+	head, tail, found := strings.Cut(x, "*")
+	return found && len(y) >= len(head)+len(tail) && strings.HasPrefix(y, head) && strings.HasSuffix(y, tail)
+}
+
+// network returns a network, or an address as one.
+func network(text string) (netip.Prefix, bool) {
+	if p, err := netip.ParsePrefix(text); err == nil {
+		return p.Masked(), true
+	}
+	a, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Prefix{}, false
+	}
+	return netip.PrefixFrom(a, a.BitLen()), true
+}
+
+// beyond reports whether a list has an entry that no entry of another stands for.
+func beyond(f *config.Field, e, other *model.Effect) bool {
+	return slices.ContainsFunc(items(e), func(item *model.Effect) bool {
+		return item.Go.Kind() != reflect.String && !slices.ContainsFunc(items(other), func(o *model.Effect) bool { return text(o) == text(item) }) ||
+			item.Go.Kind() == reflect.String && item.Go.String() != "" && !slices.ContainsFunc(items(other), func(o *model.Effect) bool { return covers(f.Key, o, item) })
+	})
+}
+
 // judgeList says which of two lists is stricter that differ by what was added and removed.
 func judgeList(f *config.Field, a, b *model.Effect, added, removed []string) (Verdict, string) {
 	const all = "*"
 	if f == nil {
 		return Changed, ""
+	}
+	if f.Key == "host" {
+		return judgeHosts(a, b)
 	}
 	none := func(e *model.Effect) bool { return len(items(e)) == 0 }
 	switch f.Strict {
@@ -105,17 +210,23 @@ func judgeList(f *config.Field, a, b *model.Effect, added, removed []string) (Ve
 			return Weakened, "* is everything"
 		case slices.Contains(removed, all):
 			return Strengthened, "* is everything"
-		case len(removed) == 0:
+		case refersTo(added) || refersTo(removed):
+			if len(added) > 0 && len(removed) > 0 {
+				return Changed, ""
+			}
+		}
+		switch {
+		case beyond(f, b, a):
 			return Weakened, ""
-		case len(added) == 0:
+		case beyond(f, a, b):
 			return Strengthened, ""
 		}
 	case config.More:
 		switch {
-		case len(removed) == 0:
-			return Strengthened, ""
-		case len(added) == 0:
+		case beyond(f, a, b):
 			return Weakened, ""
+		case beyond(f, b, a):
+			return Strengthened, ""
 		}
 	case config.There:
 		switch {
@@ -126,4 +237,55 @@ func judgeList(f *config.Field, a, b *model.Effect, added, removed []string) (Ve
 		}
 	}
 	return Changed, ""
+}
+
+// refersTo reports whether there is a reference among entries, of which nobody knows what it
+// stands for.
+func refersTo(entries []string) bool {
+	return slices.ContainsFunc(entries, func(e string) bool { return strings.Contains(e, "${") })
+}
+
+// filters compares what allow and deny of a backend leave of an answer, where one side has the
+// one and the other the other: deny counts only without allow. It reports which of the two
+// are told by then.
+func (c *comparer) filters(a, b *model.Effect) (deny, allow bool) {
+	if a == nil || b == nil || a.Spec.Scope != "backend" {
+		return false, false
+	}
+	of := func(e *model.Effect) (allow, deny *model.Effect) {
+		for _, m := range e.Members {
+			switch m.Key {
+			case "allow":
+				allow = m.Value
+			case "deny":
+				deny = m.Value
+			}
+		}
+		return allow, deny
+	}
+	allowA, denyA := of(a)
+	allowB, denyB := of(b)
+	byAllow, was := len(items(allowB)) > 0, len(items(allowA)) > 0
+	if byAllow == was {
+		if was && text(denyA) != text(denyB) {
+			c.within("deny", func() { c.report(Changed, "it counts only without allow", denyA, denyB) })
+		}
+		return was, false
+	}
+	if len(items(denyA)) == 0 && !was || len(items(denyB)) == 0 && was {
+		return false, false
+	}
+	if was {
+		c.within("allow", func() { c.report(Weakened, "deny counts now: "+shown(denyB), allowA, allowB) })
+		return true, true
+	}
+	shows := slices.ContainsFunc(items(allowB), func(path *model.Effect) bool {
+		return slices.ContainsFunc(items(denyA), func(hidden *model.Effect) bool { return covers("deny", path, hidden) || covers("deny", hidden, path) })
+	})
+	v, why := Strengthened, ""
+	if shows {
+		v, why = Weakened, "deny counts only without allow: "+shown(denyA)
+	}
+	c.within("allow", func() { c.report(v, why, allowA, allowB) })
+	return true, true
 }

@@ -297,7 +297,7 @@ type Behaviour struct {
 	// every limit by address. Providers hand out whole networks, mostly of 64
 	// bits, and whoever has one can send each request from another address of
 	// it. Link-local addresses count whole.
-	IPv6Prefix int `json:"ipv6_prefix" check:"min=0,max=128"`
+	IPv6Prefix int `json:"ipv6_prefix" check:"min=0,max=128" stricter:"lower"`
 
 	// WeakKeys is what a key is that is too short for its algorithm: of RSA below
 	// 2,048 bits, of HMAC shorter than the digest (RFC 7518, sections 3.2 and
@@ -323,7 +323,7 @@ type Behaviour struct {
 	// MaxHops is how many gateways a request may pass, this one included: it
 	// counts them in the header Sluice-Hops, and one more is answered with 508, so
 	// that a request which goes round in circles ends. -1 does not count.
-	MaxHops int `json:"max_hops" check:"min=-1,max=1000"`
+	MaxHops int `json:"max_hops" check:"min=-1,max=1000" stricter:"lower"`
 }
 
 // Endpoint is one thing that clients can ask for.
@@ -404,7 +404,7 @@ type Backend struct {
 	// between them, where \. is a dot that belongs to a name. Other notations, and
 	// wildcards, have no meaning in paths and are reported; a backslash in front of
 	// a sign or a blank makes it a part of a name: \$, \*, \/, \[.
-	Target string `json:"target" example:"\"data\""`
+	Target string `json:"target" example:"\"data\"" stricter:"there"`
 
 	// Allow keeps only these paths, which are written like target and begin within it.
 	Allow []string `json:"allow" was:"whitelist" example:"[\"name\", \"address.city\"]" guards:"list" stricter:"only"`
@@ -551,7 +551,7 @@ type ServerTLS struct {
 	EnableMTLS bool `json:"enable_mtls" stricter:"true"`
 
 	// CACerts lists files of authorities that vouch for clients, PEM.
-	CACerts []string `json:"ca_certs"`
+	CACerts []string `json:"ca_certs" stricter:"fewer"`
 
 	// DisableSystemCAPool trusts ca_certs only.
 	DisableSystemCAPool bool `json:"disable_system_ca_pool" stricter:"true"`
@@ -584,7 +584,7 @@ type ClientTLS struct {
 	AllowInsecureConnections bool `json:"allow_insecure_connections" stricter:"false"`
 
 	// CACerts lists files of authorities that vouch for backends, PEM.
-	CACerts []string `json:"ca_certs"`
+	CACerts []string `json:"ca_certs" stricter:"fewer"`
 
 	// DisableSystemCAPool trusts ca_certs only.
 	DisableSystemCAPool bool `json:"disable_system_ca_pool" stricter:"true"`

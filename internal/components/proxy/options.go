@@ -60,6 +60,14 @@ type EndpointOptions struct {
 	ForceSandboxedRequest bool `json:"force_sandboxed_request" check:"idle"`
 }
 
+// StandsFor returns what holds without a key; see [config.StandsFor].
+func (o EndpointOptions) StandsFor(key string) any {
+	if key == "max_payload" && o.MaxPayload == nil {
+		return config.Above{}
+	}
+	return nil
+}
+
 // Validate reports parameters that cannot have a value, and protocols that
 // cannot be switched to.
 func (o EndpointOptions) Validate() error {
@@ -115,6 +123,9 @@ type Operation struct {
 	// the array to take from and the array to append to, for del all that goes.
 	Args []string `json:"args" check:"required"`
 }
+
+// Removes reports whether the operation keeps something from whoever asks.
+func (o Operation) Removes() bool { return o.Type == "del" }
 
 // Validate reports an operation that lacks a path, and what is to be deleted in
 // another notation, which would be nothing.

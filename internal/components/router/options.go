@@ -8,6 +8,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/gateway"
+	"github.com/sluice-gateway/sluice/internal/kit/routing"
 )
 
 // Options configures router.
@@ -64,7 +65,7 @@ type Options struct {
 	// ForwardedByClientIP takes the address of the client from the headers of
 	// remote_ip_headers when the peer is a trusted proxy. false always takes
 	// the address of the peer.
-	ForwardedByClientIP bool `json:"forwarded_by_client_ip" guards:"option"`
+	ForwardedByClientIP bool `json:"forwarded_by_client_ip" guards:"option" stricter:"false"`
 
 	// TrustedProxies lists the addresses and networks (CIDR) whose forwarding
 	// headers are believed and may be passed on to backends. Absent, the private, loopback and link-local ranges
@@ -74,7 +75,7 @@ type Options struct {
 	// RemoteIPHeaders lists the headers that carry the address of the client,
 	// in the order in which they are asked. Absent, they are X-Forwarded-For
 	// and X-Real-Ip; an empty list asks none.
-	RemoteIPHeaders []string `json:"remote_ip_headers" guards:"option"`
+	RemoteIPHeaders []string `json:"remote_ip_headers" guards:"option" stricter:"fewer"`
 
 	// AppEngine takes the address of the client from the header
 	// X-Appengine-Remote-Addr, which is only safe behind Google App Engine.
@@ -144,6 +145,17 @@ func (Switch) NodeKinds() []config.Kind { return []config.Kind{config.Bool, conf
 // Defaults believes the headers of proxies that are trusted.
 func (Options) Defaults() Options {
 	return Options{ForwardedByClientIP: true}
+}
+
+// StandsFor returns what holds without a key; see [config.StandsFor].
+func (o Options) StandsFor(key string) any {
+	switch {
+	case key == "trusted_proxies" && o.TrustedProxies == nil:
+		return routing.DefaultTrusted()
+	case key == "remote_ip_headers" && o.RemoteIPHeaders == nil:
+		return []string{"X-Forwarded-For", "X-Real-Ip"}
+	}
+	return nil
 }
 
 // Validate reports proxies, headers, paths and bodies that cannot be used.

@@ -77,3 +77,13 @@ func parseHop(s string) (netip.Addr, error) {
 	}
 	return a.Unmap().WithZone(""), err
 }
+
+// DefaultTrusted returns the networks of the peers whose forwarding headers are believed when
+// the configuration names none.
+func DefaultTrusted() []string {
+	all := make([]string, len(defaultTrusted))
+	for i, p := range defaultTrusted {
+		all[i] = p.String()
+	}
+	return all
+}

@@ -122,7 +122,7 @@ type Options struct {
 
 	// CookieKey is the cookie that holds the token when the header is absent.
 	// Without this key it is access_token; the empty text looks at no cookie.
-	CookieKey *string `json:"cookie_key" secret:"false"`
+	CookieKey *string `json:"cookie_key" secret:"false" stricter:"gone"`
 
 	// AuthHeaderName is the header that holds the token.
 	AuthHeaderName string `json:"auth_header_name"`
@@ -166,6 +166,14 @@ const (
 	defaultCookie        = "access_token"
 	defaultRolesKey      = "roles"
 )
+
+// StandsFor returns what holds without a key; see [config.StandsFor].
+func (o Options) StandsFor(key string) any {
+	if key == "cookie_key" && o.CookieKey == nil {
+		return defaultCookie
+	}
+	return nil
+}
 
 // Validate reports what would leave the endpoint less protected than it looks,
 // or shut.

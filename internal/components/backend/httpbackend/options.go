@@ -14,12 +14,12 @@ type Options struct {
 	// ReturnErrorCode answers the client with the status of a failed backend.
 	// It counts for the only backend of an endpoint and for the first backend
 	// of a sequence.
-	ReturnErrorCode bool `json:"return_error_code"`
+	ReturnErrorCode bool `json:"return_error_code" stricter:"false"`
 
 	// ReturnErrorDetails puts status, body and Content-Type of a failed backend
 	// into the answer, under the key error_ followed by this text. It wins over
 	// return_error_code.
-	ReturnErrorDetails *string `json:"return_error_details"`
+	ReturnErrorDetails *string `json:"return_error_details" stricter:"gone"`
 }
 
 // ClientOptions configures backend/http/client.

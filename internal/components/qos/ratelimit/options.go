@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/kit/bucket"
 )
 
 // EndpointOptions configures qos/ratelimit/router.
@@ -18,7 +19,7 @@ type EndpointOptions struct {
 	// Capacity is how many requests may come at once after a quiet time. 0
 	// stands for the whole requests per second that max_rate allows, at least
 	// 1: 10 per hour have a capacity of 1.
-	Capacity int `json:"capacity" check:"min=0"`
+	Capacity int `json:"capacity" check:"min=0" stricter:"lower"`
 
 	// ClientMaxRate is how many requests of one client the endpoint takes in
 	// every window; 0 is no limit. More are answered with 429.
@@ -27,7 +28,7 @@ type EndpointOptions struct {
 	// ClientCapacity is how many requests of one client may come at once after
 	// a quiet time. 0 stands for the whole requests per second that
 	// client_max_rate allows, at least 1.
-	ClientCapacity int `json:"client_capacity" check:"min=0"`
+	ClientCapacity int `json:"client_capacity" check:"min=0" stricter:"lower"`
 
 	// Every is the window of both rates. Below 1s it is 1s.
 	Every config.Duration `json:"every" stricter:"higher"`
@@ -87,6 +88,23 @@ func (EndpointOptions) Defaults() EndpointOptions {
 	}
 }
 
+// StandsFor returns what holds without a key; see [config.StandsFor].
+func (o EndpointOptions) StandsFor(key string) any {
+	switch {
+	case key == "capacity" && o.Capacity == 0:
+		return burst(o.MaxRate, o.Every)
+	case key == "client_capacity" && o.ClientCapacity == 0:
+		return burst(o.ClientMaxRate, o.Every)
+	}
+	return nil
+}
+
+// burst returns the capacity that a rate has of its own.
+func burst(rate float64, every config.Duration) int {
+	_, tokens := bucket.Rate(rate, time.Duration(every), 0)
+	return tokens
+}
+
 // Validate reports a limit for clients that does not say who they are, and
 // rates that are too low.
 func (o EndpointOptions) Validate() error {
@@ -108,7 +126,7 @@ type BackendOptions struct {
 
 	// Capacity is how many calls may be made at once after a quiet time. 0
 	// stands for the whole calls per second that max_rate allows, at least 1.
-	Capacity int `json:"capacity" check:"min=0"`
+	Capacity int `json:"capacity" check:"min=0" stricter:"lower"`
 
 	// Every is the window of the rate; 0s is 1s.
 	Every config.Duration `json:"every" stricter:"higher"`
@@ -116,6 +134,14 @@ type BackendOptions struct {
 
 // Defaults count in windows of a second.
 func (BackendOptions) Defaults() BackendOptions { return BackendOptions{Every: second} }
+
+// StandsFor returns what holds without a key; see [config.StandsFor].
+func (o BackendOptions) StandsFor(key string) any {
+	if key == "capacity" && o.Capacity == 0 {
+		return burst(o.MaxRate, o.Every)
+	}
+	return nil
+}
 
 // Validate reports a rate that is too low.
 func (o BackendOptions) Validate() error { return checkRate("max_rate", o.MaxRate) }

@@ -82,6 +82,11 @@ func (Options) Defaults() Options {
 	}
 }
 
+// Without returns what holds without the namespace: pages of other origins may nothing.
+func (Options) Without() any {
+	return Options{AllowHeaders: []string{""}, OptionsSuccessStatus: 204}
+}
+
 // Validate reports origins that cannot match.
 func (o Options) Validate() error {
 	var errs []error
