@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -76,7 +78,8 @@ func (a *app) diff(ctx context.Context, from, to string, templates templateFlags
 	case "json":
 		err = diff.JSON(w, changes)
 	default:
-		err = diff.Text(w, from, to, changes)
+		var text strings.Builder
+		err = cmp.Or(diff.Text(&text, from, to, changes), a.coloured(text.String()))
 	}
 	if err != nil {
 		return failedOutput(err)
@@ -85,6 +88,18 @@ func (a *app) diff(ctx context.Context, from, to string, templates templateFlags
 		return &exitError{exitConfig, nil}
 	}
 	return nil
+}
+
+// coloured prints a report, with verdicts in colour where standard output has colours.
+func (a *app) coloured(text string) error {
+	text = visibly(text)
+	if t := terminalOf(a.stdout, os.Getenv); t != nil && t.Colour {
+		for verdict, sequence := range map[diff.Verdict]string{diff.Weakened: "1;31", diff.Changed: "33", diff.Strengthened: "32"} {
+			text = strings.ReplaceAll(text, "\n  "+string(verdict)+" ", "\n  \x1b["+sequence+"m"+string(verdict)+"\x1b[0m ")
+		}
+	}
+	_, err := io.WriteString(a.stdout, text)
+	return err
 }
 
 // side reads one of two configurations. Standard input, and a file whose name does not tell
@@ -108,7 +123,11 @@ func (a *app) side(ctx context.Context, file, other string, templates templateFl
 	if err != nil {
 		return nil, &exitError{exitConfig, fmt.Errorf("%s: %w", name, err)}
 	}
-	if ext := strings.ToLower(filepath.Ext(name)); !slices.Contains([]string{".json", ".yaml", ".yml", ".toml"}, ext) {
+	formats := []string{".json", ".yaml", ".yml", ".toml"}
+	switch ext := strings.ToLower(filepath.Ext(name)); {
+	case slices.Contains([]string{".tmpl", ".tpl", ".gotmpl"}, ext):
+		return nil, &exitError{exitUsage, fmt.Errorf("%s is a template; set FC_ENABLE=1, or name its parts by --settings, --partials or --templates", name)}
+	case !slices.Contains(formats, ext) && slices.Contains(formats, strings.ToLower(filepath.Ext(other))):
 		name += filepath.Ext(other)
 	}
 	return a.known(diff.Read(name, data, component.Default))
@@ -123,6 +142,7 @@ func (a *app) renderedSide(ctx context.Context, file string, environ []string, p
 	if d == nil || config.HasErrors(problems) {
 		return a.known(nil, problems)
 	}
+	a.print(problems) // such as a variable that is not set, which is nothing on both sides
 	return a.known(diff.Of(d, component.Default))
 }
 

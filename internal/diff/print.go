@@ -33,12 +33,12 @@ func Summary(changes []Change) string {
 	return strings.Join(parts, ", ")
 }
 
-// Text prints changes for a terminal, by subject.
+// Text prints changes for a terminal, by subject, the worst first.
 func Text(w io.Writer, from, to string, changes []Change) error {
 	if _, err := fmt.Fprintf(w, "%s -> %s: %s\n", from, to, Summary(changes)); err != nil {
 		return err
 	}
-	for _, group := range bySubject(changes) {
+	for _, group := range bySubject(worstFirst(changes)) {
 		fmt.Fprintf(w, "\n%s\n", group[0].Subject)
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		for _, c := range group {
@@ -72,6 +72,13 @@ func (c *Change) sentence() string {
 	return what + c.Before + " -> " + c.After
 }
 
+// worstFirst returns changes with the worst in front, otherwise in their order.
+func worstFirst(changes []Change) []Change {
+	return slices.SortedStableFunc(slices.Values(changes), func(a, b Change) int {
+		return slices.Index(Verdicts(), a.Verdict) - slices.Index(Verdicts(), b.Verdict)
+	})
+}
+
 // bySubject groups changes, in their order.
 func bySubject(changes []Change) (groups [][]Change) {
 	index := make(map[string]int)
@@ -91,34 +98,40 @@ func bySubject(changes []Change) (groups [][]Change) {
 func Markdown(w io.Writer, from, to string, changes []Change) error {
 	fmt.Fprintf(w, "**%s**, from %s to %s\n", Summary(changes), span(from), span(to))
 	if len(changes) > 0 {
-		fmt.Fprint(w, "\n| | Where | Before | After | |\n|---|---|---|---|---|\n")
+		fmt.Fprint(w, "\n| | Where | Before | After | | Place |\n|---|---|---|---|---|---|\n")
 	}
-	for _, group := range bySubject(changes) {
-		for _, c := range group {
-			where, verdict := span(c.Subject), string(c.Verdict)
-			if c.Path != "" {
-				where += " " + span(c.Path)
-			}
-			if c.Verdict == Weakened {
-				verdict = "**" + verdict + "**"
-			}
-			if _, err := fmt.Fprintf(w, "| %s | %s | %s | %s | %s |\n", verdict, where, span(c.Before), span(c.After), plain.Replace(c.Why)); err != nil {
-				return err
-			}
+	for _, c := range worstFirst(changes) {
+		where, verdict := span(c.Subject), string(c.Verdict)
+		if c.Path != "" {
+			where += " " + span(c.Path)
+		}
+		if c.Verdict == Weakened {
+			verdict = "**" + verdict + "**"
+		}
+		place := ""
+		if c.At.Line > 0 {
+			place = fmt.Sprintf("%s:%d", c.At.File, c.At.Line)
+		}
+		if _, err := fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %s |\n", verdict, where, span(c.Before), span(c.After), plain.Replace(c.Why), span(place)); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
 // plain writes a text into a table so that nothing of it is taken for markup.
-var plain = strings.NewReplacer("|", `\|`, "*", `\*`, "_", `\_`, "`", "\\`", "<", "&lt;", "\n", " ", "[", `\[`, "@", "&#64;")
+var plain = strings.NewReplacer("|", `\|`, "*", `\*`, "_", `\_`, "`", "\\`", "\\", "&#92;", "<", "&lt;", "\n", " ", "[", `\[`, "@", "&#64;")
+
+// cells keeps a text within its cell: a backslash in front of another would end what the second
+// escapes.
+var cells = strings.NewReplacer("\n", " ", `\|`, `\ \|`, "|", `\|`)
 
 // span writes a text as code into a table, "" as it is.
 func span(text string) string {
 	if text == "" {
 		return ""
 	}
-	text = strings.ReplaceAll(strings.ReplaceAll(text, "\n", " "), "|", `\|`)
+	text = cells.Replace(text)
 	fence := "`"
 	for strings.Contains(text, fence) {
 		fence += "`"
