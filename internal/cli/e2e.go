@@ -284,6 +284,14 @@ func (a *app) surround(ctx context.Context, t suite, r *e2e.Runner, cases []*e2e
 			return nil, err
 		}
 		ends = append(ends, stop)
+		ports := r.Ports
+		if t.mock {
+			ports = append(ports, int(t.backendPort))
+		}
+		if problems := e2e.Astray(cases, ports...); len(problems) > 0 {
+			a.printProblems(problems)
+			return nil, &exitError{exitConfig, nil}
+		}
 		ready = func(ctx context.Context) error { return isReady(ctx, g) }
 	}
 	if t.readyURL != "" && t.bin == "" {
@@ -400,6 +408,10 @@ func (a *app) startGateway(ctx context.Context, t suite, r *e2e.Runner) (*runtim
 	}
 	if t.moved {
 		r.Dial = e2e.Towards(configured, l.Addr())
+	}
+	r.Ports = []int{configured}
+	if at, ok := l.Addr().(*net.TCPAddr); ok && at.Port != configured {
+		r.Ports = append(r.Ports, at.Port)
 	}
 	r.Mask, r.Away = g.Mask, "the gateway listens at "+l.Addr().String()
 	running, stop := context.WithCancel(context.Background())

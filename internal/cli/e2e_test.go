@@ -185,6 +185,7 @@ func TestE2ERunning(t *testing.T) {
 func TestE2EWrong(t *testing.T) {
 	shop(t)
 	write(t, "bad.json", `{"in": {"url": "http://localhost:8080/"}, "out": {"status": 200}}`)
+	write(t, "astray.json", `{"in": {"url": "http://localhost:9999/"}, "error": "any"}`)
 	write(t, "faulty.json", `{"version": 4}`)
 	write(t, "late.json", `{"version": 3, "listen_ip": "127.0.0.1", "async_agent": [], "endpoints": []}`)
 	port := strings.TrimPrefix(os.Getenv("BACKEND"), "http://127.0.0.1:")
@@ -194,6 +195,7 @@ func TestE2EWrong(t *testing.T) {
 		want string // on standard error
 	}{
 		{"-p 0 bad.json", 1, `bad.json:1:51: out.status: unknown key "status"`},
+		{"-p 0 astray.json", 1, "astray.json:1:16: in.url: the case goes to port 9999, and the gateway is at 8080; write that port, or test what runs elsewhere by --no-start"},
 		{"-p 0 none.json", 1, "none.json: there is no such file or folder; name the specifications"},
 		{"-c faulty.json", 1, "faulty.json:1:13: version: unsupported version: 4"},
 		{"--run ^none", 2, `no case has a name that fits --run "^none"`},

@@ -43,8 +43,16 @@ func (d *differences) add(where, got, want string) {
 	d.list = append(d.list, Difference{d.mask(where), d.mask(got), d.mask(want)})
 }
 
-// show returns a text as a report shows it: masked, in quotes, and not too long.
-func (d *differences) show(text string) string { return shorten(strconv.Quote(d.mask(text))) }
+// show returns a text as a report shows it: masked, not too long, and in quotes where it is
+// nothing to be seen otherwise.
+func (d *differences) show(text string) string {
+	text = d.mask(text)
+	unseen := func(r rune) bool { return r != '\n' && !strconv.IsPrint(r) }
+	if text == "" || strings.TrimSpace(text) != text || strings.ContainsFunc(text, unseen) {
+		text = strconv.Quote(text)
+	}
+	return shorten(text)
+}
 
 // shorten cuts what is too long to be read.
 func shorten(text string) string {

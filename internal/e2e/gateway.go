@@ -12,10 +12,13 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/sluice-gateway/sluice/internal/config"
 )
 
 // lookAgain is how long it takes until something that is waited for is looked at again.
@@ -67,17 +70,32 @@ func (r *Runner) Listens(cases []*Case) func(context.Context) error {
 		if err != nil {
 			return err
 		}
-		port := u.Port()
-		if port == "" {
-			port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
-		}
 		var d net.Dialer
-		c, err := d.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+		c, err := d.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), portOf(u)))
 		if err != nil {
 			return err
 		}
 		return c.Close()
 	}
+}
+
+// portOf returns the port of an address, which may be that of its scheme.
+func portOf(u *url.URL) string {
+	return cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
+}
+
+// Astray returns what is wrong with cases that go to none of some ports: something else may
+// listen where they go.
+func Astray(cases []*Case, ports ...int) (problems []*config.Problem) {
+	for _, c := range cases {
+		u, err := url.Parse(c.spec.In.URL)
+		if err == nil && !slices.ContainsFunc(ports, func(port int) bool { return portOf(u) == strconv.Itoa(port) }) {
+			problems = append(problems, cmp.Or(c.spec.In.Node.Get("url"), c.spec.In.Node).Problem(config.Error, config.CodeInvalid,
+				fmt.Errorf("the case goes to port %s, and the gateway is at %d; write that port, or test what runs elsewhere by --no-start", portOf(u), ports[0])))
+		}
+		problems = append(problems, Astray(c.Next, ports...)...)
+	}
+	return problems
 }
 
 // Towards returns a Dial that leads what goes to a port of this machine to another address of

@@ -44,7 +44,7 @@ func (r Result) Text() string {
 	if r.Outcome == Failed {
 		fmt.Fprintf(&b, "  %s\n", r.At)
 		for _, line := range r.lines() {
-			fmt.Fprintf(&b, "  %s\n", line)
+			fmt.Fprintf(&b, "  %s\n", strings.ReplaceAll(line, "\n", "\n    "))
 		}
 	}
 	return b.String()

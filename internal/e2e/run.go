@@ -42,6 +42,10 @@ type Runner struct {
 	// Mask hides secrets of the gateway in a text; nil hides none.
 	Mask func(string) string
 
+	// Ports are those of the gateway that is tested, the one that cases name first; nil is
+	// where the cases say.
+	Ports []int
+
 	// Away is said of an address that cannot be reached; may be "".
 	Away string
 }
@@ -126,7 +130,7 @@ func (r *Runner) run(ctx context.Context, client *http.Client, c *Case) Result {
 	d := differences{mask: func(text string) string { return r.mask(c, text) }}
 	a, err := r.send(ctx, client, c)
 	switch {
-	case err != nil && c.spec.Error == "":
+	case err != nil && (c.spec.Error == "" || unreached(err)): // no gateway is no error of it
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
 		}
@@ -144,7 +148,7 @@ func (r *Runner) run(ctx context.Context, client *http.Client, c *Case) Result {
 	if len(d.list) > 0 {
 		result.Outcome = Failed
 		if a != nil && len(a.body) > 0 && !d.body {
-			result.Answer = d.show(string(a.body))
+			result.Answer = d.show(strings.TrimSpace(string(a.body)))
 		}
 	}
 	return result
