@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -35,6 +36,7 @@ func (a *app) checkCommand() *cobra.Command {
 			if err := c.find(); err != nil {
 				return err
 			}
+			c.checks = true
 			return a.check(cmd, c)
 		},
 	}
@@ -42,7 +44,7 @@ func (a *app) checkCommand() *cobra.Command {
 	configFlags(cmd, &c.source)
 	flags.BoolVarP(&c.lint, "lint", "l", false, "what the schema does not allow is an error: unknown keys above all")
 	flags.BoolVarP(&c.lintOffline, "lint-no-network", "n", false, "the same as --lint, which never needs the network")
-	flags.StringVarP(&c.lintSchema, "lint-schema", "s", "", "a `FILE` with a JSON Schema of your own, which the configuration has to keep instead of that of --lint")
+	flags.VarP((*filled)(&c.lintSchema), "lint-schema", "s", "a `FILE` with a JSON Schema of your own, which the configuration has to keep instead of that of --lint")
 	flags.BoolVar(&c.strict, "strict", false, "every warning is an error, advice too")
 	flags.BoolVar(&c.skipFiles, "skip-files", false, "read no file that the configuration names: those of keys, certificates and ${file:...} may be on another machine")
 	flags.BoolVarP(&c.routes, "test-gin-routes", "t", false, "accepted; routes are always checked")
@@ -91,10 +93,16 @@ func (a *app) check(cmd *cobra.Command, c check) error {
 		}
 		o.Load = own.judging(o.Load)
 	}
+	var document *config.Document
+	load := o.Load
+	o.Load = func(ctx context.Context, reads func(string)) (d *config.Document, problems []*config.Problem) {
+		document, problems = load(ctx, reads)
+		return document, problems
+	}
 	gen, problems := runtime.New(o).Compile(cmd.Context())
 	failed := gen == nil
 	if c.showRendered {
-		return a.printRendered(rendered, gen, problems)
+		return a.printRendered(rendered, document, gen, problems)
 	}
 	switch c.format {
 	case "json":

@@ -199,7 +199,7 @@ func (a *app) options(s source) runtime.Options {
 
 // configFlags declares the flags that every command with a configuration has.
 func configFlags(cmd *cobra.Command, s *source) {
-	cmd.Flags().StringVarP(&s.file, "config", "c", "", "configuration `FILE`: .json, .yaml, .yml or .toml; without it sluice.yaml of this folder and the like, or krakend.json")
+	cmd.Flags().VarP((*filled)(&s.file), "config", "c", "configuration `FILE`: .json, .yaml, .yml or .toml; without it sluice.yaml of this folder and the like, or krakend.json")
 	s.templates.flags(cmd)
 	cmd.Flags().BoolVar(&s.without, "allow-unsupported", false, "do without namespaces, agents, plugins and connectors that are not supported yet, be they protections")
 }
@@ -210,6 +210,21 @@ func noArgs(_ *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return fmt.Errorf("unexpected argument %q; a configuration is named by -c FILE", args[0])
 	}
+	return nil
+}
+
+// filled is the value of a flag that is never empty: an empty one is that of a variable of a
+// script that is not set, and does not mean to be without the flag.
+type filled string
+
+func (f *filled) String() string { return string(*f) }
+func (*filled) Type() string     { return "string" }
+
+func (f *filled) Set(text string) error {
+	if text == "" {
+		return errors.New("it is empty, as a variable that is not set is; write a value, or leave the flag out")
+	}
+	*f = filled(text)
 	return nil
 }
 

@@ -154,7 +154,7 @@ func topics(root *cobra.Command) cobra.CompletionFunc {
 
 // endpoints completes the methods and paths of a configuration, if it can be used.
 func (a *app) endpoints(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	from := source{without: true, skipFiles: true}
+	from := source{without: true, skipFiles: true, peeks: true}
 	from.file, _ = cmd.Flags().GetString("config")
 	if from.find() != nil || len(args) > 1 {
 		return nil, cobra.ShellCompDirectiveNoFileComp

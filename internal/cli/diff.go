@@ -63,6 +63,9 @@ func (a *app) diffCommand() *cobra.Command {
 
 // diff compares two files, and fails where a change is as bad as limit or worse.
 func (a *app) diff(ctx context.Context, from, to string, templates templateFlags, format string, limit diff.Verdict) error {
+	if templates.out != "" {
+		return &exitError{exitUsage, errors.New("--rendered-to: a comparison keeps nothing; write sluice check --rendered-to " + templates.out)}
+	}
 	old, err := a.side(ctx, from, to, templates)
 	if err != nil {
 		return err
@@ -138,7 +141,7 @@ func (a *app) renderedSide(ctx context.Context, file string, environ []string, p
 	if file == "-" {
 		return nil, &exitError{exitUsage, errors.New("a template is read from a file; write its name")}
 	}
-	d, problems := parts.Load(ctx, file, flexible.Options{Environ: environ, AsWritten: true, Reads: func(string) {}})
+	d, problems := parts.Load(ctx, file, flexible.Options{Environ: environ, AsWritten: true, Offline: true, Reads: func(string) {}})
 	if d == nil || config.HasErrors(problems) {
 		return a.known(nil, problems)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sluice-gateway/sluice/internal/compile"
+	"github.com/sluice-gateway/sluice/internal/component"
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/flexible"
 	"github.com/sluice-gateway/sluice/internal/model"
@@ -21,6 +22,8 @@ type source struct {
 	file    string
 	without bool // what is not supported yet
 
+	peeks     bool // only looks: nothing is kept, and the network is not asked
+	checks    bool // keeps what is rendered only where somebody has asked for it
 	skipFiles bool // of keys, certificates and references
 
 	templates templateFlags
@@ -35,12 +38,12 @@ type templateFlags struct {
 
 func (f *templateFlags) flags(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.settings, "settings", "", "the file is a template, and its settings are in `DIR`; as FC_SETTINGS")
-	flags.StringVar(&f.partials, "partials", "", "the file is a template, and the texts that it includes are in `DIR`; as FC_PARTIALS")
-	flags.StringVar(&f.templates, "templates", "", "the file is a template, and those that it calls are in `DIR`; as FC_TEMPLATES")
-	flags.StringVar(&f.out, "rendered-to", "", "the file is a template, and what it makes is kept in `FILE`, secrets in clear; as FC_OUT")
-	flags.StringVar(&f.undefined, "undefined", "", "the file is a template, and a value that is not defined is an `error`, zero or invalid; as FC_UNDEFINED")
-	flags.StringVar(&f.config, "flexible", "", "the file is a template, and the extended form in `FILE` says with what; as FC_CONFIG")
+	flags.Var((*filled)(&f.settings), "settings", "the file is a template, and its settings are in `DIR`; as FC_SETTINGS")
+	flags.Var((*filled)(&f.partials), "partials", "the file is a template, and the texts that it includes are in `DIR`; as FC_PARTIALS")
+	flags.Var((*filled)(&f.templates), "templates", "the file is a template, and those that it calls are in `DIR`; as FC_TEMPLATES")
+	flags.Var((*filled)(&f.out), "rendered-to", "the file is a template, and what it makes is kept in `FILE`, secrets in clear; as FC_OUT")
+	flags.Var((*filled)(&f.undefined), "undefined", "the file is a template, and a value that is not defined is an `error`, zero or invalid; as FC_UNDEFINED")
+	flags.Var((*filled)(&f.config), "flexible", "the file is a template, and the extended form in `FILE` says with what; as FC_CONFIG")
 }
 
 // given returns the flags with the variables that say the same.
@@ -65,11 +68,15 @@ func (a *app) loader(s source) func(context.Context, func(string)) (*config.Docu
 		if parts != nil {
 			load = func() (*config.Document, []*config.Problem) {
 				return parts.Load(ctx, s.file, flexible.Options{Environ: environ, SkipFiles: s.skipFiles, Reads: reads, Rendered: s.rendered,
+					Keep: !s.peeks && (!s.checks || parts.Chosen()), Offline: s.peeks,
 					Debug: func(text string) { io.WriteString(a.complaints(), text) }})
 			}
 		}
 		d, more := load()
 		problems = append(problems, more...)
+		if parts != nil && config.HasErrors(problems) && parts.Note() != nil {
+			problems = append(problems, parts.Note())
+		}
 		if d != nil {
 			problems = append(problems, d.ApplyEnv(environ, config.SpecOf(reflect.TypeFor[model.Service]()))...)
 		}
@@ -91,10 +98,18 @@ func plain(ctx context.Context, s source, environ []string, reads func(string)) 
 // printRendered prints what templates have made of a configuration, which says nothing if
 // there are none, and the problems of that beside it. Secrets that stand in the settings are
 // known once the configuration is.
-func (a *app) printRendered(text string, gen *compile.Generation, problems []*config.Problem) error {
+func (a *app) printRendered(text string, d *config.Document, gen *compile.Generation, problems []*config.Problem) error {
 	a.printProblems(problems)
-	if gen != nil {
+	switch {
+	case gen != nil:
 		text = gen.Mask(text)
+	case d != nil:
+		d.Hide(model.Root(), component.Default.Options)
+		if mask := d.Masker(); mask != nil {
+			text = mask(text)
+		}
+	default: // it is no document
+		text = config.Show("rendered", []byte(text), model.Root(), component.Default.Options).Text()
 	}
 	switch {
 	case text == "" && gen != nil:

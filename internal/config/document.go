@@ -22,6 +22,7 @@ type Document struct {
 	File string
 
 	inserted  []insertion      // what references stand for, and what stands at keys that are secrets
+	keyed     []string         // keys that must not be shown, and what was inserted into them
 	unread    []string         // paths of texts with references to files that were not read
 	literal   map[*Node]string // of texts with references or escapes: what was not inserted
 	templated bool             // templates have made it

@@ -268,6 +268,15 @@ func (d *Document) Mask(ps []*Problem) {
 		}
 		p.Err = maskError(p.Err, secrets)
 	}
+	var keys []secret
+	for _, text := range d.keyed {
+		keys = append(keys, secret{text, placeOf(text)})
+	}
+	if m := newMasker(keys); m != nil {
+		for _, p := range ps {
+			p.Path, p.Err = m.mask(p.Path), maskError(p.Err, keys)
+		}
+	}
 }
 
 // within reports whether a path leads to a value, or to something in it.
@@ -295,10 +304,26 @@ func (d *Document) Masker() func(string) string {
 		}
 		secrets = append(secrets, secret{i.value, w})
 	}
+	for _, text := range d.keyed {
+		secrets = append(secrets, secret{text, placeOf(text)})
+	}
 	if m := newMasker(secrets); m != nil {
 		return m.mask
 	}
 	return nil
+}
+
+// MaskText returns a text with *** in place of values that must not be shown, be they quoted
+// or escaped in it.
+func MaskText(text string, values []string) string {
+	var secrets []secret
+	for _, value := range values {
+		secrets = append(secrets, secret{value, anywhere})
+	}
+	if m := newMasker(secrets); m != nil {
+		return m.mask(text)
+	}
+	return text
 }
 
 // MaskUser returns the text of a URL or host with *** for its user information

@@ -211,3 +211,13 @@ func BenchmarkMasker(b *testing.B) {
 		})
 	}
 }
+
+func TestMaskText(t *testing.T) {
+	for text, want := range map[string]string{
+		`["pa\"ss\\word"]`: `["***"]`, `pa"ss\word`: `***`, `abcdefGHIJKL abcdef`: `*** ***`, `pa%22ss%5Cword`: `***`, `plain`: `plain`,
+	} {
+		if got := MaskText(text, []string{"abcdef", `pa"ss\word`, "abcdefGHIJKL", ""}); got != want {
+			t.Errorf("%s: got %s, want %s", text, got, want)
+		}
+	}
+}

@@ -81,6 +81,11 @@ func (d *Document) Insert(n *Node, skipped bool, values ...string) {
 	}
 }
 
+// InsertKey says that a key holds values that must not be shown.
+func (d *Document) InsertKey(key string, values ...string) {
+	d.keyed = append(d.keyed, append(values, key)...)
+}
+
 // MaskError returns err with *** in place of values that must not be shown.
 func MaskError(err error, values []string) error {
 	var secrets []secret
@@ -100,6 +105,7 @@ func Telling(value string) bool { return telling(value) }
 func (d *Document) Adopt(n *Node, other *Document, value *Node) {
 	outer, inner := n.Path(), value.Path()
 	within := func(path, outer string) bool { return outer == "" || within(path, outer) }
+	d.keyed = append(d.keyed, other.keyed...)
 	for _, i := range other.inserted {
 		if within(i.path, inner) {
 			i.path = joinPath(outer, strings.TrimPrefix(i.path[len(inner):], "."))

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -30,11 +31,44 @@ func (d *Document) Hide(root *Spec, options Options) {
 				continue
 			}
 			for _, inner := range m.Value.Members {
-				walk(inner.Value, options(s.Scope, inner.Key))
+				if o := options(s.Scope, inner.Key); o != nil {
+					walk(inner.Value, o)
+				} else {
+					d.hideUnknown(inner.Value, inner.Key)
+				}
 			}
 		}
 	}
 	walk(d.Root, root)
+}
+
+// soundsHidden is a key that may be that of a secret, where no field says so.
+var soundsHidden = regexp.MustCompile(`(?i)pass|pwd|secret|token|credential|signature|bearer|private|salt|dsn|authorization|cookie|key$|^(?:keys|auth|sig|pin)$`)
+
+// namesPlace is a key that says where a secret is, or how it is called.
+var namesPlace = regexp.MustCompile(`(?i)(?:ur[il]|path|file|name|header|type|ttl)$`)
+
+// hideUnknown marks the texts in the options of a namespace that this build does not have, at
+// keys that may be those of secrets. Users of an authentication have passwords, and Martian
+// sets headers.
+func (d *Document) hideUnknown(n *Node, namespace string) {
+	namespace = strings.ToLower(namespace)
+	auth, martian := strings.Contains(namespace, "auth"), strings.Contains(namespace, "martian")
+	var walk func(n *Node, hidden bool)
+	walk = func(n *Node, hidden bool) {
+		if hidden && n.Kind == String {
+			d.hide(n)
+		}
+		for _, item := range n.Items {
+			walk(item, hidden)
+		}
+		for _, m := range n.Members {
+			key := strings.ToLower(m.Key)
+			walk(m.Value, soundsHidden.MatchString(key) && !namesPlace.MatchString(key) || auth && (key == "users" || hidden && m.Value.Kind == String && n.Get("key") == nil) ||
+				martian && slices.Contains([]string{"value", "values", "body"}, key))
+		}
+	}
+	walk(n, false)
 }
 
 // secrecyAt returns what is said of a key of an object, be it misspelt or written as it was

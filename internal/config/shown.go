@@ -77,6 +77,12 @@ func (s *Shown) Around(at Pos, room int) (before, behind string, cutBefore, cutB
 	return before, behind, from > start, to < end, true
 }
 
+// Text returns all of the file.
+func (s *Shown) Text() string {
+	_, text := s.masked(0, 0, len(s.text), 0, len(s.text))
+	return text
+}
+
 // masked returns a part of a line, divided at an offset, without the secrets in it. One
 // that the offset stands in is behind it.
 func (s *Shown) masked(from, at, to, start, end int) (before, behind string) {

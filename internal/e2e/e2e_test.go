@@ -185,11 +185,13 @@ func TestRun(t *testing.T) {
 		{name: "secrets are hidden", spec: `{in: {url: http://g/secret, header: {Authorization: "Bearer ${env:TOKEN}"}}, out: {status_code: 200, body: {key: "k2", "token": "t"}}}`,
 			runner: Runner{Mask: func(text string) string { return strings.ReplaceAll(text, "k2", "***") }},
 			want:   []string{`body key: got "k", want "***"`, `body token: got "***", want "t"`}},
+		{name: "secrets with quotes are hidden", spec: `{in: {url: http://g/header, header: {A: "${env:TOKEN}", B: "${env:LONGER}"}}, out: {status_code: 200, header: {X-One: ["${env:QUOTED}"], X-Empty: ["${env:LONGER}"]}}}`,
+			want: []string{`header X-Empty: got [""], want ["***"]`, `header X-One: got ["1"], want ["***"]`}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			spec := strings.ReplaceAll(tt.spec, "HOST", base.Host)
-			cases := read(t, "case.yaml", spec, "TOKEN=s3cr3t-token")
+			cases := read(t, "case.yaml", spec, "TOKEN=s3cr3t-token", "QUOTED=pa\"ss\\word17", "LONGER=s3cr3t-token-and-more")
 			tt.runner.Base = base
 			got := results(t.Context(), &tt.runner, cases)[0]
 			want := "case: ok\n"

@@ -162,9 +162,7 @@ func unreached(err error) bool {
 
 // mask hides secrets of the gateway and of the case.
 func (r *Runner) mask(c *Case, text string) string {
-	for _, secret := range c.secret {
-		text = strings.ReplaceAll(text, secret, "***")
-	}
+	text = config.MaskText(text, c.secret)
 	if r.Mask != nil {
 		text = r.Mask(text)
 	}

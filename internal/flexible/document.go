@@ -49,6 +49,7 @@ type placer struct {
 type scalar struct {
 	offset int
 	node   *config.Node
+	key    string // of a member, whose node is nil
 }
 
 // problem places a problem of reading the rendering.
@@ -120,7 +121,7 @@ func (p *placer) value(n, settings *config.Node) {
 			at = settings.Pos
 		}
 		if len(p.r.inserted) > 0 {
-			p.scalars = append(p.scalars, scalar{offset, n})
+			p.scalars = append(p.scalars, scalar{offset: offset, node: n})
 		}
 	}
 	p.d.Place(n, at, through)
@@ -142,6 +143,9 @@ func (p *placer) value(n, settings *config.Node) {
 		if m.KeyPos.File == p.r.text.name {
 			offset := p.r.text.offset(m.KeyPos.Line, m.KeyPos.Col)
 			m.KeyPos = p.r.at(p.r.pieceAt(offset), offset)
+			if len(p.r.inserted) > 0 {
+				p.scalars = append(p.scalars, scalar{offset: offset, key: m.Key})
+			}
 		}
 		p.value(m.Value, nil)
 	}
@@ -220,7 +224,11 @@ func (p *placer) hide() {
 		from, to := int(p.r.pieces[i].start), p.r.end(i)
 		k := sort.Search(len(p.scalars), func(k int) bool { return p.scalars[k].offset > from })
 		for k = max(0, k-1); k < len(p.scalars) && p.scalars[k].offset < to; k++ {
-			p.d.Insert(p.scalars[k].node, secret.skipped, secret.values...)
+			if s := p.scalars[k]; s.node != nil {
+				p.d.Insert(s.node, secret.skipped, secret.values...)
+			} else {
+				p.d.InsertKey(s.key, slices.Clone(secret.values)...)
+			}
 		}
 	}
 }

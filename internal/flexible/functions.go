@@ -42,6 +42,9 @@ func (t *tracer) functions(s Sources) {
 	partials := make(map[string]*text)
 
 	t.funcs = sprig.TxtFuncMap()
+	if s.Offline {
+		t.funcs["getHostByName"] = func(string) string { return "192.0.2.1" } // RFC 5737
+	}
 	for name := range changing {
 		t.funcs[name] = around(t.funcs[name], func([]reflect.Value) { t.warn(changes(name)) }, nil)
 	}

@@ -22,6 +22,7 @@ type Parts struct {
 	Out                           Place // where what was rendered is kept; no name is nowhere
 	Undefined                     Undefined
 	Debug                         bool // tell which files take part
+	implied                       bool // nobody has named the file in the extended form: it is there
 
 	// What only the extended form has, which a file describes.
 	extended bool
@@ -57,23 +58,26 @@ func FromEnviron(ctx context.Context, environ []string, flags []Flag, reads func
 			values[f.Variable], values["FC_ENABLE"] = Place{f.Value, at}, Place{f.Name, at}
 		}
 	}
-	enable, described := values["FC_ENABLE"], values["FC_CONFIG"]
+	enable, described, implied := values["FC_ENABLE"], values["FC_CONFIG"], false
 	if slices.Contains([]string{"0", "false", "no"}, strings.ToLower(enable.Name)) {
 		return nil, []*config.Problem{{At: enable.At, Severity: config.Warning, Code: config.CodeIgnored,
 			Err: fmt.Errorf("%s is taken for no, and the file for a configuration without templates; unset FC_ENABLE to say so everywhere", enable.Name)}}
 	}
 	if info, err := os.Stat(usual); described.Name == "" && err == nil && info.Mode().IsRegular() {
-		described = Place{usual, config.Pos{File: usual}}
+		described, implied = Place{usual, config.Pos{File: usual}}, enable.Name == ""
 	}
+	problems := misspelt(values)
 	if enable.Name == "" && described.Name == "" {
-		return nil, nil
+		return nil, append(problems, ineffective(values)...)
 	}
-	parts, problems := &Parts{}, []*config.Problem(nil)
+	parts := &Parts{}
 	if described.Name != "" {
-		parts, problems = describe(ctx, described, reads)
-		if parts == nil {
+		var more []*config.Problem
+		parts, more = describe(ctx, described, reads)
+		if problems = append(problems, more...); parts == nil {
 			return nil, problems
 		}
+		parts.implied = implied
 	}
 	for name, list := range map[string]*[]Place{"FC_SETTINGS": &parts.Settings, "FC_PARTIALS": &parts.Partials, "FC_TEMPLATES": &parts.Templates} {
 		if values[name].Name != "" {
@@ -96,10 +100,52 @@ func FromEnviron(ctx context.Context, environ []string, flags []Flag, reads func
 	return parts, problems
 }
 
+// ours are the variables that are known.
+var ours = []string{"FC_CONFIG", "FC_DEBUG", "FC_ENABLE", "FC_OUT", "FC_PARTIALS", "FC_SETTINGS", "FC_TEMPLATES", "FC_UNDEFINED"}
+
+// misspelt warns of variables that are nearly called like one that is known. Others that begin
+// alike are those of other programs.
+func misspelt(values map[string]Place) (problems []*config.Problem) {
+	for _, name := range sortedKeys(values) {
+		if near, found := config.Suggest(name, ours); found && near != name && values[name].Name != "" {
+			problems = append(problems, &config.Problem{At: values[name].At, Severity: config.Warning, Code: config.CodeIgnored,
+				Err: fmt.Errorf("the variable %s is not read; did you mean %s?", name, near)})
+		}
+	}
+	return problems
+}
+
+// ineffective warns of variables that say of what a template is made, where nothing says that
+// the file is one.
+func ineffective(values map[string]Place) (problems []*config.Problem) {
+	for _, name := range ours {
+		if values[name].Name != "" && name != "FC_DEBUG" {
+			problems = append(problems, &config.Problem{At: values[name].At, Severity: config.Warning, Code: config.CodeIgnored,
+				Err: fmt.Errorf("%s has no effect, because the file is not read as a template; set FC_ENABLE=1, or unset %s", name, name)})
+		}
+	}
+	return problems
+}
+
+// Chosen reports whether somebody has asked for a file that keeps what is rendered, and not
+// only put one in the extended form into the folder.
+func (p *Parts) Chosen() bool { return !p.implied || p.Out.At.File != usual }
+
+// Note says why the file is read as a template where nobody has asked for it; nil otherwise.
+func (p *Parts) Note() *config.Problem {
+	if !p.implied {
+		return nil
+	}
+	return &config.Problem{At: config.Pos{File: usual}, Severity: config.Note, Code: config.CodeNote,
+		Err: errors.New("the configuration is read as a template, because this file is in the folder; set FC_ENABLE=0 if it is none, or FC_CONFIG=" + usual + " to say so")}
+}
+
 // Options are what Load needs from outside.
 type Options struct {
 	Environ   []string          // KEY=VALUE
 	SkipFiles bool              // files that the configuration names are not read
+	Keep      bool              // write what was rendered to Parts.Out
+	Offline   bool              // ask the network for nothing: names have an address for examples
 	AsWritten bool              // references are not looked up, see [config.LoadOptions]
 	Reads     func(name string) // is told of each file and folder before it is read
 	Rendered  func(text string) // is told what was rendered, with *** for secrets; may be nil
@@ -120,7 +166,7 @@ func (p *Parts) Load(ctx context.Context, base string, o Options) (*config.Docum
 	}
 	s := Sources{
 		Settings: c.settings(), Templates: c.templates(base), Partial: c.partial,
-		ReadFile: readValue, Skipped: o.SkipFiles, Environ: o.Environ, Undefined: p.Undefined,
+		ReadFile: readValue, Skipped: o.SkipFiles, Environ: o.Environ, Undefined: p.Undefined, Offline: o.Offline,
 	}
 	if p.Debug && o.Debug != nil {
 		o.Debug(c.tree(s))
@@ -150,7 +196,7 @@ func (p *Parts) Load(ctx context.Context, base string, o Options) (*config.Docum
 	if o.Rendered != nil {
 		o.Rendered(masked)
 	}
-	if p.Out.Name != "" {
+	if o.Keep && p.Out.Name != "" {
 		if err := keep(p.Out.Name, text); err != nil {
 			problems = append(problems, &config.Problem{At: p.Out.At, Code: config.CodeUnreadable,
 				Err: fmt.Errorf("what was rendered cannot be kept in %s: %w", p.Out.Name, cause(err))})

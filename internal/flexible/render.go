@@ -26,6 +26,7 @@ type Sources struct {
 	Skipped   bool                              // ReadFile reads nothing, since files are on another machine
 	Environ   []string                          // KEY=VALUE, for env and expandenv
 	Undefined Undefined
+	Offline   bool // getHostByName asks nobody
 }
 
 // A Renderer executes templates that share settings and sub-templates. It is not safe for
