@@ -239,7 +239,8 @@ func (c *comparer) standing(a, b *model.Effect) map[string]*config.Field {
 	for i := range a.Spec.Fields {
 		f := &a.Spec.Fields[i]
 		x, y := config.StandsFor(a.Go, f.Key), config.StandsFor(b.Go, f.Key)
-		if (x == nil) != (y == nil) {
+		told := c.subject != "service" && !a.Node.GetFold(f.Key).Written() && !b.Node.GetFold(f.Key).Written() // where it is written
+		if (x == nil) != (y == nil) && !told {
 			found[f.Key] = f
 		}
 	}
@@ -724,7 +725,7 @@ func (c *comparer) texts(a, b *model.Effect, f *config.Field) {
 		return
 	}
 	v, why := judgeList(f, a, b, added, removed)
-	if a != nil && b != nil {
+	if a != nil && b != nil && a.Node != nil && b.Node != nil {
 		var words []string
 		for _, w := range added {
 			words = append(words, "+"+w)
@@ -920,7 +921,7 @@ func shown(e *model.Effect) string {
 		return ""
 	}
 	masked := written(e).MaskedJSON()
-	if size, ok := e.Go.Interface().(config.Size); ok && e.Node == nil {
+	if size, ok := e.Go.Interface().(config.Size); ok && !refers(e.Node) {
 		masked = []byte(sized(size))
 	}
 	var plain string
@@ -951,8 +952,10 @@ func written(e *model.Effect) *model.Effect {
 
 // sized writes a size as people do.
 func sized(size config.Size) string {
-	if mib := config.Size(1 << 20); size > 0 && size%mib == 0 {
-		return strconv.FormatInt(int64(size/mib), 10) + "MiB"
+	for i, unit := range []string{"GiB", "MiB", "KiB"} {
+		if in := config.Size(1) << (30 - 10*i); size > 0 && size%in == 0 {
+			return strconv.FormatInt(int64(size/in), 10) + unit
+		}
 	}
 	return strconv.FormatInt(int64(size), 10)
 }

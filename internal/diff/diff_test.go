@@ -241,6 +241,29 @@ func TestWeaker(t *testing.T) {
 	}
 }
 
+// TestPlaces tells defaults as such, at the place of the object that lacks the key, and what is
+// lost with a path at both places.
+func TestPlaces(t *testing.T) {
+	const old = `{"version":3,"host":["http://h"],
+"extra_config":{"router":{"trusted_proxies":["10.0.0.0/8"]}},
+"max_response_bytes":"16MiB",
+"endpoints":[{"endpoint":"/v1/u","backend":[{"url_pattern":"/u"}],"extra_config":{"auth/validator":{"alg":"RS256","jwk_url":"https://x/j"}}}]}`
+	const changed = `{"version":3,"host":["http://h"],
+"extra_config":{"router":{}, "x/unknown":{"dsn":"hunter2","port":8125}},
+"endpoints":[{"endpoint":"/v1/u","method":"POST","backend":[{"url_pattern":"/u"}]}]}`
+	changes := compare(read(t, "old.json", old), read(t, "new.json", changed))
+	var got strings.Builder
+	if err := diff.Text(&got, "old.json", "new.json", changes); err != nil {
+		t.Fatal(err)
+	}
+	testx.Golden(t, filepath.Join("testdata", "places.txt"), got.String())
+	for _, c := range changes {
+		if strings.Contains(c.Before+c.After, "hunter2") {
+			t.Errorf("%+v tells what may be a secret", c)
+		}
+	}
+}
+
 // samples returns the configurations that show every option.
 func samples(t testing.TB) map[string]string {
 	t.Helper()
