@@ -1,6 +1,7 @@
 package flexible
 
 import (
+	"errors"
 	"slices"
 	"sort"
 	"strings"
@@ -58,6 +59,7 @@ func (p *placer) problem(problem *config.Problem, secrets []string) {
 		p.value(repeated.Dropped, nil)
 	}
 	var through config.Pos
+	bare := false
 	problem.Relocate(func(at config.Pos) config.Pos {
 		if at.File != p.r.text.name {
 			return at
@@ -67,12 +69,16 @@ func (p *placer) problem(problem *config.Problem, secrets []string) {
 		}
 		offset := p.r.text.offset(at.Line, at.Col)
 		own := p.r.pieceAt(offset)
+		bare = bare || !own.linear && strings.HasPrefix(problem.Err.Error(), "expected a value, got")
 		if v := own.value; v != nil && v.Kind == config.String && strings.ContainsFunc(v.Text, func(r rune) bool { return r < ' ' || r == '"' || r == '\\' }) {
 			through = p.r.at(own, offset)
 			return v.Pos // a text with such characters needs quotes that fit: {{ marshal .x }}
 		}
 		return p.r.at(own, offset)
 	})
+	if bare {
+		problem.Err = errors.New("a text is printed without quotes; write them around the action, or print it by marshal")
+	}
 	if through.File != "" && problem.At.File != through.File {
 		problem.Err = config.Inserted(problem.Err, through)
 	}

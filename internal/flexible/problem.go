@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -59,7 +60,7 @@ var phrases = []struct {
 	say     func(t *tracer, m []string) string
 }{
 	{regexp.MustCompile(`^function "(.*)" not defined$`), func(t *tracer, m []string) string {
-		return fmt.Sprintf("the function %s does not exist; %s", m[1], near(m[1], sortedKeys(t.funcs), "those of Sprig, and marshal, include and file, do"))
+		return fmt.Sprintf("the function %s does not exist; %s", m[1], near(m[1], t.callable(), "those of Sprig, and marshal, include and file, do"))
 	}},
 	{regexp.MustCompile(`^template "(.*)" not defined$`), func(t *tracer, m []string) string {
 		var names []string
@@ -88,7 +89,7 @@ var phrases = []struct {
 	{regexp.MustCompile(`^bad character U\+002D '-'$`), func(*tracer, []string) string {
 		return "a key with a dash is written {{ index .shop \"some-key\" }}"
 	}},
-	{regexp.MustCompile(`^error calling (\w+): incompatible types for comparison$`), func(_ *tracer, m []string) string {
+	{regexp.MustCompile(`^error calling (\w+): incompatible types for comparison(?:: .*)?$`), func(_ *tracer, m []string) string {
 		return m[1] + " compares values of different types; a number of the settings has decimals: write 8080.0, or (int .port)"
 	}},
 	{regexp.MustCompile(`(?s)^error calling (\w+): (.*)$`), func(_ *tracer, m []string) string { return m[1] + ": " + m[2] }},
@@ -101,6 +102,11 @@ var phrases = []struct {
 	{regexp.MustCompile(`^unexpected \{\{end\}\}$`), func(*tracer, []string) string {
 		return "{{ end }} closes no block; remove it, or begin one with if, range, with or define"
 	}},
+}
+
+// callable are the names of the functions that templates may call.
+func (t *tracer) callable() []string {
+	return slices.DeleteFunc(sortedKeys(t.funcs), func(name string) bool { return strings.HasPrefix(name, "__") })
 }
 
 // words returns a message of package text/template in ours.

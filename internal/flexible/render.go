@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"text/template"
 	"text/template/parse"
@@ -91,9 +92,15 @@ func (r *Renderer) Render(ctx context.Context, base File) (*Rendering, []*config
 	return &Rendering{newText("", string(r.out)), r.pieces, r.inserted}, r.warnings
 }
 
+// inner is an action that calls one of the functions of markers.
+var inner = regexp.MustCompile(`\{\{[^}]*\b__(?:mark|enter|leave|item|done)\b`)
+
 // parse reads a template and puts markers into it, and into those that it defines.
 func (r *Renderer) parse(name string, f File) error {
 	r.files[name] = newText(f.Name, string(f.Data))
+	if at := inner.FindIndex(f.Data); at != nil {
+		return &fault{r.files[name].at(at[0]), errors.New("the action calls a function that begins with __, and there are none for templates; write another name")}
+	}
 	if _, err := r.set.New(name).Parse(string(f.Data)); err != nil {
 		return err
 	}

@@ -79,10 +79,24 @@ func TestKeyless(t *testing.T) {
 		`{{ range .service.list }}{{ .url }}{{ end }}`:             "url of .url is asked of a text, which has no keys",
 		`{{ default 1 .service.list.x }}`:                          "x of .service.list.x is asked of a list, which has no keys",
 		`{{ range .service.list }}{{ if .url }}{{ end }}{{ end }}`: "url is asked of a value that has no keys: a text, a number, a list, true or false",
+		`{{ if eq .service.port 1 }}{{ end }}`:                     "eq compares values of different types; a number of the settings has decimals: write 8080.0, or (int .port)",
+		`{{ marc .service }}`:                                      "the function marc does not exist; those of Sprig, and marshal, include and file, do",
+		`{{ __mark 99 }}`:                                          "the action calls a function that begins with __, and there are none for templates; write another name",
 		`{{ .service.some-key }}`:                                  `a key with a dash is written {{ index .shop "some-key" }}`,
 	} {
 		if _, problems := render(t, base); len(problems) != 1 || problems[0].Err.Error() != want {
 			t.Errorf("%s: got %v, want %s", base, problems, want)
+		}
+	}
+}
+
+// TestBare says of a text that is printed without quotes that these are missing.
+func TestBare(t *testing.T) {
+	for value, text := range map[string]string{"/a": "{{ .s.p }}", "word": "{{ .s.p }}", "/b": "{{ print .s.p }}"} {
+		write(t, "-- base.tmpl --\n{\"name\": "+text+"}\n-- s/s.json --\n{\"p\": \""+value+"\"}")
+		_, problems := load(t, flexible.Options{}, "FC_ENABLE=1", "FC_SETTINGS=s")
+		if want := "base.tmpl:1:13: a text is printed without quotes; write them around the action, or print it by marshal"; len(problems) != 1 || problems[0].Error() != want {
+			t.Errorf("%s: got %v, want %s", value, problems, want)
 		}
 	}
 }
