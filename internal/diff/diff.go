@@ -621,7 +621,7 @@ func (c *comparer) item(a, b, instead *model.Effect, index int, subject bool) {
 			v, why = guarded(c.guarding, b != nil)
 		}
 		if o, ok := one.Go.Interface().(interface{ Removes() bool }); ok && o.Removes() {
-			v, why = guarded(component.Passage, b != nil)
+			v, _ = guarded(component.Passage, b != nil)
 			why = "it removes something"
 		}
 		if instead != nil {
