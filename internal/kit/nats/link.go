@@ -221,11 +221,11 @@ func (l *link) refusals(subject string) int {
 // taken for it.
 func (l *link) refusal(ctx context.Context, subject string, before int) error {
 	for {
-		learnt := l.LastError()
 		l.mu.Lock()
 		r, last, noted := l.refused[subject], l.last, l.noted
 		n, why := r.n, r.last
 		l.mu.Unlock()
+		learnt := l.LastError() // behind it: were it older than last, nobody might tell of another
 		switch {
 		case n > before:
 			return why
