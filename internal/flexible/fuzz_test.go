@@ -31,7 +31,7 @@ func FuzzLoad(f *testing.F) {
 	const token = "open sesame 17"
 	f.Fuzz(func(t *testing.T, base, settings, template string) {
 		if slow.MatchString(base + template) {
-			t.Skip()
+			return
 		}
 		t.Chdir(t.TempDir())
 		for name, text := range map[string]string{
