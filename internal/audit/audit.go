@@ -1,12 +1,12 @@
 package audit
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/model"
+	"github.com/sluice-gateway/sluice/internal/report"
 )
 
 // The severities, the worst first.
@@ -27,7 +27,7 @@ type Rule struct {
 	Message  string // what is wrong, without a period
 	Remedy   string // what to do about it
 
-	find  func(*document) []Place
+	find  func(*document) []report.Place
 	cover *cover
 }
 
@@ -36,44 +36,25 @@ type Rule struct {
 type cover struct {
 	units, thing string // endpoints, validator
 	atRoot       bool   // it would be written at the root, so that is the place of the finding
-	of           func(*document) (all, without []Place)
-}
-
-// A Place is where in a document something stands.
-type Place struct {
-	File   string `json:"file"`
-	Line   int    `json:"line"`
-	Column int    `json:"column"`
-	Path   string `json:"path"`           // "" is the document
-	Name   string `json:"name,omitempty"` // what people call it, such as GET /users
-}
-
-// at returns the place of a node; name may be "".
-func at(n *config.Node, name string) Place {
-	return Place{File: n.Pos.File, Line: int(n.Pos.Line), Column: int(n.Pos.Col), Path: n.Path(), Name: name}
-}
-
-// inOrder compares places by where they stand.
-func inOrder(a, b Place) int {
-	return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Path, b.Path))
+	of           func(*document) (all, without []report.Place)
 }
 
 // A Finding is a rule that fires, with all places.
 type Finding struct {
-	Rule     string  `json:"rule"`
-	Severity string  `json:"severity"`
-	Message  string  `json:"message"`
-	Remedy   string  `json:"remedy"`
-	Places   []Place `json:"places"`
+	Rule     string         `json:"rule"`
+	Severity string         `json:"severity"`
+	Message  string         `json:"message"`
+	Remedy   string         `json:"remedy"`
+	Places   []report.Place `json:"places"`
 }
 
 // Coverage is how many of those have something that should have it, where some have it.
 type Coverage struct {
-	Rule    string  `json:"rule"`
-	Message string  `json:"message"` // 12 of 100 endpoints have no validator
-	Without int     `json:"without"`
-	Of      int     `json:"of"`
-	Places  []Place `json:"places"` // of those without
+	Rule    string         `json:"rule"`
+	Message string         `json:"message"` // 12 of 100 endpoints have no validator
+	Without int            `json:"without"`
+	Of      int            `json:"of"`
+	Places  []report.Place `json:"places"` // of those without
 }
 
 // Stats are numbers about the configuration.
@@ -114,33 +95,33 @@ func Decode(d *config.Document) (*model.Service, []*config.Problem) {
 // Run audits a service of Decode.
 func Run(s *model.Service, o Options) *Report {
 	d := newDocument(s)
-	report := &Report{Recommendations: []Finding{}, Stats: Stats{
+	found := &Report{Recommendations: []Finding{}, Stats: Stats{
 		Endpoints: len(d.endpoints), Backends: len(d.backends), Agents: len(d.agents),
 		Findings: make(map[string]int), Ignored: []string{}, Coverage: []Coverage{},
 	}}
 	for _, severity := range Severities() {
-		report.Stats.Findings[severity] = 0
+		found.Stats.Findings[severity] = 0
 	}
 	for i := range Rules {
 		r := &Rules[i]
 		if slices.Contains(o.Ignore, r.ID) {
-			report.Stats.Ignored = append(report.Stats.Ignored, r.ID)
+			found.Stats.Ignored = append(found.Stats.Ignored, r.ID)
 			continue
 		}
 		if o.Severities != nil && !slices.Contains(o.Severities, r.Severity) {
 			continue
 		}
-		if places := r.places(d, &report.Stats); len(places) > 0 {
-			slices.SortStableFunc(places, inOrder)
-			report.Stats.Findings[r.Severity]++
-			report.Recommendations = append(report.Recommendations, Finding{r.ID, r.Severity, r.Message, r.Remedy, places})
+		if places := r.places(d, &found.Stats); len(places) > 0 {
+			slices.SortStableFunc(places, report.InOrder)
+			found.Stats.Findings[r.Severity]++
+			found.Recommendations = append(found.Recommendations, Finding{r.ID, r.Severity, r.Message, r.Remedy, places})
 		}
 	}
-	return report
+	return found
 }
 
 // places returns where the rule fires. What some have and others lack goes to the stats.
-func (r *Rule) places(d *document, stats *Stats) []Place {
+func (r *Rule) places(d *document, stats *Stats) []report.Place {
 	if r.cover == nil {
 		return r.find(d)
 	}
@@ -154,7 +135,7 @@ func (r *Rule) places(d *document, stats *Stats) []Place {
 		})
 		return nil
 	case r.cover.atRoot:
-		return []Place{d.extra()}
+		return []report.Place{d.extra()}
 	}
 	return without
 }

@@ -77,7 +77,7 @@ func TestRules(t *testing.T) {
 			}
 			for _, p := range f.Places {
 				got = append(got, p.Line)
-				if d, _ := config.Parse("gateway.yaml", []byte(text)); at(locate(t, d.Root, p.Path), p.Name) != p {
+				if d, _ := config.Parse("gateway.yaml", []byte(text)); report.At(locate(t, d.Root, p.Path), p.Name) != p {
 					t.Errorf("%s: %s is not where %s stands", title, p, p.Path)
 				}
 			}

@@ -6,6 +6,7 @@ import (
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/model"
 	"github.com/sluice-gateway/sluice/internal/published"
+	"github.com/sluice-gateway/sluice/internal/report"
 )
 
 // deepest is how many pipes within each other are looked at.
@@ -134,45 +135,45 @@ func (o *object) shadow() bool {
 }
 
 // extra returns the place where namespaces of the service stand, or the root.
-func (d *document) extra() Place {
+func (d *document) extra() report.Place {
 	if n := d.Node.GetFold("extra_config"); n.Written() {
-		return at(n, "")
+		return report.At(n, "")
 	}
-	return at(d.Node, "")
+	return report.At(d.Node, "")
 }
 
 // key returns the place of the first of some keys that is written in the object, or the
 // object.
-func (o *object) key(keys ...string) Place {
+func (o *object) key(keys ...string) report.Place {
 	for _, key := range keys {
 		if n := o.node.GetFold(key); n.Written() {
-			return at(n, o.name)
+			return report.At(n, o.name)
 		}
 	}
-	return at(o.node, o.name)
+	return report.At(o.node, o.name)
 }
 
 // places returns those of namespaces wherever they stand in some objects.
-func places(objects []*object, namespaces ...string) []Place {
-	var found []Place
+func places(objects []*object, namespaces ...string) []report.Place {
+	var found []report.Place
 	for _, o := range objects {
 		for _, n := range o.all(namespaces...) {
-			found = append(found, at(n, o.name))
+			found = append(found, report.At(n, o.name))
 		}
 	}
 	return found
 }
 
 // placesOf returns the places of objects.
-func placesOf(objects []*object) []Place {
-	all := make([]Place, len(objects))
+func placesOf(objects []*object) []report.Place {
+	all := make([]report.Place, len(objects))
 	for i, o := range objects {
-		all[i] = at(o.node, o.name)
+		all[i] = report.At(o.node, o.name)
 	}
 	return all
 }
 
 // lacking returns the places of objects, and of those for which has does not hold.
-func lacking(objects []*object, has func(*object) bool) (all, without []Place) {
+func lacking(objects []*object, has func(*object) bool) (all, without []report.Place) {
 	return placesOf(objects), placesOf(slices.DeleteFunc(slices.Clone(objects), has))
 }

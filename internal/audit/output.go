@@ -12,27 +12,16 @@ import (
 	"text/template"
 
 	"github.com/sluice-gateway/sluice/internal/config"
+	"github.com/sluice-gateway/sluice/internal/report"
 )
 
 // some is how many places a text tells of one finding; JSON has them all.
 const some = 5
 
-// String returns where a place is, as compilers write it.
-func (p Place) String() string {
-	s := config.Pos{File: p.File, Line: int32(p.Line), Col: int32(p.Column)}.String()
-	if p.Path != "" {
-		s += ": " + p.Path
-	}
-	if p.Name != "" {
-		s += " (" + p.Name + ")"
-	}
-	return s
-}
-
 // Shown returns the report with texts of the configuration as shown makes them fit for a
 // terminal.
 func (r *Report) Shown(shown func(string) string) *Report {
-	places := func(ps []Place) []Place {
+	places := func(ps []report.Place) []report.Place {
 		ps = slices.Clone(ps)
 		for i := range ps {
 			for _, s := range []*string{&ps[i].File, &ps[i].Path, &ps[i].Name} {
@@ -75,7 +64,7 @@ func (r *Report) Text(w io.Writer, file string, colored func(severity string) st
 	return err
 }
 
-func writePlaces(b *bytes.Buffer, indent string, places []Place) {
+func writePlaces(b *bytes.Buffer, indent string, places []report.Place) {
 	for _, p := range places[:min(len(places), some)] {
 		fmt.Fprintf(b, "%s%s\n", indent, p)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/published"
+	"github.com/sluice-gateway/sluice/internal/report"
 )
 
 // Rules are all rules, by their ids.
@@ -148,25 +149,25 @@ func (c *cover) message(without, of int) string {
 }
 
 // anywhere fires where a namespace is written.
-func anywhere(namespace string) func(*document) []Place {
-	return func(d *document) []Place { return places(d.objects, namespace) }
+func anywhere(namespace string) func(*document) []report.Place {
+	return func(d *document) []report.Place { return places(d.objects, namespace) }
 }
 
 // endpoints looks for a namespace that protects one endpoint, or at the root all of them.
 // A validator at the root is a cache of keys, without an effect of its own.
-func endpoints(namespace string) func(*document) (all, without []Place) {
-	return func(d *document) (all, without []Place) {
+func endpoints(namespace string) func(*document) (all, without []report.Place) {
+	return func(d *document) (all, without []report.Place) {
 		everywhere := d.root.has(namespace)
 		return lacking(d.endpoints, func(o *object) bool { return everywhere || o.has(namespace) })
 	}
 }
 
-func basicAuth(d *document) []Place {
+func basicAuth(d *document) []report.Place {
 	return append(places(d.objects, "auth/basic"), plugins(inRoot, "plugin/http-server", "basic-auth")(d)...)
 }
 
 // insecure fires at every switch that turns verification off, but for those of backends.
-func insecure(d *document) []Place {
+func insecure(d *document) []report.Place {
 	found := switches(d.Node, "", "allow_insecure_connections")
 	if n := d.Node.GetFold("client_tls"); n != nil {
 		found = append(found, switches(n, "", "allow_insecure_connections")...)
@@ -183,8 +184,8 @@ func insecure(d *document) []Place {
 	return found
 }
 
-func insecureBackends(d *document) []Place {
-	var found []Place
+func insecureBackends(d *document) []report.Place {
+	var found []report.Place
 	for _, o := range d.backends {
 		eachNamespace(o, func(n *config.Node) { found = append(found, clientTLS(n, o.name)...) })
 	}
@@ -204,11 +205,11 @@ func eachNamespace(o *object, visit func(*config.Node)) {
 }
 
 // switches returns the places of keys of an object that are switched on.
-func switches(n *config.Node, name string, keys ...string) []Place {
-	var found []Place
+func switches(n *config.Node, name string, keys ...string) []report.Place {
+	var found []report.Place
 	for _, m := range n.Members {
 		if slices.ContainsFunc(keys, func(key string) bool { return strings.EqualFold(key, m.Key) }) && yes(m.Value) {
-			found = append(found, at(m.Value, name))
+			found = append(found, report.At(m.Value, name))
 		}
 	}
 	return found
@@ -216,8 +217,8 @@ func switches(n *config.Node, name string, keys ...string) []Place {
 
 // clientTLS returns the places, within options, of settings of TLS that verify nobody, and
 // of exporters that use none.
-func clientTLS(n *config.Node, name string) []Place {
-	var found []Place
+func clientTLS(n *config.Node, name string) []report.Place {
+	var found []report.Place
 	for _, item := range n.Items {
 		found = append(found, clientTLS(item, name)...)
 	}
@@ -235,22 +236,22 @@ func clientTLS(n *config.Node, name string) []Place {
 	return found
 }
 
-func noTLS(d *document) []Place {
+func noTLS(d *document) []report.Place {
 	if t := d.TLS; t != nil && (t.Disabled || len(t.Keys) > 0 || t.PublicKey != "") {
 		return nil
 	}
-	return []Place{d.root.key("tls")}
+	return []report.Place{d.root.key("tls")}
 }
 
-func disabledTLS(d *document) []Place {
+func disabledTLS(d *document) []report.Place {
 	if d.TLS == nil || !d.TLS.Disabled {
 		return nil
 	}
-	return []Place{at(d.Node.GetFold("tls").GetFold("disabled"), "")}
+	return []report.Place{report.At(d.Node.GetFold("tls").GetFold("disabled"), "")}
 }
 
-func clearHTTP2(d *document) []Place {
-	var found []Place
+func clearHTTP2(d *document) []report.Place {
+	var found []report.Place
 	if d.UseH2C {
 		found = append(found, d.root.key("use_h2c"))
 	}
@@ -260,7 +261,7 @@ func clearHTTP2(d *document) []Place {
 	return found
 }
 
-func showsVersion(d *document) []Place {
+func showsVersion(d *document) []report.Place {
 	if d.Behaviour.ProductHeader == "-" {
 		return nil
 	}
@@ -269,22 +270,22 @@ func showsVersion(d *document) []Place {
 		if yes(n.Get("hide_version_header")) {
 			return nil
 		}
-		if place = at(n, ""); n.Get("hide_version_header") != nil {
-			place = at(n.Get("hide_version_header"), "")
+		if place = report.At(n, ""); n.Get("hide_version_header") != nil {
+			place = report.At(n.Get("hide_version_header"), "")
 		}
 	}
-	return []Place{place}
+	return []report.Place{place}
 }
 
 // stars fires where a list of what backends may see says all. That of a backend says no
 // more than the list of its endpoint, so it counts where that says all, too, or is none.
-func stars(key string) func(*document) []Place {
-	return func(d *document) []Place {
-		var found []Place
-		star := func(o *object) (places []Place) {
+func stars(key string) func(*document) []report.Place {
+	return func(d *document) []report.Place {
+		var found []report.Place
+		star := func(o *object) (places []report.Place) {
 			for _, item := range list(o.node.GetFold(key)) {
 				if text(item) == "*" {
-					places = append(places, at(item, o.name))
+					places = append(places, report.At(item, o.name))
 				}
 			}
 			return places
@@ -303,22 +304,22 @@ func stars(key string) func(*document) []Place {
 	}
 }
 
-func emptyGRPC(d *document) []Place {
-	var found []Place
+func emptyGRPC(d *document) []report.Place {
+	var found []report.Place
 	for _, n := range d.root.all("grpc") {
 		if server := n.Get("server"); server.Written() && len(list(server.Get("services"))) == 0 {
-			found = append(found, at(server, ""))
+			found = append(found, report.At(server, ""))
 		}
 	}
 	return found
 }
 
-func unboundedCaches(d *document) []Place {
-	var found []Place
+func unboundedCaches(d *document) []report.Place {
+	var found []report.Place
 	for _, b := range d.backends {
 		for _, n := range b.all("qos/http-cache") {
 			if !bounds(n.Get("max_items")) || !bounds(n.Get("max_size")) {
-				found = append(found, at(n, b.name))
+				found = append(found, report.At(n, b.name))
 			}
 		}
 	}
@@ -334,7 +335,7 @@ func bounds(n *config.Node) bool {
 }
 
 // rateLimits looks for a limit of the service, of an endpoint, or of all backends of one.
-func rateLimits(d *document) (all, without []Place) {
+func rateLimits(d *document) (all, without []report.Place) {
 	everywhere := d.root.has("qos/ratelimit/service", "qos/ratelimit/service/redis", "qos/ratelimit/tiered", "governance/quota") ||
 		len(plugins(inRoot, "plugin/http-server", "redis-ratelimit")(d)) > 0
 	return lacking(d.endpoints, func(o *object) bool {
@@ -348,20 +349,20 @@ func rateLimits(d *document) (all, without []Place) {
 
 // breakers looks for those of all backends that are called; one with a pipe of its own
 // calls nobody itself.
-func breakers(d *document) (all, without []Place) {
+func breakers(d *document) (all, without []report.Place) {
 	calls := slices.DeleteFunc(slices.Clone(d.backends), func(b *object) bool { return len(b.inner) > 0 })
 	return lacking(calls, func(b *object) bool { return b.has("qos/circuit-breaker", "qos/circuit-breaker/http") })
 }
 
 // timeouts fires for each timeout that is above one bound and not above the next: that of
 // the service, and those that are written elsewhere.
-func timeouts(above, to time.Duration) func(*document) []Place {
-	return func(d *document) []Place {
-		var found []Place
+func timeouts(above, to time.Duration) func(*document) []report.Place {
+	return func(d *document) []report.Place {
+		var found []report.Place
 		judge := func(owner *config.Node, timeout config.Duration, name string) {
 			n := owner.GetFold("timeout")
 			if v := time.Duration(timeout); n.Written() && v > above && v <= to {
-				found = append(found, at(n, name))
+				found = append(found, report.At(n, name))
 			}
 		}
 		judge(d.Node, d.Timeout, "")
@@ -376,7 +377,7 @@ func timeouts(above, to time.Duration) func(*document) []Place {
 	}
 }
 
-func noMetrics(d *document) []Place {
+func noMetrics(d *document) []report.Place {
 	for _, n := range d.root.all("telemetry/opentelemetry") {
 		if exportsMetrics(n) {
 			return nil
@@ -390,10 +391,10 @@ func noMetrics(d *document) []Place {
 	if d.root.has("telemetry/metrics", "telemetry/newrelic") {
 		return nil
 	}
-	return []Place{d.extra()}
+	return []report.Place{d.extra()}
 }
 
-func noTraces(d *document) []Place {
+func noTraces(d *document) []report.Place {
 	for _, n := range d.root.all("telemetry/opentelemetry") {
 		if exportsTraces(n) {
 			return nil
@@ -407,10 +408,10 @@ func noTraces(d *document) []Place {
 	if d.root.has("telemetry/newrelic") {
 		return nil
 	}
-	return []Place{d.extra()}
+	return []report.Place{d.extra()}
 }
 
-func noName(d *document) []Place {
+func noName(d *document) []report.Place {
 	for _, n := range d.root.all("telemetry/opentelemetry") {
 		if text(n.Get("service_name")) != "" {
 			return nil
@@ -419,10 +420,10 @@ func noName(d *document) []Place {
 	if d.Name != "" {
 		return nil
 	}
-	return []Place{d.root.key("name")}
+	return []report.Place{d.root.key("name")}
 }
 
-func manySystems(d *document) []Place {
+func manySystems(d *document) []report.Place {
 	found := places([]*object{d.root}, "telemetry/opencensus", "telemetry/metrics", "telemetry/newrelic", "telemetry/ganalytics",
 		"telemetry/instana", "telemetry/opentelemetry")
 	if len(found) < 2 {
@@ -431,27 +432,27 @@ func manySystems(d *document) []Place {
 	return found
 }
 
-func noLogging(d *document) []Place {
+func noLogging(d *document) []report.Place {
 	if d.root.has("telemetry/logging", "telemetry/gelf", "telemetry/logstash") {
 		return nil
 	}
-	return []Place{d.extra()}
+	return []report.Place{d.extra()}
 }
 
 // rootSwitch fires where a key of the root is switched on.
-func rootSwitch(key string, on func(*document) bool) func(*document) []Place {
-	return func(d *document) []Place {
+func rootSwitch(key string, on func(*document) bool) func(*document) []report.Place {
+	return func(d *document) []report.Place {
 		if !on(d) {
 			return nil
 		}
-		return []Place{d.root.key(key)}
+		return []report.Place{d.root.key(key)}
 	}
 }
 
 // paths fires at endpoints whose path is one of a kind.
-func paths(is func(path string) bool) func(*document) []Place {
-	return func(d *document) []Place {
-		var found []Place
+func paths(is func(path string) bool) func(*document) []report.Place {
+	return func(d *document) []report.Place {
+		var found []report.Place
 		for _, e := range d.endpoints {
 			if is(e.pipe.Endpoint) {
 				found = append(found, e.key("endpoint"))
@@ -461,8 +462,8 @@ func paths(is func(path string) bool) func(*document) []Place {
 	}
 }
 
-func manyWrites(d *document) []Place {
-	var found []Place
+func manyWrites(d *document) []report.Place {
+	var found []report.Place
 	for _, p := range d.pipes {
 		if writes := slices.DeleteFunc(slices.Clone(p.backends), func(b *object) bool { return !b.writes() }); len(writes) > 1 {
 			found = append(found, placesOf(writes)...)
@@ -486,8 +487,8 @@ func (o *object) writes() bool {
 		len(o.all("backend/grpc", "backend/amqp/producer", "backend/pubsub/publisher", "backend/pubsub/publisher/kafka")) > 0
 }
 
-func sequences(d *document) []Place {
-	var found []Place
+func sequences(d *document) []report.Place {
+	var found []report.Place
 	for _, p := range d.pipes {
 		for _, n := range p.all("proxy") {
 			found = append(found, switches(n, p.name, "sequential")...)
@@ -496,8 +497,8 @@ func sequences(d *document) []Place {
 	return found
 }
 
-func noBackends(d *document) []Place {
-	var found []Place
+func noBackends(d *document) []report.Place {
+	var found []report.Place
 	for _, e := range d.endpoints {
 		if len(e.backends) == 0 {
 			found = append(found, e.key("backend"))
@@ -506,7 +507,7 @@ func noBackends(d *document) []Place {
 	return found
 }
 
-func oneBackend(d *document) []Place {
+func oneBackend(d *document) []report.Place {
 	joins := func(p *object) bool {
 		answer := slices.DeleteFunc(slices.Clone(p.backends), (*object).shadow)
 		return len(answer) > 1
@@ -519,21 +520,21 @@ func oneBackend(d *document) []Place {
 	if len(d.endpoints) == 0 {
 		return nil
 	}
-	return []Place{d.root.key("endpoints")}
+	return []report.Place{d.root.key("endpoints")}
 }
 
-func allNoop(d *document) []Place {
+func allNoop(d *document) []report.Place {
 	if len(d.endpoints) == 0 || slices.ContainsFunc(d.endpoints, func(e *object) bool { return e.pipe.OutputEncoding != "no-op" }) {
 		return nil
 	}
-	return []Place{d.root.key("output_encoding", "endpoints")}
+	return []report.Place{d.root.key("output_encoding", "endpoints")}
 }
 
-func slowStart(d *document) []Place {
+func slowStart(d *document) []report.Place {
 	if !d.SequentialStart || len(d.agents) < 10 {
 		return nil
 	}
-	return []Place{d.root.key("sequential_start")}
+	return []report.Place{d.root.key("sequential_start")}
 }
 
 // inRoot and inAll are the objects in which a plugin is looked for.
@@ -541,14 +542,14 @@ func inRoot(d *document) []*object { return []*object{d.root} }
 func inAll(d *document) []*object  { return d.objects }
 
 // plugins fires where a namespace asks for a plugin.
-func plugins(in func(*document) []*object, namespace, plugin string) func(*document) []Place {
-	return func(d *document) []Place {
-		var found []Place
+func plugins(in func(*document) []*object, namespace, plugin string) func(*document) []report.Place {
+	return func(d *document) []report.Place {
+		var found []report.Place
 		for _, o := range in(d) {
 			for _, n := range o.all(namespace) {
 				for _, name := range list(n.Get("name")) {
 					if text(name) == plugin {
-						found = append(found, at(name, o.name))
+						found = append(found, report.At(name, o.name))
 					}
 				}
 			}
@@ -557,11 +558,11 @@ func plugins(in func(*document) []*object, namespace, plugin string) func(*docum
 	}
 }
 
-func oldKeys(d *document) []Place {
-	var found []Place
+func oldKeys(d *document) []report.Place {
+	var found []report.Place
 	for _, key := range []string{"public_key", "private_key"} {
 		if n := d.Node.GetFold("tls").GetFold(key); n.Written() && text(n) != "" {
-			found = append(found, at(n, ""))
+			found = append(found, report.At(n, ""))
 		}
 	}
 	return found

@@ -1,7 +1,6 @@
 package migrate
 
 import (
-	"cmp"
 	"maps"
 	"regexp"
 	"slices"
@@ -11,41 +10,25 @@ import (
 	"github.com/sluice-gateway/sluice/internal/manual"
 	"github.com/sluice-gateway/sluice/internal/model"
 	"github.com/sluice-gateway/sluice/internal/published"
+	"github.com/sluice-gateway/sluice/internal/report"
 )
-
-// A Place is where in a document something stands.
-type Place struct {
-	File   string `json:"file"`
-	Line   int    `json:"line"`
-	Column int    `json:"column"`
-	Path   string `json:"path"`
-}
-
-func at(n *config.Node) Place {
-	return Place{n.Pos.File, int(n.Pos.Line), int(n.Pos.Col), n.Path()}
-}
-
-// inOrder compares places by where they stand.
-func inOrder(a, b Place) int {
-	return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Path, b.Path))
-}
 
 // A Problem is what the check says, with the row of the compatibility page about it, if there
 // is one.
 type Problem struct {
-	Place
+	report.Place
 	Message string `json:"message"`
 	Row     string `json:"row,omitempty"` // file#anchor
 }
 
 // A Difference is something that is done differently.
 type Difference struct {
-	Where  string  `json:"where"`
-	Theirs string  `json:"krakend"`
-	Ours   string  `json:"sluice"`
-	Why    string  `json:"why"`
-	Row    string  `json:"row"`
-	Places []Place `json:"places,omitempty"` // none where it holds for every file
+	Where  string         `json:"where"`
+	Theirs string         `json:"krakend"`
+	Ours   string         `json:"sluice"`
+	Why    string         `json:"why"`
+	Row    string         `json:"row"`
+	Places []report.Place `json:"places,omitempty"` // none where it holds for every file
 }
 
 // A Use is a namespace that works as it did, and how often it is there.
@@ -74,7 +57,7 @@ func Run(d *config.Document, problems []*config.Problem, options config.Options)
 	s, _ := model.Resolve(d) // what is wrong is among the problems
 	r := &Report{Starts: !config.HasErrors(problems)}
 	for _, p := range problems {
-		told := Problem{Place{p.At.File, int(p.At.Line), int(p.At.Col), p.Path}, p.Err.Error(), ""}
+		told := Problem{report.Place{File: p.At.File, Line: int(p.At.Line), Column: int(p.At.Col), Path: p.Path}, p.Err.Error(), ""}
 		if id := rowOf(p); id != "" {
 			told.Row = link(id)
 		}
@@ -108,9 +91,9 @@ func Run(d *config.Document, problems []*config.Problem, options config.Options)
 		difference := Difference{Where: row.Where, Theirs: row.Theirs, Ours: row.Ours, Why: row.Why, Row: link(row.ID)}
 		nodes, everywhere := doc.applies(row)
 		for _, n := range nodes {
-			difference.Places = append(difference.Places, at(n))
+			difference.Places = append(difference.Places, report.At(n, ""))
 		}
-		slices.SortFunc(difference.Places, inOrder)
+		slices.SortFunc(difference.Places, report.InOrder)
 		difference.Places = slices.Compact(difference.Places)
 		switch {
 		case everywhere:

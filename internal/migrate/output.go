@@ -7,21 +7,11 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/sluice-gateway/sluice/internal/config"
 	"github.com/sluice-gateway/sluice/internal/manual"
 )
 
 // some is how many places a text tells of one difference; JSON has them all.
 const some = 3
-
-// String returns where a place is, as compilers write it.
-func (p Place) String() string {
-	s := config.Pos{File: p.File, Line: int32(p.Line), Col: int32(p.Column)}.String()
-	if p.Path != "" {
-		s += ": " + p.Path
-	}
-	return s
-}
 
 // Text writes the report for people, without what holds for every file if it is to be brief.
 // shown makes texts of the configuration fit for a terminal.
