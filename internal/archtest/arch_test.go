@@ -102,7 +102,7 @@ var layers = map[string][]string{
 	"e2e":       {"config", "kit/jsonschema"},
 	"migrate":   {"config", "e2e", "manual", "model", "published", "report"},
 	"audit":     {"config", "model", "published", "report"},
-	"diff":      {"component", "config", "model"},
+	"diff":      {"component", "config", "model", "report"},
 	"report":    {"config"},
 	"cli":       {"audit", "compile", "component", "config", "demo", "diff", "e2e", "engine", "engine/fast/wire", "flexible", "gateway", "kit/jsonschema", "kit/spool", "kit/watch", "manual", "migrate", "model", "published", "report", "route", "runtime"},
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/sluice-gateway/sluice/internal/report"
 )
 
 // Count returns how many changes have a verdict.
@@ -80,18 +82,8 @@ func worstFirst(changes []Change) []Change {
 }
 
 // bySubject groups changes, in their order.
-func bySubject(changes []Change) (groups [][]Change) {
-	index := make(map[string]int)
-	for _, c := range changes {
-		i, known := index[c.Subject]
-		if !known {
-			i = len(groups)
-			index[c.Subject] = i
-			groups = append(groups, nil)
-		}
-		groups[i] = append(groups[i], c)
-	}
-	return groups
+func bySubject(changes []Change) [][]Change {
+	return report.Groups(changes, func(c Change) string { return c.Subject })
 }
 
 // Markdown prints changes as a table, for the comment of a review.

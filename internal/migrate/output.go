@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/sluice-gateway/sluice/internal/manual"
+	"github.com/sluice-gateway/sluice/internal/report"
 )
 
 // some is how many places a text tells of one difference; JSON has them all.
@@ -27,7 +28,7 @@ func (r *Report) Text(w io.Writer, file string, brief bool, shown func(string) s
 		if len(ps) > 0 {
 			fmt.Fprintf(&b, "\n%s:\n", title)
 		}
-		for _, alike := range fold(ps) {
+		for _, alike := range report.Groups(ps, func(p Problem) string { return p.Message }) {
 			p := alike[0]
 			fmt.Fprintf(&b, "  %s: %s\n", shown(p.Place.String()), shown(strings.Join(strings.Fields(p.Message), " ")))
 			switch more := alike[1:]; {
@@ -72,22 +73,6 @@ func (r *Report) Text(w io.Writer, file string, brief bool, shown func(string) s
 	}
 	_, err := b.WriteTo(w)
 	return err
-}
-
-// fold returns problems in groups that say the same, in the order of the first of each.
-func fold(ps []Problem) [][]Problem {
-	var groups [][]Problem
-	index := make(map[string]int)
-	for _, p := range ps {
-		i, known := index[p.Message]
-		if !known {
-			i = len(groups)
-			index[p.Message] = i
-			groups = append(groups, nil)
-		}
-		groups[i] = append(groups[i], p)
-	}
-	return groups
 }
 
 // count returns a number of things in words.

@@ -47,19 +47,9 @@ func fold(ps []*config.Problem) [][]*config.Problem {
 		file, code, text string
 		severity         config.Severity
 	}
-	var groups [][]*config.Problem
-	index := make(map[said]int)
-	for _, p := range ps {
-		s := said{p.At.File, p.Code, p.Err.Error(), p.Severity}
-		i, known := index[s]
-		if !known {
-			i = len(groups)
-			index[s] = i
-			groups = append(groups, nil)
-		}
-		groups[i] = append(groups[i], p)
-	}
-	return groups
+	return Groups(ps, func(p *config.Problem) said {
+		return said{p.At.File, p.Code, p.Err.Error(), p.Severity}
+	})
 }
 
 // sources keeps the file that was asked for last.
